@@ -1,0 +1,39 @@
+import type { Message } from './message.js';
+import type { Failure } from './outcomes.js';
+
+/** Where a client comes from; policies and the audit name it. */
+export type Origin = 'listener' | 'unix' | 'stdio' | 'remote' | 'control';
+
+export interface ClientContext {
+  readonly origin: Origin;
+  /** Unique in the process; names the connection in the log, the audit and status. */
+  readonly connectionId: string;
+}
+
+/** What an app-server connection reports. All calls come asynchronously or during `send`, never during `open`. */
+export interface AppServerEvents {
+  onMessage(message: Message): void;
+  /** After `send` answered false: it takes messages again. */
+  onDrain(): void;
+  /** The connection is over, once. Null: it ended cleanly. */
+  onClose(failure: Failure | null): void;
+}
+
+/** One client's connection to an app server. */
+export interface AppServerConnection {
+  /** Takes one message; false says that it is full: stop until `onDrain`. The message was taken all the same. */
+  send(message: Message): boolean;
+  /** Stops and restarts the flow of `onMessage`: backpressure from a slow client. */
+  pause(): void;
+  resume(): void;
+  /** Ends it; `onClose` is not called any more. */
+  close(): void;
+}
+
+/** A place that answers JSON-RPC: built in, a child process, or a socket. */
+export interface AppServer {
+  readonly name: string;
+  /** Rejects with an EngineError when it cannot be reached. */
+  open(events: AppServerEvents, client: ClientContext, signal: AbortSignal): Promise<AppServerConnection>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,109 @@
+/**
+ * What adapters report to the statecharts: typed unions, never exceptions with strings. An adapter rejects
+ * only for a bug or a fault it does not know.
+ */
+import type { Reason } from './reasons.js';
+import type { Secret } from './secret.js';
+
+/** Something went wrong, told so that a person can act on it. Holds no secret. */
+export interface Failure {
+  readonly reason: Reason;
+  /** One line for people; names the URL or file, never a credential. */
+  readonly message: string;
+  /** Wall-clock milliseconds. */
+  readonly at: number;
+  readonly httpStatus?: number;
+  readonly requestId?: string;
+  /** Wall-clock milliseconds before which nothing may be sent to the backend. From Retry-After. RC-12 */
+  readonly retryAfterAt?: number;
+}
+
+/** The identity a backend gave this machine. Everything of it may be stored. RC-5 */
+export interface Enrollment {
+  readonly serverId: string;
+  readonly environmentId: string;
+  readonly serverName: string;
+}
+
+/** A server token lives in memory only. RC-5 */
+export interface ServerToken {
+  readonly secret: Secret;
+  /** Wall-clock milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** Durable wish for remote control of one account. RC-44 */
+export type Preference = 'unset' | 'on' | 'off';
+
+/** Who an enrollment belongs to. RC-5 */
+export interface EnrollmentKey {
+  /** The socket URL of the target. */
+  readonly socketUrl: string;
+  readonly accountId: string;
+  readonly clientName: string | null;
+}
+
+/** A usable ChatGPT account. Its access token stays with the account adapter; `generation` grows with each new one. */
+export interface Account {
+  readonly accountId: string;
+  readonly generation: number;
+}
+
+export type AuthOutcome =
+  | { readonly kind: 'usable'; readonly account: Account }
+  | { readonly kind: 'unusable'; readonly failure: Failure };
+
+export type RecoveryOutcome =
+  /** Try the refused call again. `account` may have another id: then it is another account. */
+  | { readonly kind: 'recovered'; readonly account: Account }
+  /** Failed in a way that may pass (issuer unreachable, parent did not answer). The step is not used up. */
+  | { readonly kind: 'transient'; readonly failure: Failure }
+  | { readonly kind: 'exhausted'; readonly failure: Failure };
+
+export type LoadEnrollmentOutcome =
+  | { readonly kind: 'found'; readonly enrollment: Enrollment; readonly preference: Preference }
+  | { readonly kind: 'none'; readonly preference: Preference }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export type StoreOutcome = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** How a request to the backend went wrong. RC-12 */
+export type RequestFault =
+  | { readonly kind: 'unauthorized'; readonly failure: Failure }
+  | { readonly kind: 'notFound'; readonly failure: Failure }
+  | { readonly kind: 'conflict'; readonly failure: Failure }
+  | { readonly kind: 'transient'; readonly failure: Failure }
+  | { readonly kind: 'other'; readonly failure: Failure };
+
+export type EnrollOutcome =
+  | { readonly kind: 'granted'; readonly enrollment: Enrollment; readonly token: ServerToken }
+  | RequestFault;
+
+export type RefreshOutcome = { readonly kind: 'granted'; readonly token: ServerToken } | RequestFault;
+
+/** Names an open backend socket inside the engine; the socket itself never enters a chart. */
+export type SocketHandle = number;
+
+export type DialOutcome =
+  | { readonly kind: 'open'; readonly socket: SocketHandle }
+  /** 401, 403. RC-19 */
+  | { readonly kind: 'tokenRejected'; readonly failure: Failure }
+  /** 404 that says so. RC-20 */
+  | { readonly kind: 'serverGone'; readonly failure: Failure }
+  /** Any other 404. RC-21 */
+  | { readonly kind: 'ambiguousNotFound'; readonly failure: Failure }
+  /** 409. RC-24 */
+  | { readonly kind: 'conflict'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export interface PairingCode {
+  readonly pairingCode: Secret;
+  readonly manualPairingCode: Secret | null;
+  readonly environmentId: string;
+  /** Wall-clock milliseconds. */
+  readonly expiresAt: number;
+}
+
+export type PairOutcome = { readonly kind: 'granted'; readonly code: PairingCode } | RequestFault;
+
+export type PairStatusOutcome = { readonly kind: 'known'; readonly claimed: boolean } | RequestFault;
