@@ -2,6 +2,7 @@
  * Frames of the remote-control link (spec section 7): JSON text, one object a frame. Inbound frames come from
  * the backend and are checked here once; outbound frames are written here. Hot path: no schema library.
  */
+import { isRecord } from './jsonrpc.js';
 
 /** Fields every inbound frame may carry. */
 interface InboundBase {
@@ -51,3 +52,98 @@ export const MAX_CHUNKS = 1_024;
 export const MAX_CHUNKED_MESSAGE_BYTES = 100 * 1024 * 1024;
 /** Sent and not yet acknowledged frames of one stream before its app server is paused. RC-36 */
 export const MAX_UNACKED_FRAMES = 128;
+
+/** One map key for a (client, stream) pair that no other pair shares. */
+export function streamKey(clientId: string, streamId: string): string {
+  return `${clientId.length}:${clientId}${streamId}`;
+}
+
+const fault = (name: FrameFault): DecodedFrame => ({ ok: false, fault: name });
+const NOT_JSON = fault('notJson');
+const NOT_AN_OBJECT = fault('notAnObject');
+const UNKNOWN_TYPE = fault('unknownType');
+const BAD_FIELD = fault('badField');
+const MISSING_FIELD = fault('missingField');
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && Number.isSafeInteger(value);
+}
+
+/** Reads one frame of the backend. A null member counts as an absent one. RC-40 */
+export function decodeInbound(text: string): DecodedFrame {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return NOT_JSON;
+  }
+  if (!isRecord(value)) return NOT_AN_OBJECT;
+
+  const { type, client_id: clientId } = value;
+  const streamId = value.stream_id ?? undefined;
+  const seqId = value.seq_id ?? undefined;
+  const cursor = value.cursor ?? undefined;
+  if (type == null) return MISSING_FIELD;
+  if (typeof type !== 'string') return BAD_FIELD;
+  if (clientId == null) return INBOUND_TYPES.has(type) ? MISSING_FIELD : UNKNOWN_TYPE;
+  if (typeof clientId !== 'string' || clientId === '') return BAD_FIELD;
+  if (streamId !== undefined && typeof streamId !== 'string') return BAD_FIELD;
+  if (seqId !== undefined && !isCount(seqId)) return BAD_FIELD;
+  if (cursor !== undefined && typeof cursor !== 'string') return BAD_FIELD;
+
+  switch (type) {
+    case 'client_message': {
+      const { message } = value;
+      if (message == null) return MISSING_FIELD;
+      if (!isRecord(message)) return BAD_FIELD;
+      return { ok: true, frame: { type, clientId, streamId, seqId, cursor, message } };
+    }
+    case 'client_message_chunk': {
+      const chunk = readChunk(value);
+      if (typeof chunk === 'string') return chunk === 'missingField' ? MISSING_FIELD : BAD_FIELD;
+      return { ok: true, frame: { type, clientId, streamId, seqId, cursor, ...chunk } };
+    }
+    case 'ack': {
+      const segmentId = value.segment_id ?? undefined;
+      if (seqId === undefined) return MISSING_FIELD;
+      if (segmentId !== undefined && !isCount(segmentId)) return BAD_FIELD;
+      return { ok: true, frame: { type, clientId, streamId, seqId, cursor, segmentId } };
+    }
+    case 'ping':
+    case 'client_closed':
+      return { ok: true, frame: { type, clientId, streamId, seqId, cursor } };
+    default:
+      return UNKNOWN_TYPE;
+  }
+}
+
+const INBOUND_TYPES = new Set<string>([
+  'client_message',
+  'client_message_chunk',
+  'ack',
+  'ping',
+  'client_closed',
+] satisfies InboundFrame['type'][]);
+
+/** The members that a chunk frame has in either direction. Their values are judged by the ChunkAssembler. */
+export interface ChunkFields {
+  readonly segmentId: number;
+  readonly segmentCount: number;
+  readonly messageSizeBytes: number;
+  readonly chunkBase64: string;
+}
+
+export function readChunk(
+  frame: Readonly<Record<string, unknown>>,
+): ChunkFields | 'missingField' | 'badField' {
+  const segmentId = frame.segment_id;
+  const segmentCount = frame.segment_count;
+  const messageSizeBytes = frame.message_size_bytes;
+  const chunkBase64 = frame.message_chunk_base64;
+  if (segmentId == null || segmentCount == null || messageSizeBytes == null || chunkBase64 == null) {
+    return 'missingField';
+  }
+  if (!isCount(segmentId) || !isCount(segmentCount) || !isCount(messageSizeBytes)) return 'badField';
+  if (typeof chunkBase64 !== 'string') return 'badField';
+  return { segmentId, segmentCount, messageSizeBytes, chunkBase64 };
+}

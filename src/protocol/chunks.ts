@@ -1,0 +1,261 @@
+/** Messages too big for one frame: putting incoming chunks together (RC-39), cutting outgoing ones (RC-38). */
+import { isUtf8 } from 'node:buffer';
+import {
+  CHUNK_BYTES,
+  type ChunkFields,
+  MAX_CHUNKED_MESSAGE_BYTES,
+  MAX_CHUNKS,
+  MAX_FRAME_BYTES,
+} from './frames.js';
+
+/** Unfinished messages at a time; past it the least recently fed one goes. RC-39 */
+export const MAX_ASSEMBLIES = 128;
+/** Decoded bytes that all unfinished messages hold together; past it the least recently fed ones go. RC-39 */
+export const MAX_ASSEMBLY_BYTES = 256 * 1024 * 1024;
+/** Streams whose last finished seq is remembered; past it the least recent one goes. */
+const MAX_REMEMBERED_STREAMS = 4_096;
+
+/** Why a chunk was dropped, and with it the unfinished message of its stream. Holds no content. */
+export type ChunkFault =
+  | 'noStream'
+  | 'noSeq'
+  | 'frameTooLarge'
+  | 'badCount'
+  | 'badSize'
+  | 'outOfOrder'
+  | 'mismatch'
+  | 'badBase64'
+  | 'sizeMismatch'
+  | 'badUtf8'
+  /** The message was completed or dropped before. Nothing else is harmed. */
+  | 'closedSeq';
+
+export type ChunkResult =
+  | { readonly kind: 'incomplete' }
+  | { readonly kind: 'complete'; readonly text: string }
+  | { readonly kind: 'dropped'; readonly why: ChunkFault };
+
+export interface AssemblyLimits {
+  readonly assemblies: number;
+  readonly bytes: number;
+}
+
+interface Assembly {
+  readonly seqId: number;
+  readonly segmentCount: number;
+  readonly messageSizeBytes: number;
+  readonly parts: Buffer[];
+  held: number;
+  /** Set when the link broke: the sender may then start this message over. */
+  mayRestart: boolean;
+}
+
+const INCOMPLETE: ChunkResult = { kind: 'incomplete' };
+const dropped = (why: ChunkFault): ChunkResult => ({ kind: 'dropped', why });
+
+/**
+ * Puts chunked messages together, one at a time a stream. Whatever breaks the rules drops the unfinished
+ * message of that stream only. RC-39
+ */
+export class ChunkAssembler {
+  /** In order of the last feed, so that the first one is the least recently fed. */
+  readonly #assemblies = new Map<string, Assembly>();
+  /** The last completed or dropped seq of each stream. */
+  readonly #closed = new Map<string, number>();
+  readonly #limits: AssemblyLimits;
+  #held = 0;
+
+  constructor(limits: Partial<AssemblyLimits> = {}) {
+    this.#limits = { assemblies: MAX_ASSEMBLIES, bytes: MAX_ASSEMBLY_BYTES, ...limits };
+  }
+
+  get assemblies(): number {
+    return this.#assemblies.size;
+  }
+
+  /** Decoded bytes held by all unfinished messages. */
+  get heldBytes(): number {
+    return this.#held;
+  }
+
+  /**
+   * @param stream a key that names client and stream, see `streamKey`; undefined when the frame has no stream id
+   * @param frameBytes length of the whole frame on the wire, bytes
+   */
+  feed(
+    stream: string | undefined,
+    seqId: number | undefined,
+    chunk: ChunkFields,
+    frameBytes: number,
+  ): ChunkResult {
+    if (stream === undefined) return dropped('noStream');
+    if (seqId === undefined) return this.#drop(stream, undefined, 'noSeq');
+    if (this.#closed.get(stream) === seqId) return dropped('closedSeq');
+    const wrong = shapeFault(chunk, frameBytes);
+    if (wrong !== undefined) return this.#drop(stream, seqId, wrong);
+
+    const assembly = this.#assemblyFor(stream, seqId, chunk);
+    if (typeof assembly === 'string') return this.#drop(stream, seqId, assembly);
+
+    const bytes = Buffer.from(chunk.chunkBase64, 'base64');
+    // Node decodes leniently; only a canonical text comes out the same again.
+    if (bytes.length === 0 || bytes.toString('base64') !== chunk.chunkBase64) {
+      return this.#drop(stream, seqId, 'badBase64');
+    }
+    assembly.parts.push(bytes);
+    assembly.held += bytes.length;
+    this.#held += bytes.length;
+    if (assembly.held > assembly.messageSizeBytes) return this.#drop(stream, seqId, 'sizeMismatch');
+    if (assembly.parts.length < assembly.segmentCount) {
+      this.#evict();
+      return INCOMPLETE;
+    }
+
+    const { parts } = assembly;
+    if (assembly.held !== assembly.messageSizeBytes) return this.#drop(stream, seqId, 'sizeMismatch');
+    this.#close(stream, seqId);
+    const whole = parts.length === 1 ? bytes : Buffer.concat(parts, assembly.messageSizeBytes);
+    return isUtf8(whole) ? { kind: 'complete', text: whole.toString('utf8') } : dropped('badUtf8');
+  }
+
+  /** The link broke: each unfinished message may go on where it was or start over from its first chunk. */
+  linkLost(): void {
+    for (const assembly of this.#assemblies.values()) assembly.mayRestart = true;
+  }
+
+  /** The stream ended, or its numbering starts over. */
+  forget(stream: string): void {
+    this.#remove(stream);
+    this.#closed.delete(stream);
+  }
+
+  clear(): void {
+    this.#assemblies.clear();
+    this.#closed.clear();
+    this.#held = 0;
+  }
+
+  /** The assembly that this chunk continues or starts, as the most recently fed one; or why it fits none. */
+  #assemblyFor(stream: string, seqId: number, chunk: ChunkFields): Assembly | ChunkFault {
+    const current = this.#assemblies.get(stream);
+    if (current?.seqId === seqId) {
+      const same =
+        current.segmentCount === chunk.segmentCount && current.messageSizeBytes === chunk.messageSizeBytes;
+      if (same && current.parts.length === chunk.segmentId) {
+        current.mayRestart = false;
+        this.#assemblies.delete(stream);
+        this.#assemblies.set(stream, current);
+        return current;
+      }
+      if (!current.mayRestart || chunk.segmentId !== 0) return same ? 'outOfOrder' : 'mismatch';
+    }
+    if (chunk.segmentId !== 0) return 'outOfOrder';
+    this.#remove(stream);
+    const fresh: Assembly = {
+      seqId,
+      segmentCount: chunk.segmentCount,
+      messageSizeBytes: chunk.messageSizeBytes,
+      parts: [],
+      held: 0,
+      mayRestart: false,
+    };
+    this.#assemblies.set(stream, fresh);
+    return fresh;
+  }
+
+  #evict(): void {
+    for (const stream of this.#assemblies.keys()) {
+      if (this.#assemblies.size <= this.#limits.assemblies && this.#held <= this.#limits.bytes) return;
+      this.#remove(stream);
+    }
+  }
+
+  #drop(stream: string, seqId: number | undefined, why: ChunkFault): ChunkResult {
+    if (seqId === undefined) this.#remove(stream);
+    else this.#close(stream, seqId);
+    return dropped(why);
+  }
+
+  #close(stream: string, seqId: number): void {
+    this.#remove(stream);
+    this.#closed.delete(stream);
+    this.#closed.set(stream, seqId);
+    if (this.#closed.size > MAX_REMEMBERED_STREAMS) {
+      for (const oldest of this.#closed.keys()) {
+        this.#closed.delete(oldest);
+        return;
+      }
+    }
+  }
+
+  #remove(stream: string): void {
+    const assembly = this.#assemblies.get(stream);
+    if (assembly === undefined) return;
+    this.#held -= assembly.held;
+    this.#assemblies.delete(stream);
+  }
+}
+
+function shapeFault(chunk: ChunkFields, frameBytes: number): ChunkFault | undefined {
+  const { segmentId, segmentCount, messageSizeBytes } = chunk;
+  if (frameBytes > MAX_FRAME_BYTES) return 'frameTooLarge';
+  if (segmentCount < 1 || segmentCount > MAX_CHUNKS || segmentId >= segmentCount) return 'badCount';
+  if (messageSizeBytes < 1 || messageSizeBytes > MAX_CHUNKED_MESSAGE_BYTES) return 'badSize';
+  return undefined;
+}
+
+/** A message cut into chunks; they are made one by one, while they are iterated. */
+export interface SplitMessage extends Iterable<ChunkFields> {
+  readonly segmentCount: number;
+  readonly messageSizeBytes: number;
+}
+
+/** Length of the numbers and member names of a chunk frame at their longest, apart from the ids of its stream. */
+const CHUNK_FRAME_OVERHEAD = 256;
+
+/**
+ * Cuts a message for RC-38. Undefined when it is beyond 100 MiB or 1,024 chunks.
+ * @param idBytes bytes that client id, stream id and the rest of the envelope take in each frame
+ */
+export function splitMessage(text: string, idBytes: number): SplitMessage | undefined {
+  const messageSizeBytes = Buffer.byteLength(text);
+  if (messageSizeBytes > MAX_CHUNKED_MESSAGE_BYTES) return undefined;
+  const room = Math.floor((MAX_FRAME_BYTES - CHUNK_FRAME_OVERHEAD - idBytes) / 4) * 3;
+  const most = Math.min(CHUNK_BYTES, room);
+  // Four bytes hold any character, so that every step of the cut takes at least one.
+  if (most < 4) return undefined;
+  const segmentCount = Math.max(1, Math.ceil(messageSizeBytes / most));
+  if (segmentCount > MAX_CHUNKS) return undefined;
+  return {
+    segmentCount,
+    messageSizeBytes,
+    *[Symbol.iterator]() {
+      let segmentId = 0;
+      for (const bytes of pieces(text, most)) {
+        yield { segmentId, segmentCount, messageSizeBytes, chunkBase64: bytes.toString('base64') };
+        segmentId += 1;
+      }
+    },
+  };
+}
+
+/** The UTF-8 bytes of a text in pieces of `size`, the last one shorter; never the whole text at once. */
+function* pieces(text: string, size: number): Generator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  let at = 0;
+  while (at < text.length || rest.length > 0) {
+    while (rest.length < size && at < text.length) {
+      let end = Math.min(at + size, text.length);
+      if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end -= 1;
+      const more = Buffer.from(text.slice(at, end), 'utf8');
+      rest = rest.length === 0 ? more : Buffer.concat([rest, more]);
+      at = end;
+    }
+    yield rest.subarray(0, size);
+    rest = rest.subarray(size);
+  }
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdbff;
+}

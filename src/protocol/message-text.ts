@@ -1,0 +1,107 @@
+/**
+ * Cuts one member out of a JSON object without parsing and writing it again, so that numbers beyond 2^53,
+ * formatting and key order pass untouched.
+ */
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from;
+  while (isSpace(text.charCodeAt(at))) at += 1;
+  return at;
+}
+
+/** Index behind the closing quote of the string that opens at `from`; -1 when it does not close. */
+function skipString(text: string, from: number): number {
+  let quote = text.indexOf('"', from + 1);
+  while (quote !== -1) {
+    let before = quote - 1;
+    while (text.charCodeAt(before) === BACKSLASH) before -= 1;
+    // An even number of backslashes in front of it: the quote itself is not escaped.
+    if ((quote - 1 - before) % 2 === 0) return quote + 1;
+    quote = text.indexOf('"', quote + 1);
+  }
+  return -1;
+}
+
+/** Index behind the object or array that opens at `from`; -1 when it does not close. */
+function skipNested(text: string, from: number): number {
+  let depth = 0;
+  let at = from;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) {
+      at = skipString(text, at);
+      if (at === -1) return -1;
+      continue;
+    }
+    at += 1;
+    if (code === OPEN_BRACE || code === OPEN_BRACKET) depth += 1;
+    else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) {
+      depth -= 1;
+      if (depth === 0) return at;
+    }
+  }
+  return -1;
+}
+
+function skipValue(text: string, from: number): number {
+  const code = text.charCodeAt(from);
+  if (code === QUOTE) return skipString(text, from);
+  if (code === OPEN_BRACE || code === OPEN_BRACKET) return skipNested(text, from);
+  let at = from;
+  while (at < text.length) {
+    const next = text.charCodeAt(at);
+    if (next === COMMA || next === CLOSE_BRACE || next === CLOSE_BRACKET || isSpace(next)) break;
+    at += 1;
+  }
+  return at;
+}
+
+function isKey(text: string, from: number, to: number, name: string): boolean {
+  if (to - from - 2 === name.length && text.startsWith(name, from + 1)) return true;
+  const quoted = text.slice(from, to);
+  if (!quoted.includes('\\')) return false;
+  try {
+    return JSON.parse(quoted) === name;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The raw text of the top-level member `message` of a frame that JSON.parse has accepted. Of duplicate
+ * members it takes the last, as JSON.parse does. Undefined when there is none.
+ */
+export function sliceMessageText(frameText: string): string | undefined {
+  let found: string | undefined;
+  let at = skipSpace(frameText, 0);
+  if (frameText.charCodeAt(at) !== OPEN_BRACE) return undefined;
+  at = skipSpace(frameText, at + 1);
+  while (frameText.charCodeAt(at) === QUOTE) {
+    const keyStart = at;
+    const keyEnd = skipString(frameText, keyStart);
+    if (keyEnd === -1) return undefined;
+    at = skipSpace(frameText, keyEnd);
+    if (frameText.charCodeAt(at) !== COLON) return undefined;
+    const valueStart = skipSpace(frameText, at + 1);
+    const valueEnd = skipValue(frameText, valueStart);
+    if (valueEnd === -1) return undefined;
+    if (isKey(frameText, keyStart, keyEnd, 'message')) found = frameText.slice(valueStart, valueEnd);
+    at = skipSpace(frameText, valueEnd);
+    if (frameText.charCodeAt(at) !== COMMA) break;
+    at = skipSpace(frameText, at + 1);
+  }
+  return found;
+}
