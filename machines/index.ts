@@ -1,0 +1,23 @@
+/** The statecharts, to be driven by adapters of your own: `provide()` the actors and actions each one names. */
+export type { Decision } from './decision.js';
+export { type LinkEvent, type LinkInput, type LinkOutput, linkMachine, type SocketCommand } from './link.js';
+export {
+  type EnsureTokenOutcome,
+  type PairingEvent,
+  type PairingInput,
+  pairingMachine,
+} from './pairing.js';
+export { remoteControlMachine } from './remote-control.js';
+export type {
+  RemoteControlContext,
+  RemoteControlEvent,
+  RemoteControlInput,
+  RemoteControlOutput,
+} from './remote-control.types.js';
+export { type RemoteControlStatus, type StatusReport, statusOf } from './status.js';
+export {
+  type VirtualClientEvent,
+  type VirtualClientInput,
+  type VirtualClientOutput,
+  virtualClientMachine,
+} from './virtual-client.js';

@@ -1,0 +1,93 @@
+import type {
+  Account,
+  Enrollment,
+  Failure,
+  Preference,
+  ServerToken,
+  SocketHandle,
+} from '../src/protocol/outcomes.js';
+import type { Env, Timing } from '../src/protocol/timing.js';
+import type { Decision } from './decision.js';
+
+/** What the host has decided before the chart starts. */
+export interface RemoteControlInput {
+  readonly env: Env;
+  readonly timing: Timing;
+  /** The socket URL; or why the configured base URL may not be used. RC-2 */
+  readonly target:
+    | { readonly ok: true; readonly socketUrl: string }
+    | { readonly ok: false; readonly failure: Failure };
+  /** Without a store remote control cannot be enabled. RC-6 */
+  readonly store: 'present' | 'missing';
+  /** Host name in use. RC-4, RC-8a */
+  readonly serverName: string;
+  /** Null: enrollments of this engine belong to no client name. Undefined: a client will say it. RC-45 */
+  readonly clientName: string | null | undefined;
+  /** What a start without a usable sign-in does. RC-27 */
+  readonly authStartup: 'ready' | 'recoverable';
+  readonly onConflict: 'wait' | 'reenroll' | 'exit';
+}
+
+/** Counted since the last proven life; proven life sets all of them back. RC-25 */
+export interface SinceProof {
+  /** Rung of the reconnect ladder. */
+  readonly rung: number;
+  readonly tokenRejections: number;
+  readonly identityLosses: number;
+  readonly conflicts: number;
+  readonly recoveries: number;
+  /** Links that ended before they were proven. */
+  readonly shortLives: number;
+}
+
+export const PROVEN: SinceProof = {
+  rung: 0,
+  tokenRejections: 0,
+  identityLosses: 0,
+  conflicts: 0,
+  recoveries: 0,
+  shortLives: 0,
+};
+
+export interface RemoteControlContext extends RemoteControlInput {
+  /** Who asked for remote control last, and whether the request still waits for the first identity. ACC-69 */
+  readonly enabledBy: 'start' | 'request on trial' | 'request';
+  readonly account: Account | null;
+  readonly enrollment: Enrollment | 'unknown' | 'none';
+  readonly preference: Preference;
+  readonly token: ServerToken | null;
+  readonly socket: SocketHandle | null;
+  readonly sinceProof: SinceProof;
+  /** Wall-clock ms before which no proactive refresh is tried. RC-14 */
+  readonly refreshNotBefore: number;
+  /** The pause under way: its length, and the wall-clock ms at which it ends. */
+  readonly pause: { readonly ms: number; readonly until: number };
+  /** Generation of the account tokens that the backend refused for good; the same ones are not tried in a hurry. */
+  readonly refusedGeneration: number;
+  /** Why the chart is where it is: one object for each decision. */
+  readonly decision: Decision;
+  readonly lastFailure: Failure | null;
+  /** Wall-clock ms at which the link opened. */
+  readonly openedAt: number | null;
+}
+
+export type RemoteControlEvent =
+  | { readonly type: 'ENABLE'; readonly by: 'start' | 'request'; readonly durable: boolean }
+  | { readonly type: 'DISABLE'; readonly durable: boolean }
+  /** `start --remote-control preference`. RC-44 */
+  | { readonly type: 'RESOLVE_PREFERENCE' }
+  | { readonly type: 'CLIENT.NAMED'; readonly name: string }
+  /** The account on this machine changed from outside; null: deliberately signed out. RC-26, RC-29 */
+  | { readonly type: 'AUTH.CHANGED'; readonly account: Account | null }
+  | { readonly type: 'WAKE' }
+  /** Pairing refreshed or enrolled under the shared lock. RC-47 */
+  | { readonly type: 'TOKEN.RENEWED'; readonly enrollment: Enrollment; readonly token: ServerToken }
+  /** Pairing learned that the backend does not know this identity. RC-47, RC-22 */
+  | { readonly type: 'ENROLLMENT.LOST'; readonly serverId: string; readonly failure: Failure }
+  | { readonly type: 'LINK.PROVEN' }
+  | { readonly type: 'STOP' };
+
+export interface RemoteControlOutput {
+  /** Why the chart ended by itself; null after STOP. */
+  readonly failure: Failure | null;
+}
