@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { sliceMessageText } from '../../src/protocol/message-text.js';
+
+/** JSON text with the spaces and escapes that a serializer is free to write. */
+const loose = fc.tuple(fc.jsonValue(), fc.nat({ max: 3 })).map(([value, indent]) => {
+  const text = JSON.stringify(value, null, indent);
+  return indent === 2
+    ? text.replace(/[a-z](?=[^"\\]*")/g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)
+    : text;
+});
+const isJson = (text: string): boolean => {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('sliceMessageText', () => {
+  it('design 2.7: gives the message as it was written, number for number', () => {
+    const raw = '{ "id":12345678901234567890 ,"params" : {"a":1.0,"b":[{"message":"}"}]} }';
+    for (const frame of [
+      `{"type":"client_message","message":${raw},"client_id":"c"}`,
+      `{"message":${raw}}`,
+      ` {\n"client_id" : "a\\"}{\\\\" , "message" :\t${raw}\r\n} `,
+    ]) {
+      expect(sliceMessageText(frame)).toBe(raw);
+    }
+  });
+
+  it('takes the last of duplicate members, as JSON.parse does', () => {
+    expect(sliceMessageText('{"message":{"a":1},"message":{"a":2}}')).toBe('{"a":2}');
+    expect(sliceMessageText('{"message":{"a":1},"mess\\u0061ge":[3]}')).toBe('[3]');
+  });
+
+  it('is not misled by nested members, strings with braces, or keys that only look alike', () => {
+    expect(sliceMessageText('{"x":{"message":1},"y":"\\"message\\":{","mess\\\\age":4}')).toBeUndefined();
+    expect(sliceMessageText('{"x":"\\\\","message":{"s":"}\\\\\\""}}')).toBe('{"s":"}\\\\\\""}');
+  });
+
+  it('gives nothing for text that holds no object or breaks off', () => {
+    for (const text of ['', '[]', '"message"', '{"message', '{"message":', '{"message":{"a":"', '{"a" 1}']) {
+      expect(sliceMessageText(text) ?? '', text).toBe('');
+    }
+  });
+
+  it('agrees with JSON.parse for any object', () => {
+    const member = fc.tuple(
+      fc.oneof(fc.constantFrom('message', 'type', 'mess\\u0061ge'), fc.constant('other')),
+      loose,
+    );
+    const spaces = fc.constantFrom('', ' ', '\n', '\t\r\n');
+    fc.assert(
+      fc.property(fc.array(member, { maxLength: 6 }), spaces, (members, space) => {
+        const text = `${space}{${members
+          .map(([key, value]) => `${space}"${key}"${space}:${space}${value}${space}`)
+          .join(',')}}${space}`;
+        fc.pre(isJson(text));
+        const sliced = sliceMessageText(text);
+        const parsed: unknown = (JSON.parse(text) as Record<string, unknown>).message;
+        if (parsed === undefined) expect(sliced).toBeUndefined();
+        else {
+          expect(JSON.parse(sliced ?? '')).toEqual(parsed);
+          expect(members.map(([, value]) => value)).toContain(sliced);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('never throws and always ends, whatever the text', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'{}[]":,\\ am1') }), (text) => {
+        sliceMessageText(`{"message${text}`);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
