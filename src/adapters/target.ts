@@ -1,0 +1,144 @@
+/** The backend that credentials may go to: checks the base URL and derives every address from it. RC-1, RC-2 */
+
+/** Addresses of one backend. Only `parseTarget` makes one, so having one means that it may be talked to. */
+export interface Target {
+  /** With a trailing slash. */
+  readonly baseUrl: string;
+  readonly enroll: string;
+  readonly refresh: string;
+  readonly pair: string;
+  readonly pairStatus: string;
+  readonly socketUrl: string;
+  /** Names this backend in the enrollment store: the socket URL. RC-5 */
+  readonly key: string;
+  /** Throws a RangeError for an id that `isPathPart` refuses. */
+  clients(environmentId: string): string;
+  client(environmentId: string, clientId: string): string;
+}
+
+export type ParsedTarget =
+  | { readonly ok: true; readonly target: Target }
+  | { readonly ok: false; readonly reason: 'targetRefused'; readonly message: string };
+
+export interface TargetPolicy {
+  /** Further hosts that https may go to, each `host` (any port) or `host:port`. `--allow-host` */
+  readonly allowHosts: readonly string[];
+}
+
+const SERVER = 'wham/remote/control/server';
+const ENVIRONMENTS = 'wham/remote/control/environments';
+const OWN_HOSTS = ['chatgpt.com', 'chatgpt-staging.com'];
+const LABEL = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
+const AUTHORITY = new RegExp(`^(?:(?:${LABEL}\\.)*${LABEL}|\\[[0-9a-f:.]+\\])(?::[0-9]{1,5})?$`);
+const SHOWN_LIMIT = 200;
+
+export function parseTarget(baseUrl: string, policy: TargetPolicy): ParsedTarget {
+  const because = findFault(baseUrl, policy);
+  if (because !== undefined) return refuse(baseUrl, because, policy);
+  const url = new URL(baseUrl);
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return { ok: true, target: derive(url) };
+}
+
+/** True when the id can be one segment of a path: `.` and `..` would climb, however they are encoded. RC-49 */
+export function isPathPart(id: string): boolean {
+  return id !== '' && id !== '.' && id !== '..' && !/\p{Surrogate}/u.test(id);
+}
+
+/** The host of an `--allow-host` entry as it is compared, or undefined when the entry is none. */
+export function normalizeAllowedHost(entry: string): string | undefined {
+  const text = entry.toLowerCase();
+  const url =
+    AUTHORITY.test(text) && URL.canParse(`https://${text}/`) ? new URL(`https://${text}/`) : undefined;
+  if (url === undefined || !text.startsWith(url.hostname)) return undefined;
+  // URL drops the default port, but an entry that names it means that port only.
+  return text.length > url.hostname.length ? `${url.hostname}:${portOf(url)}` : url.hostname;
+}
+
+/** A URL as it may be shown: without userinfo, query and fragment (all may hold secrets), one line, bounded. */
+export function shownUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  let shown: string;
+  if (url !== undefined && /^(?:https?|wss?):$/.test(url.protocol)) {
+    shown = `${url.protocol}//${url.host}${url.pathname}`;
+  } else {
+    // No URL to trust: whatever stands before the last @ may be a password.
+    const rest = text.slice(text.lastIndexOf('@') + 1);
+    const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? '';
+    shown = (rest === text ? text : scheme + rest).replace(/[?#].*$/s, '');
+  }
+  shown = shown.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Surrogate}]/gu, '\uFFFD');
+  return shown.length > SHOWN_LIMIT ? `${shown.slice(0, SHOWN_LIMIT)}…` : shown;
+}
+
+export function isLoopbackHost(hostname: string): boolean {
+  // URL has brought every spelling of an IPv4 address into four decimal numbers by now.
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+/** Why credentials may not go there, or undefined when they may. */
+function findFault(text: string, policy: TargetPolicy): string | undefined {
+  if (!URL.canParse(text)) return 'it is no URL';
+  const url = new URL(text);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'its scheme is neither https nor http';
+  // URL repairs what it reads (spaces, backslashes, missing slashes, odd spellings of a host). What a person
+  // sees must be what is contacted, so anything that needs repair is refused rather than guessed at.
+  const authority = /^https?:\/\/([^/\\?#]*)/i.exec(text)?.[1];
+  if (authority === undefined || /[\s\\\p{Cc}]/u.test(text)) return 'it is not written plainly';
+  if (authority.includes('@')) return 'it holds user or password';
+  if (!AUTHORITY.test(authority.toLowerCase())) return 'its host is not a plain name or address';
+  const written = authority.toLowerCase().replace(/:\d*$/, '');
+  if (written !== url.hostname) return `its host must be written ${url.hostname}`;
+  if (url.port === '0') return 'port 0 cannot be reached';
+  if (/[?#]/.test(text)) return 'it has a query or fragment';
+  if (isLoopbackHost(url.hostname)) return undefined;
+  if (!isAllowedRemote(url, policy)) return 'its host is not allowed';
+  return url.protocol === 'https:' ? undefined : 'only https may leave this machine';
+}
+
+function isAllowedRemote(url: URL, policy: TargetPolicy): boolean {
+  const { hostname } = url;
+  if (OWN_HOSTS.some((own) => hostname === own || hostname.endsWith(`.${own}`))) return true;
+  return policy.allowHosts.some((entry) => {
+    const allowed = normalizeAllowedHost(entry);
+    return allowed === hostname || allowed === `${hostname}:${portOf(url)}`;
+  });
+}
+
+function portOf(url: URL): string {
+  return url.port || (url.protocol === 'https:' ? '443' : '80');
+}
+
+function refuse(text: string, because: string, policy: TargetPolicy): ParsedTarget {
+  const named = policy.allowHosts.length === 0 ? 'none' : policy.allowHosts.map(shownUrl).join(', ');
+  return {
+    ok: false,
+    reason: 'targetRefused',
+    message:
+      `base URL ${shownUrl(text)} is refused: ${because}. Allowed are https to ${OWN_HOSTS.join(', ')} and ` +
+      `their sub-domains, http or https to localhost, 127.0.0.0/8 and [::1], and https to hosts named with ` +
+      `--allow-host (now: ${named})`,
+  };
+}
+
+function derive(base: URL): Target {
+  const at = (path: string): string => new URL(path, base).href;
+  const socket = new URL(SERVER, base);
+  socket.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:';
+  const part = (id: string): string => {
+    if (!isPathPart(id)) throw new RangeError('this id cannot be part of a URL');
+    return encodeURIComponent(id);
+  };
+  const clients = (environmentId: string): string => at(`${ENVIRONMENTS}/${part(environmentId)}/clients`);
+  return {
+    baseUrl: base.href,
+    enroll: at(`${SERVER}/enroll`),
+    refresh: at(`${SERVER}/refresh`),
+    pair: at(`${SERVER}/pair`),
+    pairStatus: at(`${SERVER}/pair/status`),
+    socketUrl: socket.href,
+    key: socket.href,
+    clients,
+    client: (environmentId, clientId) => `${clients(environmentId)}/${part(clientId)}`,
+  };
+}
