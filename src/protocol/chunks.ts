@@ -15,7 +15,7 @@ export const MAX_ASSEMBLY_BYTES = 256 * 1024 * 1024;
 /** Streams whose last finished seq is remembered; past it the least recent one goes. */
 const MAX_REMEMBERED_STREAMS = 4_096;
 
-/** Why a chunk was dropped, and with it the unfinished message of its stream. Holds no content. */
+/** Why a chunk was dropped, and with it the unfinished message of its stream if not said otherwise. Holds no content. */
 export type ChunkFault =
   | 'noStream'
   | 'noSeq'
@@ -27,8 +27,10 @@ export type ChunkFault =
   | 'badBase64'
   | 'sizeMismatch'
   | 'badUtf8'
-  /** The message was completed or dropped before. Nothing else is harmed. */
-  | 'closedSeq';
+  /** The message was completed or dropped before. Only this chunk is dropped. */
+  | 'closedSeq'
+  /** Taken before, or of an older message than the unfinished one: a resend. Only this chunk is dropped. */
+  | 'stale';
 
 export type ChunkResult =
   | { readonly kind: 'incomplete' }
@@ -46,8 +48,6 @@ interface Assembly {
   readonly messageSizeBytes: number;
   readonly parts: Buffer[];
   held: number;
-  /** Set when the link broke: the sender may then start this message over. */
-  mayRestart: boolean;
 }
 
 const INCOMPLETE: ChunkResult = { kind: 'incomplete' };
@@ -91,6 +91,7 @@ export class ChunkAssembler {
     if (stream === undefined) return dropped('noStream');
     if (seqId === undefined) return this.#drop(stream, undefined, 'noSeq');
     if (this.#closed.get(stream) === seqId) return dropped('closedSeq');
+    if (this.#isStale(stream, seqId, chunk)) return dropped('stale');
     const wrong = shapeFault(chunk, frameBytes);
     if (wrong !== undefined) return this.#drop(stream, seqId, wrong);
 
@@ -118,11 +119,6 @@ export class ChunkAssembler {
     return isUtf8(whole) ? { kind: 'complete', text: whole.toString('utf8') } : dropped('badUtf8');
   }
 
-  /** The link broke: each unfinished message may go on where it was or start over from its first chunk. */
-  linkLost(): void {
-    for (const assembly of this.#assemblies.values()) assembly.mayRestart = true;
-  }
-
   /** The stream ended, or its numbering starts over. */
   forget(stream: string): void {
     this.#remove(stream);
@@ -135,19 +131,22 @@ export class ChunkAssembler {
     this.#held = 0;
   }
 
+  #isStale(stream: string, seqId: number, chunk: ChunkFields): boolean {
+    const current = this.#assemblies.get(stream);
+    if (current === undefined || seqId > current.seqId) return false;
+    if (seqId < current.seqId) return true;
+    return isOf(current, chunk) && chunk.segmentId < current.parts.length;
+  }
+
   /** The assembly that this chunk continues or starts, as the most recently fed one; or why it fits none. */
   #assemblyFor(stream: string, seqId: number, chunk: ChunkFields): Assembly | ChunkFault {
     const current = this.#assemblies.get(stream);
     if (current?.seqId === seqId) {
-      const same =
-        current.segmentCount === chunk.segmentCount && current.messageSizeBytes === chunk.messageSizeBytes;
-      if (same && current.parts.length === chunk.segmentId) {
-        current.mayRestart = false;
-        this.#assemblies.delete(stream);
-        this.#assemblies.set(stream, current);
-        return current;
-      }
-      if (!current.mayRestart || chunk.segmentId !== 0) return same ? 'outOfOrder' : 'mismatch';
+      if (!isOf(current, chunk)) return 'mismatch';
+      if (current.parts.length !== chunk.segmentId) return 'outOfOrder';
+      this.#assemblies.delete(stream);
+      this.#assemblies.set(stream, current);
+      return current;
     }
     if (chunk.segmentId !== 0) return 'outOfOrder';
     this.#remove(stream);
@@ -157,7 +156,6 @@ export class ChunkAssembler {
       messageSizeBytes: chunk.messageSizeBytes,
       parts: [],
       held: 0,
-      mayRestart: false,
     };
     this.#assemblies.set(stream, fresh);
     return fresh;
@@ -194,6 +192,10 @@ export class ChunkAssembler {
     this.#held -= assembly.held;
     this.#assemblies.delete(stream);
   }
+}
+
+function isOf(assembly: Assembly, chunk: ChunkFields): boolean {
+  return assembly.segmentCount === chunk.segmentCount && assembly.messageSizeBytes === chunk.messageSizeBytes;
 }
 
 function shapeFault(chunk: ChunkFields, frameBytes: number): ChunkFault | undefined {
