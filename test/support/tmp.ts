@@ -1,0 +1,17 @@
+import { mkdtemp, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+
+const made: string[] = [];
+
+/** A fresh empty folder (its real path), removed with all its content when the test file is done. */
+export async function tmpFolder(): Promise<string> {
+  const dir = await mkdtemp(join(await realpath(tmpdir()), 'rc-engine-test-'));
+  made.push(dir);
+  return dir;
+}
+
+afterAll(async () => {
+  await Promise.all(made.splice(0).map((dir) => rm(dir, { recursive: true, force: true })));
+});
