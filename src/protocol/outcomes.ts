@@ -14,8 +14,11 @@ export interface Failure {
   readonly at: number;
   readonly httpStatus?: number;
   readonly requestId?: string;
+  readonly cfRay?: string;
   /** Wall-clock milliseconds before which nothing may be sent to the backend. From Retry-After. RC-12 */
   readonly retryAfterAt?: number;
+  /** For the log: what the backend sent, redacted, at most 4,096 bytes. RC-11 */
+  readonly detail?: string;
 }
 
 /** The identity a backend gave this machine. Everything of it may be stored. RC-5 */
@@ -107,3 +110,26 @@ export interface PairingCode {
 export type PairOutcome = { readonly kind: 'granted'; readonly code: PairingCode } | RequestFault;
 
 export type PairStatusOutcome = { readonly kind: 'known'; readonly claimed: boolean } | RequestFault;
+
+/** A device that controls an environment. RC-49 */
+export interface RemoteClient {
+  readonly clientId: string;
+  readonly displayName: string | null;
+  readonly deviceType: string | null;
+  readonly platform: string | null;
+  readonly osVersion: string | null;
+  readonly deviceModel: string | null;
+  readonly appVersion: string | null;
+  /** Unix seconds. */
+  readonly lastSeenAt: number | null;
+}
+
+/** As JSON-RPC tells it. */
+export interface ClientsPage {
+  readonly data: readonly RemoteClient[];
+  readonly nextCursor: string | null;
+}
+
+export type ListClientsOutcome = { readonly kind: 'listed'; readonly page: ClientsPage } | RequestFault;
+
+export type RevokeClientOutcome = { readonly kind: 'revoked' } | RequestFault;
