@@ -20,12 +20,19 @@ const TEXTS: Readonly<Record<string, string>> = {
   EMFILE: 'too many open files',
   ENFILE: 'too many open files in the system',
   EIO: 'input/output error',
+  SQLITE_CANTOPEN: 'it cannot be opened',
+  SQLITE_READONLY: 'it is read-only',
+  SQLITE_IOERR: 'input/output error',
 };
 
 /** What a system error means, for people: `permission denied (EACCES)`. */
 export function errnoText(error: unknown): string {
   const code = errnoOf(error);
-  if (code === undefined) return error instanceof Error ? error.message : String(error);
+  // Some tell a whole story; the first line is the point.
+  if (code === undefined)
+    return String(error instanceof Error ? error.message : error)
+      .split('\n', 1)
+      .join();
   const text = TEXTS[code];
   return text === undefined ? code : `${text} (${code})`;
 }

@@ -1,8 +1,13 @@
 /** What the tests of the home folder run as a process of its own. Speaks JSON lines; ends with its stdin. */
+import { spawn } from 'node:child_process';
 import sqlite3 from 'sqlite3';
 import { recordName } from '../../src/adapters/enrollment-record.js';
 import { openEnrollmentStore, update } from '../../src/adapters/enrollment-store.js';
+import { openHome } from '../../src/adapters/home.js';
+import { acquireHomeLock } from '../../src/adapters/home-lock.js';
+import { loadInstallationId } from '../../src/adapters/installation.js';
 import { openSqliteTable } from '../../src/adapters/sqlite-table.js';
+import { EngineError } from '../../src/protocol/errors.js';
 import type { EnrollmentKey } from '../../src/protocol/outcomes.js';
 
 const key: EnrollmentKey = { socketUrl: 'wss://chatgpt.com/x', accountId: 'acct', clientName: null };
@@ -57,6 +62,40 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     await stdinLine();
     say(await store.clear(key, identity(serverName!)));
     await store.close();
+  },
+
+  /** Takes a home folder once told to, says how that went, and keeps it until its stdin ends. */
+  async lock(dir, withChild) {
+    const home = openHome(dir);
+    say('ready');
+    await stdinLine();
+    try {
+      const lock = await acquireHomeLock(home, { startedAt: 1, controlSocket: 'sock', version: '0' });
+      const child = withChild ? spawn('sleep', ['60'], { stdio: 'ignore' }) : undefined;
+      say({ won: true, pid: process.pid, ...(child ? { child: child.pid } : {}) });
+      await stdinEnd();
+      await lock.release();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      say({ won: false, code: error.code, message: error.message });
+    }
+  },
+
+  /** Asks for the installation id once told to. */
+  async installationId(dir) {
+    const home = openHome(dir);
+    say('ready');
+    await stdinLine();
+    say(await loadInstallationId(home));
+  },
+
+  async openHome(dir) {
+    try {
+      say(openHome(dir).dir);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      say({ code: error.code, message: error.message });
+    }
   },
 
   async load(url) {
