@@ -34,6 +34,10 @@ export const ERRORS = {
     means: 'The other side refused the request.',
     todo: 'Read the message that came with it.',
   },
+  environmentOffline: {
+    means: 'The machine that was paired is not connected to the backend.',
+    todo: 'Look at rc-engine status there, or start it, and call again.',
+  },
   timeout: {
     means: 'What was waited for did not happen in time.',
     todo: 'Ask rc-engine status why, or wait longer.',

@@ -1,0 +1,43 @@
+/** The frames a server sends, seen from the backend (spec section 7). Hot path: checked by hand. */
+import { type ChunkFields, type PongStatus, readChunk } from '../protocol/frames.js';
+import { isRecord } from '../protocol/jsonrpc.js';
+
+interface Common {
+  readonly clientId: string;
+  readonly streamId: string;
+  readonly seqId: number;
+}
+export type ServerFrame =
+  | (Common & { readonly type: 'server_message' })
+  | (Common & { readonly type: 'server_message_chunk'; readonly chunk: ChunkFields })
+  | (Common & { readonly type: 'pong'; readonly status: PongStatus });
+
+/** Undefined for what is no such frame. */
+export function readServerFrame(text: string): ServerFrame | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value)) return undefined;
+  const { type, client_id: clientId, stream_id: streamId, seq_id: seqId } = value;
+  if (typeof clientId !== 'string' || typeof streamId !== 'string') return undefined;
+  if (typeof seqId !== 'number' || !Number.isSafeInteger(seqId) || seqId < 1) return undefined;
+  switch (type) {
+    case 'server_message':
+      return isRecord(value.message) ? { type, clientId, streamId, seqId } : undefined;
+    case 'server_message_chunk': {
+      const chunk = readChunk(value);
+      return typeof chunk === 'string' ? undefined : { type, clientId, streamId, seqId, chunk };
+    }
+    case 'pong': {
+      const { status } = value;
+      return status === 'active' || status === 'unknown'
+        ? { type, clientId, streamId, seqId, status }
+        : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
