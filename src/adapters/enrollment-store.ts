@@ -10,6 +10,7 @@ import type {
 } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { decodeRecord, type EnrollmentRecord, recordName } from './enrollment-record.js';
+import { errnoText } from './errno.js';
 import { MemoryTable, type RecordTable, StoreFault } from './record-table.js';
 
 /** `cleared` is false when another enrollment has taken the place of the one that was to go. RC-22 */
@@ -64,7 +65,7 @@ export function openEnrollmentStore(url: string, options: EnrollmentStoreOptions
   const path = databasePath(url);
   const busyTimeoutMs = options.busyTimeoutMs ?? BUSY_TIMEOUT_MS;
   const open = async (again: boolean): Promise<RecordTable> => {
-    const { openSqliteTable } = await import('./sqlite-table.js');
+    const { openSqliteTable } = await import('./sqlite-table.js').catch(driverMissing);
     return openSqliteTable(path, { busyTimeoutMs, probe: again });
   };
   return new TableStore('sqlite', open, options.now);
@@ -220,6 +221,14 @@ function decode(table: RecordTable, raw: string): EnrollmentRecord {
   const record = decodeRecord(raw);
   if ('damage' in record) throw new StoreFault(`${table.title} ${record.damage}.`, { unusable: true });
   return record;
+}
+
+/** SQLite is native code: it can be absent, or built for another platform. */
+function driverMissing(error: unknown): never {
+  throw new StoreFault(`SQLite cannot be loaded, so there is no enrollment store: ${errnoText(error)}.`, {
+    unusable: true,
+    cause: error,
+  });
 }
 
 function missingStore(now: () => number): EnrollmentStore {

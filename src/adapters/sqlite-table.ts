@@ -1,5 +1,7 @@
-import type { KeyvSqlite } from '@keyv/sqlite';
-import type { Keyv } from 'keyv';
+/** Imports the drivers at once, so it is itself imported only when a database is opened. */
+import { KeyvSqlite } from '@keyv/sqlite';
+import { Keyv } from 'keyv';
+import sqlite from 'sqlite3';
 import { type EnrollmentRecord, encodeStored, type StoredRecord, toStored } from './enrollment-record.js';
 import { errnoOf } from './errno.js';
 import { type RecordTable, StoreFault } from './record-table.js';
@@ -19,7 +21,6 @@ export interface SqliteTableOptions {
 
 /** Opens (or creates) the database at an absolute path. Rejects with a `StoreFault`. */
 export async function openSqliteTable(path: string, options: SqliteTableOptions): Promise<SqliteTable> {
-  const { Keyv, KeyvSqlite, sqlite } = await loadDrivers();
   try {
     await ensureDatabase(sqlite, path);
     if (options.probe) await probeDatabase(sqlite, path, options.busyTimeoutMs);
@@ -38,23 +39,6 @@ export async function openSqliteTable(path: string, options: SqliteTableOptions)
     return table;
   } catch (error) {
     throw await explainSqliteError(path, error);
-  }
-}
-
-async function loadDrivers() {
-  try {
-    const [{ Keyv }, { KeyvSqlite }, { default: sqlite }] = await Promise.all([
-      import('keyv'),
-      import('@keyv/sqlite'),
-      import('sqlite3'),
-    ]);
-    return { Keyv, KeyvSqlite, sqlite };
-  } catch (error) {
-    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    throw new StoreFault(`SQLite cannot be loaded, so there is no enrollment store: ${why}`, {
-      unusable: true,
-      cause: error,
-    });
   }
 }
 

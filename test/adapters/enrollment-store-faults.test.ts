@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import sqlite3 from 'sqlite3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { openEnrollmentStore, TableStore } from '../../src/adapters/enrollment-store.js';
 import { openSqliteTable } from '../../src/adapters/sqlite-table.js';
 import type { Enrollment, EnrollmentKey } from '../../src/protocol/outcomes.js';
@@ -442,6 +442,24 @@ describe('no room or no permission', () => {
         failure: { reason: 'storeUnavailable', message: expect.stringContaining('permission denied') },
       });
     });
+  });
+});
+
+describe('SQLite that cannot be loaded', () => {
+  it('RC-6: is an error for every method', async () => {
+    vi.doMock('../../src/adapters/sqlite-table.js', () => {
+      throw new Error('Could not locate the bindings file');
+    });
+    onTestFinished(() => {
+      vi.doUnmock('../../src/adapters/sqlite-table.js');
+    });
+    vi.resetModules();
+    const store = open(join(await tmpFolder(), 's.sqlite'));
+    const message = 'SQLite cannot be loaded, so there is no enrollment store: ';
+    store.prepare();
+    expect(await store.load(key)).toEqual(failure('storeUnavailable', message));
+    expect(await store.save(key, enrollment, 'on')).toEqual(failure('storeUnavailable', message));
+    await store.close();
   });
 });
 
