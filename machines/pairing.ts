@@ -68,7 +68,7 @@ const pairing = setup({
     becauseUnavailable: assign(({ context }) => {
       const at = context.env.now();
       const message =
-        'The backend does not know this identity; pairing is unavailable until enrollment completes.';
+        'Pairing is unavailable until enrollment completes: the identity of this machine is not in use any more.';
       return {
         decision: { reason: 'pairingUnavailable' as const, detail: message, at },
         lastFailure: { reason: 'pairingUnavailable' as const, message, at },
@@ -112,7 +112,7 @@ export const pairingMachine = pairing.createMachine({
   }),
   initial: 'unpaired',
   on: {
-    RESET: { target: '.unpaired', actions: ['forgetCode', because('pairingUnavailable')] },
+    RESET: { target: '.unpaired', actions: ['forgetCode', 'becauseUnavailable'] },
   },
   states: {
     unpaired: {

@@ -37,6 +37,24 @@ export const keyOf = (context: RemoteControlContext): EnrollmentKey => ({
   clientName: context.clientName ?? null,
 });
 
+/** What is known of an account that has just come, or is gone. */
+const NOTHING_KNOWN = {
+  enrollment: 'unknown',
+  keptServerId: null,
+  preference: 'unset',
+  token: null,
+} as const;
+
+/** The usable account that an event brought. */
+const accountIn = (event: { readonly type: string } | RemoteControlEvent): Account | null => {
+  if (event.type === 'AUTH.CHANGED' && 'account' in event) return event.account;
+  const got = outcomeOf(event);
+  return got?.kind === 'usable' || got?.kind === 'recovered' ? got.account : null;
+};
+
+const isOther = (context: RemoteControlContext, account: Account): boolean =>
+  context.account !== null && context.account.accountId !== account.accountId;
+
 const tokenEndsWithin = (context: RemoteControlContext, ms: number): boolean =>
   context.token === null || context.token.expiresAt - context.env.now() <= ms;
 
@@ -70,7 +88,15 @@ export const remoteControlSetup = setup({
     input: {} as RemoteControlInput,
     output: {} as RemoteControlOutput,
     /** The four public statuses (RC-42); and what other parts of the engine ask of the state. */
-    tags: {} as 'disabled' | 'connecting' | 'connected' | 'errored' | 'beforeIdentity' | 'waiting',
+    tags: {} as
+      | 'disabled'
+      | 'connecting'
+      | 'connected'
+      | 'errored'
+      | 'beforeIdentity'
+      | 'waiting'
+      | 'pausing'
+      | 'undecided',
   },
   actors: {
     /** The account in memory; with `reload`, read again from its source first. */
@@ -137,42 +163,39 @@ export const remoteControlSetup = setup({
     ),
 
     // Who wants remote control
-    noteEnable: assign(({ context, event }) =>
-      event.type === 'ENABLE'
-        ? {
-            enabledBy: event.by === 'start' ? ('start' as const) : ('request on trial' as const),
-            preference: event.durable ? ('on' as const) : context.preference,
-          }
-        : {},
-    ),
-    noteWish: assign(({ context, event }) =>
-      event.type === 'ENABLE' && event.durable
-        ? { preference: 'on' as const }
-        : { preference: context.preference },
-    ),
-    noteStart: assign({ enabledBy: 'start' }),
-    passTrial: assign(({ context }) =>
-      context.enabledBy === 'request on trial' ? { enabledBy: 'request' as const } : {},
-    ),
+    noteEnable: assign(({ event }) => (event.type === 'ENABLE' ? { trial: event.by } : {})),
+    /** The host writes it where a record exists; a record that is written later must not undo it. RC-44 */
+    noteWish: assign(({ event }) => {
+      if (event.type !== 'ENABLE' && event.type !== 'DISABLE') return {};
+      if (!event.durable) return {};
+      return { preference: event.type === 'ENABLE' ? ('on' as const) : ('off' as const) };
+    }),
+    noteStart: assign({ trial: 'start' }),
+    passTrial: assign(({ context }) => (context.trial === 'request' ? { trial: 'passed' as const } : {})),
     noteClientName: assign(({ event }) => (event.type === 'CLIENT.NAMED' ? { clientName: event.name } : {})),
     startOver: assign({ sinceProof: PROVEN, refreshNotBefore: 0 }),
 
     // Account, identity, token
     keepAccount: assign(({ context, event }) => {
-      const got = outcomeOf(event);
-      if (got?.kind !== 'usable' && got?.kind !== 'recovered') return {};
-      // Another account has its own identity, under its own key. RC-7
-      return context.account !== null && context.account.accountId !== got.account.accountId
-        ? { account: got.account, enrollment: 'unknown' as const, token: null }
-        : { account: got.account };
+      const account = accountIn(event);
+      if (account === null) return {};
+      return {
+        account,
+        trial: context.trial === 'start' ? ('passed' as const) : context.trial,
+        // Another account has its own identity and its own wish, under its own key. RC-7
+        ...(isOther(context, account) ? NOTHING_KNOWN : {}),
+      };
     }),
-    dropAccount: assign({ account: null, enrollment: 'unknown', token: null }),
-    noteRefused: assign(({ context }) => ({ refusedGeneration: context.account?.generation ?? 0 })),
+    dropAccount: assign(({ context }) =>
+      context.account === null ? {} : { account: null, ...NOTHING_KNOWN },
+    ),
+    noteRefused: assign(({ context }) => ({ refusedGeneration: context.account?.generation ?? null })),
     keepLoaded: assign(({ context, event }) => {
       const got = outcomeOf(event);
       if (got?.kind !== 'found' && got?.kind !== 'none') return {};
       return {
         enrollment: got.kind === 'found' ? got.enrollment : ('none' as const),
+        keptServerId: got.kind === 'found' ? got.enrollment.serverId : null,
         preference: context.preference === 'unset' ? got.preference : context.preference,
       };
     }),
@@ -181,9 +204,8 @@ export const remoteControlSetup = setup({
       if (got?.kind !== 'granted' || !('token' in got)) return {};
       return 'enrollment' in got ? { enrollment: got.enrollment, token: got.token } : { token: got.token };
     }),
-    keepRenewal: assign(({ event }) =>
-      event.type === 'TOKEN.RENEWED' ? { enrollment: event.enrollment, token: event.token } : {},
-    ),
+    noteKept: assign(({ context }) => ({ keptServerId: enrollmentOf(context)?.serverId ?? null })),
+    keepRenewal: assign(({ event }) => (event.type === 'TOKEN.RENEWED' ? { token: event.token } : {})),
     useHostName: assign(({ context }) => {
       const enrollment = enrollmentOf(context);
       return enrollment ? { enrollment: { ...enrollment, serverName: context.serverName } } : {};
@@ -194,11 +216,12 @@ export const remoteControlSetup = setup({
       const got = outcomeOf(event);
       return got?.kind === 'open' ? { socket: got.socket, openedAt: context.env.now() } : {};
     }),
-    forgetSocket: assign({ socket: null, openedAt: null }),
+    forgetSocket: assign({ socket: null }),
     probeLink: sendTo('link', { type: 'PROBE' }),
     /**
      * Ends every virtual client and forgets the cursor; the host does it. On switching off (RC-43), and whenever
-     * the identity or account changes: who was let in under the old one has no business with the new one.
+     * the identity or account changes: who was let in under the old one has no business with the new one. The
+     * decision says why, so it is made before.
      */
     dropRemoteClients: notProvided('dropRemoteClients'),
 
@@ -232,9 +255,18 @@ export const remoteControlSetup = setup({
     pauseUntilDeferralEnds: assign(({ context }) =>
       pauseOf(context, Math.max(context.refreshNotBefore - context.env.now(), 0)),
     ),
-    pauseAsTold: assign(({ context: { env, timing, lastFailure } }) => ({
-      pause: retryAfterPause(env, timing, lastFailure?.retryAfterAt ?? env.now()),
-    })),
+    pauseUntilNextLook: assign(({ context }) => pauseOf(context, context.timing.authPoll)),
+    noteRetryAfter: assign(({ context: { env, timing }, event }) => {
+      const at = failureOf(outcomeOf(event))?.retryAfterAt;
+      return at === undefined ? {} : { quiet: retryAfterPause(env, timing, at) };
+    }),
+    /** What is left of it; a wall clock that was set back does not make it longer than it was. */
+    pauseAsTold: assign(({ context: { env, quiet } }) => {
+      const ms = Math.min(Math.max(quiet.until - env.now(), 0), quiet.ms);
+      return { pause: { ms, until: env.now() + ms } };
+    }),
+    /** The whole pause was waited for, whatever became of the wall clock. */
+    forgetRetryAfter: assign({ quiet: { ms: 0, until: 0 } }),
   },
   guards: {
     // What the host has given
@@ -255,11 +287,11 @@ export const remoteControlSetup = setup({
     tokenRejected: outcome('tokenRejected'),
     serverGone: outcome('serverGone'),
     ambiguousNotFound: outcome('ambiguousNotFound'),
-    conflict: outcome('conflict'),
     recovered: outcome('recovered'),
     exhausted: outcome('exhausted'),
     closedByPeer: outcome('closedByPeer'),
-    toldToWait: ({ event }) => failureOf(outcomeOf(event))?.retryAfterAt !== undefined,
+    /** A Retry-After that has passed already is none. RC-12 */
+    toldToWait: ({ context, event }) => (failureOf(outcomeOf(event))?.retryAfterAt ?? 0) > context.env.now(),
     preferenceOn: ({ event }) => {
       const got = outcomeOf(event);
       return got?.kind === 'found' && got.preference === 'on';
@@ -279,12 +311,8 @@ export const remoteControlSetup = setup({
       );
     },
     usableAsOther: ({ context, event }) => {
-      const got = outcomeOf(event);
-      return (
-        (got?.kind === 'usable' || got?.kind === 'recovered') &&
-        context.account !== null &&
-        context.account.accountId !== got.account.accountId
-      );
+      const account = accountIn(event);
+      return account !== null && isOther(context, account);
     },
 
     // What an actor reported, in the circumstances
@@ -298,35 +326,50 @@ export const remoteControlSetup = setup({
       outcomeOf(event)?.kind === 'conflict' && context.onConflict === 'exit',
     refusedOnTrial: ({ context, event }) => {
       const kind = outcomeOf(event)?.kind;
-      return (kind === 'exhausted' || kind === 'transient') && context.enabledBy === 'request on trial';
+      return (kind === 'exhausted' || kind === 'transient') && context.trial === 'request';
     },
-    /** The account's tokens are the very ones that the backend refused for good. */
+    /** The account's tokens are the very ones that the backend refused for good. Who asks is told by the backend. */
     refusedBefore: ({ context, event }) => {
       const got = outcomeOf(event);
-      return got?.kind === 'usable' && got.account.generation === context.refusedGeneration;
+      return (
+        got?.kind === 'usable' &&
+        got.account.generation === context.refusedGeneration &&
+        context.trial !== 'request'
+      );
     },
-    endedYoungAgain: ({ context, event }) => endedYoung(event) && context.sinceProof.shortLives > 0,
+    /** Silence is no drop: it keeps its own reason. */
+    lostYoungAgain: ({ context, event }) =>
+      endedYoung(event) && outcomeOf(event)?.kind === 'lost' && context.sinceProof.shortLives > 0,
     closedYoungAgain: ({ context, event }) =>
       endedYoung(event) && outcomeOf(event)?.kind === 'closedByPeer' && context.sinceProof.shortLives > 0,
     identityLostBefore: ({ context }) => context.sinceProof.identityLosses > 1,
     firstTokenRejection: ({ context }) => context.sinceProof.tokenRejections <= 1,
     firstRecovery: ({ context }) => context.sinceProof.recoveries <= 1,
-    onTrial: ({ context }) => context.enabledBy === 'request on trial',
-    /** A start that needs a sign-in has not seen one. RC-27 */
-    authMustBeReady: ({ context }) =>
-      context.enabledBy === 'start' && context.authStartup === 'ready' && context.account === null,
+    onTrial: ({ context }) => context.trial === 'request',
+    /** A start that needs a sign-in has not seen one yet. RC-27 */
+    authMustBeReady: ({ context }) => context.trial === 'start' && context.authStartup === 'ready',
     signedOut: ({ event }) => event.type === 'AUTH.CHANGED' && event.account === null,
+    sameAccount: ({ context, event }) =>
+      event.type === 'AUTH.CHANGED' &&
+      event.account !== null &&
+      event.account.accountId === context.account?.accountId,
     otherAccount: ({ context, event }) =>
       event.type === 'AUTH.CHANGED' &&
       event.account !== null &&
       event.account.accountId !== context.account?.accountId,
-    sameIdentity: ({ context, event }) =>
-      event.type === 'ENROLLMENT.LOST' && enrollmentOf(context)?.serverId === event.serverId,
+    /** Pairing speaks of the identity in use; news about any other comes too late. */
+    sameIdentity: ({ context, event }) => {
+      const current = enrollmentOf(context)?.serverId;
+      if (event.type === 'ENROLLMENT.LOST') return event.serverId === current;
+      return event.type === 'TOKEN.RENEWED' && event.enrollment.serverId === current;
+    },
 
     // What comes next
+    toldToBeQuiet: ({ context }) => context.quiet.until > context.env.now(),
     accountUnknown: ({ context }) => context.account === null,
     enrollmentUnknown: ({ context }) => context.enrollment === 'unknown',
     notEnrolled: ({ context }) => context.enrollment === 'none',
+    notKept: ({ context }) => enrollmentOf(context)?.serverId !== context.keptServerId,
     refreshNeeded: ({ context }) =>
       tokenEndsWithin(context, context.timing.refreshRequired) ||
       (tokenEndsWithin(context, context.timing.refreshProactive) &&

@@ -8,6 +8,18 @@ const tryAgain = {
   pause: { target: '#remoteControl.active.preparing', actions: because('retrying') },
 } as const;
 
+/** What ends an ordinary pause before its time. A Retry-After is not one: `preparing` goes back to it. RC-25 */
+const cutShort = {
+  'AUTH.CHANGED': {
+    guard: 'sameAccount',
+    target: '#remoteControl.active.preparing',
+    description: 'A newer sign-in of this account.',
+    actions: ['keepAccount', because('authChanged')],
+  },
+  ENABLE: { target: '#remoteControl.active.preparing', actions: ['noteWish', because('enabled')] },
+  WAKE: { target: '#remoteControl.active.preparing', description: 'RC-25a', actions: because('wokeUp') },
+} as const;
+
 /**
  * The whole life of the link to the backend: who asked for it, whose account it runs on, which identity it has,
  * how it connects, what it does when anything of that is lost, and how it ends.
@@ -25,17 +37,19 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({
     ...input,
-    enabledBy: 'start',
+    trial: 'start',
     account: null,
     enrollment: 'unknown',
+    keptServerId: null,
     preference: 'unset',
     token: null,
     socket: null,
     openedAt: null,
     sinceProof: PROVEN,
     refreshNotBefore: 0,
+    quiet: { ms: 0, until: 0 },
     pause: { ms: 0, until: 0 },
-    refusedGeneration: 0,
+    refusedGeneration: null,
     decision: { reason: 'starting', detail: null, at: input.env.now() },
     lastFailure: null,
   }),
@@ -46,8 +60,10 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
   on: { STOP: { target: '.stopping', description: 'RC-46', actions: because('stopped') } },
   states: {
     idle: {
-      description: 'Remote control is off.',
+      description:
+        'Remote control is off. An identity and a token that is still good are kept for the next time.',
       tags: ['disabled'],
+      entry: 'dropRemoteClients',
       on: {
         ENABLE: [
           { guard: 'targetRefused', description: 'RC-2', actions: 'becauseTargetRefused' },
@@ -55,11 +71,14 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           {
             guard: 'clientNameUnknown',
             target: 'awaitingClientName',
-            actions: ['noteEnable', because('clientNameAwaited')],
+            actions: ['noteEnable', 'noteWish', because('clientNameAwaited')],
           },
-          { target: 'active', actions: ['noteEnable', 'startOver', because('enabled')] },
+          { target: 'active', actions: ['noteEnable', 'noteWish', 'startOver', because('enabled')] },
         ],
+        DISABLE: { description: 'It is off already.', actions: ['noteWish', because('disabled')] },
         RESOLVE_PREFERENCE: [
+          { guard: 'targetRefused', description: 'RC-2', actions: 'becauseTargetRefused' },
+          { guard: 'storeMissing', description: 'RC-6', actions: 'becauseStoreMissing' },
           {
             guard: 'clientNameUnknown',
             target: 'awaitingClientName.toResolve',
@@ -67,7 +86,11 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           },
           { target: 'resolvingPreference', actions: ['noteStart', because('starting')] },
         ],
-        'CLIENT.NAMED': { actions: 'noteClientName' },
+        'CLIENT.NAMED': {
+          guard: 'clientNameUnknown',
+          description: 'Only the first name counts. RC-45',
+          actions: 'noteClientName',
+        },
       },
     },
 
@@ -75,7 +98,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
       description:
         'Over stdio the first client names itself, and its name is part of the enrollment key. RC-45',
       initial: 'toEnable',
-      on: { DISABLE: { target: 'idle', actions: because('disabled') } },
+      on: { DISABLE: { target: 'idle', actions: ['noteWish', because('disabled')] } },
       states: {
         toEnable: {
           description: 'Then remote control goes on.',
@@ -85,13 +108,14 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               target: '#remoteControl.active',
               actions: ['noteClientName', 'startOver', because('enabled')],
             },
+            ENABLE: { description: 'It will go on already; only the wish is new.', actions: 'noteWish' },
           },
         },
         toResolve: {
           description: 'Then the stored preference decides.',
           tags: ['disabled'],
           on: {
-            ENABLE: { target: 'toEnable', actions: 'noteEnable' },
+            ENABLE: { target: 'toEnable', actions: ['noteEnable', 'noteWish'] },
             'CLIENT.NAMED': { target: '#remoteControl.resolvingPreference', actions: 'noteClientName' },
           },
         },
@@ -103,16 +127,25 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
       tags: ['disabled'],
       initial: 'readingAccount',
       on: {
-        ENABLE: [
-          { guard: 'targetRefused', target: 'idle', actions: 'becauseTargetRefused' },
-          { guard: 'storeMissing', target: 'idle', actions: 'becauseStoreMissing' },
-          { target: 'active', actions: ['noteEnable', 'startOver', because('enabled')] },
+        ENABLE: { target: 'active', actions: ['noteEnable', 'noteWish', 'startOver', because('enabled')] },
+        DISABLE: { target: 'idle', actions: ['noteWish', because('disabled')] },
+        'AUTH.CHANGED': [
+          {
+            guard: 'signedOut',
+            target: '.waitingForAccount',
+            actions: ['dropAccount', because('authMissing')],
+          },
+          {
+            target: '.readingAccount',
+            description: 'Another wish may hold.',
+            actions: because('authChanged'),
+          },
         ],
-        DISABLE: { target: 'idle', actions: because('disabled') },
       },
       states: {
         readingAccount: {
           description: 'Whose preference?',
+          tags: ['undecided'],
           invoke: {
             id: 'loadAuth',
             src: 'loadAuth',
@@ -132,7 +165,6 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         },
         waitingForAccount: {
           description: 'Nobody is signed in yet.',
-          on: { 'AUTH.CHANGED': 'readingAccount' },
           after: { authPoll: 'readingAccount' },
         },
         readingPreference: {
@@ -145,7 +177,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               {
                 guard: 'preferenceOn',
                 target: '#remoteControl.active',
-                actions: ['keepLoaded', 'startOver', because('enabled')],
+                actions: ['startOver', because('enabled')],
               },
               {
                 guard: 'preferenceOff',
@@ -164,6 +196,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         },
         waitingForStore: {
           description: 'The store cannot be read: no guess is made. RC-6',
+          tags: ['pausing'],
           entry: 'pauseOnLadder',
           after: { pause: 'readingPreference' },
         },
@@ -173,29 +206,29 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     active: {
       description: 'Remote control is on.',
       initial: 'loadingAuth',
-      exit: 'dropRemoteClients',
       on: {
         DISABLE: {
           target: 'idle',
           description: 'In any state: requests are cancelled, socket and clients closed. RC-43',
-          actions: because('disabled'),
+          actions: ['noteWish', because('disabled')],
         },
         'AUTH.CHANGED': [
           {
             guard: 'signedOut',
             target: '.awaitingAuth.missing',
             description: 'Deliberately signed out.',
-            actions: ['dropAccount', 'dropRemoteClients', because('authMissing')],
+            actions: ['dropAccount', because('authMissing'), 'dropRemoteClients'],
           },
           {
             guard: 'otherAccount',
             target: '.loadingAuth',
             description: 'Another account has its own identity. RC-7',
-            actions: ['dropRemoteClients', because('authChanged')],
+            actions: [because('authChanged'), 'dropRemoteClients'],
           },
         ],
         ENABLE: { description: 'It is on already; only the durable wish is new.', actions: 'noteWish' },
         'TOKEN.RENEWED': {
+          guard: 'sameIdentity',
           description: 'Pairing did it under the shared lock. RC-47',
           actions: 'keepRenewal',
         },
@@ -209,7 +242,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
       states: {
         loadingAuth: {
           description: 'Who is signed in here? The source is read again once before giving up. RC-26',
-          tags: ['connecting', 'beforeIdentity'],
+          tags: ['connecting', 'beforeIdentity', 'undecided'],
           initial: 'reading',
           states: {
             reading: {
@@ -222,7 +255,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                   {
                     guard: 'usableAsOther',
                     target: '#remoteControl.active.preparing',
-                    actions: ['dropRemoteClients', 'keepAccount'],
+                    actions: [because('authChanged'), 'dropRemoteClients', 'keepAccount'],
                   },
                   { guard: 'usable', target: '#remoteControl.active.preparing', actions: 'keepAccount' },
                   { target: 'reloading' },
@@ -246,7 +279,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                   {
                     guard: 'usableAsOther',
                     target: '#remoteControl.active.preparing',
-                    actions: ['dropRemoteClients', 'keepAccount'],
+                    actions: [because('authChanged'), 'dropRemoteClients', 'keepAccount'],
                   },
                   { guard: 'usable', target: '#remoteControl.active.preparing', actions: 'keepAccount' },
                   {
@@ -270,22 +303,29 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         awaitingAuth: {
           description: 'Waits for a usable sign-in. RC-26',
           tags: ['connecting', 'waiting'],
+          entry: 'passTrial',
           initial: 'missing',
           on: {
             'AUTH.CHANGED': [
               {
                 guard: 'signedOut',
                 target: '.missing',
-                actions: ['dropAccount', 'dropRemoteClients', because('authMissing')],
+                actions: ['dropAccount', because('authMissing'), 'dropRemoteClients'],
               },
               { target: 'loadingAuth', actions: because('authChanged') },
             ],
             ENABLE: { target: 'loadingAuth', actions: ['noteWish', because('enabled')] },
-            WAKE: 'loadingAuth',
+            WAKE: { target: 'loadingAuth', description: 'RC-25a' },
+            'ENROLLMENT.LOST': {
+              guard: 'sameIdentity',
+              description: 'Nobody could enroll now; the next account does.',
+              actions: ['forgetIdentity', 'dropRemoteClients'],
+            },
           },
           states: {
             missing: {
               description: 'None, an API key only, unreadable, or without account id: looked at each second.',
+              entry: 'pauseUntilNextLook',
               after: { authPoll: { target: '#remoteControl.active.loadingAuth.reloading' } },
             },
             refused: {
@@ -300,9 +340,20 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           description: 'Chooses the next step of an attempt.',
           tags: ['connecting', 'beforeIdentity'],
           always: [
+            {
+              guard: 'toldToBeQuiet',
+              target: 'backingOff.asTold',
+              description: 'A Retry-After holds, whatever happened since. RC-14, RC-25',
+              actions: because('backendRateLimited'),
+            },
             { guard: 'accountUnknown', target: 'loadingAuth' },
             { guard: 'enrollmentUnknown', target: 'loadingEnrollment' },
             { guard: 'notEnrolled', target: 'enrolling' },
+            {
+              guard: 'notKept',
+              target: 'enrolling.keeping',
+              description: 'It was interrupted while the identity was written. RC-6',
+            },
             { guard: 'refreshNeeded', target: 'refreshing', description: 'RC-13' },
             { target: 'connecting', description: 'The cached token is good. RC-16' },
           ],
@@ -359,13 +410,6 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           description: 'Asks the backend for an identity and keeps it on disk before it is used. RC-9, RC-23',
           tags: ['connecting', 'beforeIdentity'],
           initial: 'requesting',
-          on: {
-            'TOKEN.RENEWED': {
-              target: 'connecting',
-              description: 'Pairing enrolled first.',
-              actions: ['keepRenewal', because('enrolled')],
-            },
-          },
           states: {
             requesting: {
               description: 'POST enroll.',
@@ -383,7 +427,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                   {
                     guard: 'toldToWait',
                     target: '#remoteControl.active.backingOff.asTold',
-                    actions: 'becauseItFailed',
+                    actions: ['becauseItFailed', 'noteRetryAfter'],
                   },
                   { target: '#remoteControl.active.backingOff.failed', actions: 'becauseItFailed' },
                 ],
@@ -404,7 +448,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                   preference: context.preference,
                 }),
                 onDone: [
-                  { guard: 'done', target: 'kept' },
+                  { guard: 'done', target: 'kept', actions: 'noteKept' },
                   { target: 'notKept', actions: 'becauseItFailed' },
                 ],
                 onError: { target: 'notKept', actions: 'becauseOfFault' },
@@ -412,7 +456,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             },
             notKept: {
               description: 'The store refused the identity: it is offered again, not asked for again. RC-6',
-              tags: ['errored'],
+              tags: ['errored', 'waiting'],
               entry: ['passTrial', 'pauseOnLadder'],
               on: { ENABLE: { target: 'keeping', actions: 'noteWish' }, WAKE: 'keeping' },
               after: { pause: 'keeping' },
@@ -424,6 +468,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                   guard: 'identityLostBefore',
                   target: '#remoteControl.active.backingOff.failed',
                   description: 'A backend that loses each new identity is not hammered. RC-20',
+                  actions: because('serverGone'),
                 },
                 {
                   guard: 'refreshNeeded',
@@ -441,6 +486,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           tags: ['connecting', 'beforeIdentity'],
           on: {
             'TOKEN.RENEWED': {
+              guard: 'sameIdentity',
               target: 'connecting',
               description: 'Pairing refreshed first.',
               actions: ['keepRenewal', because('tokenRefreshed')],
@@ -454,7 +500,11 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               { guard: 'granted', target: 'connecting', actions: ['keepGrant', because('tokenRefreshed')] },
               { guard: 'unauthorized', target: 'recoveringAuth', actions: 'becauseItFailed' },
               { guard: 'notFound', target: 'reenrolling', description: 'RC-20', actions: 'becauseItFailed' },
-              { guard: 'toldToWait', target: 'backingOff.asTold', actions: 'becauseItFailed' },
+              {
+                guard: 'toldToWait',
+                target: 'backingOff.asTold',
+                actions: ['becauseItFailed', 'noteRetryAfter'],
+              },
               {
                 guard: 'transientWithValidToken',
                 target: 'connecting',
@@ -495,7 +545,11 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                 description: 'A 404 that says so. RC-20',
                 actions: 'becauseItFailed',
               },
-              { guard: 'toldToWait', target: 'backingOff.asTold', actions: 'becauseItFailed' },
+              {
+                guard: 'toldToWait',
+                target: 'backingOff.asTold',
+                actions: ['becauseItFailed', 'noteRetryAfter'],
+              },
               {
                 guard: 'ambiguousNotFound',
                 target: 'verifyingEnrollment',
@@ -549,7 +603,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                 actions: ['countShortLife', because('flapping')],
               },
               {
-                guard: 'endedYoungAgain',
+                guard: 'lostYoungAgain',
                 target: 'backingOff.failed',
                 description: 'Accepted and dropped again. RC-25',
                 actions: ['countShortLife', 'becauseLinkEnded', because('flapping')],
@@ -575,6 +629,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           tags: ['connecting'],
           initial: 'deciding',
           entry: 'forgetToken',
+          on: cutShort,
           states: {
             deciding: {
               description: 'The first time since proven life a short pause will do.',
@@ -585,6 +640,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             },
             pausing: {
               description: 'Then the same identity is refreshed.',
+              tags: ['pausing'],
               after: {
                 pause: [
                   { guard: 'refreshNeeded', target: '#remoteControl.active.refreshing' },
@@ -620,7 +676,11 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                 description: 'Without a token the next attempt refreshes, and so verifies.',
                 actions: ['forgetToken', 'becauseItFailed'],
               },
-              { guard: 'toldToWait', target: 'backingOff.asTold', actions: 'becauseItFailed' },
+              {
+                guard: 'toldToWait',
+                target: 'backingOff.asTold',
+                actions: ['becauseItFailed', 'noteRetryAfter'],
+              },
               { target: 'backingOff.failed', actions: 'becauseItFailed' },
             ],
             onError: { target: 'backingOff.failed', actions: 'becauseOfFault' },
@@ -632,12 +692,18 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             'The backend no longer knows the identity: clear it, and only it, then enroll. RC-20, RC-22',
           tags: ['connecting'],
           entry: ['countIdentityLoss', 'dropRemoteClients'],
+          on: { 'ENROLLMENT.LOST': { description: 'It is being cleared already.' } },
           invoke: {
             id: 'clearEnrollment',
             src: 'clearEnrollment',
             input: ({ context }) => ({ key: keyOf(context), enrollment: enrollmentOf(context) }),
             onDone: [
-              { guard: 'done', target: 'enrolling', actions: 'forgetIdentity' },
+              {
+                guard: 'done',
+                target: 'preparing',
+                description: 'Without an identity the next step is to enroll.',
+                actions: 'forgetIdentity',
+              },
               {
                 target: 'backingOff.failed',
                 description: 'A store that cannot be written must not cost an enrollment each time. RC-6',
@@ -651,6 +717,14 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         recoveringAuth: {
           description: 'The backend refused the account: one recovery step of the account. RC-28',
           tags: ['connecting', 'beforeIdentity'],
+          on: {
+            'AUTH.CHANGED': {
+              guard: 'sameAccount',
+              target: 'preparing',
+              description: 'A newer sign-in from outside was faster. RC-29',
+              actions: ['keepAccount', because('authChanged')],
+            },
+          },
           invoke: {
             id: 'recoverAuth',
             src: 'recoverAuth',
@@ -659,7 +733,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                 guard: 'usableAsOther',
                 target: 'preparing',
                 description: 'Recovery brought another account. RC-7',
-                actions: ['dropRemoteClients', 'keepAccount', because('authChanged')],
+                actions: [because('authChanged'), 'dropRemoteClients', 'keepAccount'],
               },
               {
                 guard: 'recovered',
@@ -687,23 +761,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         backingOff: {
           description: 'A pause before the next attempt. RC-25',
           initial: 'failed',
-          on: {
-            'AUTH.CHANGED': [
-              {
-                guard: 'signedOut',
-                target: 'awaitingAuth.missing',
-                actions: ['dropAccount', 'dropRemoteClients', because('authMissing')],
-              },
-              {
-                guard: 'otherAccount',
-                target: 'loadingAuth',
-                actions: ['dropRemoteClients', because('authChanged')],
-              },
-              { target: 'preparing', description: 'Cuts the pause short.', actions: because('authChanged') },
-            ],
-            ENABLE: { target: 'preparing', actions: ['noteWish', because('enabled')] },
-            WAKE: { target: 'preparing', description: 'RC-25a', actions: because('wokeUp') },
-          },
+          on: cutShort,
           states: {
             failed: {
               description: 'After a failure: the next rung of the ladder.',
@@ -735,7 +793,11 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                     { target: 'pausing', actions: 'pauseOnLadder' },
                   ],
                 },
-                pausing: { description: 'Then the refused call is made again.', after: tryAgain },
+                pausing: {
+                  description: 'Then the refused call is made again.',
+                  tags: ['pausing'],
+                  after: tryAgain,
+                },
               },
             },
             deferred: {
@@ -748,24 +810,12 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               description: 'The backend said Retry-After: nothing cuts this short. RC-25',
               tags: ['errored', 'waiting'],
               entry: ['passTrial', 'pauseAsTold'],
-              on: {
-                'AUTH.CHANGED': [
-                  {
-                    guard: 'signedOut',
-                    target: '#remoteControl.active.awaitingAuth.missing',
-                    actions: ['dropAccount', 'dropRemoteClients', because('authMissing')],
-                  },
-                  {
-                    guard: 'otherAccount',
-                    description: 'Noted for the next attempt; the backend is left alone until then.',
-                    actions: ['dropAccount', 'dropRemoteClients'],
-                  },
-                  {},
-                ],
-                ENABLE: { actions: 'noteWish' },
-                WAKE: {},
+              after: {
+                pause: {
+                  target: '#remoteControl.active.preparing',
+                  actions: ['forgetRetryAfter', because('retrying')],
+                },
               },
-              after: tryAgain,
             },
           },
         },
@@ -774,8 +824,9 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
 
     stopping: {
       description: 'Local clients are told, sockets close, the store is flushed. RC-46',
-      tags: ['disabled'],
-      on: { STOP: {} },
+      tags: ['disabled', 'undecided'],
+      entry: 'dropRemoteClients',
+      on: { STOP: { description: 'It stops already.' } },
       invoke: { id: 'drain', src: 'drain', onDone: 'stopped', onError: 'stopped' },
       after: { shutdownTimeout: 'stopped' },
     },

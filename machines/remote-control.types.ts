@@ -8,6 +8,7 @@ import type {
 } from '../src/protocol/outcomes.js';
 import type { Env, Timing } from '../src/protocol/timing.js';
 import type { Decision } from './decision.js';
+import type { Pause } from './pauses.js';
 
 /** What the host has decided before the chart starts. */
 export interface RemoteControlInput {
@@ -50,24 +51,32 @@ export const PROVEN: SinceProof = {
 };
 
 export interface RemoteControlContext extends RemoteControlInput {
-  /** Who asked for remote control last, and whether the request still waits for the first identity. ACC-69 */
-  readonly enabledBy: 'start' | 'request on trial' | 'request';
+  /**
+   * What a missing sign-in would undo: the start of the engine, until an account has been seen (RC-27); a request
+   * to enable, until it has an identity or waits for one (ACC-69); or nothing any more.
+   */
+  readonly trial: 'start' | 'request' | 'passed';
   readonly account: Account | null;
   readonly enrollment: Enrollment | 'unknown' | 'none';
+  /** Server id of the identity that is known to be on disk: no other one is used. RC-6 */
+  readonly keptServerId: string | null;
+  /** The durable wish of this account, as far as it is known. RC-44 */
   readonly preference: Preference;
   readonly token: ServerToken | null;
   readonly socket: SocketHandle | null;
   readonly sinceProof: SinceProof;
   /** Wall-clock ms before which no proactive refresh is tried. RC-14 */
   readonly refreshNotBefore: number;
-  /** The pause under way: its length, and the wall-clock ms at which it ends. */
-  readonly pause: { readonly ms: number; readonly until: number };
+  /** The last Retry-After with its random part: until it ends, nothing is sent to the backend. RC-25 */
+  readonly quiet: Pause;
+  /** The pause under way. */
+  readonly pause: Pause;
   /** Generation of the account tokens that the backend refused for good; the same ones are not tried in a hurry. */
-  readonly refusedGeneration: number;
+  readonly refusedGeneration: number | null;
   /** Why the chart is where it is: one object for each decision. */
   readonly decision: Decision;
   readonly lastFailure: Failure | null;
-  /** Wall-clock ms at which the link opened. */
+  /** Wall-clock ms at which the last link opened. */
   readonly openedAt: number | null;
 }
 
@@ -80,7 +89,7 @@ export type RemoteControlEvent =
   /** The account on this machine changed from outside; null: deliberately signed out. RC-26, RC-29 */
   | { readonly type: 'AUTH.CHANGED'; readonly account: Account | null }
   | { readonly type: 'WAKE' }
-  /** Pairing refreshed or enrolled under the shared lock. RC-47 */
+  /** Pairing refreshed this identity under the shared lock. RC-47 */
   | { readonly type: 'TOKEN.RENEWED'; readonly enrollment: Enrollment; readonly token: ServerToken }
   /** Pairing learned that the backend does not know this identity. RC-47, RC-22 */
   | { readonly type: 'ENROLLMENT.LOST'; readonly serverId: string; readonly failure: Failure }

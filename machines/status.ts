@@ -45,7 +45,7 @@ export function statusOf(snapshot: Snapshot): StatusReport {
   const status =
     (['connected', 'errored', 'connecting'] as const).find((tag) => snapshot.hasTag(tag)) ?? 'disabled';
   const enrollment = status === 'disabled' ? null : enrollmentOf(context);
-  const waiting = snapshot.hasTag('waiting') && context.pause.until > context.env.now();
+  const pausing = snapshot.hasTag('waiting') || snapshot.hasTag('pausing');
   return {
     status,
     state: statePath(snapshot.value),
@@ -57,7 +57,7 @@ export function statusOf(snapshot: Snapshot): StatusReport {
     accountId: context.account?.accountId ?? null,
     tokenExpiresAt: context.token?.expiresAt ?? null,
     lastFailure: context.lastFailure,
-    nextAttemptAt: waiting ? context.pause.until : null,
-    openedAt: context.openedAt,
+    nextAttemptAt: pausing && context.pause.until > context.env.now() ? context.pause.until : null,
+    openedAt: status === 'connected' ? context.openedAt : null,
   };
 }
