@@ -91,10 +91,10 @@ function maskNamed(text: string): string {
     .replace(PREFIXED, REDACTED);
 }
 
-/** Words, paths and repeated characters are no tokens: those mix digits or cases and repeat little. */
+/** Words, paths, header names and repeated characters are no tokens: those mix digits or cases and repeat little. */
 function looksRandom(run: string): boolean {
   if (new Set(run).size < 8) return false;
-  return (
-    (/\d/.test(run) && /[a-z]/i.test(run)) || (/[a-z]/.test(run) && /[A-Z]/.test(run)) || /^\d+$/.test(run)
-  );
+  const digits = run.match(/\d/g)?.length ?? 0;
+  const caseChanges = run.match(/[a-z][A-Z]/g)?.length ?? 0;
+  return digits >= 3 || caseChanges >= 4;
 }

@@ -53,6 +53,7 @@ describe('previewBody', () => {
   it.each([
     '<html><title>502 Bad Gateway</title><a href="https://example.com/some/long/path/to/help">help</a></html>',
     'Invalid bearer token',
+    'Invalid Sec-WebSocket-Accept header, see /docs/v2/remote-control/troubleshooting',
     'upstream connect error or disconnect/reset before headers. reset reason: connection timeout',
     'x'.repeat(300),
   ])('RC-11: words are left alone: %s', (text) => {
