@@ -1,0 +1,223 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ClaimCode, claim } from '../../src/adapters/controller-claim.js';
+import { type Backend, createBackend } from '../../src/backend/index.js';
+import { Secret } from '../../src/protocol/secret.js';
+import {
+  ACCOUNT,
+  type Answered,
+  call,
+  connectController,
+  controlUrl,
+  type Enrolled,
+  ended,
+  enroll,
+  event,
+  pair,
+  ServerPeer,
+} from './peers.js';
+
+const MINUTE = 60_000;
+let backend: Backend;
+let identity: Enrolled;
+let now: number;
+beforeEach(async () => {
+  now = Date.UTC(2026, 0, 1);
+  backend = await createBackend({ now: () => now });
+  identity = await enroll(backend);
+});
+afterEach(() => backend.close());
+
+const asServer = (path: string, body: unknown, token = identity.token): Promise<Answered> =>
+  call(controlUrl(backend, path), { headers: { authorization: `Bearer ${token}` }, body });
+const startPairing = async (manual: boolean) => (await asServer('server/pair', { manual_code: manual })).body;
+const claimWith = (kind: ClaimCode['kind'], code: string) =>
+  claim({ baseUrl: backend.url }, { kind, code: new Secret(code) });
+const postClaim = (body: unknown) => call(controlUrl(backend, 'client/claim'), { body });
+
+describe('pairing', () => {
+  it('RC-47: gives a code, and a manual one when asked for, that end in ten minutes', async () => {
+    const started = await startPairing(true);
+    expect(started).toMatchObject({
+      server_id: identity.serverId,
+      environment_id: identity.environmentId,
+      expires_at: new Date(now + 10 * MINUTE).toISOString(),
+    });
+    expect(started.manual_pairing_code).toMatch(/^[A-HJ-NP-Z2-9]{4}-[A-HJ-NP-Z2-9]{4}$/);
+    expect((await startPairing(false)).manual_pairing_code).toBeNull();
+  });
+
+  it('RC-47: wants a good server token', async () => {
+    for (const path of ['server/pair', 'server/pair/status']) {
+      expect((await asServer(path, {}, 'wrong')).status).toBe(401);
+      expect((await call(controlUrl(backend, path), { body: {} })).status).toBe(401);
+    }
+    expect((await asServer('server/pair', { manual_code: 'yes' })).status).toBe(400);
+  });
+
+  it('RC-48: tells whether a code was claimed, to its own server only', async () => {
+    const started = await startPairing(true);
+    const other = await enroll(backend);
+    for (const body of [
+      { pairing_code: started.pairing_code },
+      { manual_pairing_code: started.manual_pairing_code, pairing_code: null },
+    ]) {
+      expect((await asServer('server/pair/status', body)).body).toEqual({ claimed: false });
+      expect((await asServer('server/pair/status', body, other.token)).status).toBe(404);
+    }
+    await claimWith('pairing', String(started.pairing_code));
+    const status = { manual_pairing_code: started.manual_pairing_code };
+    expect((await asServer('server/pair/status', status)).body).toEqual({ claimed: true });
+    expect((await asServer('server/pair/status', {})).status).toBe(400);
+    expect(
+      (await asServer('server/pair/status', { pairing_code: 'a', manual_pairing_code: 'b' })).status,
+    ).toBe(400);
+  });
+
+  it('a code makes one controller, once', async () => {
+    const started = await startPairing(true);
+    const claimed = await claimWith(
+      'manual',
+      String(started.manual_pairing_code).toLowerCase().replace('-', ' '),
+    );
+    expect(claimed).toMatchObject({ environmentId: identity.environmentId, serverName: 'laptop' });
+    for (const [kind, code] of [
+      ['manual', started.manual_pairing_code],
+      ['pairing', started.pairing_code],
+    ] as const) {
+      await expect(claimWith(kind, String(code))).rejects.toMatchObject({ code: 'remoteRefused' });
+    }
+  });
+
+  it('a code ends after ten minutes', async () => {
+    const started = await startPairing(false);
+    now += 10 * MINUTE;
+    await expect(claimWith('pairing', String(started.pairing_code))).rejects.toMatchObject({
+      code: 'remoteRefused',
+    });
+    expect((await asServer('server/pair/status', { pairing_code: started.pairing_code })).status).toBe(404);
+  });
+
+  it('a claim names exactly one code', async () => {
+    for (const body of [
+      {},
+      { pairing_code: '' },
+      { pairing_code: 7 },
+      { pairing_code: 'a', manual_pairing_code: 'b' },
+    ]) {
+      expect((await postClaim(body)).status).toBe(400);
+    }
+  });
+
+  it('after ten wrong codes in a minute even a right one waits', async () => {
+    const started = await startPairing(true);
+    for (let n = 0; n < 10; n += 1) {
+      expect((await postClaim({ manual_pairing_code: `AAAA-AAA${n}` })).status).toBe(404);
+      now += 1_000;
+    }
+    const right = { manual_pairing_code: started.manual_pairing_code };
+    const refused = await postClaim(right);
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '50']);
+    await expect(claimWith('manual', String(started.manual_pairing_code))).rejects.toMatchObject({
+      remediation: 'Wait 50 seconds and try again.',
+    });
+    now += 50_000;
+    expect((await postClaim(right)).status).toBe(200);
+  });
+
+  it('keeps at most sixteen codes of one server: the oldest goes first', async () => {
+    const first = await startPairing(false);
+    const second = await startPairing(false);
+    for (let n = 0; n < 15; n += 1) await startPairing(false);
+    expect((await postClaim({ pairing_code: first.pairing_code })).status).toBe(404);
+    expect((await postClaim({ pairing_code: second.pairing_code })).status).toBe(200);
+  });
+
+  it('RC-5: codes and controller tokens are in no event', async () => {
+    const started = await startPairing(true);
+    const { token } = await claimWith('pairing', String(started.pairing_code));
+    const text = JSON.stringify(backend.events);
+    for (const secret of [
+      started.pairing_code,
+      started.manual_pairing_code,
+      token.reveal(),
+      identity.token,
+    ]) {
+      expect(text).not.toContain(secret);
+    }
+  });
+});
+
+describe('clients', () => {
+  const clientsUrl = (query = '', environment = identity.environmentId) =>
+    controlUrl(backend, `environments/${environment}/clients${query}`);
+  const list = (query = '', headers: Record<string, string> = ACCOUNT) =>
+    call(clientsUrl(query), { method: 'GET', headers });
+  const ids = (answer: Answered) =>
+    (answer.body.items as { client_id: string }[]).map((item) => item.client_id);
+
+  async function claimSome(count: number): Promise<string[]> {
+    const made: string[] = [];
+    for (let n = 0; n < count; n += 1) {
+      now += 1_000;
+      made.push((await pair(backend, identity)).clientId);
+    }
+    return made;
+  }
+
+  it('RC-49: lists clients page by page, in either order', async () => {
+    const made = await claimSome(5);
+    expect(ids(await list())).toEqual([...made].reverse());
+    const collected: string[] = [];
+    let cursor: unknown = '';
+    do {
+      const page: Answered = await list(
+        `?limit=2&order=asc${cursor === '' ? '' : `&cursor=${String(cursor)}`}`,
+      );
+      collected.push(...ids(page));
+      cursor = page.body.cursor;
+    } while (cursor !== null);
+    expect(collected).toEqual(made);
+  });
+
+  it('RC-49: tells name and times of a client', async () => {
+    const { pairingCode } = backend.startPairing(identity.environmentId);
+    const claimed = await claim(
+      { baseUrl: backend.url },
+      { kind: 'pairing', code: pairingCode },
+      { displayName: 'Phone 📱' },
+    );
+    const item = {
+      client_id: claimed.clientId,
+      display_name: 'Phone 📱',
+      created_at: new Date(now).toISOString(),
+    };
+    expect((await list()).body).toEqual({ items: [{ ...item, last_seen_at: null }], cursor: null });
+    now += MINUTE;
+    await (await connectController(backend, claimed)).close();
+    expect((await list()).body.items).toEqual([{ ...item, last_seen_at: new Date(now).toISOString() }]);
+  });
+
+  it('RC-49: refuses bad parameters, no account, and environments of others', async () => {
+    for (const query of ['?limit=0', '?limit=101', '?limit=x', '?order=up', '?cursor=nowhere']) {
+      expect((await list(query)).status, query).toBe(400);
+    }
+    expect((await list('', {})).status).toBe(401);
+    expect((await list('', { authorization: 'Bearer x' })).status).toBe(400);
+    expect((await list('', { ...ACCOUNT, 'chatgpt-account-id': 'account-B' })).status).toBe(404);
+    expect((await call(clientsUrl('', 'env_x'), { method: 'GET', headers: ACCOUNT })).status).toBe(404);
+  });
+
+  it('RC-49: revokes a client: its sockets end and its token is worth nothing', async () => {
+    await ServerPeer.open(backend, identity);
+    const claimed = await pair(backend, identity);
+    const controller = await connectController(backend, claimed);
+    const why = ended(controller);
+    const url = clientsUrl(`/${encodeURIComponent(claimed.clientId)}`);
+    expect((await call(url, { method: 'DELETE' })).status).toBe(401);
+    expect((await call(url, { method: 'DELETE', headers: ACCOUNT })).status).toBe(204);
+    expect(await why).toBe('remoteRefused');
+    await event(backend, 'revoked', { clientId: claimed.clientId });
+    await expect(connectController(backend, claimed)).rejects.toMatchObject({ code: 'remoteRefused' });
+    expect((await call(url, { method: 'DELETE', headers: ACCOUNT })).status).toBe(404);
+  });
+});
