@@ -42,7 +42,7 @@ const virtualClient = setup({
   },
   actors: {
     /** Opens the app-server connection of this stream; rejects with an error whose message says why not. */
-    openAppServer: fromPromise<void>(notProvided('openAppServer')),
+    openAppServer: fromPromise<void, { clientId: string; streamId: string }>(notProvided('openAppServer')),
   },
   actions: {
     because: assign(({ context }, p: { reason: Reason; detail?: string | null }) =>
@@ -98,6 +98,7 @@ export const virtualClientMachine = virtualClient.createMachine({
       invoke: {
         id: 'openAppServer',
         src: 'openAppServer',
+        input: ({ context }) => ({ clientId: context.clientId, streamId: context.streamId }),
         onDone: 'active',
         onError: { target: 'closing', actions: 'becauseNotOpened' },
       },

@@ -24,6 +24,7 @@ export const RPC = {
   parseError: -32700,
   invalidRequest: -32600,
   methodNotFound: -32601,
+  invalidParams: -32602,
   internalError: -32603,
   /** Too many requests wait for one connection; the client may try again. WSA-24 */
   overloaded: -32001,

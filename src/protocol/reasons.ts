@@ -55,6 +55,10 @@ export const REASONS = {
     means: 'The sign-in carries no account id.',
     todo: 'Sign in again and choose a workspace.',
   },
+  accountDiffersOnDisk: {
+    means: 'The account file holds another account than the one in use, which was kept.',
+    todo: 'To switch, call account/login/start or restart; it is taken by itself once the present one can no longer be used.',
+  },
   authRejected: {
     means: 'The backend refused the account access token and every recovery step is used up.',
     todo: 'Sign in again; the engine reconnects as soon as the account file changes.',

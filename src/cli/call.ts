@@ -1,0 +1,130 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import * as v from 'valibot';
+import { type ClaimedController, Controller, claim } from '../adapters/controller.js';
+import { parseTarget } from '../adapters/target.js';
+import { VERSION } from '../engine/version.js';
+import { EngineError } from '../protocol/errors.js';
+import { Secret } from '../protocol/secret.js';
+import { EXIT, printJson } from './output.js';
+
+interface CallArgs {
+  readonly baseUrl: string;
+  readonly code?: string | undefined;
+  readonly controller?: string | undefined;
+  readonly method?: string | undefined;
+  readonly params?: string | undefined;
+  readonly timeout: number;
+  readonly json?: boolean | undefined;
+}
+
+const keptSchema = v.object({
+  client_id: v.string(),
+  controller_token: v.string(),
+  environment_id: v.string(),
+  server_name: v.string(),
+});
+
+/** `rc-engine call`: one request, or one for each line of stdin, to an environment of the embedded backend. */
+export async function call(args: CallArgs): Promise<number> {
+  const target = parseTarget(args.baseUrl, { allowHosts: [] });
+  if (!target.ok) throw new EngineError('targetRefused', target.message);
+  const params = args.params === undefined ? undefined : parseParams(args.params);
+  const who = await credentials(args);
+  const controller = new Controller({ baseUrl: args.baseUrl, token: who.token });
+  await controller.connect();
+  try {
+    const limit = args.timeout * 1000;
+    await controller.request(
+      'initialize',
+      { clientInfo: { name: 'rc-engine-call', version: VERSION }, capabilities: { experimentalApi: true } },
+      limit,
+    );
+    controller.notify('initialized');
+    if (args.method !== undefined) {
+      print(await controller.request(args.method, params ?? {}, limit), args.json === true);
+      return EXIT.ok;
+    }
+    controller.onNotification((method, body) => printJson({ method, params: body }));
+    for await (const line of createInterface({ input: process.stdin })) {
+      const [, method, rest] = /^\s*(\S+)\s*(.*)$/.exec(line) ?? [];
+      if (method === undefined) continue;
+      try {
+        print(
+          await controller.request(method, rest === undefined || rest === '' ? {} : parseParams(rest), limit),
+          true,
+        );
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
+        printJson({ error: error.message });
+      }
+    }
+    return EXIT.ok;
+  } finally {
+    await controller.close();
+  }
+}
+
+function print(result: unknown, json: boolean): void {
+  process.stdout.write(`${JSON.stringify(result, null, json ? undefined : 2)}\n`);
+}
+
+function parseParams(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new EngineError('usage', `The params are no JSON: ${text.slice(0, 80)}`);
+  }
+}
+
+/** A code is claimed once; what it was claimed for may be kept in a file. */
+async function credentials(args: CallArgs): Promise<ClaimedController> {
+  if (args.code !== undefined) {
+    // The short codes that people type have a dash in the middle.
+    const kind = /^[A-Z0-9]{4}-?[A-Z0-9]{4}$/i.test(args.code) ? 'manual' : 'pairing';
+    const claimed = await claim(
+      { baseUrl: args.baseUrl },
+      { kind, code: new Secret(args.code) },
+      { displayName: 'rc-engine call' },
+    );
+    if (args.controller !== undefined) await keep(args.controller, claimed);
+    return claimed;
+  }
+  if (args.controller === undefined) {
+    throw new EngineError(
+      'usage',
+      'Give a pairing --code, or a --controller file that keeps a claimed one.',
+      {
+        remediation: 'rc-engine pair makes a code.',
+      },
+    );
+  }
+  return read(args.controller);
+}
+
+async function keep(file: string, claimed: ClaimedController): Promise<void> {
+  const text = JSON.stringify({
+    client_id: claimed.clientId,
+    controller_token: claimed.token.reveal(),
+    environment_id: claimed.environmentId,
+    server_name: claimed.serverName,
+  });
+  await writeFile(file, `${text}\n`, { mode: 0o600 });
+}
+
+async function read(file: string): Promise<ClaimedController> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw new EngineError('usage', `The controller file ${file} cannot be read.`, { cause: error });
+  }
+  const parsed = v.safeParse(keptSchema, value);
+  if (!parsed.success) throw new EngineError('usage', `The controller file ${file} holds no controller.`);
+  return {
+    clientId: parsed.output.client_id,
+    token: new Secret(parsed.output.controller_token),
+    environmentId: parsed.output.environment_id,
+    serverName: parsed.output.server_name,
+  };
+}

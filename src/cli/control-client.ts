@@ -1,0 +1,107 @@
+import net from 'node:net';
+import { locateHome, resolveHome } from '../adapters/home.js';
+import { readEngineInfo } from '../adapters/home-lock.js';
+import { LineConnection } from '../adapters/line-connection.js';
+import { VERSION } from '../engine/version.js';
+import { EngineError } from '../protocol/errors.js';
+import { isRecord } from '../protocol/jsonrpc.js';
+
+const ANSWER_LIMIT = 10_000;
+
+/** A command's connection to the engine that runs on a home. */
+export interface ControlClient {
+  request(method: string, params?: unknown, limitMs?: number): Promise<unknown>;
+  onNotification(listener: (method: string, params: unknown) => void): void;
+  /** Resolves when the engine has gone. */
+  readonly closed: Promise<void>;
+  close(): void;
+}
+
+/** @throws EngineError `notRunning` when no engine answers on this home. */
+export async function connectControl(homeDir: string | undefined): Promise<ControlClient> {
+  const home = await locateHome(resolveHome(homeDir));
+  const info = await readEngineInfo(home);
+  const path = info?.controlSocket ?? home.controlSocket;
+  const socket = await open(path).catch((error: unknown) => {
+    throw new EngineError('notRunning', `No engine runs on ${home.dir}.`, { cause: error });
+  });
+  const client = serve(socket);
+  await client.request('initialize', {
+    clientInfo: { name: 'rc-engine-cli', version: VERSION },
+    capabilities: { experimentalApi: true },
+  });
+  return client;
+}
+
+function open(path: string): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(path);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+    socket.once('error', reject);
+  });
+}
+
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: EngineError) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+function serve(socket: net.Socket): ControlClient {
+  const pending = new Map<number, Pending>();
+  const listeners = new Set<(method: string, params: unknown) => void>();
+  let lastId = 0;
+  let ended: () => void = () => {};
+  const closed = new Promise<void>((resolve) => {
+    ended = resolve;
+  });
+  const settle = (id: unknown): Pending | undefined => {
+    if (typeof id !== 'number') return undefined;
+    const waiting = pending.get(id);
+    pending.delete(id);
+    clearTimeout(waiting?.timer);
+    return waiting;
+  };
+  const lines = new LineConnection(socket, socket, {
+    onLine: (line) => {
+      const message: unknown = JSON.parse(line);
+      if (!isRecord(message)) return;
+      if (typeof message.method === 'string') {
+        for (const listener of listeners) listener(message.method, message.params);
+        return;
+      }
+      const waiting = settle(message.id);
+      if (isRecord(message.error)) {
+        waiting?.reject(new EngineError('remoteRefused', String(message.error.message), { remediation: '' }));
+      } else waiting?.resolve(message.result);
+    },
+    onTooLong: () => {},
+    onDrain: () => {},
+    onEnd: () => {
+      for (const id of [...pending.keys()]) {
+        settle(id)?.reject(new EngineError('notRunning', 'The engine ended before it answered.'));
+      }
+      ended();
+    },
+  });
+  return {
+    request: (method, params, limitMs = ANSWER_LIMIT) =>
+      new Promise((resolve, reject) => {
+        const id = ++lastId;
+        const timer = setTimeout(() => {
+          pending.delete(id);
+          reject(
+            new EngineError('timeout', `The engine did not answer ${method} within ${limitMs / 1000} s.`),
+          );
+        }, limitMs);
+        pending.set(id, { resolve, reject, timer });
+        lines.write(JSON.stringify({ id, method, params }));
+      }),
+    onNotification: (listener) => listeners.add(listener),
+    closed,
+    close: () => socket.destroy(),
+  };
+}

@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Backend, createBackend } from '../backend/index.js';
+import type { AccountPort } from '../engine/account-port.js';
+import { Secret } from '../protocol/secret.js';
+
+/** A backend in this process, for trying things out: its only account belongs to this engine. */
+export interface Embedded {
+  readonly backend: Backend;
+  readonly account: AccountPort;
+  /** The home to use: the given one, or a fresh folder that `close` removes. */
+  readonly home: string;
+  close(): Promise<void>;
+}
+
+export async function startEmbedded(givenHome: string | undefined): Promise<Embedded> {
+  const token = new Secret(randomBytes(32).toString('base64url'));
+  const backend = await createBackend({ accounts: { kind: 'only', token } });
+  const home = givenHome ?? (await mkdtemp(join(tmpdir(), 'rc-engine-')));
+  return {
+    backend,
+    account: fixedAccount(token),
+    home,
+    close: async () => {
+      await backend.close();
+      if (givenHome === undefined) await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** One account that is always signed in. */
+function fixedAccount(token: Secret): AccountPort {
+  const usable = { kind: 'usable' as const, account: { accountId: 'embedded', generation: 1 } };
+  return {
+    load: () => usable,
+    reload: () => usable,
+    recover: async () => ({
+      kind: 'exhausted',
+      failure: {
+        reason: 'authRejected',
+        message: 'The embedded backend refused its own account.',
+        at: Date.now(),
+      },
+    }),
+    succeeded: () => {},
+    accessToken: () => token,
+    differsOnDisk: false,
+    watch: () => {},
+    close: () => {},
+  };
+}

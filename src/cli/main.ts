@@ -1,0 +1,193 @@
+#!/usr/bin/env node
+import yargs, { type Argv } from 'yargs';
+import { EngineError } from '../protocol/errors.js';
+import { EXIT, exitCodeOf, printError } from './output.js';
+import { flagOf, START_SETTINGS, variableOf } from './settings.js';
+
+const argv = process.argv.slice(2);
+const json = argv.includes('--json');
+
+process.on('uncaughtException', failHard);
+process.on('unhandledRejection', failHard);
+
+/** A fault nobody expected ends the process: never a half-alive engine. */
+function failHard(error: unknown): void {
+  printError(error, json);
+  process.exit(EXIT.internal);
+}
+
+const home = {
+  home: {
+    type: 'string',
+    requiresArg: true,
+    description: 'folder of the engine; RC_ENGINE_HOME [default: ~/.rc-engine]',
+  },
+} as const;
+const jsonFlag = { json: { type: 'boolean', description: 'JSON on stdout' } } as const;
+
+let exitCode: number = EXIT.ok;
+/** Runs a command and keeps its exit code. */
+const run = (command: () => Promise<number>) => async () => {
+  exitCode = await command();
+};
+
+function startOptions(args: Argv): Argv {
+  args.options(home);
+  for (const setting of START_SETTINGS) {
+    const choices = 'values' in setting ? ` (${setting.values.join(' | ')})` : '';
+    const byDefault = 'byDefault' in setting ? ` [default: ${setting.byDefault}]` : '';
+    args.option(flagOf(setting.name), {
+      type: setting.type === 'list' ? 'string' : setting.type,
+      array: setting.type === 'list',
+      requiresArg: setting.type !== 'boolean',
+      description: `${setting.description}${choices}; ${variableOf(setting.name)}${byDefault}`,
+    });
+  }
+  return args
+    .option('no-remote-control', { type: 'boolean', description: 'the same as --remote-control off' })
+    .example('$0 start --base-url embedded', 'try it out: a backend in the same process')
+    .example('$0 start --auth-file ~/.codex/auth.json', 'use the sign-in of another client');
+}
+
+const parser = yargs(argv)
+  .scriptName('rc-engine')
+  .usage('$0 COMMAND\n\nKeeps a local app server safely reachable, from far and from near.')
+  .locale('en')
+  .parserConfiguration({
+    'boolean-negation': false,
+    'duplicate-arguments-array': false,
+    'dot-notation': false,
+  })
+  .command(
+    'start',
+    'run an engine until Ctrl-C',
+    (args) => startOptions(args),
+    async (args) => {
+      const off = args.noRemoteControl === true ? { remoteControl: 'off' } : {};
+      await run(async () => (await import('./start.js')).start({ ...args, ...off }))();
+    },
+  )
+  .command(
+    'status',
+    'how the engine of a home is doing; exit code 0 connected, 1 not, 5 no engine',
+    (args) => args.options({ ...home, ...jsonFlag }),
+    async (args) => run(async () => (await import('./status.js')).status(args))(),
+  )
+  .command(
+    'wait',
+    'return when the engine of a home is connected',
+    (args) =>
+      args.options({
+        ...home,
+        ...jsonFlag,
+        timeout: {
+          type: 'number',
+          requiresArg: true,
+          description: 'seconds to wait at most [default: for ever]',
+        },
+      }),
+    async (args) => run(async () => (await import('./wait.js')).wait(args))(),
+  )
+  .command(
+    'explain <code>',
+    'what an error or reason means and what to do',
+    (args) => args.positional('code', { type: 'string', demandOption: true }).options(jsonFlag),
+    async (args) => run(async () => (await import('./explain.js')).explainCode(args))(),
+  )
+  .command(
+    'pair',
+    'ask for a pairing code, for a controller to be let in',
+    (args) =>
+      args.options({
+        ...home,
+        ...jsonFlag,
+        wait: { type: 'boolean', description: 'until the code is claimed' },
+      }),
+    async (args) => run(async () => (await import('./pair.js')).pair(args))(),
+  )
+  .command(
+    'call [method] [params]',
+    'talk to an environment as a remote controller does (embedded backend)',
+    (args) =>
+      args
+        .positional('method', {
+          type: 'string',
+          description: 'JSON-RPC method; without it, METHOD PARAMS lines of stdin',
+        })
+        .positional('params', { type: 'string', description: 'JSON' })
+        .options({
+          'base-url': {
+            type: 'string',
+            requiresArg: true,
+            demandOption: true,
+            description: 'URL of the embedded backend',
+          },
+          code: { type: 'string', requiresArg: true, description: 'pairing code, claimed once' },
+          controller: {
+            type: 'string',
+            requiresArg: true,
+            description: 'file (0600) that keeps what the code was claimed for, to call again without a code',
+          },
+          timeout: { type: 'number', requiresArg: true, default: 30, description: 'seconds for each answer' },
+          ...jsonFlag,
+        }),
+    async (args) => run(async () => (await import('./call.js')).call(args))(),
+  )
+  .command(
+    'backend',
+    'run the embedded backend by itself, for development',
+    (args) =>
+      args.options({
+        listen: {
+          type: 'string',
+          requiresArg: true,
+          default: 'http://127.0.0.1:8787',
+          description: 'loopback address',
+        },
+        'state-file': {
+          type: 'string',
+          requiresArg: true,
+          description: 'file that keeps identities [default: memory]',
+        },
+        'token-ttl': {
+          type: 'number',
+          requiresArg: true,
+          description: 'life of a server token, seconds [default: 3600]',
+        },
+        faults: { type: 'boolean', description: 'serve POST /__faults, which makes it misbehave on purpose' },
+        ...jsonFlag,
+      }),
+    async (args) => run(async () => (await import('./backend.js')).backend(args))(),
+  )
+  .demandCommand(1, 'Say what to do.')
+  .strict()
+  .recommendCommands()
+  .version(false)
+  .option('version', { type: 'boolean', description: 'version; with --json also the hashes of the charts' })
+  .help()
+  .alias('h', 'help')
+  .epilogue(
+    'Exit codes: 0 clean, 1 failed, 2 usage, 3 sign-in needed, 4 already running, 5 no engine, 70 internal.',
+  )
+  .exitProcess(false)
+  .showHelpOnFail(false)
+  .fail((message, error) => {
+    if (error instanceof Error && !(error.name === 'YError')) throw error;
+    const wrong = message ?? error?.message ?? 'The command line is wrong.';
+    throw new EngineError('usage', wrong.replaceAll('\n', ' '), {
+      remediation: 'rc-engine --help lists the commands, rc-engine COMMAND --help their flags.',
+    });
+  });
+
+try {
+  if (argv[0] === '--version' || argv[0] === '-v')
+    exitCode = await (await import('./version.js')).version(json);
+  else await parser.parseAsync();
+} catch (error) {
+  printError(error, json);
+  exitCode = exitCodeOf(error);
+}
+// Everything has been closed by its owner; a stray handle must not keep a finished command alive.
+process.exitCode = exitCode;
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+process.exit(exitCode);

@@ -1,0 +1,155 @@
+import { locateHome, resolveHome } from '../adapters/home.js';
+import { createEngine, type Engine } from '../engine/engine.js';
+import type { EngineOptions } from '../engine/options.js';
+import { VERSION } from '../engine/version.js';
+import { EngineError } from '../protocol/errors.js';
+import { createLogger } from './logger.js';
+import { EXIT, exitCodeOf, printError, printJson } from './output.js';
+import { Progress } from './progress.js';
+import { resolveStartSettings, type StartSettings } from './settings.js';
+
+export interface StartFlags {
+  readonly home?: string | undefined;
+  readonly [flag: string]: unknown;
+}
+
+/** `rc-engine start`: runs an engine until it is told to stop. Answers the exit code. */
+export async function start(flags: StartFlags): Promise<number> {
+  const home = await locateHome(resolveHome(flags.home));
+  const settings = await resolveStartSettings(flags, process.env, home.configFile);
+  const embedded =
+    settings.baseUrl === 'embedded'
+      ? await (await import('./embedded.js')).startEmbedded(flags.home ?? process.env.RC_ENGINE_HOME)
+      : undefined;
+  try {
+    return await run(settings, {
+      ...optionsOf(settings),
+      home: embedded?.home ?? home.dir,
+      ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, account: embedded.account }),
+    });
+  } finally {
+    await embedded?.close();
+  }
+}
+
+function optionsOf(settings: StartSettings): EngineOptions {
+  const json = settings.json ?? false;
+  const { authFile, baseUrl, allowHost, caCert, listen, remoteControl } = settings;
+  const { clientName, authStartup, onConflict, store } = settings;
+  return {
+    ...(authFile === undefined ? {} : { authFile }),
+    ...(baseUrl === undefined ? {} : { baseUrl }),
+    ...(allowHost === undefined ? {} : { allowHosts: allowHost }),
+    ...(caCert === undefined ? {} : { caCert }),
+    ...(listen === undefined ? {} : { listen }),
+    ...(remoteControl === undefined ? {} : { remoteControl }),
+    ...(clientName === undefined ? {} : { clientName }),
+    ...(authStartup === undefined ? {} : { authStartup }),
+    ...(onConflict === undefined ? {} : { onConflict }),
+    ...(store === undefined ? {} : { store }),
+    logger: createLogger({
+      level: settings.logLevel ?? (json ? 'info' : 'warn'),
+      format: settings.logFormat ?? (json ? 'json' : 'pretty'),
+    }),
+  };
+}
+
+async function run(settings: StartSettings, options: EngineOptions): Promise<number> {
+  const engine = createEngine(options);
+  const stdio = settings.listen === 'stdio://';
+  // Over stdio, stdout belongs to the protocol. WSA-21
+  const face = stdio ? silent : settings.json ? jsonFace(engine) : humanFace(engine);
+  const ended = new Promise<number>((resolve) => {
+    engine.once('stopped', (failure) => {
+      if (failure !== null)
+        printError(new EngineError(failure.reason, failure.message), settings.json === true && !stdio);
+      resolve(failure === null ? EXIT.ok : EXIT.failed);
+    });
+    engine.once('fault', (error) => {
+      printError(error, false);
+      void engine.stop().finally(() => resolve(EXIT.internal));
+    });
+  });
+  const release = stopOnSignals(engine);
+  try {
+    await engine.start();
+  } catch (error) {
+    face.end();
+    await engine.stop();
+    printError(error, settings.json === true && !stdio);
+    return exitCodeOf(error);
+  } finally {
+    release.armed();
+  }
+  await face.started(settings);
+  const code = await ended;
+  face.end();
+  release.off();
+  return code;
+}
+
+interface Face {
+  started(settings: StartSettings): Promise<void>;
+  end(): void;
+}
+
+const silent: Face = { started: async () => {}, end: () => {} };
+
+/** RFC: one object a line; `started` first, then `status` at each change. */
+function jsonFace(engine: Engine): Face {
+  let started = false;
+  const waiting: object[] = [];
+  engine.on('report', (report) => {
+    const line = {
+      type: 'status',
+      ...engine.status,
+      state: report.state,
+      reason: report.reason,
+      since: report.since,
+      nextAttemptAt: report.nextAttemptAt,
+    };
+    if (started) printJson(line);
+    else waiting.push(line);
+  });
+  return {
+    started: async () => {
+      started = true;
+      const { home, pid, remoteControl } = engine.fullStatus;
+      const { serverName, installationId, baseUrl } = remoteControl;
+      printJson({ type: 'started', version: VERSION, pid, home, serverName, installationId, baseUrl });
+      for (const line of waiting) printJson(line);
+    },
+    end: () => {},
+  };
+}
+
+function humanFace(engine: Engine): Face {
+  const progress = new Progress(process.stdout);
+  engine.on('report', (report) => progress.show(report));
+  return {
+    started: async (settings) => {
+      const { introduce } = await import('./introduce.js');
+      await introduce(engine, settings, progress);
+    },
+    end: () => progress.settle(),
+  };
+}
+
+/** The first signal stops in good order, a second one at once. RC-46 */
+function stopOnSignals(engine: Engine): { armed(): void; off(): void } {
+  let asked = false;
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (asked) process.exit(signal === 'SIGINT' ? 130 : 143);
+    asked = true;
+    void engine.stop();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    armed: () => {},
+    off: () => {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import type { Account, AuthOutcome, RecoveryOutcome } from '../protocol/outcomes.js';
+import type { Secret } from '../protocol/secret.js';
+
+/**
+ * Where the account comes from. `remoteControl` knows it only through this port, so that a sign-in on disk, one
+ * in memory and one owned by a parent app look the same to it.
+ */
+export interface AccountPort {
+  /** The account in memory, read from its source the first time. */
+  load(): AuthOutcome | Promise<AuthOutcome>;
+  /** Reads the source again, whoever is signed in there, and arms recovery anew. RC-26, RC-28 */
+  reload(): AuthOutcome | Promise<AuthOutcome>;
+  /** The next recovery step after the backend refused the tokens. One step an attempt. RC-28 */
+  recover(signal: AbortSignal): Promise<RecoveryOutcome>;
+  /** A call with these tokens succeeded: the next refusal starts recovery from its first step. */
+  succeeded(): void;
+  /** The access token, to be revealed only where it goes on the wire. */
+  accessToken(): Secret | undefined;
+  /** Another account, or none, is on disk while this one is in memory. RC-26 */
+  readonly differsOnDisk: boolean;
+  /** Tells changes that recovery did not make itself; null: deliberately signed out. RC-29 */
+  watch(onChange: (account: Account | null) => void): void;
+  close(): void;
+}

@@ -1,0 +1,198 @@
+import { createActor } from 'xstate';
+import { keyOf } from '../../machines/remote-control.setup.js';
+import type { RemoteControlInput } from '../../machines/remote-control.types.js';
+import type { BackendHttp } from '../adapters/backend-http.js';
+import { createDialer, type Dialer } from '../adapters/dialer.js';
+import type { EnrollmentStore } from '../adapters/enrollment-store.js';
+import type { Home } from '../adapters/home.js';
+import { serverName } from '../adapters/installation.js';
+import type { ParsedTarget } from '../adapters/target.js';
+import type { AppServer } from '../protocol/app-server.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import type { AccountPort } from './account-port.js';
+import type { AuditRing } from './audit.js';
+import type { ClientSession } from './client-session.js';
+import { Lock } from './lock.js';
+import type { EngineLogger } from './logger.js';
+import type { MethodTable } from './methods.js';
+import { DEFAULT_MAX_REMOTE_CLIENTS, type EngineOptions } from './options.js';
+import { type PairingActor, startPairing } from './pairing-host.js';
+import { RemoteClientsApi } from './remote-clients-api.js';
+import { type HostCounters, type RemoteControlActor, RemoteControlHost } from './remote-control-host.js';
+import { addRemoteControlMethods, type PairingAnswer } from './remote-control-methods.js';
+import { RemoteMux } from './remote-mux.js';
+import { StatusBoard } from './status-board.js';
+import { VERSION } from './version.js';
+
+/** What the start has made ready before anything is plugged together. */
+export interface Foundations {
+  readonly options: EngineOptions;
+  readonly env: Env;
+  readonly timing: Timing;
+  readonly log: EngineLogger;
+  readonly home: Home;
+  readonly store: EnrollmentStore;
+  readonly account: AccountPort;
+  readonly installationId: string;
+  readonly target: ParsedTarget;
+  readonly caCertPem: string | undefined;
+  readonly appServer: AppServer;
+  readonly methods: MethodTable;
+  readonly audit: AuditRing;
+  readonly counters: HostCounters;
+  readonly onInitialized: (session: ClientSession) => void;
+  readonly onEnded: (session: ClientSession) => void;
+  readonly drain: () => Promise<void>;
+}
+
+/** Remote control, plugged together and not yet started. */
+export interface RemoteControl {
+  readonly actor: RemoteControlActor;
+  readonly board: StatusBoard;
+  readonly mux: RemoteMux;
+  readonly host: RemoteControlHost;
+  readonly dialer: Dialer;
+  /** The pairing chart; made when it is first needed. */
+  readonly pairing: () => PairingActor;
+  readonly pairingIfMade: () => PairingActor | undefined;
+  readonly lastPongAt: () => number | null;
+  readonly pair: (manual: boolean) => Promise<PairingAnswer>;
+}
+
+/** Plugs the adapters into the charts. */
+export function assembleRemoteControl(at: Foundations): RemoteControl {
+  const { options, env, timing, log, account, store, target, installationId, audit, methods } = at;
+  const dialer = createDialer({ env: process.env, caCertPem: at.caCertPem });
+  let lastPongAt: number | null = null;
+  const name = serverName();
+
+  const http = once(async (): Promise<BackendHttp> => {
+    const { createBackendHttp } = await import('../adapters/backend-http.js');
+    if (!target.ok) throw new Error(target.message);
+    return createBackendHttp({
+      target: target.target,
+      dialer,
+      env,
+      timing,
+      identity: { installationId, serverName: name, appServerVersion: VERSION },
+    });
+  });
+
+  const mux = new RemoteMux({
+    env,
+    timing,
+    appServer: at.appServer,
+    methods,
+    policy: () => null,
+    audit,
+    onInitialized: at.onInitialized,
+    onEnded: at.onEnded,
+    maxClients: options.maxRemoteClients ?? DEFAULT_MAX_REMOTE_CLIENTS,
+    onSkipped: (why, fields) => log.warn(fields, why),
+  });
+
+  const host = new RemoteControlHost({
+    env,
+    timing,
+    account,
+    http,
+    store,
+    dial: async ({ enrollment, token, cursor }, signal) => {
+      const { dialBackendSocket } = await import('../adapters/backend-dial.js');
+      if (!target.ok) throw new Error(target.message);
+      return dialBackendSocket(
+        {
+          url: target.target.socketUrl,
+          serverName: enrollment.serverName,
+          dialer,
+          env,
+          timing,
+          installationId,
+          enrollment,
+          token,
+          cursor,
+        },
+        signal,
+      );
+    },
+    mux,
+    lock: new Lock(),
+    counters: at.counters,
+    drain: at.drain,
+    onPong: () => {
+      lastPongAt = env.now();
+    },
+    onBinary: (bytes) => log.warn({ bytes }, 'binary frame skipped'),
+  });
+
+  const actor: RemoteControlActor = createActor(host.machine(), {
+    id: 'remoteControl',
+    input: inputOf(at, name),
+  });
+  const board = new StatusBoard(actor, installationId, env.now);
+
+  let made: PairingActor | undefined;
+  const pairing = () => {
+    made ??= startPairing({ env, timing, actor, host, http, account, audit });
+    return made;
+  };
+  const pair = addRemoteControlMethods(methods, {
+    actor,
+    board,
+    pairing,
+    api: new RemoteClientsApi({
+      http,
+      account,
+      token: () => actor.getSnapshot().context.token,
+      onClaimed: () => pairing().send({ type: 'CLAIMED' }),
+    }),
+    savePreference: async (preference) => {
+      const { context } = actor.getSnapshot();
+      if (context.account === null) return 'accountUnknown';
+      return store.savePreference(keyOf(context), preference);
+    },
+  });
+  if ((options.remoteControl ?? 'on') !== 'off') warmUp(http);
+  return {
+    actor,
+    board,
+    mux,
+    host,
+    dialer,
+    pairing,
+    pairingIfMade: () => made,
+    lastPongAt: () => lastPongAt,
+    pair,
+  };
+}
+
+function inputOf({ options, env, timing, target, store }: Foundations, name: string): RemoteControlInput {
+  const onlyTransport = (options.listen ?? 'off') === 'off';
+  return {
+    env,
+    timing,
+    target: target.ok
+      ? { ok: true, socketUrl: target.target.socketUrl }
+      : { ok: false, failure: { reason: 'targetRefused', message: target.message, at: env.now() } },
+    store: store.kind === 'none' ? 'missing' : 'present',
+    serverName: name,
+    clientName: options.clientName ?? (options.listen === 'stdio://' ? undefined : null),
+    authStartup: options.authStartup ?? (onlyTransport ? 'ready' : 'recoverable'),
+    onConflict: options.onConflict ?? 'wait',
+  };
+}
+
+/** Modules that the first connection needs are loaded while the disk is read. */
+function warmUp(http: () => Promise<BackendHttp>): void {
+  void http().catch(() => {});
+  void import('../adapters/backend-http.js').then((module) => module.warmUp());
+  void import('../adapters/backend-dial.js').then((module) => module.warmUp());
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

@@ -1,0 +1,21 @@
+import { linkMachine } from '../../machines/link.js';
+import { pairingMachine } from '../../machines/pairing.js';
+import { remoteControlMachine } from '../../machines/remote-control.js';
+import { virtualClientMachine } from '../../machines/virtual-client.js';
+import { chartHash } from '../visualize/hash.js';
+
+/** Every chart by its name. */
+export const CHARTS = {
+  remoteControl: remoteControlMachine,
+  link: linkMachine,
+  virtualClient: virtualClientMachine,
+  pairing: pairingMachine,
+} as const;
+
+let hashes: Readonly<Record<string, string>> | undefined;
+
+/** Content hash of each chart, so that a report names the behaviour it saw. */
+export function chartHashes(): Readonly<Record<string, string>> {
+  hashes ??= Object.fromEntries(Object.entries(CHARTS).map(([name, chart]) => [name, chartHash(chart)]));
+  return hashes;
+}

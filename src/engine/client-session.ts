@@ -1,0 +1,305 @@
+import type {
+  AppServer,
+  AppServerConnection,
+  AppServerEvents,
+  ClientContext,
+} from '../protocol/app-server.js';
+import { errorText, isRecord, RPC, type RpcId, resultText } from '../protocol/jsonrpc.js';
+import type { Message } from '../protocol/message.js';
+import type { Failure } from '../protocol/outcomes.js';
+import type { Reason } from '../protocol/reasons.js';
+import { parseInitialize } from './initialize.js';
+import { type MethodTable, RpcFault } from './methods.js';
+
+/** How a session reaches its client. */
+export interface ClientTransport {
+  /** Writes one message. False: the client is slow; call `session.pause()` and later `session.resume()`. */
+  send(text: string): void;
+  /** The session is over from the app server's side. */
+  onSessionClosed(failure: Failure | null): void;
+  /** The inbound queue is blocked since a moment, or not any more. */
+  onBlocked(blocked: boolean): void;
+}
+
+export interface SessionOptions {
+  readonly client: ClientContext;
+  readonly transport: ClientTransport;
+  readonly appServer: AppServer;
+  readonly methods: MethodTable;
+  /** Says which methods this client may call; null: allowed, else why not. WSA-7 */
+  readonly policy: (method: string, client: ClientContext) => string | null;
+  /** After the answer to `initialize` was sent. */
+  readonly onInitialized: (session: ClientSession) => void;
+  /** The session is over, however that came. Called once. */
+  readonly onEnded: (session: ClientSession) => void;
+}
+
+/** Requests that may wait for one client; one more is answered with an overload error. WSA-24 */
+export const MAX_WAITING_REQUESTS = 128;
+/** Everything that may wait for one client, in UTF-16 units; past it the client is closed. */
+export const MAX_WAITING_CHARS = 32 * 1024 * 1024;
+
+type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
+
+/**
+ * One client's conversation, whatever it came over: the engine answers its own methods, everything else goes to
+ * the app server untouched and in order, both ways. Messages wait here while the app server is not ready, never
+ * without a bound.
+ */
+export class ClientSession implements AppServerEvents {
+  readonly client: ClientContext;
+  readonly #options: SessionOptions;
+  #state: State = 'opening';
+  #connection: AppServerConnection | undefined;
+  #blocked = false;
+  #paused = false;
+  #waiting: Message[] = [];
+  #waitingRequests = 0;
+  #waitingChars = 0;
+  #initializeId: RpcId | undefined;
+  #optOut: ReadonlySet<string> = new Set();
+  #experimental = false;
+  #clientName: string | undefined;
+  #ownRequests = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.client = options.client;
+  }
+
+  get initialized(): boolean {
+    return this.#state === 'initialized';
+  }
+  get clientName(): string | undefined {
+    return this.#clientName;
+  }
+  /** The client asked for methods that may change. ACC-9 */
+  get experimental(): boolean {
+    return this.#experimental;
+  }
+
+  /** Opens the app-server connection; what came meanwhile is handled then. Rejects when it cannot be opened. */
+  async open(signal: AbortSignal): Promise<void> {
+    const connection = await this.#options.appServer.open(this, this.client, signal);
+    if (this.#state === 'closed' || signal.aborted) {
+      connection.close();
+      return;
+    }
+    this.#connection = connection;
+    if (this.#paused) connection.pause();
+    this.#state = 'awaitingInitialize';
+    this.#takeWaiting();
+  }
+
+  /** Takes one message of the client. False: too much waits, the client must be closed. */
+  receive(message: Message): boolean {
+    if (this.#state === 'closed') return true;
+    if (this.#mustWait) return this.#keepWaiting(message);
+    this.#route(message);
+    return true;
+  }
+
+  /** A notification of the engine's own; silently left out where the client opted out of it. WSA-23 */
+  notify(method: string, params: unknown): void {
+    if (this.#state !== 'initialized' || this.#optOut.has(method)) return;
+    this.#options.transport.send(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
+  }
+
+  /** The client reads slowly: its own app server is paused, nobody else. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#connection?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#connection?.resume();
+    this.#takeWaiting();
+  }
+
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#waiting = [];
+    this.#connection?.close();
+    this.#connection = undefined;
+    this.#options.onEnded(this);
+  }
+
+  // --- from the app server
+
+  onMessage(message: Message): void {
+    if (this.#state === 'closed') return;
+    if (this.#state !== 'initializing') {
+      this.#options.transport.send(message.text);
+      return;
+    }
+    const { shape } = message;
+    this.#options.transport.send(message.text);
+    if (shape.kind !== 'response' || shape.id !== this.#initializeId) return;
+    if (isRecord(message.value) && 'error' in message.value) {
+      // A failed initialize does not count. ACC-4
+      this.#state = 'awaitingInitialize';
+    } else {
+      this.#state = 'initialized';
+      this.#options.onInitialized(this);
+    }
+    this.#takeWaiting();
+  }
+
+  onDrain(): void {
+    this.#setBlocked(false);
+    this.#takeWaiting();
+  }
+
+  onClose(failure: Failure | null): void {
+    if (this.#state === 'closed') return;
+    this.#connection = undefined;
+    this.close();
+    this.#options.transport.onSessionClosed(failure);
+  }
+
+  // --- inside
+
+  get #mustWait(): boolean {
+    return (
+      this.#waiting.length > 0 || this.#blocked || this.#state === 'opening' || this.#state === 'initializing'
+    );
+  }
+
+  #keepWaiting(message: Message): boolean {
+    const { shape } = message;
+    if (shape.kind === 'request' && this.#waitingRequests >= MAX_WAITING_REQUESTS) {
+      this.#answer(errorText(shape.id, RPC.overloaded, 'Server overloaded; retry later.'));
+      return true;
+    }
+    this.#waitingChars += message.text.length;
+    if (this.#waitingChars > MAX_WAITING_CHARS) return false;
+    if (shape.kind === 'request') this.#waitingRequests += 1;
+    this.#waiting.push(message);
+    return true;
+  }
+
+  #takeWaiting(): void {
+    if (this.#state === 'opening' || this.#state === 'closed') return;
+    // Taken out one by one: handling one message may answer at once and come back here for the rest.
+    while (!this.#blocked && this.#state !== ('initializing' as State)) {
+      const message = this.#waiting.shift();
+      if (message === undefined) return;
+      this.#waitingChars -= message.text.length;
+      if (message.shape.kind === 'request') this.#waitingRequests -= 1;
+      this.#route(message);
+    }
+  }
+
+  #route(message: Message): void {
+    const { shape } = message;
+    switch (shape.kind) {
+      case 'request':
+        this.#routeRequest(shape.id, shape.method, shape.params, message);
+        return;
+      case 'notification':
+        // A notification before initialize is dropped silently. ACC-3
+        if (this.#state === 'initialized') this.#forward(message);
+        return;
+      case 'response':
+        if (this.#state === 'initialized') this.#forward(message);
+        return;
+      case 'invalid':
+        return;
+    }
+  }
+
+  #routeRequest(id: RpcId, method: string, params: unknown, message: Message): void {
+    if (method === 'initialize') {
+      this.#initialize(id, params, message);
+      return;
+    }
+    if (this.#state !== 'initialized') {
+      this.#answer(errorText(id, RPC.invalidRequest, 'Not initialized'));
+      return;
+    }
+    const refusal = this.#options.policy(method, this.client);
+    if (refusal !== null) {
+      this.#answer(errorText(id, RPC.refusedByPolicy, refusal));
+      return;
+    }
+    const own = this.#options.methods.find(method);
+    if (own === undefined) {
+      this.#forward(message);
+      return;
+    }
+    if (own.experimental && !this.#experimental && this.client.origin !== 'control') {
+      this.#answer(errorText(id, RPC.invalidRequest, `${method} requires experimentalApi capability`));
+      return;
+    }
+    if (this.#ownRequests >= MAX_WAITING_REQUESTS) {
+      this.#answer(errorText(id, RPC.overloaded, 'Server overloaded; retry later.'));
+      return;
+    }
+    let result: unknown;
+    try {
+      result = own.handle(params, this);
+    } catch (error) {
+      this.#answer(faultText(id, error));
+      return;
+    }
+    if (!(result instanceof Promise)) {
+      this.#answer(resultText(id, result));
+      return;
+    }
+    this.#ownRequests += 1;
+    result.then(
+      (value: unknown) => {
+        this.#ownRequests -= 1;
+        this.#answer(resultText(id, value));
+      },
+      (error: unknown) => {
+        this.#ownRequests -= 1;
+        this.#answer(faultText(id, error));
+      },
+    );
+  }
+
+  #initialize(id: RpcId, params: unknown, message: Message): void {
+    if (this.#state === 'initialized') {
+      this.#answer(errorText(id, RPC.invalidRequest, 'Already initialized'));
+      return;
+    }
+    const wish = parseInitialize(params);
+    if ('fault' in wish) {
+      this.#answer(errorText(id, RPC.invalidRequest, `Invalid request: ${wish.fault}`));
+      return;
+    }
+    this.#optOut = wish.optOutNotificationMethods;
+    this.#experimental = wish.experimentalApi;
+    this.#clientName = wish.clientName;
+    this.#initializeId = id;
+    this.#state = 'initializing';
+    this.#forward(message);
+  }
+
+  #forward(message: Message): void {
+    if (this.#connection !== undefined && !this.#connection.send(message)) this.#setBlocked(true);
+  }
+
+  #answer(text: string): void {
+    if (this.#state !== 'closed') this.#options.transport.send(text);
+  }
+
+  #setBlocked(blocked: boolean): void {
+    if (this.#blocked === blocked) return;
+    this.#blocked = blocked;
+    this.#options.transport.onBlocked(blocked);
+  }
+}
+
+function faultText(id: RpcId, error: unknown): string {
+  if (error instanceof RpcFault) return errorText(id, error.code, error.message, error.data);
+  return errorText(id, RPC.internalError, error instanceof Error ? error.message : 'internal error');
+}
+
+/** Reason shown when a session ended from the app server's side. */
+export const sessionReason = (failure: Failure | null): Reason => failure?.reason ?? 'appServerClosed';

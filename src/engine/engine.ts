@@ -1,0 +1,348 @@
+import { EventEmitter } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { waitFor } from 'xstate';
+import { BuiltinAppServer } from '../adapters/builtin-app-server.js';
+import { openEnrollmentStore } from '../adapters/enrollment-store.js';
+import { type Home, openHome, resolveHome } from '../adapters/home.js';
+import { acquireHomeLock, type HomeLock } from '../adapters/home-lock.js';
+import { loadInstallationId } from '../adapters/installation.js';
+import { type ParsedTarget, parseTarget } from '../adapters/target.js';
+import type { AppServer, Origin } from '../protocol/app-server.js';
+import { EngineError } from '../protocol/errors.js';
+import type { Failure } from '../protocol/outcomes.js';
+import { DEFAULT_TIMING, type Env, type Timing } from '../protocol/timing.js';
+import { assembleRemoteControl, type Foundations, type RemoteControl } from './assembly.js';
+import { AuditRing } from './audit.js';
+import { chartHashes } from './charts.js';
+import type { ClientSession } from './client-session.js';
+import { type ControlServer, listenControl } from './control-server.js';
+import { addEngineMethods } from './engine-methods.js';
+import type { EngineStatus } from './engine-status.js';
+import { fileAccount } from './file-account.js';
+import { CLOSE_GOING_AWAY, LocalClient, type LocalTransport } from './local-clients.js';
+import { type EngineLogger, silentLogger } from './logger.js';
+import { MethodTable } from './methods.js';
+import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
+import type { HostCounters } from './remote-control-host.js';
+import type { PairingAnswer } from './remote-control-methods.js';
+import type { PublicStatus, TimedReport } from './status-board.js';
+import { serveStdio } from './stdio-client.js';
+import { createWakeDetector, type WakeDetector } from './tmp-auth.js';
+import { VERSION } from './version.js';
+
+/** What an engine tells while it runs. */
+export interface EngineEvents {
+  /** The public status changed. RC-42 */
+  status: [PublicStatus];
+  /** State, reason or status changed; finer than `status`. */
+  report: [TimedReport];
+  /** The engine ended; the failure says why when nobody asked it to. */
+  stopped: [Failure | null];
+  /** A fault nobody expected: end the process with code 70 after `stop()`. */
+  fault: [unknown];
+}
+
+/** What exists between `start` and `stop`. */
+interface Running extends Foundations, RemoteControl {
+  readonly lock: HomeLock;
+  readonly wake: WakeDetector;
+}
+
+/** One engine on one home folder: create it, `start()` it, `stop()` it. It does not start again. */
+export class Engine extends EventEmitter<EngineEvents> {
+  readonly #options: EngineOptions;
+  readonly #env: Env;
+  readonly #timing: Timing;
+  readonly #log: EngineLogger;
+  readonly #methods = new MethodTable();
+  readonly #audit = new AuditRing();
+  readonly #sessions = new Set<ClientSession>();
+  readonly #localClients = new Set<LocalClient>();
+  readonly #startedAt: number;
+  readonly #counters: HostCounters = {
+    enrollRequests: 0,
+    refreshRequests: 0,
+    dials: 0,
+    linksOpened: 0,
+    authRecoveries: 0,
+  };
+  #running: Running | undefined;
+  #control: ControlServer | undefined;
+  #started = false;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: EngineOptions = {}) {
+    super();
+    this.#options = options;
+    this.#env = options.env ?? { now: () => Date.now(), random: () => Math.random() };
+    this.#timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.#log = options.logger ?? silentLogger;
+    this.#startedAt = this.#env.now();
+  }
+
+  /** The public status. Throws before `start`. */
+  get status(): PublicStatus {
+    return this.#up.board.publicStatus;
+  }
+
+  /** Everything the engine says of itself. Throws before `start`. */
+  get fullStatus(): EngineStatus {
+    return this.#statusOf(this.#up);
+  }
+
+  get home(): string {
+    return this.#up.home.dir;
+  }
+
+  /** Asks the backend for a pairing code, as `remoteControl/pairing/start` does. RC-47 */
+  pair(options: { readonly manualCode?: boolean } = {}): Promise<PairingAnswer> {
+    return this.#up.pair(options.manualCode ?? false);
+  }
+
+  /**
+   * Takes the home, opens the store and begins. Resolves when the engine runs: with `authStartup: 'ready'` once
+   * somebody is signed in. Rejects with an EngineError: `alreadyRunning`, `homeUnusable`, `targetRefused`,
+   * `storeMissing`, `authRequired`, `usage`.
+   */
+  async start(): Promise<void> {
+    if (this.#started) throw new EngineError('usage', 'An engine starts only once: create another one.');
+    this.#started = true;
+    const options = this.#options;
+    const mode = options.remoteControl ?? 'on';
+    const target = parseTarget(options.baseUrl ?? DEFAULT_BASE_URL, { allowHosts: options.allowHosts ?? [] });
+    // A bad URL stops a start that would use it; else it is told to whoever enables. RC-2
+    if (!target.ok && mode === 'on') throw new EngineError('targetRefused', target.message);
+    if (options.store === 'none' && mode === 'on') {
+      throw new EngineError(
+        'storeMissing',
+        'Remote control needs an enrollment store, and the store is switched off.',
+      );
+    }
+    const home = await openHome(resolveHome(options.home));
+    const running = await this.#lay(home, target);
+    this.#running = running;
+    this.#watch(running);
+    await this.#begin(running, mode);
+  }
+
+  /** Ends in good order within `shutdownTimeout`: clients are told, the link closes, the store is flushed. RC-46 */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  get #up(): Running {
+    if (this.#running === undefined) throw new EngineError('usage', 'This engine has not been started.');
+    return this.#running;
+  }
+
+  /** Takes the lock and everything that must be there before the charts start. */
+  async #lay(home: Home, target: ParsedTarget): Promise<Running> {
+    const options = this.#options;
+    const caCertPem = options.caCert === undefined ? undefined : readCaCert(options.caCert);
+    const store = openEnrollmentStore(options.store ?? home.storeUrl, { now: this.#env.now });
+    store.prepare();
+    const locking = acquireHomeLock(home, {
+      version: VERSION,
+      startedAt: this.#startedAt,
+      controlSocket: home.controlSocket,
+    });
+    const [locked, identity] = await Promise.allSettled([locking, loadInstallationId(home)]);
+    if (locked.status === 'rejected' || identity.status === 'rejected') {
+      await store.close();
+      if (locked.status === 'fulfilled') await locked.value.release();
+      throw locked.status === 'rejected' ? locked.reason : (identity as PromiseRejectedResult).reason;
+    }
+    const account = options.account ?? fileAccount(options.authFile ?? home.authFile, this.#env, this.#log);
+    const foundations: Foundations = {
+      options,
+      env: this.#env,
+      timing: this.#timing,
+      log: this.#log,
+      home,
+      store,
+      account,
+      installationId: identity.value,
+      target,
+      caCertPem,
+      appServer: this.#appServer(home),
+      methods: this.#methods,
+      audit: this.#audit,
+      counters: this.#counters,
+      onInitialized: (session) => this.#welcome(session),
+      onEnded: (session) => this.#sessions.delete(session),
+      drain: () => this.#drain(),
+    };
+    const remoteControl = assembleRemoteControl(foundations);
+    const wake = createWakeDetector({ onWake: () => remoteControl.actor.send({ type: 'WAKE' }) });
+    const running = { ...foundations, ...remoteControl, lock: locked.value, wake };
+    addEngineMethods(this.#methods, { status: () => this.#statusOf(running), audit: this.#audit });
+    return running;
+  }
+
+  #appServer(home: Home): AppServer {
+    return this.#options.appServer ?? new BuiltinAppServer({ version: VERSION, home: home.dir });
+  }
+
+  /** Status, audit and log follow the chart; they decide nothing. */
+  #watch({ actor, board, account, pairingIfMade }: Running): void {
+    let decision: unknown;
+    actor.subscribe({
+      next: (snapshot) => {
+        board.refresh();
+        if (snapshot.context.decision === decision) return;
+        decision = snapshot.context.decision;
+        const { reason, detail } = snapshot.context.decision;
+        this.#audit.addDecision('remoteControl', board.report.state, snapshot.context.decision);
+        const level = snapshot.hasTag('errored') ? 'warn' : 'info';
+        this.#log[level]({ reason, state: board.report.state }, detail ?? `remote control: ${reason}`);
+      },
+      error: (error) => this.emit('fault', error),
+    });
+    board.onReport((report) => this.emit('report', report));
+    board.onPublic((status) => {
+      this.emit('status', status);
+      for (const session of this.#sessions) session.notify('remoteControl/status/changed', status);
+      if (status.environmentId === null) pairingIfMade()?.send({ type: 'RESET' });
+    });
+    account.watch((changed) => actor.send({ type: 'AUTH.CHANGED', account: changed }));
+  }
+
+  async #begin(running: Running, mode: 'on' | 'off' | 'preference'): Promise<void> {
+    const { actor } = running;
+    actor.start();
+    const ended = waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER);
+    void ended.then((snapshot) => this.#ended(snapshot.output?.failure ?? null)).catch(() => {});
+    if (mode === 'on') actor.send({ type: 'ENABLE', by: 'start', durable: false });
+    if (mode === 'preference') actor.send({ type: 'RESOLVE_PREFERENCE' });
+    this.#control = await listenControl(running.home.controlSocket, (transport) =>
+      this.#accept('control', transport),
+    );
+    if (this.#options.listen === 'stdio://') this.#serveStdio();
+    const settled = await waitFor(
+      actor,
+      (snapshot) => snapshot.status !== 'active' || !snapshot.hasTag('undecided'),
+      FOR_EVER,
+    );
+    if (settled.status === 'active') return;
+    await this.stop();
+    throw startError(settled.output?.failure ?? null);
+  }
+
+  #serveStdio(): void {
+    serveStdio(this.#options.stdio ?? { input: process.stdin, output: process.stdout }, {
+      accept: (transport) => this.#accept('stdio', transport),
+      onEnd: () => void this.stop(),
+    });
+  }
+
+  #accept(origin: Origin, transport: LocalTransport): LocalClient {
+    const { appServer } = this.#up;
+    const client = new LocalClient({ origin, connectionId: `${origin}-${++connections}` }, transport, {
+      // Whoever asks over the control socket asks the engine, never the app server behind it.
+      appServer: origin === 'control' ? this.#appServer(this.#up.home) : appServer,
+      methods: this.#methods,
+      policy: () => null,
+      onInitialized: (session) => this.#welcome(session),
+      onEnded: (session) => this.#sessions.delete(session),
+      onClosed: (closed) => this.#localClients.delete(closed),
+    });
+    this.#localClients.add(client);
+    void client.open();
+    return client;
+  }
+
+  /** A client gets one status right after it is initialized. RC-42 */
+  #welcome(session: ClientSession): void {
+    this.#sessions.add(session);
+    session.notify('remoteControl/status/changed', this.#up.board.publicStatus);
+    if (session.client.origin === 'stdio' && session.clientName !== undefined) {
+      this.#up.actor.send({ type: 'CLIENT.NAMED', name: session.clientName });
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { actor } = running;
+    actor.send({ type: 'STOP' });
+    await waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER).catch(() => {});
+    actor.stop();
+    running.pairingIfMade()?.stop();
+    running.wake.close();
+    running.account.close();
+    running.dialer.close();
+    await this.#control?.close();
+    await running.store.close();
+    await running.lock.release();
+  }
+
+  /** What `stopping` waits for: local clients are told, sockets are gone, the store is flushed. RC-46 */
+  async #drain(): Promise<void> {
+    const running = this.#up;
+    for (const client of this.#localClients) client.close(CLOSE_GOING_AWAY, 'the engine stops');
+    await Promise.all([running.host.settled(), running.store.flush(), running.appServer.close()]);
+  }
+
+  #ended(failure: Failure | null): void {
+    void this.stop().then(() => this.emit('stopped', failure));
+  }
+
+  #statusOf(running: Running): EngineStatus {
+    const { board, mux, target, dialer, account } = running;
+    const route = target.ok ? dialer.routeFor(target.target.socketUrl) : null;
+    return {
+      version: VERSION,
+      pid: process.pid,
+      home: running.home.dir,
+      startedAt: this.#startedAt,
+      now: this.#env.now(),
+      charts: chartHashes(),
+      remoteControl: {
+        ...board.publicStatus,
+        ...board.report,
+        baseUrl: target.ok ? target.target.baseUrl : '',
+        lastPongAt: running.lastPongAt(),
+        route: route === null ? null : route.kind === 'direct' ? 'direct' : route.proxy,
+        accountDiffersOnDisk: account.differsOnDisk,
+      },
+      remoteClients: mux.clients.map((client) => ({
+        clientId: client.clientId,
+        streamId: client.streamId,
+        name: client.session.clientName ?? null,
+        state: client.state,
+        since: client.since,
+        lastActivity: client.lastActivity,
+      })),
+      localClients: this.#localClients.size,
+      appServer: running.appServer.name,
+      store: running.store.kind,
+      counters: { ...this.#counters, ...mux.counters },
+    };
+  }
+}
+
+/** Creates an engine that is not started yet. */
+export function createEngine(options: EngineOptions = {}): Engine {
+  return new Engine(options);
+}
+
+const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };
+
+let connections = 0;
+
+function startError(failure: Failure | null): EngineError {
+  if (failure === null) return new EngineError('internal', 'The engine stopped while it started.');
+  if (failure.reason.startsWith('auth')) {
+    return new EngineError('authRequired', `${failure.message} Remote control is the only transport here.`);
+  }
+  return new EngineError(failure.reason, failure.message);
+}
+
+function readCaCert(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new EngineError('usage', `The certificate file ${path} cannot be read.`, { cause: error });
+  }
+}

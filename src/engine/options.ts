@@ -1,0 +1,50 @@
+import type { AppServer } from '../protocol/app-server.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import type { AccountPort } from './account-port.js';
+import type { EngineLogger } from './logger.js';
+import type { StdioStreams } from './stdio-client.js';
+
+/** What a local client may connect to. The WebSocket and unix-socket listeners follow. */
+export type ListenUrl = 'off' | 'stdio://';
+
+export interface EngineOptions {
+  /** Folder of this engine's files. Default `~/.rc-engine`; made when missing, mode 0700. */
+  readonly home?: string;
+  /** Account file in the reference client's format. Default `<home>/auth.json`. Read and watched, never printed. */
+  readonly authFile?: string;
+  /** Backend. Default `https://chatgpt.com/backend-api`. Only hosts of RC-2 are taken. */
+  readonly baseUrl?: string;
+  /** Further https hosts that credentials may be sent to. Default none. */
+  readonly allowHosts?: readonly string[];
+  /** Local clients. Default `off`. */
+  readonly listen?: ListenUrl;
+  /** `on`: enabled at start for this run; `preference`: as stored for the account. Default `on`. RC-44 */
+  readonly remoteControl?: 'on' | 'off' | 'preference';
+  /** Name that the enrollment belongs to. Default: none; over stdio the first client's name. RC-45 */
+  readonly clientName?: string;
+  /** Start without a usable sign-in: fail or wait. Default `ready` when nothing else listens, else `recoverable`. RC-27 */
+  readonly authStartup?: 'ready' | 'recoverable';
+  /** What to do when another process holds the connection. Default `wait`. RC-24 */
+  readonly onConflict?: 'wait' | 'reenroll' | 'exit';
+  /** `sqlite:PATH`, `memory:` or `none`. Default `sqlite:<home>/rc-engine.sqlite`. */
+  readonly store?: string;
+  /** PEM file of a further certificate authority, for HTTP and the socket alike. */
+  readonly caCert?: string;
+  /** Remote clients at a time; one more is answered with an error. Default 4096. */
+  readonly maxRemoteClients?: number;
+  /** What clients talk to behind the engine. Default: the built-in one. */
+  readonly appServer?: AppServer;
+  /** Where the account comes from. Default: the account file. */
+  readonly account?: AccountPort;
+  /** Default: no log. */
+  readonly logger?: EngineLogger;
+  /** Delays in ms, over the defaults. For tests and measurements. */
+  readonly timing?: Partial<Timing>;
+  /** Wall clock and chance. Default: the system's. */
+  readonly env?: Env;
+  /** Streams of `stdio://`. Default: those of the process. */
+  readonly stdio?: StdioStreams;
+}
+
+export const DEFAULT_BASE_URL = 'https://chatgpt.com/backend-api';
+export const DEFAULT_MAX_REMOTE_CLIENTS = 4_096;

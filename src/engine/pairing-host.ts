@@ -1,0 +1,128 @@
+import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
+import { type EnsureTokenOutcome, pairingMachine } from '../../machines/pairing.js';
+import { enrollmentOf } from '../../machines/remote-control.setup.js';
+import type { BackendHttp } from '../adapters/backend-http.js';
+import type { Enrollment, Failure, PairOutcome, ServerToken } from '../protocol/outcomes.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import type { AccountPort } from './account-port.js';
+import type { AuditRing } from './audit.js';
+import type { RemoteControlActor, RemoteControlHost } from './remote-control-host.js';
+
+export interface PairingDeps {
+  readonly env: Env;
+  readonly timing: Timing;
+  readonly actor: RemoteControlActor;
+  readonly host: RemoteControlHost;
+  readonly http: () => Promise<BackendHttp>;
+  readonly account: AccountPort;
+  readonly audit: AuditRing;
+}
+
+export type PairingActor = ActorRefFrom<typeof pairingMachine>;
+
+/** Longest wait for remoteControl to get an identity before pairing gives up, ms. */
+const IDENTITY_WAIT = 30_000;
+
+/** Plugs the backend into the `pairing` chart. RC-47 */
+export function startPairing(deps: PairingDeps): PairingActor {
+  const actor = createActor(
+    pairingMachine.provide({
+      actors: {
+        ensureToken: fromPromise(({ input, signal }) => ensureToken(deps, input.fresh, signal)),
+        requestCode: fromPromise(({ input, signal }) => requestCode(deps, input.manual, signal)),
+        loseIdentity: fromPromise(async ({ input }) => {
+          const enrollment = enrollmentOf(deps.actor.getSnapshot().context);
+          if (enrollment === null || input.failure === null) return;
+          deps.actor.send({ type: 'ENROLLMENT.LOST', serverId: enrollment.serverId, failure: input.failure });
+        }),
+      },
+    }),
+    { id: 'pairing', input: { env: deps.env } },
+  );
+  let decision: unknown;
+  actor.subscribe((snapshot) => {
+    if (snapshot.context.decision === decision) return;
+    decision = snapshot.context.decision;
+    deps.audit.addDecision('pairing', JSON.stringify(snapshot.value), snapshot.context.decision);
+  });
+  return actor.start();
+}
+
+interface Ready {
+  readonly enrollment: Enrollment;
+  readonly token: ServerToken;
+}
+
+function readyIn(deps: PairingDeps): Ready | null {
+  const { context } = deps.actor.getSnapshot();
+  const enrollment = enrollmentOf(context);
+  if (enrollment === null || context.token === null) return null;
+  const stale = context.token.expiresAt - deps.env.now() <= deps.timing.refreshRequired;
+  return stale ? null : { enrollment, token: context.token };
+}
+
+/**
+ * A token to pair with. While remoteControl is on its way to one, pairing waits for it instead of asking a second
+ * time; while it is connected with a token that has ended (or was refused), pairing refreshes it for both.
+ */
+async function ensureToken(
+  deps: PairingDeps,
+  fresh: boolean,
+  signal: AbortSignal,
+): Promise<EnsureTokenOutcome> {
+  const { actor } = deps;
+  if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
+  const settled = await waitFor(
+    actor,
+    (snapshot) => snapshot.hasTag('connected') || snapshot.hasTag('disabled') || snapshot.hasTag('waiting'),
+    { timeout: IDENTITY_WAIT, signal },
+  ).catch(() => actor.getSnapshot());
+  if (settled.hasTag('disabled')) return notReady(deps, 'disabled', 'Remote control is switched off.');
+  if (!settled.hasTag('connected')) {
+    if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
+    const { decision, lastFailure } = settled.context;
+    const why = lastFailure?.message ?? decision.detail ?? decision.reason;
+    return notReady(deps, 'pairingUnavailable', `Pairing is unavailable until enrollment completes: ${why}`);
+  }
+  if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
+  return renew(deps, signal);
+}
+
+async function renew(deps: PairingDeps, signal: AbortSignal): Promise<EnsureTokenOutcome> {
+  const { actor, host, account } = deps;
+  for (let again = true; ; again = false) {
+    const { context } = actor.getSnapshot();
+    const enrollment = enrollmentOf(context);
+    const outcome = await host.refresh(enrollment, context.account, signal);
+    if (outcome.kind === 'granted' && enrollment !== null) {
+      actor.send({ type: 'TOKEN.RENEWED', enrollment, token: outcome.token });
+      return { kind: 'ready' };
+    }
+    if (outcome.kind === 'granted') return notReady(deps, 'pairingUnavailable', 'The identity went away.');
+    if (outcome.kind === 'notFound' && enrollment !== null) {
+      actor.send({ type: 'ENROLLMENT.LOST', serverId: enrollment.serverId, failure: outcome.failure });
+      return notReady(deps, 'pairingUnavailable', 'Pairing is unavailable until enrollment completes.');
+    }
+    if (outcome.kind !== 'unauthorized' || !again) return { kind: 'notReady', failure: outcome.failure };
+    const recovered = await account.recover(signal);
+    if (recovered.kind !== 'recovered') return { kind: 'notReady', failure: recovered.failure };
+  }
+}
+
+async function requestCode(deps: PairingDeps, manual: boolean, signal: AbortSignal): Promise<PairOutcome> {
+  const ready = readyIn(deps);
+  if (ready === null) {
+    const failure: Failure = {
+      reason: 'pairingUnavailable',
+      message: 'The server token ended while pairing.',
+      at: deps.env.now(),
+    };
+    return { kind: 'other', failure };
+  }
+  const http = await deps.http();
+  return http.pair({ enrollment: ready.enrollment, token: ready.token.secret, manual }, signal);
+}
+
+function notReady(deps: PairingDeps, reason: Failure['reason'], message: string): EnsureTokenOutcome {
+  return { kind: 'notReady', failure: { reason, message, at: deps.env.now() } };
+}

@@ -1,0 +1,149 @@
+import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
+import { virtualClientMachine } from '../../machines/virtual-client.js';
+import type { AppServer, ClientContext } from '../protocol/app-server.js';
+import { errorText, isRpcId, RPC } from '../protocol/jsonrpc.js';
+import { Message } from '../protocol/message.js';
+import type { Reason } from '../protocol/reasons.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import type { AuditRing } from './audit.js';
+import { ClientSession } from './client-session.js';
+import type { MethodTable } from './methods.js';
+
+type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
+
+/** What virtual clients need of the engine. */
+export interface RemoteClientDeps {
+  readonly env: Env;
+  readonly timing: Timing;
+  readonly appServer: AppServer;
+  readonly methods: MethodTable;
+  readonly policy: (method: string, client: ClientContext) => string | null;
+  readonly audit: AuditRing;
+  readonly onInitialized: (session: ClientSession) => void;
+  readonly onEnded: (session: ClientSession) => void;
+  /** Called with each actor that starts, so that an inspector can watch it. */
+  readonly onActor?: (actor: VirtualClientActor, kind: 'virtualClient') => void;
+}
+
+/** One open (client_id, stream_id): its chart, its session, and the stream that its answers go to. */
+export class RemoteClient {
+  readonly clientId: string;
+  readonly streamId: string;
+  readonly session: ClientSession;
+  readonly since: number;
+  lastActivity: number;
+  /** Highest seq_id handed over on this connection. RC-32 */
+  lastSeqId = -1;
+  readonly #actor: VirtualClientActor;
+  readonly #env: Env;
+  #stall: NodeJS.Timeout | undefined;
+
+  constructor(
+    ids: { readonly clientId: string; readonly streamId: string },
+    deps: RemoteClientDeps,
+    machine: typeof virtualClientMachine,
+    outbound: { send(text: string): void },
+    onClosed: (client: RemoteClient) => void,
+  ) {
+    this.clientId = ids.clientId;
+    this.streamId = ids.streamId;
+    this.#env = deps.env;
+    this.since = deps.env.now();
+    this.lastActivity = this.since;
+    this.session = new ClientSession({
+      client: { origin: 'remote', connectionId: `${ids.clientId}/${ids.streamId}` },
+      appServer: deps.appServer,
+      methods: deps.methods,
+      policy: deps.policy,
+      onInitialized: deps.onInitialized,
+      onEnded: deps.onEnded,
+      transport: {
+        send: (text) => outbound.send(text),
+        onSessionClosed: (failure) => this.#actor.send({ type: 'APP_SERVER.CLOSED', failure }),
+        onBlocked: (blocked) => this.#watchStall(blocked, deps.timing.clientStall),
+      },
+    });
+    this.#actor = createActor(machine, {
+      id: `virtualClient:${ids.clientId}/${ids.streamId}`,
+      input: { env: deps.env, timing: deps.timing, clientId: ids.clientId, streamId: ids.streamId },
+    });
+    sessions.set(this.#actor, this.session);
+    let decision: unknown;
+    this.#actor.subscribe({
+      next: (snapshot) => {
+        if (snapshot.context.decision === decision) return;
+        decision = snapshot.context.decision;
+        deps.audit.addDecision(
+          `client ${ids.clientId}/${ids.streamId}`,
+          String(snapshot.value),
+          snapshot.context.decision,
+        );
+      },
+      complete: () => {
+        this.#watchStall(false, 0);
+        onClosed(this);
+      },
+      error: () => onClosed(this),
+    });
+    deps.onActor?.(this.#actor, 'virtualClient');
+  }
+
+  /** Call it once the client can be found by its ids. */
+  start(): void {
+    this.#actor.start();
+  }
+
+  touch(): void {
+    this.lastActivity = this.#env.now();
+  }
+
+  close(reason: Reason): void {
+    this.#actor.send({ type: 'CLOSE', reason });
+  }
+
+  expire(): void {
+    this.#actor.send({ type: 'IDLE' });
+  }
+
+  get state(): string {
+    return String(this.#actor.getSnapshot().value);
+  }
+
+  /** One client may hold up its own traffic for a while, not for ever. RC-41 */
+  #watchStall(blocked: boolean, limit: number): void {
+    clearTimeout(this.#stall);
+    this.#stall = blocked ? setTimeout(() => this.#actor.send({ type: 'STALLED' }), limit) : undefined;
+    this.#stall?.unref();
+  }
+}
+
+/** The chart's actions find their session here. */
+const sessions = new WeakMap<object, ClientSession>();
+
+/** One provided machine serves all clients: providing one for each would cost more than the client itself. */
+export function provideVirtualClient(
+  sessionOf: (clientId: string, streamId: string) => ClientSession | undefined,
+): typeof virtualClientMachine {
+  return virtualClientMachine.provide({
+    actors: {
+      openAppServer: fromPromise(async ({ input, signal }) => {
+        await sessionOf(input.clientId, input.streamId)?.open(signal);
+      }),
+    },
+    actions: {
+      closeAppServer: ({ self }) => sessions.get(self)?.close(),
+    },
+  });
+}
+
+/** The answer for a message that cannot be carried: its requester must not wait for ever. RC-38 */
+export function tooLargeAnswer(messageText: string): string | undefined {
+  const id = Message.fromText(messageText)?.value;
+  if (typeof id !== 'object' || id === null || !('id' in id) || !isRpcId(id.id)) return undefined;
+  const size = Math.ceil(messageText.length / 1024 / 1024);
+  return errorText(
+    id.id,
+    RPC.messageTooLarge,
+    `The answer is about ${size} MiB, more than remote control can carry (100 MiB); ask for less of it.`,
+  );
+}

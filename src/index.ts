@@ -1,0 +1,27 @@
+/** rc-engine as a library: `createEngine(options)` → `start()`, `stop()`, `status`, events. */
+export type { AccountPort } from './engine/account-port.js';
+export type { AuditRecord } from './engine/audit.js';
+export { createEngine, type Engine, type EngineEvents } from './engine/engine.js';
+export type { EngineStatus } from './engine/engine-status.js';
+export type { EngineLogger } from './engine/logger.js';
+export type { EngineOptions, ListenUrl } from './engine/options.js';
+export type { PublicStatus, TimedReport } from './engine/status-board.js';
+export { VERSION } from './engine/version.js';
+export type {
+  AppServer,
+  AppServerConnection,
+  AppServerEvents,
+  ClientContext,
+} from './protocol/app-server.js';
+export { EngineError, explain } from './protocol/errors.js';
+export { Message } from './protocol/message.js';
+export type {
+  Account,
+  AuthOutcome,
+  Enrollment,
+  Failure,
+  RecoveryOutcome,
+} from './protocol/outcomes.js';
+export { REASONS, type Reason } from './protocol/reasons.js';
+export { Secret } from './protocol/secret.js';
+export { DEFAULT_TIMING, type Env, type Timing } from './protocol/timing.js';

@@ -1,0 +1,123 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+
+/** The built command line, as a user has it. */
+export const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
+
+export interface CliResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Variables that a test's child gets: nothing of the caller's own settings. */
+export function cleanEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
+  const { PATH, LANG, TMPDIR } = process.env;
+  return { PATH, LANG, TMPDIR, NO_COLOR: '1', ...extra };
+}
+
+/** A running `rc-engine`, its output collected, killed with its test. */
+export class CliProcess {
+  readonly child: ChildProcessWithoutNullStreams;
+  stdout = '';
+  stderr = '';
+  readonly #lookers = new Set<() => void>();
+  readonly exited: Promise<CliResult>;
+  #code: number | null | undefined;
+
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string) {
+    this.child = spawn(process.execPath, [CLI, ...args], {
+      env: cleanEnv(env),
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    this.child.stdin.on('error', () => {});
+    this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+      this.#look();
+    });
+    this.child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+      this.#look();
+    });
+    this.exited = once(this.child, 'close').then(([code]: unknown[]) => {
+      this.#code = typeof code === 'number' ? code : null;
+      this.#look();
+      return { code: this.#code, stdout: this.stdout, stderr: this.stderr };
+    });
+  }
+
+  get running(): boolean {
+    return this.#code === undefined;
+  }
+
+  /** JSON objects that stdout has held so far. */
+  get lines(): Record<string, unknown>[] {
+    return this.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  /** Waits until something is true of the output; fails with the output when it does not come or the process ends. */
+  async until<T>(find: () => T | undefined | false, what: string, limitMs = 10_000): Promise<T> {
+    const found = find();
+    if (found !== undefined && found !== false) return found;
+    return new Promise((resolve, reject) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#lookers.delete(look);
+      };
+      const fail = (why: string) => {
+        done();
+        reject(new Error(`${why}: no ${what}\nstdout: ${this.stdout}\nstderr: ${this.stderr}`));
+      };
+      const look = () => {
+        const value = find();
+        if (value !== undefined && value !== false) {
+          done();
+          resolve(value);
+        } else if (!this.running) fail(`the process ended with ${this.#code}`);
+      };
+      const timer = setTimeout(() => fail(`not within ${limitMs} ms`), limitMs);
+      this.#lookers.add(look);
+      look();
+    });
+  }
+
+  line(match: (line: Record<string, unknown>) => boolean, what: string, limitMs?: number) {
+    return this.until(() => this.lines.find(match), what, limitMs);
+  }
+
+  connected(limitMs?: number) {
+    return this.line(
+      (line) => line.type === 'status' && line.status === 'connected',
+      'connected status',
+      limitMs,
+    );
+  }
+
+  /** Ends it as Ctrl-C would, and for good if that takes too long. */
+  async stop(signal: NodeJS.Signals = 'SIGINT', limitMs = 8_000): Promise<CliResult> {
+    if (this.running) this.child.kill(signal);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), limitMs);
+    const result = await this.exited;
+    clearTimeout(timer);
+    return result;
+  }
+
+  #look(): void {
+    for (const look of [...this.#lookers]) look();
+  }
+}
+
+/** Runs a command to its end. */
+export async function cli(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  input = '',
+): Promise<CliResult> {
+  const run = new CliProcess(args, env);
+  run.child.stdin.end(input);
+  return run.exited;
+}
