@@ -68,7 +68,9 @@ describe('FrameLog', () => {
             log.taken(Math.max(0, log.sentPosition - action.back));
           }
           if (action.kind === 'reconnect') {
-            base = Math.max(0, log.sentPosition - action.back);
+            // A server does not take back what it once said to have taken.
+            base = Math.max(proved, log.sentPosition - action.back);
+            proved = base;
             log.resume(base);
             received = [];
           }
