@@ -27,7 +27,7 @@ import type { HostCounters } from './remote-control-host.js';
 import type { PairingAnswer } from './remote-control-methods.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
 import { serveStdio } from './stdio-client.js';
-import { createWakeDetector, type WakeDetector } from './tmp-auth.js';
+import { createWakeDetector, type WakeDetector } from '../adapters/wake.js';
 import { VERSION } from './version.js';
 
 /** What an engine tells while it runs. */
