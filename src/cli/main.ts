@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import yargs, { type Argv } from 'yargs';
 import { EngineError } from '../protocol/errors.js';
+import { beforeDeath } from './death.js';
 import { EXIT, exitCodeOf, printError } from './output.js';
 import { flagOf, START_SETTINGS, variableOf } from './settings.js';
 
@@ -10,10 +11,10 @@ const json = argv.includes('--json');
 process.on('uncaughtException', failHard);
 process.on('unhandledRejection', failHard);
 
-/** A fault nobody expected ends the process: never a half-alive engine. */
+/** A fault nobody expected ends the process, the store flushed: never a half-alive engine. */
 function failHard(error: unknown): void {
   printError(error, json);
-  process.exit(EXIT.internal);
+  void beforeDeath().finally(() => process.exit(EXIT.internal));
 }
 
 const home = {

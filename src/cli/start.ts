@@ -3,6 +3,7 @@ import { createEngine, type Engine } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
 import { VERSION } from '../engine/version.js';
 import { EngineError } from '../protocol/errors.js';
+import { setLastWish } from './death.js';
 import { createLogger } from './logger.js';
 import { EXIT, exitCodeOf, printError, printJson } from './output.js';
 import { Progress } from './progress.js';
@@ -71,6 +72,7 @@ async function run(settings: StartSettings, options: EngineOptions): Promise<num
     });
   });
   const release = stopOnSignals(engine);
+  setLastWish(() => engine.stop());
   try {
     await engine.start();
   } catch (error) {
@@ -78,8 +80,6 @@ async function run(settings: StartSettings, options: EngineOptions): Promise<num
     await engine.stop();
     printError(error, settings.json === true && !stdio);
     return exitCodeOf(error);
-  } finally {
-    release.armed();
   }
   await face.started(settings);
   const code = await ended;
@@ -136,7 +136,7 @@ function humanFace(engine: Engine): Face {
 }
 
 /** The first signal stops in good order, a second one at once. RC-46 */
-function stopOnSignals(engine: Engine): { armed(): void; off(): void } {
+function stopOnSignals(engine: Engine): { off(): void } {
   let asked = false;
   const onSignal = (signal: NodeJS.Signals) => {
     if (asked) process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -146,7 +146,6 @@ function stopOnSignals(engine: Engine): { armed(): void; off(): void } {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return {
-    armed: () => {},
     off: () => {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);

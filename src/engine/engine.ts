@@ -7,6 +7,7 @@ import { type Home, openHome, resolveHome } from '../adapters/home.js';
 import { acquireHomeLock, type HomeLock } from '../adapters/home-lock.js';
 import { loadInstallationId } from '../adapters/installation.js';
 import { type ParsedTarget, parseTarget } from '../adapters/target.js';
+import { createWakeDetector, type WakeDetector } from '../adapters/wake.js';
 import type { AppServer, Origin } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
@@ -27,7 +28,6 @@ import type { HostCounters } from './remote-control-host.js';
 import type { PairingAnswer } from './remote-control-methods.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
 import { serveStdio } from './stdio-client.js';
-import { createWakeDetector, type WakeDetector } from '../adapters/wake.js';
 import { VERSION } from './version.js';
 
 /** What an engine tells while it runs. */
@@ -185,7 +185,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   /** Status, audit and log follow the chart; they decide nothing. */
-  #watch({ actor, board, account, pairingIfMade }: Running): void {
+  #watch(running: Running): void {
+    const { actor, board, account, pairingIfMade } = running;
     let decision: unknown;
     actor.subscribe({
       next: (snapshot) => {
@@ -195,7 +196,11 @@ export class Engine extends EventEmitter<EngineEvents> {
         const { reason, detail } = snapshot.context.decision;
         this.#audit.addDecision('remoteControl', board.report.state, snapshot.context.decision);
         const level = snapshot.hasTag('errored') ? 'warn' : 'info';
-        this.#log[level]({ reason, state: board.report.state }, detail ?? `remote control: ${reason}`);
+        const route = reason === 'connected' ? { route: this.#routeOf(running) } : {};
+        this.#log[level](
+          { reason, state: board.report.state, ...route },
+          detail ?? `remote control: ${reason}`,
+        );
       },
       error: (error) => this.emit('fault', error),
     });
@@ -273,7 +278,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     running.account.close();
     running.dialer.close();
     await this.#control?.close();
-    await running.store.close();
+    // A store that another process holds locked must not keep the engine from ending. RC-46
+    await within(running.store.close(), this.#timing.shutdownTimeout);
     await running.lock.release();
   }
 
@@ -288,9 +294,15 @@ export class Engine extends EventEmitter<EngineEvents> {
     void this.stop().then(() => this.emit('stopped', failure));
   }
 
+  /** How the backend is reached: `direct`, or the proxy without its credentials. RC-25b */
+  #routeOf({ target, dialer }: Running): string | null {
+    if (!target.ok) return null;
+    const route = dialer.routeFor(target.target.socketUrl);
+    return route.kind === 'direct' ? 'direct' : route.proxy;
+  }
+
   #statusOf(running: Running): EngineStatus {
-    const { board, mux, target, dialer, account } = running;
-    const route = target.ok ? dialer.routeFor(target.target.socketUrl) : null;
+    const { board, mux, target, account } = running;
     return {
       version: VERSION,
       pid: process.pid,
@@ -303,7 +315,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         ...board.report,
         baseUrl: target.ok ? target.target.baseUrl : '',
         lastPongAt: running.lastPongAt(),
-        route: route === null ? null : route.kind === 'direct' ? 'direct' : route.proxy,
+        route: this.#routeOf(running),
         accountDiffersOnDisk: account.differsOnDisk,
       },
       remoteClients: mux.clients.map((client) => ({
@@ -325,6 +337,16 @@ export class Engine extends EventEmitter<EngineEvents> {
 /** Creates an engine that is not started yet. */
 export function createEngine(options: EngineOptions = {}): Engine {
   return new Engine(options);
+}
+
+/** Waits for `task`, but no longer than `limit` ms. */
+async function within(task: Promise<void>, limit: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limit);
+  });
+  await Promise.race([task, late]);
+  clearTimeout(timer);
 }
 
 const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };

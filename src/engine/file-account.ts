@@ -1,7 +1,7 @@
+import { createAuthFile } from '../adapters/auth-file.js';
 import type { Env } from '../protocol/timing.js';
 import type { AccountPort } from './account-port.js';
 import type { EngineLogger } from './logger.js';
-import { createAuthFile } from '../adapters/auth-file.js';
 
 /** The account of an auth.json that other programs write. Recovery: read it again, then there are no more steps. */
 export function fileAccount(path: string, env: Env, log: EngineLogger): AccountPort {

@@ -54,9 +54,13 @@ export function addRemoteControlMethods(
       const durable = params.ephemeral !== true;
       actor.send({ type: 'ENABLE', by: 'request', durable });
       // The answer waits for the identity, so that whoever asked learns of a refusal. ACC-69
-      const settled = await waitFor(actor, (snapshot) => !snapshot.hasTag('beforeIdentity'), {
-        timeout: ENABLE_LIMIT,
-      });
+      const settled = await waitFor(
+        actor,
+        (snapshot) => !snapshot.hasTag('beforeIdentity') || snapshot.hasTag('errored'),
+        {
+          timeout: ENABLE_LIMIT,
+        },
+      );
       board.refresh();
       if (settled.hasTag('disabled')) throw refuse(settled.context.lastFailure);
       if (durable) await keep('on');
