@@ -61,12 +61,15 @@ export class Progress {
   }
 }
 
+const ESCAPE = String.fromCharCode(0x1b);
+const COLOUR = new RegExp(`(${ESCAPE}\\[\\d+m)`);
+
 /** Cuts a line with colour codes to a visible width. */
 function cut(line: string, width: number): string {
   let seen = 0;
   let out = '';
-  for (const part of line.split(/(\u001b\[\d+m)/)) {
-    if (part.startsWith('\u001b')) {
+  for (const part of line.split(COLOUR)) {
+    if (part.startsWith(ESCAPE)) {
       out += part;
       continue;
     }

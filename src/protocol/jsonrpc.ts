@@ -57,8 +57,8 @@ export function shapeOf(value: unknown): RpcShape {
   if (!isRecord(value)) return INVALID;
   const { id, method } = value;
   if (typeof method === 'string') {
-    if (id === undefined) return { kind: 'notification', method, params: value['params'] };
-    return isRpcId(id) ? { kind: 'request', id, method, params: value['params'] } : INVALID;
+    if (id === undefined) return { kind: 'notification', method, params: value.params };
+    return isRpcId(id) ? { kind: 'request', id, method, params: value.params } : INVALID;
   }
   if (method === undefined && (isRpcId(id) || id === null) && ('result' in value || 'error' in value)) {
     return { kind: 'response', id };
