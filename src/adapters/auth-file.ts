@@ -218,7 +218,7 @@ class WatchedAuthFile implements AuthFile {
       return held === undefined ? { kind: 'unusable', failure: signIn.failure } : { kind: 'diskOnly' };
     }
     if (held !== undefined && !this.#isNewer(signIn, held)) {
-      return differed === this.differsOnDisk && !differed ? undefined : { kind: 'diskOnly' };
+      return differed || this.differsOnDisk ? { kind: 'diskOnly' } : undefined;
     }
     return { kind: 'usable', account: this.#take(signIn) };
   }
@@ -247,13 +247,12 @@ class WatchedAuthFile implements AuthFile {
 
   /** Remembers what was seen; true when we wrote it ourselves. */
   #note(look: Look): boolean {
+    // Our content has been seen and replaced: should it come back, then somebody else brought it back.
+    if (this.#seenKey !== undefined && this.#seenKey !== look.key) this.#ownWrites.delete(this.#seenKey);
     this.#disk = look.signIn;
     this.#seenKey = look.key;
     this.#unsettledKey = undefined;
-    const own = this.#ownWrites.has(look.key);
-    // Somebody else has written since: should our old content come back, then they brought it back.
-    if (!own) this.#ownWrites.clear();
-    return own;
+    return this.#ownWrites.has(look.key);
   }
 
   #skipped(): AuthOutcome {

@@ -1,5 +1,6 @@
 /** What an auth.json of the reference client says. Never quotes from it: nearly all of it is secret. ACC-19, ACC-58 */
 import * as v from 'valibot';
+import { isRecord } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
@@ -25,7 +26,7 @@ const Text = v.nullish(v.string());
 const AuthJson = v.object({
   auth_mode: Text,
   OPENAI_API_KEY: Text,
-  tokens: v.nullish(v.object({ access_token: Text, id_token: v.unknown(), account_id: Text })),
+  tokens: v.nullish(v.object({ access_token: Text, id_token: v.optional(v.unknown()), account_id: Text })),
 });
 
 /** Both become headers. */
@@ -43,6 +44,7 @@ export function parseAuthJson(text: string, path: string, at: number): SignIn {
   } catch {
     return unusable('authUnreadable', text.trim() === '' ? 'it is empty' : 'it is no JSON', true);
   }
+  if (!isRecord(json)) return unusable('authUnreadable', 'it is no JSON object');
   const parsed = v.safeParse(AuthJson, json, { abortEarly: true });
   if (!parsed.success) {
     return unusable('authUnreadable', `"${v.getDotPath(parsed.issues[0]) ?? 'it'}" is not of the known form`);

@@ -1,0 +1,33 @@
+import { isRecord } from '../protocol/jsonrpc.js';
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+const AUTH_CLAIM = 'https://api.openai.com/auth';
+
+/**
+ * The payload of a token in JWT form, or undefined for any other text. The signature is not checked: whoever
+ * issued the token checks it, and nothing is granted here on the word of a claim. ACC-32
+ */
+export function jwtClaims(token: string): Claims | undefined {
+  const [, payload, signature, ...more] = token.split('.');
+  if (payload === undefined || signature === undefined || more.length > 0) return undefined;
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
+    return isRecord(claims) ? claims : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** `chatgpt_account_id` of the claims, where they name one. */
+export function claimedAccountId(claims: Claims | undefined): string | undefined {
+  const auth = claims?.[AUTH_CLAIM];
+  const id = isRecord(auth) ? auth.chatgpt_account_id : undefined;
+  return typeof id === 'string' && id !== '' ? id : undefined;
+}
+
+/** Wall-clock milliseconds at which the token ends, where it says so. */
+export function claimedExpiry(claims: Claims | undefined): number | undefined {
+  const exp = claims?.exp;
+  return typeof exp === 'number' && Number.isFinite(exp) ? exp * 1_000 : undefined;
+}
