@@ -14,6 +14,7 @@ import {
   ended,
   enroll,
   event,
+  type Frame,
   pair,
   ServerPeer,
   until,
@@ -240,6 +241,32 @@ describe('from server to controller', () => {
     await server.frame((frame) => frame.type === 'ack' && frame.seq_id === 2, 'ack of the pong');
     pong(3, 'unknown');
     expect(await why).toBe('appServerClosed');
+  });
+
+  it('RC-36: acknowledges nothing that a slow controller has not taken, pongs behind it included', async () => {
+    const server = await openServer();
+    const slow = await openRaw();
+    slow.send('{"id":1,"method":"slow"}');
+    const { client_id, stream_id } = await server.request('slow');
+    slow.pause();
+    const message = { method: 'bulk', params: 'x'.repeat(140_000) };
+    const last = 120;
+    for (let seqId = 1; seqId < last; seqId += 1) {
+      server.send({ type: 'server_message', message, client_id, stream_id, seq_id: seqId });
+    }
+    server.send({ type: 'pong', status: 'active', client_id, stream_id, seq_id: last });
+    // Another controller's ack shows that all of this has been seen.
+    const quick = await open();
+    const answer = quick.request('quick');
+    const request = await server.request('quick');
+    server.answer(request, 1);
+    await answer;
+    const isAck = (stream: string) => (frame: Frame) => frame.type === 'ack' && frame.stream_id === stream;
+    await server.frame(isAck(request.stream_id), 'ack of the quick one');
+    const acked = server.frames.filter(isAck(stream_id)).map((frame) => frame.seq_id);
+    expect(Math.max(0, ...acked)).toBeLessThan(last - 1);
+    slow.resume();
+    await server.frame((frame) => isAck(stream_id)(frame) && frame.seq_id === last, 'ack of the pong');
   });
 
   it('RC-39: a message whose chunks are wrong is reported and acknowledged, and harms nothing else', async () => {
