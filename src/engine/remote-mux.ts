@@ -86,8 +86,6 @@ export class RemoteMux {
   /** A new link is open: what was not acknowledged goes out again first. RC-36 */
   attach(socket: MuxSocket): void {
     this.#socket = socket;
-    // The backend sends again what came after the cursor, from the first chunk on.
-    this.#assembler.clear();
     for (const [key, stream] of this.#streams) {
       for (const frame of stream.replay()) this.#write(frame);
       if (stream.hasMore) this.#hungry.add(key);
