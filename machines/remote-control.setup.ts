@@ -366,7 +366,6 @@ export const remoteControlSetup = setup({
 
     // What comes next
     toldToBeQuiet: ({ context }) => context.quiet.until > context.env.now(),
-    accountUnknown: ({ context }) => context.account === null,
     enrollmentUnknown: ({ context }) => context.enrollment === 'unknown',
     notEnrolled: ({ context }) => context.enrollment === 'none',
     notKept: ({ context }) => enrollmentOf(context)?.serverId !== context.keptServerId,

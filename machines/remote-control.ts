@@ -346,7 +346,6 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               description: 'A Retry-After holds, whatever happened since. RC-14, RC-25',
               actions: because('backendRateLimited'),
             },
-            { guard: 'accountUnknown', target: 'loadingAuth' },
             { guard: 'enrollmentUnknown', target: 'loadingEnrollment' },
             { guard: 'notEnrolled', target: 'enrolling' },
             {
@@ -408,11 +407,12 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
 
         enrolling: {
           description: 'Asks the backend for an identity and keeps it on disk before it is used. RC-9, RC-23',
-          tags: ['connecting', 'beforeIdentity'],
+          tags: ['connecting'],
           initial: 'requesting',
           states: {
             requesting: {
               description: 'POST enroll.',
+              tags: ['beforeIdentity'],
               invoke: {
                 id: 'enroll',
                 src: 'enroll',
@@ -439,6 +439,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             },
             keeping: {
               description: 'Written before the first use, so that a crash never costs a second enrollment.',
+              tags: ['beforeIdentity'],
               invoke: {
                 id: 'saveEnrollment',
                 src: 'saveEnrollment',
