@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { enrollmentOf } from '../../../machines/remote-control.setup.js';
+import { BERT, Rig, S1, S2 } from './rig.js';
+import { rigIn, WAYS } from './ways.js';
+
+const ACTIVE = Object.keys(WAYS).filter((state) => state.startsWith('active.'));
+/** States in which the chart has the identity S1. */
+const KNOWN = [
+  'active.awaitingAuth.refused',
+  'active.loadingEnrollment.updating',
+  'active.enrolling.keeping',
+  'active.enrolling.notKept',
+  'active.refreshing',
+  'active.connecting',
+  'active.connected',
+  'active.tokenInvalid.pausing',
+  'active.verifyingEnrollment',
+  'active.reenrolling',
+  'active.recoveringAuth',
+  'active.backingOff.failed',
+  'active.backingOff.reconnecting',
+  'active.backingOff.handover',
+  'active.backingOff.recovered.pausing',
+  'active.backingOff.deferred',
+  'active.backingOff.asTold',
+];
+
+describe('a token that pairing renewed', () => {
+  it.each(ACTIVE)('RC-47: in %s it is taken exactly when it is for the identity in use', async (state) => {
+    const rig = await rigIn(state);
+    expect(enrollmentOf(rig.context)?.serverId).toBe(KNOWN.includes(state) ? 'S1' : undefined);
+    const { token: old } = rig.context;
+    await rig.send({ type: 'TOKEN.RENEWED', enrollment: S2, token: rig.token() });
+    expect(rig.context.token).toBe(old);
+    const token = rig.token();
+    await rig.send({ type: 'TOKEN.RENEWED', enrollment: S1, token });
+    expect(rig.context.token).toBe(KNOWN.includes(state) ? token : old);
+    expect(rig.state).toBe(state === 'active.refreshing' ? 'active.connecting' : state);
+  });
+
+  it('RC-47: it ends a refresh that is under way, which would only ask again', async () => {
+    const rig = await rigIn('active.refreshing');
+    await rig.send({ type: 'TOKEN.RENEWED', enrollment: S1, token: rig.token() });
+    expect(rig.shown).toEqual(['active.connecting', 'connecting', 'tokenRefreshed']);
+    expect(rig.desk.aborted).toEqual(['refresh']);
+  });
+
+  it('RC-19, RC-47: after a refused token it is used instead of a refresh', async () => {
+    const rig = await rigIn('active.tokenInvalid.pausing');
+    const token = rig.token();
+    await rig.send({ type: 'TOKEN.RENEWED', enrollment: S1, token });
+    await rig.timeInState();
+    expect(rig.state).toBe('active.connecting');
+    expect(rig.desk.lastInput('dial')).toEqual({ enrollment: S1, token });
+  });
+
+  it('RC-7: news about the identity of the former account comes too late', async () => {
+    const rig = await rigIn('active.connected');
+    await rig.send({ type: 'AUTH.CHANGED', account: BERT });
+    await rig.answer('loadAuth', { kind: 'usable', account: BERT });
+    await rig.load(null);
+    await rig.send({ type: 'TOKEN.RENEWED', enrollment: S1, token: rig.token() });
+    expect(rig.state).toBe('active.enrolling.requesting');
+    expect(rig.context).toMatchObject({ enrollment: 'none', token: null });
+  });
+});
+
+describe('an identity that pairing found lost', () => {
+  const lost = (rig: Rig, serverId: string) =>
+    rig.send({ type: 'ENROLLMENT.LOST', serverId, failure: rig.failure('backendNotFound') });
+
+  it.each(ACTIVE)('RC-22, RC-47: in %s another identity than the one in use is left alone', async (state) => {
+    const rig = await rigIn(state);
+    const before = rig.actor.getSnapshot();
+    await lost(rig, 'S9');
+    expect(rig.actor.getSnapshot()).toBe(before);
+  });
+
+  it.each(KNOWN.filter((state) => state !== 'active.awaitingAuth.refused'))(
+    'RC-47: in %s it is cleared once, then enrolled anew',
+    async (state) => {
+      const rig = await rigIn(state);
+      const cleared = rig.desk.count('clearEnrollment');
+      await lost(rig, 'S1');
+      await lost(rig, 'S1');
+      expect(rig.state).toBe('active.reenrolling');
+      expect(rig.desk.open).toEqual(['clearEnrollment']);
+      expect(rig.desk.count('clearEnrollment')).toBe(state === 'active.reenrolling' ? cleared : cleared + 1);
+      expect(rig.context.sinceProof.identityLosses).toBe(1);
+      expect(rig.sockets).toBe(0);
+    },
+  );
+
+  it('RC-26, RC-47: while a sign-in is awaited it is forgotten, and enrolled with the next account', async () => {
+    const rig = await rigIn('active.awaitingAuth.refused');
+    await lost(rig, 'S1');
+    expect(rig.shown).toEqual(['active.awaitingAuth.refused', 'connecting', 'authRejected']);
+    expect(rig.report.environmentId).toBeNull();
+    await rig.timeInState();
+    await rig.answer('loadAuth', { kind: 'usable', account: { accountId: 'anna', generation: 3 } });
+    expect(rig.state).toBe('active.enrolling.requesting');
+  });
+
+  it('RC-43: what pairing learns after disable changes nothing', async () => {
+    const rig = new Rig();
+    await rig.toConnected();
+    await rig.send({ type: 'DISABLE', durable: false });
+    await lost(rig, 'S1');
+    expect(rig.shown).toEqual(['idle', 'disabled', 'disabled']);
+  });
+});

@@ -1,0 +1,300 @@
+import { describe, expect, it } from 'vitest';
+import { ANNA_2, BERT, MINUTE, type RcEvent, Rig } from './rig.js';
+import { rigIn } from './ways.js';
+
+const RUNGS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000];
+
+async function failedPauses(rig: Rig, rounds: number): Promise<number[]> {
+  const pauses: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    await rig.refuseDial('failed');
+    pauses.push(await rig.timeInState());
+  }
+  return pauses;
+}
+
+describe('the reconnect ladder', () => {
+  it.each([
+    ['the least', 0, RUNGS.map((all) => all / 2)],
+    ['the most', 0.999_999_9, RUNGS],
+  ])('RC-25: %s of each pause is half to all of 1, 2, 4, 8, 16, 30, 30 s', async (_, luck, pauses) => {
+    const rig = new Rig();
+    rig.luck = luck;
+    await rig.toConnecting();
+    expect(await failedPauses(rig, RUNGS.length)).toEqual(pauses);
+  });
+
+  it('RC-25, RC-42: it says errored after a failure, and when the next attempt is', async () => {
+    const rig = await rigIn('active.backingOff.failed');
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'networkUnreachable']);
+    expect(rig.report.nextAttemptAt).toBe(rig.now + 750);
+    await rig.timeInState();
+    expect(rig.shown).toEqual(['active.connecting', 'connecting', 'retrying']);
+    expect(rig.report.nextAttemptAt).toBeNull();
+  });
+
+  it('RC-25: a link that opens does not bring the ladder down, nor does a life without a sign at its end', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    expect(await failedPauses(rig, 3)).toEqual([750, 1_500, 3_000]);
+    await rig.open();
+    await rig.pass(9_000);
+    await rig.closeLink(false);
+    expect(await rig.timeInState()).toBe(6_000);
+    await rig.open();
+    await rig.pass(10_000);
+    await rig.link({ type: 'PONG' });
+    await rig.pass(49_999);
+    await rig.link({ type: 'PONG' });
+    await rig.pass(1);
+    await rig.closeLink(false);
+    expect(await rig.timeInState()).toBe(12_000);
+  });
+
+  it.each(['PONG', 'FRAMES'] as const)(
+    'RC-25: a %s after 60 s proves the life and brings it down',
+    async (sign) => {
+      const rig = new Rig();
+      await rig.toConnecting();
+      await failedPauses(rig, 3);
+      await rig.open();
+      for (let pings = 0; pings < 5; pings += 1) {
+        await rig.pass(10_000);
+        await rig.link({ type: 'PONG' });
+      }
+      await rig.pass(10_000);
+      expect(rig.report.reason).toBe('connected');
+      await rig.link({ type: sign });
+      expect(rig.shown).toEqual(['active.connected', 'connected', 'linkProven']);
+      await rig.closeLink(false);
+      expect(rig.report.reason).toBe('linkLost');
+      expect(await rig.timeInState()).toBe(750);
+    },
+  );
+
+  it('RC-25: a peer that accepts and closes again climbs the ladder as "flapping"', async () => {
+    const rig = new Rig();
+    await rig.toConnected();
+    const seen: unknown[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      await rig.closeLink();
+      seen.push([rig.report.status, rig.report.reason, await rig.timeInState()]);
+      await rig.open();
+    }
+    expect(seen).toEqual([
+      ['connecting', 'linkClosed', 750],
+      ['connecting', 'flapping', 1_500],
+      ['connecting', 'flapping', 3_000],
+      ['connecting', 'flapping', 6_000],
+    ]);
+  });
+
+  it('RC-25: a peer that accepts and drops again is "flapping" too, and errored', async () => {
+    const rig = new Rig();
+    await rig.toConnected();
+    await rig.closeLink(false);
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'linkLost']);
+    await rig.timeInState();
+    await rig.open();
+    await rig.pass(2_000);
+    await rig.closeLink(false);
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'flapping']);
+    expect(rig.report.lastFailure).toMatchObject({ reason: 'linkLost' });
+  });
+
+  it('RC-25, RC-41: a peer that falls silent again and again keeps that reason', async () => {
+    const rig = new Rig();
+    await rig.toConnected();
+    for (let round = 0; round < 2; round += 1) {
+      await rig.pass(60_800);
+      expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'pongTimeout']);
+      await rig.timeInState();
+      await rig.open();
+    }
+  });
+});
+
+describe('what cuts a pause short', () => {
+  const CUTS: [string, RcEvent, string][] = [
+    ['a wake-up', { type: 'WAKE' }, 'wokeUp'],
+    ['a newer sign-in', { type: 'AUTH.CHANGED', account: ANNA_2 }, 'authChanged'],
+    ['enable', { type: 'ENABLE', by: 'request', durable: false }, 'enabled'],
+  ];
+  const PAUSES: [string, string][] = [
+    ['active.backingOff.failed', 'active.connecting'],
+    ['active.backingOff.reconnecting', 'active.connecting'],
+    ['active.backingOff.handover', 'active.connecting'],
+    ['active.backingOff.recovered.pausing', 'active.refreshing'],
+    ['active.backingOff.deferred', 'active.refreshing'],
+    ['active.tokenInvalid.pausing', 'active.refreshing'],
+  ];
+  const table = PAUSES.flatMap(([from, to]) =>
+    CUTS.map(([what, event, reason]) => ({ from, to, what, event, reason })),
+  );
+
+  it.each(table)('RC-25, RC-25a: $what ends $from at once', async ({ from, to, event, reason }) => {
+    const rig = await rigIn(from);
+    await rig.send(event);
+    expect(rig.state).toBe(to);
+    expect(rig.report.reason).toBe(reason);
+    expect(rig.report.nextAttemptAt).toBeNull();
+  });
+
+  it('RC-25: a pause that is cut short still counts as a rung', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    for (let round = 0; round < 3; round += 1) {
+      await rig.refuseDial('failed');
+      await rig.send({ type: 'WAKE' });
+    }
+    await rig.refuseDial('failed');
+    expect(await rig.timeInState()).toBe(6_000);
+  });
+
+  it('RC-26: the sign-in of the same account that cut a pause is the one that is used', async () => {
+    const rig = await rigIn('active.backingOff.deferred');
+    await rig.send({ type: 'AUTH.CHANGED', account: ANNA_2 });
+    expect(rig.desk.lastInput('refresh')).toMatchObject({ account: ANNA_2 });
+  });
+
+  it('RC-25a: a wake-up probes an open link, and one that does not answer in 5 s is given up', async () => {
+    const rig = await rigIn('active.connected');
+    await rig.send({ type: 'WAKE' });
+    expect(rig.commands).toEqual(['PING']);
+    await rig.pass(4_999);
+    expect(rig.commands).toEqual(['PING']);
+    await rig.pass(1);
+    expect(rig.commands).toEqual(['PING', 'CLOSE']);
+    await rig.pass(800);
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'wakeProbeFailed']);
+  });
+});
+
+describe('Retry-After', () => {
+  /** In `backingOff.asTold`, with a minute to wait and no random part. */
+  async function told(luck = 0): Promise<Rig> {
+    const rig = new Rig();
+    await rig.toRefreshing();
+    rig.luck = luck;
+    const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now + MINUTE });
+    await rig.answer('refresh', { kind: 'transient', failure });
+    expect(rig.shown).toEqual(['active.backingOff.asTold', 'errored', 'backendRateLimited']);
+    return rig;
+  }
+
+  it.each([
+    [0, 60_000],
+    [0.999_999_9, 90_000],
+  ])('RC-25: with chance at %d it waits %d ms: never earlier, and up to 30 s later', async (luck, pause) => {
+    const rig = await told(luck);
+    expect(rig.report.nextAttemptAt).toBe(rig.now + pause);
+    expect(await rig.timeInState()).toBe(pause);
+    expect(rig.state).toBe('active.refreshing');
+  });
+
+  it.each([
+    ['enroll', 'active.enrolling.requesting'],
+    ['dial', 'active.connecting'],
+    ['refresh', 'active.verifyingEnrollment'],
+  ] as const)('RC-12, RC-25: it holds for an answer to %s in %s', async (src, state) => {
+    const rig = await rigIn(state);
+    rig.luck = 0;
+    const failure = rig.failure('backendUnavailable', { retryAfterAt: rig.now + MINUTE });
+    await (src === 'dial'
+      ? rig.answer('dial', { kind: 'failed', failure })
+      : rig.answer(src, { kind: 'transient', failure }));
+    expect(rig.shown).toEqual(['active.backingOff.asTold', 'errored', 'backendUnavailable']);
+    expect(await rig.timeInState()).toBe(MINUTE);
+  });
+
+  it('RC-14: it goes before the deferral, even with a token that is still good', async () => {
+    const rig = new Rig();
+    await rig.toConnecting(10 * MINUTE);
+    await rig.pass(6 * MINUTE);
+    await rig.refuseDial('failed');
+    await rig.timeInState();
+    rig.luck = 0;
+    const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now + MINUTE });
+    await rig.answer('refresh', { kind: 'transient', failure });
+    expect(rig.state).toBe('active.backingOff.asTold');
+    await rig.pass(MINUTE - 1);
+    expect(rig.desk.open).toEqual([]);
+  });
+
+  it('RC-12: one that has passed already is none', async () => {
+    const rig = await rigIn('active.refreshing');
+    const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now });
+    await rig.answer('refresh', { kind: 'transient', failure });
+    expect(rig.state).toBe('active.backingOff.deferred');
+  });
+
+  const NUDGES: [string, RcEvent][] = [
+    ['a wake-up', { type: 'WAKE' }],
+    ['enable', { type: 'ENABLE', by: 'request', durable: true }],
+    ['a newer sign-in', { type: 'AUTH.CHANGED', account: ANNA_2 }],
+  ];
+
+  it.each(NUDGES)('RC-25: %s does not cut it short, nor draws its random part again', async (_, event) => {
+    const rig = await told(0.5);
+    const until = rig.now + 75_000;
+    rig.luck = 0;
+    for (let times = 0; times < 3; times += 1) {
+      await rig.pass(10_000);
+      await rig.send(event);
+      expect(rig.shown).toEqual(['active.backingOff.asTold', 'errored', 'backendRateLimited']);
+      expect(rig.report.nextAttemptAt).toBe(until);
+      expect(rig.desk.open).toEqual([]);
+    }
+    expect(await rig.timeInState()).toBe(45_000);
+  });
+
+  it('RC-25: switching off and on again does not cut it short', async () => {
+    const rig = await told();
+    await rig.send({ type: 'DISABLE', durable: false });
+    await rig.pass(10_000);
+    await rig.signIn();
+    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(await rig.timeInState()).toBe(50_000);
+    expect(rig.state).toBe('active.refreshing');
+  });
+
+  it('RC-25: neither another account nor a sign-out and sign-in cut it short', async () => {
+    const rig = await told();
+    await rig.send({ type: 'AUTH.CHANGED', account: BERT });
+    await rig.answer('loadAuth', { kind: 'usable', account: BERT });
+    expect(rig.state).toBe('active.backingOff.asTold');
+    await rig.send({ type: 'AUTH.CHANGED', account: null });
+    expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
+    await rig.send({ type: 'AUTH.CHANGED', account: ANNA_2 });
+    await rig.answer('loadAuth', { kind: 'usable', account: ANNA_2 });
+    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(await rig.timeInState()).toBe(MINUTE);
+    expect(rig.state).toBe('active.loadingEnrollment.reading');
+  });
+
+  it('RC-25: a lost identity is cleared meanwhile, and enrolled anew only afterwards', async () => {
+    const rig = await told();
+    await rig.send({ type: 'ENROLLMENT.LOST', serverId: 'S1', failure: rig.failure('backendNotFound') });
+    await rig.answer('clearEnrollment', { kind: 'done' });
+    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(await rig.timeInState()).toBe(MINUTE);
+    expect(rig.state).toBe('active.enrolling.requesting');
+  });
+
+  it('RC-25: a machine that slept through it goes on when it wakes up', async () => {
+    const rig = await told();
+    rig.wallShift = MINUTE;
+    await rig.send({ type: 'WAKE' });
+    expect(rig.state).toBe('active.refreshing');
+  });
+
+  it('RC-25: a wall clock that is set back does not make it longer than it was', async () => {
+    const rig = await told();
+    await rig.pass(30_000);
+    rig.wallShift = -1_000 * MINUTE;
+    await rig.send({ type: 'WAKE' });
+    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(await rig.timeInState()).toBe(MINUTE);
+    expect(rig.state).toBe('active.refreshing');
+  });
+});

@@ -1,0 +1,235 @@
+import { describe, expect, it } from 'vitest';
+import { ANNA, MINUTE, Rig, S1, S2, S3 } from './rig.js';
+import { rigIn } from './ways.js';
+
+describe('a refused server token', () => {
+  it('RC-19: 401 drops only the token, waits 0.1 to 0.5 s the first time, and refreshes the same identity', async () => {
+    for (const [luck, pause] of [
+      [0, 100],
+      [0.999_999, 500],
+    ] as const) {
+      const rig = new Rig();
+      rig.luck = luck;
+      await rig.toConnecting();
+      await rig.refuseDial('tokenRejected');
+      expect(rig.shown).toEqual(['active.tokenInvalid.pausing', 'connecting', 'tokenRejected']);
+      expect(rig.context).toMatchObject({ token: null, enrollment: S1 });
+      expect(rig.report.nextAttemptAt).toBe(rig.now + pause);
+      expect(await rig.timeInState()).toBe(pause);
+      expect(rig.state).toBe('active.refreshing');
+      expect(rig.desk.lastInput('refresh')).toEqual({ account: ANNA, enrollment: S1 });
+      expect(rig.desk.count('recoverAuth')).toBe(0);
+    }
+  });
+
+  it('RC-19: repeats climb the ladder, and a short life does not bring the quick retry back', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    const pauses: number[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      await rig.refuseDial('tokenRejected');
+      pauses.push(await rig.timeInState());
+      await rig.renew();
+    }
+    expect(pauses).toEqual([300, 750, 1_500, 3_000]);
+    await rig.open();
+    await rig.prove();
+    await rig.closeLink();
+    await rig.timeInState();
+    await rig.refuseDial('tokenRejected');
+    expect(await rig.timeInState()).toBe(300);
+  });
+});
+
+describe('a lost identity', () => {
+  it('RC-20, RC-22: a 404 that says so clears that identity, enrolls and connects without a pause', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    await rig.refuseDial('serverGone');
+    expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'serverGone']);
+    expect(rig.dropped).toEqual(['serverGone']);
+    expect(rig.desk.lastInput('clearEnrollment')).toEqual({
+      key: { socketUrl: 'wss://backend.test/server', accountId: 'anna', clientName: null },
+      enrollment: S1,
+    });
+    await rig.answer('clearEnrollment', { kind: 'done' });
+    expect(rig.state).toBe('active.enrolling.requesting');
+    expect(rig.report.environmentId).toBeNull();
+    await rig.grant(S2);
+    expect(rig.state).toBe('active.connecting');
+    expect(rig.clock.now()).toBe(0);
+    expect(rig.desk.lastInput('dial')).toMatchObject({ enrollment: S2 });
+  });
+
+  it('RC-20: a refresh that answers 404 does the same', async () => {
+    const rig = await rigIn('active.refreshing');
+    await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
+    expect(rig.state).toBe('active.reenrolling');
+  });
+
+  it('RC-20: a backend that loses each new identity is not hammered', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    const pauses: number[] = [];
+    for (const next of [S2, S3, S1, S2, S3, S1, S2, S3]) {
+      await rig.refuseDial('serverGone');
+      await rig.answer('clearEnrollment', { kind: 'done' });
+      await rig.grant(next);
+      if (rig.state === 'active.connecting') {
+        pauses.push(0);
+        continue;
+      }
+      expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'serverGone']);
+      pauses.push(await rig.timeInState());
+    }
+    expect(pauses).toEqual([0, 750, 1_500, 3_000, 6_000, 12_000, 22_500, 22_500]);
+  });
+
+  it('RC-20: the same holds when it is the refresh after enrolling that answers 404', async () => {
+    const rig = await rigIn('active.refreshing');
+    const pauses: number[] = [];
+    for (const next of [S2, S3, S1]) {
+      await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
+      await rig.answer('clearEnrollment', { kind: 'done' });
+      await rig.grant(next, 60_000);
+      pauses.push(rig.state === 'active.refreshing' ? 0 : await rig.timeInState());
+      expect(rig.state).toBe('active.refreshing');
+    }
+    expect(pauses).toEqual([0, 750, 1_500]);
+  });
+
+  it('RC-6: a store that cannot clear the identity does not cost an enrollment each time', async () => {
+    const rig = await rigIn('active.reenrolling');
+    await rig.answer('clearEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'storeWriteFailed']);
+    await rig.timeInState();
+    expect(rig.state).toBe('active.connecting');
+    expect(rig.desk.lastInput('dial')).toMatchObject({ enrollment: S1 });
+    expect(rig.desk.count('enroll')).toBe(0);
+  });
+});
+
+describe('an unclear 404', () => {
+  it('RC-21: refresh is asked; when it grants, the identity stays and the next attempt waits', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    await rig.refuseDial('ambiguousNotFound');
+    expect(rig.shown).toEqual(['active.verifyingEnrollment', 'connecting', 'ambiguousNotFound']);
+    expect(rig.desk.lastInput('refresh')).toEqual({ account: ANNA, enrollment: S1 });
+    await rig.renew();
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'identityVerified']);
+    expect(rig.context.enrollment).toEqual(S1);
+    await rig.timeInState();
+    expect(rig.state).toBe('active.connecting');
+    expect(rig.desk.count('clearEnrollment')).toBe(0);
+  });
+
+  it('RC-21: when refresh answers 404, it is enrolled anew', async () => {
+    const rig = await rigIn('active.verifyingEnrollment');
+    await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
+    expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'backendNotFound']);
+  });
+
+  it('RC-21: when refresh fails in another way, nothing is dropped on a guess', async () => {
+    const rig = await rigIn('active.verifyingEnrollment');
+    const { token } = rig.context;
+    await rig.answer('refresh', { kind: 'transient', failure: rig.failure('backendTimeout') });
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'backendTimeout']);
+    expect(rig.context).toMatchObject({ enrollment: S1, token });
+  });
+
+  it('RC-21, RC-28: when refresh refuses the account, the next attempt verifies again', async () => {
+    const rig = await rigIn('active.verifyingEnrollment');
+    await rig.refuseRefresh();
+    expect(rig.state).toBe('active.recoveringAuth');
+    await rig.answer('recoverAuth', { kind: 'recovered', account: ANNA });
+    await rig.timeInState();
+    expect(rig.state).toBe('active.refreshing');
+  });
+
+  it('RC-21: repeated ones climb the ladder', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    const pauses: number[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      await rig.refuseDial('ambiguousNotFound');
+      await rig.renew();
+      pauses.push(await rig.timeInState());
+    }
+    expect(pauses).toEqual([750, 1_500, 3_000, 6_000]);
+  });
+});
+
+describe('a conflict', () => {
+  it('RC-24: two quick retries, 0.5 s and 1 s, then errored on the ladder', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    const seen: unknown[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      await rig.refuseDial('conflict');
+      const { state, status, reason } = rig.report;
+      seen.push([state, status, reason, await rig.timeInState()]);
+    }
+    expect(seen).toEqual([
+      ['active.backingOff.handover', 'connecting', 'connectionConflict', 500],
+      ['active.backingOff.handover', 'connecting', 'connectionConflict', 1_000],
+      ['active.backingOff.failed', 'errored', 'connectionConflict', 750],
+      ['active.backingOff.failed', 'errored', 'connectionConflict', 1_500],
+    ]);
+    expect(rig.desk.count('enroll')).toBe(0);
+  });
+
+  it('RC-24: --on-conflict reenroll takes a new identity after the quick retries', async () => {
+    const rig = new Rig({ onConflict: 'reenroll' });
+    await rig.toConnecting();
+    for (let round = 0; round < 2; round += 1) {
+      await rig.refuseDial('conflict');
+      await rig.timeInState();
+    }
+    await rig.refuseDial('conflict');
+    expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'connectionConflict']);
+    await rig.answer('clearEnrollment', { kind: 'done' });
+    await rig.grant(S2);
+    expect(rig.state).toBe('active.connecting');
+    // The new identity has the same trouble: then it is the ladder.
+    await rig.refuseDial('conflict');
+    await rig.answer('clearEnrollment', { kind: 'done' });
+    await rig.grant(S3);
+    expect(rig.state).toBe('active.backingOff.failed');
+  });
+
+  it('RC-24: --on-conflict exit ends the engine, and says why', async () => {
+    const rig = new Rig({ onConflict: 'exit' });
+    await rig.toConnecting();
+    for (let round = 0; round < 2; round += 1) {
+      await rig.refuseDial('conflict');
+      await rig.timeInState();
+    }
+    await rig.refuseDial('conflict');
+    expect(rig.shown).toEqual(['stopping', 'disabled', 'connectionConflict']);
+    await rig.answer('drain', undefined);
+    expect(rig.actor.getSnapshot().output).toMatchObject({ failure: { reason: 'connectionConflict' } });
+  });
+
+  it('RC-24: a proven life gives the quick retries back', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    for (let round = 0; round < 3; round += 1) {
+      await rig.refuseDial('conflict');
+      await rig.timeInState();
+    }
+    await rig.open();
+    await rig.prove();
+    await rig.closeLink();
+    await rig.timeInState();
+    await rig.refuseDial('conflict');
+    expect(rig.state).toBe('active.backingOff.handover');
+  });
+
+  it('RC-43: a retry that waits for a hand-over ends with disable', async () => {
+    const rig = await rigIn('active.backingOff.handover');
+    await rig.send({ type: 'DISABLE', durable: false });
+    await rig.pass(MINUTE);
+    expect(rig.shown).toEqual(['idle', 'disabled', 'disabled']);
+  });
+});

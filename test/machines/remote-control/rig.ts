@@ -1,0 +1,295 @@
+/** The remoteControl chart with scripted actors, a fake socket under the real link chart, and a simulated clock. */
+import { createActor, type EventFromLogic, fromCallback } from 'xstate';
+import { type LinkEvent, linkMachine, type SocketCommand } from '../../../machines/link.js';
+import { remoteControlMachine } from '../../../machines/remote-control.js';
+import type { RemoteControlInput } from '../../../machines/remote-control.types.js';
+import { type StatusReport, statusOf } from '../../../machines/status.js';
+import type {
+  Account,
+  AuthOutcome,
+  DialOutcome,
+  Enrollment,
+  EnrollOutcome,
+  Failure,
+  LoadEnrollmentOutcome,
+  Preference,
+  RecoveryOutcome,
+  RefreshOutcome,
+  SocketHandle,
+  StoreOutcome,
+} from '../../../src/protocol/outcomes.js';
+import type { Reason } from '../../../src/protocol/reasons.js';
+import { Secret } from '../../../src/protocol/secret.js';
+import { DEFAULT_TIMING, type Timing } from '../../../src/protocol/timing.js';
+import { Desk, EdgeCover, settle, TestClock } from '../../support/charts.js';
+
+export const cover = new EdgeCover(remoteControlMachine);
+
+export interface Outcomes {
+  loadAuth: AuthOutcome;
+  recoverAuth: RecoveryOutcome;
+  loadEnrollment: LoadEnrollmentOutcome;
+  saveEnrollment: StoreOutcome;
+  clearEnrollment: StoreOutcome;
+  enroll: EnrollOutcome;
+  refresh: RefreshOutcome;
+  dial: DialOutcome;
+  drain: ReturnType<() => void>;
+}
+
+export type RcEvent = EventFromLogic<typeof remoteControlMachine>;
+
+/** Stands in every secret that the tests make. */
+export const MARK = 'SECRET-7f3a';
+export const EPOCH = Date.UTC(2026, 0, 1);
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+
+export const ANNA: Account = { accountId: 'anna', generation: 1 };
+export const ANNA_2: Account = { accountId: 'anna', generation: 2 };
+export const BERT: Account = { accountId: 'bert', generation: 9 };
+export const S1: Enrollment = { serverId: 'S1', environmentId: 'E1', serverName: 'host' };
+export const S2: Enrollment = { serverId: 'S2', environmentId: 'E2', serverName: 'host' };
+export const S3: Enrollment = { serverId: 'S3', environmentId: 'E3', serverName: 'host' };
+
+export interface RigOptions extends Partial<Omit<RemoteControlInput, 'env' | 'timing'>> {
+  readonly timing?: Partial<Timing>;
+  readonly random?: () => number;
+  /** Lets the link chart itself fail, as a bug in it would. */
+  readonly linkBreaks?: boolean;
+}
+
+export class Rig {
+  readonly clock = new TestClock();
+  readonly desk = new Desk<Outcomes>();
+  /** Reasons with which remote clients were dropped. */
+  readonly dropped: Reason[] = [];
+  /** Commands that went to the sockets. */
+  readonly commands: SocketCommand['type'][] = [];
+  readonly actor;
+  /** What `random` gives, when no source was passed. */
+  luck = 0.5;
+  /** How far the wall clock was set from the monotonic one. */
+  wallShift = 0;
+  /** Open sockets; never more than one. */
+  sockets = 0;
+  #toLink: (event: LinkEvent) => void = () => {
+    throw new Error('no socket is open');
+  };
+
+  constructor(options: RigOptions = {}) {
+    const { timing, random, linkBreaks, ...input } = options;
+    const env = {
+      now: () => EPOCH + this.clock.now() + this.wallShift,
+      random: random ?? (() => this.luck),
+    };
+    const link = linkMachine.provide({
+      actors: {
+        socket: fromCallback<SocketCommand, { socket: SocketHandle; timing: Timing }>(
+          ({ sendBack, receive }) => {
+            this.sockets += 1;
+            this.#toLink = (event) => {
+              sendBack(event);
+            };
+            receive(({ type }) => this.commands.push(type));
+            return () => {
+              this.sockets -= 1;
+            };
+          },
+        ),
+      },
+    });
+    const brokenLink = link.provide({
+      actions: {
+        ping: () => {
+          throw new Error('the link chart broke');
+        },
+      },
+    });
+    const { desk } = this;
+    const machine = remoteControlMachine.provide({
+      actors: {
+        loadAuth: desk.actor('loadAuth'),
+        recoverAuth: desk.actor('recoverAuth'),
+        loadEnrollment: desk.actor('loadEnrollment'),
+        saveEnrollment: desk.actor('saveEnrollment'),
+        clearEnrollment: desk.actor('clearEnrollment'),
+        enroll: desk.actor('enroll'),
+        refresh: desk.actor('refresh'),
+        dial: desk.actor('dial'),
+        drain: desk.actor('drain'),
+        link: linkBreaks === true ? brokenLink : link,
+      },
+      actions: {
+        dropRemoteClients: ({ context }) => {
+          this.dropped.push(context.decision.reason);
+        },
+      },
+    });
+    this.actor = createActor(machine, {
+      clock: this.clock,
+      inspect: cover.watch(machine),
+      input: {
+        env,
+        timing: { ...DEFAULT_TIMING, ...timing },
+        target: { ok: true, socketUrl: 'wss://backend.test/server' },
+        store: 'present',
+        serverName: 'host',
+        clientName: null,
+        authStartup: 'recoverable',
+        onConflict: 'wait',
+        ...input,
+      },
+    });
+    this.actor.subscribe({ error: () => undefined });
+    this.actor.start();
+    this.dropped.length = 0;
+  }
+
+  get context() {
+    return this.actor.getSnapshot().context;
+  }
+
+  get report(): StatusReport {
+    return statusOf(this.actor.getSnapshot());
+  }
+
+  get state(): string {
+    return this.report.state;
+  }
+
+  /** State, public status and reason: what a person sees. */
+  get shown(): readonly [string, string, string] {
+    const { state, status, reason } = this.report;
+    return [state, status, reason];
+  }
+
+  get now(): number {
+    return EPOCH + this.clock.now() + this.wallShift;
+  }
+
+  async send(event: RcEvent): Promise<void> {
+    this.actor.send(event);
+    await settle();
+  }
+
+  async answer<Src extends keyof Outcomes>(src: Src, outcome: Outcomes[Src]): Promise<void> {
+    await this.desk.answer(src, outcome);
+  }
+
+  async fail(src: keyof Outcomes): Promise<void> {
+    await this.desk.fail(src, new Error('adapter bug'));
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+  }
+
+  /** An event from the fake socket. */
+  async link(event: LinkEvent): Promise<void> {
+    this.#toLink(event);
+    await settle();
+  }
+
+  token(ttl = HOUR) {
+    return { secret: new Secret(`${MARK}-token`), expiresAt: this.now + ttl };
+  }
+
+  failure(reason: Reason, extra: Partial<Failure> = {}): Failure {
+    return { reason, message: `it was ${reason}`, at: this.now, ...extra };
+  }
+
+  /** On by the start of the engine, and signed in. */
+  async signIn(account: Account = ANNA, by: 'start' | 'request' = 'start'): Promise<void> {
+    await this.send({ type: 'ENABLE', by, durable: false });
+    await this.answer('loadAuth', { kind: 'usable', account });
+  }
+
+  async load(enrollment: Enrollment | null = S1, preference: Preference = 'unset'): Promise<void> {
+    await this.answer(
+      'loadEnrollment',
+      enrollment === null ? { kind: 'none', preference } : { kind: 'found', enrollment, preference },
+    );
+  }
+
+  async grant(enrollment: Enrollment = S1, ttl = HOUR): Promise<void> {
+    await this.answer('enroll', { kind: 'granted', enrollment, token: this.token(ttl) });
+    await this.answer('saveEnrollment', { kind: 'done' });
+  }
+
+  async renew(ttl = HOUR): Promise<void> {
+    await this.answer('refresh', { kind: 'granted', token: this.token(ttl) });
+  }
+
+  async open(): Promise<void> {
+    await this.answer('dial', { kind: 'open', socket: 1 });
+  }
+
+  /** `refreshing`, with a stored identity. */
+  async toRefreshing(): Promise<void> {
+    await this.signIn();
+    await this.load();
+  }
+
+  /** `connecting`, with a stored identity and a fresh token. */
+  async toConnecting(ttl = HOUR): Promise<void> {
+    await this.toRefreshing();
+    await this.renew(ttl);
+  }
+
+  async toConnected(ttl = HOUR): Promise<void> {
+    await this.toConnecting(ttl);
+    await this.open();
+  }
+
+  /** `enrolling.requesting`. */
+  async toEnrolling(): Promise<void> {
+    await this.signIn();
+    await this.load(null);
+  }
+
+  /** `recoveringAuth`, after the backend refused the account. */
+  async toRecovering(): Promise<void> {
+    await this.toRefreshing();
+    await this.refuseRefresh();
+  }
+
+  async refuseRefresh(): Promise<void> {
+    await this.answer('refresh', { kind: 'unauthorized', failure: this.failure('backendUnauthorized') });
+  }
+
+  async refuseDial(kind: Exclude<DialOutcome['kind'], 'open'>, extra: Partial<Failure> = {}): Promise<void> {
+    const reasons = {
+      tokenRejected: 'tokenRejected',
+      serverGone: 'serverGone',
+      ambiguousNotFound: 'ambiguousNotFound',
+      conflict: 'connectionConflict',
+      failed: 'networkUnreachable',
+    } as const;
+    await this.answer('dial', { kind, failure: this.failure(reasons[kind], extra) });
+  }
+
+  async closeLink(clean = true): Promise<void> {
+    await this.link({ type: 'SOCKET.CLOSED', clean, code: clean ? 1012 : 1006 });
+  }
+
+  /** Sixty seconds of answered pings, and the sign of life after them. */
+  async prove(): Promise<void> {
+    for (let pings = 0; pings < 7; pings += 1) {
+      await this.pass(10_000);
+      await this.link({ type: 'PONG' });
+    }
+  }
+
+  /** How long the chart stays in this state when nothing happens, ms. */
+  async timeInState(): Promise<number> {
+    const { state } = this;
+    const from = this.clock.now();
+    while (this.state === state) {
+      const { nextIn } = this.clock;
+      if (nextIn === null) throw new Error(`${state} waits for ever`);
+      await this.pass(nextIn);
+    }
+    return this.clock.now() - from;
+  }
+}

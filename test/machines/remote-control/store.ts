@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { ANNA_2, MINUTE, Rig, S1, S2 } from './rig.js';
+import { rigIn } from './ways.js';
+
+describe('the enrollment store', () => {
+  it('RC-6: a store that cannot be read never leads to an enrollment', async () => {
+    const rig = await rigIn('active.loadingEnrollment.reading');
+    for (let round = 0; round < 4; round += 1) {
+      await rig.answer('loadEnrollment', { kind: 'failed', failure: rig.failure('storeUnavailable') });
+      expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'storeUnavailable']);
+      await rig.timeInState();
+      expect(rig.state).toBe('active.loadingEnrollment.reading');
+    }
+    expect(rig.desk.count('enroll')).toBe(0);
+  });
+
+  it('RC-6: an identity that cannot be written is offered again, not asked for again', async () => {
+    const rig = await rigIn('active.enrolling.notKept');
+    const pauses: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      expect(rig.shown).toEqual(['active.enrolling.notKept', 'errored', 'storeWriteFailed']);
+      expect(rig.report.nextAttemptAt).toBe(rig.now + rig.context.pause.ms);
+      pauses.push(await rig.timeInState());
+      expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S1 });
+      await rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
+    }
+    expect(pauses).toEqual([750, 1_500, 3_000]);
+    await rig.timeInState();
+    await rig.answer('saveEnrollment', { kind: 'done' });
+    expect(rig.state).toBe('active.connecting');
+    expect(rig.desk.count('enroll')).toBe(1);
+  });
+
+  it('RC-6: a token that ends while the store refuses is refreshed before the first attempt', async () => {
+    const rig = await rigIn('active.enrolling.notKept');
+    await rig.pass((rig.context.token?.expiresAt ?? 0) - rig.now);
+    await rig.answer('saveEnrollment', { kind: 'done' });
+    expect(rig.state).toBe('active.refreshing');
+  });
+
+  it('a fault of the store adapter while it writes is a write that failed', async () => {
+    const rig = await rigIn('active.enrolling.keeping');
+    await rig.fail('saveEnrollment');
+    expect(rig.shown).toEqual(['active.enrolling.notKept', 'errored', 'engineFault']);
+  });
+
+  it.each([
+    ['a wake-up', { type: 'WAKE' }, 'unset'],
+    ['enable', { type: 'ENABLE', by: 'request', durable: true }, 'on'],
+  ] as const)('RC-25: %s lets the writing be tried at once', async (_, event, preference) => {
+    const rig = await rigIn('active.enrolling.notKept');
+    await rig.send(event);
+    expect(rig.state).toBe('active.enrolling.keeping');
+    expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S1, preference });
+  });
+
+  it.each(['active.enrolling.keeping', 'active.enrolling.notKept'])(
+    'RC-6, RC-9: what was interrupted in %s is written before the identity is used',
+    async (state) => {
+      const rig = await rigIn(state);
+      await rig.send({ type: 'DISABLE', durable: false });
+      await rig.signIn();
+      expect(rig.state).toBe('active.enrolling.keeping');
+      await rig.answer('saveEnrollment', { kind: 'done' });
+      expect(rig.state).toBe('active.connecting');
+      expect(rig.desk.count('enroll')).toBe(1);
+    },
+  );
+
+  it('RC-23: what is granted after disable is not kept', async () => {
+    const rig = await rigIn('active.enrolling.requesting');
+    await rig.send({ type: 'DISABLE', durable: false });
+    expect(rig.desk.aborted).toEqual(['enroll']);
+    await rig.signIn();
+    expect(rig.state).toBe('active.enrolling.requesting');
+    expect(rig.desk.count('saveEnrollment')).toBe(0);
+  });
+
+  it('RC-8a: a renamed host keeps its identity and writes the new name', async () => {
+    const rig = await rigIn('active.loadingEnrollment.updating', { serverName: 'renamed' });
+    const renamed = { ...S1, serverName: 'renamed' };
+    expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: renamed });
+    await rig.answer('saveEnrollment', { kind: 'done' });
+    expect(rig.desk.lastInput('refresh')).toMatchObject({ enrollment: renamed });
+  });
+
+  it.each(['failed', 'fault'])(
+    'RC-8a: when that write ends as %s, the identity is good all the same',
+    async (how) => {
+      const rig = await rigIn('active.loadingEnrollment.updating');
+      await (how === 'fault'
+        ? rig.fail('saveEnrollment')
+        : rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') }));
+      expect(rig.state).toBe('active.refreshing');
+      expect(rig.report.reason).toBe(how === 'fault' ? 'engineFault' : 'storeWriteFailed');
+    },
+  );
+
+  it('RC-44: a wish made before the record was read is written to it', async () => {
+    const rig = new Rig();
+    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
+    await rig.answer('loadAuth', { kind: 'usable', account: ANNA_2 });
+    await rig.load(S1, 'off');
+    expect(rig.state).toBe('active.loadingEnrollment.updating');
+    expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S1, preference: 'on' });
+  });
+
+  it('RC-44: a record that already says so is left alone', async () => {
+    const rig = new Rig();
+    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
+    await rig.answer('loadAuth', { kind: 'usable', account: ANNA_2 });
+    await rig.load(S1, 'on');
+    expect(rig.state).toBe('active.refreshing');
+  });
+
+  it('RC-44: a wish that was stored without an identity is kept when one comes', async () => {
+    const rig = await rigIn('active.loadingEnrollment.reading');
+    await rig.load(null, 'off');
+    await rig.answer('enroll', { kind: 'granted', enrollment: S2, token: rig.token() });
+    expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S2, preference: 'off' });
+  });
+
+  it('RC-44: a record that is written later does not undo a durable disable', async () => {
+    const rig = new Rig();
+    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
+    await rig.answer('loadAuth', { kind: 'usable', account: ANNA_2 });
+    await rig.load(S1, 'on');
+    await rig.send({ type: 'DISABLE', durable: true });
+    await rig.pass(MINUTE);
+    await rig.signIn(ANNA_2);
+    await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
+    await rig.answer('clearEnrollment', { kind: 'done' });
+    await rig.answer('enroll', { kind: 'granted', enrollment: S2, token: rig.token() });
+    expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ preference: 'off' });
+  });
+});
