@@ -22,7 +22,7 @@ import type { EngineStatus } from './engine-status.js';
 import { fileAccount } from './file-account.js';
 import { CLOSE_GOING_AWAY, LocalClient, type LocalTransport } from './local-clients.js';
 import { type EngineLogger, silentLogger } from './logger.js';
-import { MethodTable } from './methods.js';
+import { MethodTable, RpcFault } from './methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { PairingAnswer } from './remote-control-methods.js';
@@ -67,8 +67,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     authRecoveries: 0,
   };
   #running: Running | undefined;
-  #control: ControlServer | undefined;
+  #laying: Promise<Running> | undefined;
+  #control: Promise<ControlServer> | undefined;
   #started = false;
+  #begun = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: EngineOptions = {}) {
@@ -94,18 +96,29 @@ export class Engine extends EventEmitter<EngineEvents> {
     return this.#up.home.dir;
   }
 
-  /** Asks the backend for a pairing code, as `remoteControl/pairing/start` does. RC-47 */
-  pair(options: { readonly manualCode?: boolean } = {}): Promise<PairingAnswer> {
-    return this.#up.pair(options.manualCode ?? false);
+  /**
+   * Asks the backend for a pairing code, as `remoteControl/pairing/start` does. RC-47
+   * Rejects with an EngineError whose code is the reason.
+   */
+  async pair(options: { readonly manualCode?: boolean } = {}): Promise<PairingAnswer> {
+    try {
+      return await this.#up.pair(options.manualCode ?? false);
+    } catch (error) {
+      throw error instanceof RpcFault
+        ? new EngineError(error.reason ?? 'pairingFailed', error.message)
+        : error;
+    }
   }
 
   /**
    * Takes the home, opens the store and begins. Resolves when the engine runs: with `authStartup: 'ready'` once
-   * somebody is signed in. Rejects with an EngineError: `alreadyRunning`, `homeUnusable`, `targetRefused`,
-   * `storeMissing`, `authRequired`, `usage`.
+   * somebody is signed in; or when it was stopped meanwhile. Rejects with an EngineError: `alreadyRunning`,
+   * `homeUnusable`, `targetRefused`, `storeMissing`, `authRequired`, `usage`. Nothing is left behind then.
    */
   async start(): Promise<void> {
-    if (this.#started) throw new EngineError('usage', 'An engine starts only once: create another one.');
+    if (this.#started || this.#stopping !== undefined) {
+      throw new EngineError('usage', 'An engine starts only once: create another one.');
+    }
     this.#started = true;
     const options = this.#options;
     const mode = options.remoteControl ?? 'on';
@@ -119,10 +132,21 @@ export class Engine extends EventEmitter<EngineEvents> {
       );
     }
     const home = await openHome(resolveHome(options.home));
-    const running = await this.#lay(home, target);
+    this.#laying = this.#lay(home, target);
+    const running = await this.#laying;
     this.#running = running;
+    if (this.#stopping !== undefined) {
+      await this.#stopping;
+      this.emit('stopped', null);
+      return;
+    }
     this.#watch(running);
-    await this.#begin(running, mode);
+    try {
+      await this.#begin(running, mode);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
   }
 
   /** Ends in good order within `shutdownTimeout`: clients are told, the link closes, the store is flushed. RC-46 */
@@ -215,15 +239,17 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   async #begin(running: Running, mode: 'on' | 'off' | 'preference'): Promise<void> {
     const { actor } = running;
+    this.#begun = true;
     actor.start();
     const ended = waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER);
     void ended.then((snapshot) => this.#ended(snapshot.output?.failure ?? null)).catch(() => {});
     if (mode === 'on') actor.send({ type: 'ENABLE', by: 'start', durable: false });
     if (mode === 'preference') actor.send({ type: 'RESOLVE_PREFERENCE' });
-    this.#control = await listenControl(running.home.controlSocket, (transport) =>
+    this.#control = listenControl(running.home.controlSocket, (transport) =>
       this.#accept('control', transport),
     );
-    if (this.#options.listen === 'stdio://') this.#serveStdio();
+    await this.#control;
+    if (this.#options.listen === 'stdio://' && this.#stopping === undefined) this.#serveStdio();
     const settled = await waitFor(
       actor,
       (snapshot) => snapshot.status !== 'active' || !snapshot.hasTag('undecided'),
@@ -231,7 +257,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     );
     if (settled.status === 'active') return;
     await this.stop();
-    throw startError(settled.output?.failure ?? null);
+    if (settled.output?.failure) throw startError(settled.output.failure);
   }
 
   #serveStdio(): void {
@@ -267,17 +293,20 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   async #stop(): Promise<void> {
-    const running = this.#running;
+    // A start that is under way has taken the home already, or is about to.
+    const running = this.#running ?? (await this.#laying?.catch(() => undefined));
     if (running === undefined) return;
     const { actor } = running;
-    actor.send({ type: 'STOP' });
-    await waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER).catch(() => {});
+    if (this.#begun) {
+      actor.send({ type: 'STOP' });
+      await waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER).catch(() => {});
+    }
     actor.stop();
     running.pairingIfMade()?.stop();
     running.wake.close();
     running.account.close();
     running.dialer.close();
-    await this.#control?.close();
+    await (await this.#control?.catch(() => undefined))?.close();
     // A store that another process holds locked must not keep the engine from ending. RC-46
     await within(running.store.close(), this.#timing.shutdownTimeout);
     await running.lock.release();
@@ -353,8 +382,7 @@ const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };
 
 let connections = 0;
 
-function startError(failure: Failure | null): EngineError {
-  if (failure === null) return new EngineError('internal', 'The engine stopped while it started.');
+function startError(failure: Failure): EngineError {
   if (failure.reason.startsWith('auth')) {
     return new EngineError('authRequired', `${failure.message} Remote control is the only transport here.`);
   }

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { RPC } from '../protocol/jsonrpc.js';
+import { isRecord, RPC } from '../protocol/jsonrpc.js';
+import { isReason, type Reason } from '../protocol/reasons.js';
 import { firstIssue } from '../protocol/validation.js';
 import type { ClientSession } from './client-session.js';
 
@@ -13,6 +14,12 @@ export class RpcFault extends Error {
     this.name = 'RpcFault';
     this.code = code;
     this.data = data;
+  }
+
+  /** The reason in `data`, where there is one. */
+  get reason(): Reason | undefined {
+    const reason = isRecord(this.data) ? this.data.reason : undefined;
+    return typeof reason === 'string' && isReason(reason) ? reason : undefined;
   }
 }
 
