@@ -1,4 +1,6 @@
+import { resolveHome } from '../adapters/home.js';
 import type { Engine } from '../engine/engine.js';
+import { EngineError } from '../protocol/errors.js';
 import { paint } from './output.js';
 import type { Progress } from './progress.js';
 import type { StartSettings } from './settings.js';
@@ -21,20 +23,37 @@ export async function introduce(engine: Engine, settings: StartSettings, progres
     `  Home           ${home}`,
     '',
   ];
-  if (settings.baseUrl === 'embedded') {
-    const { manualPairingCode } = await engine.pair({ manualCode: true });
-    lines.push('  Talk to it as a remote client would, from another terminal:', '');
-    const command = `${selfCommand()} call --base-url ${remoteControl.baseUrl} --code ${manualPairingCode} engine/status/read`;
+  const self = selfCommand();
+  // The other terminal has neither this one's flags nor its environment.
+  const ofHome = home === resolveHome(undefined, {}) ? '' : ` --home ${quote(home)}`;
+  const code = settings.baseUrl === 'embedded' ? await pairingCode(engine) : undefined;
+  if (code !== undefined) {
+    const command = `${self} call --base-url ${remoteControl.baseUrl} --code ${code} engine/status/read`;
     lines.push(
+      '  Talk to it as a remote client would, from another terminal:',
+      '',
       `    ${bold(36, command)}`,
       '',
-      '  The code works once, for ten minutes; rc-engine pair makes another.',
+      '  The code works once, for ten minutes.',
     );
-  } else {
-    lines.push('  Pair a controller:   rc-engine pair', '  See how it goes:     rc-engine status');
   }
+  lines.push(
+    `  Pair a controller:   ${self} pair${ofHome}`,
+    `  See how it goes:     ${self} status${ofHome}`,
+  );
   lines.push('  Ctrl-C ends it.', '', '');
   process.stdout.write(lines.join('\n'));
+}
+
+/** Undefined when there is none to be had now: the engine stops, or the link was lost again. */
+async function pairingCode(engine: Engine): Promise<string | undefined> {
+  try {
+    const { pairingCode, manualPairingCode } = await engine.pair({ manualCode: true });
+    return manualPairingCode ?? pairingCode;
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof EngineError) throw error;
+    return undefined;
+  }
 }
 
 /** How this program was called, so that the command can be pasted. */

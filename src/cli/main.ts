@@ -2,20 +2,28 @@
 import yargs, { type Argv } from 'yargs';
 import { EngineError } from '../protocol/errors.js';
 import { beforeDeath } from './death.js';
-import { EXIT, exitCodeOf, printError } from './output.js';
+import { EXIT, errorOutput, exitCodeOf, printError } from './output.js';
 import { flagOf, START_SETTINGS, variableOf } from './settings.js';
 
 const argv = process.argv.slice(2);
 const json = argv.includes('--json');
+errorOutput.json = json;
 
 process.on('uncaughtException', failHard);
 process.on('unhandledRejection', failHard);
 
 /** A fault nobody expected ends the process, the store flushed: never a half-alive engine. */
 function failHard(error: unknown): void {
-  printError(error, json);
+  printError(error);
   void beforeDeath().finally(() => process.exit(EXIT.internal));
 }
+
+// A reader that went away, as `head` does, is no fault: what runs ends in good order.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') failHard(error);
+  else void beforeDeath().finally(() => process.exit(exitCode));
+});
+process.stderr.on('error', () => {});
 
 const home = {
   home: {
@@ -185,7 +193,7 @@ try {
     exitCode = await (await import('./version.js')).version(json);
   else await parser.parseAsync();
 } catch (error) {
-  printError(error, json);
+  printError(error);
   exitCode = exitCodeOf(error);
 }
 // Everything has been closed by its owner; a stray handle must not keep a finished command alive.

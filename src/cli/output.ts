@@ -37,11 +37,14 @@ export function printJson(value: object): void {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 }
 
+/** Whether errors go to stdout as JSON, too. Settled once the settings of the command are known. */
+export const errorOutput = { json: false };
+
 /** Tells a person, or a program with `--json`, what was wrong and what to do. No stack trace for a user's mistake. */
-export function printError(error: unknown, json: boolean): void {
+export function printError(error: unknown): void {
   const known = error instanceof EngineError ? error : undefined;
   const message = error instanceof Error ? error.message : String(error);
-  if (json) {
+  if (errorOutput.json) {
     printJson({ type: 'error', code: known?.code ?? 'internal', message, hint: known?.remediation ?? '' });
   }
   const lines = [`rc-engine: ${message}`];

@@ -5,7 +5,7 @@ import { VERSION } from '../engine/version.js';
 import { EngineError } from '../protocol/errors.js';
 import { setLastWish } from './death.js';
 import { createLogger } from './logger.js';
-import { EXIT, exitCodeOf, printError, printJson } from './output.js';
+import { EXIT, errorOutput, exitCodeOf, printError, printJson } from './output.js';
 import { Progress } from './progress.js';
 import { resolveStartSettings, type StartSettings } from './settings.js';
 
@@ -16,14 +16,21 @@ export interface StartFlags {
 
 /** `rc-engine start`: runs an engine until it is told to stop. Answers the exit code. */
 export async function start(flags: StartFlags): Promise<number> {
-  const home = await locateHome(resolveHome(flags.home));
+  // Before anything is made that would be left behind.
+  const signals = new Signals();
+  errorOutput.json ||= process.env.RC_ENGINE_JSON === '1' || process.env.RC_ENGINE_JSON === 'true';
+  const home = locateHome(resolveHome(flags.home));
   const settings = await resolveStartSettings(flags, process.env, home.configFile);
+  // Over stdio, stdout belongs to the protocol. WSA-21
+  errorOutput.json = settings.json === true && settings.listen !== 'stdio://';
   const embedded =
     settings.baseUrl === 'embedded'
-      ? await (await import('./embedded.js')).startEmbedded(flags.home ?? process.env.RC_ENGINE_HOME)
+      ? await (await import('./embedded.js')).startEmbedded(
+          flags.home ?? (process.env.RC_ENGINE_HOME || undefined),
+        )
       : undefined;
   try {
-    return await run(settings, {
+    return await run(signals, settings, {
       ...optionsOf(settings),
       home: embedded?.home ?? home.dir,
       ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, account: embedded.account }),
@@ -55,36 +62,36 @@ function optionsOf(settings: StartSettings): EngineOptions {
   };
 }
 
-async function run(settings: StartSettings, options: EngineOptions): Promise<number> {
+async function run(signals: Signals, settings: StartSettings, options: EngineOptions): Promise<number> {
   const engine = createEngine(options);
   const stdio = settings.listen === 'stdio://';
-  // Over stdio, stdout belongs to the protocol. WSA-21
   const face = stdio ? silent : settings.json ? jsonFace(engine) : humanFace(engine);
+  let running = false;
   const ended = new Promise<number>((resolve) => {
     engine.once('stopped', (failure) => {
-      if (failure !== null)
-        printError(new EngineError(failure.reason, failure.message), settings.json === true && !stdio);
+      // Until it runs, a failure is what `start` rejects with.
+      if (failure !== null && running) printError(new EngineError(failure.reason, failure.message));
       resolve(failure === null ? EXIT.ok : EXIT.failed);
     });
     engine.once('fault', (error) => {
-      printError(error, false);
+      printError(error);
       void engine.stop().finally(() => resolve(EXIT.internal));
     });
   });
-  const release = stopOnSignals(engine);
+  if (signals.asked) return EXIT.ok;
+  signals.onFirst = () => void engine.stop();
   setLastWish(() => engine.stop());
   try {
     await engine.start();
   } catch (error) {
     face.end();
-    await engine.stop();
-    printError(error, settings.json === true && !stdio);
+    printError(error);
     return exitCodeOf(error);
   }
-  await face.started(settings);
+  running = true;
+  await Promise.race([face.started(settings), ended]);
   const code = await ended;
   face.end();
-  release.off();
   return code;
 }
 
@@ -136,19 +143,17 @@ function humanFace(engine: Engine): Face {
 }
 
 /** The first signal stops in good order, a second one at once. RC-46 */
-function stopOnSignals(engine: Engine): { off(): void } {
-  let asked = false;
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (asked) process.exit(signal === 'SIGINT' ? 130 : 143);
-    asked = true;
-    void engine.stop();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return {
-    off: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    },
-  };
+class Signals {
+  asked = false;
+  onFirst: () => void = () => {};
+
+  constructor() {
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (this.asked) process.exit(signal === 'SIGINT' ? 130 : 143);
+      this.asked = true;
+      this.onFirst();
+    };
+    process.on('SIGINT', onSignal);
+    process.on('SIGTERM', onSignal);
+  }
 }
