@@ -1,9 +1,12 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 
-/** The built command line, as a user has it. */
-export const CLI = path.resolve(import.meta.dirname, '../../dist/cli.js');
+/** The built command line, as a user has it; RC_ENGINE_TEST_CLI names another build. */
+export const CLI = path.resolve(
+  process.env.RC_ENGINE_TEST_CLI ?? path.join(import.meta.dirname, '../../dist/cli.js'),
+);
 
 export interface CliResult {
   readonly code: number | null;
@@ -27,6 +30,8 @@ export class CliProcess {
   #code: number | null | undefined;
 
   constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string) {
+    if (!existsSync(CLI))
+      throw new Error(`${CLI} is not there: run "npm run build" first ("npm test" does).`);
     this.child = spawn(process.execPath, [CLI, ...args], {
       env: cleanEnv(env),
       ...(cwd === undefined ? {} : { cwd }),

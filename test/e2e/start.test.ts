@@ -1,0 +1,181 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { describe, expect } from 'vitest';
+import { CLI, type CliProcess, cleanEnv } from '../support/cli.js';
+import { it, type Lab } from '../support/lab.js';
+
+/** `    0.3 s  connecting enrolling.requesting  (enabled)` */
+const STATE = /^ +\d+\.\d s {2}(?:connecting|connected|errored|disabled) +\S+/;
+const ESCAPE = '\u001b';
+const SCRIPT = '/usr/bin/script';
+const noTerminal = process.platform !== 'linux' || !existsSync(SCRIPT);
+
+async function embedded(lab: Lab, args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
+  const engine = lab.run(['start', '--base-url', 'embedded', ...args], { NO_COLOR: undefined, ...env });
+  await engine.until(() => engine.stdout.includes('Ctrl-C ends it'), 'introduction');
+  return engine;
+}
+
+const shown = (engine: CliProcess, name: string): string =>
+  new RegExp(`^ +${name} +(.+)$`, 'm').exec(engine.stdout)?.[1] ?? '';
+/** The line that is meant to be pasted. */
+const pasted = (engine: CliProcess): string => /^ +(.* call --base-url .*)$/m.exec(engine.stdout)?.[1] ?? '';
+
+async function shell(command: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn('sh', ['-c', command], { env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (data) => {
+    stdout += String(data);
+  });
+  child.stderr.on('data', (data) => {
+    stderr += String(data);
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, stdout, stderr };
+}
+
+describe('rc-engine start --base-url embedded, as npm start runs it', () => {
+  it('piped: one plain line a state, then the identity and a command to paste', async ({ lab }) => {
+    const engine = await embedded(lab);
+    const states = engine.stdout.split('\n').filter((line) => STATE.test(line));
+    expect(states.length).toBeGreaterThanOrEqual(4);
+    expect(new Set(states).size).toBe(states.length);
+    expect(states[0]).toContain('loadingAuth');
+    expect(states.at(-1)).toContain('connected');
+    expect(engine.stdout).not.toContain(ESCAPE);
+    expect(engine.stdout).not.toContain('\r');
+    expect(shown(engine, 'Environment')).toMatch(/^env_/);
+    expect(shown(engine, 'Installation')).toMatch(/^[0-9a-f-]{36}$/);
+    expect(engine.stderr).toBe('');
+  });
+
+  it('the command that it prints works when pasted, and names the same environment', async ({ lab }) => {
+    const engine = await embedded(lab);
+    const { code, stdout, stderr } = await shell(pasted(engine));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const status = JSON.parse(stdout);
+    expect(status.remoteControl).toMatchObject({
+      status: 'connected',
+      environmentId: shown(engine, 'Environment'),
+      installationId: shown(engine, 'Installation'),
+    });
+    expect(status.remoteClients).toEqual([expect.objectContaining({ name: 'rc-engine-call' })]);
+    const again = await shell(pasted(engine));
+    expect(again.code).toBe(1);
+    expect(again.stderr).toMatch(/does not know this pairing code/);
+  });
+
+  it('whatever else it tells to type works as it stands, for that home', async ({ lab }) => {
+    const engine = await embedded(lab);
+    const commands = [...engine.stdout.matchAll(/((?:node \S+|rc-engine) (?:pair|status)(?: --home \S+)?)/g)];
+    expect(commands.length).toBeGreaterThan(0);
+    for (const [, command = ''] of commands) {
+      expect(await shell(command)).toMatchObject({ code: 0, stderr: '' });
+    }
+  });
+
+  it('RC-46: Ctrl-C ends it with code 0, and the temporary home and the backend are gone', async ({
+    lab,
+  }) => {
+    const engine = await embedded(lab);
+    const home = shown(engine, 'Home');
+    expect(existsSync(home)).toBe(true);
+    const before = performance.now();
+    const { code, stderr } = await engine.stop('SIGINT');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(performance.now() - before).toBeLessThan(5_000);
+    expect(existsSync(home)).toBe(false);
+    await expect(fetch(shown(engine, 'Backend'))).rejects.toThrow('fetch failed');
+  });
+
+  it('a home that was named is kept, and known again at the next start', async ({ lab }) => {
+    const first = await embedded(lab, ['--home', lab.home]);
+    await first.stop();
+    expect(existsSync(lab.home)).toBe(true);
+    const second = await embedded(lab, [], { RC_ENGINE_HOME: lab.home });
+    expect(shown(second, 'Installation')).toBe(shown(first, 'Installation'));
+    expect(shown(second, 'Home')).toBe(lab.home);
+  });
+
+  it('says what to do next against another backend, too', async ({ lab }) => {
+    await lab.signIn();
+    const engine = await lab.start([], {}, false);
+    await engine.until(() => engine.stdout.includes('Ctrl-C ends it'), 'introduction');
+    const pair = /^ +Pair a controller: +(.*)$/m.exec(engine.stdout)?.[1] ?? '';
+    const { code, stdout } = await shell(pair);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Enter this code on the other device: [A-Z0-9-]+/);
+  });
+
+  it('shows a failure with its reason and the time of the next try', async ({ lab }) => {
+    await lab.signIn();
+    const backend = await lab.backend();
+    backend.fault({ action: 'answer', fault: { route: 'enroll', answer: 'status', status: 503 } });
+    const engine = await lab.start([], {}, false);
+    await engine.until(() => /errored .*503.*next try in \d+ s/.test(engine.stdout), 'failure');
+    await engine.until(() => engine.stdout.includes('Ctrl-C ends it'), 'introduction');
+  });
+});
+
+/** Runs the command line on a pseudo terminal; what is written goes to its keyboard. */
+class Terminal {
+  readonly child: ChildProcess;
+  output = '';
+  readonly closed: Promise<unknown[]>;
+
+  constructor(command: string, env: NodeJS.ProcessEnv) {
+    this.child = spawn(SCRIPT, ['-qec', command, '/dev/null'], {
+      env: { ...cleanEnv(), TERM: 'xterm', NO_COLOR: undefined, ...env },
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.closed = once(this.child, 'close');
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.output += text;
+    });
+  }
+
+  async until(text: string): Promise<void> {
+    const limit = AbortSignal.timeout(10_000);
+    while (!this.output.includes(text)) {
+      await once(this.child.stdout ?? this.child, 'data', { signal: limit });
+    }
+  }
+
+  async interrupt(): Promise<unknown> {
+    this.child.stdin?.write('\u0003');
+    const [code] = await this.closed;
+    return code;
+  }
+}
+
+describe.skipIf(noTerminal)('rc-engine start on a terminal', () => {
+  const command = `exec ${process.execPath} ${CLI} start --base-url embedded`;
+
+  it('writes one line over and over, in colour, and ends on Ctrl-C with code 0', async () => {
+    const terminal = new Terminal(command, {});
+    await terminal.until('Ctrl-C ends it');
+    const coming = terminal.output.slice(0, terminal.output.indexOf('This machine'));
+    const updates = coming.split(`\r${ESCAPE}[2K`).length - 1;
+    expect(updates).toBeGreaterThanOrEqual(4);
+    // All of it on one line: it is ended once, when connected, before an empty line.
+    expect(coming.trimEnd().split('\n')).toHaveLength(1);
+    expect(coming).toContain(`${ESCAPE}[32mconnected`);
+    expect(await terminal.interrupt()).toBe(0);
+  });
+
+  it('NO_COLOR keeps the line and leaves the colours out', async () => {
+    const terminal = new Terminal(command, { NO_COLOR: '1' });
+    await terminal.until('Ctrl-C ends it');
+    expect(terminal.output).toContain(`\r${ESCAPE}[2K`);
+    expect(terminal.output.replaceAll(`${ESCAPE}[2K`, '')).not.toContain(ESCAPE);
+    expect(await terminal.interrupt()).toBe(0);
+  });
+
+  it('a dumb terminal gets plain lines', async () => {
+    const terminal = new Terminal(command, { TERM: 'dumb' });
+    await terminal.until('Ctrl-C ends it');
+    expect(terminal.output).not.toContain(ESCAPE);
+    expect(await terminal.interrupt()).toBe(0);
+  });
+});

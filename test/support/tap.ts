@@ -1,0 +1,131 @@
+/** A wire between an engine and its backend: learns the tokens that pass, and can be cut anywhere. */
+import net, { type AddressInfo, type Socket } from 'node:net';
+
+export interface Cut {
+  /** Bytes that still pass from the engine to the backend; the next one breaks the connection. */
+  readonly up?: number;
+  /** Bytes that still pass the other way. */
+  readonly down?: number;
+}
+
+/** Members of the backend's answers that must never be seen outside memory. */
+const TOKEN = /"(?:remote_control_token|controller_token)"\s*:\s*"([^"]+)"/g;
+const KEPT_TEXT = 4_096;
+
+export class Tap {
+  /** Tokens that have passed. */
+  readonly tokens = new Set<string>();
+  /** First lines of the requests that have passed, in order. */
+  readonly requests: string[] = [];
+  /** Asked at the first bytes of each connection: where is it cut? */
+  plan: ((firstLine: string) => Cut | undefined) | undefined;
+  readonly #server = net.createServer((socket) => this.#take(socket));
+  readonly #sockets = new Set<Socket>();
+  readonly #port: number;
+  #listening = 0;
+
+  private constructor(port: number) {
+    this.#port = port;
+  }
+
+  /** A tap in front of `http://127.0.0.1:PORT`. */
+  static async open(url: string): Promise<Tap> {
+    const tap = new Tap(Number(new URL(url).port));
+    await tap.#listen(0);
+    return tap;
+  }
+
+  get port(): number {
+    return this.#listening;
+  }
+
+  /** What the engine is told instead of `url`. */
+  url(url: string): string {
+    const through = new URL(url);
+    through.port = String(this.#listening);
+    return through.href;
+  }
+
+  /** Breaks every connection. */
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Nobody listens any more: connections are refused. */
+  async refuse(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.cutAll();
+    await closed;
+  }
+
+  /** Listens on the same port again. */
+  async resume(): Promise<void> {
+    await this.#listen(this.#listening);
+  }
+
+  async close(): Promise<void> {
+    if (this.#server.listening) await this.refuse();
+  }
+
+  async #listen(port: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(port, '127.0.0.1', () => {
+        this.#server.off('error', reject);
+        resolve();
+      });
+    });
+    this.#listening = (this.#server.address() as AddressInfo).port;
+  }
+
+  #take(engine: Socket): void {
+    const backend = net.connect(this.#port, '127.0.0.1');
+    const both = [engine, backend];
+    const end = () => {
+      for (const socket of both) socket.destroy();
+    };
+    for (const socket of both) {
+      socket.setNoDelay(true);
+      this.#sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        end();
+      });
+    }
+    let cut: Cut | undefined;
+    let started = false;
+    let up = 0;
+    let down = 0;
+    engine.on('data', (data) => {
+      if (!started) {
+        started = true;
+        const line = data.toString('latin1').split('\r\n')[0] ?? '';
+        this.requests.push(line);
+        cut = this.plan?.(line);
+      } else if (/^(?:POST|GET|DELETE) \//.test(data.subarray(0, 12).toString('latin1'))) {
+        this.requests.push(data.toString('latin1').split('\r\n')[0] ?? '');
+      }
+      up = pass(data, backend, up, cut?.up, end);
+    });
+    let text = '';
+    backend.on('data', (data) => {
+      text = (text + data.toString('latin1')).slice(-KEPT_TEXT - data.length);
+      for (const [, token] of text.matchAll(TOKEN)) if (token !== undefined) this.tokens.add(token);
+      text = text.slice(-KEPT_TEXT);
+      down = pass(data, engine, down, cut?.down, end);
+    });
+  }
+}
+
+function pass(data: Buffer, to: Socket, passed: number, limit: number | undefined, end: () => void): number {
+  if (limit === undefined || passed + data.length < limit) {
+    to.write(data);
+    return passed + data.length;
+  }
+  const rest = data.subarray(0, Math.max(limit - passed, 0));
+  // What may still pass has to arrive before the wire breaks.
+  if (rest.length > 0) to.write(rest, end);
+  else end();
+  return limit;
+}
