@@ -129,6 +129,7 @@ describe('parseTarget', () => {
     expect(message).toContain('https://evil.com/path');
     expect(message).toContain('chatgpt.com, chatgpt-staging.com');
     expect(message).toContain('localhost');
+    expect(message).toContain('it holds user or password');
     expect(message).not.toMatch(/hunter2|user:|t0ps3cret|frag\b/);
   });
 
