@@ -128,7 +128,6 @@ export const virtualClientMachine = virtualClient.createMachine({
     closing: {
       description: 'The app-server connection is let go.',
       entry: 'closeAppServer',
-      on: { CLOSE: {}, STALLED: {}, 'APP_SERVER.CLOSED': {} },
       always: 'closed',
     },
     closed: { type: 'final', description: 'Gone; its outbound numbering is remembered. RC-35' },

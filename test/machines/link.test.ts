@@ -1,0 +1,299 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createActor, fromCallback, setup } from 'xstate';
+import { type LinkEvent, type LinkOutput, linkMachine, type SocketCommand } from '../../machines/link.js';
+import type { SocketHandle } from '../../src/protocol/outcomes.js';
+import { DEFAULT_TIMING, type Timing } from '../../src/protocol/timing.js';
+import { EdgeCover, settle, TestClock, unusedNames } from '../support/charts.js';
+
+const cover = new EdgeCover(linkMachine);
+
+/** The link chart under a parent that records what it is told, over a fake socket. */
+class Rig {
+  readonly clock = new TestClock();
+  /** Commands to the socket, each with the time at which it was given. */
+  readonly commands: [SocketCommand['type'], number][] = [];
+  readonly told: string[] = [];
+  output: LinkOutput | undefined;
+  destroyed = 0;
+  readonly #parent;
+  #fromSocket: (event: LinkEvent) => void = () => undefined;
+
+  constructor(options: { timing?: Partial<Timing>; socket?: 'throws' } = {}) {
+    const link = linkMachine.provide({
+      actors: {
+        socket: fromCallback<SocketCommand, { socket: SocketHandle; timing: Timing }>(
+          ({ input, sendBack, receive }) => {
+            expect(input.socket).toBe(7);
+            if (options.socket === 'throws') throw new Error('no such socket');
+            this.#fromSocket = (event) => {
+              sendBack(event);
+            };
+            receive(({ type }) => this.commands.push([type, this.clock.now()]));
+            return () => {
+              this.destroyed += 1;
+            };
+          },
+        ),
+      },
+    });
+    const parent = setup({
+      types: { events: {} as { type: 'LINK.PROVEN' } },
+      actors: { link },
+    }).createMachine({
+      id: 'parent',
+      invoke: {
+        id: 'link',
+        src: 'link',
+        input: { socket: 7, timing: { ...DEFAULT_TIMING, ...options.timing } },
+        onDone: {
+          actions: ({ event }) => {
+            this.output = event.output;
+          },
+        },
+      },
+      on: { 'LINK.PROVEN': { actions: ({ event }) => void this.told.push(event.type) } },
+    });
+    this.#parent = createActor(parent, { clock: this.clock, inspect: cover.watch(link) });
+    this.#parent.start();
+  }
+
+  get snapshot() {
+    return this.#parent.getSnapshot().children.link?.getSnapshot();
+  }
+
+  /** State of `liveness` while the link is up, else of the chart. */
+  get state(): string {
+    const { snapshot } = this;
+    if (snapshot === undefined) return 'gone';
+    if (typeof snapshot.value === 'string') return snapshot.value;
+    const { liveness } = snapshot.value.up ?? { liveness: 'gone' };
+    return typeof liveness === 'string' ? liveness : (Object.keys(liveness)[0] ?? '');
+  }
+
+  get pings(): number[] {
+    return this.commands.flatMap(([type, at]) => (type === 'PING' ? [at] : []));
+  }
+
+  async send(event: LinkEvent): Promise<void> {
+    this.#parent.getSnapshot().children.link?.send(event);
+    await settle();
+  }
+
+  /** As the socket tells it. */
+  async hear(event: LinkEvent): Promise<void> {
+    this.#fromSocket(event);
+    await settle();
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+  }
+}
+
+/** A rig in each state of `liveness`, with the time of the last pong. */
+const INTO: Record<string, (rig: Rig) => Promise<void>> = {
+  open: async () => undefined,
+  probing: (rig) => rig.pass(10_000),
+  silent: (rig) => rig.pass(20_000),
+  wakeProbe: (rig) => rig.send({ type: 'PROBE' }),
+};
+
+async function rigIn(state: string): Promise<Rig> {
+  const rig = new Rig();
+  await INTO[state]?.(rig);
+  expect(rig.state).toBe(state);
+  return rig;
+}
+
+describe('pings', () => {
+  it('RC-41: a ping goes out each 10 s, whether pongs come or not', async () => {
+    const rig = new Rig();
+    await rig.pass(59_999);
+    expect(rig.pings).toEqual([10_000, 20_000, 30_000, 40_000, 50_000]);
+    const answered = new Rig();
+    for (let pings = 0; pings < 5; pings += 1) {
+      await answered.pass(10_000);
+      await answered.hear({ type: 'PONG' });
+    }
+    expect(answered.pings).toEqual([10_000, 20_000, 30_000, 40_000, 50_000]);
+  });
+
+  it.each([
+    [0, 60_000],
+    [9_999, 69_999],
+    [10_000, 70_000],
+    [19_999, 79_999],
+    [45_000, 105_000],
+    [59_999, 119_999],
+  ])('RC-41: with the last pong at %d ms it is given up at exactly %d ms', async (pong, limit) => {
+    const rig = new Rig();
+    if (pong > 0) {
+      await rig.pass(pong);
+      await rig.hear({ type: 'PONG' });
+      expect(rig.state).toBe('open');
+    }
+    await rig.pass(limit - 1 - pong);
+    expect(rig.state).toBe('silent');
+    await rig.pass(1);
+    expect(rig.state).toBe('closing');
+    expect(rig.commands.at(-1)).toEqual(['CLOSE', limit]);
+  });
+
+  it('RC-41: frames are no pong: a peer that only sends is given up as well', async () => {
+    const rig = new Rig();
+    for (let seconds = 0; seconds < 60; seconds += 1) {
+      await rig.hear({ type: 'FRAMES' });
+      await rig.pass(1_000);
+    }
+    expect(rig.state).toBe('closing');
+  });
+
+  it('RC-41: silence keeps its reason when the peer still closes, or never does', async () => {
+    const polite = new Rig();
+    await polite.pass(60_000);
+    await polite.hear({ type: 'SOCKET.CLOSED', clean: true, code: 1000 });
+    const output = { kind: 'silent', reason: 'pongTimeout', code: null, proven: false };
+    expect(polite.output).toEqual(output);
+    const dead = new Rig();
+    await dead.pass(60_000 + 799);
+    expect(dead.output).toBeUndefined();
+    await dead.pass(1);
+    expect([dead.output, dead.destroyed]).toEqual([output, 1]);
+  });
+
+  it('RC-41: a limit shorter than two intervals is still a limit', async () => {
+    const rig = new Rig({ timing: { pingInterval: 10_000, pongTimeout: 5_000 } });
+    await rig.pass(20_001);
+    expect(rig.state).toBe('closing');
+  });
+});
+
+describe('the wake-up probe', () => {
+  it.each(['open', 'probing', 'silent'])('RC-25a: in %s it pings at once and waits 5 s', async (state) => {
+    const rig = await rigIn(state);
+    const at = rig.clock.now();
+    await rig.send({ type: 'PROBE' });
+    expect(rig.pings.at(-1)).toBe(at);
+    await rig.pass(4_999);
+    expect(rig.state).toBe('wakeProbe');
+    expect(rig.snapshot?.hasTag('suspect')).toBe(true);
+    await rig.pass(1);
+    expect(rig.commands.at(-1)).toEqual(['CLOSE', at + 5_000]);
+    await rig.pass(800);
+    expect(rig.output).toEqual({ kind: 'silent', reason: 'wakeProbeFailed', code: null, proven: false });
+  });
+
+  it('RC-25a: a pong in time ends it, and the next ping is an interval away', async () => {
+    const rig = await rigIn('wakeProbe');
+    await rig.pass(4_999);
+    await rig.hear({ type: 'PONG' });
+    expect(rig.state).toBe('open');
+    await rig.pass(10_000);
+    expect(rig.pings).toEqual([0, 14_999]);
+  });
+
+  it('RC-25a: a second wake-up meanwhile does not make it longer', async () => {
+    const rig = await rigIn('wakeProbe');
+    await rig.pass(3_000);
+    await rig.send({ type: 'PROBE' });
+    await rig.pass(2_000);
+    expect([rig.state, rig.pings]).toEqual(['closing', [0]]);
+  });
+});
+
+describe('proven life', () => {
+  /** A link whose peer answers each ping until this time, ms. */
+  async function answered(until: number): Promise<Rig> {
+    const rig = new Rig();
+    while (rig.clock.now() + 10_000 <= until) {
+      await rig.pass(10_000);
+      await rig.hear({ type: 'PONG' });
+    }
+    await rig.pass(until - rig.clock.now());
+    return rig;
+  }
+
+  it.each(['PONG', 'FRAMES'] as const)('RC-25: it takes 60 s and then a %s', async (sign) => {
+    const rig = await answered(59_999);
+    await rig.hear({ type: sign });
+    await rig.pass(1);
+    expect(rig.told).toEqual([]);
+    await rig.hear({ type: sign });
+    expect(rig.told).toEqual(['LINK.PROVEN']);
+    await rig.hear({ type: sign });
+    expect(rig.told).toEqual(['LINK.PROVEN']);
+    await rig.hear({ type: 'SOCKET.CLOSED', clean: false, code: null });
+    expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, proven: true });
+  });
+
+  it('RC-25: without a sign of life after them, 60 s prove nothing', async () => {
+    const rig = await answered(59_999);
+    await rig.pass(10_000);
+    expect(rig.told).toEqual([]);
+    await rig.hear({ type: 'SOCKET.CLOSED', clean: true, code: 1012 });
+    expect(rig.output).toEqual({ kind: 'closedByPeer', reason: 'linkClosed', code: 1012, proven: false });
+  });
+});
+
+describe('the end', () => {
+  it.each(
+    Object.keys(INTO).flatMap((state) => [
+      [state, true, 'closedByPeer', 'linkClosed'] as const,
+      [state, false, 'lost', 'linkLost'] as const,
+    ]),
+  )('RC-25: in %s a close (clean: %s) is told as %s', async (state, clean, kind, reason) => {
+    const rig = await rigIn(state);
+    await rig.hear({ type: 'SOCKET.CLOSED', clean, code: 1001 });
+    expect(rig.output).toEqual({ kind, reason, code: 1001, proven: false });
+    expect([rig.destroyed, rig.clock.timers]).toEqual([1, 0]);
+  });
+
+  it.each(Object.keys(INTO))(
+    'RC-43: closed by us in %s: a close frame, then the end within 0.8 s',
+    async (state) => {
+      const rig = await rigIn(state);
+      const at = rig.clock.now();
+      await rig.send({ type: 'CLOSE' });
+      expect(rig.commands.at(-1)).toEqual(['CLOSE', at]);
+      await rig.send({ type: 'CLOSE' });
+      await rig.pass(800);
+      expect(rig.output).toEqual({ kind: 'closedByUs', reason: 'disabled', code: null, proven: false });
+      expect(rig.commands.filter(([type]) => type === 'CLOSE')).toHaveLength(1);
+      expect(rig.destroyed).toBe(1);
+    },
+  );
+
+  it('a socket that cannot be taken over is a link that is lost', () => {
+    const rig = new Rig({ socket: 'throws' });
+    expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, proven: false });
+  });
+
+  it('RC-41: whatever comes in whatever order, it never breaks and always ends', async () => {
+    const event = fc.oneof(
+      fc.constantFrom<LinkEvent>({ type: 'PONG' }, { type: 'FRAMES' }, { type: 'PROBE' }),
+      fc.constantFrom(1, 5_000, 10_000, 40_000),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
+        const rig = new Rig();
+        for (const one of events) await (typeof one === 'number' ? rig.pass(one) : rig.hear(one));
+        expect(rig.snapshot?.status ?? 'done').not.toBe('error');
+        await rig.pass(60_000 + 800);
+        expect(rig.output?.kind).toBe('silent');
+        expect([rig.destroyed, rig.clock.timers]).toEqual([1, 0]);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('cover', () => {
+  it('the chart declares no name that it does not use', () => {
+    expect(unusedNames(linkMachine)).toEqual([]);
+  });
+
+  it('no transition is left untaken', () => {
+    expect(cover.untaken).toEqual([]);
+  });
+});
