@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import type { ActorRefFrom } from 'xstate';
 import { waitFor } from 'xstate';
 import type { pairingMachine } from '../../machines/pairing.js';
+import { isPathPart } from '../adapters/target.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure, Preference, StoreOutcome } from '../protocol/outcomes.js';
 import { type MethodTable, RpcFault } from './methods.js';
@@ -20,6 +21,9 @@ export interface RemoteControlMethodDeps {
 const EXPERIMENTAL = { experimental: true };
 /** Longer than every request that enabling may take: the chart itself ends the wait. */
 const ENABLE_LIMIT = 300_000;
+
+/** An id that can stand in a path. RC-49 */
+const pathPart = v.pipe(v.string(), v.check(isPathPart, 'must be an id that can stand in a path'));
 
 const ephemeral = v.object({ ephemeral: v.nullish(v.boolean()) });
 
@@ -141,7 +145,7 @@ export function addRemoteControlMethods(
   methods.add(
     'remoteControl/client/list',
     v.object({
-      environmentId: v.pipe(v.string(), v.minLength(1)),
+      environmentId: pathPart,
       cursor: v.nullish(v.string()),
       limit: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100))),
       order: v.nullish(v.picklist(['asc', 'desc'])),
@@ -153,8 +157,8 @@ export function addRemoteControlMethods(
   methods.add(
     'remoteControl/client/revoke',
     v.object({
-      environmentId: v.pipe(v.string(), v.minLength(1)),
-      clientId: v.pipe(v.string(), v.minLength(1)),
+      environmentId: pathPart,
+      clientId: pathPart,
     }),
     (params) => deps.api.revokeClient(params),
     EXPERIMENTAL,

@@ -59,6 +59,8 @@ export class RemoteMux {
   readonly #assembler = new ChunkAssembler();
   /** Streams whose message is half out, or that wait for the socket. */
   readonly #hungry = new Set<string>();
+  /** After a reconnect: what is sent again and still waits for the socket. New frames of the stream queue behind it. */
+  readonly #backlog = new Map<string, string[]>();
   readonly counters: MuxCounters = {
     framesIn: 0,
     framesOut: 0,
@@ -87,7 +89,8 @@ export class RemoteMux {
   attach(socket: MuxSocket): void {
     this.#socket = socket;
     for (const [key, stream] of this.#streams) {
-      for (const frame of stream.replay()) this.#write(frame);
+      const again = stream.replay();
+      if (again.length > 0) this.#backlog.set(key, [...again]);
       if (stream.hasMore) this.#hungry.add(key);
     }
     this.feed();
@@ -96,7 +99,9 @@ export class RemoteMux {
   }
 
   detach(socket: MuxSocket): void {
-    if (this.#socket === socket) this.#socket = undefined;
+    if (this.#socket !== socket) return;
+    this.#socket = undefined;
+    this.#backlog.clear();
   }
 
   /** Ends every client and forgets where the stream of frames was: the next identity starts afresh. */
@@ -130,10 +135,22 @@ export class RemoteMux {
 
   /** The socket can take more, or a stream may go on. */
   feed(): void {
+    for (const [key, frames] of this.#backlog) {
+      let sent = 0;
+      while (sent < frames.length && this.#socketHasRoom) {
+        this.#write(frames[sent] ?? '');
+        sent += 1;
+      }
+      if (sent < frames.length) {
+        frames.splice(0, sent);
+        return;
+      }
+      this.#backlog.delete(key);
+    }
     for (const key of this.#hungry) {
       const stream = this.#streams.get(key);
       while (stream?.hasMore) {
-        if (this.#socket === undefined || this.#socket.bufferedAmount > SOCKET_HIGH_WATER) return;
+        if (!this.#socketHasRoom) return;
         for (const frame of stream.more()) this.#write(frame);
       }
       this.#hungry.delete(key);
@@ -227,7 +244,7 @@ export class RemoteMux {
     const key = streamKey(clientId, known);
     const stream = this.#streams.get(key);
     if (stream === undefined) return;
-    for (const frame of stream.ack(seqId, segmentId)) this.#write(frame);
+    this.#writeOn(key, stream.ack(seqId, segmentId));
     if (stream.hasMore) {
       this.#hungry.add(key);
       this.feed();
@@ -245,7 +262,7 @@ export class RemoteMux {
     const stream = this.#streams.get(key);
     if (stream !== undefined) {
       this.#clients.get(key)?.touch();
-      for (const frame of stream.pong('active')) this.#write(frame);
+      this.#writeOn(key, stream.pong('active'));
       return;
     }
     const seqId = this.#numbering.get(key) ?? 1;
@@ -311,6 +328,7 @@ export class RemoteMux {
     if (this.#streams.get(key) !== stream) return;
     this.#streams.delete(key);
     this.#hungry.delete(key);
+    this.#backlog.delete(key);
     this.#assembler.forget(key);
     if (this.#legacyStreams.get(client.clientId) === client.streamId)
       this.#legacyStreams.delete(client.clientId);
@@ -338,7 +356,7 @@ export class RemoteMux {
       this.#clients.get(key)?.close('clientOverloaded');
       return;
     }
-    for (const frame of sent) this.#write(frame);
+    this.#writeOn(key, sent);
     if (stream.hasMore) {
       this.#hungry.add(key);
       this.feed();
@@ -348,6 +366,17 @@ export class RemoteMux {
 
   #updateFlow(key: string): void {
     if (this.#streams.get(key)?.writable) this.#clients.get(key)?.session.resume();
+  }
+
+  get #socketHasRoom(): boolean {
+    return this.#socket !== undefined && this.#socket.bufferedAmount <= SOCKET_HIGH_WATER;
+  }
+
+  #writeOn(key: string, frames: readonly string[]): void {
+    if (frames.length === 0) return;
+    const backlog = this.#backlog.get(key);
+    if (backlog !== undefined) backlog.push(...frames);
+    else for (const frame of frames) this.#write(frame);
   }
 
   #write(frame: string): void {
