@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { chmod, open, readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import { type ClaimedController, Controller, claim } from '../adapters/controller.js';
@@ -80,6 +80,8 @@ function parseParams(text: string): unknown {
 /** A code is claimed once; what it was claimed for may be kept in a file. */
 async function credentials(args: CallArgs): Promise<ClaimedController> {
   if (args.code !== undefined) {
+    // A code can be claimed once: that its fruit can be kept is made sure of before.
+    if (args.controller !== undefined) await makeWritable(args.controller);
     // The short codes that people type have a dash in the middle.
     const kind = /^[A-Z0-9]{4}-?[A-Z0-9]{4}$/i.test(args.code) ? 'manual' : 'pairing';
     const claimed = await claim(
@@ -109,7 +111,17 @@ async function keep(file: string, claimed: ClaimedController): Promise<void> {
     environment_id: claimed.environmentId,
     server_name: claimed.serverName,
   });
-  await writeFile(file, `${text}\n`, { mode: 0o600 });
+  // A file that was there before may be readable to others.
+  await chmod(file, 0o600);
+  await writeFile(file, `${text}\n`);
+}
+
+async function makeWritable(file: string): Promise<void> {
+  try {
+    await (await open(file, 'a', 0o600)).close();
+  } catch (error) {
+    throw new EngineError('usage', `The controller file ${file} cannot be written.`, { cause: error });
+  }
 }
 
 async function read(file: string): Promise<ClaimedController> {

@@ -4,8 +4,11 @@ import { EngineError } from '../protocol/errors.js';
 import { beforeDeath } from './death.js';
 import { EXIT, errorOutput, exitCodeOf, printError } from './output.js';
 import { flagOf, START_SETTINGS, variableOf } from './settings.js';
+import { usageError } from './usage.js';
 
-const argv = process.argv.slice(2);
+const given = process.argv.slice(2);
+// `help COMMAND` is what many try first.
+const argv = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
 const json = argv.includes('--json');
 errorOutput.json = json;
 
@@ -33,6 +36,25 @@ const home = {
   },
 } as const;
 const jsonFlag = { json: { type: 'boolean', description: 'JSON on stdout' } } as const;
+
+/** Seconds for each answer of `call`. */
+const DEFAULT_CALL_LIMIT = 30;
+/** Longest time that a timer of this platform takes, in seconds. */
+const MAX_SECONDS = (2 ** 31 - 1) / 1000;
+
+const seconds =
+  (flag: string) =>
+  (given: number | readonly number[] | undefined): number | undefined => {
+    const value = lastOf(given);
+    if (value === undefined || (value >= 0 && value <= MAX_SECONDS)) return value;
+    throw new EngineError('usage', `${flag} must be a number of seconds, 0 to ${Math.floor(MAX_SECONDS)}.`);
+  };
+
+/** A flag that is given again replaces what it said before; only lists grow. */
+const lastOf = <T>(given: T | readonly T[]): T => (Array.isArray(given) ? (given.at(-1) as T) : (given as T));
+const LISTS: ReadonlySet<string> = new Set(
+  START_SETTINGS.filter(({ type }) => type === 'list').flatMap(({ name }) => [name, flagOf(name)]),
+);
 
 let exitCode: number = EXIT.ok;
 /** Runs a command and keeps its exit code. */
@@ -64,7 +86,7 @@ const parser = yargs(argv)
   .locale('en')
   .parserConfiguration({
     'boolean-negation': false,
-    'duplicate-arguments-array': false,
+    'greedy-arrays': false,
     'dot-notation': false,
   })
   .command(
@@ -92,6 +114,7 @@ const parser = yargs(argv)
         timeout: {
           type: 'number',
           requiresArg: true,
+          coerce: seconds('--timeout'),
           description: 'seconds to wait at most [default: for ever]',
         },
       }),
@@ -137,10 +160,18 @@ const parser = yargs(argv)
             requiresArg: true,
             description: 'file (0600) that keeps what the code was claimed for, to call again without a code',
           },
-          timeout: { type: 'number', requiresArg: true, default: 30, description: 'seconds for each answer' },
+          timeout: {
+            type: 'number',
+            requiresArg: true,
+            coerce: seconds('--timeout'),
+            description: `seconds for each answer [default: ${DEFAULT_CALL_LIMIT}]`,
+          },
           ...jsonFlag,
         }),
-    async (args) => run(async () => (await import('./call.js')).call(args))(),
+    async (args) =>
+      run(async () =>
+        (await import('./call.js')).call({ ...args, timeout: args.timeout ?? DEFAULT_CALL_LIMIT }),
+      )(),
   )
   .command(
     'backend',
@@ -161,6 +192,7 @@ const parser = yargs(argv)
         'token-ttl': {
           type: 'number',
           requiresArg: true,
+          coerce: seconds('--token-ttl'),
           description: 'life of a server token, seconds [default: 3600]',
         },
         faults: { type: 'boolean', description: 'serve POST /__faults, which makes it misbehave on purpose' },
@@ -168,6 +200,11 @@ const parser = yargs(argv)
       }),
     async (args) => run(async () => (await import('./backend.js')).backend(args))(),
   )
+  .middleware((args) => {
+    for (const [name, value] of Object.entries(args)) {
+      if (Array.isArray(value) && name !== '_' && !LISTS.has(name)) args[name] = lastOf(value);
+    }
+  }, true)
   .demandCommand(1, 'Say what to do.')
   .strict()
   .recommendCommands()
@@ -182,10 +219,7 @@ const parser = yargs(argv)
   .showHelpOnFail(false)
   .fail((message, error) => {
     if (error instanceof Error && !(error.name === 'YError')) throw error;
-    const wrong = message ?? error?.message ?? 'The command line is wrong.';
-    throw new EngineError('usage', wrong.replaceAll('\n', ' '), {
-      remediation: 'rc-engine --help lists the commands, rc-engine COMMAND --help their flags.',
-    });
+    throw usageError(message ?? error?.message ?? 'The command line is wrong.', argv);
   });
 
 try {

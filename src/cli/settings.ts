@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { readConfigFile } from '../adapters/config-file.js';
+import { normalizeAllowedHost } from '../adapters/target.js';
 import { EngineError } from '../protocol/errors.js';
 
 /**
@@ -21,6 +22,11 @@ const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as cons
 
 const checkListen = (value: string): string | undefined =>
   value === 'off' || value === 'stdio://' ? undefined : 'must be off or stdio://';
+
+const checkHost = (value: string): string | undefined =>
+  normalizeAllowedHost(value) === undefined
+    ? 'must be a host name, or host:port, without a scheme'
+    : undefined;
 
 const checkStore = (value: string): string | undefined =>
   value === 'none' || value === 'memory:' || /^sqlite:./.test(value)
@@ -45,6 +51,7 @@ export const START_SETTINGS = [
     name: 'allowHost',
     type: 'list',
     description: 'further https host that credentials may be sent to (repeatable)',
+    check: checkHost,
   },
   { name: 'caCert', type: 'string', description: 'PEM file of a further certificate authority' },
   {
@@ -123,13 +130,16 @@ export const variableOf = (name: string): string =>
 
 function schemaOf(setting: Setting): v.GenericSchema {
   if (setting.type === 'boolean') return v.boolean('must be true or false');
-  if (setting.type === 'list') return v.array(v.string());
+  if (setting.type === 'list') return v.array(textOf(setting), 'must be a list of texts');
   if (setting.values !== undefined) {
     return v.picklist([...setting.values], `must be ${list(setting.values)}`);
   }
-  const { check } = setting;
+  return textOf(setting);
+}
+
+function textOf({ check }: Setting): v.GenericSchema<string> {
   return v.pipe(
-    v.string(),
+    v.string('must be a text'),
     v.minLength(1, 'must not be empty'),
     v.rawCheck(({ dataset, addIssue }) => {
       const wrong = dataset.typed ? check?.(dataset.value) : undefined;
@@ -181,7 +191,7 @@ export async function resolveStartSettings(
     if (!checked.success) {
       throw new EngineError(
         'usage',
-        `${source} ${checked.issues[0]?.message ?? 'is wrong'}, not ${shown(value)}.`,
+        `${source} ${checked.issues[0]?.message ?? 'is wrong'}${notThis(checked.issues[0]?.input)}.`,
       );
     }
     merged[setting.name] = checked.output;
@@ -190,4 +200,6 @@ export async function resolveStartSettings(
   return merged as StartSettings;
 }
 
-const shown = (value: unknown): string => JSON.stringify(value) ?? String(value);
+/** That something must not be empty needs no more words. */
+const notThis = (value: unknown): string =>
+  value === '' ? '' : `, not ${(JSON.stringify(value) ?? String(value)).slice(0, 200)}`;

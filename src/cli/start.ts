@@ -19,6 +19,7 @@ export async function start(flags: StartFlags): Promise<number> {
   // Before anything is made that would be left behind.
   const signals = new Signals();
   errorOutput.json ||= process.env.RC_ENGINE_JSON === '1' || process.env.RC_ENGINE_JSON === 'true';
+  if (flags.home === '') throw new EngineError('usage', '--home must not be empty.');
   const home = locateHome(resolveHome(flags.home));
   const settings = await resolveStartSettings(flags, process.env, home.configFile);
   // Over stdio, stdout belongs to the protocol. WSA-21
