@@ -83,7 +83,8 @@ function redact(value: unknown): unknown {
 }
 
 /** Masks what is a token by its form or name; safe on text that a person wants to read. */
-function maskNamed(text: string): string {
+/** Masks what is a secret by its name or shape, and leaves long plain runs (paths, ids) readable. */
+export function maskNamed(text: string): string {
   return text
     .replace(NAMED, `$1${REDACTED}`)
     .replace(JWT, REDACTED)

@@ -1,5 +1,5 @@
 import pino, { type Logger } from 'pino';
-import { maskTokens } from '../adapters/body-preview.js';
+import { maskNamed } from '../adapters/body-preview.js';
 import { paint } from './output.js';
 
 export interface LoggerOptions {
@@ -31,7 +31,7 @@ export function createLogger(options: LoggerOptions): Logger {
     },
     {
       write: (line: string) => {
-        const safe = maskTokens(line);
+        const safe = maskNamed(line);
         process.stderr.write(pretty === undefined ? safe : pretty(safe));
       },
     },
