@@ -1,0 +1,100 @@
+/** The open link of a program under test, and the virtual clients on it. Every message of the program is acked. */
+import { FIRST_NUMBER, readServerFrame, StreamFrames } from './frames.mjs';
+
+const INITIALIZE =
+  '"method":"initialize","params":{"clientInfo":{"name":"bench","title":"Bench","version":"1.0.0"},' +
+  '"capabilities":{"experimentalApi":true}}';
+const OPEN_TIMEOUT = 60_000;
+
+/** One virtual client. */
+class Stream {
+  nextSeq = FIRST_NUMBER;
+  constructor(index) {
+    this.frames = new StreamFrames(index);
+  }
+}
+
+export class Link {
+  /** By the number in their ids. */
+  #streams = new Map();
+  #lastIndex = 0;
+  /**
+   * Set during a run: called with the stream and id of each answer (-1: it came in chunks), after its ack was
+   * queued, and with the frame, which must be looked at at once.
+   */
+  onAnswer = () => {};
+  /** Chunks of answers, before they make one. */
+  onChunk = () => {};
+  /** Answers that say only that too many requests wait. */
+  overloaded = 0;
+
+  constructor(wire, onClosed) {
+    this.wire = wire;
+    wire.onFrame = (data) => this.#take(data);
+    wire.onClose = onClosed;
+  }
+
+  get streams() {
+    return [...this.#streams.values()];
+  }
+
+  /** Opens virtual clients, at most `window` at a time. Resolves with them once all were answered. */
+  open(count, window) {
+    const opening = [];
+    let asked = 0;
+    let answered = 0;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new Error(`${answered} of ${count} virtual clients opened`)),
+        OPEN_TIMEOUT,
+      );
+      const ask = () => {
+        this.#lastIndex += 1;
+        asked += 1;
+        const stream = new Stream(this.#lastIndex);
+        this.#streams.set(this.#lastIndex, stream);
+        opening.push(stream);
+        const seq = stream.nextSeq++;
+        this.wire.send(stream.frames.message(seq, `{"id":${seq},${INITIALIZE}}`));
+      };
+      this.onAnswer = (stream, id, data) => {
+        if (id < FIRST_NUMBER) return;
+        if (data.includes('"error":{')) {
+          clearTimeout(timer);
+          reject(new Error(`initialize was refused: ${data.latin1Slice(0, 300)}`));
+          return;
+        }
+        answered += 1;
+        this.wire.send(stream.frames.message(stream.nextSeq++, '{"method":"initialized"}'));
+        if (asked < count) ask();
+        if (answered < count) return;
+        clearTimeout(timer);
+        this.onAnswer = () => {};
+        resolve(opening);
+      };
+      while (asked < Math.min(window, count)) ask();
+    });
+  }
+
+  closeStreams() {
+    for (const stream of this.#streams.values()) this.wire.send(stream.frames.closed());
+    this.#streams.clear();
+  }
+
+  #take(data) {
+    const frame = readServerFrame(data);
+    if (frame === undefined) return;
+    const stream = this.#streams.get(frame.index);
+    if (stream === undefined) return;
+    const { seqId, segmentId, segmentCount, answer } = frame;
+    if (frame.overloaded) this.overloaded += 1;
+    if (segmentId < 0) {
+      this.wire.send(stream.frames.ack(seqId));
+      if (answer >= 0) this.onAnswer(stream, answer, data);
+      return;
+    }
+    this.wire.send(stream.frames.ack(seqId, segmentId));
+    this.onChunk(stream, data);
+    if (segmentId === segmentCount - 1) this.onAnswer(stream, -1, data);
+  }
+}

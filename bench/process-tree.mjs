@@ -1,0 +1,73 @@
+/** What a process and all its descendants use. Linux reads /proc; elsewhere `ps` is asked. */
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+
+const TICK_MS = 10;
+
+function processes() {
+  return process.platform === 'linux' ? fromProc() : fromPs();
+}
+
+function fromProc() {
+  const found = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const status = readFileSync(`/proc/${name}/status`, 'utf8');
+      const field = (key) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
+      found.push({ pid: Number(name), parent: field('PPid'), rssKiB: field('VmRSS') });
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return found;
+}
+
+function fromPs() {
+  const text = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,rss='], { encoding: 'utf8' });
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [pid, parent, rssKiB] = line.trim().split(/\s+/).map(Number);
+      return { pid, parent, rssKiB };
+    });
+}
+
+function treeOf(root) {
+  const all = processes();
+  const tree = all.filter(({ pid }) => pid === root);
+  for (const member of tree) tree.push(...all.filter(({ parent }) => parent === member.pid));
+  return tree;
+}
+
+/** Resident memory of the tree, MiB. */
+export function rssMiB(root) {
+  return treeOf(root).reduce((sum, { rssKiB }) => sum + rssKiB, 0) / 1024;
+}
+
+/** Processor time that the tree has used so far, ms; undefined where it cannot be told. */
+export function cpuMs(root) {
+  if (process.platform !== 'linux') return undefined;
+  let sum = 0;
+  for (const { pid } of treeOf(root)) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      sum += (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return sum;
+}
+
+export function killTree(root, signal) {
+  for (const { pid } of treeOf(root).reverse()) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // Gone already.
+    }
+  }
+}
