@@ -82,8 +82,7 @@ function redact(value: unknown): unknown {
   );
 }
 
-/** Masks what is a token by its form or name; safe on text that a person wants to read. */
-/** Masks what is a secret by its name or shape, and leaves long plain runs (paths, ids) readable. */
+/** Masks what is a token by its form or name, and leaves plain runs (paths, ids) readable. */
 export function maskNamed(text: string): string {
   return text
     .replace(NAMED, `$1${REDACTED}`)
