@@ -1,0 +1,119 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { flagOf, START_SETTINGS, variableOf } from '../../src/cli/settings.js';
+import type { CliResult } from '../support/cli.js';
+import { it, type Lab } from '../support/lab.js';
+
+/** A mistake in each setting, and what the message must say is allowed. Other sources: test/cli/settings.test.ts */
+const MISTAKES: Readonly<Record<string, readonly [string, RegExp]>> = {
+  authFile: ['', /must not be empty/],
+  baseUrl: ['https://chatgpt.com.evil.com/', /Allowed are https to chatgpt\.com/],
+  allowHost: ['https://my.host/', /must be a host name, or host:port/],
+  caCert: ['/does/not/exist.pem', /cannot be read/],
+  listen: ['ws://127.0.0.1:0', /must be off or stdio:\/\//],
+  remoteControl: ['maybe', /must be on, off or preference/],
+  clientName: ['', /must not be empty/],
+  authStartup: ['later', /must be ready or recoverable/],
+  onConflict: ['fight', /must be wait, reenroll or exit/],
+  store: ['postgres://x', /must be sqlite:PATH, memory: or none/],
+  logLevel: ['loud', /must be silent, error, warn, info, debug or trace/],
+  logFormat: ['xml', /must be pretty or json/],
+};
+/** Settings whose value is checked where it is used; the message names the value. */
+const NAMED_BY_VALUE = new Set(['baseUrl', 'caCert']);
+
+function expectMistake(result: CliResult, source: RegExp, allowed: RegExp): void {
+  expect(result.code, result.stderr).toBe(2);
+  expect(result.stderr).toMatch(/^rc-engine: /);
+  expect(result.stderr).toMatch(source);
+  expect(result.stderr).toMatch(allowed);
+  expect(result.stderr, 'a stack trace').not.toMatch(/^\s+at /m);
+  expect(result.stdout).toBe('');
+}
+
+async function start(lab: Lab, args: string[], env: NodeJS.ProcessEnv = {}): Promise<CliResult> {
+  await lab.signIn();
+  return lab.cli(['start', '--home', lab.home, ...args], env);
+}
+
+describe('one mistake in each setting ends the start with code 2, naming its source and what is allowed', () => {
+  it('covers every setting that has a value', () => {
+    const names = START_SETTINGS.filter(({ type }) => type !== 'boolean').map(({ name }) => name);
+    expect(Object.keys(MISTAKES).sort()).toEqual(names.sort());
+  });
+
+  it.for(Object.entries(MISTAKES))('%s', async ([name, [text, allowed]], { lab }) => {
+    const flag = `--${flagOf(name)}`;
+    const source = new RegExp(NAMED_BY_VALUE.has(name) ? text : flag);
+    expectMistake(await start(lab, [`${flag}=${text}`]), source, allowed);
+  });
+});
+
+describe('other mistakes of a new user', () => {
+  it('no command, an unknown one, an unknown flag, one without its value, one argument too many', async ({
+    lab,
+  }) => {
+    expectMistake(await lab.cli([]), /Say what to do/, /rc-engine --help/);
+    expectMistake(await lab.cli(['strat']), /no command strat/, /Did you mean start\?/);
+    expectMistake(await start(lab, ['--bas-url', 'x']), /no flag --bas-url/, /Did you mean --base-url\?/);
+    expectMistake(await start(lab, ['--listen']), /following: listen/, /rc-engine --help/);
+    expectMistake(await start(lab, ['now']), /Unknown argument: now/, /rc-engine --help/);
+    expectMistake(await lab.cli(['start', '--home', '']), /--home/, /must not be empty/);
+  });
+
+  it('help works as a word, as a flag, and for each command', async ({ lab }) => {
+    for (const args of [['--help'], ['help'], ['help', 'start'], ['start', '--help'], ['wait', '-h']]) {
+      const { code, stdout, stderr } = await lab.cli(args);
+      expect({ code, stderr }, args.join(' ')).toEqual({ code: 0, stderr: '' });
+      expect(stdout).toMatch(/Options:/);
+    }
+    const { stdout } = await lab.cli(['start', '--help']);
+    for (const { name } of START_SETTINGS) expect(stdout.replace(/\s+/g, ' ')).toContain(variableOf(name));
+  });
+
+  it('a flag given again replaces what it said before; --allow-host grows', async ({ lab }) => {
+    const { stderr } = await start(lab, [
+      ...['--base-url', 'http://one.test', '--base-url', 'http://two.test'],
+      ...['--allow-host', 'a.test', '--allow-host', 'b.test'],
+    ]);
+    expect(stderr).toMatch(/two\.test\/ is refused.*now: a\.test, b\.test/);
+  });
+
+  it.for([
+    ['not JSON', '{"json": tru', /line 1, column 10/],
+    ['no object', '[]', /must hold an object/],
+    ['an unknown key', '{"baseURL": "x"}', /did you mean "baseUrl"\?/],
+  ] as const)('the configuration file is wrong: %s', async ([, text, allowed], { lab }) => {
+    await mkdir(lab.home, { recursive: true });
+    await writeFile(join(lab.home, 'config.json'), text);
+    expectMistake(await start(lab, []), /config\.json/, allowed);
+  });
+
+  it('--json, however it is given, says it on stdout as well', async ({ lab }) => {
+    const mistake = ['--listen', 'x'];
+    for (const result of [
+      await start(lab, ['--json', ...mistake]),
+      await start(lab, mistake, { RC_ENGINE_JSON: '1' }),
+    ]) {
+      expect(result.code).toBe(2);
+      expect(JSON.parse(result.stdout)).toEqual({
+        type: 'error',
+        code: 'usage',
+        message: '--listen must be off or stdio://, not "x".',
+        hint: expect.any(String),
+      });
+    }
+  });
+
+  it('a home that is a file, or cannot be made', async ({ lab }) => {
+    const file = join(lab.folder, 'file');
+    await writeFile(file, '');
+    for (const home of [file, join(file, 'below')]) {
+      const { code, stderr } = await lab.cli(['start', '--home', home]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(`${home}/config.json cannot be read: `);
+      expect(stderr).not.toMatch(/^\s+at /m);
+    }
+  });
+});
