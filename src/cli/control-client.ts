@@ -5,6 +5,8 @@ import { LineConnection } from '../adapters/line-connection.js';
 import { VERSION } from '../engine/version.js';
 import { EngineError } from '../protocol/errors.js';
 import { isRecord } from '../protocol/jsonrpc.js';
+import { Message } from '../protocol/message.js';
+import { isReason } from '../protocol/reasons.js';
 
 const ANSWER_LIMIT = 10_000;
 
@@ -44,6 +46,15 @@ function open(path: string): Promise<net.Socket> {
   });
 }
 
+/** The engine says why in `data`; what to do about it is in the table of reasons. */
+function refusalOf(error: Readonly<Record<string, unknown>>): EngineError {
+  const reason = isRecord(error.data) ? error.data.reason : undefined;
+  const message = String(error.message);
+  return typeof reason === 'string' && isReason(reason)
+    ? new EngineError(reason, message)
+    : new EngineError('remoteRefused', message, { remediation: '' });
+}
+
 interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: EngineError) => void;
@@ -67,7 +78,7 @@ function serve(socket: net.Socket): ControlClient {
   };
   const lines = new LineConnection(socket, socket, {
     onLine: (line) => {
-      const message: unknown = JSON.parse(line);
+      const message = Message.fromText(line)?.value;
       if (!isRecord(message)) return;
       if (typeof message.method === 'string') {
         for (const listener of listeners) listener(message.method, message.params);
@@ -75,7 +86,7 @@ function serve(socket: net.Socket): ControlClient {
       }
       const waiting = settle(message.id);
       if (isRecord(message.error)) {
-        waiting?.reject(new EngineError('remoteRefused', String(message.error.message), { remediation: '' }));
+        waiting?.reject(refusalOf(message.error));
       } else waiting?.resolve(message.result);
     },
     onTooLong: () => {},

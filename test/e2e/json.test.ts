@@ -156,11 +156,12 @@ describe('exit codes of rc-engine start', () => {
   it.for(['throw new Error', 'Promise.reject'])(
     '70: a fault that nobody expected (%s)',
     async (how, { lab }) => {
-      await lab.signIn();
-      const fault = `setTimeout(() => { ${how}('boom') }, 700)`;
-      const engine = await lab.start([], {
+      // A fault on demand, from outside of the program.
+      const fault = `process.on('SIGUSR2', () => { ${how}('boom') })`;
+      const engine = await lab.connected([], {
         NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(fault)}`,
       });
+      engine.child.kill('SIGUSR2');
       const { code, stderr } = await engine.exited;
       expect(code).toBe(70);
       expect(of(engine.lines, 'error')).toEqual([
