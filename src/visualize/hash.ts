@@ -8,10 +8,7 @@ import { walk } from './walk.js';
  */
 export function chartHash(machine: AnyStateMachine): string {
   const { id, states, edges } = walk(machine);
-  return createHash('sha256')
-    .update(canonicalJson({ id, states, edges }))
-    .digest('hex')
-    .slice(0, 12);
+  return createHash('sha256').update(canonicalJson({ id, states, edges })).digest('hex').slice(0, 12);
 }
 
 /** JSON with the members of every object in alphabetical order. */

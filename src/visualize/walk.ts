@@ -7,6 +7,8 @@ export interface ChartState {
   /** Unique in the chart, as `remoteControl.active.connecting`. */
   readonly id: string;
   readonly key: string;
+  /** Keys from the chart's child down to this one; empty for the chart itself. */
+  readonly path: readonly string[];
   readonly kind: StateKind;
   /** Null for the chart itself. */
   readonly parent: string | null;
@@ -84,6 +86,7 @@ function stateOf(node: AnyStateNode): ChartState {
   return {
     id: node.id,
     key: node.key,
+    path: node.path,
     kind: node.type,
     parent: node.parent?.id ?? null,
     initial: node.type === 'compound' ? (node.initial.target[0]?.id ?? null) : null,
