@@ -102,6 +102,8 @@ export function createRequester(options: RequesterOptions): Requester {
         warmUp(),
         dialer.agentFor(call.url, limit.signal),
       ]);
+      // The client destroys the body of a call that was given up before, and nobody listens to that body yet.
+      limit.signal.throwIfAborted();
       response = await fetch(call.url, {
         method: call.method,
         headers: {

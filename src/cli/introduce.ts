@@ -51,8 +51,8 @@ async function pairingCode(engine: Engine): Promise<string | undefined> {
     const { pairingCode, manualPairingCode } = await engine.pair({ manualCode: true });
     return manualPairingCode ?? pairingCode;
   } catch (error) {
-    if (!(error instanceof Error) || error instanceof EngineError) throw error;
-    return undefined;
+    if (error instanceof EngineError) return undefined;
+    throw error;
   }
 }
 

@@ -308,7 +308,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     running.dialer.close();
     await (await this.#control?.catch(() => undefined))?.close();
     // A store that another process holds locked must not keep the engine from ending. RC-46
-    await within(running.store.close(), this.#timing.shutdownTimeout);
+    await within(running.store.close(), this.#timing.shutdownTimeout / 4);
     await running.lock.release();
   }
 
@@ -316,7 +316,12 @@ export class Engine extends EventEmitter<EngineEvents> {
   async #drain(): Promise<void> {
     const running = this.#up;
     for (const client of this.#localClients) client.close(CLOSE_GOING_AWAY, 'the engine stops');
-    await Promise.all([running.host.settled(), running.store.flush(), running.appServer.close()]);
+    await Promise.all([
+      running.host.settled(),
+      // What a locked store cannot take in time it will not take: the rest of the time is for its closing.
+      within(running.store.flush(), this.#timing.shutdownTimeout / 2),
+      running.appServer.close(),
+    ]);
   }
 
   #ended(failure: Failure | null): void {
