@@ -37,16 +37,17 @@ describe('a usable sign-in', () => {
     const rig = await rigIn('active.loadingAuth.reloading');
     await rig.answer('loadAuth', usable());
     expect(rig.state).toBe('active.loadingEnrollment.reading');
+    expect(rig.desk.lastInput('loadEnrollment')).toMatchObject({ accountId: 'anna' });
   });
 
   it.each([
-    ['a sign-in', { type: 'AUTH.CHANGED', account: ANNA }],
-    ['enable', { type: 'ENABLE', by: 'request', durable: false }],
-    ['a wake-up', { type: 'WAKE' }],
-  ] as const)('RC-26: %s ends the waiting at once', async (_, event) => {
+    ['a sign-in', { type: 'AUTH.CHANGED', account: ANNA }, 'authChanged'],
+    ['enable', { type: 'ENABLE', by: 'request', durable: false }, 'enabled'],
+    ['a wake-up', { type: 'WAKE' }, 'authMissing'],
+  ] as const)('RC-26: %s ends the waiting at once', async (_, event, reason) => {
     const rig = await rigIn('active.awaitingAuth.missing');
     await rig.send(event);
-    expect(rig.state).toBe('active.loadingAuth.reading');
+    expect(rig.shown).toEqual(['active.loadingAuth.reading', 'connecting', reason]);
     await rig.answer('loadAuth', usable());
     expect(rig.state).toBe('active.loadingEnrollment.reading');
   });
@@ -56,6 +57,13 @@ describe('a usable sign-in', () => {
     await rig.send({ type: 'ENABLE', by: 'start', durable: false });
     await rig.fail('loadAuth');
     expect(rig.shown).toEqual(['active.loadingAuth.reloading', 'connecting', 'engineFault']);
+    await rig.fail('loadAuth');
+    expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'engineFault']);
+    await rig.send({ type: 'WAKE' });
+    await rig.answer('loadAuth', unusable(rig));
+    await rig.answer('loadAuth', unusable(rig));
+    expect(rig.report.reason).toBe('authMissing');
+    await rig.timeInState();
     await rig.fail('loadAuth');
     expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'engineFault']);
   });
@@ -79,6 +87,12 @@ describe('a usable sign-in', () => {
     await rig.send({ type: 'AUTH.CHANGED', account: null });
     expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
     expect(rig.dropped).toEqual(['authMissing']);
+    expect(rig.context).toMatchObject({
+      account: null,
+      enrollment: 'unknown',
+      token: null,
+      keptServerId: null,
+    });
     await rig.timeInState();
     await rig.answer('loadAuth', unusable(rig));
     expect(rig.state).toBe('active.awaitingAuth.missing');
@@ -104,7 +118,7 @@ describe('the account that the backend refused', () => {
   it('RC-28: the same after a refused enrollment', async () => {
     const rig = await rigIn('active.enrolling.requesting');
     await rig.answer('enroll', { kind: 'unauthorized', failure: rig.failure('backendUnauthorized') });
-    expect(rig.state).toBe('active.recoveringAuth');
+    expect(rig.shown).toEqual(['active.recoveringAuth', 'connecting', 'backendUnauthorized']);
     await rig.answer('recoverAuth', { kind: 'recovered', account: ANNA_2 });
     await rig.timeInState();
     expect(rig.desk.lastInput('enroll')).toEqual({ account: ANNA_2 });
@@ -188,7 +202,8 @@ describe('another account', () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'DISABLE', durable: false });
     await rig.signIn(BERT);
-    expect(rig.state).toBe('active.loadingEnrollment.reading');
+    expect(rig.shown).toEqual(['active.loadingEnrollment.reading', 'connecting', 'authChanged']);
+    expect(rig.dropped).toEqual(['disabled', 'authChanged']);
     expect(rig.desk.lastInput('loadEnrollment')).toMatchObject({ accountId: 'bert' });
   });
 
@@ -217,7 +232,7 @@ describe('another account', () => {
     const rig = await rigIn('active.awaitingAuth.refused');
     await rig.send({ type: 'AUTH.CHANGED', account: null });
     expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
-    expect(rig.report.accountId).toBeNull();
+    expect([rig.report.accountId, rig.dropped]).toEqual([null, ['authMissing']]);
   });
 });
 

@@ -84,6 +84,7 @@ describe('an identity that pairing found lost', () => {
       await lost(rig, 'S1');
       await lost(rig, 'S1');
       expect(rig.state).toBe('active.reenrolling');
+      expect(rig.report.reason).toBe(state === 'active.reenrolling' ? 'serverGone' : 'backendNotFound');
       expect(rig.desk.open).toEqual(['clearEnrollment']);
       expect(rig.desk.count('clearEnrollment')).toBe(state === 'active.reenrolling' ? cleared : cleared + 1);
       expect(rig.context.sinceProof.identityLosses).toBe(1);
@@ -95,7 +96,7 @@ describe('an identity that pairing found lost', () => {
     const rig = await rigIn('active.awaitingAuth.refused');
     await lost(rig, 'S1');
     expect(rig.shown).toEqual(['active.awaitingAuth.refused', 'connecting', 'authRejected']);
-    expect(rig.report.environmentId).toBeNull();
+    expect([rig.report.environmentId, rig.dropped.length]).toEqual([null, 1]);
     await rig.timeInState();
     await rig.answer('loadAuth', { kind: 'usable', account: { accountId: 'anna', generation: 3 } });
     expect(rig.state).toBe('active.enrolling.requesting');

@@ -64,7 +64,7 @@ describe('a lost identity', () => {
   it('RC-20: a refresh that answers 404 does the same', async () => {
     const rig = await rigIn('active.refreshing');
     await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
-    expect(rig.state).toBe('active.reenrolling');
+    expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'backendNotFound']);
   });
 
   it('RC-20: a backend that loses each new identity is not hammered', async () => {

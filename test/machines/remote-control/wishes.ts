@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ANNA, BERT, MINUTE, Rig, S1 } from './rig.js';
+import { ANNA, BERT, MINUTE, Rig, type RigOptions, S1 } from './rig.js';
 import { rigIn, WAYS } from './ways.js';
+
+const none = async () => undefined;
 
 const TARGET_REFUSED = {
   ok: false,
@@ -67,6 +69,86 @@ describe('what a request needs', () => {
   });
 });
 
+describe('who asked', () => {
+  /** What a request that came by this way does without a sign-in, and which wish it left. */
+  const WAYS_TO_ASK: [string, RigOptions, (rig: Rig) => Promise<void>][] = [
+    ['from idle', {}, none],
+    ['and waited for the client name', { clientName: undefined }, none],
+    [
+      'while the name was awaited to resolve the preference',
+      { clientName: undefined },
+      (rig) => rig.send({ type: 'RESOLVE_PREFERENCE' }),
+    ],
+    ['while the preference was resolved', {}, (rig) => rig.send({ type: 'RESOLVE_PREFERENCE' })],
+  ];
+
+  it.each(WAYS_TO_ASK)(
+    'ACC-69, RC-44: a request %s is on trial, and its wish is kept',
+    async (_, options, before) => {
+      const rig = new Rig(options);
+      await before(rig);
+      await rig.send({ type: 'ENABLE', by: 'request', durable: true });
+      if (options.clientName === undefined && 'clientName' in options) {
+        await rig.send({ type: 'CLIENT.NAMED', name: 'editor' });
+      }
+      expect(rig.shown).toEqual(['active.loadingAuth.reading', 'connecting', 'enabled']);
+      for (let times = 0; times < 2; times += 1) {
+        await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+      }
+      expect(rig.state).toBe('idle');
+      expect(rig.context.preference).toBe('on');
+    },
+  );
+
+  it.each([
+    ['resolving', {}],
+    ['resolving after the client name', { clientName: undefined }],
+  ] as const)(
+    'RC-27: %s is the start of the engine, also after a request that was refused',
+    async (_, options) => {
+      const rig = new Rig({ ...options, authStartup: 'ready' });
+      if ('clientName' in options) await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+      if ('clientName' in options) await rig.send({ type: 'DISABLE', durable: false });
+      else {
+        await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+        await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+        await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+      }
+      await rig.send({ type: 'RESOLVE_PREFERENCE' });
+      await rig.send({ type: 'CLIENT.NAMED', name: 'editor' });
+      await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+      expect(rig.state).toBe('stopping');
+    },
+  );
+
+  it('RC-25: switching on starts the ladder over', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    for (let round = 0; round < 3; round += 1) {
+      await rig.refuseDial('failed');
+      await rig.timeInState();
+    }
+    await rig.send({ type: 'DISABLE', durable: false });
+    await rig.signIn();
+    await rig.refuseDial('failed');
+    expect(await rig.timeInState()).toBe(750);
+  });
+
+  it.each(['enable', 'the stored preference'])(
+    'RC-25: so does %s after a store that could not be read',
+    async (how) => {
+      const rig = await rigIn('resolvingPreference.waitingForStore');
+      await rig.timeInState();
+      if (how === 'enable') await rig.send({ type: 'ENABLE', by: 'start', durable: false });
+      else await rig.load(S1, 'on');
+      await rig.answer('loadAuth', { kind: 'usable', account: ANNA });
+      await rig.load();
+      await rig.answer('refresh', { kind: 'other', failure: rig.failure('backendRefused') });
+      expect(await rig.timeInState()).toBe(750);
+    },
+  );
+});
+
 describe('the stored preference', () => {
   it.each([
     ['on', S1, 'active.loadingAuth.reading', 'connecting', 'enabled'],
@@ -127,6 +209,7 @@ describe('the stored preference', () => {
     for (const state of ['resolvingPreference.waitingForStore', 'resolvingPreference.readingPreference']) {
       const rig = await rigIn(state);
       await rig.send({ type: 'AUTH.CHANGED', account: BERT });
+      expect(rig.shown).toEqual(['resolvingPreference.readingAccount', 'disabled', 'authChanged']);
       await rig.answer('loadAuth', { kind: 'usable', account: BERT });
       expect(rig.desk.lastInput('loadEnrollment')).toMatchObject({ accountId: 'bert' });
     }
