@@ -150,7 +150,12 @@ class Signals {
 
   constructor() {
     const onSignal = (signal: NodeJS.Signals) => {
-      if (this.asked) process.exit(signal === 'SIGINT' ? 130 : 143);
+      if (this.asked) {
+        // Dies by the signal: an ordinary exit would wait for threads, such as one that waits for a database.
+        process.removeAllListeners(signal);
+        process.kill(process.pid, signal);
+        return;
+      }
       this.asked = true;
       this.onFirst();
     };

@@ -164,7 +164,10 @@ export class Engine extends EventEmitter<EngineEvents> {
   async #lay(home: Home, target: ParsedTarget): Promise<Running> {
     const options = this.#options;
     const caCertPem = options.caCert === undefined ? undefined : readCaCert(options.caCert);
-    const store = openEnrollmentStore(options.store ?? home.storeUrl, { now: this.#env.now });
+    const store = openEnrollmentStore(options.store ?? home.storeUrl, {
+      now: this.#env.now,
+      busyTimeoutMs: STORE_BUSY_TIMEOUT,
+    });
     store.prepare();
     const locking = acquireHomeLock(home, {
       version: VERSION,
@@ -382,6 +385,9 @@ async function within(task: Promise<void>, limit: number): Promise<void> {
   await Promise.race([task, late]);
   clearTimeout(timer);
 }
+
+/** A thread that waits inside SQLite holds up the end of the process: less than a shutdown may take, ms. RC-46 */
+const STORE_BUSY_TIMEOUT = 2_000;
 
 const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };
 
