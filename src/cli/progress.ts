@@ -31,7 +31,7 @@ export class Progress {
       this.#stream.write(`${line}\n`);
       return;
     }
-    const width = Math.max(this.#stream.columns ?? 80, 20);
+    const width = Math.max(this.#stream.columns || 80, 20);
     this.#stream.write(`\r\u001b[2K${cut(line, width - 1)}`);
     this.#open = true;
     // What a person has to read stays.
