@@ -1,5 +1,5 @@
 import { locateHome, resolveHome } from '../adapters/home.js';
-import { createEngine, type Engine } from '../engine/engine.js';
+import { createEngine, type Engine, endError } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
 import { VERSION } from '../engine/version.js';
 import { EngineError } from '../protocol/errors.js';
@@ -71,8 +71,9 @@ async function run(signals: Signals, settings: StartSettings, options: EngineOpt
   const ended = new Promise<number>((resolve) => {
     engine.once('stopped', (failure) => {
       // Until it runs, a failure is what `start` rejects with.
-      if (failure !== null && running) printError(new EngineError(failure.reason, failure.message));
-      resolve(failure === null ? EXIT.ok : EXIT.failed);
+      const error = failure === null ? undefined : endError(failure);
+      if (error !== undefined && running) printError(error);
+      resolve(error === undefined ? EXIT.ok : exitCodeOf(error));
     });
     engine.once('fault', (error) => {
       printError(error);

@@ -148,8 +148,10 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     }),
     savePreference: async (preference) => {
       const { context } = actor.getSnapshot();
-      if (context.account === null) return 'accountUnknown';
-      return store.savePreference(keyOf(context), preference);
+      // Off since the start, nobody has asked yet whose wish this is. RC-44
+      const accountId = context.account?.accountId ?? (await accountIdOf(account));
+      if (accountId === undefined || context.clientName === undefined) return 'accountUnknown';
+      return store.savePreference({ ...keyOf(context), accountId }, preference);
     },
   });
   if ((options.remoteControl ?? 'on') !== 'off') warmUp(http);
@@ -180,6 +182,11 @@ function inputOf({ options, env, timing, target, store }: Foundations, name: str
     authStartup: options.authStartup ?? (onlyTransport ? 'ready' : 'recoverable'),
     onConflict: options.onConflict ?? 'wait',
   };
+}
+
+async function accountIdOf(account: AccountPort): Promise<string | undefined> {
+  const loaded = await account.load();
+  return loaded.kind === 'usable' ? loaded.account.accountId : undefined;
 }
 
 /** Modules that the first connection needs are loaded while the disk is read. */

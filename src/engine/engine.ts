@@ -260,7 +260,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     );
     if (settled.status === 'active') return;
     await this.stop();
-    if (settled.output?.failure) throw startError(settled.output.failure);
+    if (settled.output?.failure) throw endError(settled.output.failure);
   }
 
   #serveStdio(): void {
@@ -393,10 +393,10 @@ const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };
 
 let connections = 0;
 
-function startError(failure: Failure): EngineError {
-  if (failure.reason.startsWith('auth')) {
-    return new EngineError('authRequired', `${failure.message} Remote control is the only transport here.`);
-  }
+/** Why an engine ended by itself, as an error for people. */
+export function endError(failure: Failure): EngineError {
+  // A start that needs a sign-in has found none, at once or later (over stdio, when the client has named itself). RC-27
+  if (failure.reason.startsWith('auth')) return new EngineError('authRequired', failure.message);
   return new EngineError(failure.reason, failure.message);
 }
 
