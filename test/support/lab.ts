@@ -133,6 +133,24 @@ export class Lab {
     return (await this.ask('engine/status/read')) as never;
   }
 
+  /** Waits until the running engine reports this; fails with what it reports instead. */
+  async reached(wanted: Json, limitMs = 10_000): Promise<Json> {
+    const client = await this.control();
+    const limit = Date.now() + limitMs;
+    for (;;) {
+      const { remoteControl } = (await client.call('engine/status/read', {})).result as {
+        remoteControl: Json;
+      };
+      const there = Object.entries(wanted).every(([key, value]) => remoteControl[key] === value);
+      if (there || Date.now() > limit) {
+        client.close();
+        expect(remoteControl).toMatchObject(wanted);
+        return remoteControl;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   requests(route: string): number {
     return this.#backend?.events.filter(({ kind, detail }) => kind === 'request' && detail.route === route)
       .length as number;

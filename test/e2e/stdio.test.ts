@@ -1,0 +1,227 @@
+import { describe, expect } from 'vitest';
+import type { CliProcess } from '../support/cli.js';
+import { LineClient } from '../support/control.js';
+import { it, type Json, type Lab } from '../support/lab.js';
+import { storedRecords } from '../support/sqlite.js';
+
+interface Stdio {
+  readonly engine: CliProcess;
+  readonly client: LineClient;
+}
+
+/** An engine whose local client is this test. */
+async function stdio(lab: Lab, args: readonly string[] = []): Promise<Stdio> {
+  const engine = await lab.start(['--listen', 'stdio://', ...args], {}, false);
+  const { stdin, stdout } = engine.child;
+  const client = new LineClient(
+    stdout,
+    (line) => stdin.write(line),
+    () => stdin.end(),
+  );
+  return { engine, client };
+}
+
+const connected = (client: LineClient) =>
+  client.notification('remoteControl/status/changed', ({ status }) => status === 'connected');
+
+describe('rc-engine start --listen stdio://', () => {
+  it('RC-46: stdout is JSON-RPC alone, one message a line; the end of stdin ends it with 0', async ({
+    lab,
+  }) => {
+    await lab.signIn();
+    // Neither --json nor a log on stderr changes what stdout is.
+    const { engine, client } = await stdio(lab, ['--json', '--log-level', 'debug']);
+    const result = await client.initialize('tester');
+    expect(result).toMatchObject({ userAgent: expect.stringContaining('tester/'), codexHome: lab.home });
+    await connected(client);
+    expect((await client.call('no/such/method')).error).toMatchObject({ code: -32601 });
+    client.close();
+    const { code, stdout, stderr } = await engine.exited;
+    expect(code).toBe(0);
+    for (const line of stdout.trimEnd().split('\n')) {
+      const message = JSON.parse(line) as Json;
+      expect('id' in message || 'method' in message, line).toBe(true);
+      expect('type' in message, line).toBe(false);
+    }
+    expect(stderr).toMatch(/"reason":"connected"/);
+    expect((await lab.cli(['status', '--home', lab.home])).code).toBe(5);
+  });
+
+  it('RC-42: one status/changed right after initialize, then one at each change', async ({ lab }) => {
+    await lab.signIn();
+    const { client } = await stdio(lab, ['--client-name', 'given']);
+    // What comes before initialize is no status.
+    await lab.backend();
+    await client.initialize();
+    await connected(client);
+    const [answer, first] = client.messages;
+    expect(answer).toMatchObject({ id: 't1', result: expect.any(Object) });
+    expect(first).toMatchObject({
+      method: 'remoteControl/status/changed',
+      params: {
+        status: expect.any(String),
+        serverName: expect.any(String),
+        installationId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      },
+    });
+    const read = await client.call('remoteControl/status/read', {});
+    const changes = client.messages.filter(({ method }) => method === 'remoteControl/status/changed');
+    expect(read.result).toEqual(changes.at(-1)?.params);
+    const said = changes.map(({ params }) => JSON.stringify(params));
+    expect(said.every((status, index) => status !== said[index - 1])).toBe(true);
+  });
+
+  it("RC-45: waits for the first client's name, which picks the enrollment", async ({ lab }) => {
+    await lab.signIn();
+    const { engine, client } = await stdio(lab);
+    expect((await client.call('remoteControl/status/read', {})).error).toMatchObject({
+      message: 'Not initialized',
+    });
+    expect(lab.requests('enroll')).toBe(0);
+    const { remoteControl } = await lab.status();
+    expect(remoteControl).toMatchObject({
+      state: 'awaitingClientName.toEnable',
+      reason: 'clientNameAwaited',
+    });
+    await client.initialize('first');
+    const status = (await connected(client)).params as Json;
+    await engine.stop();
+    // Another name has another identity; the same name has its own again; a flag says it up front.
+    const second = await stdio(lab);
+    await second.client.initialize('second');
+    const other = (await connected(second.client)).params as Json;
+    expect(other.environmentId).not.toBe(status.environmentId);
+    await second.engine.stop();
+    const third = await lab.start(['--client-name', 'first']);
+    expect((await third.connected()).environmentId).toBe(status.environmentId);
+    expect(lab.requests('enroll')).toBe(2);
+  });
+
+  it('RC-27: without a sign-in it serves the client and waits, and says which it is', async ({ lab }) => {
+    const { engine, client } = await stdio(lab);
+    await client.initialize();
+    const status = (await client.call('remoteControl/status/read', {})).result;
+    expect(status).toMatchObject({ status: 'connecting', environmentId: null });
+    expect((await lab.status()).remoteControl).toMatchObject({ reason: 'authMissing' });
+    await lab.signIn();
+    await connected(client);
+    expect(engine.running).toBe(true);
+  });
+
+  it('RC-27: --auth-startup ready makes it fail all the same', async ({ lab }) => {
+    const { engine, client } = await stdio(lab, ['--auth-startup', 'ready']);
+    client.send({ id: 1, method: 'initialize', params: { clientInfo: { name: 'x', version: '1' } } });
+    const { code, stderr } = await engine.exited;
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/nobody is signed in/);
+  });
+
+  it('ACC-6: what is no JSON-RPC is skipped, and harms nobody', async ({ lab }) => {
+    await lab.signIn();
+    const { client } = await stdio(lab);
+    for (const junk of [
+      '',
+      'no JSON',
+      '[1,2]',
+      '"text"',
+      '{"id":{}}',
+      '{"result":1}',
+      '\u0000',
+      '{"id":1,',
+    ]) {
+      client.sendText(junk);
+    }
+    client.sendText('x'.repeat(17 * 1024 * 1024));
+    await client.initialize();
+    expect((await client.call('engine/echo', { payload: 'ü' })).result).toEqual({ payload: 'ü' });
+  });
+
+  it('a client that does not read holds up only itself, and a second start names the first', async ({
+    lab,
+  }) => {
+    await lab.signIn();
+    const { engine, client } = await stdio(lab);
+    await client.initialize();
+    await connected(client);
+    engine.child.stdout.pause();
+    const payload = 'x'.repeat(64 * 1024);
+    for (let n = 0; n < 200; n += 1) client.send({ id: n, method: 'engine/echo', params: { payload } });
+    expect((await lab.status()).remoteControl.status).toBe('connected');
+    const second = await lab.cli(['start', '--home', lab.home, '--base-url', await lab.baseUrl()]);
+    expect(second).toMatchObject({ code: 4, stderr: expect.stringContaining(`pid ${engine.child.pid}`) });
+    engine.child.stdout.resume();
+    await client.message(({ id }) => id === 199, 'last answer');
+  });
+});
+
+describe('RC-44: --remote-control preference', () => {
+  const preference = (lab: Lab) => stdio(lab, ['--remote-control', 'preference', '--client-name', 'app']);
+  const settled = (lab: Lab, reason: string) =>
+    lab.reached({ reason, status: 'disabled', environmentId: null });
+
+  it('unset is off; a durable enable is remembered, a durable disable too, ephemeral ones are not', async ({
+    lab,
+  }) => {
+    await lab.signIn();
+    const first = await preference(lab);
+    await first.client.initialize();
+    await settled(lab, 'preferenceUnset');
+    expect(lab.requests('enroll')).toBe(0);
+    await first.client.call('remoteControl/enable', { ephemeral: true });
+    await connected(first.client);
+    await first.engine.stop();
+
+    const second = await preference(lab);
+    await second.client.initialize();
+    await settled(lab, 'preferenceUnset');
+    expect((await second.client.call('remoteControl/enable', {})).result).toMatchObject({
+      environmentId: expect.any(String),
+    });
+    await connected(second.client);
+    await second.engine.stop();
+
+    const third = await preference(lab);
+    await third.client.initialize();
+    await connected(third.client);
+    await third.client.call('remoteControl/disable', { ephemeral: true });
+    await third.engine.stop();
+
+    const fourth = await preference(lab);
+    await fourth.client.initialize();
+    await connected(fourth.client);
+    expect((await fourth.client.call('remoteControl/disable', {})).result).toMatchObject({
+      status: 'disabled',
+      environmentId: null,
+    });
+    await fourth.engine.stop();
+
+    const fifth = await preference(lab);
+    await fifth.client.initialize();
+    await settled(lab, 'preferenceOff');
+    await fifth.engine.stop();
+    expect(lab.requests('enroll')).toBe(1);
+    expect(await storedRecords(`${lab.home}/rc-engine.sqlite`)).toEqual([
+      expect.objectContaining({ preference: 'off' }),
+    ]);
+  });
+
+  it('a durable disable holds although remote control was off, and its account never asked for', async ({
+    lab,
+  }) => {
+    await lab.signIn();
+    const first = await stdio(lab, ['--client-name', 'app']);
+    await first.client.initialize();
+    await connected(first.client);
+    await first.client.call('remoteControl/enable', {});
+    await first.engine.stop();
+    const second = await stdio(lab, ['--no-remote-control', '--client-name', 'app']);
+    await second.client.initialize();
+    expect((await second.client.call('remoteControl/disable', {})).result).toMatchObject({
+      status: 'disabled',
+    });
+    await second.engine.stop();
+    const third = await preference(lab);
+    await third.client.initialize();
+    await settled(lab, 'preferenceOff');
+  });
+});
