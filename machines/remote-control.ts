@@ -106,7 +106,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           on: {
             'CLIENT.NAMED': {
               target: '#remoteControl.active',
-              actions: ['noteClientName', 'startOver', because('enabled')],
+              actions: ['noteClientName', because('enabled')],
             },
             ENABLE: { description: 'It will go on already; only the wish is new.', actions: 'noteWish' },
           },

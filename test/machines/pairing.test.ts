@@ -67,7 +67,13 @@ class Rig {
   }
 
   async refuse(kind: 'unauthorized' | 'notFound' | 'other' | 'transient'): Promise<void> {
-    await this.desk.answer('requestCode', { kind, failure: this.failure('pairingFailed') });
+    const reasons = {
+      unauthorized: 'tokenRejected',
+      notFound: 'backendNotFound',
+      other: 'pairingFailed',
+      transient: 'backendUnavailable',
+    } as const;
+    await this.desk.answer('requestCode', { kind, failure: this.failure(reasons[kind]) });
   }
 
   async grant(life = TEN_MINUTES): Promise<void> {
@@ -146,12 +152,13 @@ describe('asking for a code', () => {
     async (kind) => {
       const rig = await rigIn('starting.requesting');
       await rig.refuse('unauthorized');
-      expect(rig.state).toBe('starting.renewingToken');
+      expect(rig.shown).toEqual(['starting.renewingToken', 'tokenRejected', 'tokenRejected']);
       expect(rig.desk.lastInput('ensureToken')).toEqual({ fresh: true });
       await rig.desk.answer('ensureToken', ready);
       expect(rig.desk.lastInput('requestCode')).toEqual({ manual: true });
       await rig.refuse(kind);
-      expect(rig.shown).toEqual(['unpaired', 'pairingFailed', 'pairingFailed']);
+      const reason = kind === 'other' ? 'pairingFailed' : 'tokenRejected';
+      expect(rig.shown).toEqual(['unpaired', reason, reason]);
       expect(rig.desk.count('requestCode')).toBe(2);
     },
   );
@@ -159,7 +166,8 @@ describe('asking for a code', () => {
   it('RC-47: the second answer may grant the code', async () => {
     const rig = await rigIn('starting.requestingAgain');
     await rig.grant();
-    expect(rig.state).toBe('codeShown');
+    expect(rig.shown.slice(0, 2)).toEqual(['codeShown', 'pairingCodeShown']);
+    expect(rig.context.code?.environmentId).toBe('E1');
   });
 
   it.each(['starting.requesting', 'starting.requestingAgain'])(
@@ -168,7 +176,7 @@ describe('asking for a code', () => {
       const rig = await rigIn(state);
       await rig.refuse('notFound');
       expect(rig.state).toBe('starting.losingIdentity');
-      expect(rig.desk.lastInput('loseIdentity')).toMatchObject({ failure: { reason: 'pairingFailed' } });
+      expect(rig.desk.lastInput('loseIdentity')).toMatchObject({ failure: { reason: 'backendNotFound' } });
       await rig.desk.answer('loseIdentity', undefined);
       expect(rig.shown).toEqual(['unpaired', 'pairingUnavailable', 'pairingUnavailable']);
       expect(rig.context.lastFailure?.message).toContain('until enrollment completes');
@@ -178,7 +186,8 @@ describe('asking for a code', () => {
   it.each(['other', 'transient'] as const)('RC-47: %s is not tried again', async (kind) => {
     const rig = await rigIn('starting.requesting');
     await rig.refuse(kind);
-    expect(rig.shown).toEqual(['unpaired', 'pairingFailed', 'pairingFailed']);
+    const reason = kind === 'other' ? 'pairingFailed' : 'backendUnavailable';
+    expect(rig.shown).toEqual(['unpaired', reason, reason]);
   });
 
   it.each(['starting.ensuringToken', 'starting.renewingToken'])(
@@ -241,7 +250,7 @@ describe('the code', () => {
   it.each(['codeShown', 'claimed', 'expired'])('RC-47: in %s a new one can be asked for', async (state) => {
     const rig = await rigIn(state);
     await rig.send({ type: 'START', manual: false });
-    expect(rig.state).toBe('starting.ensuringToken');
+    expect(rig.shown).toEqual(['starting.ensuringToken', 'pairingStarted', null]);
     expect([rig.context.code, rig.context.manual]).toEqual([null, false]);
   });
 

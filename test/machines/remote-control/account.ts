@@ -233,6 +233,10 @@ describe('another account', () => {
     await rig.send({ type: 'AUTH.CHANGED', account: null });
     expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
     expect([rig.report.accountId, rig.dropped]).toEqual([null, ['authMissing']]);
+    await rig.timeInState();
+    await rig.answer('loadAuth', usable());
+    expect(rig.shown).toEqual(['active.awaitingAuth.refused', 'connecting', 'authRejected']);
+    expect(rig.report.accountId).toBe('anna');
   });
 });
 
