@@ -215,12 +215,17 @@ export class Engine extends EventEmitter<EngineEvents> {
   #watch(running: Running): void {
     const { actor, board, account, pairingIfMade } = running;
     let decision: unknown;
+    let lastTold = '';
     actor.subscribe({
       next: (snapshot) => {
         board.refresh();
         if (snapshot.context.decision === decision) return;
         decision = snapshot.context.decision;
         const { reason, detail } = snapshot.context.decision;
+        const told = JSON.stringify([board.report.state, reason, detail]);
+        // What is looked for each second and still not there is not news each second.
+        if (told === lastTold) return;
+        lastTold = told;
         this.#audit.addDecision('remoteControl', board.report.state, snapshot.context.decision);
         const level = snapshot.hasTag('errored') ? 'warn' : 'info';
         const route = reason === 'connected' ? { route: this.#routeOf(running) } : {};

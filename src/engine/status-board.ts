@@ -15,6 +15,13 @@ export interface TimedReport extends StatusReport {
   readonly since: number;
 }
 
+/**
+ * The look for a missing account, each second: told as a state of its own it would fill every log, and "since
+ * when" would start over each time. RC-26
+ */
+const isLook = (before: StatusReport, now: StatusReport): boolean =>
+  before.state.startsWith('active.awaitingAuth') && now.state === 'active.loadingAuth.reloading';
+
 /** Watches the chart and tells what changed: the one place that status is read from. RC-42a */
 export class StatusBoard {
   readonly #actor: RemoteControlActor;
@@ -39,6 +46,7 @@ export class StatusBoard {
   refresh(): void {
     const report = statusOf(this.#actor.getSnapshot());
     const before = this.#report;
+    if (isLook(before, report)) return;
     if (report.state !== before.state) this.#since = this.#now();
     this.#report = report;
     if (report.state !== before.state || report.reason !== before.reason || report.status !== before.status) {

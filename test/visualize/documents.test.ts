@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { CHARTS } from '../../src/engine/charts.js';
+import { EngineError, ERRORS } from '../../src/protocol/errors.js';
+import { isReason, REASONS } from '../../src/protocol/reasons.js';
+import { documents } from '../../src/visualize/documents.js';
+import { chartHash } from '../../src/visualize/hash.js';
+import { toMermaid } from '../../src/visualize/mermaid.js';
+import { tmpFolder } from '../support/tmp.js';
+
+const SCRIPT = fileURLToPath(new URL('../../scripts/charts.mjs', import.meta.url));
+
+/** Runs the script in a folder: its exit code and what it said. */
+function run(cwd: string, ...args: string[]): Promise<{ code: number; said: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [SCRIPT, ...args], { cwd }, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
+      resolve({ code, said: stdout + stderr });
+    });
+  });
+}
+
+describe('the charts document', () => {
+  const text = documents(CHARTS).get('visualizations/README.md') ?? '';
+
+  it.each(Object.entries(CHARTS))('shows %s with its description, picture and hash', (name, machine) => {
+    const section = text.split(/^## /m).find((part) => part.startsWith(`${name}\n`)) ?? '';
+    expect(section).toContain(machine.root.description);
+    expect(section).toContain(`Hash \`${chartHash(machine)}\``);
+    expect(section).toContain(`\`\`\`mermaid\n${toMermaid(machine)}\`\`\``);
+  });
+
+  it('has a row for each state', () => {
+    expect(text).toMatch(/^\| `active\.tokenInvalid\.pausing` \| Then the same identity is refreshed\. \|$/m);
+  });
+});
+
+describe('the document of errors', () => {
+  const text = documents(CHARTS).get('docs/errors.md') ?? '';
+  const headings = [...text.matchAll(/^### (\w+)$/gm)].map(([, code]) => code ?? '');
+
+  it('has one heading for each code, so that each anchor is unique', () => {
+    expect(headings).toEqual([...Object.keys(ERRORS), ...Object.keys(REASONS)]);
+    expect(new Set(headings.map((code) => code.toLowerCase())).size).toBe(headings.length);
+  });
+
+  it('is where every EngineError points', () => {
+    for (const code of headings) {
+      if (!isReason(code) && !Object.hasOwn(ERRORS, code)) throw new Error(`${code} is no code`);
+      const { docs } = new EngineError(code as keyof typeof ERRORS, 'x');
+      expect(docs).toBe(`docs/errors.md#${code.toLowerCase()}`);
+    }
+  });
+
+  it('says what each means and what to do', () => {
+    expect(text).toContain(
+      `### alreadyRunning\n\n${ERRORS.alreadyRunning.means}\n\nWhat to do: ${ERRORS.alreadyRunning.todo}\n`,
+    );
+  });
+});
+
+describe('npm run charts', () => {
+  it('writes what the sources say, and --check then finds nothing', async () => {
+    const cwd = await tmpFolder();
+    expect(await run(cwd)).toEqual({ code: 0, said: '' });
+    for (const [path, text] of documents(CHARTS)) expect(await readFile(join(cwd, path), 'utf8')).toBe(text);
+    expect(await run(cwd, '--check')).toEqual({ code: 0, said: '' });
+  });
+
+  it('--check names each document that differs, is missing or has no chart, and what to run; it writes nothing', async () => {
+    const cwd = await tmpFolder();
+    await run(cwd);
+    await appendFile(join(cwd, 'docs/errors.md'), 'by hand\n');
+    await rm(join(cwd, 'visualizations/link.mmd'));
+    await writeFile(join(cwd, 'visualizations/gone.mmd'), 'stateDiagram-v2\n');
+    const { code, said } = await run(cwd, '--check');
+    expect(code).toBe(1);
+    expect(said).toMatch(/^docs\/errors\.md does not match the sources; first at line \d+\.$/m);
+    expect(said).toContain('visualizations/link.mmd is missing.');
+    expect(said).toContain('visualizations/gone.mmd has no chart any more.');
+    expect(said).toContain('npm run charts');
+    expect(await readdir(join(cwd, 'visualizations'))).not.toContain('link.mmd');
+    expect(await run(cwd)).toEqual({ code: 0, said: '' });
+    expect(await run(cwd, '--check')).toEqual({ code: 0, said: '' });
+  });
+
+  it('leaves other files in the folder alone', async () => {
+    const cwd = await tmpFolder();
+    await mkdir(join(cwd, 'visualizations'));
+    await writeFile(join(cwd, 'visualizations/picture.svg'), '<svg/>');
+    await run(cwd);
+    expect(await readFile(join(cwd, 'visualizations/picture.svg'), 'utf8')).toBe('<svg/>');
+  });
+
+  it('refuses an option that it does not know', async () => {
+    const { code, said } = await run(await tmpFolder(), '--chek');
+    expect([code, said]).toEqual([64, 'Usage: npm run charts [-- --check]\n']);
+  });
+});

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { CHARTS } from '../../src/engine/charts.js';
+import { toMermaid } from '../../src/visualize/mermaid.js';
+import { walk } from '../../src/visualize/walk.js';
+import { specimen } from './specimen.js';
+
+const ALL = Object.entries(CHARTS);
+
+describe('toMermaid', () => {
+  it('draws one of everything', () => {
+    expect(toMermaid(specimen)).toBe(`stateDiagram-v2
+  classDef any stroke-dasharray: 4 4
+  [*] --> note_
+  state "in any state" as any
+  class any any
+  state "note" as note_
+  note_ : entry / note
+  note_ : exit / leave, note
+  note_ : runs / load (fetch)
+  note_ : STAY / because(starting)
+  note_ : IGNORE / nothing
+  note_ : load changed / note
+  state "both (all at once)" as both {
+    state "in any state" as both_any
+    both_any : runs / watch
+    class both_any any
+    state "left" as both_left {
+      [*] --> both_left_a
+      state "a" as both_left_a
+      state "b" as both_left_b
+      both_left_b --> [*]
+    }
+    state "right" as both_right {
+      [*] --> both_right_c
+      state "c" as both_right_c
+      state "d" as both_right_d
+      both_right_d --> [*]
+    }
+  }
+  state "end" as end_
+  end_ --> [*]
+  any --> note_ : GO
+  note_ --> both : GO [ready] / note<br/>GO [otherwise]<br/>odd one  1<br/>load done [ready]<br/>after 500 ms / note
+  note_ --> end_ : GO [calm]<br/>load failed<br/>after pause
+  note_ --> note_ : NOTE
+  both_any --> both_left_a : STAY
+  both --> end_ : done<br/>watch failed
+  both_left_a --> both_left_b : GO
+  both_right_c --> both_right_d : [calm]
+`);
+  });
+
+  it.each(ALL)(
+    '%s: each line is one that Mermaid reads, and each id is declared once, before it is used',
+    (_, machine) => {
+      const declared = new Set<string>();
+      let depth = 0;
+      const [first, ...lines] = toMermaid(machine).trimEnd().split('\n');
+      expect(first).toBe('stateDiagram-v2');
+      for (const line of lines) {
+        const text = line.trim();
+        const state = /^state "[\w ()]+" as (\w+)( \{)?$/.exec(text);
+        const arrow = /^(\w+|\[\*\]) --> (\w+|\[\*\])(?: : ([^:;#"{}]+))?$/.exec(text);
+        const row = /^(\w+) : [^:;#"{}]+$/.exec(text);
+        const style = /^class (\w+) any$/.exec(text);
+        if (state?.[1] !== undefined) {
+          expect(declared).not.toContain(state[1]);
+          declared.add(state[1]);
+          if (state[2] !== undefined) depth += 1;
+        } else if (text === '}') depth -= 1;
+        else if (arrow !== null) {
+          // An initial mark names a state that follows; every other arrow stands after all states.
+          if (arrow[1] !== '[*]') {
+            for (const end of [arrow[1], arrow[2]]) if (end !== '[*]') expect(declared).toContain(end);
+          }
+        } else if (row !== null) expect(declared).toContain(row[1]);
+        else if (style !== null) expect(declared).toContain(style[1]);
+        else expect(text).toBe('classDef any stroke-dasharray: 4 4');
+      }
+      expect(depth).toBe(0);
+    },
+  );
+
+  it.each(ALL)('%s: no edge and no state is left out', (_, machine) => {
+    const text = toMermaid(machine);
+    const { states, edges } = walk(machine);
+    for (const { parent, key } of states) {
+      if (parent !== null) expect(text).toMatch(new RegExp(`state "${key}( \\(all at once\\))?" as `));
+    }
+    const labels = text.match(/(?<=<br\/>| : |^)[^\n]/gm) ?? [];
+    expect(labels.length).toBeGreaterThanOrEqual(
+      edges.filter(({ trigger }) => trigger.kind !== 'always').length,
+    );
+  });
+
+  it.each(ALL)('%s: it stays below the limits of GitHub, 50,000 characters and 500 arrows', (_, machine) => {
+    const text = toMermaid(machine);
+    expect(text.length).toBeLessThan(50_000);
+    expect(text.match(/ --> /g)?.length ?? 0).toBeLessThan(500);
+  });
+
+  it.each(ALL)('%s: the same chart gives the same text, provided or not', (_, machine) => {
+    expect(toMermaid(machine.provide({}))).toBe(toMermaid(machine));
+  });
+});
