@@ -84,10 +84,12 @@ export class Lab {
     this.#secrets.push(...secrets);
   }
 
-  /** `rc-engine start` on this home against this backend, with `--json` unless told otherwise. */
+  /** `rc-engine start` on this home against this backend, with `--listen off --json` unless told otherwise. */
   async start(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}, json = true): Promise<CliProcess> {
     const baseUrl = args.includes('--base-url') ? [] : ['--base-url', await this.baseUrl()];
-    return this.run(['start', '--home', this.home, ...baseUrl, ...(json ? ['--json'] : []), ...args], env);
+    const listen = args.includes('--listen') ? [] : ['--listen', 'off'];
+    const face = json ? ['--json'] : [];
+    return this.run(['start', '--home', this.home, ...baseUrl, ...listen, ...face, ...args], env);
   }
 
   /** Signed in, started and connected. */

@@ -1,0 +1,141 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { describe, expect } from 'vitest';
+import { Secret } from '../../src/protocol/secret.js';
+import { signIn } from '../support/auth.js';
+import { it, type Lab } from '../support/lab.js';
+
+/** What an account file may be, short of a sign-in that can be used; and how that is called. */
+const UNUSABLE: readonly (readonly [string, (lab: Lab) => Promise<void>, string, RegExp])[] = [
+  ['no file', async () => {}, 'authMissing', /auth\.json: nobody is signed in/],
+  ['an API key only', (lab) => lab.signInWithApiKey(), 'authApiKeyOnly', /auth\.json: it holds an API key/],
+  ['an empty file', (lab) => lab.writeAuth(''), 'authUnreadable', /auth\.json: it is empty/],
+  [
+    'a file that is half written',
+    async (lab) => {
+      const { json, secrets } = signIn('account-A');
+      lab.mark(secrets);
+      await lab.writeAuth(JSON.stringify(json).slice(0, 200));
+    },
+    'authUnreadable',
+    /auth\.json: it is no JSON/,
+  ],
+  [
+    'a file of another form',
+    (lab) => lab.writeAuth('{"tokens": 5}'),
+    'authUnreadable',
+    /auth\.json: "tokens"/,
+  ],
+  [
+    'a folder in its place',
+    async (lab) => void (await mkdir(lab.authFile, { recursive: true })),
+    'authUnreadable',
+    /auth\.json: /,
+  ],
+  [
+    'a sign-in without account id',
+    async (lab) => {
+      const { json, secrets } = signIn('account-A', { claimed: false });
+      lab.mark(secrets);
+      await lab.writeAuth(json);
+    },
+    'authNoAccountId',
+    /auth\.json: its ChatGPT sign-in carries no account id/,
+  ],
+];
+
+describe('RC-26, RC-27: a start without a sign-in that can be used', () => {
+  it.for(UNUSABLE)('%s: exit code 3, saying which it is', async ([, prepare, , said], { lab }) => {
+    await mkdir(lab.home, { recursive: true });
+    await prepare(lab);
+    const engine = await lab.start();
+    const { code, stderr } = await engine.exited;
+    expect(code).toBe(3);
+    expect(stderr).toMatch(said);
+    expect(engine.lines).toEqual([
+      expect.objectContaining({ type: 'error', code: 'authRequired', message: expect.stringMatching(said) }),
+    ]);
+    expect(lab.tap.requests).toEqual([]);
+  });
+
+  it.for(UNUSABLE)(
+    '%s: with --auth-startup recoverable it waits, says which it is, and goes on',
+    async ([, prepare, reason, said], { lab }) => {
+      await mkdir(lab.home, { recursive: true });
+      await prepare(lab);
+      const engine = await lab.start(['--auth-startup', 'recoverable']);
+      await engine.line((line) => line.state === 'active.awaitingAuth.missing', 'awaitingAuth');
+      expect(await lab.reached({ reason })).toMatchObject({
+        status: 'connecting',
+        detail: expect.stringMatching(said),
+      });
+      expect(lab.tap.requests).toEqual([]);
+      await rm(lab.authFile, { recursive: true, force: true });
+      await lab.signIn();
+      await engine.connected();
+    },
+  );
+});
+
+describe('RC-26: the account file changes while the engine runs', () => {
+  it('it disappears: the account in memory stays, and status says that the file differs', async ({ lab }) => {
+    const engine = await lab.connected();
+    await rm(lab.authFile);
+    await lab.reached({ accountDiffersOnDisk: true });
+    const human = await lab.cli(['status', '--home', lab.home]);
+    expect(human.stdout).toMatch(/^account +another account is on disk; restart the engine/m);
+    const backend = await lab.backend();
+    backend.fault({ action: 'expireTokens', inSeconds: 0 });
+    backend.fault({ action: 'closeSockets' });
+    await engine.until(() => lab.requests('refresh') === 1, 'refresh');
+    await lab.reached({ status: 'connected', accountId: 'account-A' });
+  });
+
+  it('another account signs in: it waits for a restart, and then has an identity of its own (RC-7)', async ({
+    lab,
+  }) => {
+    const engine = await lab.connected();
+    const first = await lab.status();
+    await lab.signIn('account-B');
+    await lab.reached({ accountDiffersOnDisk: true, accountId: 'account-A', status: 'connected' });
+    await engine.stop();
+    await lab.connected();
+    expect((await lab.status()).remoteControl).toMatchObject({
+      accountId: 'account-B',
+      accountDiffersOnDisk: false,
+    });
+    expect((await lab.status()).remoteControl.environmentId).not.toBe(first.remoteControl.environmentId);
+    expect(lab.requests('enroll')).toBe(2);
+  });
+
+  it('another account signs in, and the first one is refused: it is taken by itself (RC-28)', async ({
+    lab,
+  }) => {
+    const engine = await lab.connected();
+    const backend = await lab.backend();
+    await lab.signIn('account-B');
+    await lab.reached({ accountDiffersOnDisk: true });
+    backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'status', status: 401 } });
+    backend.fault({ action: 'expireTokens', inSeconds: 0 });
+    backend.fault({ action: 'dropSockets' });
+    await engine.until(() => lab.requests('enroll') === 2, 'second enrollment');
+    await lab.reached({ status: 'connected', accountId: 'account-B', accountDiffersOnDisk: false });
+  });
+
+  it('RC-28: refused tokens are not tried again; a newer sign-in is taken at once', async ({ lab }) => {
+    const newer = signIn('account-A');
+    lab.mark(newer.secrets);
+    await lab.backend({ accounts: { kind: 'only', token: new Secret(newer.accessToken) } });
+    await lab.signIn('account-A');
+    const engine = await lab.start();
+    await engine.line(({ state }) => state === 'active.awaitingAuth.refused', 'refusal');
+    expect(await lab.reached({ reason: 'authRejected' })).toMatchObject({
+      status: 'connecting',
+      lastFailure: { reason: 'authRejected', message: expect.stringContaining('auth.json') },
+    });
+    const asked = lab.requests('enroll');
+    expect(asked).toBeLessThanOrEqual(2);
+    await lab.writeAuth(newer.json);
+    await engine.connected();
+    expect(lab.requests('enroll')).toBe(asked + 1);
+  });
+});
