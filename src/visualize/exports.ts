@@ -1,0 +1,67 @@
+/** Every export of a chart, by format. */
+import type { AnyStateMachine } from 'xstate';
+import { toConfigJson } from './config-json.js';
+import { toDot } from './dot.js';
+import { chartHash } from './hash.js';
+import { toMermaid } from './mermaid.js';
+import { type ChartPictures, toPage } from './page.js';
+import { svgsOf } from './svg.js';
+import { walk } from './walk.js';
+
+export const FORMATS = ['svg', 'mermaid', 'json', 'dot', 'html'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface ExportedFile {
+  /** With its ending, as `link.svg`. */
+  readonly name: string;
+  readonly text: string;
+}
+
+export type Charts = Readonly<Record<string, AnyStateMachine>>;
+
+/** The first file of a chart is its overview. HTML is one page with all of them. */
+export async function exportCharts(charts: Charts, format: Format): Promise<ExportedFile[]> {
+  if (format === 'html') return [{ name: 'index.html', text: toPage(await picturesOf(charts)) }];
+  const files: ExportedFile[] = [];
+  for (const [name, machine] of Object.entries(charts)) files.push(...(await filesOf(name, machine, format)));
+  return files;
+}
+
+/** What `visualizations/` holds, apart from the Mermaid pictures. */
+export async function exportAll(charts: Charts): Promise<ExportedFile[]> {
+  const pictures = await picturesOf(charts);
+  const plain = await Promise.all([exportCharts(charts, 'json'), exportCharts(charts, 'dot')]);
+  return [
+    ...pictures.flatMap(({ svgs }) => svgs.map(({ name, text }) => ({ name: `${name}.svg`, text }))),
+    ...plain.flat(),
+    { name: 'index.html', text: toPage(pictures) },
+  ];
+}
+
+async function filesOf(
+  name: string,
+  machine: AnyStateMachine,
+  format: Exclude<Format, 'html'>,
+): Promise<ExportedFile[]> {
+  const hash = chartHash(machine);
+  switch (format) {
+    case 'svg':
+      return (await svgsOf(walk(machine), hash)).map((svg) => ({ name: `${svg.name}.svg`, text: svg.text }));
+    case 'mermaid':
+      return [{ name: `${name}.mmd`, text: `%% chart ${hash}\n${toMermaid(machine)}` }];
+    case 'json':
+      return [{ name: `${name}.json`, text: toConfigJson(machine, hash) }];
+    case 'dot':
+      return [{ name: `${name}.dot`, text: toDot(walk(machine), hash) }];
+  }
+}
+
+async function picturesOf(charts: Charts): Promise<ChartPictures[]> {
+  const pictures: ChartPictures[] = [];
+  for (const [name, machine] of Object.entries(charts)) {
+    const chart = walk(machine);
+    const hash = chartHash(machine);
+    pictures.push({ name, hash, chart, svgs: await svgsOf(chart, hash) });
+  }
+  return pictures;
+}

@@ -1,0 +1,47 @@
+/** How hard a laid-out picture is to read: crossings first, then length of lines, bends, and size. */
+import type { Placed, PlacedArrow, Point } from './layout.js';
+
+/** A README shows pictures about this wide; wider ones are scaled down. */
+const README_WIDTH = 900;
+
+export function penalty(placed: Placed): number {
+  const bends = placed.arrows.reduce((sum, { points }) => sum + Math.max(points.length - 2, 0), 0);
+  const length = placed.arrows.reduce((sum, arrow) => sum + lengthOf(arrow), 0);
+  const tooWide = Math.max(placed.width - README_WIDTH, 0);
+  return crossings(placed.arrows) * 120 + bends * 8 + length / 12 + tooWide * 1.5 + placed.height / 4;
+}
+
+/** How often arrows cross each other. */
+export function crossings(arrows: readonly PlacedArrow[]): number {
+  let count = 0;
+  arrows.forEach((one, index) => {
+    for (const other of arrows.slice(index + 1)) {
+      for (const a of segments(one)) for (const b of segments(other)) if (cross(a, b)) count += 1;
+    }
+  });
+  return count;
+}
+
+type Segment = readonly [Point, Point];
+
+export function segments({ points }: PlacedArrow): Segment[] {
+  return points.slice(1).flatMap((to, index): Segment[] => {
+    const from = points[index];
+    return from === undefined ? [] : [[from, to]];
+  });
+}
+
+function lengthOf(arrow: PlacedArrow): number {
+  return segments(arrow).reduce((sum, [a, b]) => sum + Math.abs(a.x - b.x) + Math.abs(a.y - b.y), 0);
+}
+
+/** All lines run along the axes. */
+function cross(one: Segment, other: Segment): boolean {
+  const [a, b] = one;
+  const [c, d] = other;
+  const flat = a.y === b.y;
+  if (flat === (c.y === d.y)) return false;
+  const [h, v] = flat ? [one, other] : [other, one];
+  const within = (value: number, p: number, q: number) => value > Math.min(p, q) && value < Math.max(p, q);
+  return within(v[0].x, h[0].x, h[1].x) && within(h[0].y, v[0].y, v[1].y);
+}

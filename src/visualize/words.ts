@@ -1,0 +1,48 @@
+/** A chart's edges in words: what every picture, difference and scenario calls them. */
+import type { Chart, ChartEdge, Trigger } from './walk.js';
+
+/** `dial done`, `after pause`, `STOP`. */
+export function triggerWords(trigger: Trigger): string {
+  switch (trigger.kind) {
+    case 'event':
+      return trigger.event;
+    case 'after':
+      return `after ${/^\d+$/.test(trigger.delay) ? `${trigger.delay} ms` : trigger.delay}`;
+    case 'actorDone':
+      return `${trigger.actor} done`;
+    case 'actorFailed':
+      return `${trigger.actor} failed`;
+    case 'actorSnapshot':
+      return `${trigger.actor} changed`;
+    case 'childrenDone':
+      return 'done';
+    case 'always':
+      return 'always';
+  }
+}
+
+/** The edges without a guard that are tried after guarded ones: taken when none of those is. */
+export function elseEdges(chart: Chart): ReadonlySet<ChartEdge> {
+  const guarded = new Set<string>();
+  const found = new Set<ChartEdge>();
+  for (const edge of chart.edges) {
+    const group = `${edge.source} ${triggerWords(edge.trigger)}`;
+    if (edge.guard !== null) guarded.add(group);
+    else if (guarded.has(group)) found.add(edge);
+  }
+  return found;
+}
+
+/** The id without the name of the chart: `active.backingOff.failed`. */
+export function shortId(chart: Chart, id: string): string {
+  return id === chart.id ? chart.id : id.slice(chart.id.length + 1);
+}
+
+/** `active.connecting → tokenInvalid: dial done [tokenRejected] / countTokenRejection, becauseItFailed` */
+export function edgeWords(chart: Chart, edge: ChartEdge): string {
+  const targets = edge.targets.map((id) => shortId(chart, id)).join(' and ');
+  const guard = edge.guard === null ? '' : ` [${edge.guard}]`;
+  const actions = edge.actions.length === 0 ? '' : ` / ${edge.actions.join(', ')}`;
+  const to = targets === '' ? '' : ` → ${targets}${edge.reenter ? ' (enters it anew)' : ''}`;
+  return `${shortId(chart, edge.source)}${to}: ${triggerWords(edge.trigger)}${guard}${actions}`;
+}
