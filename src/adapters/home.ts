@@ -35,7 +35,12 @@ export function resolveHome(dir: string | undefined, env: NodeJS.ProcessEnv = pr
   if (chosen === '' || chosen.includes('\0')) {
     throw new EngineError('homeUnusable', 'The path of the home folder is empty or not a path.');
   }
-  return resolve(/^~(?=$|[/\\])/.test(chosen) ? join(homedir(), chosen.slice(1)) : chosen);
+  return resolve(expandTilde(chosen));
+}
+
+/** A leading `~/` is the user's folder. */
+export function expandTilde(path: string): string {
+  return /^~(?=$|[/\\])/.test(path) ? join(homedir(), path.slice(1)) : path;
 }
 
 /** The paths of a home folder that may not exist. Creates nothing. */

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { readConfigFile } from '../adapters/config-file.js';
+import { expandTilde } from '../adapters/home.js';
 import { normalizeAllowedHost } from '../adapters/target.js';
 import { EngineError } from '../protocol/errors.js';
 
@@ -17,6 +18,9 @@ interface Setting {
   /** A further check of a text; answers what is wrong. */
   readonly check?: (value: string) => string | undefined;
 }
+
+/** No shell expands `~` in a file, in a variable, or after `=`. */
+const PATHS = ['authFile', 'caCert'];
 
 const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
@@ -195,6 +199,10 @@ export async function resolveStartSettings(
       );
     }
     merged[setting.name] = checked.output;
+  }
+  for (const name of PATHS) {
+    const path = merged[name];
+    if (typeof path === 'string') merged[name] = expandTilde(path);
   }
   // Each value has passed the schema of its setting.
   return merged as StartSettings;
