@@ -1,7 +1,14 @@
 // Builds dist/. Two shapes: the library keeps its dependencies as imports (an embedder's own xstate must be
-// the one the machines run on); the command line is one bundle split by command, so that a start loads little.
-import { rm } from 'node:fs/promises';
+// the one the machines run on); the command line is one script, started by cli.js from V8's code cache, so
+// that a start compiles nothing.
+import { spawnSync } from 'node:child_process';
+import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+
+/** Made aside and put in place whole: whoever starts the program meanwhile finds the old one or the new one. */
+const OUT = `.dist-${process.pid}`;
 
 const common = {
   bundle: true,
@@ -12,28 +19,74 @@ const common = {
   legalComments: 'none',
 };
 
-await rm('dist', { recursive: true, force: true });
-await Promise.all([
-  build({
+/** Modules of Node and native ones stay outside; they are required when they are first needed. */
+const outside = {
+  name: 'outside',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /.*/ }, ({ path }) =>
+      isBuiltin(path) || path === 'sqlite3' ? { path, namespace: 'outside' } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: 'outside' }, ({ path }) => ({
+      contents: `module.exports = requireOutside(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
+/** What packages bring along for older versions of Node, some of it slow to load. */
+const NOT_NEEDED = /[\\/]fetch-blob[\\/]streams\.cjs$/;
+const withoutPolyfills = {
+  name: 'without-polyfills',
+  setup({ onLoad }) {
+    onLoad({ filter: NOT_NEEDED }, () => ({ contents: '' }));
+  },
+};
+
+async function buildLibrary() {
+  await build({
     ...common,
     entryPoints: { index: 'src/index.ts', machines: 'machines/index.ts' },
-    outdir: 'dist',
+    outdir: OUT,
     splitting: true,
     chunkNames: 'lib-[hash]',
     packages: 'external',
     sourcemap: true,
-  }),
-  build({
+  });
+}
+
+async function buildCommandLine() {
+  const { outputFiles } = await build({
     ...common,
-    entryPoints: { cli: 'src/cli/main.ts' },
-    outdir: 'dist',
-    splitting: true,
-    chunkNames: 'cli-[name]-[hash]',
-    external: ['sqlite3'],
-    minify: true,
-    keepNames: true,
-    banner: {
-      js: "import { createRequire as __rcRequire } from 'node:module'; const require = __rcRequire(import.meta.url);",
-    },
-  }),
-]);
+    entryPoints: ['src/cli/main.ts'],
+    plugins: [outside, withoutPolyfills],
+    define: { 'import.meta': 'scriptMeta' },
+    // One byte for each character, as it is read.
+    charset: 'ascii',
+    // Names stay: the hash of a chart is made of them. What keeps names otherwise costs time at each closure.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    write: false,
+  });
+  const text = outputFiles[0].text.replace(/^#!.*\n/, '');
+  if (/^(import|export)\b/m.test(text)) throw new Error('the bundle of the command line is no single script');
+  await writeFile(
+    `${OUT}/cli-script.cjs`,
+    `(async function (require, requireOutside, scriptMeta) {${text}\n})`,
+  );
+  await copyFile('scripts/cli-boot.js', `${OUT}/cli.js`);
+  const maker = fileURLToPath(new URL('code-cache.mjs', import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [maker, OUT], { encoding: 'utf8' });
+  if (status === 0) return;
+  console.warn(`No code cache was made, so that dist/cli.js starts more slowly.\n${stderr}`);
+}
+
+try {
+  await mkdir(OUT, { recursive: true });
+  await Promise.all([buildLibrary(), buildCommandLine()]);
+  await rm('dist', { recursive: true, force: true });
+  // Another build that ends at the same moment has made the same.
+  await rename(OUT, 'dist').catch((error) => {
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+  });
+} finally {
+  await rm(OUT, { recursive: true, force: true });
+}
