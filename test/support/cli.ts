@@ -14,6 +14,13 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+export interface CliOptions {
+  /** A shell command that is run first, such as one that sets a limit. */
+  readonly before?: string;
+  readonly uid?: number;
+  readonly gid?: number;
+}
+
 /** Variables that a test's child gets: nothing of the caller's own settings. */
 export function cleanEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { PATH, LANG, TMPDIR } = process.env;
@@ -29,13 +36,15 @@ export class CliProcess {
   readonly exited: Promise<CliResult>;
   #code: number | null | undefined;
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, cwd?: string) {
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, options: CliOptions = {}) {
     if (!existsSync(CLI))
       throw new Error(`${CLI} is not there: run "npm run build" first ("npm test" does).`);
-    this.child = spawn(process.execPath, [CLI, ...args], {
-      env: cleanEnv(env),
-      ...(cwd === undefined ? {} : { cwd }),
-    });
+    const { before, ...rest } = options;
+    const shell = ['-c', `${before}; exec "$0" "$@"`, process.execPath, CLI, ...args];
+    this.child =
+      before === undefined
+        ? spawn(process.execPath, [CLI, ...args], { env: cleanEnv(env), ...rest })
+        : spawn('sh', shell, { env: cleanEnv(env), ...rest });
     this.child.stdin.on('error', () => {});
     this.child.stdout.setEncoding('utf8').on('data', (text: string) => {
       this.stdout += text;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Backend, type BackendOptions, createBackend } from '../../src/backend/index.js';
 import { apiKeySignIn, type SignIn, signIn, writeAuth } from './auth.js';
-import { CliProcess, type CliResult, cli } from './cli.js';
+import { type CliOptions, CliProcess, type CliResult, cli } from './cli.js';
 import { LineClient } from './control.js';
 import { filesOf, findLeaks, type Place, place, processOf } from './leaks.js';
 import { Tap } from './tap.js';
@@ -85,11 +85,16 @@ export class Lab {
   }
 
   /** `rc-engine start` on this home against this backend, with `--listen off --json` unless told otherwise. */
-  async start(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}, json = true): Promise<CliProcess> {
+  async start(
+    args: readonly string[] = [],
+    env: NodeJS.ProcessEnv = {},
+    json = true,
+    options: CliOptions = {},
+  ): Promise<CliProcess> {
     const baseUrl = args.includes('--base-url') ? [] : ['--base-url', await this.baseUrl()];
     const listen = args.includes('--listen') ? [] : ['--listen', 'off'];
     const face = json ? ['--json'] : [];
-    return this.run(['start', '--home', this.home, ...baseUrl, ...listen, ...face, ...args], env);
+    return this.run(['start', '--home', this.home, ...baseUrl, ...listen, ...face, ...args], env, options);
   }
 
   /** Signed in, started and connected. */
@@ -101,8 +106,8 @@ export class Lab {
   }
 
   /** Any long-lived command; it ends with the lab. */
-  run(args: readonly string[], env: NodeJS.ProcessEnv = {}): CliProcess {
-    const engine = new CliProcess(args, { HOME: this.folder, ...env });
+  run(args: readonly string[], env: NodeJS.ProcessEnv = {}, options: CliOptions = {}): CliProcess {
+    const engine = new CliProcess(args, { HOME: this.folder, ...env }, options);
     this.#engines.push(engine);
     return engine;
   }

@@ -1,0 +1,126 @@
+/** A store that fails is an error that says so, never "no enrollment". RC-6. The adapter alone: test/adapters. */
+import { chmod, chown, mkdir, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import type { CliOptions, CliProcess } from '../support/cli.js';
+import { it, type Lab } from '../support/lab.js';
+import { holdDatabase } from '../support/sqlite.js';
+
+const NOBODY = 65_534;
+const isRoot = process.getuid?.() === 0;
+const storeOf = (lab: Lab) => join(lab.home, 'rc-engine.sqlite');
+
+/** Starts, and expects the store's fault in status line, status and log, with nothing asked of the backend. */
+async function expectFault(lab: Lab, said: RegExp, options: CliOptions = {}): Promise<CliProcess> {
+  const asked = lab.tap.requests.length;
+  const engine = await lab.start([], {}, true, options);
+  const line = await engine.line(({ status }) => status === 'errored', 'errored');
+  expect(line).toMatchObject({ reason: 'storeUnavailable', environmentId: null });
+  const { remoteControl, counters } = await lab.status();
+  expect(remoteControl.lastFailure).toMatchObject({
+    reason: 'storeUnavailable',
+    message: expect.stringMatching(said),
+  });
+  expect(remoteControl.nextAttemptAt).toEqual(expect.any(Number));
+  expect(counters).toMatchObject({ enrollRequests: 0, dials: 0 });
+  expect(engine.stderr).toMatch(said);
+  expect(engine.stderr).toMatch(/"level":"warn"/);
+  expect(lab.tap.requests.slice(asked)).toEqual([]);
+  return engine;
+}
+
+/** A home that has an identity already. */
+async function enrolled(lab: Lab): Promise<string> {
+  const engine = await lab.connected();
+  const { environmentId } = (await lab.status()).remoteControl;
+  await engine.stop();
+  return String(environmentId);
+}
+
+describe('RC-6: a store that cannot be used is told, and nothing is enrolled', () => {
+  it('a folder in its place; and once that is gone, it goes on by itself', async ({ lab }) => {
+    await lab.backend();
+    await lab.signIn();
+    await mkdir(storeOf(lab));
+    const engine = await expectFault(lab, /rc-engine\.sqlite is a folder, not a file/);
+    await rm(storeOf(lab), { recursive: true });
+    await engine.connected();
+    expect(lab.requests('enroll')).toBe(1);
+  });
+
+  it('corrupt, or cut short: the identity is not given up for it', async ({ lab }) => {
+    const environmentId = await enrolled(lab);
+    await rename(storeOf(lab), `${storeOf(lab)}.good`);
+    for (const [content, said] of [
+      ['this was a database once '.repeat(400), /rc-engine\.sqlite .*not a (?:valid )?(?:SQLite )?database/i],
+      ['', /rc-engine\.sqlite is empty/],
+    ] as const) {
+      await writeFile(storeOf(lab), content);
+      await (await expectFault(lab, said)).stop();
+    }
+    await rename(`${storeOf(lab)}.good`, storeOf(lab));
+    await truncate(storeOf(lab), 5_000);
+    await (await expectFault(lab, /rc-engine\.sqlite/)).stop();
+    expect(lab.requests('enroll')).toBe(1);
+    expect(environmentId).toMatch(/^env_/);
+  });
+
+  it('locked by another process; and once it is released, it goes on by itself', async ({ lab }) => {
+    const environmentId = await enrolled(lab);
+    const held = await holdDatabase(storeOf(lab));
+    // An identity that is there can be read all the same, and is.
+    const reader = await lab.connected();
+    await reader.stop();
+    // That an account has none is believed only with the lock in hand.
+    await lab.signIn('account-B');
+    const engine = await expectFault(lab, /is locked by another process/);
+    await held.release();
+    const line = await engine.connected();
+    expect(line.environmentId).not.toBe(environmentId);
+    expect(lab.requests('enroll')).toBe(2);
+  });
+
+  it('no room on the disk', async ({ lab }) => {
+    await lab.backend();
+    await lab.signIn();
+    await expectFault(lab, /rc-engine\.sqlite/, { before: 'ulimit -f 4' });
+    const left = await readdir(lab.home);
+    expect(left.filter((name) => name.startsWith('rc-engine.sqlite'))).toEqual([]);
+  });
+
+  it('read-only, or of a folder that is', async ({ lab }) => {
+    // No permission stops root.
+    const options = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
+    await enrolled(lab);
+    await lab.signIn('account-B');
+    const files = (await readdir(lab.home)).map((name) => join(lab.home, name));
+    if (isRoot) for (const file of [lab.folder, lab.home, ...files]) await chown(file, NOBODY, NOBODY);
+    await chmod(storeOf(lab), 0o400);
+    await (await expectFault(lab, /is read-only/, options)).stop();
+    await chmod(storeOf(lab), 0o600);
+    await chmod(lab.home, 0o500);
+    const engine = await lab.start([], {}, true, options);
+    const { code, stderr } = await engine.exited;
+    await chmod(lab.home, 0o700);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/home folder .* cannot be used: .*permission/);
+    expect(lab.requests('enroll')).toBe(1);
+  });
+
+  it('a store that fails after the identity was given: it is offered again, not asked for again', async ({
+    lab,
+  }) => {
+    await lab.signIn();
+    const backend = await lab.backend();
+    backend.fault({ action: 'answer', fault: { route: 'enroll', answer: 'truth', delayMs: 1_000 } });
+    const engine = await lab.start();
+    await engine.line(({ state }) => state === 'active.enrolling.requesting', 'enrolling');
+    const held = await holdDatabase(storeOf(lab));
+    const line = await engine.line(({ status }) => status === 'errored', 'errored');
+    expect(line).toMatchObject({ reason: 'storeWriteFailed', state: 'active.enrolling.notKept' });
+    expect(lab.tap.requests.filter((request) => request.startsWith('GET'))).toEqual([]);
+    await held.release();
+    await engine.connected();
+    expect(lab.requests('enroll')).toBe(1);
+  });
+});
