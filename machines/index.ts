@@ -2,6 +2,12 @@
 export type { Decision } from './decision.js';
 export { type LinkEvent, type LinkInput, type LinkOutput, linkMachine, type SocketCommand } from './link.js';
 export {
+  CLOSE_CODES,
+  type ListenerConnectionEvent,
+  type ListenerConnectionInput,
+  listenerConnectionMachine,
+} from './listener-connection.js';
+export {
   type EnsureTokenOutcome,
   type PairingEvent,
   type PairingInput,
@@ -21,3 +27,4 @@ export {
   type VirtualClientOutput,
   virtualClientMachine,
 } from './virtual-client.js';
+export { websocketAuthMachine } from './websocket-auth.js';

@@ -15,6 +15,8 @@ export interface LineEvents {
 }
 
 const NEWLINE = 0x0a;
+const BREAK = /[\r\n]/;
+const BREAKS = /[\r\n]+/g;
 const DEFAULT_LIMITS: LineLimits = { maxLineBytes: 16 * 1024 * 1024 };
 
 /** Text lines over a pair of byte streams: stdio, unix sockets, named pipes, children. One message a line. */
@@ -41,10 +43,13 @@ export class LineConnection {
     output.on('drain', () => this.#events.onDrain());
   }
 
-  /** Writes one line. False: the other side is slow; wait for `onDrain`. */
+  /**
+   * Writes one line. A line break in JSON can only stand between its parts: it becomes a space, or else what
+   * follows would be a message of its own that nobody has looked at. False: the other side is slow; wait for `onDrain`.
+   */
   write(line: string): boolean {
     if (this.#ended || this.#output.destroyed) return true;
-    return this.#output.write(`${line}\n`);
+    return this.#output.write(`${BREAK.test(line) ? line.replace(BREAKS, ' ') : line}\n`);
   }
 
   /** Bytes written and not yet taken by the other side. */

@@ -1,7 +1,9 @@
 import { linkMachine } from '../../machines/link.js';
+import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { pairingMachine } from '../../machines/pairing.js';
 import { remoteControlMachine } from '../../machines/remote-control.js';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
+import { websocketAuthMachine } from '../../machines/websocket-auth.js';
 import { chartHash } from '../visualize/hash.js';
 
 /** Every chart by its name. */
@@ -10,6 +12,8 @@ export const CHARTS = {
   link: linkMachine,
   virtualClient: virtualClientMachine,
   pairing: pairingMachine,
+  websocketAuth: websocketAuthMachine,
+  listenerConnection: listenerConnectionMachine,
 } as const;
 
 let hashes: Readonly<Record<string, string>> | undefined;

@@ -1,3 +1,4 @@
+import type { ListenerStatus } from './listener-service.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { MuxCounters } from './remote-mux.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
@@ -33,6 +34,8 @@ export interface EngineStatus {
     };
   readonly remoteClients: readonly RemoteClientStatus[];
   readonly localClients: number;
+  /** Null while nothing listens. */
+  readonly listener: ListenerStatus | null;
   readonly appServer: string;
   readonly store: string;
   readonly counters: HostCounters & MuxCounters;

@@ -24,6 +24,7 @@ export interface LocalClientDeps {
 /** WebSocket close codes that local clients see. */
 export const CLOSE_GOING_AWAY = 1012;
 export const CLOSE_OVERLOADED = 1013;
+export const CLOSE_APP_SERVER = 1011;
 
 /** One local client: its transport, its session, its own app-server connection. */
 export class LocalClient {
@@ -48,7 +49,8 @@ export class LocalClient {
         send: (text) => {
           if (!transport.send(text)) this.session.pause();
         },
-        onSessionClosed: (failure) => this.close(CLOSE_OVERLOADED, failure?.message ?? 'app server closed'),
+        onSessionClosed: (failure) =>
+          this.close(CLOSE_APP_SERVER, failure?.message ?? 'the app server ended this connection'),
         onBlocked: () => {},
       },
     });
@@ -62,7 +64,7 @@ export class LocalClient {
     try {
       await this.session.open(this.#abort.signal);
     } catch (error) {
-      this.close(CLOSE_OVERLOADED, error instanceof Error ? error.message : 'no app server');
+      this.close(CLOSE_APP_SERVER, error instanceof Error ? error.message : 'no app server');
     }
   }
 

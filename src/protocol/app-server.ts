@@ -8,6 +8,8 @@ export interface ClientContext {
   readonly origin: Origin;
   /** Unique in the process; names the connection in the log, the audit and status. */
   readonly connectionId: string;
+  /** Let in without the authority that its listener asks for. WSA-4, WSA-7 */
+  readonly degraded?: boolean;
 }
 
 /** What an app-server connection reports. All calls come asynchronously or during `send`, never during `open`. */

@@ -30,6 +30,10 @@ export const ERRORS = {
     means: 'The local listener could not be opened.',
     todo: 'Choose another address or port.',
   },
+  secretFileUnusable: {
+    means: 'A file that holds a token or a shared secret cannot be used.',
+    todo: 'Check the named file; rc-engine token create makes one with the right content and mode.',
+  },
   remoteRefused: {
     means: 'The other side refused the request.',
     todo: 'Read the message that came with it.',

@@ -41,11 +41,11 @@ export const REASONS = {
   // --- account
   authMissing: {
     means: 'Nobody is signed in.',
-    todo: 'Sign in with ChatGPT so that auth.json appears; the engine takes it within a second.',
+    todo: 'Sign in with rc-engine login; the engine goes on within a second.',
   },
   authApiKeyOnly: {
     means: 'Only an API key is present; remote control needs a ChatGPT sign-in.',
-    todo: 'Sign in with ChatGPT; an API key alone cannot own a remote-control identity.',
+    todo: 'Sign in with rc-engine login; an API key alone cannot own a remote-control identity.',
   },
   authUnreadable: {
     means: 'The account file cannot be read or is no valid auth.json.',
@@ -61,12 +61,117 @@ export const REASONS = {
   },
   authRejected: {
     means: 'The backend refused the account access token and every recovery step is used up.',
-    todo: 'Sign in again; the engine reconnects as soon as the account file changes.',
+    todo: 'Sign in again with rc-engine login; the engine reconnects by itself.',
   },
   authRecovered: { means: 'A recovery step brought usable account tokens.', todo: NOTHING },
   authRecoveryFailed: {
     means: 'A recovery step of the account failed and may be tried again.',
     todo: 'If it lasts, check the network and sign in again.',
+  },
+  refreshTokenExpired: {
+    means: 'The sign-in ran out: the issuer says that the refresh token has expired.',
+    todo: 'Sign in again with rc-engine login; the engine goes on by itself.',
+  },
+  refreshTokenReused: {
+    means: 'The issuer says that the refresh token was used before: another program spends the same sign-in.',
+    todo: 'Sign in again with rc-engine login, and give each program a sign-in of its own.',
+  },
+  refreshTokenRevoked: {
+    means: 'The sign-in was revoked at the issuer, by a sign-out or an administrator.',
+    todo: 'Sign in again with rc-engine login; the engine goes on by itself.',
+  },
+  refreshTokenRefused: {
+    means: 'The issuer refuses to refresh this sign-in.',
+    todo: 'Sign in again with rc-engine login; the engine goes on by itself.',
+  },
+  refreshTokenMissing: {
+    means: 'The sign-in carries no refresh token, so that a refused access token cannot be renewed.',
+    todo: 'Sign in again with rc-engine login, or set a new RC_ENGINE_ACCESS_TOKEN.',
+  },
+  issuerUnreachable: {
+    means: 'The issuer of the sign-in cannot be reached or does not answer.',
+    todo: 'Check the network, the proxy and --issuer; the engine tries again.',
+  },
+  issuerFailed: {
+    means: 'The issuer of the sign-in answered with an error or with something that is no answer.',
+    todo: 'Nothing at once: it is tried again; if it lasts, sign in again.',
+  },
+  authFileNotWritable: {
+    means: 'The account file cannot be written, so no refresh token is spent and no sign-in kept.',
+    todo: 'Check the permissions of the file and its folder, and the free disk space.',
+  },
+  authWrongWorkspace: {
+    means: 'The sign-in belongs to another workspace than --forced-workspace allows.',
+    todo: 'Sign in again and choose an allowed workspace, or change --forced-workspace.',
+  },
+  authMethodForbidden: {
+    means: 'This way to sign in is not allowed by --forced-login-method.',
+    todo: 'Sign in the allowed way, or change --forced-login-method.',
+  },
+  authTokenUnreadable: {
+    means: 'The access token has not the form of a token (JWT).',
+    todo: 'Let the parent app pass the access token as the issuer gave it.',
+  },
+  externalAuthActive: {
+    means: 'A parent app owns the tokens; no other sign-in is taken meanwhile.',
+    todo: 'Sign out first with account/logout or rc-engine logout.',
+  },
+  parentSilent: {
+    means: 'The parent app did not answer the request for new tokens in time.',
+    todo: 'Look at the parent app; it is asked again at the next refusal.',
+  },
+  parentRefused: {
+    means: 'The parent app answered the request for new tokens with an error.',
+    todo: 'Sign in again in the parent app; its own message says more.',
+  },
+  parentBadAnswer: {
+    means: 'The parent app answered the request for new tokens with something that holds none.',
+    todo: 'Report it to the makers of the parent app; it is asked again at the next refusal.',
+  },
+  parentWrongWorkspace: {
+    means: 'The parent app gave tokens of another workspace than --forced-workspace allows.',
+    todo: 'Choose an allowed workspace in the parent app, or change --forced-workspace.',
+  },
+  parentGone: {
+    means: 'The parent app that owns the tokens has disconnected, and its tokens are refused.',
+    todo: 'Start the parent app again so that it signs in, or sign out with rc-engine logout.',
+  },
+  signedIn: { means: 'Somebody signed in.', todo: NOTHING },
+  signedOut: { means: 'Somebody signed out.', todo: 'Sign in with rc-engine login.' },
+  tokensRefreshed: { means: 'The issuer gave new account tokens.', todo: NOTHING },
+  tokensReloaded: { means: 'Newer account tokens were found on disk.', todo: NOTHING },
+  tokensReplaced: { means: 'The parent app gave new account tokens.', todo: NOTHING },
+  loginStarted: { means: 'A sign-in was begun and waits for a person.', todo: 'Finish it in the browser.' },
+  loginCodeReceived: { means: 'The person said yes; the sign-in is being completed.', todo: NOTHING },
+  loginCancelled: { means: 'The sign-in was cancelled.', todo: 'Begin again when you like.' },
+  loginDisplaced: { means: 'Another sign-in or a sign-out took the place of this one.', todo: NOTHING },
+  loginTimedOut: {
+    means: 'The sign-in was not finished in time.',
+    todo: 'Begin again with rc-engine login.',
+  },
+  loginRefused: {
+    means: 'The issuer did not let the person sign in.',
+    todo: 'Read the message of the issuer and try again.',
+  },
+  loginFailed: {
+    means: 'The person said yes, but the issuer gave no tokens for it.',
+    todo: 'Try again; if it lasts, read the message of the issuer.',
+  },
+  loginPortsBusy: {
+    means: 'Other programs hold both ports that the browser can come back to.',
+    todo: 'End the other sign-in that holds 127.0.0.1:1455, or use rc-engine login --device.',
+  },
+  deviceLoginUnavailable: {
+    means: 'The issuer does not offer sign-in with a device code.',
+    todo: 'Sign in with a browser on this machine: rc-engine login.',
+  },
+  deviceCodeDenied: {
+    means: 'The issuer ended the sign-in with a device code.',
+    todo: 'Ask for a new code with rc-engine login --device.',
+  },
+  workspaceUnknown: {
+    means: 'The backend of the workspace could not be found out.',
+    todo: 'It is asked again at each account/read; check the network and that the account is a member.',
   },
   // --- requests to the backend
   backendUnauthorized: { means: 'The backend refused the account access token.', todo: NOTHING },
@@ -181,6 +286,108 @@ export const REASONS = {
   appServerFailed: {
     means: 'The app server could not be reached.',
     todo: 'Check --app-server or the command after --.',
+  },
+  // --- local listener
+  tokenMatched: { means: 'The connection presented the token of the connect URL.', todo: NOTHING },
+  capabilityMatched: { means: 'The connection presented the capability token.', todo: NOTHING },
+  jwtVerified: { means: 'The connection presented a valid signed token.', todo: NOTHING },
+  uncheckedMissing: {
+    means: 'The token check is switched off; the connection came without a token.',
+    todo: 'Start without --no-token-check to refuse such connections.',
+  },
+  uncheckedAmbiguous: {
+    means: 'The token check is switched off; the connection came with more than one token.',
+    todo: 'Start without --no-token-check to refuse such connections.',
+  },
+  uncheckedInvalid: {
+    means: 'The token check is switched off; the connection came with a wrong token.',
+    todo: 'Start without --no-token-check to refuse such connections.',
+  },
+  originRefused: {
+    means: 'The request carries an Origin header, so a web page made it; pages may not connect.',
+    todo: 'Connect from a program that sends no Origin header.',
+  },
+  malformedUpgrade: {
+    means: 'The request is no valid WebSocket upgrade.',
+    todo: 'Use a WebSocket client (version 13, GET, HTTP/1.1) and the printed URL.',
+  },
+  headersTooLarge: {
+    means: 'The header section of the request is over 16 KiB or 100 lines.',
+    todo: 'Send fewer or shorter headers.',
+  },
+  handshakeTooSlow: {
+    means: 'The handshake was not complete within its time limit.',
+    todo: 'Connect again; if it lasts, look for what slows the client or the network.',
+  },
+  clientGone: { means: 'The client went away before it could be answered.', todo: NOTHING },
+  tooManyHandshakes: {
+    means: 'Too many handshakes were in progress at once.',
+    todo: 'Try again after the time of Retry-After.',
+  },
+  tooManyConnections: {
+    means: 'The listener already serves as many connections as it may.',
+    todo: 'Close some, or raise --max-connections.',
+  },
+  listenerNotReady: {
+    means: 'The listener is starting or stopping.',
+    todo: 'Try again after the time of Retry-After, or start the engine again.',
+  },
+  missingToken: {
+    means: 'The connection came without a token in its query.',
+    todo: 'Use the connect URL that was printed at start, with ?token=….',
+  },
+  ambiguousToken: {
+    means: 'The connection came with more than one token in its query.',
+    todo: 'Present the token exactly once.',
+  },
+  invalidToken: {
+    means: 'The token in the query is not the one of this process.',
+    todo: 'Use the connect URL of this start; each start makes a new token.',
+  },
+  missingBearer: {
+    means: 'The connection came without an Authorization header.',
+    todo: 'Send Authorization: Bearer with the token; a token in the query is not looked at in this mode.',
+  },
+  malformedAuthorization: {
+    means: 'The Authorization header is not exactly one Bearer credential.',
+    todo: 'Send one header: Authorization: Bearer, one space, the token.',
+  },
+  invalidCapability: {
+    means: 'The capability token is not the configured one.',
+    todo: 'Compare it with the file or digest of --ws-token-file or --ws-token-sha256.',
+  },
+  invalidJwt: {
+    means: 'The signed token is no valid HS256 token of this listener.',
+    todo: 'Sign it with the shared secret, HS256 and an integer exp; rc-engine token sign makes one.',
+  },
+  expiredJwt: { means: 'The signed token has expired.', todo: 'Sign a new one.' },
+  jwtNotYetValid: {
+    means: 'The signed token is not valid yet.',
+    todo: 'Wait until its nbf, or compare the clocks of both machines.',
+  },
+  issuerMismatch: {
+    means: 'The issuer of the signed token is not the configured one.',
+    todo: 'Sign it with the iss of --ws-issuer.',
+  },
+  audienceMismatch: {
+    means: 'The signed token is not meant for this listener.',
+    todo: 'Sign it with the aud of --ws-audience.',
+  },
+  jwtRanOut: {
+    means: 'The signed token of an open connection has expired.',
+    todo: 'Connect again with a new one, or start without --close-on-token-expiry.',
+  },
+  refusedByPolicy: {
+    means: 'The execution policy of this connection does not allow the method.',
+    todo: 'Change --allow-method, --deny-method or --degraded-authority, if it should be allowed.',
+  },
+  messageTooLarge: {
+    means: 'The client sent a message over the limit.',
+    todo: 'Send smaller messages, or raise --max-message-bytes.',
+  },
+  appServerBreaker: {
+    means: 'The app server died five times within a minute; no new one is started for now.',
+    todo: 'Run the command after -- by hand and read what it says; the engine tries again within a minute.',
   },
   // --- pairing
   pairingStarted: { means: 'A pairing code was asked for.', todo: NOTHING },

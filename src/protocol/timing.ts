@@ -40,6 +40,12 @@ export interface Timing {
   readonly closeTimeout: number;
   /** How long a shutdown may take in all. RC-46 */
   readonly shutdownTimeout: number;
+  /** How long data may wait for a local client before it is closed. WSA-18 */
+  readonly sendStall: number;
+  /** How long a local client may take to answer a close frame. */
+  readonly localClose: number;
+  /** How long a local connection may take to become a WebSocket. WSA-16 */
+  readonly upgradeTimeout: number;
   /** How long a virtual client's app-server connection may take to open. */
   readonly appServerOpen: number;
 }
@@ -68,6 +74,9 @@ export const DEFAULT_TIMING: Timing = {
   clientStall: 5_000,
   closeTimeout: 800,
   shutdownTimeout: 5_000,
+  sendStall: 30_000,
+  localClose: 10_000,
+  upgradeTimeout: 10_000,
   appServerOpen: 30_000,
 };
 

@@ -1,0 +1,460 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import net, { type Socket } from 'node:net';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { type WebSocket, WebSocketServer } from 'ws';
+import {
+  type Admission,
+  type ConnectionAuthority,
+  NOTHING_PRESENTED,
+  type RequestKind,
+  type UpgradeFacts,
+  type Verdict,
+} from '../protocol/authority.js';
+import { EngineError } from '../protocol/errors.js';
+import type { Authority, Examination } from './authority.js';
+import { errnoOf, errnoText } from './errno.js';
+import { Handshakes } from './handshakes.js';
+import { answerBytes, answerTo, type HttpAnswer } from './http-answers.js';
+import { clearSocketPath, type ListenAddress } from './listen-address.js';
+import { readUpgradeRequest, type UpgradeRequest } from './upgrade-request.js';
+
+export interface ListenerLimits {
+  /** Open connections. Default 1,024. WSA-16 */
+  readonly maxConnections: number;
+  /** Largest inbound message, bytes. Default 16 MiB. WSA-17 */
+  readonly maxMessageBytes: number;
+  readonly maxHandshakes: number;
+  /** ms until an upgrade must be complete. */
+  readonly upgradeTimeout: number;
+}
+
+/** PEM text. */
+export interface TlsIdentity {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** An accepted connection, its socket open. */
+export interface AcceptedConnection {
+  readonly ws: WebSocket;
+  /** The stream below, for what it says of bytes and drains. */
+  readonly stream: Socket;
+  readonly authority: ConnectionAuthority;
+  /** `ADDRESS:PORT`, or `unix`. */
+  readonly peer: string;
+}
+
+export interface Health {
+  /** False turns `/readyz` to 503. */
+  readonly ready: boolean;
+  /** What it says; no secrets. */
+  readonly body: object;
+}
+
+/** Whoever runs the listener: it decides and keeps the books, the listener does what it says. */
+export interface ListenerHost {
+  decide(facts: UpgradeFacts): Verdict;
+  /** `detail` is fixed text that holds nothing of the request. */
+  onRejected(verdict: Verdict, peer: string, detail: string | null): void;
+  onAccepted(connection: AcceptedConnection): void;
+  health(): Health;
+  now(): number;
+}
+
+/** The header section of one request. WSA-16 */
+const MAX_HEADER_BYTES = 16 * 1024;
+/** What clients of the reference know to live with. */
+const MAX_HEADERS = 100;
+const BACKLOG = 4_096;
+const MAX_WAITING = 4_096;
+const MAX_WAIT = 1_000;
+/** How long an answered connection may take to close. */
+const LINGER = 1_000;
+const NOT_EXAMINED: Examination = { credential: NOTHING_PRESENTED, expiresAt: null };
+
+/**
+ * The local listener: takes connections, reads each first request strictly, and turns the right ones into
+ * WebSockets. One request a connection: nothing behind an answer is ever read. WSA-8, WSA-13, WSA-16
+ */
+export class LocalListener {
+  readonly #authority: Authority;
+  readonly #limits: ListenerLimits;
+  readonly #host: ListenerHost;
+  readonly #secureContext: SecureContext | undefined;
+  readonly #front: net.Server;
+  readonly #http: http.Server;
+  readonly #wss: WebSocketServer;
+  readonly #handshakes: Handshakes;
+  /** The TCP connection below each stream that HTTP is spoken on (under TLS these are two things). */
+  readonly #raw = new WeakMap<object, Socket>();
+  readonly #answered = new WeakSet<object>();
+  readonly #open = new Set<WebSocket>();
+  #admission: Admission = 'notReady';
+  #address: { readonly url: string; readonly unixPath: string | undefined } | undefined;
+
+  /** @throws whatever Node says of a certificate or key that cannot be used. */
+  constructor(authority: Authority, limits: ListenerLimits, host: ListenerHost, tls?: TlsIdentity) {
+    this.#authority = authority;
+    this.#limits = limits;
+    this.#host = host;
+    this.#secureContext =
+      tls === undefined ? undefined : createSecureContext({ ...tls, minVersion: 'TLSv1.2' });
+    this.#wss = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: limits.maxMessageBytes,
+    });
+    this.#http = http.createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
+      requireHostHeader: false, // Checked here, for upgrades and other requests alike.
+      keepAlive: false,
+    });
+    // Node drops headers past its own limit without a word; a hidden Origin must not be possible.
+    this.#http.maxHeadersCount = 0;
+    this.#http.on('request', (request, response) => this.#onRequest(request, response));
+    this.#http.on('upgrade', (request, stream, head) => this.#onUpgrade(request, stream as Socket, head));
+    this.#http.on('connect', (request, stream) =>
+      this.#onUpgrade(request, stream as Socket, Buffer.alloc(0)),
+    );
+    this.#http.on('checkContinue', (request, response) => this.#onRequest(request, response));
+    this.#http.on('checkExpectation', (request, response) => this.#onRequest(request, response));
+    this.#http.on('clientError', (error, stream) => this.#onClientError(error, stream as Socket));
+    this.#handshakes = new Handshakes(
+      {
+        maxHandshakes: limits.maxHandshakes,
+        maxWaiting: MAX_WAITING,
+        maxWait: MAX_WAIT,
+        timeout: limits.upgradeTimeout,
+      },
+      {
+        onAdmitted: (socket) => this.#admit(socket),
+        onRefused: (socket) => this.#refuse(socket, 'upgrade', 'tooManyHandshakes'),
+        onTooSlow: (socket) => {
+          // One that does not take its answer has had its say already.
+          if (this.#answered.has(socket)) socket.destroy();
+          else this.#refuse(socket, 'tooSlow', this.#admission);
+        },
+      },
+    );
+    this.#front = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+      socket.on('error', ignore);
+      this.#handshakes.enter(socket);
+    });
+    this.#front.maxConnections = limits.maxConnections + limits.maxHandshakes + MAX_WAITING;
+  }
+
+  /** Where it listens, as clients write it; without the token. */
+  get url(): string {
+    if (this.#address === undefined) throw new Error('it does not listen yet');
+    return this.#address.url;
+  }
+
+  get secure(): boolean {
+    return this.#secureContext !== undefined;
+  }
+
+  get openConnections(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * Binds. Connections get 503 until `accept()`.
+   * @throws EngineError `listenerFailed`
+   */
+  async listen(address: Extract<ListenAddress, { kind: 'tcp' | 'unix' }>): Promise<void> {
+    if (address.kind === 'unix') await clearSocketPath(address.path);
+    try {
+      await this.#bind(address);
+    } catch (error) {
+      const where = address.kind === 'unix' ? address.path : `${address.host} port ${address.port}`;
+      throw new EngineError('listenerFailed', `Cannot listen on ${where}: ${bindText(error)}.`, {
+        cause: error,
+      });
+    }
+    const bound = this.#front.address();
+    const scheme = this.secure ? 'wss' : 'ws';
+    this.#address =
+      typeof bound === 'object' && bound !== null
+        ? {
+            url: `${scheme}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}/`,
+            unixPath: undefined,
+          }
+        : { url: `unix://${String(bound)}`, unixPath: String(bound) };
+  }
+
+  /** From now on good connections are let in. */
+  accept(): void {
+    this.#admission = 'open';
+  }
+
+  /** From now on everything new gets 503. Open connections stay. WSA-20 */
+  refuse(): void {
+    this.#admission = 'notReady';
+  }
+
+  /** Stops listening; what is still open after `graceMs` is cut. */
+  async close(graceMs: number): Promise<void> {
+    this.refuse();
+    const closed = new Promise<void>((resolve) => this.#front.close(() => resolve()));
+    this.#handshakes.close();
+    const timer = setTimeout(() => {
+      for (const ws of this.#open) ws.terminate();
+    }, graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  // --- a connection on its way to a WebSocket
+
+  #admit(socket: Socket): void {
+    if (this.#secureContext === undefined) {
+      this.#raw.set(socket, socket);
+      this.#http.emit('connection', socket);
+      return;
+    }
+    const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#secureContext });
+    this.#raw.set(secure, socket);
+    secure.on('error', ignore);
+    secure.once('error', () => {
+      if (!this.#answered.has(secure)) this.#reject(secure, 'malformed', 'the TLS handshake failed');
+      socket.destroy();
+    });
+    secure.once('secure', () => this.#http.emit('connection', secure));
+  }
+
+  /** Only the first request of a connection counts. True when this is not the first. */
+  #isSecond(stream: object): boolean {
+    if (this.#answered.has(stream)) return true;
+    this.#answered.add(stream);
+    this.#answered.add(this.#rawOf(stream));
+    return false;
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const stream = request.socket;
+    if (this.#isSecond(stream)) return;
+    response.shouldKeepAlive = false;
+    const read = readUpgradeRequest(request);
+    if (!read.hasOrigin && isHealth(read.path)) {
+      this.#answerHealth(request, read.path, response);
+      return;
+    }
+    // Node took it for no upgrade, so it is none, whatever its headers say.
+    const tooLarge = kindOf(read) === 'headersTooLarge';
+    const verdict = this.#decide(read, tooLarge ? 'headersTooLarge' : 'malformed', NOT_EXAMINED);
+    const answer = answerTo(verdict, read.fault);
+    this.#host.onRejected(verdict, peerOf(stream), read.fault?.why ?? null);
+    response.writeHead(answer.status, {
+      'content-type': 'text/plain; charset=utf-8',
+      'cache-control': 'no-store',
+      ...Object.fromEntries((answer.headers ?? []).map((line) => line.split(': ', 2) as [string, string])),
+    });
+    response.end(request.method === 'HEAD' ? undefined : `${answer.text}\n`);
+  }
+
+  #onUpgrade(request: IncomingMessage, stream: Socket, head: Buffer): void {
+    if (this.#isSecond(stream)) {
+      stream.destroy();
+      return;
+    }
+    const read = readUpgradeRequest(request);
+    if (!read.hasOrigin && isHealth(read.path)) {
+      this.#answerHealthRaw(request, read.path, stream);
+      return;
+    }
+    const alive = stream.readable && stream.writable;
+    const kind: RequestKind = !alive ? 'gone' : kindOf(read);
+    // Nobody compares credentials for a request that is refused before it comes to that.
+    const wanted = kind === 'upgrade' && !read.hasOrigin && this.#room === 'open';
+    const examined = wanted ? this.#authority.examine(read, this.#host.now()) : NOT_EXAMINED;
+    const verdict = this.#decide(read, kind, examined);
+    if (verdict.outcome === 'rejected') {
+      this.#host.onRejected(verdict, peerOf(stream), read.fault?.why ?? null);
+      if (!alive) stream.destroy();
+      else this.#end(stream, answerTo(verdict, read.fault));
+      return;
+    }
+    this.#open101(request, stream, head, verdict, examined);
+  }
+
+  #open101(
+    request: IncomingMessage,
+    stream: Socket,
+    head: Buffer,
+    verdict: Verdict,
+    { expiresAt }: Examination,
+  ): void {
+    // None is spoken here; left in, a malformed list would be refused after the decision.
+    delete request.headers['sec-websocket-protocol'];
+    this.#wss.handleUpgrade(request, stream, head, (ws) => {
+      this.#handshakes.leave(this.#rawOf(stream));
+      this.#open.add(ws);
+      ws.once('close', () => this.#open.delete(ws));
+      const { mode, outcome, reason } = verdict;
+      this.#host.onAccepted({
+        ws,
+        stream,
+        peer: peerOf(stream),
+        authority: { mode, outcome, reason, expiresAt },
+      });
+    });
+  }
+
+  #onClientError(error: Error, stream: Socket): void {
+    if (this.#isSecond(stream)) return;
+    const code = errnoOf(error);
+    // Went away, or was cut by us.
+    if (code === 'ECONNRESET' || !stream.writable) {
+      stream.destroy();
+      return;
+    }
+    const kind: RequestKind = code === 'HPE_HEADER_OVERFLOW' ? 'headersTooLarge' : 'malformed';
+    const verdict = this.#reject(stream, kind, 'it is not valid HTTP');
+    this.#end(stream, answerTo(verdict, undefined));
+  }
+
+  /** Ends a connection that has sent no request. */
+  #refuse(socket: Socket, kind: RequestKind, admission: Admission): void {
+    const verdict = this.#host.decide({
+      ...this.#facts,
+      hasOrigin: false,
+      request: kind,
+      admission,
+      credential: NOTHING_PRESENTED,
+    });
+    this.#host.onRejected(verdict, peerOf(socket), null);
+    this.#answered.add(socket);
+    // Under TLS there is nothing to say in clear text.
+    if (this.secure) socket.destroy();
+    else this.#end(socket, answerTo(verdict, undefined));
+  }
+
+  #reject(stream: Socket, kind: RequestKind, detail: string): Verdict {
+    this.#answered.add(stream);
+    const verdict = this.#host.decide({
+      ...this.#facts,
+      hasOrigin: false,
+      request: kind,
+      admission: this.#admission,
+      credential: NOTHING_PRESENTED,
+    });
+    this.#host.onRejected(verdict, peerOf(stream), detail);
+    return verdict;
+  }
+
+  #decide(read: UpgradeRequest, request: RequestKind, { credential }: Examination): Verdict {
+    return this.#host.decide({
+      ...this.#facts,
+      hasOrigin: read.hasOrigin,
+      request,
+      admission: this.#room,
+      credential,
+    });
+  }
+
+  get #facts(): Pick<UpgradeFacts, 'mode' | 'enforced'> {
+    return { mode: this.#authority.mode, enforced: this.#authority.enforced };
+  }
+
+  get #room(): Admission {
+    if (this.#admission !== 'open') return this.#admission;
+    return this.#open.size >= this.#limits.maxConnections ? 'tooManyConnections' : 'open';
+  }
+
+  #rawOf(stream: object): Socket {
+    const raw = this.#raw.get(stream);
+    if (raw === undefined) throw new Error('a stream of another listener');
+    return raw;
+  }
+
+  // --- answers
+
+  /** Writes an answer and ends the connection; what else comes on it is thrown away. */
+  #end(stream: Socket, answer: HttpAnswer): void {
+    stream.end(answerBytes(answer));
+    this.#linger(stream);
+  }
+
+  #linger(stream: Socket): void {
+    const raw = this.#raw.get(stream) ?? stream;
+    stream.once('end', () => raw.destroySoon());
+    stream.resume();
+    this.#handshakes.linger(raw, LINGER);
+  }
+
+  #answerHealth(request: IncomingMessage, path: string, response: ServerResponse): void {
+    const { status, text, allow } = this.#healthOf(request.method, path);
+    response.writeHead(status, {
+      'content-type': 'application/json; charset=utf-8',
+      'cache-control': 'no-store',
+      ...(allow ? { allow: 'GET, HEAD' } : {}),
+    });
+    response.end(request.method === 'HEAD' ? undefined : text);
+  }
+
+  /** The same on a connection that asked for an upgrade beside it: answered as plain HTTP, no socket. WSA-8 */
+  #answerHealthRaw(request: IncomingMessage, path: string, stream: Socket): void {
+    const { status, text, allow } = this.#healthOf(request.method, path);
+    this.#end(stream, { status, text: text.trimEnd(), ...(allow ? { headers: ['Allow: GET, HEAD'] } : {}) });
+  }
+
+  #healthOf(method: string | undefined, path: string) {
+    if (method !== 'GET' && method !== 'HEAD') {
+      return { status: 405, text: `${JSON.stringify({ error: 'method not allowed' })}\n`, allow: true };
+    }
+    if (path === '/healthz')
+      return { status: 200, text: `${JSON.stringify({ status: 'ok' })}\n`, allow: false };
+    const { ready, body } = this.#host.health();
+    const status = ready && this.#admission === 'open' ? 200 : 503;
+    return { status, text: `${JSON.stringify(body)}\n`, allow: false };
+  }
+
+  async #bind(address: Extract<ListenAddress, { kind: 'tcp' | 'unix' }>): Promise<void> {
+    const unix = address.kind === 'unix';
+    await new Promise<void>((resolve, reject) => {
+      this.#front.once('error', reject);
+      // No moment in which others could connect: the socket is made with the right mode, within listen().
+      const umask = unix ? process.umask(0o177) : undefined;
+      try {
+        const where = unix ? { path: address.path } : { host: address.host, port: address.port };
+        this.#front.listen({ ...where, backlog: BACKLOG }, () => {
+          this.#front.off('error', reject);
+          resolve();
+        });
+      } finally {
+        if (umask !== undefined) process.umask(umask);
+      }
+    });
+    this.#front.on('error', ignore);
+  }
+}
+
+function kindOf({ headerBytes, headers, fault }: UpgradeRequest): RequestKind {
+  if (headerBytes > MAX_HEADER_BYTES || headers > MAX_HEADERS) return 'headersTooLarge';
+  return fault === undefined ? 'upgrade' : 'malformed';
+}
+
+const ignore = (): void => {};
+
+const isHealth = (path: string): boolean => path === '/healthz' || path === '/readyz';
+
+function peerOf(socket: Socket): string {
+  const { remoteAddress, remotePort } = socket;
+  if (remoteAddress === undefined) return 'unix';
+  return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
+}
+
+function bindText(error: unknown): string {
+  switch (errnoOf(error)) {
+    case 'EADDRINUSE':
+      return 'the address is in use';
+    case 'EADDRNOTAVAIL':
+      return 'the address does not belong to this machine';
+    case 'EACCES':
+      return 'permission denied (EACCES)';
+    default:
+      return errnoText(error);
+  }
+}

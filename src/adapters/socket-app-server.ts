@@ -1,0 +1,201 @@
+import type { IncomingMessage } from 'node:http';
+import net, { type Socket } from 'node:net';
+import { WebSocket } from 'ws';
+import type {
+  AppServer,
+  AppServerConnection,
+  AppServerEvents,
+  ClientContext,
+} from '../protocol/app-server.js';
+import { EngineError } from '../protocol/errors.js';
+import { Message } from '../protocol/message.js';
+import type { Secret } from '../protocol/secret.js';
+import { cutBytes, maskTokens, oneLine } from './body-preview.js';
+import { errnoText } from './errno.js';
+
+export interface SocketAppServerOptions {
+  /** `ws://`, `wss://` or `unix://PATH`; a query is kept, and not shown. */
+  readonly url: string;
+  /** Sent as `Authorization: Bearer`. */
+  readonly bearer: Secret | undefined;
+  /** Something was skipped; never its content. */
+  readonly onSkipped: (why: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Largest message of an app server, bytes. */
+const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
+/** Unsent bytes at which the app server counts as full. */
+const HIGH_WATER = 1024 * 1024;
+const HANDSHAKE_LIMIT = 10_000;
+
+/** An app server behind a WebSocket: one socket of its own for each client. */
+export class SocketAppServer implements AppServer {
+  readonly name: string;
+  readonly #options: SocketAppServerOptions;
+  readonly #target: Target;
+  readonly #open = new Set<WebSocket>();
+
+  constructor(options: SocketAppServerOptions) {
+    this.#options = options;
+    this.#target = targetOf(options.url);
+    this.name = this.#target.shown;
+  }
+
+  open(events: AppServerEvents, _client: ClientContext, signal: AbortSignal): Promise<AppServerConnection> {
+    return new Promise((resolve, reject) => {
+      const ws = this.#dial();
+      let stream: Socket | undefined;
+      let fault: string | undefined;
+      const onAbort = () => ws.terminate();
+      signal.addEventListener('abort', onAbort, { once: true });
+      if (signal.aborted) onAbort();
+      this.#open.add(ws);
+      ws.once('close', () => this.#open.delete(ws));
+      ws.once('upgrade', (response: IncomingMessage) => {
+        stream = response.socket;
+      });
+      ws.once('unexpected-response', (_request, response: IncomingMessage) => {
+        fault = `it answered ${response.statusCode}${response.statusCode === 401 ? '; is --app-server-token-file right?' : ''}`;
+        ws.terminate();
+      });
+      const failed = (error?: Error) => {
+        signal.removeEventListener('abort', onAbort);
+        const why = fault ?? (error === undefined ? 'it closed the connection' : errnoText(error));
+        reject(
+          new EngineError('appServerFailed', `The app server ${this.name} cannot be reached: ${why}.`, {
+            cause: error,
+          }),
+        );
+      };
+      ws.once('error', failed);
+      ws.once('close', failed);
+      ws.once('open', () => {
+        signal.removeEventListener('abort', onAbort);
+        ws.off('error', failed).off('close', failed);
+        if (stream === undefined) throw new Error('an open socket without its stream');
+        resolve(new SocketConnection(ws, stream, events, this.name, this.#options.onSkipped));
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const ws of this.#open) ws.terminate();
+  }
+
+  #dial(): WebSocket {
+    const { bearer } = this.#options;
+    const { url, socketPath } = this.#target;
+    return new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE_BYTES,
+      handshakeTimeout: HANDSHAKE_LIMIT,
+      followRedirects: false,
+      ...(bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer.reveal()}` } }),
+      ...(socketPath === undefined ? {} : { createConnection: () => net.connect(socketPath) }),
+    });
+  }
+}
+
+class SocketConnection implements AppServerConnection {
+  readonly #ws: WebSocket;
+  #full = false;
+  #paused = false;
+  #closed = false;
+
+  constructor(
+    ws: WebSocket,
+    stream: Socket,
+    events: AppServerEvents,
+    name: string,
+    onSkipped: SocketAppServerOptions['onSkipped'],
+  ) {
+    this.#ws = ws;
+    // Nothing is delivered before whoever opened it has it in hand.
+    ws.pause();
+    setImmediate(() => {
+      if (!this.#paused) ws.resume();
+    });
+    ws.on('message', (data: Buffer, isBinary: boolean) => {
+      if (this.#closed) return;
+      if (isBinary) onSkipped('binary message of the app server skipped', { bytes: data.length });
+      else events.onMessage(Message.written(data.toString()));
+    });
+    ws.on('error', () => {});
+    ws.on('close', (code: number, reason: Buffer) => {
+      if (this.#closed) return;
+      this.#closed = true;
+      const said = reason.length === 0 ? '' : `: ${cutBytes(oneLine(maskTokens(reason.toString())), 100)}`;
+      events.onClose({
+        reason: 'appServerClosed',
+        message: `The app server ${name} closed the connection (${code}${said}).`,
+        at: Date.now(),
+      });
+    });
+    stream.on('drain', () => {
+      if (!this.#full) return;
+      this.#full = false;
+      events.onDrain();
+    });
+  }
+
+  send(message: Message): boolean {
+    if (this.#closed) return true;
+    this.#ws.send(message.text);
+    if (this.#ws.bufferedAmount <= HIGH_WATER) return true;
+    this.#full = true;
+    return false;
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#ws.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#ws.resume();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    // A paused socket would never see the answer to its close frame.
+    this.#ws.resume();
+    this.#ws.close(1000);
+    const timer = setTimeout(() => this.#ws.terminate(), CLOSE_LIMIT);
+    timer.unref();
+    this.#ws.once('close', () => clearTimeout(timer));
+  }
+}
+
+const CLOSE_LIMIT = 2_000;
+
+interface Target {
+  readonly url: string;
+  readonly socketPath: string | undefined;
+  /** Without query and credentials. */
+  readonly shown: string;
+}
+
+/** @throws EngineError `usage` for what is no such URL. */
+function targetOf(url: string): Target {
+  if (url.startsWith('unix://')) {
+    const [path = '', query] = url.slice('unix://'.length).split('?', 2);
+    if (path === '') throw new EngineError('usage', 'The URL of the app server names no path after unix://.');
+    return {
+      url: `ws://localhost/${query === undefined ? '' : `?${query}`}`,
+      socketPath: path,
+      shown: `unix://${path}`,
+    };
+  }
+  let parsed: URL;
+  try {
+    parsed = new URL(url);
+  } catch {
+    throw new EngineError('usage', 'The URL of the app server is not valid.');
+  }
+  if (parsed.hash !== '' || parsed.username !== '' || parsed.password !== '') {
+    throw new EngineError('usage', 'The URL of the app server may hold neither a fragment nor credentials.');
+  }
+  return { url, socketPath: undefined, shown: `${parsed.protocol}//${parsed.host}${parsed.pathname}` };
+}

@@ -1,0 +1,294 @@
+import { listenerConnectionMachine } from '../../machines/listener-connection.js';
+import { type AuthorityConfig, createAuthority } from '../adapters/authority.js';
+import { isLoopback, type ListenAddress } from '../adapters/listen-address.js';
+import {
+  type AcceptedConnection,
+  type Health,
+  LocalListener,
+  type TlsIdentity,
+} from '../adapters/local-listener.js';
+import { RateLimit } from '../adapters/rate-limit.js';
+import type { ClientContext } from '../protocol/app-server.js';
+import type { AuthorityMode, Verdict } from '../protocol/authority.js';
+import { Secret } from '../protocol/secret.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import type { AuditRing } from './audit.js';
+import { ListenerConnection, type ListenerConnectionStatus } from './listener-connection.js';
+import type { LocalClient, LocalTransport } from './local-clients.js';
+import type { EngineLogger } from './logger.js';
+import { SharedChart } from './shared-chart.js';
+import { type CountedVerdict, UpgradeDecisions } from './upgrade-decision.js';
+
+export interface ListenerOptions {
+  readonly address: Extract<ListenAddress, { kind: 'tcp' | 'unix' }>;
+  readonly authority: AuthorityConfig;
+  readonly tls: TlsIdentity | undefined;
+  readonly maxConnections: number;
+  readonly maxMessageBytes: number;
+  readonly closeOnTokenExpiry: boolean;
+}
+
+export interface ListenerDeps {
+  readonly options: ListenerOptions;
+  readonly env: Env;
+  readonly timing: Timing;
+  readonly log: EngineLogger;
+  readonly audit: AuditRing;
+  /** Makes the client of a connection and opens its app-server connection. */
+  readonly accept: (
+    client: ClientContext,
+    transport: LocalTransport,
+    hooks: { readonly onInitialized: () => void },
+  ) => LocalClient;
+  readonly remoteControlStatus: () => string;
+}
+
+/** What whoever started the engine is told once. Holds no secret but the connect URL, as one. WSA-5 */
+export interface ListeningInfo {
+  readonly url: string;
+  /** In query-token mode with the token. */
+  readonly connectUrl: Secret;
+  readonly authMode: AuthorityMode;
+  readonly enforced: boolean;
+  readonly secure: boolean;
+  readonly closeOnTokenExpiry: boolean;
+  /** What a person should know, a sentence each. */
+  readonly warnings: readonly string[];
+}
+
+export interface Rejection {
+  /** RFC 3339. */
+  readonly time: string;
+  readonly reason: string;
+  readonly peer: string;
+  readonly detail: string | null;
+}
+
+/** The listener, as status shows it. Holds no secret. */
+export interface ListenerStatus {
+  readonly url: string;
+  readonly authMode: AuthorityMode;
+  readonly enforced: boolean;
+  /** Connections without the authority that this listener asks for are let in. */
+  readonly degraded: boolean;
+  readonly maxConnections: number;
+  readonly connections: readonly ListenerConnectionStatus[];
+  /** How often each (mode, outcome, reason) occurred. */
+  readonly decisions: readonly Readonly<CountedVerdict>[];
+  /** The newest last. */
+  readonly lastRejections: readonly Rejection[];
+}
+
+const MAX_HANDSHAKES = 128;
+const REJECTIONS_LOGGED = 10;
+const SECOND = 1_000;
+const LAST_REJECTIONS = 20;
+
+let connections = 0;
+
+/** The listener at work: the chart decides, the adapter acts, and every decision is written down once. WSA-2 */
+export class ListenerService {
+  readonly #deps: ListenerDeps;
+  readonly #decisions = new UpgradeDecisions();
+  readonly #chart: SharedChart;
+  readonly #listener: LocalListener;
+  readonly #connections = new Set<ListenerConnection>();
+  readonly #unsent = new Set<ListenerConnection>();
+  readonly #lastRejections: Rejection[] = [];
+  readonly #rejectionLog: RateLimit;
+  readonly #binaryLog: RateLimit;
+  readonly #queryToken: Secret | undefined;
+  #unsentWatch: NodeJS.Timeout | undefined;
+  #state: 'starting' | 'ready' | 'stopping' = 'starting';
+
+  constructor(deps: ListenerDeps) {
+    this.#deps = deps;
+    const { options, log, timing, env } = deps;
+    this.#chart = new SharedChart(listenerConnectionMachine, { timing });
+    const authority = createAuthority(options.authority);
+    this.#queryToken = authority.queryToken;
+    this.#rejectionLog = new RateLimit(REJECTIONS_LOGGED, SECOND, (count) =>
+      log.warn({ outcome: 'rejected', count }, `${count} more connections rejected`),
+    );
+    this.#binaryLog = new RateLimit(REJECTIONS_LOGGED, SECOND, (count) =>
+      log.warn({ count }, `${count} more binary messages skipped`),
+    );
+    this.#listener = new LocalListener(
+      authority,
+      {
+        maxConnections: options.maxConnections,
+        maxMessageBytes: options.maxMessageBytes,
+        maxHandshakes: MAX_HANDSHAKES,
+        upgradeTimeout: timing.upgradeTimeout,
+      },
+      {
+        decide: (facts) => this.#decisions.decide(facts),
+        onAccepted: (accepted) => this.#onAccepted(accepted),
+        onRejected: (verdict, peer, detail) => this.#onRejected(verdict, peer, detail),
+        health: () => this.#health(),
+        now: env.now,
+      },
+      options.tls,
+    );
+  }
+
+  /** Binds; connections are let in after `open()`. */
+  async listen(): Promise<ListeningInfo> {
+    const { options, log } = this.#deps;
+    await this.#listener.listen(options.address);
+    const info = this.#info();
+    log.info(
+      { url: info.url, mode: info.authMode, enforced: info.enforced },
+      `listening on ${info.url}, ${options.closeOnTokenExpiry ? 'connections end with their token' : 'an open connection outlives its token'}`,
+    );
+    for (const warning of info.warnings) log.warn({ url: info.url }, warning);
+    return info;
+  }
+
+  open(): void {
+    this.#state = 'ready';
+    this.#listener.accept();
+  }
+
+  /** `/readyz` turns 503 first, then nothing new is let in. WSA-20 */
+  stopping(): void {
+    this.#state = 'stopping';
+    this.#listener.refuse();
+  }
+
+  async close(): Promise<void> {
+    this.stopping();
+    for (const connection of this.#connections) connection.stop();
+    await this.#listener.close(this.#deps.timing.closeTimeout);
+    clearInterval(this.#unsentWatch);
+    this.#rejectionLog.flush();
+    this.#binaryLog.flush();
+  }
+
+  get status(): ListenerStatus {
+    const { options } = this.#deps;
+    const { authMode, enforced } = this.#mode;
+    return {
+      url: this.#listener.url,
+      authMode,
+      enforced,
+      degraded: !enforced,
+      maxConnections: options.maxConnections,
+      connections: [...this.#connections].map((connection) => connection.status),
+      decisions: this.#decisions.counts,
+      lastRejections: this.#lastRejections,
+    };
+  }
+
+  get #mode(): { readonly authMode: AuthorityMode; readonly enforced: boolean } {
+    const { authority } = this.#deps.options;
+    return {
+      authMode: authority.mode,
+      enforced: authority.mode !== 'queryToken' || authority.enforced,
+    };
+  }
+
+  #info(): ListeningInfo {
+    const { options } = this.#deps;
+    const { url, secure } = this.#listener;
+    const { authMode, enforced } = this.#mode;
+    const warnings: string[] = [];
+    if (!enforced) {
+      warnings.push(
+        'The token check is off (--no-token-check): every local program may connect, marked degraded.',
+      );
+    }
+    if (options.address.kind === 'tcp' && !secure && !isLoopback(options.address.host)) {
+      warnings.push(
+        `${url} can be reached from other machines and is not encrypted: use --tls-cert and --tls-key.`,
+      );
+    }
+    const token = this.#queryToken === undefined ? '' : `?token=${this.#queryToken.reveal()}`;
+    return {
+      url,
+      connectUrl: new Secret(`${url}${token}`),
+      authMode,
+      enforced,
+      secure,
+      closeOnTokenExpiry: options.closeOnTokenExpiry,
+      warnings,
+    };
+  }
+
+  #health(): Health {
+    const { authMode, enforced } = this.#mode;
+    return {
+      ready: this.#state === 'ready',
+      body: {
+        status: this.#state,
+        authMode,
+        enforced,
+        degraded: !enforced,
+        connections: this.#connections.size,
+        remoteControl: this.#deps.remoteControlStatus(),
+      },
+    };
+  }
+
+  #onAccepted(accepted: AcceptedConnection): void {
+    const { authority, peer } = accepted;
+    const { env, log, options } = this.#deps;
+    const origin = options.address.kind === 'unix' ? 'unix' : 'listener';
+    const id = `${origin}-${++connections}`;
+    const degraded = authority.outcome === 'degraded';
+    const connection = new ListenerConnection(id, origin, accepted, {
+      chart: this.#chart,
+      now: env.now,
+      onUnsent: (one) => this.#watchUnsent(one),
+      onClosed: (one, reason) => {
+        this.#connections.delete(one);
+        this.#unsent.delete(one);
+        const { bytesIn, bytesOut } = one.status;
+        log.info({ connection: id, reason, bytesIn, bytesOut }, 'connection closed');
+      },
+      onBinary: (one, bytes) => {
+        if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
+      },
+    });
+    this.#connections.add(connection);
+    this.#note(id, authority, peer, null);
+    const { mode, outcome, reason } = authority;
+    log[degraded ? 'warn' : 'info']({ connection: id, mode, outcome, reason, peer }, `connection ${outcome}`);
+    const client = this.#deps.accept({ origin, connectionId: id, degraded }, connection, {
+      onInitialized: () => connection.initialized(),
+    });
+    connection.serve(client, options.closeOnTokenExpiry ? authority.expiresAt : null);
+  }
+
+  #onRejected(verdict: Verdict, peer: string, detail: string | null): void {
+    const { mode, outcome, reason } = verdict;
+    this.#note('listener', verdict, peer, detail);
+    this.#lastRejections.push({ time: new Date(this.#deps.env.now()).toISOString(), reason, peer, detail });
+    if (this.#lastRejections.length > LAST_REJECTIONS) this.#lastRejections.shift();
+    if (!this.#rejectionLog.take()) return;
+    const fields = { mode, outcome, reason, peer, ...(detail === null ? {} : { detail }) };
+    this.#deps.log.warn(fields, `connection ${outcome}`);
+  }
+
+  #note(subject: string, { mode, outcome, reason }: Verdict, peer: string, detail: string | null): void {
+    this.#deps.audit.add({
+      time: new Date(this.#deps.env.now()).toISOString(),
+      subject,
+      decision: outcome,
+      mode,
+      reason,
+      detail: detail === null ? `from ${peer}` : `from ${peer}: ${detail}`,
+    });
+  }
+
+  /** One timer looks after all connections with unsent data. */
+  #watchUnsent(connection: ListenerConnection): void {
+    this.#unsent.add(connection);
+    this.#unsentWatch ??= setInterval(() => {
+      for (const one of this.#unsent) if (!one.checkUnsent()) this.#unsent.delete(one);
+      if (this.#unsent.size > 0) return;
+      clearInterval(this.#unsentWatch);
+      this.#unsentWatch = undefined;
+    }, SECOND).unref();
+  }
+}
