@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account, AuthOutcome, Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
-import { parseAuthJson, type SignIn } from './auth-json.js';
+import { noSignIn, parseAuthJson, type SignIn } from './auth-json.js';
 import { errnoOf, errnoText } from './errno.js';
 
 export type AuthChange =
@@ -31,7 +31,16 @@ export interface AuthFileOptions {
   readonly onChange: (change: AuthChange) => void;
 }
 
+/** A ChatGPT sign-in with an account id. */
+export type Usable = Extract<SignIn, { kind: 'usable' }>;
+
 export interface AuthFile {
+  /** Absolute. */
+  readonly path: string;
+  /** The sign-in in memory. */
+  readonly held: (Usable & { readonly account: Account }) | undefined;
+  /** What the last look at the file saw; undefined before the first. */
+  readonly disk: SignIn | undefined;
   /** The account in memory; the file is read only while there is none. */
   load(): Promise<AuthOutcome>;
   /**
@@ -62,8 +71,6 @@ interface Look {
   /** Equal for two looks that saw the same. */
   readonly key: string;
 }
-
-type Usable = Extract<SignIn, { kind: 'usable' }>;
 
 const SIZE_LIMIT = 1024 * 1024;
 /** Writers rarely take longer between the first byte and the last, ms. */
@@ -114,6 +121,18 @@ class WatchedAuthFile implements AuthFile {
     }
     if (guarded && signIn.accountId !== this.#held?.accountId) return this.#skipped();
     return { kind: 'usable', account: this.#take(signIn) };
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  get held(): (Usable & { readonly account: Account }) | undefined {
+    return this.#held;
+  }
+
+  get disk(): SignIn | undefined {
+    return this.#disk;
   }
 
   accessToken(): Secret | undefined {
@@ -237,6 +256,8 @@ class WatchedAuthFile implements AuthFile {
       held.accountId === signIn.accountId &&
       signIn.accessToken.equals(held.accessToken)
     ) {
+      // The refresh token or the profile beside it may be newer.
+      this.#held = { ...signIn, account: held.account };
       return held.account;
     }
     this.#generation += 1;
@@ -270,11 +291,7 @@ class WatchedAuthFile implements AuthFile {
   #look(): Look {
     const at = this.#options.now();
     const fault = (reason: Reason, what: string): Look => ({
-      signIn: {
-        kind: 'unusable',
-        failure: { reason, message: `${this.#path}: ${what}`, at },
-        unsettled: false,
-      },
+      signIn: noSignIn(reason, `${this.#path}: ${what}`, at),
       key: `${reason} ${what}`,
     });
     try {

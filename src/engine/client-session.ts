@@ -9,7 +9,7 @@ import type { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { parseInitialize } from './initialize.js';
-import { type MethodTable, RpcFault } from './methods.js';
+import { type MethodTable, Reply, RpcFault } from './methods.js';
 
 /** How a session reaches its client. */
 export interface ClientTransport {
@@ -39,6 +39,22 @@ export const MAX_WAITING_REQUESTS = 128;
 /** Everything that may wait for one client, in UTF-16 units; past it the client is closed. */
 export const MAX_WAITING_CHARS = 32 * 1024 * 1024;
 
+/** How a client answered a request of the engine's own. */
+export type AskOutcome =
+  | { readonly kind: 'result'; readonly value: unknown }
+  | { readonly kind: 'error'; readonly code: number | null; readonly message: string }
+  | { readonly kind: 'timeout' }
+  /** The client went away. */
+  | { readonly kind: 'gone' };
+
+interface Ask {
+  readonly settle: (outcome: AskOutcome) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Requests of the engine's own are numbered from 0 through all clients of the process. ACC-11 */
+let nextAskId = 0;
+
 type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
 
 /**
@@ -61,6 +77,11 @@ export class ClientSession implements AppServerEvents {
   #experimental = false;
   #clientName: string | undefined;
   #ownRequests = 0;
+  readonly #asks = new Map<RpcId, Ask>();
+  /** Requests of ours that were given up: their answers may still come and are for nobody else's eyes. */
+  readonly #givenUp = new Set<RpcId>();
+  /** Messages of the app server that wait because one of them has the id of a request of ours. */
+  #heldBack: Message[] = [];
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -105,6 +126,30 @@ export class ClientSession implements AppServerEvents {
     this.#options.transport.send(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
   }
 
+  /**
+   * Asks the client itself. A late or second answer, and one to an unknown id, is ignored. Never opted out of.
+   * ACC-10, ACC-45
+   */
+  ask(method: string, params: unknown, limitMs: number): Promise<AskOutcome> {
+    if (this.#state !== 'initialized') return Promise.resolve({ kind: 'gone' });
+    const id = nextAskId;
+    nextAskId += 1;
+    return new Promise((resolve) => {
+      const settle = (outcome: AskOutcome): void => {
+        clearTimeout(timer);
+        this.#asks.delete(id);
+        resolve(outcome);
+        if (this.#asks.size === 0) this.#letGo();
+      };
+      const timer = setTimeout(() => {
+        this.#givenUp.add(id);
+        settle({ kind: 'timeout' });
+      }, limitMs);
+      this.#asks.set(id, { settle, timer });
+      this.#options.transport.send(JSON.stringify({ method, id, params }));
+    });
+  }
+
   /** The client reads slowly: its own app server is paused, nobody else. */
   pause(): void {
     if (this.#paused) return;
@@ -123,6 +168,8 @@ export class ClientSession implements AppServerEvents {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#waiting = [];
+    this.#heldBack = [];
+    for (const ask of [...this.#asks.values()]) ask.settle({ kind: 'gone' });
     this.#connection?.close();
     this.#connection = undefined;
     this.#options.onEnded(this);
@@ -133,7 +180,9 @@ export class ClientSession implements AppServerEvents {
   onMessage(message: Message): void {
     if (this.#state === 'closed') return;
     if (this.#state !== 'initializing') {
-      this.#options.transport.send(message.text);
+      const inspected = this.#asks.size > 0 || this.#givenUp.size > 0;
+      if (inspected && this.#mustHoldBack(message)) this.#heldBack.push(message);
+      else this.#options.transport.send(message.text);
       return;
     }
     const { shape } = message;
@@ -202,10 +251,12 @@ export class ClientSession implements AppServerEvents {
         return;
       case 'notification':
         // A notification before initialize is dropped silently. ACC-3
-        if (this.#state === 'initialized') this.#forward(message);
+        if (this.#state !== 'initialized') return;
+        // What may not be asked may not be told either; there is nothing to answer. WSA-7
+        if (this.#options.policy(shape.method, this.client) === null) this.#forward(message);
         return;
       case 'response':
-        if (this.#state === 'initialized') this.#forward(message);
+        if (this.#state === 'initialized' && !this.#takeAnswer(shape.id, message)) this.#forward(message);
         return;
       case 'invalid':
         return;
@@ -247,20 +298,56 @@ export class ClientSession implements AppServerEvents {
       return;
     }
     if (!(result instanceof Promise)) {
-      this.#answer(resultText(id, result));
+      this.#answerWith(id, result);
       return;
     }
     this.#ownRequests += 1;
     result.then(
       (value: unknown) => {
         this.#ownRequests -= 1;
-        this.#answer(resultText(id, value));
+        this.#answerWith(id, value);
       },
       (error: unknown) => {
         this.#ownRequests -= 1;
         this.#answer(faultText(id, error));
       },
     );
+  }
+
+  /** True when it answers a request of the engine's own, or one that nobody waits for any more. */
+  #takeAnswer(id: RpcId | null, message: Message): boolean {
+    if (id === null) return false;
+    const ask = this.#asks.get(id);
+    if (ask === undefined) return this.#givenUp.delete(id);
+    const { value } = message;
+    if (!isRecord(value)) return false;
+    const { error } = value;
+    if (error === undefined) ask.settle({ kind: 'result', value: value.result });
+    else {
+      const { code, message: words } = isRecord(error) ? error : {};
+      ask.settle({
+        kind: 'error',
+        code: typeof code === 'number' ? code : null,
+        message: typeof words === 'string' ? words : '',
+      });
+    }
+    return true;
+  }
+
+  /** A request of the app server with an id that we use, too, would get our answer: it and what follows waits. */
+  #mustHoldBack(message: Message): boolean {
+    if (this.#heldBack.length > 0) return true;
+    const { shape } = message;
+    if (shape.kind !== 'request') return false;
+    // From now on an answer with this id is the app server's.
+    this.#givenUp.delete(shape.id);
+    return this.#asks.has(shape.id);
+  }
+
+  #letGo(): void {
+    const held = this.#heldBack;
+    this.#heldBack = [];
+    for (const message of held) this.onMessage(message);
   }
 
   #initialize(id: RpcId, params: unknown, message: Message): void {
@@ -283,6 +370,16 @@ export class ClientSession implements AppServerEvents {
 
   #forward(message: Message): void {
     if (this.#connection !== undefined && !this.#connection.send(message)) this.#setBlocked(true);
+  }
+
+  #answerWith(id: RpcId, value: unknown): void {
+    if (!(value instanceof Reply)) {
+      this.#answer(resultText(id, value));
+      return;
+    }
+    this.#answer(resultText(id, value.result));
+    // Also for a client that has gone: others are to learn what was done.
+    value.after();
   }
 
   #answer(text: string): void {

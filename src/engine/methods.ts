@@ -23,10 +23,21 @@ export class RpcFault extends Error {
   }
 }
 
+/** An answer, and what is done as soon as it has been sent: what a client must see after it. ACC-24 */
+export class Reply {
+  readonly result: unknown;
+  readonly after: () => void;
+
+  constructor(result: unknown, after: () => void) {
+    this.result = result;
+    this.after = after;
+  }
+}
+
 export interface EngineMethod {
   /** Needs `capabilities.experimentalApi`. ACC-9 */
   readonly experimental: boolean;
-  /** Answers with a value or a promise of one; throws or rejects with an RpcFault. */
+  /** Answers with a value, a Reply, or a promise of one; throws or rejects with an RpcFault. */
   handle(params: unknown, session: ClientSession): unknown;
 }
 
@@ -39,11 +50,14 @@ export class MethodTable {
     name: string,
     schema: S,
     handle: (params: v.InferOutput<S>, session: ClientSession) => unknown,
-    options: { readonly experimental?: boolean } = {},
+    options: { readonly experimental?: boolean; readonly paramsRequired?: boolean } = {},
   ): void {
     this.#methods.set(name, {
       experimental: options.experimental ?? false,
       handle: (params, session) => {
+        if (options.paramsRequired === true && params == null) {
+          throw new RpcFault(RPC.invalidRequest, 'Invalid request: missing field `params`');
+        }
         const parsed = v.safeParse(schema, params ?? {});
         if (!parsed.success) {
           throw new RpcFault(RPC.invalidRequest, `Invalid request: ${firstIssue(parsed.issues)}`);

@@ -1,0 +1,36 @@
+/** The few pages that a browser sees on its way back. Nothing from outside stands in them unescaped. */
+
+const STYLE =
+  'body{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:34rem;padding:0 1.5rem;color:#1c1c1e;background:#fff}' +
+  'h1{font-size:1.4rem}@media(prefers-color-scheme:dark){body{color:#eee;background:#161618}}';
+
+const escaped = (text: string): string => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+
+function page(title: string, text: string, script = ''): string {
+  return (
+    `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escaped(title)}</title>` +
+    `<meta name="viewport" content="width=device-width"><meta name="referrer" content="no-referrer">` +
+    `<style>${STYLE}</style></head><body><h1>${escaped(title)}</h1><p>${escaped(text)}</p>${script}</body></html>`
+  );
+}
+
+export const successPage = (): string =>
+  page(
+    'Signed in',
+    'You can close this window and go back to where you started.',
+    // The address of this page carries claims of the sign-in: nobody needs them in the history.
+    "<script>history.replaceState(null,'','/success')</script>",
+  );
+
+export const failedPage = (why: string): string => page('Sign-in failed', why);
+
+export const cancelledPage = (): string => page('Login cancelled', 'You can close this window.');
+
+export const wrongStatePage = (): string =>
+  page(
+    'Wrong sign-in',
+    'This address belongs to another sign-in, or was changed on its way. State mismatch.',
+  );
+
+export const usedPage = (): string =>
+  page('Already used', 'This sign-in is being completed, or has been. You can close this window.');

@@ -1,0 +1,73 @@
+import type { Dialer } from '../adapters/dialer.js';
+import type { Home } from '../adapters/home.js';
+import { parseIssuer } from '../adapters/issuer-address.js';
+import type { LoginPolicy } from '../protocol/account.js';
+import { EngineError } from '../protocol/errors.js';
+import type { Env } from '../protocol/timing.js';
+import type { GivenToken } from './account-credentials.js';
+import { AccountService, type AccountTiming } from './account-service.js';
+import type { AuditRing } from './audit.js';
+import type { EngineLogger } from './logger.js';
+import { VERSION } from './version.js';
+
+/** What of an engine's options concerns the account. */
+export interface AccountOptions {
+  /** Account file in the reference client's format. Default `<home>/auth.json`. Watched, and written on sign-in. */
+  readonly authFile?: string;
+  /** OAuth issuer: https, or http on this machine. Default `https://auth.openai.com`. */
+  readonly issuer?: string;
+  /** OAuth client id. Default: that of the reference client. */
+  readonly clientId?: string;
+  /** Only these workspaces may sign in. Default: any. ACC-37 */
+  readonly forcedWorkspaces?: readonly string[];
+  /** Only this way to sign in. Default: any. ACC-30 */
+  readonly forcedLoginMethod?: 'api' | 'chatgpt';
+  /** Looks up the workspace before a sign-in counts as complete. Default false. ACC-60 */
+  readonly workspaceRouting?: boolean;
+  /** An access token in place of the account file, as in continuous integration. It cannot be renewed. */
+  readonly accessToken?: GivenToken;
+  /** Ports of 127.0.0.1 that a browser comes back to, in the order they are tried. Default 1455, 1457. */
+  readonly loginPorts?: readonly number[];
+  /** Delays of the account, ms, over the defaults. For tests. */
+  readonly accountTiming?: Partial<AccountTiming>;
+}
+
+export interface AccountParts {
+  readonly home: Home;
+  readonly env: Env;
+  readonly log: EngineLogger;
+  readonly audit: AuditRing;
+  readonly dialer: Dialer;
+  /** With a slash at its end; null: no backend may be talked to. */
+  readonly baseUrl: string | null;
+  readonly broadcast: (method: string, params: unknown) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+export const loginPolicy = (options: AccountOptions): LoginPolicy => ({
+  forcedMethod: options.forcedLoginMethod ?? null,
+  workspaces: options.forcedWorkspaces ?? null,
+});
+
+/** @throws EngineError `usage` when the issuer is no address that secrets may be sent to. */
+export function createAccount(options: AccountOptions, parts: AccountParts): AccountService {
+  const parsed = parseIssuer(options, process.env);
+  if (!parsed.ok) throw new EngineError('usage', parsed.message);
+  const { home, env, log, audit, dialer, broadcast, onFault } = parts;
+  return new AccountService({
+    path: options.authFile ?? home.authFile,
+    env,
+    log,
+    audit,
+    dialer,
+    address: parsed.address,
+    policy: loginPolicy(options),
+    routing: options.workspaceRouting === true ? { baseUrl: parts.baseUrl } : null,
+    given: options.accessToken,
+    userAgent: `rc-engine/${VERSION}`,
+    loginPorts: options.loginPorts,
+    timing: options.accountTiming,
+    broadcast,
+    onFault,
+  });
+}

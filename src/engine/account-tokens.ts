@@ -1,0 +1,244 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, realpath, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Issuer } from '../adapters/account-issuer.js';
+import { replaceFile } from '../adapters/atomic-file.js';
+import { type AuthFile, contentHash, type Usable } from '../adapters/auth-file.js';
+import { apiKeyText, type NewSignIn, refreshedText, signInText } from '../adapters/auth-write.js';
+import { errnoOf, errnoText } from '../adapters/errno.js';
+import { withFileLock } from '../adapters/file-lock.js';
+import type { StoreAccountOutcome, TokenRefreshOutcome, TokenRefreshReason } from '../protocol/account.js';
+import type { Failure } from '../protocol/outcomes.js';
+import type { Reason } from '../protocol/reasons.js';
+import type { Secret } from '../protocol/secret.js';
+import type { Credentials } from './account-credentials.js';
+import type { EngineLogger } from './logger.js';
+
+export interface TokenStoreOptions {
+  readonly file: AuthFile;
+  readonly credentials: Credentials;
+  readonly issuer: () => Promise<Issuer>;
+  readonly now: () => number;
+  readonly log: EngineLogger;
+  /** How long to wait for another process that holds the account file, ms. */
+  readonly lockTimeout: number;
+}
+
+/** A token that ends within this time is renewed before it is used, ms. ACC-49 */
+const SOON = 5 * 60_000;
+/** A token that does not say when it ends is renewed this long after the last time, ms. ACC-49 */
+const STALE = 8 * 24 * 60 * 60_000;
+
+/** Reading, renewing and writing the stored sign-in, alone among all processes that share the file. */
+export class TokenStore {
+  readonly #options: TokenStoreOptions;
+  /** Generation that was taken from disk by itself: whoever asks for newer tokens has them already. */
+  #fresh: number | undefined;
+
+  constructor(options: TokenStoreOptions) {
+    this.#options = options;
+  }
+
+  /** The watch took newer tokens of the same account. */
+  noteFresh(): void {
+    this.#fresh = this.#options.file.held?.account.generation;
+  }
+
+  /** Why the tokens in memory should be renewed before they are used; null: they need not be. ACC-49 */
+  due(): TokenRefreshReason | null {
+    const { held } = this.#options.file;
+    if (held === undefined || held.refreshToken === undefined) return null;
+    const now = this.#options.now();
+    if (held.expiresAt !== undefined) return held.expiresAt - now < SOON ? 'proactive_expiry' : null;
+    return held.refreshedAt !== undefined && now - held.refreshedAt > STALE ? 'scheduled' : null;
+  }
+
+  /** ACC-48. `dead`: why the tokens in memory can never be renewed, where that is known. */
+  async refresh(
+    reason: TokenRefreshReason,
+    dead: Failure | null,
+    signal: AbortSignal,
+  ): Promise<TokenRefreshOutcome> {
+    const { file } = this.#options;
+    const before = file.held;
+    if (before === undefined) return { kind: 'skipped', failure: this.#nothing() };
+    const early = await this.#reload(before);
+    if (early !== undefined) return early;
+    if (dead !== null) return { kind: 'permanent', failure: dead };
+    if (before.refreshToken === undefined) {
+      return {
+        kind: 'permanent',
+        failure: this.#failure('refreshTokenMissing', `${file.path}: it holds no refresh token`),
+      };
+    }
+    if (reason === 'forced' && this.#fresh === before.account.generation) {
+      this.#fresh = undefined;
+      return { kind: 'reloaded', stored: this.#options.credentials.stored() };
+    }
+    return this.#locked(signal, async () => {
+      // Whoever had the lock before may have spent the token: then there is a newer one to take.
+      const late = await this.#reload(before);
+      return late ?? this.#spend(reason, before, signal);
+    });
+  }
+
+  storeApiKey(key: Secret, signal: AbortSignal): Promise<StoreAccountOutcome> {
+    return this.#locked(signal, () => this.#write((text) => apiKeyText(text, key)));
+  }
+
+  storeSignIn(signIn: Omit<NewSignIn, 'at' | 'ownerId'>, signal: AbortSignal): Promise<StoreAccountOutcome> {
+    const ownerId = randomBytes(32).toString('base64url');
+    const at = this.#options.now();
+    return this.#locked(signal, () => this.#write((text) => signInText(text, { ...signIn, ownerId, at })));
+  }
+
+  /** Revokes and deletes what is stored. The revocation is tried once and may fail. ACC-55 */
+  async signOut(signal: AbortSignal): Promise<StoreAccountOutcome> {
+    const { file, log, credentials } = this.#options;
+    const disk = file.disk;
+    const refreshToken =
+      file.held?.refreshToken ?? (disk?.kind === 'unusable' ? disk.refreshToken : undefined);
+    if (refreshToken !== undefined) {
+      const issuer = await this.#options.issuer();
+      const failure = await issuer.revoke(refreshToken, signal);
+      if (failure !== null) log.warn({ reason: failure.reason }, failure.message);
+    }
+    if (!(await this.#isThere())) {
+      await file.reload({ guarded: false });
+      return { kind: 'stored', stored: credentials.stored() };
+    }
+    return this.#locked(signal, async () => {
+      try {
+        await rm(file.path, { force: true });
+      } catch (error) {
+        return { kind: 'failed', failure: this.#unwritable(error) };
+      }
+      await file.reload({ guarded: false });
+      return { kind: 'stored', stored: credentials.stored() };
+    });
+  }
+
+  /** Takes what the same account has on disk; undefined when that is what is in memory. ACC-50 */
+  async #reload(before: Usable): Promise<TokenRefreshOutcome | undefined> {
+    const { file, credentials } = this.#options;
+    const outcome = await file.reload({ guarded: true });
+    if (outcome.kind === 'unusable') return { kind: 'skipped', failure: outcome.failure };
+    const { held } = file;
+    if (held === undefined || same(before, held)) return undefined;
+    return { kind: 'reloaded', stored: credentials.stored() };
+  }
+
+  async #spend(
+    reason: TokenRefreshReason,
+    before: Usable,
+    signal: AbortSignal,
+  ): Promise<TokenRefreshOutcome> {
+    if (before.refreshToken === undefined) return { kind: 'skipped', failure: this.#nothing() };
+    const issuer = await this.#options.issuer();
+    const outcome = await issuer.refresh(
+      { refreshToken: before.refreshToken, clientId: before.clientId, reason },
+      signal,
+    );
+    if (outcome.kind !== 'granted') return outcome;
+    // Another program may have signed somebody else in meanwhile: that is neither overwritten nor taken. ACC-48
+    const since = await this.#reload(before);
+    if (since !== undefined) return since;
+    const written = await this.#write((text) =>
+      refreshedText(text ?? '', outcome.tokens, issuer.address.issuer, this.#options.now()),
+    );
+    return written.kind === 'stored'
+      ? { kind: 'refreshed', stored: written.stored }
+      : { kind: 'failed', failure: written.failure };
+  }
+
+  /** Replaces the file and takes over what it then says. */
+  async #write(compose: (text: string | undefined) => string): Promise<StoreAccountOutcome> {
+    const { file, credentials } = this.#options;
+    try {
+      const path = await this.#target();
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      const text = compose(await readIfThere(path));
+      file.noteOwnWrite(contentHash(text));
+      await replaceFile(path, text, true);
+    } catch (error) {
+      return { kind: 'failed', failure: this.#unwritable(error) };
+    }
+    await file.reload({ guarded: false });
+    return { kind: 'stored', stored: credentials.stored() };
+  }
+
+  /** A link stays a link: the file that it names is replaced. */
+  async #target(): Promise<string> {
+    try {
+      return await realpath(this.#options.file.path);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return this.#options.file.path;
+      throw error;
+    }
+  }
+
+  async #isThere(): Promise<boolean> {
+    return (await readIfThere(this.#options.file.path).catch(() => '')) !== undefined;
+  }
+
+  async #locked<T extends { readonly kind: string }>(
+    signal: AbortSignal,
+    task: () => Promise<T>,
+  ): Promise<T | { readonly kind: 'failed'; readonly failure: Failure }> {
+    const { lockTimeout } = this.#options;
+    let path: string;
+    try {
+      path = await this.#target();
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    } catch (error) {
+      return { kind: 'failed', failure: this.#unwritable(error) };
+    }
+    let inside = false;
+    try {
+      const done = await withFileLock(`${path}.lock`, lockTimeout, signal, () => {
+        inside = true;
+        return task();
+      });
+      if (done !== undefined) return done.value;
+    } catch (error) {
+      if (inside || signal.aborted) throw error;
+      // Without the lock nothing is spent and nothing written.
+      return { kind: 'failed', failure: this.#unwritable(error, `${path}.lock`) };
+    }
+    const waited = `another process has held the lock for ${Math.round(lockTimeout / 1_000)} s`;
+    return { kind: 'failed', failure: this.#failure('authFileNotWritable', `${path}.lock: ${waited}`) };
+  }
+
+  #nothing(): Failure {
+    const { file } = this.#options;
+    const disk = file.disk;
+    return disk?.kind === 'unusable'
+      ? disk.failure
+      : this.#failure('authMissing', `${file.path}: nobody is signed in`);
+  }
+
+  #unwritable(error: unknown, path = this.#options.file.path): Failure {
+    return this.#failure('authFileNotWritable', `${path}: ${errnoText(error)}`);
+  }
+
+  #failure(reason: Reason, message: string): Failure {
+    return { reason, message, at: this.#options.now() };
+  }
+}
+
+function same(one: Usable, other: Usable): boolean {
+  const refresh =
+    one.refreshToken === undefined
+      ? other.refreshToken === undefined
+      : one.refreshToken.equals(other.refreshToken);
+  return refresh && one.accessToken.equals(other.accessToken);
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
