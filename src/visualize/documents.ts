@@ -1,0 +1,87 @@
+/** The documents that are made from the sources, so that they cannot tell anything else than the sources do. */
+import type { AnyStateMachine } from 'xstate';
+import { ERRORS } from '../protocol/errors.js';
+import { REASONS, type ReasonText } from '../protocol/reasons.js';
+import { chartHash } from './hash.js';
+import { toMermaid } from './mermaid.js';
+import { walk } from './walk.js';
+
+/** Every generated document: its path in the project, and its text. */
+export function documents(charts: Readonly<Record<string, AnyStateMachine>>): ReadonlyMap<string, string> {
+  const pictures = Object.entries(charts).map(([name, machine]): [string, string] => [
+    `visualizations/${name}.mmd`,
+    toMermaid(machine),
+  ]);
+  return new Map([
+    ...pictures,
+    ['visualizations/README.md', chartsDocument(charts)],
+    ['docs/errors.md', errorsDocument()],
+  ]);
+}
+
+const GENERATED = '<!-- Made by `npm run charts`. Change the sources, not this file. -->';
+
+function chartsDocument(charts: Readonly<Record<string, AnyStateMachine>>): string {
+  return `${GENERATED}
+
+# The statecharts
+
+Every decision of the engine is taken in one of these charts; the sources are in [machines](../machines). The hash
+names what a chart does, and \`rc-engine --version --json\` shows the same ones: a report that carries them says
+which behaviour it saw.
+
+How to read a picture: \`event [guard] / action\` on an arrow; \`after\` is the end of a pause, \`done\` and \`failed\`
+are the outcomes of an actor that the state \`runs\`; arrows that leave "in any state" hold in every state of the box
+around it. Actions that only note a reason are left out.
+
+${Object.entries(charts).map(chartSection).join('\n')}`;
+}
+
+function chartSection([name, machine]: [string, AnyStateMachine]): string {
+  const { description, states } = walk(machine);
+  const rows = states.flatMap((state) =>
+    state.parent === null ? [] : [`| \`${state.path.join('.')}\` | ${cell(state.description)} |`],
+  );
+  return `## ${name}
+
+${description}
+
+Hash \`${chartHash(machine)}\`, ${states.length - 1} states.
+
+\`\`\`mermaid
+${toMermaid(machine)}\`\`\`
+
+| State | What it means |
+| --- | --- |
+${rows.join('\n')}
+`;
+}
+
+function errorsDocument(): string {
+  return `${GENERATED}
+
+# Errors and reasons
+
+Each code is stable. \`rc-engine explain CODE\` prints the same text.
+
+## Errors of the command line and the library
+
+${Object.entries(ERRORS).map(codeSection).join('\n')}
+## Reasons of a connection
+
+They are in \`rc-engine status\`, in the log and in the audit; most of them need nobody.
+
+${Object.entries(REASONS).map(codeSection).join('\n')}`;
+}
+
+/** The heading makes the anchor that an error names: the code in small letters. */
+function codeSection([code, { means, todo }]: [string, ReasonText]): string {
+  return `### ${code}
+
+${means}
+
+What to do: ${todo}
+`;
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|');

@@ -1,0 +1,166 @@
+import type { AnyStateMachine } from 'xstate';
+import { type Chart, type ChartEdge, type ChartState, walk } from './walk.js';
+import { elseEdges, triggerWords } from './words.js';
+
+/** Words that Mermaid reads as keywords where an id could stand. */
+const RESERVED = [
+  'class',
+  'classDef',
+  'click',
+  'default',
+  'direction',
+  'end',
+  'note',
+  'scale',
+  'state',
+  'style',
+];
+/** Mermaid ends a label at a colon or semicolon, and begins an entity at a number sign. */
+const UNSAFE = /[^\p{L}\p{N} .,'()[\]/_-]/gu;
+
+/**
+ * A `stateDiagram-v2` that GitHub renders. An edge from a composite state to a state inside it starts at its
+ * "in any state", which also tells what the composite state does without leaving. Parallel regions stand as
+ * states side by side: edges cannot cross Mermaid's own separator for them.
+ */
+export function toMermaid(machine: AnyStateMachine): string {
+  return `${['stateDiagram-v2', ...new Diagram(walk(machine)).lines()].join('\n')}\n`;
+}
+
+class Diagram {
+  readonly #chart: Chart;
+  readonly #parents: ReadonlyMap<string, string | null>;
+  readonly #ids = new Map<string, string>();
+  /** Ids of the "in any state" of those composite states that need one. */
+  readonly #anyIds = new Map<string, string>();
+  /** Lines of text inside a state. */
+  readonly #rows = new Map<string, string[]>();
+  /** Labels of the edges between two nodes of the picture, in order. */
+  readonly #arrows = new Map<string, string[]>();
+
+  constructor(chart: Chart) {
+    this.#chart = chart;
+    this.#parents = new Map(chart.states.map(({ id, parent }) => [id, parent]));
+    for (const state of chart.states) {
+      const rows = stateRows(state);
+      if (rows.length > 0) this.#rows.set(state.id, rows);
+    }
+    const otherwise = elseEdges(chart);
+    const labelled = chart.edges.map((edge) => ({ edge, label: edgeLabel(edge, otherwise.has(edge)) }));
+    for (const { edge, label } of labelled)
+      if (edge.targets.length === 0) append(this.#rows, edge.source, label);
+    this.#nameStates();
+    for (const { edge, label } of labelled) {
+      for (const target of edge.targets) {
+        const from =
+          (this.#isWithin(target, edge.source) && this.#anyIds.get(edge.source)) ||
+          this.#ids.get(edge.source);
+        append(this.#arrows, `${from} --> ${this.#ids.get(target)}`, label);
+      }
+    }
+  }
+
+  /** Ids are unique, readable, and no keywords: the keys on the way to a state, joined by underscores. */
+  #nameStates(): void {
+    const { states, edges } = this.#chart;
+    const used = new Set(RESERVED);
+    const named = (path: readonly string[]): string => {
+      let id = path.join('_').replace(/\W/g, '_');
+      while (used.has(id)) id = `${id}_`;
+      used.add(id);
+      return id;
+    };
+    for (const state of states) this.#ids.set(state.id, named(state.path));
+    for (const state of states) {
+      const pointsInside = edges.some(
+        ({ source, targets }) =>
+          source === state.id && targets.some((target) => this.#isWithin(target, source)),
+      );
+      if (isComposite(state) && (pointsInside || this.#rows.has(state.id))) {
+        this.#anyIds.set(state.id, named([...state.path, 'any']));
+      }
+    }
+  }
+
+  #isWithin(state: string, ancestor: string): boolean {
+    for (let at: string | null = state; at !== null; at = this.#parents.get(at) ?? null) {
+      if (at === ancestor) return true;
+    }
+    return false;
+  }
+
+  *lines(): Generator<string> {
+    yield '  classDef any stroke-dasharray: 4 4';
+    for (const state of this.#chart.states) if (state.parent === null) yield* this.#inside(state, '  ');
+    for (const [arrow, labels] of this.#arrows) {
+      const text = labels.filter((label) => label !== '').join('<br/>');
+      yield text === '' ? `  ${arrow}` : `  ${arrow} : ${text}`;
+    }
+  }
+
+  *#inside(state: ChartState, indent: string): Generator<string> {
+    if (state.initial !== null) yield `${indent}[*] --> ${this.#ids.get(state.initial)}`;
+    const any = this.#anyIds.get(state.id);
+    if (any !== undefined) {
+      yield `${indent}state "in any state" as ${any}`;
+      for (const row of this.#rows.get(state.id) ?? []) yield `${indent}${any} : ${row}`;
+      yield `${indent}class ${any} any`;
+    }
+    for (const child of this.#chart.states) if (child.parent === state.id) yield* this.#node(child, indent);
+  }
+
+  *#node(state: ChartState, indent: string): Generator<string> {
+    const id = this.#ids.get(state.id);
+    const title = `${safe(state.key)}${state.kind === 'parallel' ? ' (all at once)' : ''}`;
+    if (isComposite(state)) {
+      yield `${indent}state "${title}" as ${id} {`;
+      yield* this.#inside(state, `${indent}  `);
+      yield `${indent}}`;
+      return;
+    }
+    yield `${indent}state "${title}" as ${id}`;
+    for (const row of this.#rows.get(state.id) ?? []) yield `${indent}${id} : ${row}`;
+    if (state.kind === 'final') yield `${indent}${id} --> [*]`;
+  }
+}
+
+/** `enroll done [granted] / keepGrant` */
+function edgeLabel(edge: ChartEdge, isElse: boolean): string {
+  const guard = edge.guard ?? (isElse ? 'otherwise' : '');
+  // What stays where it is must do something: if only the reason is noted, then that.
+  const stays = edge.targets.length === 0;
+  const does = actionNames(edge.actions) || (stays ? safe(edge.actions.join(', ')) || 'nothing' : '');
+  return [
+    edge.trigger.kind === 'always' ? '' : safe(triggerWords(edge.trigger)),
+    guard === '' ? '' : `[${safe(guard)}]`,
+    does === '' ? '' : `/ ${does}`,
+  ]
+    .filter((part) => part !== '')
+    .join(' ');
+}
+
+/** What a state does by itself: its own actions, and the actors that live while it is active. */
+function stateRows(state: ChartState): string[] {
+  const actors = state.invokes.map(({ id, src }) => safe(id === src ? id : `${id} (${src})`)).join(', ');
+  const rows: [string, string][] = [
+    ['entry', actionNames(state.entry)],
+    ['exit', actionNames(state.exit)],
+    ['runs', actors],
+  ];
+  return rows.flatMap(([what, names]) => (names === '' ? [] : [`${what} / ${names}`]));
+}
+
+/** Actions that only note the reason are left out: they say why, not what. */
+function actionNames(actions: readonly string[]): string {
+  return safe(actions.filter((name) => !name.startsWith('because')).join(', '));
+}
+
+const isComposite = ({ kind }: ChartState): boolean => kind === 'compound' || kind === 'parallel';
+
+const safe = (text: string): string => text.replace(UNSAFE, ' ').trim();
+
+function append(lists: Map<string, string[]>, key: string, item: string): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
+}
