@@ -129,7 +129,7 @@ describe('the account that the backend refused', () => {
     const pauses: number[] = [];
     for (let round = 0; round < 3; round += 1) {
       await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('authRejected') });
-      expect(rig.state).toBe('active.loadingAuth.reloading');
+      expect(rig.shown).toEqual(['active.loadingAuth.reloading', 'connecting', 'authRejected']);
       await rig.answer('loadAuth', usable());
       expect(rig.shown).toEqual(['active.awaitingAuth.refused', 'connecting', 'authRejected']);
       expect(rig.report.nextAttemptAt).not.toBeNull();

@@ -99,7 +99,10 @@ describe('the reconnect ladder', () => {
     await rig.pass(2_000);
     await rig.closeLink(false);
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'flapping']);
-    expect(rig.report.lastFailure).toMatchObject({ reason: 'linkLost' });
+    expect(rig.report.lastFailure).toMatchObject({
+      reason: 'linkLost',
+      message: 'The link ended after 2 s (close code 1006).',
+    });
   });
 
   it('RC-25, RC-41: a peer that falls silent again and again keeps that reason', async () => {
@@ -189,7 +192,7 @@ describe('Retry-After', () => {
     const rig = await told(luck);
     expect(rig.report.nextAttemptAt).toBe(rig.now + pause);
     expect(await rig.timeInState()).toBe(pause);
-    expect(rig.state).toBe('active.refreshing');
+    expect(rig.shown).toEqual(['active.refreshing', 'connecting', 'retrying']);
   });
 
   it.each([

@@ -116,9 +116,11 @@ describe('an unclear 404', () => {
     await rig.refuseDial('ambiguousNotFound');
     expect(rig.shown).toEqual(['active.verifyingEnrollment', 'connecting', 'ambiguousNotFound']);
     expect(rig.desk.lastInput('refresh')).toEqual({ account: ANNA, enrollment: S1 });
+    const before = rig.context.token;
     await rig.renew();
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'identityVerified']);
     expect(rig.context.enrollment).toEqual(S1);
+    expect(rig.context.token).not.toBe(before);
     await rig.timeInState();
     expect(rig.state).toBe('active.connecting');
     expect(rig.desk.count('clearEnrollment')).toBe(0);
@@ -141,7 +143,7 @@ describe('an unclear 404', () => {
   it('RC-21, RC-28: when refresh refuses the account, the next attempt verifies again', async () => {
     const rig = await rigIn('active.verifyingEnrollment');
     await rig.refuseRefresh();
-    expect(rig.state).toBe('active.recoveringAuth');
+    expect(rig.shown).toEqual(['active.recoveringAuth', 'connecting', 'backendUnauthorized']);
     await rig.answer('recoverAuth', { kind: 'recovered', account: ANNA });
     await rig.timeInState();
     expect(rig.state).toBe('active.refreshing');
