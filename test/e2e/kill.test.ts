@@ -1,0 +1,102 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Lab } from '../support/lab.js';
+import { storedRecords } from '../support/sqlite.js';
+
+const KILLS = 100;
+const KILLS_PER_HOME = 10;
+const LANES = 2;
+const BUDGET_MS = 60_000;
+
+/** What may be on disk after a kill, whenever it came. */
+interface Kept {
+  readonly installationId: string | undefined;
+  readonly enrollment: unknown;
+}
+
+async function keptIn(lab: Lab): Promise<Kept> {
+  const id = join(lab.home, 'installation_id');
+  const store = join(lab.home, 'rc-engine.sqlite');
+  // Reading it throws when the store does not open.
+  const records = existsSync(store) ? await storedRecords(store) : [];
+  expect(records.length).toBeLessThanOrEqual(1);
+  return {
+    installationId: existsSync(id) ? (await readFile(id, 'utf8')).trim() : undefined,
+    enrollment: records[0],
+  };
+}
+
+/** Kills the engine of one fresh home again and again; answers how far it had come each time. */
+async function killAgainAndAgain(kills: number, delay: () => number, over: () => boolean): Promise<string[]> {
+  const lab = await Lab.open();
+  const seen: string[] = [];
+  try {
+    await lab.signIn();
+    const backend = await lab.backend();
+    let kept: Kept = { installationId: undefined, enrollment: undefined };
+    for (let n = 0; n < kills && !over(); n += 1) {
+      const asked = lab.requests('enroll');
+      const engine = await lab.start();
+      const timer = setTimeout(() => engine.child.kill('SIGKILL'), delay());
+      await engine.exited;
+      clearTimeout(timer);
+      // The log tells states as they come; stdout only once the start is through.
+      seen.push(
+        engine.stderr
+          .match(/"state":"[^"]+"/g)
+          ?.at(-1)
+          ?.slice(9, -1) ?? 'not started',
+      );
+      const now = await keptIn(lab);
+      const enrolls = lab.requests('enroll') - asked;
+      // Once it was on disk, an identity is never asked for again; and never twice in one life.
+      expect(enrolls).toBeLessThanOrEqual(kept.enrollment === undefined ? 1 : 0);
+      if (kept.enrollment !== undefined) expect(now.enrollment).toEqual(kept.enrollment);
+      if (kept.installationId !== undefined) expect(now.installationId).toBe(kept.installationId);
+      if (now.installationId !== undefined) expect(now.installationId).toMatch(/^[0-9a-f-]{36}$/);
+      kept = now;
+    }
+    const { environmentId, installationId } = await (await lab.connected()).connected();
+    if (kept.enrollment !== undefined)
+      expect(kept.enrollment).toMatchObject({ environment_id: environmentId });
+    if (kept.installationId !== undefined) expect(installationId).toBe(kept.installationId);
+    expect(backend.servers.filter(({ connected }) => connected)).toHaveLength(1);
+  } finally {
+    await lab.end();
+  }
+  return seen;
+}
+
+describe('kill -9 at random moments', () => {
+  it(`RC-6, RC-15: after ${KILLS} kills the store opens, the installation id is the same, and no identity was asked for twice`, {
+    timeout: 2 * BUDGET_MS,
+  }, async () => {
+    const probe = await Lab.open();
+    const before = performance.now();
+    await probe.connected();
+    const connectMs = performance.now() - before;
+    await probe.end();
+
+    const started = performance.now();
+    const over = () => performance.now() - started > BUDGET_MS;
+    // From just before anything is made to a while after it was connected.
+    const delay = () => connectMs * (0.3 + Math.random() * 1.5);
+    const homes = Array.from({ length: KILLS / KILLS_PER_HOME }, () => KILLS_PER_HOME);
+    const seen: string[] = [];
+    const lane = async () => {
+      for (let kills = homes.pop(); kills !== undefined && !over(); kills = homes.pop()) {
+        seen.push(...(await killAgainAndAgain(kills, delay, over)));
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+    const states = new Map<string, number>();
+    for (const state of seen) states.set(state, (states.get(state) ?? 0) + 1);
+    const ms = Math.round(performance.now() - started);
+    console.info(`${seen.length} kills in ${ms} ms, by state:`, Object.fromEntries(states));
+    expect(seen.length).toBeGreaterThanOrEqual(KILLS / 2);
+    // They came at many different moments.
+    expect(states.size).toBeGreaterThanOrEqual(4);
+  });
+});
