@@ -1,4 +1,12 @@
 /** The statecharts, to be driven by adapters of your own: `provide()` the actors and actions each one names. */
+export { accountMachine } from './account.js';
+export type { AccountAnswer, AccountContext, AccountEvent, AccountInput } from './account.types.js';
+export {
+  type AuthRecoveryEvent,
+  type AuthRecoveryInput,
+  authRecoveryMachine,
+  type RecoveryMode,
+} from './auth-recovery.js';
 export type { Decision } from './decision.js';
 export { type LinkEvent, type LinkInput, type LinkOutput, linkMachine, type SocketCommand } from './link.js';
 export {

@@ -189,7 +189,23 @@ export const remoteControlSetup = setup({
     dropAccount: assign(({ context }) =>
       context.account === null ? {} : { account: null, ...NOTHING_KNOWN },
     ),
-    noteRefused: assign(({ context }) => ({ refusedGeneration: context.account?.generation ?? null })),
+    noteRefused: assign(({ context, event }) => ({
+      refusedGeneration: context.account?.generation ?? null,
+      refusedBecause: failureOf(outcomeOf(event)),
+    })),
+    /** What ended recovery says more than that the tokens were refused. */
+    becauseStillRefused: assign(({ context }) => {
+      const failure = context.refusedBecause;
+      return failure === null ? decide(context, 'authRejected') : decideFailure(context, failure);
+    }),
+    /** Whoever asked to enable meant the account before. ACC-46 */
+    becauseAccountChanged: assign(({ context }) =>
+      decideFailure(context, {
+        reason: 'authChanged',
+        message: 'remote control authentication changed',
+        at: context.env.now(),
+      }),
+    ),
     keepLoaded: assign(({ context, event }) => {
       const got = outcomeOf(event);
       if (got?.kind !== 'found' && got?.kind !== 'none') return {};
@@ -309,6 +325,10 @@ export const remoteControlSetup = setup({
         got.enrollment.serverName !== context.serverName ||
         (context.preference !== 'unset' && context.preference !== got.preference)
       );
+    },
+    usableAsOtherOnTrial: ({ context, event }) => {
+      const account = accountIn(event);
+      return account !== null && isOther(context, account) && context.trial === 'request';
     },
     usableAsOther: ({ context, event }) => {
       const account = accountIn(event);

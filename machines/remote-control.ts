@@ -50,6 +50,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     quiet: { ms: 0, until: 0 },
     pause: { ms: 0, until: 0 },
     refusedGeneration: null,
+    refusedBecause: null,
     decision: { reason: 'starting', detail: null, at: input.env.now() },
     lastFailure: null,
   }),
@@ -274,7 +275,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                     guard: 'refusedBefore',
                     target: '#remoteControl.active.awaitingAuth.refused',
                     description: 'Still the tokens that were refused. RC-28',
-                    actions: ['keepAccount', because('authRejected')],
+                    actions: ['keepAccount', 'becauseStillRefused'],
                   },
                   {
                     guard: 'usableAsOther',
@@ -730,6 +731,12 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             id: 'recoverAuth',
             src: 'recoverAuth',
             onDone: [
+              {
+                guard: 'usableAsOtherOnTrial',
+                target: '#remoteControl.idle',
+                description: 'Not the account that was to be enabled. ACC-46',
+                actions: ['becauseAccountChanged', 'dropRemoteClients', 'keepAccount'],
+              },
               {
                 guard: 'usableAsOther',
                 target: 'preparing',

@@ -73,6 +73,8 @@ export interface RemoteControlContext extends RemoteControlInput {
   readonly pause: Pause;
   /** Generation of the account tokens that the backend refused for good; the same ones are not tried in a hurry. */
   readonly refusedGeneration: number | null;
+  /** Why recovery could not mend that. */
+  readonly refusedBecause: Failure | null;
   /** Why the chart is where it is: one object for each decision. */
   readonly decision: Decision;
   readonly lastFailure: Failure | null;

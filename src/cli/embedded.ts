@@ -3,13 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Backend, createBackend } from '../backend/index.js';
-import type { AccountPort } from '../engine/account-port.js';
+import type { GivenToken } from '../engine/account-credentials.js';
 import { Secret } from '../protocol/secret.js';
 
 /** A backend in this process, for trying things out: its only account belongs to this engine. */
 export interface Embedded {
   readonly backend: Backend;
-  readonly account: AccountPort;
+  /** Its only account. */
+  readonly accessToken: GivenToken;
   /** The home to use: the given one, or a fresh folder that `close` removes. */
   readonly home: string;
   close(): Promise<void>;
@@ -21,33 +22,11 @@ export async function startEmbedded(givenHome: string | undefined): Promise<Embe
   const home = givenHome ?? (await mkdtemp(join(tmpdir(), 'rc-engine-')));
   return {
     backend,
-    account: fixedAccount(token),
+    accessToken: { token, accountId: 'embedded' },
     home,
     close: async () => {
       await backend.close();
       if (givenHome === undefined) await rm(home, { recursive: true, force: true });
     },
-  };
-}
-
-/** One account that is always signed in. */
-function fixedAccount(token: Secret): AccountPort {
-  const usable = { kind: 'usable' as const, account: { accountId: 'embedded', generation: 1 } };
-  return {
-    load: () => usable,
-    reload: () => usable,
-    recover: async () => ({
-      kind: 'exhausted',
-      failure: {
-        reason: 'authRejected',
-        message: 'The embedded backend refused its own account.',
-        at: Date.now(),
-      },
-    }),
-    succeeded: () => {},
-    accessToken: () => token,
-    differsOnDisk: false,
-    watch: () => {},
-    close: () => {},
   };
 }

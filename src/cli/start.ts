@@ -3,27 +3,42 @@ import { createEngine, type Engine, endError } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
 import { VERSION } from '../engine/version.js';
 import { EngineError } from '../protocol/errors.js';
+import { accountOptionsOf, takeGivenToken } from './account-settings.js';
 import { setLastWish } from './death.js';
+import { listeningBanner } from './listening-banner.js';
 import { createLogger } from './logger.js';
 import { EXIT, errorOutput, exitCodeOf, printError, printJson } from './output.js';
 import { Progress } from './progress.js';
-import { resolveStartSettings, type StartSettings } from './settings.js';
+import { DEFAULT_LISTEN, resolveStartSettings, type StartSettings } from './settings.js';
 
 export interface StartFlags {
   readonly home?: string | undefined;
   readonly [flag: string]: unknown;
 }
 
-/** `rc-engine start`: runs an engine until it is told to stop. Answers the exit code. */
-export async function start(flags: StartFlags): Promise<number> {
+/**
+ * `rc-engine start`: runs an engine until it is told to stop. Answers the exit code.
+ * @param command What came after `--`: the command of the app server.
+ */
+export async function start(flags: StartFlags, command?: readonly string[]): Promise<number> {
   // Before anything is made that would be left behind.
   const signals = new Signals();
   errorOutput.json ||= process.env.RC_ENGINE_JSON === '1' || process.env.RC_ENGINE_JSON === 'true';
   if (flags.home === '') throw new EngineError('usage', '--home must not be empty.');
   const home = locateHome(resolveHome(flags.home));
-  const settings = await resolveStartSettings(flags, process.env, home.configFile);
+  const settings = {
+    listen: DEFAULT_LISTEN,
+    ...(await resolveStartSettings(flags, process.env, home.configFile)),
+  } as const;
   // Over stdio, stdout belongs to the protocol. WSA-21
   errorOutput.json = settings.json === true && settings.listen !== 'stdio://';
+  const logger = loggerOf(settings);
+  // Everything that can be wrong with the flags is found before anything is made or listens.
+  const { listenerSettings, optionsOfListener } = await import('./listener-settings.js');
+  const local = listenerSettings(settings);
+  const { appServerSettings } = await import('./app-server-settings.js');
+  const appServer = await appServerSettings({ settings, flags, command, logger });
+  for (const warning of [...local.warnings, ...appServer.warnings]) logger.warn({}, warning);
   const embedded =
     settings.baseUrl === 'embedded'
       ? await (await import('./embedded.js')).startEmbedded(
@@ -33,8 +48,11 @@ export async function start(flags: StartFlags): Promise<number> {
   try {
     return await run(signals, settings, {
       ...optionsOf(settings),
+      ...optionsOfListener(settings, local),
+      ...(appServer.appServer === undefined ? {} : { appServer: appServer.appServer }),
+      logger,
       home: embedded?.home ?? home.dir,
-      ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, account: embedded.account }),
+      ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, accessToken: embedded.accessToken }),
     });
   } finally {
     await embedded?.close();
@@ -42,11 +60,11 @@ export async function start(flags: StartFlags): Promise<number> {
 }
 
 function optionsOf(settings: StartSettings): EngineOptions {
-  const json = settings.json ?? false;
-  const { authFile, baseUrl, allowHost, caCert, listen, remoteControl } = settings;
+  const { baseUrl, allowHost, caCert, listen, remoteControl } = settings;
   const { clientName, authStartup, onConflict, store } = settings;
   return {
-    ...(authFile === undefined ? {} : { authFile }),
+    ...accountOptionsOf(settings),
+    ...takeGivenToken(process.env),
     ...(baseUrl === undefined ? {} : { baseUrl }),
     ...(allowHost === undefined ? {} : { allowHosts: allowHost }),
     ...(caCert === undefined ? {} : { caCert }),
@@ -56,11 +74,14 @@ function optionsOf(settings: StartSettings): EngineOptions {
     ...(authStartup === undefined ? {} : { authStartup }),
     ...(onConflict === undefined ? {} : { onConflict }),
     ...(store === undefined ? {} : { store }),
-    logger: createLogger({
-      level: settings.logLevel ?? (json ? 'info' : 'warn'),
-      format: settings.logFormat ?? (json ? 'json' : 'pretty'),
-    }),
   };
+}
+
+function loggerOf({ json = false, logLevel, logFormat }: StartSettings) {
+  return createLogger({
+    level: logLevel ?? (json ? 'info' : 'warn'),
+    format: logFormat ?? (json ? 'json' : 'pretty'),
+  });
 }
 
 async function run(signals: Signals, settings: StartSettings, options: EngineOptions): Promise<number> {
@@ -120,12 +141,20 @@ function jsonFace(engine: Engine): Face {
     if (started) printJson(line);
     else waiting.push(line);
   });
+  let listening: object | undefined;
+  // The one line that holds the connect URL. WSA-5
+  engine.on('listening', ({ url, connectUrl, authMode, enforced }) => {
+    // The URL that opens the door comes first: a reader that takes the first URL it sees takes the right one.
+    listening = { type: 'listening', connectUrl: connectUrl.reveal(), url, authMode, enforced };
+  });
   return {
     started: async () => {
       started = true;
       const { home, pid, remoteControl } = engine.fullStatus;
       const { serverName, installationId, baseUrl } = remoteControl;
       printJson({ type: 'started', version: VERSION, pid, home, serverName, installationId, baseUrl });
+      if (listening !== undefined) printJson(listening);
+      listening = undefined;
       for (const line of waiting) printJson(line);
     },
     end: () => {},
@@ -135,6 +164,10 @@ function jsonFace(engine: Engine): Face {
 function humanFace(engine: Engine): Face {
   const progress = new Progress(process.stdout);
   engine.on('report', (report) => progress.show(report));
+  engine.on('listening', (info) => {
+    progress.settle();
+    process.stdout.write(listeningBanner(info));
+  });
   return {
     started: async (settings) => {
       const { introduce } = await import('./introduce.js');

@@ -1,5 +1,6 @@
 import type { Account, AuthOutcome, RecoveryOutcome } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
+import type { Recovery } from './account-recovery.js';
 
 /**
  * Where the account comes from. `remoteControl` knows it only through this port, so that a sign-in on disk, one
@@ -12,6 +13,8 @@ export interface AccountPort {
   reload(): AuthOutcome | Promise<AuthOutcome>;
   /** The next recovery step after the backend refused the tokens. One step an attempt. RC-28 */
   recover(signal: AbortSignal): Promise<RecoveryOutcome>;
+  /** The same for one operation of its own: its steps are not those of the connection loop. ACC-64 */
+  recovery(): Recovery;
   /** A call with these tokens succeeded: the next refusal starts recovery from its first step. */
   succeeded(): void;
   /** The access token, to be revealed only where it goes on the wire. */

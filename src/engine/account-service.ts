@@ -655,7 +655,8 @@ export class AccountService implements AccountPort {
     throw new AccountRefusal(
       {
         reason: 'authMethodForbidden',
-        message: 'The access token comes from RC_ENGINE_ACCESS_TOKEN: start without it to sign in or out.',
+        message:
+          'The access token was given at the start (RC_ENGINE_ACCESS_TOKEN): start without it to sign in or out.',
         at: this.#options.env.now(),
       },
       false,

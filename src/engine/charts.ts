@@ -1,3 +1,5 @@
+import { accountMachine } from '../../machines/account.js';
+import { authRecoveryMachine } from '../../machines/auth-recovery.js';
 import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { pairingMachine } from '../../machines/pairing.js';
@@ -14,6 +16,8 @@ export const CHARTS = {
   pairing: pairingMachine,
   websocketAuth: websocketAuthMachine,
   listenerConnection: listenerConnectionMachine,
+  account: accountMachine,
+  authRecovery: authRecoveryMachine,
 } as const;
 
 let hashes: Readonly<Record<string, string>> | undefined;

@@ -75,7 +75,7 @@ export class RemoteClientsApi {
     return {};
   }
 
-  /** One 401 retry after auth recovery. RC-49 */
+  /** One 401 retry with other tokens, after as many steps of recovery as that takes. RC-49 */
   async #withAccount<T extends { readonly kind: string }>(
     call: (http: BackendHttp, auth: { account: { accountId: string }; accessToken: Secret }) => Promise<T>,
   ): Promise<T> {
@@ -92,13 +92,24 @@ export class RemoteClientsApi {
       }
       return { account: loaded.account, accessToken };
     };
-    const first = await call(http, await auth());
-    if (first.kind !== 'unauthorized') {
+    const first = await auth();
+    const outcome = await call(http, first);
+    if (outcome.kind !== 'unauthorized') {
       account.succeeded();
-      return first;
+      return outcome;
     }
-    const recovered = await account.recover(neverAborted);
-    return recovered.kind === 'recovered' ? call(http, await auth()) : first;
+    const recovery = account.recovery();
+    try {
+      for (;;) {
+        const step = await recovery.next(neverAborted);
+        if (step.kind !== 'recovered') return outcome;
+        const renewed = await auth();
+        // The same token would only be refused again.
+        if (!renewed.accessToken.equals(first.accessToken)) return await call(http, renewed);
+      }
+    } finally {
+      recovery.stop();
+    }
   }
 }
 

@@ -10,10 +10,12 @@ import type {
   Enrollment,
   EnrollOutcome,
   Failure,
+  RecoveryOutcome,
   RefreshOutcome,
   ServerToken,
   SocketHandle,
 } from '../protocol/outcomes.js';
+import type { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { AccountPort } from './account-port.js';
 import type { Lock } from './lock.js';
@@ -63,6 +65,8 @@ export class RemoteControlHost {
   /** Sockets on their way out; a shutdown waits for them. */
   readonly #closing = new Set<Promise<void>>();
   #lastHandle = 0;
+  /** What the backend said when it last refused the account. */
+  #refusal: Failure | undefined;
 
   constructor(ports: RemoteControlPorts) {
     this.#ports = ports;
@@ -73,9 +77,9 @@ export class RemoteControlHost {
     return remoteControlMachine.provide({
       actors: {
         loadAuth: fromPromise(async ({ input }) => (input.reload ? account.reload() : account.load())),
-        recoverAuth: fromPromise(({ signal }) => {
+        recoverAuth: fromPromise(async ({ signal }) => {
           counters.authRecoveries += 1;
-          return account.recover(signal);
+          return this.#withRefusal(await account.recover(signal));
         }),
         loadEnrollment: fromPromise(({ input }) => store.load(input)),
         saveEnrollment: fromPromise(async ({ input }) =>
@@ -100,6 +104,32 @@ export class RemoteControlHost {
     });
   }
 
+  /** Whoever is told that recovery failed also learns of the refusal that it could not mend. ACC-69 */
+  #withRefusal(outcome: RecoveryOutcome): RecoveryOutcome {
+    const refusal = this.#refusal;
+    if (outcome.kind === 'recovered' || refusal === undefined) return outcome;
+    const { httpStatus, requestId, cfRay } = refusal;
+    return {
+      ...outcome,
+      failure: {
+        ...(httpStatus === undefined ? {} : { httpStatus }),
+        ...(requestId === undefined ? {} : { requestId }),
+        ...(cfRay === undefined ? {} : { cfRay }),
+        ...outcome.failure,
+        message: `${outcome.failure.message} (${refusal.message})`,
+      },
+    };
+  }
+
+  /** The access token of this account, renewed where it is about to end; undefined when it is not there. ACC-49 */
+  async #tokenOf(account: Account | null, signal: AbortSignal): Promise<Secret | undefined> {
+    if (account === null) return undefined;
+    const outcome = await this.#ports.account.load();
+    signal.throwIfAborted();
+    if (outcome.kind === 'usable' && outcome.account.accountId !== account.accountId) return undefined;
+    return this.#ports.account.accessToken();
+  }
+
   /** Resolves when every socket that was told to close is gone. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#closing);
@@ -112,7 +142,7 @@ export class RemoteControlHost {
     signal: AbortSignal,
   ): Promise<RefreshOutcome> {
     return this.#ports.lock.run(signal, async () => {
-      const accessToken = this.#ports.account.accessToken();
+      const accessToken = await this.#tokenOf(account, signal);
       if (enrollment === null || account === null || accessToken === undefined) {
         return {
           kind: 'other',
@@ -122,14 +152,14 @@ export class RemoteControlHost {
       this.#ports.counters.refreshRequests += 1;
       const http = await this.#ports.http();
       const outcome = await http.refresh({ enrollment, account, accessToken }, signal);
-      if (outcome.kind === 'granted') this.#ports.account.succeeded();
+      this.#note(outcome);
       return outcome;
     });
   }
 
   #enroll(account: Account | null, signal: AbortSignal): Promise<EnrollOutcome> {
     return this.#ports.lock.run(signal, async () => {
-      const accessToken = this.#ports.account.accessToken();
+      const accessToken = await this.#tokenOf(account, signal);
       if (account === null || accessToken === undefined) {
         return {
           kind: 'other',
@@ -139,9 +169,14 @@ export class RemoteControlHost {
       this.#ports.counters.enrollRequests += 1;
       const http = await this.#ports.http();
       const outcome = await http.enroll({ account, accessToken }, signal);
-      if (outcome.kind === 'granted') this.#ports.account.succeeded();
+      this.#note(outcome);
       return outcome;
     });
+  }
+
+  #note(outcome: EnrollOutcome | RefreshOutcome): void {
+    if (outcome.kind === 'granted') this.#ports.account.succeeded();
+    if (outcome.kind === 'unauthorized') this.#refusal = outcome.failure;
   }
 
   async #dial(

@@ -30,8 +30,11 @@ const ephemeral = v.object({ ephemeral: v.nullish(v.boolean()) });
 const said = (failure: Failure | null): string =>
   failure === null ? 'remote control could not be enabled' : failure.message;
 
-const refuse = (failure: Failure | null): RpcFault =>
-  new RpcFault(RPC.invalidRequest, said(failure), failure === null ? undefined : { reason: failure.reason });
+const refuse = (failure: Failure | null): RpcFault => {
+  // The account that was to be enabled is not there any more: no fault of the request. ACC-46
+  const code = failure?.reason === 'authChanged' ? RPC.internalError : RPC.invalidRequest;
+  return new RpcFault(code, said(failure), failure === null ? undefined : { reason: failure.reason });
+};
 
 /** What `remoteControl/pairing/start` answers. RC-47 */
 export interface PairingAnswer {

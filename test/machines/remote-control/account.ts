@@ -140,6 +140,14 @@ describe('the account that the backend refused', () => {
     expect(pauses).toEqual([750, 1_500, 3_000]);
   });
 
+  it('RC-28, ACC-54: what ended recovery stays the reason while the refused tokens wait', async () => {
+    const rig = await rigIn('active.recoveringAuth');
+    await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('refreshTokenExpired') });
+    await rig.answer('loadAuth', usable());
+    expect(rig.shown).toEqual(['active.awaitingAuth.refused', 'connecting', 'refreshTokenExpired']);
+    expect(rig.report.lastFailure?.reason).toBe('refreshTokenExpired');
+  });
+
   it('RC-28: tokens that are new in the source are tried at once', async () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('authRejected') });
@@ -166,6 +174,19 @@ describe('the account that the backend refused', () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.answer('recoverAuth', { kind: 'transient', failure: rig.failure('authRecoveryFailed') });
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'authRecoveryFailed']);
+  });
+
+  it('ACC-46: a recovery that brings another account ends a request to enable: it meant the one before', async () => {
+    const rig = new Rig();
+    await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+    await rig.answer('loadAuth', usable());
+    await rig.answer('loadEnrollment', { kind: 'none', preference: 'unset' });
+    await rig.answer('enroll', { kind: 'unauthorized', failure: rig.failure('backendUnauthorized') });
+    await rig.answer('recoverAuth', { kind: 'recovered', account: BERT });
+    expect(rig.shown).toEqual(['idle', 'disabled', 'authChanged']);
+    expect(rig.report.lastFailure?.message).toBe('remote control authentication changed');
+    expect(rig.desk.count('enroll')).toBe(1);
+    expect(rig.context).toMatchObject({ account: BERT, enrollment: 'unknown' });
   });
 
   it('RC-29: a newer sign-in that comes from outside meanwhile is used at once', async () => {
