@@ -131,7 +131,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         'Remote control needs an enrollment store, and the store is switched off.',
       );
     }
-    const home = await openHome(resolveHome(options.home));
+    const home = openHome(resolveHome(options.home));
     this.#laying = this.#lay(home, target);
     const running = await this.#laying;
     this.#running = running;
