@@ -1,4 +1,5 @@
 import net from 'node:net';
+import type { Readable, Writable } from 'node:stream';
 import { locateHome, resolveHome } from '../adapters/home.js';
 import { readEngineInfo } from '../adapters/home-lock.js';
 import { LineConnection } from '../adapters/line-connection.js';
@@ -27,7 +28,19 @@ export async function connectControl(homeDir: string | undefined): Promise<Contr
   const socket = await open(path).catch((error: unknown) => {
     throw new EngineError('notRunning', `No engine runs on ${home.dir}.`, { cause: error });
   });
-  const client = serve(socket);
+  return introduced({ input: socket, output: socket, destroy: () => socket.destroy() });
+}
+
+/** A conversation with an engine, or with a part of one, over two streams. */
+export interface ControlStreams {
+  readonly input: Readable;
+  readonly output: Writable;
+  destroy(): void;
+}
+
+/** The client of such a conversation, past its `initialize`. */
+export async function introduced(streams: ControlStreams): Promise<ControlClient> {
+  const client = serve(streams);
   await client.request('initialize', {
     clientInfo: { name: 'rc-engine-cli', version: VERSION },
     capabilities: { experimentalApi: true },
@@ -61,7 +74,7 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-function serve(socket: net.Socket): ControlClient {
+function serve(streams: ControlStreams): ControlClient {
   const pending = new Map<number, Pending>();
   const listeners = new Set<(method: string, params: unknown) => void>();
   let lastId = 0;
@@ -76,7 +89,7 @@ function serve(socket: net.Socket): ControlClient {
     clearTimeout(waiting?.timer);
     return waiting;
   };
-  const lines = new LineConnection(socket, socket, {
+  const lines = new LineConnection(streams.input, streams.output, {
     onLine: (line) => {
       const message = Message.fromText(line)?.value;
       if (!isRecord(message)) return;
@@ -113,6 +126,6 @@ function serve(socket: net.Socket): ControlClient {
       }),
     onNotification: (listener) => listeners.add(listener),
     closed,
-    close: () => socket.destroy(),
+    close: () => streams.destroy(),
   };
 }

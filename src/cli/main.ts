@@ -1,12 +1,17 @@
 #!/usr/bin/env node
 import yargs, { type Argv } from 'yargs';
 import { EngineError } from '../protocol/errors.js';
+import { ACCOUNT_SETTINGS } from './account-settings.js';
 import { beforeDeath } from './death.js';
 import { EXIT, errorOutput, exitCodeOf, printError } from './output.js';
 import { flagOf, START_SETTINGS, variableOf } from './settings.js';
 import { usageError } from './usage.js';
 
-const given = process.argv.slice(2);
+const whole = process.argv.slice(2);
+// What comes after -- is the command of the app server; nothing of it is ours.
+const dashes = whole.indexOf('--');
+const given = dashes < 0 ? whole : whole.slice(0, dashes);
+const appCommand = dashes < 0 ? undefined : whole.slice(dashes + 1);
 // `help COMMAND` is what many try first.
 const argv = given[0] === 'help' ? [...given.slice(1), '--help'] : given;
 const json = argv.includes('--json');
@@ -62,21 +67,36 @@ const run = (command: () => Promise<number>) => async () => {
   exitCode = await command();
 };
 
-function startOptions(args: Argv): Argv {
-  args.options(home);
+/** Flags of the commands that sign in and out; they hold where no engine runs. */
+function accountOptions(args: Argv): Argv {
+  args.options({ ...home, ...jsonFlag });
+  const names: readonly string[] = ACCOUNT_SETTINGS.map(({ name }) => name);
+  settingOptions(args, (name) => names.includes(name) || name === 'caCert');
+  return args;
+}
+
+function settingOptions(args: Argv, wanted: (name: string) => boolean): void {
   for (const setting of START_SETTINGS) {
+    if (!wanted(setting.name)) continue;
     const choices = 'values' in setting ? ` (${setting.values.join(' | ')})` : '';
     const byDefault = 'byDefault' in setting ? ` [default: ${setting.byDefault}]` : '';
     args.option(flagOf(setting.name), {
-      type: setting.type === 'list' ? 'string' : setting.type,
+      // An integer is read as text, so that what is wrong with it is said in one place.
+      type: setting.type === 'boolean' ? 'boolean' : 'string',
       array: setting.type === 'list',
       requiresArg: setting.type !== 'boolean',
       description: `${setting.description}${choices}; ${variableOf(setting.name)}${byDefault}`,
     });
   }
+}
+
+function startOptions(args: Argv): Argv {
+  args.options(home);
+  settingOptions(args, () => true);
   return args
     .option('no-remote-control', { type: 'boolean', description: 'the same as --remote-control off' })
     .example('$0 start --base-url embedded', 'try it out: a backend in the same process')
+    .example('$0 start -- codex app-server', 'one app server for each client')
     .example('$0 start --auth-file ~/.codex/auth.json', 'use the sign-in of another client');
 }
 
@@ -95,8 +115,76 @@ const parser = yargs(argv)
     (args) => startOptions(args),
     async (args) => {
       const off = args.noRemoteControl === true ? { remoteControl: 'off' } : {};
-      await run(async () => (await import('./start.js')).start({ ...args, ...off }))();
+      await run(async () => (await import('./start.js')).start({ ...args, ...off }, appCommand))();
     },
+  )
+  .command('token', 'make what the bearer modes of the listener need', (args) =>
+    args
+      .command(
+        'create',
+        'a new capability token in a file of mode 0600; prints its SHA-256',
+        (one) =>
+          one.options({
+            capability: {
+              type: 'string',
+              requiresArg: true,
+              demandOption: true,
+              description: 'file to make; it must not be there',
+            },
+            ...jsonFlag,
+          }),
+        async (one) => run(async () => (await import('./token.js')).createToken(one))(),
+      )
+      .command(
+        'sign',
+        'a signed bearer token (HS256); prints it',
+        (one) =>
+          one.options({
+            'secret-file': {
+              type: 'string',
+              requiresArg: true,
+              demandOption: true,
+              description: 'file with the shared secret, absolute path',
+            },
+            issuer: { type: 'string', requiresArg: true, description: 'iss' },
+            audience: { type: 'string', requiresArg: true, description: 'aud' },
+            ttl: {
+              type: 'number',
+              requiresArg: true,
+              coerce: seconds('--ttl'),
+              description: 'seconds until it ends [default: 3600]',
+            },
+            ...jsonFlag,
+          }),
+        async (one) => run(async () => (await import('./token.js')).signToken(one))(),
+      )
+      .demandCommand(1, 'Say create or sign.'),
+  )
+  .command(
+    'login',
+    'sign in: with a browser, on another device, or with an API key',
+    (args) =>
+      accountOptions(args).options({
+        device: { type: 'boolean', description: 'show a code to enter on another device' },
+        'api-key-stdin': { type: 'boolean', description: 'read an API key from stdin' },
+        'no-browser': { type: 'boolean', description: 'print the address only' },
+      }),
+    async (args) => run(async () => (await import('./login.js')).login(args))(),
+  )
+  .command(
+    'logout',
+    'sign out',
+    (args) =>
+      accountOptions(args).options({
+        all: { type: 'boolean', description: 'also what lies beneath the tokens of a parent app' },
+      }),
+    async (args) => run(async () => (await import('./logout.js')).logout(args))(),
+  )
+  .command(
+    'whoami',
+    'who is signed in; exit code 3 when nobody is, or not in a usable way',
+    (args) => accountOptions(args),
+    async (args) => run(async () => (await import('./whoami.js')).whoami(args))(),
   )
   .command(
     'status',
@@ -225,7 +313,9 @@ const parser = yargs(argv)
 try {
   if (argv[0] === '--version' || argv[0] === '-v')
     exitCode = await (await import('./version.js')).version(json);
-  else await parser.parseAsync();
+  else if (appCommand !== undefined && argv[0] !== 'start') {
+    throw new EngineError('usage', 'Only start takes a command after --.');
+  } else await parser.parseAsync();
 } catch (error) {
   printError(error);
   exitCode = exitCodeOf(error);

@@ -1,6 +1,7 @@
 import type { EngineStatus } from '../engine/engine-status.js';
 import { connectControl } from './control-client.js';
 import { duration, EXIT, means, paint, printJson, todo } from './output.js';
+import { signedIn } from './whoami.js';
 
 const COLOURS = { connected: 32, connecting: 33, errored: 31, disabled: 90 } as const;
 
@@ -40,6 +41,10 @@ export function describe(answer: EngineStatus): string[] {
       `${at.lastFailure.reason}, ${ago(at.lastFailure.at)}: ${message}${proof ? ` (${proof})` : ''}`,
     ]);
   }
+  const problem = answer.account?.problem ?? null;
+  if (problem !== null && problem.reason !== at.reason) {
+    rows.push(['sign-in', `${problem.reason}: ${problem.message}`], ['to do', todo(problem.reason)]);
+  }
   if (at.accountDiffersOnDisk) {
     rows.push(['account', 'another account is on disk; restart the engine or sign in through it to switch']);
   }
@@ -47,7 +52,8 @@ export function describe(answer: EngineStatus): string[] {
     ['server name', at.serverName],
     ['environment', at.environmentId ?? '-'],
     ['installation', at.installationId],
-    ['account id', at.accountId ?? '-'],
+    ['signed in', signedIn(answer.account)],
+    ['account id', at.accountId ?? answer.account?.accountId ?? '-'],
     [
       'backend',
       `${at.baseUrl || '-'}${at.route === null || at.route === 'direct' ? '' : ` through ${at.route}`}`,

@@ -67,6 +67,8 @@ export function addAccountMethods(
     REQUIRED,
   );
 
+  methods.add('engine/account/read', v.looseObject({}), () => account.readSummary());
+
   methods.add('account/logout', v.strictObject({ all: flag }), (params) =>
     account.logout(params.all).then(
       ({ after }) => new Reply({}, after),

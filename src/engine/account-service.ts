@@ -18,6 +18,7 @@ import type {
   Workspace,
 } from '../protocol/account.js';
 import type { Account, AuthOutcome, Failure, RecoveryOutcome } from '../protocol/outcomes.js';
+import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env } from '../protocol/timing.js';
 import { Credentials, type ExternalWish, type GivenToken } from './account-credentials.js';
@@ -85,6 +86,22 @@ export interface AccountView {
   } | null;
   readonly workspace: Workspace | null;
   readonly workspaceFailure: Failure | null;
+}
+
+/** Who is signed in, in words that may be shown to everybody who may ask the engine. */
+export interface AccountSummary {
+  readonly mode: AuthMode | null;
+  readonly source: 'file' | 'environment' | 'parent' | null;
+  /** Path of the active state, as `chatgpt.ready`. */
+  readonly state: string;
+  /** A sign-in that waits for a person. */
+  readonly login: 'browser' | 'device' | null;
+  readonly email: string | null;
+  readonly plan: Plan | null;
+  readonly userId: string | null;
+  readonly accountId: string | null;
+  /** Why remote control cannot use it, or cannot for long. */
+  readonly problem: { readonly reason: Reason; readonly message: string } | null;
 }
 
 /** A request that was not carried out. */
@@ -267,12 +284,37 @@ export class AccountService implements AccountPort {
     return this.#credentials.authToken(this.#mode());
   }
 
-  /** How somebody is signed in, in a few words, for status. */
-  get state(): { readonly state: string; readonly reason: string; readonly detail: string | null } {
-    const snapshot = this.#actor.getSnapshot();
-    const { reason, detail } = snapshot.context.decision;
-    const value: { auth?: unknown } = snapshot.value;
-    return { state: statePath(value.auth), reason, detail };
+  /** Who is signed in and what is wrong with that, for status. Holds no secret. */
+  summary(): AccountSummary {
+    const { value, context } = this.#actor.getSnapshot();
+    const { external, stored } = context;
+    const shown = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
+    const outcome = this.#credentials.outcome();
+    const problem = outcome.kind === 'unusable' ? outcome.failure : external === null ? this.#dead() : null;
+    return {
+      mode: this.#mode(),
+      source:
+        external !== null
+          ? 'parent'
+          : stored.kind === 'chatgpt'
+            ? stored.source
+            : stored.kind === 'apiKey'
+              ? 'file'
+              : null,
+      state: statePath(value.auth),
+      login: context.login?.kind ?? null,
+      email: shown?.email ?? null,
+      plan: shown?.plan ?? null,
+      userId: shown?.userId ?? null,
+      accountId: shown?.accountId ?? null,
+      problem: problem === null ? null : { reason: problem.reason, message: problem.message },
+    };
+  }
+
+  /** The same, once the file has been read. */
+  async readSummary(): Promise<AccountSummary> {
+    await this.#prepare();
+    return this.summary();
   }
 
   /** A client has just initialized: it learns of an account that is there already. ACC-12 */

@@ -2,7 +2,7 @@ import { createActor } from 'xstate';
 import { keyOf } from '../../machines/remote-control.setup.js';
 import type { RemoteControlInput } from '../../machines/remote-control.types.js';
 import type { BackendHttp } from '../adapters/backend-http.js';
-import { createDialer, type Dialer } from '../adapters/dialer.js';
+import type { Dialer } from '../adapters/dialer.js';
 import type { EnrollmentStore } from '../adapters/enrollment-store.js';
 import type { Home } from '../adapters/home.js';
 import { serverName } from '../adapters/installation.js';
@@ -17,6 +17,7 @@ import type { EngineLogger } from './logger.js';
 import type { MethodTable } from './methods.js';
 import { DEFAULT_MAX_REMOTE_CLIENTS, type EngineOptions } from './options.js';
 import { type PairingActor, startPairing } from './pairing-host.js';
+import type { Policy } from './policy.js';
 import { RemoteClientsApi } from './remote-clients-api.js';
 import { type HostCounters, type RemoteControlActor, RemoteControlHost } from './remote-control-host.js';
 import { addRemoteControlMethods, type PairingAnswer } from './remote-control-methods.js';
@@ -35,11 +36,12 @@ export interface Foundations {
   readonly account: AccountPort;
   readonly installationId: string;
   readonly target: ParsedTarget;
-  readonly caCertPem: string | undefined;
+  readonly dialer: Dialer;
   readonly appServer: AppServer;
   readonly methods: MethodTable;
   readonly audit: AuditRing;
   readonly counters: HostCounters;
+  readonly policy: Policy;
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
   readonly drain: () => Promise<void>;
@@ -51,7 +53,6 @@ export interface RemoteControl {
   readonly board: StatusBoard;
   readonly mux: RemoteMux;
   readonly host: RemoteControlHost;
-  readonly dialer: Dialer;
   /** The pairing chart; made when it is first needed. */
   readonly pairing: () => PairingActor;
   readonly pairingIfMade: () => PairingActor | undefined;
@@ -61,8 +62,7 @@ export interface RemoteControl {
 
 /** Plugs the adapters into the charts. */
 export function assembleRemoteControl(at: Foundations): RemoteControl {
-  const { options, env, timing, log, account, store, target, installationId, audit, methods } = at;
-  const dialer = createDialer({ env: process.env, caCertPem: at.caCertPem });
+  const { options, env, timing, log, account, store, target, installationId, audit, methods, dialer } = at;
   let lastPongAt: number | null = null;
   const name = serverName();
 
@@ -83,7 +83,7 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     timing,
     appServer: at.appServer,
     methods,
-    policy: () => null,
+    policy: at.policy,
     audit,
     onInitialized: at.onInitialized,
     onEnded: at.onEnded,
@@ -160,7 +160,6 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     board,
     mux,
     host,
-    dialer,
     pairing,
     pairingIfMade: () => made,
     lastPongAt: () => lastPongAt,

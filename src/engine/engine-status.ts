@@ -1,3 +1,4 @@
+import type { AccountSummary } from './account-service.js';
 import type { ListenerStatus } from './listener-service.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { MuxCounters } from './remote-mux.js';
@@ -32,6 +33,8 @@ export interface EngineStatus {
       /** Another account is on disk than the one in use. RC-26 */
       readonly accountDiffersOnDisk: boolean;
     };
+  /** Null with an account that the embedding program keeps itself. */
+  readonly account: AccountSummary | null;
   readonly remoteClients: readonly RemoteClientStatus[];
   readonly localClients: number;
   /** Null while nothing listens. */

@@ -2,16 +2,20 @@ import { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { waitFor } from 'xstate';
 import { BuiltinAppServer } from '../adapters/builtin-app-server.js';
+import { createDialer, type Dialer } from '../adapters/dialer.js';
 import { openEnrollmentStore } from '../adapters/enrollment-store.js';
 import { type Home, openHome, resolveHome } from '../adapters/home.js';
 import { acquireHomeLock, type HomeLock } from '../adapters/home-lock.js';
 import { loadInstallationId } from '../adapters/installation.js';
 import { type ParsedTarget, parseTarget } from '../adapters/target.js';
 import { createWakeDetector, type WakeDetector } from '../adapters/wake.js';
-import type { AppServer, Origin } from '../protocol/app-server.js';
+import type { ClientContext, Origin } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { DEFAULT_TIMING, type Env, type Timing } from '../protocol/timing.js';
+import { addAccountMethods } from './account-methods.js';
+import { AccountService } from './account-service.js';
+import { createAccount, loginPolicy } from './account-setup.js';
 import { assembleRemoteControl, type Foundations, type RemoteControl } from './assembly.js';
 import { AuditRing } from './audit.js';
 import { chartHashes } from './charts.js';
@@ -19,11 +23,12 @@ import type { ClientSession } from './client-session.js';
 import { type ControlServer, listenControl } from './control-server.js';
 import { addEngineMethods } from './engine-methods.js';
 import type { EngineStatus } from './engine-status.js';
-import { fileAccount } from './file-account.js';
+import type { ListenerService, ListeningInfo } from './listener-service.js';
 import { CLOSE_GOING_AWAY, LocalClient, type LocalTransport } from './local-clients.js';
 import { type EngineLogger, silentLogger } from './logger.js';
 import { MethodTable, RpcFault } from './methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
+import { createPolicy, type Policy } from './policy.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { PairingAnswer } from './remote-control-methods.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
@@ -36,6 +41,8 @@ export interface EngineEvents {
   status: [PublicStatus];
   /** State, reason or status changed; finer than `status`. */
   report: [TimedReport];
+  /** The listener is open; told once, before `start` resolves. */
+  listening: [ListeningInfo];
   /** The engine ended; the failure says why when nobody asked it to. */
   stopped: [Failure | null];
   /** A fault nobody expected: end the process with code 70 after `stop()`. */
@@ -58,6 +65,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #audit = new AuditRing();
   readonly #sessions = new Set<ClientSession>();
   readonly #localClients = new Set<LocalClient>();
+  readonly #policy: Policy;
   readonly #startedAt: number;
   readonly #counters: HostCounters = {
     enrollRequests: 0,
@@ -69,6 +77,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   #running: Running | undefined;
   #laying: Promise<Running> | undefined;
   #control: Promise<ControlServer> | undefined;
+  #listener: ListenerService | undefined;
+  #builtin: BuiltinAppServer | undefined;
   #started = false;
   #begun = false;
   #stopping: Promise<void> | undefined;
@@ -79,6 +89,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#env = options.env ?? { now: () => Date.now(), random: () => Math.random() };
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#log = options.logger ?? silentLogger;
+    this.#policy = createPolicy(options.policy);
     this.#startedAt = this.#env.now();
   }
 
@@ -164,6 +175,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   async #lay(home: Home, target: ParsedTarget): Promise<Running> {
     const options = this.#options;
     const caCertPem = options.caCert === undefined ? undefined : readCaCert(options.caCert);
+    const dialer = createDialer({ env: process.env, caCertPem });
     const store = openEnrollmentStore(options.store ?? home.storeUrl, {
       now: this.#env.now,
       busyTimeoutMs: STORE_BUSY_TIMEOUT,
@@ -180,7 +192,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       if (locked.status === 'fulfilled') await locked.value.release();
       throw locked.status === 'rejected' ? locked.reason : (identity as PromiseRejectedResult).reason;
     }
-    const account = options.account ?? fileAccount(options.authFile ?? home.authFile, this.#env, this.#log);
+    const account = options.account ?? this.#createAccount(home, dialer, target);
     const foundations: Foundations = {
       options,
       env: this.#env,
@@ -191,11 +203,12 @@ export class Engine extends EventEmitter<EngineEvents> {
       account,
       installationId: identity.value,
       target,
-      caCertPem,
-      appServer: this.#appServer(home),
+      dialer,
+      appServer: this.#options.appServer ?? this.#builtinOf(home),
       methods: this.#methods,
       audit: this.#audit,
       counters: this.#counters,
+      policy: this.#policy,
       onInitialized: (session) => this.#welcome(session),
       onEnded: (session) => this.#sessions.delete(session),
       drain: () => this.#drain(),
@@ -207,8 +220,26 @@ export class Engine extends EventEmitter<EngineEvents> {
     return running;
   }
 
-  #appServer(home: Home): AppServer {
-    return this.#options.appServer ?? new BuiltinAppServer({ version: VERSION, home: home.dir });
+  #createAccount(home: Home, dialer: Dialer, target: ParsedTarget): AccountService {
+    const account = createAccount(this.#options, {
+      home,
+      dialer,
+      env: this.#env,
+      log: this.#log,
+      audit: this.#audit,
+      baseUrl: target.ok ? target.target.baseUrl : null,
+      broadcast: (method, params) => {
+        for (const session of this.#sessions) session.notify(method, params);
+      },
+      onFault: (error) => this.emit('fault', error),
+    });
+    addAccountMethods(this.#methods, account, loginPolicy(this.#options).workspaces);
+    return account;
+  }
+
+  #builtinOf(home: Home): BuiltinAppServer {
+    this.#builtin ??= new BuiltinAppServer({ version: VERSION, home: home.dir });
+    return this.#builtin;
   }
 
   /** Status, audit and log follow the chart; they decide nothing. */
@@ -257,7 +288,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#accept('control', transport),
     );
     await this.#control;
-    if (this.#options.listen === 'stdio://' && this.#stopping === undefined) this.#serveStdio();
+    if (this.#stopping === undefined) await this.#listen(running);
     const settled = await waitFor(
       actor,
       (snapshot) => snapshot.status !== 'active' || !snapshot.hasTag('undecided'),
@@ -275,14 +306,41 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
   }
 
+  /** Opens the way in that `listen` names. */
+  async #listen({ board }: Running): Promise<void> {
+    const { listen = 'off' } = this.#options;
+    if (listen === 'off') return;
+    if (listen === 'stdio://') {
+      this.#serveStdio();
+      return;
+    }
+    const { createListener } = await import('./create-listener.js');
+    this.#listener = createListener(this.#options, {
+      env: this.#env,
+      timing: this.#timing,
+      log: this.#log,
+      audit: this.#audit,
+      accept: (client, transport, { onInitialized }) => this.#acceptClient(client, transport, onInitialized),
+      remoteControlStatus: () => board.report.status,
+    });
+    this.emit('listening', await this.#listener.listen());
+    this.#listener.open();
+  }
+
   #accept(origin: Origin, transport: LocalTransport): LocalClient {
-    const { appServer } = this.#up;
-    const client = new LocalClient({ origin, connectionId: `${origin}-${++connections}` }, transport, {
+    return this.#acceptClient({ origin, connectionId: `${origin}-${++connections}` }, transport);
+  }
+
+  #acceptClient(context: ClientContext, transport: LocalTransport, onInitialized?: () => void): LocalClient {
+    const client = new LocalClient(context, transport, {
       // Whoever asks over the control socket asks the engine, never the app server behind it.
-      appServer: origin === 'control' ? this.#appServer(this.#up.home) : appServer,
+      appServer: context.origin === 'control' ? this.#builtinOf(this.#up.home) : this.#up.appServer,
       methods: this.#methods,
-      policy: () => null,
-      onInitialized: (session) => this.#welcome(session),
+      policy: this.#policy,
+      onInitialized: (session) => {
+        onInitialized?.();
+        this.#welcome(session);
+      },
       onEnded: (session) => this.#sessions.delete(session),
       onClosed: (closed) => this.#localClients.delete(closed),
     });
@@ -298,6 +356,9 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (session.client.origin === 'stdio' && session.clientName !== undefined) {
       this.#up.actor.send({ type: 'CLIENT.NAMED', name: session.clientName });
     }
+    const { account } = this.#up;
+    if (!(account instanceof AccountService)) return;
+    void account.welcome((method, params) => session.notify(method, params)).catch(() => {});
   }
 
   async #stop(): Promise<void> {
@@ -305,6 +366,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     const running = this.#running ?? (await this.#laying?.catch(() => undefined));
     if (running === undefined) return;
     const { actor } = running;
+    this.#listener?.stopping();
     if (this.#begun) {
       actor.send({ type: 'STOP' });
       await waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER).catch(() => {});
@@ -314,6 +376,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     running.wake.close();
     running.account.close();
     running.dialer.close();
+    await this.#listener?.close();
     await (await this.#control?.catch(() => undefined))?.close();
     // A store that another process holds locked must not keep the engine from ending. RC-46
     await within(running.store.close(), this.#timing.shutdownTimeout / 4);
@@ -360,6 +423,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         route: this.#routeOf(running),
         accountDiffersOnDisk: account.differsOnDisk,
       },
+      account: account instanceof AccountService ? account.summary() : null,
       remoteClients: mux.clients.map((client) => ({
         clientId: client.clientId,
         streamId: client.streamId,
@@ -369,6 +433,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         lastActivity: client.lastActivity,
       })),
       localClients: this.#localClients.size,
+      listener: this.#listener?.status ?? null,
       appServer: running.appServer.name,
       store: running.store.kind,
       counters: { ...this.#counters, ...mux.counters },

@@ -1,23 +1,37 @@
+import type { AuthorityConfig } from '../adapters/authority.js';
+import type { TlsIdentity } from '../adapters/local-listener.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { AccountPort } from './account-port.js';
+import type { AccountOptions } from './account-setup.js';
 import type { EngineLogger } from './logger.js';
+import type { PolicyOptions } from './policy.js';
 import type { StdioStreams } from './stdio-client.js';
 
-/** What a local client may connect to. The WebSocket and unix-socket listeners follow. */
-export type ListenUrl = 'off' | 'stdio://';
+/** What a local client may connect to. WSA-15 */
+export type ListenUrl = 'off' | 'stdio://' | `ws://${string}` | `wss://${string}` | `unix://${string}`;
 
-export interface EngineOptions {
+export interface EngineOptions extends AccountOptions {
   /** Folder of this engine's files. Default `~/.rc-engine`; made when missing, mode 0700. */
   readonly home?: string;
-  /** Account file in the reference client's format. Default `<home>/auth.json`. Read and watched, never printed. */
-  readonly authFile?: string;
   /** Backend. Default `https://chatgpt.com/backend-api`. Only hosts of RC-2 are taken. */
   readonly baseUrl?: string;
   /** Further https hosts that credentials may be sent to. Default none. */
   readonly allowHosts?: readonly string[];
   /** Local clients. Default `off`. */
   readonly listen?: ListenUrl;
+  /** What a `ws://`, `wss://` or `unix://` listener asks of a connection. Default: a query token, enforced. WSA-3 */
+  readonly authority?: AuthorityConfig;
+  /** Certificate and key of the listener, PEM. Default: none, so not encrypted. */
+  readonly tls?: TlsIdentity;
+  /** Local connections at a time; one more gets 503. Default 1,024. */
+  readonly maxConnections?: number;
+  /** Largest message that a local connection may send, bytes. Default 16 MiB. */
+  readonly maxMessageBytes?: number;
+  /** A connection ends when its signed token does. Default false. WSA-20a */
+  readonly closeOnTokenExpiry?: boolean;
+  /** What connections may call once they are in. Default: everything. WSA-7 */
+  readonly policy?: PolicyOptions;
   /** `on`: enabled at start for this run; `preference`: as stored for the account. Default `on`. RC-44 */
   readonly remoteControl?: 'on' | 'off' | 'preference';
   /** Name that the enrollment belongs to. Default: none; over stdio the first client's name. RC-45 */
@@ -34,7 +48,7 @@ export interface EngineOptions {
   readonly maxRemoteClients?: number;
   /** What clients talk to behind the engine. Default: the built-in one. */
   readonly appServer?: AppServer;
-  /** Where the account comes from. Default: the account file. */
+  /** Where the account comes from. Default: the account file; with another one the engine serves no `account/*`. */
   readonly account?: AccountPort;
   /** Default: no log. */
   readonly logger?: EngineLogger;
@@ -48,3 +62,5 @@ export interface EngineOptions {
 
 export const DEFAULT_BASE_URL = 'https://chatgpt.com/backend-api';
 export const DEFAULT_MAX_REMOTE_CLIENTS = 4_096;
+export const DEFAULT_MAX_CONNECTIONS = 1_024;
+export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;

@@ -1,0 +1,87 @@
+import { PassThrough } from 'node:stream';
+import { BuiltinAppServer } from '../adapters/builtin-app-server.js';
+import { createDialer } from '../adapters/dialer.js';
+import type { Home } from '../adapters/home.js';
+import { parseTarget } from '../adapters/target.js';
+import { addAccountMethods } from './account-methods.js';
+import { type AccountOptions, createAccount, loginPolicy } from './account-setup.js';
+import { AuditRing } from './audit.js';
+import type { ClientSession } from './client-session.js';
+import { LocalClient } from './local-clients.js';
+import type { EngineLogger } from './logger.js';
+import { MethodTable } from './methods.js';
+import { DEFAULT_BASE_URL } from './options.js';
+import { serveStdio } from './stdio-client.js';
+import { VERSION } from './version.js';
+
+export interface AccountAloneOptions extends AccountOptions {
+  readonly home: Home;
+  readonly log: EngineLogger;
+  readonly baseUrl?: string;
+  readonly allowHosts?: readonly string[];
+  readonly caCertPem?: string | undefined;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** The two ends of a conversation with it, one JSON-RPC message a line. */
+export interface AccountAlone {
+  readonly input: PassThrough;
+  readonly output: PassThrough;
+  close(): void;
+}
+
+/**
+ * The account of a home on which no engine runs, served to one client in this process: the same methods with the
+ * same words, so that a command need not care whether an engine runs.
+ */
+export function serveAccountAlone(options: AccountAloneOptions): AccountAlone {
+  const { home, log } = options;
+  const env = { now: () => Date.now(), random: () => Math.random() };
+  const methods = new MethodTable();
+  const sessions = new Set<ClientSession>();
+  const dialer = createDialer({ env: process.env, caCertPem: options.caCertPem });
+  const target = parseTarget(options.baseUrl ?? DEFAULT_BASE_URL, { allowHosts: options.allowHosts ?? [] });
+  const account = createAccount(options, {
+    home,
+    env,
+    log,
+    audit: new AuditRing(),
+    dialer,
+    baseUrl: target.ok ? target.target.baseUrl : null,
+    broadcast: (method, params) => {
+      for (const session of sessions) session.notify(method, params);
+    },
+    onFault: options.onFault,
+  });
+  addAccountMethods(methods, account, loginPolicy(options).workspaces);
+  const appServer = new BuiltinAppServer({ version: VERSION, home: home.dir });
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  serveStdio(
+    { input, output },
+    {
+      accept: (transport) => {
+        const client = new LocalClient({ origin: 'control', connectionId: 'account' }, transport, {
+          appServer,
+          methods,
+          policy: () => null,
+          onInitialized: (session) => sessions.add(session),
+          onEnded: (session) => sessions.delete(session),
+          onClosed: () => {},
+        });
+        void client.open();
+        return client;
+      },
+      onEnd: () => {},
+    },
+  );
+  return {
+    input,
+    output,
+    close: () => {
+      account.close();
+      dialer.close();
+      input.end();
+      output.end();
+    },
+  };
+}
