@@ -367,7 +367,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (running === undefined) return;
     const { actor } = running;
     this.#listener?.stopping();
-    if (this.#begun) {
+    if (this.#begun && actor.getSnapshot().status === 'active') {
       actor.send({ type: 'STOP' });
       await waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER).catch(() => {});
     }
