@@ -197,13 +197,13 @@ export class Lab {
   }
 
   /** Ends everything, and fails where a secret was found. */
-  async end(): Promise<void> {
+  async end(alsoShown: readonly Place[] = []): Promise<void> {
     try {
       for (const engine of this.#engines) {
         await this.look(engine);
         await engine.stop();
       }
-      const leaks = findLeaks(this.secrets, await this.places());
+      const leaks = findLeaks(this.secrets, [...alsoShown, ...(await this.places())]);
       expect(leaks, 'secrets were found outside of auth.json').toEqual([]);
     } finally {
       for (const client of this.#clients) client.close();
