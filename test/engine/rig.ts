@@ -27,6 +27,8 @@ export const FAST: Partial<Timing> = {
   closeTimeout: 200,
 };
 
+const LOOK_AGAIN = 20;
+
 export interface LogLine {
   readonly level: string;
   readonly fields: object;
@@ -100,7 +102,7 @@ export class Rig {
     return engine.fullStatus.remoteControl;
   }
 
-  /** Waits until this holds; looked at whenever something was reported or logged. */
+  /** Waits until this holds; looked at whenever something was reported or logged, and a few times a second. */
   async until(holds: () => boolean, what: string, limitMs = 5_000): Promise<void> {
     if (holds()) return;
     await new Promise<void>((resolve, reject) => {
@@ -109,6 +111,7 @@ export class Rig {
       };
       const end = (then: () => void) => {
         clearTimeout(timer);
+        clearInterval(looks);
         this.#news.off('news', look);
         then();
       };
@@ -116,13 +119,9 @@ export class Rig {
         const states = this.reports.slice(-20).map(({ state, reason }) => `${state} (${reason})`);
         end(() => reject(new Error(`no ${what} within ${limitMs} ms; was: ${states.join(', ')}`)));
       }, limitMs);
+      const looks = setInterval(look, LOOK_AGAIN);
       this.#news.on('news', look);
     });
-  }
-
-  /** Looks again: something outside of the engine has changed. */
-  poke(): void {
-    this.#news.emit('news');
   }
 
   get states(): string[] {

@@ -78,7 +78,13 @@ export function token(wish: TokenWish = {}): string {
 
 export function signIn(
   access: string,
-  more: { refresh?: string | null; account?: string | null; lastRefresh?: string; extra?: object; tokens?: object } = {},
+  more: {
+    refresh?: string | null;
+    account?: string | null;
+    lastRefresh?: string;
+    extra?: object;
+    tokens?: object;
+  } = {},
 ): Record<string, unknown> {
   const { refresh = `rt-${MARK}-1`, account = 'acct-1', lastRefresh = new Date().toISOString() } = more;
   return {

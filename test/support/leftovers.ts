@@ -19,8 +19,11 @@ const KINDS = new Set([
 const PATIENCE = 1_500;
 /** Made by the test runner. */
 const FOREIGN = /node_modules\/(?:@vitest|vitest|tinypool|vite)\//;
-/** Node keeps the text of the present second for the headers of its HTTP servers. */
-const SHARED = /node:internal\/http:/;
+/**
+ * Node's own: the text of the present second for the headers of its HTTP servers, and the timers of
+ * AbortSignal.timeout, which go with their signal.
+ */
+const SHARED = /node:internal\/(?:http|abort_controller):/;
 const OURS = /\/(?:src|machines|test)\//;
 
 interface Resource {
