@@ -200,6 +200,8 @@ export class RemoteMux {
       client?.close('reinitialized');
       client = this.#open(clientId, streamId, key, message);
       if (client === undefined) return true;
+      // Closing the one before has forgotten it. RC-31
+      if (frame.streamId === undefined) this.#legacyStreams.set(clientId, streamId);
     } else if (client === undefined) {
       return false;
     } else if (seqId !== undefined && seqId <= client.lastSeqId) {
