@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AuthOutcome } from '../../../src/protocol/outcomes.js';
 import type { Reason } from '../../../src/protocol/reasons.js';
 import { ANNA, ANNA_2, BERT, Rig, S1, S2 } from './rig.js';
-import { rigIn } from './ways.js';
+import { rigIn, WAYS } from './ways.js';
 
 const unusable = (rig: Rig, reason: Reason = 'authMissing'): AuthOutcome => ({
   kind: 'unusable',
@@ -218,6 +218,20 @@ describe('another account', () => {
     await rig.load(S2);
     expect(rig.desk.lastInput('refresh')).toEqual({ account: BERT, enrollment: S2 });
   });
+
+  it.each(Object.keys(WAYS).filter((state) => state.startsWith('active.')))(
+    'RC-7, RC-29: in %s another account is looked at, and a sign-out is waited out',
+    async (state) => {
+      const changed = await rigIn(state);
+      await changed.send({ type: 'AUTH.CHANGED', account: BERT });
+      expect(changed.shown).toEqual(['active.loadingAuth.reading', 'connecting', 'authChanged']);
+      expect([changed.desk.open, changed.sockets]).toEqual([['loadAuth'], 0]);
+      const signedOut = await rigIn(state);
+      await signedOut.send({ type: 'AUTH.CHANGED', account: null });
+      expect(signedOut.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
+      expect([signedOut.desk.open, signedOut.sockets]).toEqual([[], 0]);
+    },
+  );
 
   it('RC-7: an account that was exchanged while remote control was off is noticed', async () => {
     const rig = await rigIn('active.connected');
