@@ -260,7 +260,7 @@ export class AccountService implements AccountPort {
   /** The account as it is. `refresh`: after its tokens were renewed, where there are some. ACC-13, ACC-16 */
   async read(refresh: boolean): Promise<AccountView> {
     await this.#prepare();
-    if (this.#credentials.external === undefined) {
+    if (this.#credentials.external === undefined && !this.#credentials.given) {
       if (refresh) await this.#refresh('forced');
       else await this.#renewIfDue();
     }
@@ -572,7 +572,9 @@ export class AccountService implements AccountPort {
 
   /** The file is read once before anything is answered. */
   #prepare(): Promise<void> {
-    this.#ready ??= this.#file.load().then(() => this.#takeStored());
+    this.#ready ??= (this.#credentials.given ? Promise.resolve() : this.#file.load()).then(() =>
+      this.#takeStored(),
+    );
     return this.#ready;
   }
 

@@ -1,0 +1,255 @@
+import { createHash } from 'node:crypto';
+import http from 'node:http';
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_CLIENT_ID } from '../../src/adapters/issuer-address.js';
+import { openLoginServer } from '../../src/adapters/login-server.js';
+import { Secret } from '../../src/protocol/secret.js';
+import { listen } from '../support/http.js';
+import { granted, MARK, token } from '../support/issuer.js';
+import { get, Rig } from './rig.js';
+
+const CODE = `code-${MARK}`;
+const never = new AbortController().signal;
+
+describe('signing in with a browser', () => {
+  it('ACC-71, ACC-72, ACC-73, ACC-75, ACC-76, ACC-77: from the address to completed', async () => {
+    const rig = await Rig.start();
+    const access = token({ plan: 'team' });
+    rig.at.always('exchange', granted(access));
+    rig.at.always('keyExchange', { json: { access_token: `sk-${MARK}` } });
+    const from = rig.mark;
+    const login = await rig.browser();
+    expect(Object.keys(login.result).sort()).toEqual(['authUrl', 'loginId', 'type']);
+    expect(login.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(login.authUrl.origin + login.authUrl.pathname).toBe(`${rig.at.origin}/oauth/authorize`);
+    expect([...login.authUrl.searchParams.keys()]).toEqual([
+      'response_type',
+      'client_id',
+      'redirect_uri',
+      'code_challenge',
+      'code_challenge_method',
+      'state',
+      'scope',
+      'id_token_add_organizations',
+      'codex_cli_simplified_flow',
+      'originator',
+    ]);
+    expect(login.authUrl.search).toContain('scope=openid+profile+email+offline_access');
+    expect(login.authUrl.searchParams.get('originator')).toBe('rig');
+    expect(login.state).toMatch(/^[\w-]{43}$/);
+    const sent = await get(login.authUrl.href);
+    const back = await get(sent.location);
+    expect(back.status).toBe(302);
+    expect(back.location).toContain(login.page('/success?id_token='));
+    const [exchange] = rig.at.of('exchange');
+    const verifier = String(exchange?.fields.code_verifier);
+    expect(exchange?.fields).toEqual({
+      grant_type: 'authorization_code',
+      client_id: DEFAULT_CLIENT_ID,
+      code: CODE,
+      redirect_uri: login.redirect,
+      code_verifier: verifier,
+    });
+    expect(verifier).toMatch(/^[\w-]{86}$/);
+    expect(createHash('sha256').update(verifier).digest('base64url')).toBe(
+      login.authUrl.searchParams.get('code_challenge'),
+    );
+    expect(rig.at.of('keyExchange')[0]?.fields).toMatchObject({
+      requested_token: 'openai-api-key',
+      subject_token: access,
+    });
+    expect(rig.readAuth()).toMatchObject({
+      auth_mode: 'chatgpt',
+      OPENAI_API_KEY: `sk-${MARK}`,
+      tokens: {
+        access_token: access,
+        account_id: 'acct-1',
+        oauth_provenance: { issuer: rig.at.origin, client_id: DEFAULT_CLIENT_ID },
+      },
+    });
+    expect(rig.seq(from)).toEqual(['result']);
+    const success = await get(back.location);
+    expect([success.status, success.body.includes(MARK)]).toEqual([200, false]);
+    expect(await rig.order(from, 3)).toEqual(['result', 'completed true', 'updated chatgpt team']);
+    expect((await rig.completed(from)).loginId).toBe(login.id);
+    expect((await get(login.page('/success'))).error).toBe('ECONNREFUSED');
+    expect(await rig.leaks()).toEqual([]);
+  });
+
+  it('ACC-76: with a hosted success page the sign-in completes at once', async () => {
+    const rig = await Rig.start();
+    rig.at.always('exchange', granted(token()));
+    const login = await rig.browser({ useHostedLoginSuccessPage: true, appBrand: 'mine' });
+    const from = rig.mark;
+    const back = await get(login.callback({ code: CODE, state: login.state }));
+    expect(new URL(back.location).searchParams.get('app_brand')).toBe('mine');
+    expect(back.location).not.toContain(MARK);
+    expect(await rig.order(from, 2)).toEqual(['completed true', 'updated chatgpt pro']);
+  });
+
+  it('ACC-76: once it is saved a cancel comes too late, and another request finds it complete', async () => {
+    const rig = await Rig.start();
+    rig.at.always('exchange', granted(token({ plan: 'plus' })));
+    const login = await rig.browser();
+    const from = rig.mark;
+    await get(login.callback({ code: CODE, state: login.state }));
+    expect(await rig.call('account/login/cancel', { loginId: login.id })).toEqual({ status: 'notFound' });
+    await rig.browser();
+    expect(await rig.order(from, 4)).toEqual(['result', 'completed true', 'updated chatgpt plus', 'result']);
+  });
+
+  it('ACC-74: an unknown path is 404, a wrong or missing state 400, and both leave the sign-in waiting', async () => {
+    const rig = await Rig.start();
+    rig.at.always('exchange', granted(token()));
+    const login = await rig.browser();
+    expect((await get(login.page('/nothing'))).status).toBe(404);
+    expect((await get(login.page('/success'))).status).toBe(404);
+    for (const query of [
+      { code: CODE, state: 'wrong' },
+      { code: CODE },
+      { code: CODE, state: login.state.slice(1) },
+      { error: 'access_denied', state: '' },
+    ] as Record<string, string>[]) {
+      expect((await get(login.callback(query))).status).toBe(400);
+    }
+    expect(rig.at.of('exchange')).toEqual([]);
+    expect((await get(login.callback({ code: CODE, state: login.state }))).status).toBe(302);
+  });
+
+  it('ACC-74: called twice, the code is exchanged once', async () => {
+    const rig = await Rig.start();
+    rig.at.always('exchange', granted(token()));
+    const login = await rig.browser();
+    const url = login.callback({ code: CODE, state: login.state });
+    const [one, two] = await Promise.all([get(url), get(url)]);
+    expect([one.status, two.status].sort()).toEqual([302, 400]);
+    expect(rig.at.of('exchange')).toHaveLength(1);
+  });
+
+  it.each([
+    [
+      'the issuer says no',
+      { error: 'access_denied', error_description: 'not <b>today</b>' },
+      undefined,
+      /Sign-in failed: not <b>today/,
+    ],
+    ['there is no code', {}, undefined, /Missing authorization code/],
+    [
+      'the code is refused',
+      { code: CODE },
+      { status: 400, json: { error: 'invalid_grant', error_description: 'bad code' } },
+      /400.*bad code/,
+    ],
+    ['the issuer breaks', { code: CODE }, { status: 500 }, /500/],
+    ['tokens are missing', { code: CODE }, { json: { id_token: token() } }, /./],
+    ['it is garbage', { code: CODE }, { text: '<html>' }, /./],
+    ['nobody answers', { code: CODE }, { fate: 'hang' as const }, /no complete answer/],
+  ])(
+    'ACC-74, ACC-75, ACC-78: when %s the sign-in ends, says why, and stores nothing',
+    async (_what, query, answer, why) => {
+      const rig = await Rig.start({ accountTiming: { issuerTimeout: 300 } });
+      if (answer !== undefined) rig.at.always('exchange', answer);
+      const login = await rig.browser();
+      const from = rig.mark;
+      const page = await get(
+        login.callback({ ...query, state: login.state } as unknown as Record<string, string>),
+      );
+      expect([page.status, page.connection]).toEqual([200, 'close']);
+      expect(page.body).not.toContain('<b>');
+      const { loginId, success, error } = await rig.completed(from);
+      expect([loginId, success]).toEqual([login.id, false]);
+      expect(String(error)).toMatch(/^Login server error: /);
+      expect(String(error)).toMatch(why);
+      expect(rig.rawAuth()).toBeNull();
+      expect((await get(login.page('/success'))).error).toBe('ECONNREFUSED');
+      expect(await rig.leaks()).toEqual([]);
+    },
+  );
+
+  it('ACC-75: a sign-in of another workspace than allowed is not stored', async () => {
+    const rig = await Rig.start({ forcedWorkspaces: ['ws-1', 'ws-2'] });
+    rig.at.always('exchange', granted(token({ account: 'ws-3' })));
+    const login = await rig.browser();
+    expect(login.authUrl.searchParams.get('allowed_workspace_id')).toBe('ws-1,ws-2');
+    await get(login.callback({ code: CODE, state: login.state }));
+    expect(await rig.completed()).toMatchObject({
+      success: false,
+      error: 'Login server error: Login is restricted to workspace id(s) ws-1, ws-2.',
+    });
+    expect(rig.rawAuth()).toBeNull();
+  });
+
+  it('ACC-77: a browser that never comes back ends it after a while', async () => {
+    const rig = await Rig.start({ accountTiming: { loginTimeout: 200 } });
+    const login = await rig.browser();
+    expect(await rig.completed()).toEqual({
+      loginId: login.id,
+      success: false,
+      error: 'Login timed out',
+      onboardingEntrypoint: null,
+    });
+    expect((await get(login.page('/success'))).error).toBe('ECONNREFUSED');
+  });
+
+  it('ACC-74, ACC-82, ACC-83: a cancel from here or from another client ends it, but none from a web page', async () => {
+    const rig = await Rig.start();
+    const one = await rig.browser();
+    expect((await get(one.page('/cancel'), { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
+    expect((await get(one.page('/cancel'), { origin: 'https://evil.example' })).status).toBe(403);
+    const cancelled = await get(one.page('/cancel'));
+    expect([cancelled.status, cancelled.body.includes('Login cancelled')]).toEqual([200, true]);
+    expect(await rig.completed()).toMatchObject({ error: 'Login server error: Login cancelled' });
+    const two = await rig.browser();
+    const from = rig.mark;
+    expect(await rig.call('account/login/cancel', { loginId: two.id })).toEqual({ status: 'canceled' });
+    expect(await rig.order(from, 2)).toEqual(['result', 'completed false']);
+    expect(await rig.call('account/login/cancel', { loginId: two.id })).toEqual({ status: 'notFound' });
+    for (const loginId of ['nope', '', two.id.slice(1)]) {
+      expect(await rig.refused('account/login/cancel', { loginId })).toEqual({
+        code: -32600,
+        message: `invalid login id: ${loginId}`,
+      });
+    }
+  });
+});
+
+describe('the callback port', () => {
+  const state = new Secret('state');
+  async function holder(): Promise<{ port: number; seen: string[]; close: () => Promise<void> }> {
+    const seen: string[] = [];
+    const held = await listen(
+      http.createServer((request, response) => {
+        seen.push(`${request.method} ${request.url}`);
+        response.end('busy');
+      }),
+    );
+    return { port: held.port, seen, close: () => held.close() };
+  }
+
+  it('ACC-70: a held port is asked once to give way, then the next one is taken', async () => {
+    const held = await holder();
+    const other = await holder();
+    await other.close();
+    const server = await openLoginServer({ state, ports: [held.port, other.port] }, never);
+    expect([server?.port, held.seen]).toEqual([other.port, ['GET /cancel']]);
+    server?.close();
+  });
+
+  it('ACC-70: a port that is given back meanwhile is taken', async () => {
+    const held = await holder();
+    const opening = openLoginServer({ state, ports: [held.port] }, never);
+    await held.close();
+    const server = await opening;
+    expect(server?.port).toBe(held.port);
+    server?.close();
+  });
+
+  it('ACC-70: with all of them held the answer is an error that says so', async () => {
+    const [one, two] = [await holder(), await holder()];
+    const rig = await Rig.start({ loginPorts: [one.port, two.port] });
+    const { error } = await rig.login({ type: 'chatgpt' });
+    expect(error?.code).toBe(-32603);
+    expect(error?.message).toMatch(/^failed to start login server: /);
+    expect(two.seen).toEqual([]);
+  });
+});

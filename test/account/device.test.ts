@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_CLIENT_ID } from '../../src/adapters/issuer-address.js';
+import { granted, MARK, token } from '../support/issuer.js';
+import { Rig } from './rig.js';
+
+const GIVEN = {
+  json: { authorization_code: `code-${MARK}`, code_challenge: 'x', code_verifier: `ver-${MARK}` },
+};
+
+describe('signing in with a device code', () => {
+  it('ACC-79, ACC-80: code and address at once, pending answers, exchange, file, completed, updated', async () => {
+    const rig = await Rig.start();
+    const access = token({ plan: 'plus' });
+    rig.at.script('devicePoll', { status: 403 }, { status: 404 }, GIVEN);
+    rig.at.always('exchange', granted(access));
+    const from = rig.mark;
+    const { result } = await rig.login({ type: 'chatgptDeviceCode' });
+    expect(result).toEqual({
+      type: 'chatgptDeviceCode',
+      loginId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      verificationUrl: `${rig.at.origin}/codex/device`,
+      userCode: 'ABCD-1234',
+    });
+    expect(await rig.order(from, 3)).toEqual(['result', 'completed true', 'updated chatgpt plus']);
+    expect(rig.at.of('usercode')[0]?.fields).toEqual({ client_id: DEFAULT_CLIENT_ID });
+    expect(rig.at.of('devicePoll').map(({ fields }) => fields)).toEqual(
+      Array(3).fill({ device_auth_id: `dev-${MARK}`, user_code: 'ABCD-1234' }),
+    );
+    expect(rig.at.of('exchange')[0]?.fields).toEqual({
+      grant_type: 'authorization_code',
+      client_id: DEFAULT_CLIENT_ID,
+      code: `code-${MARK}`,
+      redirect_uri: `${rig.at.origin}/deviceauth/callback`,
+      code_verifier: `ver-${MARK}`,
+    });
+    expect(rig.at.of('keyExchange')).toEqual([]);
+    expect(rig.readAuth().tokens.access_token).toBe(access);
+    expect(await rig.leaks()).toEqual([]);
+  });
+
+  it('ACC-79: an issuer that does not offer it is -32600, one that fails -32603, and there is no notification', async () => {
+    const rig = await Rig.start();
+    rig.at.script('usercode', { status: 404 }, { status: 500 }, { text: 'x' }, { fate: 'drop' });
+    const from = rig.mark;
+    const codes: unknown[] = [];
+    for (let round = 0; round < 4; round += 1) {
+      codes.push((await rig.login({ type: 'chatgptDeviceCode' })).error?.code);
+    }
+    expect(codes).toEqual([-32600, -32603, -32603, -32603]);
+    expect(rig.seq(from).every((one) => one.startsWith('error'))).toBe(true);
+  });
+
+  it.each([
+    ['denied', { status: 400, json: { error: 'denied' } }, /^device auth failed with status 400/],
+    ['expired', { status: 410 }, /^device auth failed with status 410/],
+    ['broken', { status: 500 }, /^device auth failed with status 500/],
+    ['garbage', { json: { authorization_code: 7 } }, /./],
+  ])(
+    'ACC-80, ACC-81: a code that is %s ends it with the status in its reason, without a prefix',
+    async (_what, answer, why) => {
+      const rig = await Rig.start();
+      rig.at.always('devicePoll', answer);
+      await rig.login({ type: 'chatgptDeviceCode' });
+      const { success, error } = await rig.completed();
+      expect(success).toBe(false);
+      expect(String(error)).toMatch(why);
+      expect(String(error)).not.toMatch(/Login server error/);
+      expect(rig.rawAuth()).toBeNull();
+    },
+  );
+
+  it('ACC-80: a network that is away for a moment does not end it', async () => {
+    const rig = await Rig.start();
+    rig.at.script('devicePoll', { fate: 'drop' }, GIVEN);
+    rig.at.always('exchange', granted(token()));
+    await rig.login({ type: 'chatgptDeviceCode' });
+    expect(await rig.completed()).toMatchObject({ success: true });
+  });
+
+  it('ACC-80, ACC-81: a refused exchange and a forbidden workspace end it', async () => {
+    const rig = await Rig.start({ forcedWorkspaces: ['ws-1'] });
+    rig.at.always('devicePoll', GIVEN);
+    rig.at.script(
+      'exchange',
+      { status: 400, json: { error: 'invalid_grant' } },
+      granted(token({ account: 'ws-2' })),
+    );
+    await rig.login({ type: 'chatgptDeviceCode' });
+    expect(String((await rig.completed()).error)).toContain('invalid_grant');
+    const from = rig.mark;
+    await rig.login({ type: 'chatgptDeviceCode' });
+    expect(await rig.completed(from)).toMatchObject({
+      error: 'Login is restricted to workspace id(s) ws-1.',
+    });
+  });
+
+  it('ACC-81, ACC-82, ACC-83: a cancel is answered first, then completed false; nothing is polled after', async () => {
+    const rig = await Rig.start();
+    const { result } = await rig.login({ type: 'chatgptDeviceCode' });
+    await rig.at.asked('devicePoll');
+    const from = rig.mark;
+    expect(await rig.call('account/login/cancel', { loginId: result?.loginId })).toEqual({
+      status: 'canceled',
+    });
+    expect(await rig.order(from, 2)).toEqual(['result', 'completed false']);
+    expect(await rig.completed(from)).toMatchObject({ error: 'Login was not completed' });
+    const polls = rig.at.of('devicePoll').length;
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(rig.at.of('devicePoll')).toHaveLength(polls);
+    expect(await rig.call('account/login/cancel', { loginId: result?.loginId })).toEqual({
+      status: 'notFound',
+    });
+  });
+});

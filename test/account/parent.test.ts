@@ -1,0 +1,132 @@
+import { describe, expect, it } from 'vitest';
+import { MARK, token } from '../support/issuer.js';
+import { Rig } from './rig.js';
+
+/** An engine with external tokens whose backend takes only `good`. */
+async function refused(good: readonly string[], options: object = {}): Promise<{ rig: Rig; first: string }> {
+  const rig = await Rig.start(options);
+  const first = token();
+  rig.at.always('enroll', ({ bearer }) =>
+    good.includes(bearer ?? '') ? { json: enrolled() } : { status: 401, json: { detail: 'expired' } },
+  );
+  await rig.externalIn(first, 'org-1', 'pro');
+  return { rig, first };
+}
+const enrolled = () => ({
+  server_id: 'srv-1',
+  environment_id: 'env-1',
+  remote_control_token: `server-${MARK}`,
+  expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+});
+const give = (accessToken: string, id = 'org-1', plan: string | null = 'pro') => ({
+  result: { accessToken, chatgptAccountId: id, chatgptPlanType: plan },
+});
+
+describe('account/chatgptAuthTokens/refresh', () => {
+  it('ACC-41, ACC-42, ACC-43: a 401 asks the owner once; the call is made again with what it gave, without account/updated', async () => {
+    const renewed = token({ email: 'two@example.com' });
+    const { rig, first } = await refused([renewed]);
+    rig.onAsk = () => give(renewed, 'org-1', 'enterprise');
+    const from = rig.mark;
+    expect(await rig.call('remoteControl/enable', {})).toMatchObject({ environmentId: 'env-1' });
+    expect(rig.asks().map(({ params }) => params)).toEqual([
+      { reason: 'unauthorized', previousAccountId: 'org-1' },
+    ]);
+    expect(rig.at.of('enroll').map(({ bearer }) => bearer)).toEqual([first, renewed]);
+    expect(rig.seq(from)).toEqual(['ask', 'result']);
+    expect(await rig.account()).toMatchObject({ email: 'two@example.com', planType: 'enterprise' });
+    expect(rig.rawAuth()).toBeNull();
+    expect(rig.at.of('refresh')).toEqual([]);
+  });
+
+  it('ACC-11: requests of the engine are numbered with whole numbers, one more each time', async () => {
+    const { rig } = await refused([]);
+    rig.onAsk = () => ({ error: { code: 1, message: 'no' } });
+    await rig.refused('remoteControl/enable', {});
+    await rig.refused('remoteControl/enable', {});
+    const [one, two] = rig.asks().map(({ id }) => Number(id));
+    expect(Number.isInteger(one) && two === Number(one) + 1).toBe(true);
+  });
+
+  it('ACC-44: one ask for each failed call; the new tokens are kept all the same', async () => {
+    const { rig, first } = await refused([]);
+    const given = [token({ plan: 'plus' }), token({ plan: 'team' })];
+    let n = 0;
+    rig.onAsk = () => give(given[n++] ?? '', 'org-1', null);
+    await rig.refused('remoteControl/enable', {});
+    expect(await rig.account()).toMatchObject({ planType: 'plus' });
+    const { message } = await rig.refused('remoteControl/enable', {});
+    expect(message).toContain('401');
+    expect(rig.at.of('enroll').map(({ bearer }) => bearer)).toEqual([first, given[0], given[0], given[1]]);
+    expect(rig.asks()).toHaveLength(2);
+  });
+
+  it('ACC-45: without an answer it fails after the limit; a late answer, a second one and one to an unknown id change nothing', async () => {
+    const renewed = token();
+    const { rig, first } = await refused([renewed], { accountTiming: { parentLimit: 300 } });
+    const { message } = await rig.refused('remoteControl/enable', {});
+    expect(message).toContain('timed out');
+    const late = token({ email: 'late@example.com' });
+    rig.write({ id: rig.asks()[0]?.id, ...give(late) });
+    rig.write({ id: 4_711, ...give(late) });
+    rig.onAsk = ({ id }) => {
+      rig.write({ id, ...give(renewed) });
+      return give(late);
+    };
+    await rig.call('remoteControl/enable', {});
+    expect(rig.at.of('enroll').map(({ bearer }) => bearer)).toEqual([first, first, renewed]);
+    expect(await rig.account()).toMatchObject({ email: 'user@example.com' });
+  });
+
+  it.each([
+    ['no account id', { accessToken: token() }],
+    ['no token', { chatgptAccountId: 'org-1' }],
+    ['a token that is none', { accessToken: 'nope', chatgptAccountId: 'org-1' }],
+    ['a number for a token', { accessToken: 5, chatgptAccountId: 'org-1' }],
+    ['a text', 'yes'],
+    ['nothing', null],
+  ])('ACC-45: an answer with %s fails at once, and the old tokens stay', async (_what, result) => {
+    const { rig, first } = await refused([]);
+    rig.onAsk = () => ({ result });
+    await rig.refused('remoteControl/enable', {});
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('parentBadAnswer');
+    expect(rig.at.of('enroll').every(({ bearer }) => bearer === first)).toBe(true);
+    expect(await rig.account()).toMatchObject({ planType: 'pro' });
+  });
+
+  it('ACC-46: with a forced workspace an answer for another one is a failure of its own kind, and the next call asks again', async () => {
+    const renewed = token();
+    const { rig } = await refused([renewed], { forcedWorkspaces: ['org-1', 'org-2'] });
+    rig.onAsk = () => give(token(), 'org-3');
+    await rig.refused('remoteControl/enable', {});
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('parentWrongWorkspace');
+    rig.onAsk = () => give(renewed, 'org-1', 'plus');
+    await rig.call('remoteControl/enable', {});
+    expect(await rig.account()).toMatchObject({ planType: 'plus' });
+  });
+
+  it('ACC-46: another account is taken, but ends the call that meant the one before', async () => {
+    const renewed = token({ plan: 'team' });
+    const { rig } = await refused([renewed]);
+    rig.onAsk = () => give(renewed, 'org-2', null);
+    expect(await rig.refused('remoteControl/enable', {})).toEqual({
+      code: -32603,
+      message: 'remote control authentication changed',
+    });
+    expect(rig.at.of('enroll')).toHaveLength(1);
+    expect(rig.engine.fullStatus.account).toMatchObject({ accountId: 'org-2', plan: 'team' });
+    await rig.call('remoteControl/enable', {});
+    expect(rig.at.of('enroll')[1]?.headers['chatgpt-account-id']).toBe('org-2');
+  });
+
+  it('ACC-47: what went wrong is told apart: silence and an error each have their own reason', async () => {
+    const { rig } = await refused([], { accountTiming: { parentLimit: 100 } });
+    await rig.refused('remoteControl/enable', {});
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('parentSilent');
+    rig.onAsk = () => ({ error: { code: -32000, message: 'signed out' } });
+    await rig.refused('remoteControl/enable', {});
+    const failure = rig.engine.fullStatus.remoteControl.lastFailure;
+    expect(failure).toMatchObject({ reason: 'parentRefused', httpStatus: 401 });
+    expect(failure?.message).toContain('code=-32000: signed out');
+  });
+});

@@ -1,0 +1,179 @@
+import { describe, expect, it } from 'vitest';
+import { granted, MARK, oauthError, signIn, token } from '../support/issuer.js';
+import { Rig } from './rig.js';
+
+/** The backend takes only these tokens. */
+function onlyFor(rig: Rig, good: readonly string[]): void {
+  rig.at.always('enroll', ({ bearer }) =>
+    good.includes(bearer ?? '')
+      ? {
+          json: {
+            server_id: 'srv-1',
+            environment_id: 'env-1',
+            remote_control_token: `server-${MARK}`,
+            expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+          },
+        }
+      : { status: 401, json: { detail: 'expired' } },
+  );
+}
+
+describe('recovery after a 401', () => {
+  it('ACC-64, ACC-65, ACC-69: the file is read again, then the issuer is asked, then the call is made with the new token', async () => {
+    const first = token();
+    const renewed = token({ plan: 'plus' });
+    const rig = await Rig.start({ auth: signIn(first) });
+    onlyFor(rig, [renewed]);
+    rig.at.always('refresh', granted(renewed));
+    expect(await rig.call('remoteControl/enable', {})).toMatchObject({ environmentId: 'env-1' });
+    expect(rig.at.seen.filter(({ route }) => route !== 'other').map(({ route }) => route)).toEqual([
+      'enroll',
+      'enroll',
+      'refresh',
+      'enroll',
+    ]);
+    expect(rig.at.of('refresh')[0]?.fields.refresh_reason).toBe('unauthorized_recovery');
+    expect(rig.readAuth().tokens.refresh_token).toBe(`rt-${MARK}-2`);
+    expect(rig.asks()).toEqual([]);
+  });
+
+  it('ACC-65: what another program has put on disk meanwhile is enough', async () => {
+    const other = token();
+    const rig = await Rig.start({ auth: signIn(token()) });
+    onlyFor(rig, [other]);
+    rig.at.script('enroll', async () => {
+      await rig.replaceAuth(signIn(other));
+      return { status: 401 };
+    });
+    await rig.call('remoteControl/enable', {});
+    expect(rig.at.of('refresh')).toEqual([]);
+  });
+
+  it('ACC-65, ACC-50: another account on disk ends recovery and is not taken', async () => {
+    const rig = await Rig.start({ auth: signIn(token()) });
+    onlyFor(rig, []);
+    await rig.replaceAuth(signIn(token({ account: 'acct-2' }), { account: 'acct-2' }));
+    await rig.refused('remoteControl/enable', {});
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('accountDiffersOnDisk');
+    expect(rig.engine.fullStatus.account?.accountId).toBe('acct-1');
+    expect(rig.at.of('refresh')).toEqual([]);
+  });
+
+  it('ACC-66: a failed ask is not used up: the next failing call asks again', async () => {
+    const renewed = token();
+    const rig = await Rig.start();
+    onlyFor(rig, [renewed]);
+    await rig.externalIn(token(), 'org-1');
+    rig.onAsk = () => ({ error: { code: 1, message: 'not now' } });
+    await rig.refused('remoteControl/enable', {});
+    rig.onAsk = () => ({ result: { accessToken: renewed, chatgptAccountId: 'org-1' } });
+    await rig.call('remoteControl/enable', {});
+    expect(rig.asks()).toHaveLength(2);
+  });
+
+  it('ACC-67, ACC-68: an API key has nothing to recover with: remote control says what is missing', async () => {
+    const rig = await Rig.start({ auth: { OPENAI_API_KEY: `sk-${MARK}` } });
+    await rig.refused('remoteControl/enable', {});
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('authApiKeyOnly');
+    expect(rig.at.seen).toEqual([]);
+  });
+
+  it.each([
+    [undefined, 'authMissing'],
+    ['{broken', 'authUnreadable'],
+    [signIn(token({ account: null }), { account: null }), 'authNoAccountId'],
+  ])('ACC-68: with %j remote control says %s', async (auth, reason) => {
+    const rig = await Rig.start(auth === undefined ? {} : { auth });
+    await rig.refused('remoteControl/enable', {});
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe(reason);
+  });
+
+  it('RC-28, ACC-69: when every step is used up it waits, names why, and goes on by itself after a sign-in', async () => {
+    const rig = await Rig.start({ auth: signIn(token()), remoteControl: 'on', clientName: 'rig' });
+    rig.at.always('refresh', oauthError(400, 'refresh_token_reused'));
+    const fresh = token();
+    onlyFor(rig, [fresh]);
+    await rig
+      .until(
+        () =>
+          rig.engine.fullStatus.remoteControl.state === 'active.awaitingAuth.refused' ? true : undefined,
+        'the wait',
+        10_000,
+      )
+      .catch(async () => {
+        // The state may change without a message: look at the status itself.
+      });
+    const deadline = Date.now() + 10_000;
+    while (rig.engine.fullStatus.remoteControl.reason !== 'refreshTokenReused' && Date.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(rig.engine.fullStatus.remoteControl.reason).toBe('refreshTokenReused');
+    rig.at.always('exchange', granted(fresh, `rt-${MARK}-8`));
+    rig.at.always('devicePoll', {
+      json: { authorization_code: 'c', code_challenge: 'x', code_verifier: 'v' },
+    });
+    const signedInAt = Date.now();
+    await rig.login({ type: 'chatgptDeviceCode' });
+    await rig.completed();
+    while (rig.engine.status.environmentId !== 'env-1' && Date.now() < signedInAt + 4_000) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(rig.engine.status.environmentId).toBe('env-1');
+    expect(Date.now() - signedInAt).toBeLessThan(2_000);
+  }, 20_000);
+
+  it('ACC-69: an issuer that is away is told apart from a dead sign-in, and costs no account', async () => {
+    const rig = await Rig.start({ auth: signIn(token()) });
+    onlyFor(rig, []);
+    rig.at.always('refresh', { fate: 'drop' });
+    const { code, message } = await rig.refused('remoteControl/enable', {});
+    expect(code).toBe(-32600);
+    expect(message).toContain('401');
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('issuerUnreachable');
+    expect(await rig.account()).toMatchObject({ type: 'chatgpt' });
+  });
+
+  it('RC-49, ACC-64: a list of clients that is refused runs a recovery of its own, with all steps', async () => {
+    const first = token();
+    const renewed = token();
+    const rig = await Rig.start({ auth: signIn(first) });
+    rig.at.always('refresh', granted(renewed));
+    rig.at.always('other', ({ bearer }) =>
+      bearer === renewed ? { json: { items: [], cursor: null } } : { status: 401 },
+    );
+    expect(await rig.call('remoteControl/client/list', { environmentId: 'env-1' })).toEqual({
+      data: [],
+      nextCursor: null,
+    });
+    expect(rig.at.of('other').map(({ bearer }) => bearer)).toEqual([first, renewed]);
+  });
+});
+
+describe('a token from the environment', () => {
+  it('is the account, cannot be renewed, and no other sign-in is taken', async () => {
+    const given = token({ account: 'acct-ci', plan: 'team' });
+    const { Secret } = await import('../../src/protocol/secret.js');
+    const rig = await Rig.start({ accessToken: { token: new Secret(given) }, auth: signIn(token()) });
+    expect(await rig.account(true)).toMatchObject({ planType: 'team' });
+    expect(rig.engine.fullStatus.account).toMatchObject({ source: 'environment', accountId: 'acct-ci' });
+    onlyFor(rig, []);
+    await rig.refused('remoteControl/enable', {});
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('authRejected');
+    expect(rig.at.seen.map(({ route, bearer }) => [route, bearer])).toEqual([['enroll', given]]);
+    expect((await rig.login({ type: 'apiKey', apiKey: 'k' })).error?.code).toBe(-32600);
+    expect((await rig.ask('account/logout')).error).toBeDefined();
+    expect(rig.readAuth().tokens.account_id).toBe('acct-1');
+    expect(await rig.leaks()).toEqual([]);
+  });
+
+  it('needs an account id, from itself or beside it', async () => {
+    const { Secret } = await import('../../src/protocol/secret.js');
+    const bare = await Rig.start({ accessToken: { token: new Secret(`opaque-${MARK}`) } });
+    expect(bare.engine.fullStatus.account?.problem?.reason).toBe('authNoAccountId');
+    const named = await Rig.start({
+      accessToken: { token: new Secret(`opaque-${MARK}`), accountId: 'acct-9' },
+    });
+    await named.call('remoteControl/enable', {});
+    expect(named.at.of('enroll')[0]?.headers['chatgpt-account-id']).toBe('acct-9');
+  });
+});

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { granted, signIn, token, workspaces } from '../support/issuer.js';
+import { Rig } from './rig.js';
+
+const ROUTED = { workspaceRouting: true };
+
+describe('workspace routing', () => {
+  it('ACC-60: off by default: no lookup, null in account/read', async () => {
+    const rig = await Rig.start();
+    await rig.externalIn(token(), 'org-1');
+    expect(await rig.call('account/read')).toMatchObject({
+      account: { workspaceName: null },
+      workspaceRouting: null,
+    });
+    expect(rig.at.seen).toEqual([]);
+  });
+
+  it('ACC-60, ACC-61: on, one lookup for each token, with its name and place in account/read', async () => {
+    const rig = await Rig.start(ROUTED);
+    const access = token();
+    await rig.externalIn(access, 'org-1');
+    const answers = await Promise.all([1, 2, 3].map(() => rig.call('account/read')));
+    for (const answer of answers) {
+      expect(answer).toMatchObject({
+        account: { workspaceName: 'Acme org-1' },
+        workspaceRouting: {
+          chatgptAccountId: 'org-1',
+          backendOrigin: 'https://localhost:9',
+          accountRoutingOverride: 'NO_CONSTRAINT',
+        },
+      });
+    }
+    const [lookup, ...more] = rig.at.of('check');
+    expect(more).toEqual([]);
+    expect([lookup?.method, lookup?.bearer, lookup?.headers['chatgpt-account-id']]).toEqual([
+      'GET',
+      access,
+      'org-1',
+    ]);
+    await rig.externalIn(token(), 'org-1');
+    expect(rig.at.of('check')).toHaveLength(2);
+  });
+
+  it('ACC-12, ACC-60: a stored account is told after its lookup, and not when that fails', async () => {
+    const rig = await Rig.start({ ...ROUTED, auth: signIn(token({ plan: 'plus' })) });
+    expect(await rig.order(0, 2)).toEqual(['result', 'updated chatgpt plus']);
+    expect(rig.at.of('check')).toHaveLength(1);
+    rig.at.always('check', { status: 500 });
+    const failing = await Rig.start({ ...ROUTED, at: rig.at, auth: signIn(token()) });
+    expect(await failing.order(0, 1)).toEqual(['result']);
+  });
+
+  it.each([
+    ['404', { status: 404 }],
+    ['garbage', { text: '<html>' }],
+    ['no such workspace', { json: workspaces('org-2') }],
+    ['it twice', { json: { accounts: [...workspaces('org-1').accounts, ...workspaces('org-1').accounts] } }],
+    [
+      'an origin with a path',
+      { json: workspaces('org-1', { workspace_backend_origin: 'https://x.example/y' }) },
+    ],
+    [
+      'an origin with a user',
+      { json: workspaces('org-1', { workspace_backend_origin: 'https://u@x.example' }) },
+    ],
+    ['a plain origin', { json: workspaces('org-1', { workspace_backend_origin: 'http://x.example' }) }],
+    ['the loopback base URL', { json: workspaces('org-1', { workspace_backend_origin: 'NO_CONSTRAINT' }) }],
+    ['an unknown override', { json: workspaces('org-1', { account_routing_override: 'mars' }) }],
+  ])(
+    'ACC-38, ACC-61, ACC-62: with %s the sign-in completes as a failure, the account stays, reads fail and try again',
+    async (_what, answer) => {
+      const rig = await Rig.start(ROUTED);
+      rig.at.always('check', answer);
+      const from = rig.mark;
+      await rig.external(token(), 'org-1', 'pro');
+      expect(await rig.order(from, 2)).toEqual(['result', 'completed false']);
+      expect(String((await rig.completed(from)).error)).toMatch(/^workspace routing discovery/);
+      expect((await rig.refused('account/read', {})).code).toBe(-32603);
+      expect(await rig.call('getAuthStatus').catch(() => 'failed')).toMatchObject({
+        authMethod: 'chatgptAuthTokens',
+      });
+      expect((await rig.login({ type: 'apiKey', apiKey: 'k' })).error?.code).toBe(-32600);
+      rig.at.always('check', { json: workspaces('org-1') });
+      expect(await rig.account()).toMatchObject({ workspaceName: 'Acme org-1' });
+    },
+  );
+
+  it('ACC-62: a 401 is recovered from once, then it says unauthorized', async () => {
+    const renewed = token();
+    const rig = await Rig.start({ ...ROUTED, auth: signIn(token()) });
+    rig.at.always('refresh', granted(renewed));
+    rig.at.always('check', ({ bearer }) =>
+      bearer === renewed ? { json: workspaces('acct-1') } : { status: 401 },
+    );
+    expect(await rig.account()).toMatchObject({ workspaceName: 'Acme acct-1' });
+  });
+
+  it('ACC-62: without a way out it says unauthorized', async () => {
+    const rig = await Rig.start(ROUTED);
+    rig.at.always('check', { status: 401 });
+    rig.onAsk = () => ({ error: { code: 1, message: 'no' } });
+    await rig.external(token(), 'org-1');
+    expect(await rig.completed()).toMatchObject({
+      success: false,
+      error: 'workspace routing discovery unauthorized (401)',
+    });
+  });
+
+  it('ACC-46: a parent app that changes the account during the lookup ends it', async () => {
+    const rig = await Rig.start(ROUTED);
+    rig.at.always('check', { status: 401 });
+    rig.onAsk = () => ({ result: { accessToken: token(), chatgptAccountId: 'org-2' } });
+    await rig.external(token(), 'org-1');
+    expect(await rig.completed()).toMatchObject({
+      error: 'account changed during workspace routing discovery',
+    });
+    rig.at.always('check', { json: workspaces('org-2') });
+    expect(await rig.account()).toMatchObject({ workspaceName: 'Acme org-2' });
+  });
+});
