@@ -67,13 +67,15 @@ function longStack(): string {
   Error.stackTraceLimit = 30;
   const { stack = '' } = new Error();
   Error.stackTraceLimit = usual;
-  return stack;
+  // Without the message, and what of it is this file.
+  const lines = stack.split('\n').slice(1);
+  return lines.filter((line) => !line.includes('support/leftovers.ts')).join('\n');
 }
 
 /** The nearest line of our own code. */
 function whereOf(stack: string): string {
-  const lines = stack.split('\n').slice(2);
-  const own = lines.filter((line) => OURS.test(line) && !line.includes('leftovers.ts'));
+  const lines = stack.split('\n');
+  const own = lines.filter((line) => OURS.test(line));
   return (own.length > 0 ? own : lines)
     .slice(0, 3)
     .map((line) => line.trim())
