@@ -25,15 +25,20 @@ const IDENTITY_WAIT = 30_000;
 
 /** Plugs the backend into the `pairing` chart. RC-47 */
 export function startPairing(deps: PairingDeps): PairingActor {
+  /** The identity that the last request was made for: a 404 is about that one, whatever has come since. RC-22 */
+  let pairedFor: string | undefined;
   const actor = createActor(
     pairingMachine.provide({
       actors: {
         ensureToken: fromPromise(({ input, signal }) => ensureToken(deps, input.fresh, signal)),
-        requestCode: fromPromise(({ input, signal }) => requestCode(deps, input.manual, signal)),
+        requestCode: fromPromise(({ input, signal }) => {
+          const ready = readyIn(deps);
+          pairedFor = ready?.enrollment.serverId;
+          return requestCode(deps, ready, input.manual, signal);
+        }),
         loseIdentity: fromPromise(async ({ input }) => {
-          const enrollment = enrollmentOf(deps.actor.getSnapshot().context);
-          if (enrollment === null || input.failure === null) return;
-          deps.actor.send({ type: 'ENROLLMENT.LOST', serverId: enrollment.serverId, failure: input.failure });
+          if (pairedFor === undefined || input.failure === null) return;
+          deps.actor.send({ type: 'ENROLLMENT.LOST', serverId: pairedFor, failure: input.failure });
         }),
       },
     }),
@@ -109,8 +114,12 @@ async function renew(deps: PairingDeps, signal: AbortSignal): Promise<EnsureToke
   }
 }
 
-async function requestCode(deps: PairingDeps, manual: boolean, signal: AbortSignal): Promise<PairOutcome> {
-  const ready = readyIn(deps);
+async function requestCode(
+  deps: PairingDeps,
+  ready: Ready | null,
+  manual: boolean,
+  signal: AbortSignal,
+): Promise<PairOutcome> {
   if (ready === null) {
     const failure: Failure = {
       reason: 'pairingUnavailable',
