@@ -216,8 +216,6 @@ export const accountSetup = setup({
     apiKeyStored: ({ context }) => context.stored.kind === 'apiKey',
     tokensDead: ({ context }) =>
       context.stored.kind === 'chatgpt' && context.dead?.generation === context.stored.account.generation,
-    fromEnvironment: ({ context }) =>
-      context.stored.kind === 'chatgpt' && context.stored.source === 'environment',
     apiKeyForbidden: ({ context }) => context.policy.forcedMethod === 'chatgpt',
     chatgptForbidden: ({ context }) => context.policy.forcedMethod === 'api',
     workspaceForbidden: ({ context, event }) =>

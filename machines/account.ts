@@ -490,7 +490,12 @@ export const accountMachine = accountSetup.createMachine({
         },
         failed: {
           description: 'Asked again as soon as somebody needs it.',
-          on: { 'WORKSPACE.WANTED': [{ guard: 'nobody', target: 'unknown' }, { target: 'looking' }] },
+          on: {
+            'WORKSPACE.WANTED': [
+              { guard: 'nobody', target: 'unknown', actions: 'forgetWorkspace' },
+              { target: 'looking' },
+            ],
+          },
         },
       },
     },

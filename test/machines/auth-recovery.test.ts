@@ -1,0 +1,124 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { createActor } from 'xstate';
+import { authRecoveryMachine, type RecoveryMode } from '../../machines/auth-recovery.js';
+import { statePath } from '../../machines/status.js';
+import type { RecoveryOutcome } from '../../src/protocol/outcomes.js';
+import type { Reason } from '../../src/protocol/reasons.js';
+import { Desk, EdgeCover, settle, unusedNames } from '../support/charts.js';
+
+interface Outcomes {
+  reload: RecoveryOutcome;
+  refresh: RecoveryOutcome;
+  ask: RecoveryOutcome;
+}
+const cover = new EdgeCover(authRecoveryMachine);
+const recovered: RecoveryOutcome = { kind: 'recovered', account: { accountId: 'a', generation: 2 } };
+const failed = (kind: 'transient' | 'exhausted', reason: Reason): RecoveryOutcome => ({
+  kind,
+  failure: { reason, message: 'why', at: 1 },
+});
+
+function rig(mode: RecoveryMode) {
+  const desk = new Desk<Outcomes>();
+  const machine = authRecoveryMachine.provide({
+    actors: { reload: desk.actor('reload'), refresh: desk.actor('refresh'), ask: desk.actor('ask') },
+  });
+  const actor = createActor(machine, {
+    input: { env: { now: () => 1, random: () => 0.5 }, mode, accountId: 'a' },
+    inspect: cover.watch(machine),
+  }).start();
+  return {
+    desk,
+    next: async () => {
+      actor.send({ type: 'NEXT' });
+      await settle();
+    },
+    get state() {
+      return statePath(actor.getSnapshot().value);
+    },
+    get outcome() {
+      return actor.getSnapshot().context.outcome;
+    },
+    get reason() {
+      return actor.getSnapshot().context.decision.reason;
+    },
+  };
+}
+
+describe('authRecovery', () => {
+  it('ACC-65: managed: the file, the issuer, and no more', async () => {
+    const at = rig('managed');
+    await at.next();
+    expect(at.desk.lastInput('reload')).toEqual({ accountId: 'a' });
+    await at.desk.answer('reload', recovered);
+    expect([at.state, at.outcome?.kind]).toEqual(['managed.toRefresh', 'recovered']);
+    await at.next();
+    expect(at.outcome).toBeNull();
+    await at.desk.answer('refresh', recovered);
+    expect([at.state, at.reason]).toEqual(['exhausted', 'authRecovered']);
+    await at.next();
+    expect(at.outcome).toMatchObject({ kind: 'exhausted', failure: { reason: 'authRejected' } });
+  });
+
+  it('ACC-50, ACC-65: a reload that is skipped ends it, and its reason stays', async () => {
+    const at = rig('managed');
+    await at.next();
+    await at.desk.answer('reload', failed('exhausted', 'accountDiffersOnDisk'));
+    await at.next();
+    expect([at.state, at.outcome]).toMatchObject([
+      'exhausted',
+      { failure: { reason: 'accountDiffersOnDisk' } },
+    ]);
+  });
+
+  it('ACC-54: a transient failure of the issuer may be tried later, a permanent one ends it', async () => {
+    const at = rig('managed');
+    await at.next();
+    await at.desk.answer('reload', recovered);
+    await at.next();
+    await at.desk.answer('refresh', failed('transient', 'issuerUnreachable'));
+    expect([at.state, at.reason]).toEqual(['managed.toRefresh', 'issuerUnreachable']);
+    await at.next();
+    await at.desk.answer('refresh', failed('exhausted', 'refreshTokenRevoked'));
+    expect([at.state, at.reason]).toEqual(['exhausted', 'refreshTokenRevoked']);
+  });
+
+  it('ACC-66: external: the parent is asked once; a failure is not used up, one who is gone is', async () => {
+    const at = rig('external');
+    await at.next();
+    await at.desk.answer('ask', failed('transient', 'parentSilent'));
+    expect(at.state).toBe('external.toAsk');
+    await at.next();
+    await at.desk.answer('ask', recovered);
+    expect(at.state).toBe('exhausted');
+    const other = rig('external');
+    await other.next();
+    await other.desk.answer('ask', failed('exhausted', 'parentGone'));
+    expect([other.state, other.reason]).toEqual(['exhausted', 'parentGone']);
+  });
+
+  it('ACC-64, ACC-67: an API key, a given token, or nobody has no steps', async () => {
+    const at = rig('none');
+    await at.next();
+    expect(at.outcome).toMatchObject({ kind: 'exhausted', failure: { reason: 'authRejected' } });
+  });
+
+  it('a fault of an adapter is a transient failure that says so', async () => {
+    const managed = rig('managed');
+    await managed.next();
+    await managed.desk.fail('reload', new Error('bug'));
+    expect(managed.outcome).toMatchObject({ kind: 'transient', failure: { reason: 'engineFault' } });
+    await managed.next();
+    await managed.desk.fail('refresh', 'text');
+    expect(managed.state).toBe('managed.toRefresh');
+    const external = rig('external');
+    await external.next();
+    await external.desk.fail('ask', new Error('bug'));
+    expect(external.state).toBe('external.toAsk');
+  });
+
+  afterAll(() => {
+    expect(cover.untaken).toEqual([]);
+    expect(unusedNames(authRecoveryMachine)).toEqual([]);
+  });
+});
