@@ -75,7 +75,7 @@ export class MuxRig {
 
   /** One frame from the backend, as its text. */
   text(text: string): void {
-    this.mux.receive(text, Buffer.byteLength(text));
+    this.mux.receive(Buffer.from(text));
   }
 
   frame(frame: Frame): void {

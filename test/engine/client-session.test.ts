@@ -1,0 +1,408 @@
+import * as v from 'valibot';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ClientSession, MAX_WAITING_REQUESTS } from '../../src/engine/client-session.js';
+import { MethodTable, RpcFault } from '../../src/engine/methods.js';
+import type { Origin } from '../../src/protocol/app-server.js';
+import { Message } from '../../src/protocol/message.js';
+import type { Failure } from '../../src/protocol/outcomes.js';
+import { FakeAppServer, settle } from './fake-app-server.js';
+
+type Json = Record<string, unknown>;
+const CLIENT_INFO = { name: 'tester', version: '1' };
+const initialize = (params: unknown = { clientInfo: CLIENT_INFO }, id: number | string = 0) => ({
+  id,
+  method: 'initialize',
+  params,
+});
+
+class Side {
+  readonly appServer = new FakeAppServer();
+  readonly methods = new MethodTable();
+  readonly sent: string[] = [];
+  readonly blocked: boolean[] = [];
+  readonly closed: (Failure | null)[] = [];
+  readonly initialized: ClientSession[] = [];
+  readonly ended: ClientSession[] = [];
+  readonly refused: string[] = [];
+  session: ClientSession;
+
+  constructor(origin: Origin = 'remote') {
+    this.methods.add('own/now', v.looseObject({}), () => 'now');
+    this.methods.add('own/later', v.looseObject({}), async () => 'later');
+    this.methods.add('own/strict', v.object({ n: v.number() }), ({ n }) => n);
+    this.methods.add('own/fails', v.looseObject({}), () => {
+      throw new RpcFault(-32099, 'it failed', { reason: 'linkLost' });
+    });
+    this.methods.add('own/breaks', v.looseObject({}), async () => {
+      throw new Error('broken inside');
+    });
+    this.methods.add('own/experimental', v.looseObject({}), () => 'shown', { experimental: true });
+    this.session = new ClientSession({
+      client: { origin, connectionId: 'one' },
+      transport: {
+        send: (text) => this.sent.push(text),
+        onSessionClosed: (failure) => this.closed.push(failure),
+        onBlocked: (blocked) => this.blocked.push(blocked),
+      },
+      appServer: this.appServer,
+      methods: this.methods,
+      policy: (method) => (this.refused.includes(method) ? `${method} is not for you` : null),
+      onInitialized: (session) => this.initialized.push(session),
+      onEnded: (session) => this.ended.push(session),
+    });
+  }
+
+  async open(): Promise<this> {
+    await this.session.open(new AbortController().signal);
+    return this;
+  }
+
+  async ready(params: unknown = { clientInfo: CLIENT_INFO }): Promise<this> {
+    await this.open();
+    this.say(initialize(params));
+    this.sent.length = 0;
+    return this;
+  }
+
+  say(message: unknown): boolean {
+    const text = typeof message === 'string' ? message : JSON.stringify(message);
+    const parsed = Message.fromText(text);
+    if (parsed === undefined) throw new Error(`no JSON: ${text}`);
+    return this.session.receive(parsed);
+  }
+
+  get answers(): Json[] {
+    return this.sent.map((text) => JSON.parse(text) as Json);
+  }
+
+  /** The error that the last answer is. */
+  get error(): Json | undefined {
+    return this.answers.at(-1)?.error as Json | undefined;
+  }
+}
+
+let side: Side;
+beforeEach(() => {
+  side = new Side();
+});
+
+describe('initialize', () => {
+  it('WSA-22, ACC-3: a request before it is answered Not initialized; a notification is dropped', async () => {
+    await side.open();
+    side.say({ id: 'a', method: 'own/now' });
+    side.say({ id: 7, method: 'thread/list' });
+    side.say({ method: 'initialized' });
+    side.say({ id: 1, result: {} });
+    expect(side.answers).toEqual([
+      { id: 'a', error: { code: -32600, message: 'Not initialized' } },
+      { id: 7, error: { code: -32600, message: 'Not initialized' } },
+    ]);
+    expect(side.appServer.last.received).toEqual([]);
+  });
+
+  it('WSA-22, ACC-4: it counts once; a second one is answered Already initialized and changes nothing', async () => {
+    await side.ready();
+    side.say(
+      initialize(
+        { clientInfo: { name: 'other', version: '2' }, capabilities: { experimentalApi: true } },
+        'again',
+      ),
+    );
+    expect(side.answers).toEqual([{ id: 'again', error: { code: -32600, message: 'Already initialized' } }]);
+    expect(side.session.clientName).toBe('tester');
+    expect(side.session.experimental).toBe(false);
+    expect(side.initialized).toEqual([side.session]);
+  });
+
+  it.each([
+    ['no params', null],
+    ['no clientInfo', {}],
+    ['no version', { clientInfo: { name: 'x' } }],
+    ['a name that is none', { clientInfo: { name: 5, version: '1' } }],
+    ['capabilities of the wrong type', { clientInfo: CLIENT_INFO, capabilities: 'all' }],
+    [
+      'opt-outs of the wrong type',
+      { clientInfo: CLIENT_INFO, capabilities: { optOutNotificationMethods: 'x' } },
+    ],
+  ])('ACC-4, ACC-7: %s is answered Invalid request, and does not count', async (_what, params) => {
+    await side.open();
+    side.say(initialize(params));
+    expect(side.error).toMatchObject({ code: -32600, message: expect.stringMatching(/^Invalid request: /) });
+    expect(side.appServer.last.received).toEqual([]);
+    side.say(initialize());
+    expect(side.session.initialized).toBe(true);
+  });
+
+  it('ACC-4: title, capabilities and their members may be null or left out', async () => {
+    for (const params of [
+      { clientInfo: { ...CLIENT_INFO, title: null }, capabilities: null },
+      { clientInfo: CLIENT_INFO, capabilities: { experimentalApi: null, optOutNotificationMethods: null } },
+      { clientInfo: CLIENT_INFO, capabilities: {}, more: 1 },
+    ]) {
+      expect((await new Side().ready(params)).session.initialized).toBe(true);
+    }
+  });
+
+  it('ACC-4: one that the app server refuses does not count; the next one may', async () => {
+    side.appServer.answersInitialize = false;
+    await side.open();
+    side.say(initialize());
+    side.say({ id: 1, method: 'own/now' });
+    side.appServer.last.say({ id: 0, error: { code: -32600, message: 'not like this' } });
+    expect(side.session.initialized).toBe(false);
+    expect(side.answers).toEqual([
+      { id: 0, error: { code: -32600, message: 'not like this' } },
+      { id: 1, error: { code: -32600, message: 'Not initialized' } },
+    ]);
+    side.say(initialize());
+    side.appServer.last.say({ id: 0, result: {} });
+    expect(side.session.initialized).toBe(true);
+  });
+
+  it('RC-42: whoever waits for it is told after the answer was sent, and before anything that waited behind it', async () => {
+    side.appServer.answersInitialize = false;
+    await side.open();
+    side.say(initialize());
+    side.say({ id: 1, method: 'own/now' });
+    expect(side.sent).toEqual([]);
+    side.appServer.last.say({ method: 'early/notice' });
+    side.appServer.last.say({ id: 0, result: {} });
+    side.session.notify('remoteControl/status/changed', {});
+    expect(side.answers.map((answer) => answer.method ?? answer.id)).toEqual([
+      'early/notice',
+      0,
+      1,
+      'remoteControl/status/changed',
+    ]);
+  });
+});
+
+describe('who answers', () => {
+  it('the engine its own methods, the app server everything else, untouched and in order', async () => {
+    await side.ready();
+    const text = '{ "method":"thread/list", "id":"x",  "params":[1.0] }';
+    side.say({ id: 1, method: 'own/now' });
+    side.say(text);
+    side.say({ method: 'note' });
+    side.say({ id: 'theirs', result: 1 });
+    expect(side.answers).toEqual([{ id: 1, result: 'now' }]);
+    expect(side.appServer.last.received.slice(1)).toEqual([
+      text,
+      '{"method":"note"}',
+      '{"id":"theirs","result":1}',
+    ]);
+  });
+
+  it('own methods that take time are answered when they are done; the rest does not wait', async () => {
+    await side.ready();
+    side.say({ id: 1, method: 'own/later' });
+    side.say({ id: 2, method: 'own/now' });
+    await settle();
+    expect(side.answers).toEqual([
+      { id: 2, result: 'now' },
+      { id: 1, result: 'later' },
+    ]);
+  });
+
+  it('ACC-7: wrong params are answered Invalid request; absent and null ones count as none', async () => {
+    await side.ready();
+    side.say({ id: 1, method: 'own/strict', params: { n: 'one' } });
+    expect(side.error).toMatchObject({
+      code: -32600,
+      message: expect.stringMatching(/^Invalid request: .*n/),
+    });
+    side.say({ id: 2, method: 'own/strict' });
+    expect(side.error).toMatchObject({ code: -32600 });
+    side.say({ id: 3, method: 'own/now', params: null });
+    side.say({ id: 4, method: 'own/now' });
+    expect(side.answers.slice(-2).map(({ result }) => result)).toEqual(['now', 'now']);
+  });
+
+  it('a fault of a method is answered with its code and data; one that nobody expected with its message', async () => {
+    await side.ready();
+    side.say({ id: 1, method: 'own/fails' });
+    side.say({ id: 2, method: 'own/breaks' });
+    await settle();
+    expect(side.answers).toEqual([
+      { id: 1, error: { code: -32099, message: 'it failed', data: { reason: 'linkLost' } } },
+      { id: 2, error: { code: -32603, message: 'broken inside' } },
+    ]);
+  });
+
+  it('ACC-9: experimental methods want the capability, but not from our own commands', async () => {
+    await side.ready();
+    side.say({ id: 1, method: 'own/experimental' });
+    expect(side.error).toEqual({
+      code: -32600,
+      message: 'own/experimental requires experimentalApi capability',
+    });
+    const capable = await new Side().ready({
+      clientInfo: CLIENT_INFO,
+      capabilities: { experimentalApi: true },
+    });
+    const own = await new Side('control').ready();
+    for (const one of [capable, own]) {
+      one.say({ id: 1, method: 'own/experimental' });
+      expect(one.answers.at(-1)).toEqual({ id: 1, result: 'shown' });
+    }
+  });
+
+  it('WSA-7: what the policy refuses reaches neither engine nor app server', async () => {
+    await side.ready();
+    side.refused.push('own/now', 'thread/list');
+    side.say({ id: 1, method: 'own/now' });
+    side.say({ id: 2, method: 'thread/list' });
+    expect(side.answers.map(({ error }) => (error as Json).code)).toEqual([-32003, -32003]);
+    expect(side.error?.message).toBe('thread/list is not for you');
+    expect(side.appServer.last.methods).toEqual(['initialize']);
+  });
+
+  it('ACC-6: JSON that is no message is skipped', async () => {
+    await side.ready();
+    for (const junk of [
+      '[]',
+      '5',
+      '"x"',
+      'null',
+      '{}',
+      '{"id":{}}',
+      '{"id":null,"method":"x"}',
+      '{"method":5,"id":1}',
+    ]) {
+      expect(side.say(junk)).toBe(true);
+    }
+    expect(side.sent).toEqual([]);
+    expect(side.appServer.last.received).toHaveLength(1);
+  });
+});
+
+describe('notifications', () => {
+  it('WSA-23, ACC-10: those opted out of are left out, by exact name; nothing else is', async () => {
+    await side.ready({
+      clientInfo: CLIENT_INFO,
+      capabilities: { optOutNotificationMethods: ['remoteControl/status/changed', 'unknown', 'own/now'] },
+    });
+    side.session.notify('remoteControl/status/changed', {});
+    side.session.notify('remoteControl/status/changedToo', { n: 1 });
+    side.say({ id: 1, method: 'own/now' });
+    expect(side.answers).toEqual([
+      { method: 'remoteControl/status/changedToo', params: { n: 1 }, emittedAtMs: expect.any(Number) },
+      { id: 1, result: 'now' },
+    ]);
+  });
+
+  it('ACC-2, ACC-3: they carry the time, and none comes before initialize or after the end', async () => {
+    await side.open();
+    side.session.notify('early', {});
+    side.say(initialize());
+    side.sent.length = 0;
+    const before = Date.now();
+    side.session.notify('now', null);
+    const { emittedAtMs } = side.answers[0] as { emittedAtMs: number };
+    expect(emittedAtMs).toBeGreaterThanOrEqual(before);
+    side.session.close();
+    side.session.notify('late', {});
+    expect(side.answers.map(({ method }) => method)).toEqual(['now']);
+  });
+});
+
+describe('waiting', () => {
+  it('WSA-24: 128 requests may wait, one more is answered with an overload error, in the client’s own turn', async () => {
+    await side.ready();
+    side.appServer.last.full = true;
+    side.say({ id: 'taken', method: 'thread/list' });
+    expect(side.blocked).toEqual([true]);
+    for (let id = 0; id < MAX_WAITING_REQUESTS; id += 1) side.say({ id, method: 'thread/list' });
+    expect(side.sent).toEqual([]);
+    side.say({ id: 'over', method: 'thread/list' });
+    side.say({ id: 'own', method: 'own/now' });
+    // Notifications and responses wait instead.
+    side.say({ method: 'note' });
+    side.say({ id: 'theirs', result: 1 });
+    expect(side.answers).toEqual(
+      ['over', 'own'].map((id) => ({
+        id,
+        error: { code: -32001, message: 'Server overloaded; retry later.' },
+      })),
+    );
+    side.appServer.last.drain();
+    expect(side.blocked).toEqual([true, false]);
+    expect(side.appServer.last.received.slice(2).map((text) => (JSON.parse(text) as Json).id)).toEqual([
+      ...Array.from({ length: MAX_WAITING_REQUESTS }, (_, id) => id),
+      undefined,
+      'theirs',
+    ]);
+  });
+
+  it('WSA-24: own methods that take time are bounded, too', async () => {
+    await side.ready();
+    for (let id = 0; id <= MAX_WAITING_REQUESTS; id += 1) side.say({ id, method: 'own/later' });
+    expect(side.answers).toEqual([{ id: 128, error: { code: -32001, message: expect.any(String) } }]);
+    await settle();
+    expect(side.sent).toHaveLength(MAX_WAITING_REQUESTS + 1);
+  });
+
+  it('too much text is refused, and the client is to be closed', async () => {
+    await side.ready();
+    side.appServer.last.full = true;
+    const pad = 'x'.repeat(8 * 1024 * 1024);
+    side.say({ method: 'note' });
+    const taken = Array.from({ length: 5 }, () => side.say({ method: 'note', params: pad }));
+    expect(taken).toEqual([true, true, true, false, false]);
+  });
+
+  it('a client that reads slowly pauses its own app server, also while that opens', async () => {
+    await side.ready();
+    side.session.pause();
+    side.session.pause();
+    expect(side.appServer.last.paused).toBe(true);
+    side.session.resume();
+    expect(side.appServer.last.paused).toBe(false);
+    const other = new Side();
+    other.appServer.hold();
+    const opening = other.open();
+    other.session.pause();
+    other.appServer.letIn();
+    await opening;
+    expect(other.appServer.last.paused).toBe(true);
+  });
+});
+
+describe('the end', () => {
+  it('of the client closes the app-server connection, once; later answers go nowhere', async () => {
+    await side.ready();
+    side.say({ id: 1, method: 'own/later' });
+    side.session.close();
+    side.session.close();
+    await settle();
+    expect(side.appServer.last.closed).toBe(true);
+    expect(side.ended).toEqual([side.session]);
+    expect(side.sent).toEqual([]);
+    expect(side.say({ id: 2, method: 'own/now' })).toBe(true);
+    side.appServer.last.say({ method: 'late' });
+    expect(side.sent).toEqual([]);
+  });
+
+  it('of the app server is told with its failure, once', async () => {
+    await side.ready();
+    const failure: Failure = { reason: 'appServerFailed', message: 'it crashed', at: 1 };
+    side.appServer.last.end(failure);
+    side.appServer.last.end(null);
+    expect(side.closed).toEqual([failure]);
+    expect(side.ended).toEqual([side.session]);
+  });
+
+  it('while the app server opens lets the connection go as soon as it is there', async () => {
+    side.appServer.hold();
+    const opening = side.open();
+    side.session.close();
+    side.appServer.letIn();
+    await opening;
+    expect(side.appServer.last.closed).toBe(true);
+  });
+
+  it('an app server that cannot be reached rejects the opening', async () => {
+    side.appServer.failure = new Error('not there');
+    await expect(side.open()).rejects.toThrow('not there');
+  });
+});
