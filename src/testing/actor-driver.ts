@@ -1,0 +1,159 @@
+/** Plays paths against the machine itself, as a running actor on a simulated clock. */
+import {
+  type AnyActor,
+  type AnyStateMachine,
+  createActor,
+  createMachine,
+  fromPromise,
+  type InspectionEvent,
+} from 'xstate';
+import { edgeIds } from '../visualize/walk.js';
+import { PathClock } from './path-clock.js';
+import type { Driver } from './run.js';
+import type { Expected, GenerateOptions, Step } from './types.js';
+
+interface Call {
+  readonly id: string;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
+
+/**
+ * A driver whose system is the machine with its own timers, invokes and actions: every invoked actor waits for the
+ * path to say what it comes to, and every action that the host would do is noted. It checks the states, the tags,
+ * the context, the edges that were taken, and the actions.
+ */
+export function actorDriver<M extends AnyStateMachine>(
+  machine: M,
+  options: Pick<GenerateOptions<M>, 'input' | 'setTime'> = {},
+): Driver {
+  return new ActorDriver(machine, options.input, options.setTime ?? (() => {}));
+}
+
+class ActorDriver implements Driver {
+  readonly #machine: AnyStateMachine;
+  readonly #edges: ReturnType<typeof edgeIds>;
+  readonly #input: unknown;
+  readonly #setTime: (ms: number) => void;
+  #clock = new PathClock(() => {});
+  #parent: AnyActor | undefined;
+  #actor: AnyActor | undefined;
+  #calls: Call[] = [];
+  #taken: string[] = [];
+  #done: string[] = [];
+
+  constructor(machine: AnyStateMachine, input: unknown, setTime: (ms: number) => void) {
+    this.#machine = machine.provide({
+      actors: this.#actors(machine),
+      actions: this.#actions(machine),
+    } as never);
+    this.#edges = edgeIds(this.#machine);
+    this.#input = input;
+    this.#setTime = setTime;
+  }
+
+  start(): void {
+    this.#calls = [];
+    this.#taken = [];
+    this.#done = [];
+    this.#clock = new PathClock(this.#setTime);
+    this.#setTime(0);
+    const { id } = this.#machine;
+    // It has a parent, so that a chart can talk to its own.
+    const invoke = { id, src: this.#machine, input: () => this.#input } as never;
+    const parent = createActor(createMachine({ invoke }), {
+      clock: this.#clock,
+      inspect: (event) => this.#note(event),
+    });
+    this.#parent = parent;
+    parent.subscribe({ error: () => {} });
+    parent.start();
+    this.#taken = [];
+    this.#done = [];
+  }
+
+  async act(step: Step): Promise<void> {
+    this.#taken = [];
+    this.#done = [];
+    if (step.kind === 'event') this.#actor?.send(step.event);
+    else if (step.kind === 'delay') await this.#pass(step.elapsed);
+    else {
+      const call = this.#calls.find(({ id }) => id === step.actor);
+      if (call === undefined) throw new Error(`The actor ${step.actor} was not started.`);
+      this.#calls = this.#calls.filter((other) => other !== call);
+      if (step.kind === 'outcome') call.resolve(step.value);
+      else call.reject(step.value);
+    }
+    await settled();
+  }
+
+  /** Not a millisecond too early, and not one too late. */
+  async #pass(ms: number): Promise<void> {
+    if (ms > 1) {
+      this.#clock.pass(ms - 1);
+      await settled();
+      if (this.#taken.length > 0) throw new Error(`It did not wait for ${ms} ms.`);
+    }
+    this.#clock.pass(Math.min(ms, 1));
+  }
+
+  check(expected: Expected, step: Step | null): void {
+    const snapshot = this.#actor?.getSnapshot();
+    if (snapshot === undefined) throw new Error('It was not started.');
+    if (snapshot.status === 'error') throw new Error('The machine failed.', { cause: snapshot.error });
+    same('state', snapshot.value, expected.value);
+    same('status', snapshot.status, expected.status);
+    same('tags', [...snapshot.tags].sort(), expected.tags);
+    same('context', snapshot.context, expected.snapshot.context);
+    if (step === null) return;
+    same('edges', this.#taken, step.edges);
+    same('actions', this.#done, expected.effects);
+  }
+
+  end(): void {
+    this.#parent?.stop();
+    this.#actor = undefined;
+  }
+
+  #note(event: InspectionEvent): void {
+    if (event.type === '@xstate.actor' && (event.actorRef as AnyActor).id === this.#machine.id) {
+      this.#actor = event.actorRef as AnyActor;
+    }
+    if (event.type !== '@xstate.microstep') return;
+    for (const transition of event._transitions) {
+      const id = this.#edges.get(transition);
+      if (id !== undefined) this.#taken.push(id);
+    }
+  }
+
+  #actors(machine: AnyStateMachine): Record<string, unknown> {
+    const waiting = fromPromise(
+      ({ self, signal }) =>
+        new Promise((resolve, reject) => {
+          const call: Call = { id: self.id, resolve, reject };
+          this.#calls.push(call);
+          signal.addEventListener('abort', () => {
+            this.#calls = this.#calls.filter((other) => other !== call);
+          });
+        }),
+    );
+    return Object.fromEntries(Object.keys(machine.implementations.actors).map((name) => [name, waiting]));
+  }
+
+  #actions(machine: AnyStateMachine): Record<string, unknown> {
+    const { actions } = machine.implementations;
+    return Object.fromEntries(
+      Object.entries(actions).flatMap(([name, action]: [string, unknown]) =>
+        // What XState builds (assign, raise, sendTo …) stays; a plain function is the host's business.
+        typeof action === 'function' && !('resolve' in action) ? [[name, () => this.#done.push(name)]] : [],
+      ),
+    );
+  }
+}
+
+function same(what: string, got: unknown, wanted: unknown): void {
+  const [a, b] = [got, wanted].map((value) => JSON.stringify(value));
+  if (a !== b) throw new Error(`${what} is ${a}, not ${b}`);
+}

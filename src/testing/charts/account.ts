@@ -1,0 +1,132 @@
+import type { SnapshotFrom } from 'xstate';
+import type { accountMachine } from '../../../machines/account.js';
+import type { AccountEvent, AccountInput } from '../../../machines/account.types.js';
+import type {
+  ChatgptAccount,
+  LoginStep,
+  ParentOutcome,
+  StoreAccountOutcome,
+  StoredAccount,
+  TokenRefreshOutcome,
+  WorkspaceOutcome,
+} from '../../protocol/account.js';
+import { failure, SimulatedEnv, type Variant } from './model.js';
+
+type Snapshot = SnapshotFrom<typeof accountMachine>;
+
+const ANNA: ChatgptAccount = { accountId: 'anna', generation: 1, email: null, plan: 'plus', userId: null };
+const ANNA_AGAIN: ChatgptAccount = { ...ANNA, generation: 2 };
+const PARENTS: ChatgptAccount = { ...ANNA, accountId: 'parents', generation: 5 };
+const chatgpt = (account: ChatgptAccount): StoredAccount => ({
+  kind: 'chatgpt',
+  source: 'file',
+  account,
+  unfit: null,
+});
+const NOBODY: StoredAccount = { kind: 'none', failure: failure('authMissing') };
+const FAILED = { kind: 'failed', failure: failure('authRecoveryFailed') } as const;
+
+/** Every policy that decides something by itself, and what can happen then. */
+export function accountModel(): Variant<typeof accountMachine>[] {
+  return [
+    variant('anything is allowed, workspaces are looked up', { routing: true }),
+    variant('only some workspaces', { policy: { forcedMethod: null, workspaces: ['anna'] } }),
+    variant('ChatGPT only', { policy: { forcedMethod: 'chatgpt', workspaces: null } }),
+    variant('API keys only', { policy: { forcedMethod: 'api', workspaces: null } }),
+  ];
+}
+
+function variant(name: string, special: Partial<AccountInput>): Variant<typeof accountMachine> {
+  const env = new SimulatedEnv();
+  const stored: readonly StoreAccountOutcome[] = [
+    { kind: 'stored', stored: NOBODY },
+    { kind: 'stored', stored: { kind: 'apiKey' } },
+    FAILED,
+  ];
+  const refreshed: readonly TokenRefreshOutcome[] = [
+    { kind: 'refreshed', stored: chatgpt(ANNA_AGAIN) },
+    { kind: 'reloaded', stored: chatgpt(ANNA_AGAIN) },
+    { kind: 'permanent', failure: failure('authRejected') },
+    FAILED,
+  ];
+  const asked: readonly ParentOutcome[] = [
+    { kind: 'replaced', account: { ...PARENTS, generation: 6 } },
+    FAILED,
+  ];
+  const workspace = { name: null, backendOrigin: 'https://backend.test', accountRoutingOverride: '' };
+  const lookedUp: readonly WorkspaceOutcome[] = [
+    { kind: 'found', workspace: { ...workspace, chatgptAccountId: 'anna' } },
+    { kind: 'found', workspace: { ...workspace, chatgptAccountId: 'parents' } },
+    FAILED,
+  ];
+  const step = (...kinds: readonly ('opened' | 'code' | 'granted' | 'finished')[]): readonly LoginStep[] => [
+    ...kinds.map((kind) => ({ kind })),
+    FAILED,
+  ];
+  return {
+    name,
+    options: {
+      input: {
+        env,
+        policy: { forcedMethod: null, workspaces: null },
+        routing: false,
+        loginTimeout: 600_000,
+        ...special,
+      },
+      setTime: env.setTime,
+      key: whatGuardsRead,
+      events,
+      outcomes: {
+        storeApiKey: stored,
+        signOut: stored,
+        refreshTokens: refreshed,
+        askParent: asked,
+        lookUpWorkspace: lookedUp,
+        openLoginServer: step('opened'),
+        awaitCallback: step('code'),
+        exchangeCode: step('granted'),
+        saveSignIn: [
+          { kind: 'saved', stored: chatgpt(ANNA), page: 'local' },
+          { kind: 'saved', stored: chatgpt(ANNA), page: 'none' },
+          FAILED,
+        ],
+        awaitSuccessPage: step('finished'),
+        requestDeviceCode: step('opened'),
+        pollDevice: step('code'),
+        settleSignIn: step('finished'),
+      },
+    },
+  };
+}
+
+function events({ context }: Snapshot): readonly AccountEvent[] {
+  const ticket = 1;
+  return [
+    { type: 'LOGIN.API_KEY', ticket },
+    { type: 'LOGIN.EXTERNAL', ticket, accountId: 'parents', account: PARENTS },
+    { type: 'LOGIN.EXTERNAL', ticket, accountId: 'anna', account: null },
+    { type: 'LOGIN.BROWSER', ticket, loginId: 'browser' },
+    { type: 'LOGIN.DEVICE', ticket, loginId: 'device' },
+    { type: 'LOGIN.CANCEL', ticket, loginId: context.login?.id ?? 'none' },
+    { type: 'LOGIN.CANCEL', ticket, loginId: 'another' },
+    { type: 'LOGIN.FINISH' },
+    { type: 'LOGOUT', ticket, all: false },
+    { type: 'REFRESH', ticket, reason: 'forced' },
+    { type: 'ASK', ticket },
+    { type: 'STORED.CHANGED', stored: chatgpt(ANNA) },
+    { type: 'STORED.CHANGED', stored: { kind: 'apiKey' } },
+    { type: 'STORED.CHANGED', stored: NOBODY },
+    { type: 'WORKSPACE.WANTED' },
+  ];
+}
+
+function whatGuardsRead({ context }: Snapshot): string[] {
+  const { stored, external, dead } = context;
+  return [
+    stored.kind === 'chatgpt' ? `chatgpt ${stored.account.generation}` : stored.kind,
+    `${external?.generation}`,
+    `${dead?.generation}`,
+    `${context.login?.kind}`,
+    `${context.workspaceOf}`,
+  ];
+}

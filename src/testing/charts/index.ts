@@ -1,0 +1,76 @@
+/** The engine's own charts with everything that can happen to them: what their paths are generated from. */
+import type { AnyStateMachine } from 'xstate';
+import { accountMachine } from '../../../machines/account.js';
+import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
+import { linkMachine } from '../../../machines/link.js';
+import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
+import { pairingMachine } from '../../../machines/pairing.js';
+import { remoteControlMachine } from '../../../machines/remote-control.js';
+import { virtualClientMachine } from '../../../machines/virtual-client.js';
+import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
+import { walk } from '../../visualize/walk.js';
+import { generatePaths, mergeCoverage } from '../generate.js';
+import type { Coverage, CoverageReport, Generated } from '../types.js';
+import { accountModel } from './account.js';
+import { authRecoveryModel } from './auth-recovery.js';
+import { linkModel } from './link.js';
+import { listenerConnectionModel } from './listener-connection.js';
+import type { Variant } from './model.js';
+import { pairingModel } from './pairing.js';
+import { remoteControlModel } from './remote-control.js';
+import { virtualClientModel } from './virtual-client.js';
+import { websocketAuthModel } from './websocket-auth.js';
+
+export interface ChartModel {
+  readonly machine: AnyStateMachine;
+  readonly variants: () => readonly Variant[];
+}
+
+function model<M extends AnyStateMachine>(machine: M, variants: () => readonly Variant<M>[]): ChartModel {
+  // Each variant fits the machine beside it; from here on they are only used together.
+  return { machine, variants: variants as () => readonly Variant[] };
+}
+
+export const MODELS: Readonly<Record<string, ChartModel>> = {
+  remoteControl: model(remoteControlMachine, remoteControlModel),
+  link: model(linkMachine, linkModel),
+  virtualClient: model(virtualClientMachine, virtualClientModel),
+  pairing: model(pairingMachine, pairingModel),
+  websocketAuth: model(websocketAuthMachine, websocketAuthModel),
+  listenerConnection: model(listenerConnectionMachine, listenerConnectionModel),
+  account: model(accountMachine, accountModel),
+  authRecovery: model(authRecoveryMachine, authRecoveryModel),
+};
+
+export interface VariantPaths {
+  readonly variant: Variant;
+  readonly generated: Generated;
+}
+
+/** The paths of all variants; those of a later one reach only what those before do not. */
+export function pathsOfChart(
+  { machine, variants }: ChartModel,
+  coverage: Coverage = 'transitions',
+): { readonly variants: readonly VariantPaths[]; readonly coverage: CoverageReport } {
+  const chart = walk(machine);
+  const all = [
+    ...chart.states.map(({ id }) => id),
+    ...chart.edges.flatMap(({ id, guard }) => [
+      id,
+      ...(guard === null ? [] : [`${guard} holds`, `${guard} fails`]),
+    ]),
+  ];
+  const done: VariantPaths[] = [];
+  for (const variant of variants()) {
+    const before = done.map(({ generated }) => generated.coverage);
+    const missing = new Set(mergeCoverageItems(before));
+    const except = new Set(before.length === 0 ? [] : all.filter((item) => !missing.has(item)));
+    done.push({ variant, generated: generatePaths(machine, { ...variant.options, coverage, except }) });
+  }
+  return { variants: done, coverage: mergeCoverage(done.map(({ generated }) => generated.coverage)) };
+}
+
+function mergeCoverageItems(reports: readonly CoverageReport[]): string[] {
+  const { states, transitions, guards } = mergeCoverage(reports);
+  return [...states.missing, ...transitions.missing, ...guards.missing];
+}

@@ -1,0 +1,40 @@
+import type { EnsureTokenOutcome, pairingMachine } from '../../../machines/pairing.js';
+import type { PairOutcome } from '../../protocol/outcomes.js';
+import { Secret } from '../../protocol/secret.js';
+import { EPOCH, failure, SimulatedEnv, type Variant } from './model.js';
+
+const ENSURED: readonly EnsureTokenOutcome[] = [
+  { kind: 'ready' },
+  { kind: 'notReady', failure: failure('backendUnavailable') },
+];
+
+export function pairingModel(): Variant<typeof pairingMachine>[] {
+  const env = new SimulatedEnv();
+  const asked: readonly PairOutcome[] = [
+    {
+      kind: 'granted',
+      code: {
+        pairingCode: new Secret('code'),
+        manualPairingCode: null,
+        environmentId: 'E1',
+        expiresAt: EPOCH + 600_000,
+      },
+    },
+    { kind: 'unauthorized', failure: failure('backendUnauthorized') },
+    { kind: 'notFound', failure: failure('backendNotFound') },
+    { kind: 'transient', failure: failure('backendUnavailable') },
+  ];
+  return [
+    {
+      name: 'no code is out',
+      options: {
+        input: { env },
+        setTime: env.setTime,
+        // No guard looks at the context.
+        key: ({ context }) => `${context.manual}`,
+        events: [{ type: 'START', manual: false }, { type: 'CLAIMED' }, { type: 'RESET' }],
+        outcomes: { ensureToken: ENSURED, renewToken: ENSURED, requestCode: asked, requestCodeAgain: asked },
+      },
+    },
+  ];
+}

@@ -1,0 +1,174 @@
+import type { SnapshotFrom } from 'xstate';
+import type { remoteControlMachine } from '../../../machines/remote-control.js';
+import type { RemoteControlEvent, RemoteControlInput } from '../../../machines/remote-control.types.js';
+import type {
+  Account,
+  AuthOutcome,
+  DialOutcome,
+  Enrollment,
+  EnrollOutcome,
+  LoadEnrollmentOutcome,
+  RecoveryOutcome,
+  RefreshOutcome,
+  StoreOutcome,
+} from '../../protocol/outcomes.js';
+import { Secret } from '../../protocol/secret.js';
+import { DEFAULT_TIMING } from '../../protocol/timing.js';
+import { failure, SimulatedEnv, type Variant } from './model.js';
+
+type Snapshot = SnapshotFrom<typeof remoteControlMachine>;
+
+const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const ANNA: Account = { accountId: 'anna', generation: 1 };
+const ANNA_AGAIN: Account = { accountId: 'anna', generation: 2 };
+const BERT: Account = { accountId: 'bert', generation: 9 };
+const KNOWN: Enrollment = { serverId: 'S1', environmentId: 'E1', serverName: 'host' };
+const RENAMED: Enrollment = { ...KNOWN, serverName: 'old-host' };
+const FRESH: Enrollment = { serverId: 'S2', environmentId: 'E2', serverName: 'host' };
+
+/** Every start that decides something by itself, and what can happen then. RC-2, RC-6, RC-27, RC-45 */
+export function remoteControlModel(): Variant<typeof remoteControlMachine>[] {
+  return [
+    variant('as usual', {}),
+    variant('a first client that must say its name, a sign-in that must be there, --on-conflict exit', {
+      clientName: undefined,
+      authStartup: 'ready',
+      onConflict: 'exit',
+    }),
+    variant('--on-conflict reenroll', { onConflict: 'reenroll' }),
+    variant('a target that is refused', { target: { ok: false, failure: failure('targetRefused') } }),
+    variant('no store', { store: 'missing' }),
+  ];
+}
+
+function variant(name: string, special: Partial<RemoteControlInput>): Variant<typeof remoteControlMachine> {
+  const env = new SimulatedEnv();
+  const token = (life: number) => ({ secret: new Secret('token'), expiresAt: env.now() + life });
+  const later = () => ({ retryAfterAt: env.now() + MINUTE });
+
+  const auth = (): readonly AuthOutcome[] => [
+    { kind: 'usable', account: ANNA },
+    { kind: 'usable', account: BERT },
+    { kind: 'unusable', failure: failure('authMissing') },
+  ];
+  const loaded: readonly LoadEnrollmentOutcome[] = [
+    { kind: 'found', enrollment: KNOWN, preference: 'unset' },
+    { kind: 'found', enrollment: RENAMED, preference: 'on' },
+    { kind: 'none', preference: 'unset' },
+    { kind: 'none', preference: 'off' },
+    { kind: 'failed', failure: failure('storeUnavailable') },
+  ];
+  const stored: readonly StoreOutcome[] = [
+    { kind: 'done' },
+    { kind: 'failed', failure: failure('storeWriteFailed') },
+  ];
+  const enrolled = (): readonly EnrollOutcome[] => [
+    { kind: 'granted', enrollment: FRESH, token: token(HOUR) },
+    { kind: 'granted', enrollment: FRESH, token: token(10_000) },
+    { kind: 'unauthorized', failure: failure('backendUnauthorized') },
+    { kind: 'transient', failure: failure('backendUnavailable') },
+    { kind: 'transient', failure: failure('backendRateLimited', later()) },
+  ];
+  const refreshed = (): readonly RefreshOutcome[] => [
+    { kind: 'granted', token: token(HOUR) },
+    { kind: 'granted', token: token(2 * MINUTE) },
+    { kind: 'unauthorized', failure: failure('backendUnauthorized') },
+    { kind: 'notFound', failure: failure('backendNotFound') },
+    { kind: 'transient', failure: failure('backendUnavailable') },
+    { kind: 'transient', failure: failure('backendRateLimited', later()) },
+    { kind: 'other', failure: failure('backendRefused') },
+  ];
+  const dialed = (): readonly DialOutcome[] => [
+    { kind: 'open', socket: 1 },
+    { kind: 'tokenRejected', failure: failure('tokenRejected') },
+    { kind: 'serverGone', failure: failure('serverGone') },
+    { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
+    { kind: 'conflict', failure: failure('connectionConflict') },
+    { kind: 'failed', failure: failure('networkUnreachable') },
+    { kind: 'failed', failure: failure('backendRateLimited', later()) },
+  ];
+  const recovered: readonly RecoveryOutcome[] = [
+    { kind: 'recovered', account: ANNA_AGAIN },
+    { kind: 'recovered', account: BERT },
+    { kind: 'transient', failure: failure('authRecoveryFailed') },
+    { kind: 'exhausted', failure: failure('authRejected') },
+  ];
+  const ended = [
+    { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, proven: false },
+    { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, proven: true },
+    { kind: 'lost', reason: 'linkLost', code: null, proven: false },
+    { kind: 'silent', reason: 'pongTimeout', code: null, proven: true },
+  ];
+  const events = ({ context }: Snapshot): readonly RemoteControlEvent[] => {
+    const identity = typeof context.enrollment === 'string' ? KNOWN : context.enrollment;
+    return [
+      { type: 'ENABLE', by: 'start', durable: false },
+      { type: 'ENABLE', by: 'request', durable: true },
+      { type: 'DISABLE', durable: false },
+      { type: 'CLIENT.NAMED', name: 'client' },
+      { type: 'AUTH.CHANGED', account: null },
+      { type: 'AUTH.CHANGED', account: ANNA_AGAIN },
+      { type: 'AUTH.CHANGED', account: BERT },
+      { type: 'TOKEN.RENEWED', enrollment: identity, token: token(HOUR) },
+      { type: 'TOKEN.RENEWED', enrollment: { ...identity, serverId: 'other' }, token: token(HOUR) },
+      { type: 'ENROLLMENT.LOST', serverId: identity.serverId, failure: failure('serverGone') },
+      { type: 'ENROLLMENT.LOST', serverId: 'other', failure: failure('serverGone') },
+    ];
+  };
+  return {
+    name,
+    options: {
+      input: {
+        env,
+        timing: DEFAULT_TIMING,
+        target: { ok: true, socketUrl: 'wss://backend.test/server' },
+        store: 'present',
+        serverName: 'host',
+        clientName: null,
+        authStartup: 'recoverable',
+        onConflict: 'wait',
+        ...special,
+      },
+      setTime: env.setTime,
+      key: whatGuardsRead,
+      events,
+      outcomes: {
+        loadAuth: auth,
+        reloadAuth: auth,
+        loadPreference: loaded,
+        loadEnrollment: loaded,
+        updateEnrollment: stored,
+        saveEnrollment: stored,
+        clearEnrollment: stored,
+        enroll: enrolled,
+        refresh: refreshed,
+        verify: refreshed,
+        dial: dialed,
+        recoverAuth: recovered,
+        link: ended,
+      },
+    },
+  };
+}
+
+function whatGuardsRead({ context }: Snapshot): string[] {
+  const { sinceProof, token, enrollment, env, timing } = context;
+  const left = token === null ? 0 : token.expiresAt - env.now();
+  return [
+    context.trial,
+    context.clientName === undefined,
+    `${context.account?.accountId} ${context.account?.generation}`,
+    context.refusedGeneration,
+    typeof enrollment === 'string' ? enrollment : enrollment.serverId === context.keptServerId,
+    context.preference,
+    left <= timing.refreshRequired ? 'none' : left <= timing.refreshProactive ? 'short' : 'good',
+    context.quiet.until > env.now(),
+    context.refreshNotBefore > env.now(),
+    Math.min(sinceProof.tokenRejections, 2),
+    Math.min(sinceProof.identityLosses, 2),
+    Math.min(sinceProof.conflicts, 2),
+    Math.min(sinceProof.recoveries, 2),
+    Math.min(sinceProof.shortLives, 1),
+  ].map(String);
+}

@@ -1,0 +1,146 @@
+import type { AnyStateMachine } from 'xstate';
+import { walk } from '../visualize/walk.js';
+import { pathsOver, verdictName } from './cover.js';
+import { type Explored, explore, happen, type Leg } from './explore.js';
+import type { Move, Position } from './pure-machine.js';
+import type { CoverageReport, Covered, Expected, Generated, GenerateOptions, Path, Step } from './types.js';
+
+const DEFAULT_STEPS = 40;
+
+/**
+ * Paths through a chart that together cover it. The chart's own guards and assignments decide where each event
+ * leads; what actors come to and the end of delays are events like others, so charts with `invoke` and `after` are
+ * welcome. Of several delays the one that is due first elapses first, as it would in time. Nothing is started.
+ *
+ * Throws `PathLimitError` when the chart has more situations than `limit`.
+ */
+export function generatePaths<M extends AnyStateMachine>(
+  machine: M,
+  options: GenerateOptions<M> = {},
+): Generated {
+  const explored = explore(machine, options);
+  const legs = pathsOver(
+    explored,
+    options.coverage ?? 'transitions',
+    options.maxSteps ?? DEFAULT_STEPS,
+    options.except,
+  );
+  const walked = legs.map((path) => walkOver(machine, explored, path));
+  return {
+    paths: walked.map(({ path }) => path),
+    startEdges: explored.startEdges,
+    coverage: coverageOf(
+      machine,
+      explored,
+      walked.flatMap(({ moves }) => moves),
+    ),
+    explored: explored.places.length,
+  };
+}
+
+/**
+ * Situations with the same key share a place in the search, so what the chart knows at each step of this very path
+ * comes from walking it once more.
+ */
+function walkOver(machine: AnyStateMachine, { pure, actsAt }: Explored, legs: readonly Leg[]): Walked {
+  let { position } = pure.start();
+  const start = expectedAt(position, []);
+  const moves: Move[] = [];
+  const steps = legs.map((leg): Step => {
+    const act = actsAt(position).find(({ id }) => id === leg.act.id);
+    const move = act === undefined ? undefined : happen(pure, position, act);
+    if (act === undefined || move === undefined || move.edges.join() !== leg.edges.join()) {
+      const at = JSON.stringify(position.snapshot.value);
+      throw new Error(
+        `The chart ${machine.id} in ${at} does not always do the same on "${leg.act.words}": a guard reads something ` +
+          'that `key` does not tell.',
+      );
+    }
+    const elapsed = move.position.now - position.now;
+    position = move.position;
+    moves.push(move);
+    const { kind, event, words, actor, value } = act;
+    return {
+      kind,
+      event,
+      words,
+      actor,
+      value,
+      elapsed,
+      edges: move.edges,
+      expected: expectedAt(position, move.effects),
+    };
+  });
+  const last = steps.at(-1)?.expected.states.at(-1) ?? start.states.at(-1);
+  return { path: { name: `to ${last} in ${steps.length} steps`, start, steps }, moves };
+}
+
+interface Walked {
+  readonly path: Path;
+  readonly moves: readonly Move[];
+}
+
+function expectedAt({ snapshot }: Position, effects: readonly string[]): Expected {
+  return {
+    states: snapshot._nodes.map(({ id }) => id),
+    tags: [...snapshot.tags].sort(),
+    value: snapshot.value,
+    status: snapshot.status,
+    snapshot,
+    effects,
+  };
+}
+
+function coverageOf(machine: AnyStateMachine, explored: Explored, moves: readonly Move[]): CoverageReport {
+  const chart = walk(machine);
+  const states = new Set(explored.places[0]?.position.snapshot._nodes.map(({ id }) => id));
+  const edges = new Set(explored.startEdges);
+  const verdicts = new Set(explored.startVerdicts.map(verdictName));
+  for (const move of moves) {
+    for (const { id } of move.position.snapshot._nodes) states.add(id);
+    for (const id of move.edges) edges.add(id);
+    for (const verdict of move.verdicts) verdicts.add(verdictName(verdict));
+  }
+  // A state that is left at once is passed all the same.
+  const parents = new Map(chart.states.map(({ id, parent }) => [id, parent]));
+  for (const { source, id } of chart.edges) {
+    if (!edges.has(id)) continue;
+    for (let at: string | null = source; at !== null; at = parents.get(at) ?? null) states.add(at);
+  }
+  const guards = [...new Set(chart.edges.flatMap(({ guard }) => guard ?? []))];
+  return {
+    states: covered(
+      chart.states.map(({ id }) => id),
+      states,
+    ),
+    transitions: covered(
+      chart.edges.map(({ id }) => id),
+      edges,
+    ),
+    guards: covered(
+      guards.flatMap((guard) => [`${guard} holds`, `${guard} fails`]),
+      verdicts,
+    ),
+  };
+}
+
+function covered(all: readonly string[], seen: ReadonlySet<string>): Covered {
+  return { total: all.length, missing: all.filter((item) => !seen.has(item)) };
+}
+
+/** What several runs cover together. All are of the same chart. */
+export function mergeCoverage(reports: readonly CoverageReport[]): CoverageReport {
+  const merged = (pick: (report: CoverageReport) => Covered): Covered => {
+    const [first, ...others] = reports.map(pick);
+    if (first === undefined) return { total: 0, missing: [] };
+    return {
+      total: first.total,
+      missing: first.missing.filter((item) => others.every(({ missing }) => missing.includes(item))),
+    };
+  };
+  return {
+    states: merged(({ states }) => states),
+    transitions: merged(({ transitions }) => transitions),
+    guards: merged(({ guards }) => guards),
+  };
+}

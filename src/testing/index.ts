@@ -1,0 +1,26 @@
+/**
+ * Tests generated from statecharts, for charts with `invoke` and `after` too: paths that cover a chart, and a way
+ * to play them against any system.
+ *
+ * ```ts
+ * import { generatePaths, runPaths } from 'rc-engine/testing';
+ * const { paths, coverage } = generatePaths(machine, { outcomes: { dial: [{ kind: 'open' }, { kind: 'refused' }] } });
+ * const report = await runPaths(paths, { start, act, check, end });
+ * ```
+ */
+export { actorDriver } from './actor-driver.js';
+export { generatePaths, mergeCoverage } from './generate.js';
+export { type Driver, failureWords, type PathFailure, type RunReport, runPaths } from './run.js';
+export {
+  type Coverage,
+  type CoverageReport,
+  type Covered,
+  type Expected,
+  type Generated,
+  type GenerateOptions,
+  type Path,
+  PathLimitError,
+  type Step,
+  type StepKind,
+} from './types.js';
+export { type Chapter, coverageWords, pathsJson, pathsMarkdown } from './words.js';

@@ -1,0 +1,177 @@
+/** Runs a statechart step by step without starting anything: its guards and assignments are its own. */
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type AnyTransitionDefinition,
+  createActor,
+  type EventObject,
+  fromTransition,
+  type InspectionEvent,
+} from 'xstate';
+import { edgeIds, nameOf } from '../visualize/walk.js';
+
+/** A delay that runs: what happens at its end, and when. */
+export interface Timer {
+  readonly id: string;
+  /** ms of simulated time. */
+  readonly due: number;
+  readonly event: EventObject;
+}
+
+/** Where a chart stands: its snapshot, the simulated time, and the delays under way, the next one first. */
+export interface Position {
+  readonly snapshot: AnyMachineSnapshot;
+  readonly now: number;
+  readonly timers: readonly Timer[];
+}
+
+/** What a guard came to, by its name. */
+export interface Verdict {
+  readonly guard: string;
+  readonly held: boolean;
+}
+
+export interface Move {
+  readonly position: Position;
+  /** Edges that were taken, in order; their ids as `walk` gives them. */
+  readonly edges: readonly string[];
+  readonly verdicts: readonly Verdict[];
+  /** Names of the actions that the host would have to do, in order. */
+  readonly effects: readonly string[];
+}
+
+const NOBODY = fromTransition((state: undefined) => state, undefined);
+
+type Effect = { readonly type: string; readonly params: unknown };
+
+export class PureMachine {
+  readonly #machine: AnyStateMachine;
+  readonly #edges: ReadonlyMap<AnyTransitionDefinition, string>;
+  readonly #input: unknown;
+  readonly #setTime: (ms: number) => void;
+  readonly #verdicts: Verdict[] = [];
+
+  /** `setTime` is told the simulated time, ms since the start, before each step: for guards that look at a clock. */
+  constructor(machine: AnyStateMachine, input: unknown, setTime: (ms: number) => void = () => {}) {
+    const { guards } = machine.implementations;
+    this.#machine = machine.provide({
+      guards: Object.fromEntries(
+        Object.entries(guards).map(([name, guard]) => [name, this.#watched(name, guard)]),
+      ),
+    } as never);
+    this.#edges = edgeIds(this.#machine);
+    this.#input = input;
+    this.#setTime = setTime;
+  }
+
+  start(): Move {
+    this.#setTime(0);
+    return this.#step({ now: 0, timers: [] }, (machine, scope) =>
+      machine.getInitialSnapshot(scope, this.#input),
+    );
+  }
+
+  take(from: Position, event: EventObject): Move {
+    this.#setTime(from.now);
+    return this.#react(from, event);
+  }
+
+  /** Lets the next delay pass, and every other one that ends at the same moment. */
+  elapse(from: Position): Move {
+    const [first] = from.timers;
+    if (first === undefined) throw new Error('no delay is under way');
+    const now = Math.max(first.due, from.now);
+    this.#setTime(now);
+    const due = from.timers.filter((timer) => timer.due <= now);
+    return due.reduce<Move>(
+      (move, timer) => {
+        const { timers } = move.position;
+        if (!timers.includes(timer)) return move;
+        const others = timers.filter((other) => other !== timer);
+        const next = this.#react({ ...move.position, timers: others }, timer.event);
+        return {
+          position: next.position,
+          edges: [...move.edges, ...next.edges],
+          verdicts: [...move.verdicts, ...next.verdicts],
+          effects: [...move.effects, ...next.effects],
+        };
+      },
+      { position: { ...from, now }, edges: [], verdicts: [], effects: [] },
+    );
+  }
+
+  #react({ snapshot, now, timers }: Position, event: EventObject): Move {
+    return this.#step({ now, timers }, (machine, scope) => machine.transition(snapshot, event, scope));
+  }
+
+  #step(
+    { now, timers }: { now: number; timers: readonly Timer[] },
+    run: (machine: AnyStateMachine, scope: Scope) => AnyMachineSnapshot,
+  ): Move {
+    this.#verdicts.length = 0;
+    const edges: string[] = [];
+    const effects: Effect[] = [];
+    // A system of its own for each step: actors of one branch must not meet those of another.
+    // It has a parent, so that a chart can talk to its own.
+    const parent = createActor(NOBODY, { inspect: (event) => this.#note(event, edges) });
+    const self = createActor(NOBODY, { parent });
+    const scope = {
+      self,
+      system: parent.system,
+      id: '',
+      sessionId: '',
+      logger: () => {},
+      defer: () => {},
+      stopChild: () => {},
+      emit: () => {},
+      actionExecutor: (action: Effect) => effects.push(action),
+    } as unknown as Scope;
+    const snapshot = run(this.#machine, scope);
+    return {
+      position: { snapshot, now, timers: timersAfter(timers, effects, now) },
+      edges,
+      verdicts: [...this.#verdicts],
+      effects: effects.map(({ type }) => type).filter((type) => !type.startsWith('xstate.')),
+    };
+  }
+
+  #note(event: InspectionEvent, edges: string[]): void {
+    if (event.type !== '@xstate.microstep') return;
+    for (const transition of event._transitions) {
+      const id = this.#edges.get(transition);
+      if (id !== undefined) edges.push(id);
+    }
+  }
+
+  #watched(name: string, guard: unknown): unknown {
+    if (typeof guard !== 'function') return guard;
+    return (args: unknown, params: unknown): boolean => {
+      const held: unknown = guard(args, params);
+      this.#verdicts.push({ guard: nameOf({ type: name, params }), held: held === true });
+      return held === true;
+    };
+  }
+}
+
+type Scope = Parameters<AnyStateMachine['transition']>[2];
+
+function timersAfter(before: readonly Timer[], effects: readonly Effect[], now: number): Timer[] {
+  let timers = [...before];
+  for (const { type, params } of effects) {
+    if (typeof params !== 'object' || params === null) continue;
+    if (type === 'xstate.cancel' && 'sendId' in params) {
+      timers = timers.filter(({ id }) => id !== params.sendId);
+    } else if (
+      type === 'xstate.raise' &&
+      'delay' in params &&
+      typeof params.delay === 'number' &&
+      'event' in params
+    ) {
+      const event = params.event as EventObject;
+      const id = 'id' in params && typeof params.id === 'string' ? params.id : event.type;
+      timers = [...timers.filter((timer) => timer.id !== id), { id, due: now + params.delay, event }];
+    }
+  }
+  // Of two that are due at once, the one that was set first.
+  return timers.sort((a, b) => a.due - b.due);
+}

@@ -1,0 +1,79 @@
+/** Paths and coverage for people. */
+import type { CoverageReport, Covered, Generated, Path } from './types.js';
+
+/** Paths of one start of a chart. */
+export interface Chapter {
+  readonly variant: { readonly name: string };
+  readonly generated: Pick<Generated, 'paths'>;
+}
+
+interface Book {
+  readonly variants: readonly Chapter[];
+  readonly coverage: CoverageReport;
+}
+
+/** Scenarios as Markdown: each step with where it leads. */
+export function pathsMarkdown(name: string, hash: string, { variants, coverage }: Book): string {
+  let number = 0;
+  const count = variants.reduce((sum, { generated }) => sum + generated.paths.length, 0);
+  return [
+    `# ${name}: ${count} scenarios`,
+    '',
+    `Chart ${hash}. ${coverageWords(coverage)}`,
+    '',
+    ...variants.flatMap(({ variant, generated }) =>
+      generated.paths.flatMap((path) => {
+        number += 1;
+        return scenario(name, path, `${number}. ${variant.name}: `);
+      }),
+    ),
+  ].join('\n');
+}
+
+function scenario(name: string, { start, steps }: Path, title: string): string[] {
+  return [
+    `## ${title}from ${shortState(name, start.states)} to ${shortState(name, steps.at(-1)?.expected.states ?? start.states)}`,
+    '',
+    ...steps.map(({ words, elapsed, expected, edges }, index) => {
+      const time = elapsed === 0 ? '' : ` (${elapsed} ms)`;
+      const to = edges.length === 0 ? 'nothing happens' : `**${shortState(name, expected.states)}**`;
+      return `${index + 1}. ${words}${time} → ${to}`;
+    }),
+    '',
+  ];
+}
+
+/** The innermost active states, without the name of the chart. */
+export function shortState(name: string, states: readonly string[]): string {
+  const inner = states.filter((id) => !states.some((other) => other.startsWith(`${id}.`)));
+  return inner.map((id) => (id.startsWith(`${name}.`) ? id.slice(name.length + 1) : id)).join(' | ');
+}
+
+/** `states 12/12, transitions 30/31, guards both ways 18/20; missing: …` */
+export function coverageWords({ states, transitions, guards }: CoverageReport): string {
+  const figure = ({ total, missing }: Covered) => `${total - missing.length}/${total}`;
+  const missing = [...states.missing, ...transitions.missing, ...guards.missing];
+  const end = missing.length === 0 ? '.' : `; missing: ${missing.join('; ')}.`;
+  return `States ${figure(states)}, transitions ${figure(transitions)}, guards both ways ${figure(guards)}${end}`;
+}
+
+/** Without snapshots and payloads: what a program needs to follow the paths elsewhere. */
+export function pathsJson(name: string, hash: string, { variants, coverage }: Book): string {
+  const plain = variants.flatMap(({ variant, generated }) =>
+    generated.paths.map(({ start, steps }) => ({
+      variant: variant.name,
+      start: start.states,
+      steps: steps.map(({ kind, words, event, actor, elapsed, edges, expected }) => ({
+        kind,
+        words,
+        event: event.type,
+        actor,
+        elapsed,
+        edges,
+        states: expected.states,
+        tags: expected.tags,
+      })),
+    })),
+  );
+  return `${JSON.stringify({ chart: name, hash, coverage, paths: plain }, null, 2)}\n`;
+}

@@ -1,0 +1,61 @@
+/** Every transition of every chart, on paths generated from the machines that the engine runs. */
+import { afterAll, describe, expect, it } from 'vitest';
+import { CHARTS } from '../../src/engine/charts.js';
+import { MODELS, pathsOfChart } from '../../src/testing/charts/index.js';
+import { actorDriver, coverageWords, failureWords, runPaths } from '../../src/testing/index.js';
+import { walk } from '../../src/visualize/walk.js';
+
+/** Transitions that no path takes, by their ids, each with its reason. */
+const WITHOUT_PATH: Readonly<Record<string, string>> = {};
+/** Guards that never come out one of the two ways, each with its reason. */
+const ONE_SIDED: Readonly<Record<string, string>> = {};
+
+const report: string[] = [];
+
+describe.each(Object.entries(CHARTS))('%s', (name, machine) => {
+  const model = MODELS[name];
+  if (model === undefined) {
+    it('has a model in src/testing/charts', () => expect(Object.keys(MODELS)).toContain(name));
+    return;
+  }
+  const { variants, coverage } = pathsOfChart(model);
+  const paths = variants.flatMap(({ generated }) => generated.paths);
+  const steps = paths.reduce((sum, path) => sum + path.steps.length, 0);
+  report.push(`${name}: ${paths.length} paths, ${steps} steps. ${coverageWords(coverage)}`);
+
+  it('is the machine that the model is of', () => expect(model.machine).toBe(machine));
+
+  it('has a path for every transition', () => {
+    expect(coverage.transitions.missing.filter((id) => WITHOUT_PATH[id] === undefined)).toEqual([]);
+  });
+
+  it('is seen in every state', () => expect(coverage.states.missing).toEqual([]));
+
+  it('has every guard hold and fail on a path', () => {
+    expect(coverage.guards.missing.filter((id) => ONE_SIDED[id] === undefined)).toEqual([]);
+  });
+
+  it('as an actor on a simulated clock goes where every path says', async () => {
+    const taken = new Set<string>();
+    for (const { variant, generated } of variants) {
+      const run = await runPaths(generated.paths, actorDriver(machine, variant.options));
+      expect(failureWords(run), variant.name).toBe('');
+      for (const id of run.edges) taken.add(id);
+    }
+    // What happens at the start itself is no step.
+    if (steps > 0) {
+      const atStart = new Set(variants.flatMap(({ generated }) => generated.startEdges));
+      const untaken = walk(machine).edges.filter(({ id }) => !taken.has(id) && !atStart.has(id));
+      expect(untaken.map(({ id }) => id).filter((id) => WITHOUT_PATH[id] === undefined)).toEqual([]);
+    }
+  });
+});
+
+it('every exception is of a transition or guard that there is', () => {
+  const known = Object.values(CHARTS).flatMap((machine) =>
+    walk(machine).edges.flatMap(({ id, guard }) => [id, `${guard} holds`, `${guard} fails`]),
+  );
+  for (const id of [...Object.keys(WITHOUT_PATH), ...Object.keys(ONE_SIDED)]) expect(known).toContain(id);
+});
+
+afterAll(() => console.log(report.join('\n')));
