@@ -66,7 +66,8 @@ async function withPerson(client: AccountClient, ends: Ends, flags: LoginFlags):
   });
   const end = await Promise.race([ends.of(loginId), cancelled.promise, gone]);
   cancelled.off();
-  if (end === 'cancelled') {
+  // The end of a cancelled sign-in may be heard before the answer to the cancel.
+  if (end === 'cancelled' || (cancelled.asked() && !end.success)) {
     if (flags.json === true) printJson({ type: 'cancelled', loginId });
     else process.stdout.write('\nCancelled. Nothing was changed.\n');
     return CANCELLED;
@@ -163,7 +164,7 @@ function watchEnds(client: AccountClient): Ends {
 function cancelOnSignal(
   client: AccountClient,
   loginId: string,
-): { readonly promise: Promise<'cancelled'>; readonly off: () => void } {
+): { readonly promise: Promise<'cancelled'>; readonly asked: () => boolean; readonly off: () => void } {
   let asked = false;
   let onSignal: () => void = () => {};
   const promise = new Promise<'cancelled'>((resolve) => {
@@ -183,6 +184,7 @@ function cancelOnSignal(
   });
   return {
     promise,
+    asked: () => asked,
     off: () => {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);

@@ -1,0 +1,229 @@
+/** Signing in and out with the built command line, as a new user would. */
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CliProcess, type CliResult, cli } from '../support/cli.js';
+import { granted, LoopbackIssuer, MARK, oauthError, token } from '../support/issuer.js';
+import { tmpFolder } from '../support/tmp.js';
+
+const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
+const GIVEN = {
+  json: { authorization_code: `code-${MARK}`, code_challenge: 'x', code_verifier: `ver-${MARK}` },
+};
+
+interface World {
+  readonly home: string;
+  readonly at: LoopbackIssuer;
+  readonly auth: string;
+  readonly run: (args: readonly string[], env?: NodeJS.ProcessEnv, input?: string) => Promise<CliResult>;
+  readonly start: (args: readonly string[], env?: NodeJS.ProcessEnv) => CliProcess;
+}
+
+async function world(): Promise<World> {
+  const home = join(await tmpFolder(), 'home');
+  const at = await LoopbackIssuer.start();
+  const full = (args: readonly string[]) => [...args, '--home', home];
+  return {
+    home,
+    at,
+    auth: join(home, 'auth.json'),
+    run: (args, env, input) => cli(full(args), env, input),
+    start: (args, env) => new CliProcess(full(args), env),
+  };
+}
+
+const engineArgs = (at: LoopbackIssuer): string[] => [
+  'start',
+  '--json',
+  '--listen',
+  'off',
+  '--auth-startup',
+  'recoverable',
+  '--issuer',
+  at.origin,
+  '--base-url',
+  `${at.origin}/backend-api`,
+];
+
+/** Free ports of the callback server, or why the test cannot run. */
+async function portsHeld(): Promise<boolean> {
+  const { createServer } = await import('node:net');
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(true));
+    probe.listen(1455, '127.0.0.1', () => probe.close(() => resolve(false)));
+  });
+}
+
+describe('a box without a browser', () => {
+  it('ACC-79, RC-28: sign in with a code, start, lose the sign-in, read why, sign in again, and it goes on within 2 s', async () => {
+    const { at, run, start, auth } = await world();
+    at.always('devicePoll', GIVEN);
+    at.always('exchange', () => granted(token({ plan: 'plus' })));
+    const first = await run(['login', '--device', '--issuer', at.origin]);
+    expect([first.code, first.stdout]).toEqual([0, expect.stringContaining('ABCD-1234')]);
+    expect(first.stdout).toContain(`${at.origin}/codex/device`);
+    expect(first.stdout).toContain('Signed in with ChatGPT as user@example.com, plan plus.');
+
+    // The issuer revokes it: neither backend nor refresh take it any more.
+    const good = token({ plan: 'team' });
+    at.always('enroll', ({ bearer }) => (bearer === good ? { json: enrolled() } : { status: 401 }));
+    at.always('refresh', oauthError(400, 'refresh_token_invalidated'));
+    const engine = start(engineArgs(at));
+    await engine.line((line) => line.reason === 'refreshTokenRevoked', 'the reason');
+    const status = await run(['status']);
+    expect(status.stdout).toMatch(/reason\s+refreshTokenRevoked: /);
+    expect(status.stdout).toMatch(/to do\s+Sign in again with rc-engine login/);
+
+    at.always('exchange', granted(good));
+    const again = await run(['login', '--device']);
+    const signedInAt = Date.now();
+    expect(again.stdout).toContain('The running engine uses it from now on.');
+    await engine.line((line) => line.environmentId === 'env-1', 'the identity', 2_000);
+    expect(Date.now() - signedInAt).toBeLessThan(2_000);
+    expect((await run(['whoami', '--json'])).stdout).toContain('"plan":"team"');
+    const ended = await engine.stop();
+    const everything = [first, status, again, ended].map(({ stdout, stderr }) => stdout + stderr).join('');
+    expect(everything).not.toContain(MARK);
+    expect(readFileSync(auth, 'utf8')).toContain(good);
+  }, 40_000);
+
+  it('ACC-80: a code that is refused is a failure with its reason and exit code 1', async () => {
+    const { at, run, auth } = await world();
+    at.always('devicePoll', { status: 400, json: { error: 'expired_token' } });
+    const { code, stderr } = await run(['login', '--device', '--issuer', at.origin]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('device auth failed with status 400')]);
+    expect(existsSync(auth)).toBe(false);
+  });
+
+  it('ACC-82: Ctrl-C cancels: exit code 130, nothing is stored', async () => {
+    const { at, start, auth } = await world();
+    const login = start(['login', '--device', '--issuer', at.origin]);
+    await login.until(() => login.stdout.includes('ABCD-1234'), 'the code');
+    const { code, stdout } = await login.stop('SIGINT');
+    expect([code, stdout]).toEqual([130, expect.stringContaining('Cancelled')]);
+    expect(existsSync(auth)).toBe(false);
+  });
+});
+
+describe('an API key', () => {
+  it('ACC-28, ACC-56: comes from stdin, is told apart from ChatGPT, and goes with a logout', async () => {
+    const { run, auth } = await world();
+    expect((await run(['whoami'])).code).toBe(3);
+    const login = await run(['login', '--api-key-stdin'], {}, `sk-${MARK}\n`);
+    expect([login.code, login.stdout]).toEqual([0, expect.stringContaining('Signed in with an API key.')]);
+    expect(JSON.parse(readFileSync(auth, 'utf8'))).toMatchObject({ OPENAI_API_KEY: `sk-${MARK}` });
+    const who = await run(['whoami']);
+    expect([who.code, who.stdout]).toEqual([3, expect.stringContaining('authApiKeyOnly')]);
+    expect((await run(['logout'])).code).toBe(0);
+    expect((await run(['logout'])).code).toBe(0);
+    expect(existsSync(auth)).toBe(false);
+    expect(login.stdout + who.stdout + who.stderr).not.toContain(MARK);
+  });
+
+  it('is refused with a reason where ChatGPT is forced, and a broken one is a mistake of usage', async () => {
+    const { run } = await world();
+    const env = { RC_ENGINE_FORCED_LOGIN_METHOD: 'chatgpt' };
+    const refused = await run(['login', '--api-key-stdin'], env, `sk-${MARK}`);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('API key login is disabled')]);
+    expect((await run(['login', '--api-key-stdin'], {}, 'two words')).code).toBe(2);
+    expect((await run(['login', '--api-key-stdin', '--device'])).code).toBe(2);
+    expect((await run(['login', '--issuer', 'http://id.example'])).code).toBe(2);
+  });
+});
+
+describe('a token from the environment', () => {
+  it('is used by start and never shown', async () => {
+    const { at, start, run } = await world();
+    const access = token({ account: 'acct-ci' });
+    const engine = start(engineArgs(at), { RC_ENGINE_ACCESS_TOKEN: access });
+    await engine.line((line) => line.environmentId === 'env-1', 'the identity');
+    expect(at.of('enroll')[0]?.bearer).toBe(access);
+    const who = await run(['whoami', '--json']);
+    expect(JSON.parse(who.stdout)).toMatchObject({ source: 'environment', accountId: 'acct-ci' });
+    const { stdout, stderr } = await engine.stop();
+    expect(stdout + stderr + who.stdout).not.toContain(MARK);
+  });
+});
+
+describe('a browser', () => {
+  it('over SSH the address is printed, with the way to bring the browser back', async ({ skip }) => {
+    if (await portsHeld()) skip('another program holds port 1455');
+    const { at, start } = await world();
+    const login = start(['login', '--issuer', at.origin], { SSH_CONNECTION: '1 2 3 4' });
+    await login.until(() => login.stdout.includes('Ctrl-C cancels'), 'the address');
+    expect(login.stdout).toContain(`${at.origin}/oauth/authorize?`);
+    expect(login.stdout).toContain('ssh -L 1455:127.0.0.1:1455');
+    expect((await login.stop('SIGINT')).code).toBe(130);
+  });
+
+  it('ACC-70 … ACC-77: the command that BROWSER names is given the address, and the sign-in completes', async ({
+    skip,
+  }) => {
+    if (await portsHeld()) skip('another program holds port 1455');
+    const { at, run, home } = await world();
+    at.always('exchange', granted(token({ plan: 'plus' })));
+    // A browser as small as can be: it follows redirects.
+    const browser = `${home}-browser.mjs`;
+    writeFileSync(browser, `#!${process.execPath}\nawait fetch(process.argv[2]);\n`);
+    chmodSync(browser, 0o755);
+    const { code, stdout } = await run(['login', '--issuer', at.origin], { BROWSER: browser });
+    expect([code, stdout]).toEqual([0, expect.stringContaining('plan plus')]);
+    expect(stdout).not.toContain(MARK);
+  });
+
+  it('ACC-70 … ACC-77: in Debian’s chromium, through a running engine', async ({ skip }) => {
+    if (CHROMIUM === undefined) skip('chromium is not installed');
+    if (await portsHeld()) skip('another program holds port 1455');
+    const { at, start, run, home } = await world();
+    const access = token({ plan: 'team' });
+    at.always('exchange', granted(access));
+    const engine = start(engineArgs(at));
+    await engine.line((line) => line.type === 'started', 'the start');
+    const login = start(['login', '--json', '--no-browser']);
+    const begun = await login.line((line) => line.type === 'login', 'the address');
+    const page = await dump(String(CHROMIUM), String(begun.authUrl), `${home}-profile`);
+    expect(page).toContain('Signed in');
+    expect(page).not.toContain(MARK);
+    const ended = await login.exited;
+    expect([ended.code, login.lines.at(-1)]).toMatchObject([0, { type: 'completed', plan: 'team' }]);
+    await engine.line((line) => line.environmentId === 'env-1', 'the identity');
+    expect(at.of('enroll')[0]?.bearer).toBe(access);
+    expect((await run(['whoami'])).stdout).toContain('with ChatGPT as user@example.com, plan team');
+    await engine.stop();
+  }, 60_000);
+});
+
+/** The page at the end of all redirects, as a real browser sees it. */
+function dump(browser: string, url: string, profile: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(
+      browser,
+      [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--no-first-run',
+        `--user-data-dir=${profile}`,
+        '--dump-dom',
+        url,
+      ],
+      { stdio: ['ignore', 'pipe', 'ignore'], timeout: 45_000 },
+    );
+    let page = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      page += text;
+    });
+    child.once('error', reject);
+    child.once('close', () => resolve(page));
+  });
+}
+
+const enrolled = () => ({
+  server_id: 'srv-1',
+  environment_id: 'env-1',
+  remote_control_token: `server-${MARK}`,
+  expires_at: new Date(Date.now() + 3_600_000).toISOString(),
+});
