@@ -2,11 +2,13 @@ import { createActor, fromPromise, waitFor } from 'xstate';
 import { authRecoveryMachine, type RecoveryMode } from '../../machines/auth-recovery.js';
 import type { RecoveryOutcome } from '../protocol/outcomes.js';
 import type { Env } from '../protocol/timing.js';
+import type { EngineWatcher } from './watcher.js';
 
 export interface RecoverySteps {
   readonly env: Env;
   readonly mode: RecoveryMode;
   readonly accountId: string | null;
+  readonly watcher?: EngineWatcher | undefined;
   reload(): Promise<RecoveryOutcome>;
   refresh(): Promise<RecoveryOutcome>;
   ask(): Promise<RecoveryOutcome>;
@@ -31,6 +33,7 @@ export function startRecovery(steps: RecoverySteps): Recovery {
     }),
     { id: 'authRecovery', input: { env, mode, accountId } },
   );
+  steps.watcher?.actor(actor);
   actor.start();
   return {
     async next(signal) {

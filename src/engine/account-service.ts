@@ -32,6 +32,7 @@ import type { AuditRing } from './audit.js';
 import type { ClientSession } from './client-session.js';
 import { Lock } from './lock.js';
 import type { EngineLogger } from './logger.js';
+import type { EngineWatcher } from './watcher.js';
 
 /** Delays of the account, ms. */
 export interface AccountTiming {
@@ -71,6 +72,7 @@ export interface AccountServiceOptions {
   readonly broadcast: (method: string, params: unknown) => void;
   /** An actor failed in a way that nobody expected. */
   readonly onFault: (error: unknown) => void;
+  readonly watcher?: EngineWatcher | undefined;
 }
 
 /** What clients are shown. */
@@ -187,6 +189,7 @@ export class AccountService implements AccountPort {
       ports: options.loginPorts,
     });
     this.#actor = this.#createActor();
+    options.watcher?.actor(this.#actor);
     this.#actor.start();
   }
 
@@ -223,6 +226,7 @@ export class AccountService implements AccountPort {
     const { external, given } = this.#credentials;
     return startRecovery({
       env: this.#options.env,
+      watcher: this.#options.watcher,
       mode: external !== undefined ? 'external' : account === null || given ? 'none' : 'managed',
       accountId: account?.accountId ?? null,
       reload: () => this.#recoverByReload(),

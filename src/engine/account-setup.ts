@@ -9,6 +9,7 @@ import { AccountService, type AccountTiming } from './account-service.js';
 import type { AuditRing } from './audit.js';
 import type { EngineLogger } from './logger.js';
 import { VERSION } from './version.js';
+import type { EngineWatcher } from './watcher.js';
 
 /** What of an engine's options concerns the account. */
 export interface AccountOptions {
@@ -42,6 +43,7 @@ export interface AccountParts {
   readonly baseUrl: string | null;
   readonly broadcast: (method: string, params: unknown) => void;
   readonly onFault: (error: unknown) => void;
+  readonly watcher?: EngineWatcher | undefined;
 }
 
 export const loginPolicy = (options: AccountOptions): LoginPolicy => ({
@@ -69,5 +71,6 @@ export function createAccount(options: AccountOptions, parts: AccountParts): Acc
     timing: options.accountTiming,
     broadcast,
     onFault,
+    watcher: parts.watcher,
   });
 }

@@ -87,6 +87,7 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     audit,
     onInitialized: at.onInitialized,
     onEnded: at.onEnded,
+    watcher: options.watcher,
     maxClients: options.maxRemoteClients ?? DEFAULT_MAX_REMOTE_CLIENTS,
     onSkipped: (why, fields) => log.warn(fields, why),
   });
@@ -129,11 +130,12 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     id: 'remoteControl',
     input: inputOf(at, name),
   });
+  options.watcher?.actor(actor);
   const board = new StatusBoard(actor, installationId, env.now);
 
   let made: PairingActor | undefined;
   const pairing = () => {
-    made ??= startPairing({ env, timing, actor, host, http, account, audit });
+    made ??= startPairing({ env, timing, actor, host, http, account, audit, watcher: options.watcher });
     return made;
   };
   const pair = addRemoteControlMethods(methods, {

@@ -232,6 +232,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         for (const session of this.#sessions) session.notify(method, params);
       },
       onFault: (error) => this.emit('fault', error),
+      watcher: this.#options.watcher,
     });
     addAccountMethods(this.#methods, account, loginPolicy(this.#options).workspaces);
     return account;
@@ -320,6 +321,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       timing: this.#timing,
       log: this.#log,
       audit: this.#audit,
+      watcher: this.#options.watcher,
       accept: (client, transport, { onInitialized }) => this.#acceptClient(client, transport, onInitialized),
       remoteControlStatus: () => board.report.status,
     });

@@ -5,6 +5,7 @@ import type { Origin } from '../protocol/app-server.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import type { LocalClient, LocalTransport } from './local-clients.js';
 import { type SharedChart, SharedRun } from './shared-chart.js';
+import type { EngineWatcher } from './watcher.js';
 
 /** Unsent bytes at which a client counts as slow, and at which it is closed. WSA-18 */
 const HIGH_WATER = 1024 * 1024;
@@ -33,6 +34,7 @@ export interface ListenerConnectionStatus {
 
 export interface ConnectionHost {
   readonly chart: SharedChart;
+  readonly watcher?: EngineWatcher | undefined;
   readonly now: () => number;
   /** Unsent data began to wait: look at it now and then with `checkUnsent`. */
   onUnsent(connection: ListenerConnection): void;
@@ -66,7 +68,11 @@ export class ListenerConnection implements LocalTransport {
     this.since = host.now();
     this.#accepted = accepted;
     this.#host = host;
-    this.#run = new SharedRun(host.chart, (effect, params) => this.#act(effect, params));
+    this.#run = new SharedRun(
+      host.chart,
+      (effect, params) => this.#act(effect, params),
+      host.watcher?.run(id, host.chart.machine, host.chart.initial.snapshot),
+    );
     this.#run.send({ type: 'ADMITTED' });
     const { ws, stream } = accepted;
     ws.on('message', (data: Buffer, isBinary: boolean) => {

@@ -23,6 +23,8 @@ export interface ListenerOptions {
   readonly address: Extract<ListenAddress, { kind: 'tcp' | 'unix' }>;
   readonly authority: AuthorityConfig;
   readonly tls: TlsIdentity | undefined;
+import { UpgradeLog } from './upgrade-log.js';
+import type { EngineWatcher } from './watcher.js';
   readonly maxConnections: number;
   readonly maxMessageBytes: number;
   readonly closeOnTokenExpiry: boolean;
@@ -39,6 +41,7 @@ export interface ListenerDeps {
     client: ClientContext,
     transport: LocalTransport,
     hooks: { readonly onInitialized: () => void },
+  readonly watcher?: EngineWatcher | undefined;
   ) => LocalClient;
   readonly remoteControlStatus: () => string;
 }
@@ -120,9 +123,22 @@ export class ListenerService {
         maxMessageBytes: options.maxMessageBytes,
         maxHandshakes: MAX_HANDSHAKES,
         upgradeTimeout: timing.upgradeTimeout,
+    this.#connectionHost = {
+      chart: this.#chart,
+      now: env.now,
+      onUnsent: (one) => this.#watchUnsent(one),
+      onClosed: (one, reason) => this.#onClosed(one, reason),
+      onBinary: (one, bytes) => {
+        if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
+      },
+    };
       },
       {
-        decide: (facts) => this.#decisions.decide(facts),
+        decide: (facts) => {
+          const verdict = this.#decisions.decide(facts);
+          deps.watcher?.verdict(verdict);
+          return verdict;
+        },
         onAccepted: (accepted) => this.#onAccepted(accepted),
         onRejected: (verdict, peer, detail) => this.#onRejected(verdict, peer, detail),
         health: () => this.#health(),
@@ -236,20 +252,7 @@ export class ListenerService {
     const origin = options.address.kind === 'unix' ? 'unix' : 'listener';
     const id = `${origin}-${++connections}`;
     const degraded = authority.outcome === 'degraded';
-    const connection = new ListenerConnection(id, origin, accepted, {
-      chart: this.#chart,
-      now: env.now,
-      onUnsent: (one) => this.#watchUnsent(one),
-      onClosed: (one, reason) => {
-        this.#connections.delete(one);
-        this.#unsent.delete(one);
-        const { bytesIn, bytesOut } = one.status;
-        log.info({ connection: id, reason, bytesIn, bytesOut }, 'connection closed');
-      },
-      onBinary: (one, bytes) => {
-        if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
-      },
-    });
+    const connection = new ListenerConnection(id, origin, accepted, this.#connectionHost);
     this.#connections.add(connection);
     this.#note(id, authority, peer, null);
     const { mode, outcome, reason } = authority;

@@ -7,6 +7,7 @@ import type { AccountOptions } from './account-setup.js';
 import type { EngineLogger } from './logger.js';
 import type { PolicyOptions } from './policy.js';
 import type { StdioStreams } from './stdio-client.js';
+import type { EngineWatcher } from './watcher.js';
 
 /** What a local client may connect to. WSA-15 */
 export type ListenUrl = 'off' | 'stdio://' | `ws://${string}` | `wss://${string}` | `unix://${string}`;
@@ -56,6 +57,8 @@ export interface EngineOptions extends AccountOptions {
   readonly timing?: Partial<Timing>;
   /** Wall clock and chance. Default: the system's. */
   readonly env?: Env;
+  /** Looks at the charts while they run, as the inspector does. Default: nobody; then it costs nothing. */
+  readonly watcher?: EngineWatcher;
   /** Streams of `stdio://`. Default: those of the process. */
   readonly stdio?: StdioStreams;
 }

@@ -7,6 +7,7 @@ import type { Env, Timing } from '../protocol/timing.js';
 import type { AccountPort } from './account-port.js';
 import type { AuditRing } from './audit.js';
 import type { RemoteControlActor, RemoteControlHost } from './remote-control-host.js';
+import type { EngineWatcher } from './watcher.js';
 
 export interface PairingDeps {
   readonly env: Env;
@@ -16,6 +17,7 @@ export interface PairingDeps {
   readonly http: () => Promise<BackendHttp>;
   readonly account: AccountPort;
   readonly audit: AuditRing;
+  readonly watcher?: EngineWatcher | undefined;
 }
 
 export type PairingActor = ActorRefFrom<typeof pairingMachine>;
@@ -50,6 +52,7 @@ export function startPairing(deps: PairingDeps): PairingActor {
     decision = snapshot.context.decision;
     deps.audit.addDecision('pairing', JSON.stringify(snapshot.value), snapshot.context.decision);
   });
+  deps.watcher?.actor(actor);
   return actor.start();
 }
 

@@ -8,6 +8,7 @@ import type { Env, Timing } from '../protocol/timing.js';
 import type { AuditRing } from './audit.js';
 import { ClientSession } from './client-session.js';
 import type { MethodTable } from './methods.js';
+import type { EngineWatcher } from './watcher.js';
 
 type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
 
@@ -21,8 +22,7 @@ export interface RemoteClientDeps {
   readonly audit: AuditRing;
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
-  /** Called with each actor that starts, so that an inspector can watch it. */
-  readonly onActor?: (actor: VirtualClientActor, kind: 'virtualClient') => void;
+  readonly watcher?: EngineWatcher | undefined;
 }
 
 /** One open (client_id, stream_id): its chart, its session, and the stream that its answers go to. */
@@ -85,7 +85,7 @@ export class RemoteClient {
       },
       error: () => onClosed(this),
     });
-    deps.onActor?.(this.#actor, 'virtualClient');
+    deps.watcher?.actor(this.#actor);
   }
 
   /** Call it once the client can be found by its ids. */

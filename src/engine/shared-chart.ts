@@ -1,4 +1,5 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate';
+import type { StepWatch } from './watcher.js';
 
 /** An action that a transition asks for. */
 interface Effect {
@@ -26,12 +27,12 @@ export interface SharedState {
  * 20 µs; this costs a pointer. Only for machines whose context never changes and whose guards read no event.
  */
 export class SharedChart {
-  readonly #machine: AnyStateMachine;
+  readonly machine: AnyStateMachine;
   readonly #states = new Map<string, SharedState>();
   readonly initial: SharedState;
 
   constructor(machine: AnyStateMachine, input: unknown) {
-    this.#machine = machine;
+    this.machine = machine;
     const [snapshot] = initialTransition(machine, input);
     this.initial = this.#shared(snapshot);
   }
@@ -39,7 +40,7 @@ export class SharedChart {
   step(from: SharedState, eventType: string): Step {
     const known = from.steps.get(eventType);
     if (known !== undefined) return known;
-    const [snapshot, actions] = transition(this.#machine, from.snapshot, { type: eventType });
+    const [snapshot, actions] = transition(this.machine, from.snapshot, { type: eventType });
     const effects = actions.map((action) => ({ type: action.type, params: action.params }));
     const step = { next: this.#shared(snapshot), effects };
     from.steps.set(eventType, step);
@@ -75,13 +76,15 @@ interface Raise {
 export class SharedRun<Event extends { readonly type: string }> {
   readonly #chart: SharedChart;
   readonly #act: (effect: string, params: unknown) => void;
+  readonly #watch: StepWatch | undefined;
   #state: SharedState;
   #timers: Map<string, NodeJS.Timeout> | undefined;
 
-  /** `act` does the chart's own actions, by name. */
-  constructor(chart: SharedChart, act: (effect: string, params: unknown) => void) {
+  /** `act` does the chart's own actions, by name; `watch` only looks on. */
+  constructor(chart: SharedChart, act: (effect: string, params: unknown) => void, watch?: StepWatch) {
     this.#chart = chart;
     this.#act = act;
+    this.#watch = watch;
     this.#state = chart.initial;
   }
 
@@ -100,6 +103,7 @@ export class SharedRun<Event extends { readonly type: string }> {
   #take(eventType: string): void {
     if (this.#state.done) return;
     const { next, effects } = this.#chart.step(this.#state, eventType);
+    this.#watch?.(eventType, this.#state.snapshot, next.snapshot, effects);
     // First the state, then the deeds: an action may send the next event.
     this.#state = next;
     for (const effect of effects) this.#do(effect);

@@ -46,6 +46,10 @@ export const ERRORS = {
     means: 'What was waited for did not happen in time.',
     todo: 'Ask rc-engine status why, or wait longer.',
   },
+  timelineUnusable: {
+    means: 'The file is no timeline that this version can replay.',
+    todo: 'Save it again from the inspector page, or replay it with the version of rc-engine that it names.',
+  },
   internal: {
     means: 'The engine met a fault that nobody expected and stopped.',
     todo: 'Report it with the log; start the engine again.',

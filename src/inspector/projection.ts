@@ -1,0 +1,95 @@
+/**
+ * The one place where something of a running chart is turned into what may leave the process: names, from the
+ * chart's definition or from the vocabulary of reasons. Context, payloads, input and output are not looked at,
+ * but for the code of the last decision.
+ */
+import type { AnyActorLogic, AnyStateMachine, AnyTransitionDefinition } from 'xstate';
+import { isReason } from '../protocol/reasons.js';
+import { edgeIds } from '../visualize/walk.js';
+import type { EndStatus } from './timeline.js';
+
+const LONGEST_NAME = 160;
+/** What an event is called that the chart does not know: its type may be anything. */
+export const UNKNOWN_EVENT = '(unknown event)';
+
+export const clipped = (name: string): string =>
+  name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name;
+
+export function isMachine(logic: AnyActorLogic): logic is AnyStateMachine {
+  return 'root' in logic && 'states' in logic;
+}
+
+/** Names of one chart that may be told, looked up at each step. */
+export class ChartNames {
+  readonly #edges: ReadonlyMap<AnyTransitionDefinition, string>;
+  readonly #events: ReadonlySet<string>;
+
+  private constructor(machine: AnyStateMachine) {
+    this.#edges = edgeIds(machine);
+    this.#events = new Set(machine.events);
+  }
+
+  static #known = new WeakMap<AnyStateMachine, ChartNames>();
+
+  static of(machine: AnyStateMachine): ChartNames {
+    let names = ChartNames.#known.get(machine);
+    if (names === undefined) {
+      names = new ChartNames(machine);
+      ChartNames.#known.set(machine, names);
+    }
+    return names;
+  }
+
+  edge(transition: AnyTransitionDefinition): string | undefined {
+    return this.#edges.get(transition);
+  }
+
+  event(type: string): string {
+    return this.#events.has(type) || isInternal(type) ? clipped(type) : UNKNOWN_EVENT;
+  }
+}
+
+/** Events that XState makes itself, and their names with them. */
+export const isInternal = (type: string): boolean => type.startsWith('xstate.');
+
+interface Node {
+  readonly id: string;
+  readonly type: string;
+}
+
+/** Ids of the active states without children. */
+export function activeOf(snapshot: unknown): readonly string[] {
+  if (!isRecord(snapshot) || !Array.isArray(snapshot._nodes)) return NONE;
+  const nodes: readonly Node[] = snapshot._nodes;
+  const found: string[] = [];
+  for (const { id, type } of nodes) if (type === 'atomic' || type === 'final') found.push(id);
+  return found;
+}
+
+const NONE: readonly string[] = [];
+
+/** The code of the decision that led here; undefined where the chart keeps none. */
+export function reasonOf(snapshot: unknown): string | undefined {
+  if (!isRecord(snapshot) || !isRecord(snapshot.context) || !isRecord(snapshot.context.decision)) return;
+  const { reason } = snapshot.context.decision;
+  return typeof reason === 'string' && isReason(reason) ? reason : undefined;
+}
+
+/** The code that an action of a step was given. */
+export function reasonOfEffects(effects: readonly { readonly params: unknown }[]): string | undefined {
+  for (const { params } of effects) {
+    if (isRecord(params) && typeof params.reason === 'string' && isReason(params.reason))
+      return params.reason;
+  }
+  return undefined;
+}
+
+/** Undefined while it runs. */
+export function endOf(snapshot: unknown): EndStatus | undefined {
+  const status = isRecord(snapshot) ? snapshot.status : undefined;
+  return status === 'done' || status === 'error' || status === 'stopped' ? status : undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
