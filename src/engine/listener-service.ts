@@ -18,13 +18,12 @@ import type { LocalClient, LocalTransport } from './local-clients.js';
 import type { EngineLogger } from './logger.js';
 import { SharedChart } from './shared-chart.js';
 import { type CountedVerdict, UpgradeDecisions } from './upgrade-decision.js';
+import type { EngineWatcher } from './watcher.js';
 
 export interface ListenerOptions {
   readonly address: Extract<ListenAddress, { kind: 'tcp' | 'unix' }>;
   readonly authority: AuthorityConfig;
   readonly tls: TlsIdentity | undefined;
-import { UpgradeLog } from './upgrade-log.js';
-import type { EngineWatcher } from './watcher.js';
   readonly maxConnections: number;
   readonly maxMessageBytes: number;
   readonly closeOnTokenExpiry: boolean;
@@ -36,12 +35,12 @@ export interface ListenerDeps {
   readonly timing: Timing;
   readonly log: EngineLogger;
   readonly audit: AuditRing;
+  readonly watcher?: EngineWatcher | undefined;
   /** Makes the client of a connection and opens its app-server connection. */
   readonly accept: (
     client: ClientContext,
     transport: LocalTransport,
     hooks: { readonly onInitialized: () => void },
-  readonly watcher?: EngineWatcher | undefined;
   ) => LocalClient;
   readonly remoteControlStatus: () => string;
 }
@@ -123,15 +122,6 @@ export class ListenerService {
         maxMessageBytes: options.maxMessageBytes,
         maxHandshakes: MAX_HANDSHAKES,
         upgradeTimeout: timing.upgradeTimeout,
-    this.#connectionHost = {
-      chart: this.#chart,
-      now: env.now,
-      onUnsent: (one) => this.#watchUnsent(one),
-      onClosed: (one, reason) => this.#onClosed(one, reason),
-      onBinary: (one, bytes) => {
-        if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
-      },
-    };
       },
       {
         decide: (facts) => {
@@ -252,7 +242,21 @@ export class ListenerService {
     const origin = options.address.kind === 'unix' ? 'unix' : 'listener';
     const id = `${origin}-${++connections}`;
     const degraded = authority.outcome === 'degraded';
-    const connection = new ListenerConnection(id, origin, accepted, this.#connectionHost);
+    const connection = new ListenerConnection(id, origin, accepted, {
+      chart: this.#chart,
+      watcher: this.#deps.watcher,
+      now: env.now,
+      onUnsent: (one) => this.#watchUnsent(one),
+      onClosed: (one, reason) => {
+        this.#connections.delete(one);
+        this.#unsent.delete(one);
+        const { bytesIn, bytesOut } = one.status;
+        log.info({ connection: id, reason, bytesIn, bytesOut }, 'connection closed');
+      },
+      onBinary: (one, bytes) => {
+        if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
+      },
+    });
     this.#connections.add(connection);
     this.#note(id, authority, peer, null);
     const { mode, outcome, reason } = authority;
