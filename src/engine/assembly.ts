@@ -8,6 +8,7 @@ import type { Home } from '../adapters/home.js';
 import { serverName } from '../adapters/installation.js';
 import type { ParsedTarget } from '../adapters/target.js';
 import type { AppServer } from '../protocol/app-server.js';
+import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { AccountPort } from './account-port.js';
 import type { AuditRing } from './audit.js';
@@ -146,7 +147,14 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
       http,
       account,
       token: () => actor.getSnapshot().context.token,
-      onClaimed: () => pairing().send({ type: 'CLAIMED' }),
+      onClaimed: (code) => {
+        // An older code may be asked about while another one is shown.
+        const shown = made?.getSnapshot().context.code;
+        const claimed = new Secret(code);
+        if (claimed.equals(shown?.pairingCode) || claimed.equals(shown?.manualPairingCode)) {
+          made?.send({ type: 'CLAIMED' });
+        }
+      },
     }),
     savePreference: async (preference) => {
       const { context } = actor.getSnapshot();
