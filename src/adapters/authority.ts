@@ -97,6 +97,7 @@ function examineQuery(query: string | undefined, expected: Buffer): Examination 
 /** Form-urlencoded values of `token`. */
 function queryTokens(query: string): string[] {
   if (query.includes('%') || query.includes('+')) return new URLSearchParams(query).getAll('token');
+  if (query.startsWith('token=') && !query.includes('&')) return [query.slice('token='.length)];
   const found: string[] = [];
   for (const part of query.split('&')) {
     if (part.startsWith('token=')) found.push(part.slice('token='.length));

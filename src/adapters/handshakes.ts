@@ -47,7 +47,10 @@ export class Handshakes {
 
   /** A new connection; its end is noticed here. */
   enter(socket: Socket): void {
-    socket.once('close', () => this.leave(socket));
+    const { leave } = this;
+    socket.on('close', function left(this: Socket) {
+      leave(this);
+    });
     if (this.#active.size < this.#limits.maxHandshakes) {
       this.#admit(socket);
       return;
@@ -62,7 +65,7 @@ export class Handshakes {
   }
 
   /** It is a WebSocket now, or gone. */
-  leave(socket: Socket): void {
+  readonly leave = (socket: Socket): void => {
     this.#lingering.delete(socket);
     if (this.#waiting.delete(socket) || !this.#active.delete(socket)) return;
     const next = this.#waiting.keys().next();
@@ -70,7 +73,7 @@ export class Handshakes {
     this.#waiting.delete(next.value);
     this.#admit(next.value);
     next.value.resume();
-  }
+  };
 
   /** It has been answered: what it still sends is thrown away until it closes, for `limit` ms at most. */
   linger(socket: Socket, limit: number): void {

@@ -40,8 +40,8 @@ export interface AcceptedConnection {
   /** The stream below, for what it says of bytes and drains. */
   readonly stream: Socket;
   readonly authority: ConnectionAuthority;
-  /** `ADDRESS:PORT`, or `unix`. */
-  readonly peer: string;
+  /** `ADDRESS:PORT`, or `unix`. Asks the system, so only when it is needed. */
+  peer(): string;
 }
 
 export interface Health {
@@ -72,6 +72,21 @@ const MAX_WAIT = 1_000;
 const LINGER = 1_000;
 const NOT_EXAMINED: Examination = { credential: NOTHING_PRESENTED, expiresAt: null };
 
+/** What is known of a connection on its way. On the stream itself: a WeakMap of as many costs each collection. */
+interface Place {
+  /** The TCP connection below the stream that HTTP is spoken on; under TLS these are two things. */
+  readonly raw: Socket;
+  answered: boolean;
+}
+const PLACE = Symbol('place');
+type Placed = Socket & { [PLACE]?: Place };
+
+function placeOf(stream: Placed): Place {
+  const place = stream[PLACE];
+  if (place === undefined) throw new Error('a stream of another listener');
+  return place;
+}
+
 /**
  * The local listener: takes connections, reads each first request strictly, and turns the right ones into
  * WebSockets. One request a connection: nothing behind an answer is ever read. WSA-8, WSA-13, WSA-16
@@ -85,9 +100,6 @@ export class LocalListener {
   readonly #http: http.Server;
   readonly #wss: WebSocketServer;
   readonly #handshakes: Handshakes;
-  /** The TCP connection below each stream that HTTP is spoken on (under TLS these are two things). */
-  readonly #raw = new WeakMap<object, Socket>();
-  readonly #answered = new WeakSet<object>();
   readonly #open = new Set<WebSocket>();
   #admission: Admission = 'notReady';
   #address: { readonly url: string; readonly unixPath: string | undefined } | undefined;
@@ -133,12 +145,12 @@ export class LocalListener {
         onRefused: (socket) => this.#refuse(socket, 'upgrade', 'tooManyHandshakes'),
         onTooSlow: (socket) => {
           // One that does not take its answer has had its say already.
-          if (this.#answered.has(socket)) socket.destroy();
+          if (placeOf(socket).answered) socket.destroy();
           else this.#refuse(socket, 'tooSlow', this.#admission);
         },
       },
     );
-    this.#front = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+    this.#front = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       socket.on('error', ignore);
       this.#handshakes.enter(socket);
     });
@@ -209,26 +221,27 @@ export class LocalListener {
   // --- a connection on its way to a WebSocket
 
   #admit(socket: Socket): void {
+    const place: Place = { raw: socket, answered: false };
+    (socket as Placed)[PLACE] = place;
     if (this.#secureContext === undefined) {
-      this.#raw.set(socket, socket);
       this.#http.emit('connection', socket);
       return;
     }
     const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#secureContext });
-    this.#raw.set(secure, socket);
+    (secure as Placed)[PLACE] = place;
     secure.on('error', ignore);
     secure.once('error', () => {
-      if (!this.#answered.has(secure)) this.#reject(secure, 'malformed', 'the TLS handshake failed');
+      if (!place.answered) this.#reject(secure, 'malformed', 'the TLS handshake failed');
       socket.destroy();
     });
     secure.once('secure', () => this.#http.emit('connection', secure));
   }
 
   /** Only the first request of a connection counts. True when this is not the first. */
-  #isSecond(stream: object): boolean {
-    if (this.#answered.has(stream)) return true;
-    this.#answered.add(stream);
-    this.#answered.add(this.#rawOf(stream));
+  #isSecond(stream: Placed): boolean {
+    const place = placeOf(stream);
+    if (place.answered) return true;
+    place.answered = true;
     return false;
   }
 
@@ -287,16 +300,18 @@ export class LocalListener {
     { expiresAt }: Examination,
   ): void {
     // None is spoken here; left in, a malformed list would be refused after the decision.
-    delete request.headers['sec-websocket-protocol'];
+    if (request.headers['sec-websocket-protocol'] !== undefined) {
+      delete request.headers['sec-websocket-protocol'];
+    }
     this.#wss.handleUpgrade(request, stream, head, (ws) => {
-      this.#handshakes.leave(this.#rawOf(stream));
+      this.#handshakes.leave(placeOf(stream).raw);
       this.#open.add(ws);
       ws.once('close', () => this.#open.delete(ws));
       const { mode, outcome, reason } = verdict;
       this.#host.onAccepted({
         ws,
         stream,
-        peer: peerOf(stream),
+        peer: () => peerOf(stream),
         authority: { mode, outcome, reason, expiresAt },
       });
     });
@@ -325,14 +340,15 @@ export class LocalListener {
       credential: NOTHING_PRESENTED,
     });
     this.#host.onRejected(verdict, peerOf(socket), null);
-    this.#answered.add(socket);
+    const place = (socket as Placed)[PLACE];
+    if (place !== undefined) place.answered = true;
     // Under TLS there is nothing to say in clear text.
     if (this.secure) socket.destroy();
     else this.#end(socket, answerTo(verdict, undefined));
   }
 
   #reject(stream: Socket, kind: RequestKind, detail: string): Verdict {
-    this.#answered.add(stream);
+    placeOf(stream).answered = true;
     const verdict = this.#host.decide({
       ...this.#facts,
       hasOrigin: false,
@@ -346,7 +362,8 @@ export class LocalListener {
 
   #decide(read: UpgradeRequest, request: RequestKind, { credential }: Examination): Verdict {
     return this.#host.decide({
-      ...this.#facts,
+      mode: this.#authority.mode,
+      enforced: this.#authority.enforced,
       hasOrigin: read.hasOrigin,
       request,
       admission: this.#room,
@@ -363,12 +380,6 @@ export class LocalListener {
     return this.#open.size >= this.#limits.maxConnections ? 'tooManyConnections' : 'open';
   }
 
-  #rawOf(stream: object): Socket {
-    const raw = this.#raw.get(stream);
-    if (raw === undefined) throw new Error('a stream of another listener');
-    return raw;
-  }
-
   // --- answers
 
   /** Writes an answer and ends the connection; what else comes on it is thrown away. */
@@ -378,7 +389,7 @@ export class LocalListener {
   }
 
   #linger(stream: Socket): void {
-    const raw = this.#raw.get(stream) ?? stream;
+    const raw = (stream as Placed)[PLACE]?.raw ?? stream;
     stream.once('end', () => raw.destroySoon());
     stream.resume();
     this.#handshakes.linger(raw, LINGER);

@@ -52,17 +52,28 @@ export function examineSignedToken(token: string, rules: SignedTokenRules, now: 
   const claims = readClaims(token.slice(first + 1, second));
   if (claims === undefined) return INVALID;
   const seconds = now / 1000;
-  return {
-    facts: {
-      presented: 'one',
-      matches: true,
-      expired: seconds >= claims.exp + rules.skew,
-      notYetValid: claims.nbf !== undefined && seconds < claims.nbf - rules.skew,
-      issuerMatches: rules.issuer === undefined || claims.iss === rules.issuer,
-      audienceMatches: rules.audience === undefined || claims.aud.includes(rules.audience),
-    },
-    expiresAt: claims.exp,
-  };
+  const facts = shared({
+    presented: 'one',
+    matches: true,
+    expired: seconds >= claims.exp + rules.skew,
+    notYetValid: claims.nbf !== undefined && seconds < claims.nbf - rules.skew,
+    issuerMatches: rules.issuer === undefined || claims.iss === rules.issuer,
+    audienceMatches: rules.audience === undefined || claims.aud.includes(rules.audience),
+  });
+  return { facts, expiresAt: claims.exp };
+}
+
+const findings: CredentialFacts[] = [];
+
+/** Equal findings are one object, so that a decision about them is found by it. */
+function shared(facts: CredentialFacts): CredentialFacts {
+  const at =
+    (facts.expired ? 1 : 0) |
+    (facts.notYetValid ? 2 : 0) |
+    (facts.issuerMatches ? 4 : 0) |
+    (facts.audienceMatches ? 8 : 0);
+  findings[at] ??= facts;
+  return findings[at];
 }
 
 /** Strictly base64url: no padding, no other alphabet, no second spelling of the same bytes. */

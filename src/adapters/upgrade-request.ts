@@ -76,7 +76,7 @@ export function readUpgradeRequest(request: IncomingMessage): UpgradeRequest {
         hosts += 1;
         break;
       case 'connection':
-        saysUpgrade ||= UPGRADE_TOKEN.test(value);
+        saysUpgrade ||= value === 'Upgrade' || UPGRADE_TOKEN.test(value);
         break;
       case 'upgrade':
         upgrades += 1;
@@ -105,7 +105,8 @@ export function readUpgradeRequest(request: IncomingMessage): UpgradeRequest {
     if (hosts !== 1) return FAULTS.host;
     if (hasBody) return FAULTS.body;
     if (!saysUpgrade) return FAULTS.connection;
-    if (upgrades !== 1 || upgrade.toLowerCase() !== 'websocket') return FAULTS.upgrade;
+    if (upgrades !== 1 || (upgrade !== 'websocket' && upgrade.toLowerCase() !== 'websocket'))
+      return FAULTS.upgrade;
     if (versions !== 1 || version !== '13') return FAULTS.wsVersion;
     return keys !== 1 || !KEY.test(key) ? FAULTS.key : undefined;
   };

@@ -21,6 +21,7 @@ const REDACT = [
 /** The log on stderr: pino, with a last look at each line for anything that is shaped like a token. */
 export function createLogger(options: LoggerOptions): Logger {
   const pretty = options.format === 'pretty' ? prettyLine() : undefined;
+  const lines = new TogetherWriter();
   return pino(
     {
       level: options.level,
@@ -32,10 +33,35 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       write: (line: string) => {
         const safe = maskNamed(line);
-        process.stderr.write(pretty === undefined ? safe : pretty(safe));
+        lines.write(pretty === undefined ? safe : pretty(safe));
       },
     },
   );
+}
+
+/** Writes the lines of one turn of the event loop together: each write to stderr waits for the system. */
+class TogetherWriter {
+  #held = '';
+  #asked = false;
+
+  constructor() {
+    // What a last moment has to say must not be lost with it.
+    process.on('exit', () => this.#flush());
+  }
+
+  write(line: string): void {
+    this.#held += line;
+    if (this.#asked) return;
+    this.#asked = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#asked = false;
+    const held = this.#held;
+    this.#held = '';
+    if (held !== '') process.stderr.write(held);
+  }
 }
 
 const COLOURS: Readonly<Record<string, number>> = {

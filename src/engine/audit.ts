@@ -14,6 +14,13 @@ export interface AuditRecord {
   readonly detail: string | null;
 }
 
+export interface AuditSource {
+  /** Oldest first. */
+  read(): readonly AuditRecord[];
+}
+
+const byTime = (a: AuditRecord, b: AuditRecord): number => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0);
+
 const DEFAULT_CAPACITY = 1_000;
 
 /** The last decisions, oldest first; past the capacity the oldest goes. */
@@ -22,6 +29,7 @@ export class AuditRing {
   readonly #capacity: number;
   #start = 0;
   #listeners = new Set<(record: AuditRecord) => void>();
+  readonly #sources = new Set<AuditSource>();
 
   constructor(capacity = DEFAULT_CAPACITY) {
     this.#capacity = capacity;
@@ -48,8 +56,15 @@ export class AuditRing {
 
   /** The newest `limit` records, oldest first. */
   read(limit = this.#capacity): readonly AuditRecord[] {
-    const all = [...this.#records.slice(this.#start), ...this.#records.slice(0, this.#start)];
+    const own = [...this.#records.slice(this.#start), ...this.#records.slice(0, this.#start)];
+    const others = [...this.#sources].flatMap((source) => source.read());
+    const all = others.length === 0 ? own : [...own, ...others].sort(byTime);
     return limit >= all.length ? all : all.slice(all.length - limit);
+  }
+
+  /** Records that are kept elsewhere, so that many of them do not drive out the few that are kept here. */
+  addSource(source: AuditSource): void {
+    this.#sources.add(source);
   }
 
   onRecord(listener: (record: AuditRecord) => void): () => void {

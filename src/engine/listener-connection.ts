@@ -106,7 +106,7 @@ export class ListenerConnection implements LocalTransport {
   }
 
   get status(): ListenerConnectionStatus {
-    const { stream, authority, peer } = this.#accepted;
+    const { stream, authority } = this.#accepted;
     return {
       id: this.id,
       origin: this.origin,
@@ -117,7 +117,7 @@ export class ListenerConnection implements LocalTransport {
       since: this.since,
       bytesIn: stream.bytesRead,
       bytesOut: stream.bytesWritten,
-      peer,
+      peer: this.#accepted.peer(),
       client: this.#client?.session.clientName ?? null,
       expiresAt: authority.expiresAt,
     };

@@ -10,14 +10,20 @@ import {
 import { RateLimit } from '../adapters/rate-limit.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import type { AuthorityMode, Verdict } from '../protocol/authority.js';
+import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { AuditRing } from './audit.js';
-import { ListenerConnection, type ListenerConnectionStatus } from './listener-connection.js';
+import {
+  type ConnectionHost,
+  ListenerConnection,
+  type ListenerConnectionStatus,
+} from './listener-connection.js';
 import type { LocalClient, LocalTransport } from './local-clients.js';
 import type { EngineLogger } from './logger.js';
 import { SharedChart } from './shared-chart.js';
 import { type CountedVerdict, UpgradeDecisions } from './upgrade-decision.js';
+import { UpgradeLog } from './upgrade-log.js';
 import type { EngineWatcher } from './watcher.js';
 
 export interface ListenerOptions {
@@ -96,10 +102,11 @@ export class ListenerService {
   readonly #listener: LocalListener;
   readonly #connections = new Set<ListenerConnection>();
   readonly #unsent = new Set<ListenerConnection>();
-  readonly #lastRejections: Rejection[] = [];
+  readonly #upgrades = new UpgradeLog();
   readonly #rejectionLog: RateLimit;
   readonly #binaryLog: RateLimit;
   readonly #queryToken: Secret | undefined;
+  readonly #connectionHost: ConnectionHost;
   #unsentWatch: NodeJS.Timeout | undefined;
   #state: 'starting' | 'ready' | 'stopping' = 'starting';
 
@@ -108,6 +115,7 @@ export class ListenerService {
     const { options, log, timing, env } = deps;
     this.#chart = new SharedChart(listenerConnectionMachine, { timing });
     const authority = createAuthority(options.authority);
+    deps.audit.addSource(this.#upgrades);
     this.#queryToken = authority.queryToken;
     this.#rejectionLog = new RateLimit(REJECTIONS_LOGGED, SECOND, (count) =>
       log.warn({ outcome: 'rejected', count }, `${count} more connections rejected`),
@@ -115,6 +123,15 @@ export class ListenerService {
     this.#binaryLog = new RateLimit(REJECTIONS_LOGGED, SECOND, (count) =>
       log.warn({ count }, `${count} more binary messages skipped`),
     );
+    this.#connectionHost = {
+      chart: this.#chart,
+      now: env.now,
+      onUnsent: (one) => this.#watchUnsent(one),
+      onClosed: (one, reason) => this.#onClosed(one, reason),
+      onBinary: (one, bytes) => {
+        if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
+      },
+    };
     this.#listener = new LocalListener(
       authority,
       {
@@ -182,7 +199,9 @@ export class ListenerService {
       maxConnections: options.maxConnections,
       connections: [...this.#connections].map((connection) => connection.status),
       decisions: this.#decisions.counts,
-      lastRejections: this.#lastRejections,
+      lastRejections: this.#upgrades
+        .lastRejections(LAST_REJECTIONS)
+        .map(({ time, reason, subject, detail }) => ({ time, reason, peer: subject, detail })),
     };
   }
 
@@ -237,55 +256,40 @@ export class ListenerService {
   }
 
   #onAccepted(accepted: AcceptedConnection): void {
-    const { authority, peer } = accepted;
-    const { env, log, options } = this.#deps;
+    const { authority } = accepted;
+    const { log, options } = this.#deps;
     const origin = options.address.kind === 'unix' ? 'unix' : 'listener';
     const id = `${origin}-${++connections}`;
     const degraded = authority.outcome === 'degraded';
-    const connection = new ListenerConnection(id, origin, accepted, {
-      chart: this.#chart,
-      watcher: this.#deps.watcher,
-      now: env.now,
-      onUnsent: (one) => this.#watchUnsent(one),
-      onClosed: (one, reason) => {
-        this.#connections.delete(one);
-        this.#unsent.delete(one);
-        const { bytesIn, bytesOut } = one.status;
-        log.info({ connection: id, reason, bytesIn, bytesOut }, 'connection closed');
-      },
-      onBinary: (one, bytes) => {
-        if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
-      },
-    });
+    const connection = new ListenerConnection(id, origin, accepted, this.#connectionHost);
     this.#connections.add(connection);
-    this.#note(id, authority, peer, null);
-    const { mode, outcome, reason } = authority;
-    log[degraded ? 'warn' : 'info']({ connection: id, mode, outcome, reason, peer }, `connection ${outcome}`);
+    this.#upgrades.add(connection.since, authority, id, null);
+    const level = degraded ? 'warn' : 'info';
+    if (log.isLevelEnabled?.(level) !== false) {
+      const { mode, outcome, reason } = authority;
+      log[level]({ connection: id, mode, outcome, reason, peer: accepted.peer() }, `connection ${outcome}`);
+    }
     const client = this.#deps.accept({ origin, connectionId: id, degraded }, connection, {
       onInitialized: () => connection.initialized(),
     });
     connection.serve(client, options.closeOnTokenExpiry ? authority.expiresAt : null);
   }
 
+  #onClosed(connection: ListenerConnection, reason: Reason): void {
+    const { log } = this.#deps;
+    this.#connections.delete(connection);
+    this.#unsent.delete(connection);
+    if (log.isLevelEnabled?.('debug') === false) return;
+    const { id, bytesIn, bytesOut } = connection.status;
+    log.debug({ connection: id, reason, bytesIn, bytesOut }, 'connection closed');
+  }
+
   #onRejected(verdict: Verdict, peer: string, detail: string | null): void {
     const { mode, outcome, reason } = verdict;
-    this.#note('listener', verdict, peer, detail);
-    this.#lastRejections.push({ time: new Date(this.#deps.env.now()).toISOString(), reason, peer, detail });
-    if (this.#lastRejections.length > LAST_REJECTIONS) this.#lastRejections.shift();
+    this.#upgrades.add(this.#deps.env.now(), verdict, peer, detail);
     if (!this.#rejectionLog.take()) return;
     const fields = { mode, outcome, reason, peer, ...(detail === null ? {} : { detail }) };
     this.#deps.log.warn(fields, `connection ${outcome}`);
-  }
-
-  #note(subject: string, { mode, outcome, reason }: Verdict, peer: string, detail: string | null): void {
-    this.#deps.audit.add({
-      time: new Date(this.#deps.env.now()).toISOString(),
-      subject,
-      decision: outcome,
-      mode,
-      reason,
-      detail: detail === null ? `from ${peer}` : `from ${peer}: ${detail}`,
-    });
   }
 
   /** One timer looks after all connections with unsent data. */

@@ -26,13 +26,17 @@ export const CLOSE_GOING_AWAY = 1012;
 export const CLOSE_OVERLOADED = 1013;
 export const CLOSE_APP_SERVER = 1011;
 
+/** For app servers that need no signal: making one for each client costs more than they do. */
+const NEVER = new AbortController().signal;
+
 /** One local client: its transport, its session, its own app-server connection. */
 export class LocalClient {
   readonly session: ClientSession;
   readonly since = Date.now();
   readonly #transport: LocalTransport;
   readonly #deps: LocalClientDeps;
-  readonly #abort = new AbortController();
+  /** While its app-server connection is being opened. */
+  #opening: AbortController | undefined;
   #closed = false;
 
   constructor(client: ClientContext, transport: LocalTransport, deps: LocalClientDeps) {
@@ -61,8 +65,10 @@ export class LocalClient {
   }
 
   async open(): Promise<void> {
+    if (this.#deps.appServer.immediate !== true) this.#opening = new AbortController();
     try {
-      await this.session.open(this.#abort.signal);
+      await this.session.open(this.#opening?.signal ?? NEVER);
+      this.#opening = undefined;
     } catch (error) {
       this.close(CLOSE_APP_SERVER, error instanceof Error ? error.message : 'no app server');
     }
@@ -83,7 +89,7 @@ export class LocalClient {
   ended(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#abort.abort();
+    this.#opening?.abort();
     this.session.close();
     this.#deps.onClosed(this);
   }

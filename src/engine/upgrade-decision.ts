@@ -1,6 +1,9 @@
 import { initialTransition } from 'xstate';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
-import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
+import type { CredentialFacts, UpgradeFacts, Verdict } from '../protocol/authority.js';
+
+/** More findings than any mode has; whoever makes new ones each time goes the longer way. */
+const MAX_SHORT = 64;
 
 /** A verdict and how often it was reached. */
 export interface CountedVerdict extends Verdict {
@@ -8,21 +11,32 @@ export interface CountedVerdict extends Verdict {
 }
 
 /**
- * Asks the chart about upgrades. Its answer depends on a few small facts only, so each combination is decided
+ * Asks the chart about upgrades of one listener, whose mode never changes. Its answer depends on a few small facts only, so each combination is decided
  * once (some 50 µs) and then looked up; a few dozen entries at most.
  */
 export class UpgradeDecisions {
   readonly #known = new Map<string, CountedVerdict>();
+  /** The same for a valid upgrade that there is room for; comparators share their few findings. */
+  readonly #byCredential = new Map<CredentialFacts, CountedVerdict>();
   readonly #verdicts = new Map<string, CountedVerdict>();
 
   decide(facts: UpgradeFacts): Verdict {
+    const verdict = this.#find(facts);
+    verdict.count += 1;
+    return verdict;
+  }
+
+  #find(facts: UpgradeFacts): CountedVerdict {
+    const plain = !facts.hasOrigin && facts.request === 'upgrade' && facts.admission === 'open';
+    const short = plain ? this.#byCredential.get(facts.credential) : undefined;
+    if (short !== undefined) return short;
     const key = keyOf(facts);
     let verdict = this.#known.get(key);
     if (verdict === undefined) {
       verdict = this.#counted(askChart(facts));
       this.#known.set(key, verdict);
     }
-    verdict.count += 1;
+    if (plain && this.#byCredential.size < MAX_SHORT) this.#byCredential.set(facts.credential, verdict);
     return verdict;
   }
 

@@ -1,0 +1,195 @@
+/** The local listener beside bare `ws` servers: upgrades, relayed messages, and what idle connections hold. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sleep } from '../clock.mjs';
+import { Load, MODES, startBare, startEngine, startReference } from '../listener/parts.mjs';
+import { cpuMs, rssMiB } from '../process-tree.mjs';
+import { atLeast, atMost, line, median } from '../report.mjs';
+
+export const name = 'listener';
+
+const WIDTH = 32;
+const ACCEPTED_GOALS = { queryToken: 0.8, capability: 0.8, signedBearer: 0.6 };
+
+export async function run({ programs, repetitions }) {
+  const dir = mkdtempSync(join(tmpdir(), 'rc-bench-'));
+  const load = new Load(dir);
+  const at = { dir, load, repetitions, withReference: programs.includes('reference') };
+  try {
+    return [...(await upgrades(at)), ...(await relay(at)), ...(await idle(at))];
+  } finally {
+    await load.stop();
+    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** Per second, and processor time of the server for each, ms. */
+async function measureUpgrades(load, server, wish, ms) {
+  const before = cpuMs(server.part.pid);
+  const { perSecond, done, wrong } = await load.do('upgrades', { width: WIDTH, ms, ...wish });
+  if (wrong > done / 100) throw new Error(`${wrong} of ${done + wrong} upgrades went wrong`);
+  return { perSecond, cpu: (cpuMs(server.part.pid) - before) / done };
+}
+
+async function upgrades({ dir, load, repetitions, withReference }) {
+  const bare = await startBare(dir, 'echo');
+  const reference = withReference ? await startReference(dir) : undefined;
+  const found = { bare: [], reference: [] };
+  const lines = [];
+  const ms = repetitions(2_500, 1_000);
+  const servers = {};
+  for (const mode of Object.keys(MODES)) servers[mode] = await startEngine(dir, mode);
+  const good = ({ url, headers }) => ({ url, headers, status: 101 });
+  const bad = (mode, server) => ({ ...MODES[mode].bad(server.bareUrl), status: 401 });
+  // Warm up: what runs for the first time is slower everywhere.
+  await measureUpgrades(load, bare, good(bare), 1_000);
+  for (const [mode, server] of Object.entries(servers)) {
+    await measureUpgrades(load, server, good(server), 1_000);
+    await measureUpgrades(load, server, bad(mode, server), 500);
+    found[mode] = { accepted: [], rejected: [] };
+  }
+  // In turns, so that whatever else the machine does meets them all.
+  for (let round = 0; round < repetitions(5, 2); round += 1) {
+    found.bare.push(await measureUpgrades(load, bare, good(bare), ms));
+    for (const [mode, server] of Object.entries(servers)) {
+      found[mode].accepted.push(await measureUpgrades(load, server, good(server), ms));
+      found[mode].rejected.push(await measureUpgrades(load, server, bad(mode, server), ms));
+    }
+    if (reference !== undefined) {
+      found.reference.push(await measureUpgrades(load, reference, good(reference), ms));
+    }
+  }
+  const rates = (all) => all.map(({ perSecond }) => perSecond);
+  const cpus = (all) => all.map(({ cpu }) => cpu * 1_000);
+  const baseline = { name: 'bare ws', values: rates(found.bare) };
+  for (const mode of Object.keys(MODES)) {
+    lines.push(
+      line({
+        row: name,
+        what: `accepted upgrades, ${mode}`,
+        unit: '/s',
+        values: rates(found[mode].accepted),
+        baseline,
+        goal: atLeast(ACCEPTED_GOALS[mode]),
+      }),
+      line({
+        row: name,
+        what: `rejected upgrades, ${mode}`,
+        unit: '/s',
+        values: rates(found[mode].rejected),
+        baseline: { ...baseline, name: 'bare ws, accepted' },
+        goal: atLeast(1),
+      }),
+      line({
+        row: name,
+        what: `server CPU for an accepted upgrade, ${mode}`,
+        unit: 'µs',
+        values: cpus(found[mode].accepted),
+        baseline: { name: 'bare ws', values: cpus(found.bare) },
+        goal: atMost(1.3),
+      }),
+    );
+  }
+  if (reference !== undefined) {
+    lines.push(
+      line({
+        row: name,
+        what: 'accepted upgrades, capability',
+        unit: '/s',
+        values: rates(found.capability.accepted),
+        baseline: { name: 'reference', values: rates(found.reference) },
+      }),
+    );
+  }
+  await Promise.all([bare, reference, ...Object.values(servers)].map((one) => one?.part.stop()));
+  return lines;
+}
+
+async function relay({ dir, load, repetitions }) {
+  const echo = await startBare(dir, 'app');
+  const pipe = await startBare(dir, 'pipe', echo.url);
+  const engine = await startEngine(dir, 'queryToken', { appServer: echo.url });
+  const found = { direct: [], pipe: [], engine: [] };
+  const ways = { direct: echo, pipe, engine };
+  const ms = repetitions(3_000, 1_000);
+  for (let round = 0; round < repetitions(5, 2) + 1; round += 1) {
+    for (const [way, { url, headers }] of Object.entries(ways)) {
+      const many = await load.do('relay', { url, headers, ms, clients: 8, window: 16, bytes: 200 });
+      const single = await load.do('relay', { url, headers, ms: ms / 2, clients: 1, window: 1, bytes: 200 });
+      // The first round warms up.
+      if (round > 0) found[way].push({ perSecond: many.perSecond, p99: single.p99, p50: single.p50 });
+    }
+  }
+  await Promise.all(Object.values(ways).map((one) => one.part.stop()));
+  const pick = (way, what) => found[way].map((one) => one[what]);
+  const against = (what, unit, key, baseName, base, goal) =>
+    line({
+      row: name,
+      what,
+      unit,
+      values: pick('engine', key),
+      baseline: { name: baseName, values: pick(base, key) },
+      goal,
+    });
+  return [
+    against('messages there and back', '/s', 'perSecond', 'bare ws pipe', 'pipe', atLeast(0.7)),
+    against('messages there and back', '/s', 'perSecond', 'direct', 'direct'),
+    against('one message there and back, p50', 'ms', 'p50', 'bare ws pipe', 'pipe'),
+    against('one message there and back, p99', 'ms', 'p99', 'bare ws pipe', 'pipe'),
+    against('one message there and back, p99', 'ms', 'p99', 'direct', 'direct'),
+  ];
+}
+
+const IDLE = 1_000;
+const SETTLE = 3_000;
+
+async function idle({ dir, repetitions, withReference }) {
+  const starts = {
+    engine: () => startEngine(dir, 'queryToken'),
+    bare: () => startBare(dir, 'echo'),
+    ...(withReference ? { reference: () => startReference(dir) } : {}),
+  };
+  const found = Object.fromEntries(Object.keys(starts).map((who) => [who, { each: [], kept: [] }]));
+  for (let round = 0; round < repetitions(3, 1); round += 1) {
+    for (const [who, start] of Object.entries(starts)) {
+      const server = await start();
+      const load = new Load(dir);
+      const { url, headers } = server;
+      // The second thousand: what a process takes once is not counted for each connection.
+      await load.do('hold', { url, headers, count: IDLE });
+      await sleep(SETTLE);
+      const first = rssMiB(server.part.pid);
+      await load.do('hold', { url, headers, count: IDLE });
+      await sleep(SETTLE);
+      const second = rssMiB(server.part.pid);
+      await load.do('release', {});
+      await sleep(SETTLE);
+      found[who].each.push(((second - first) * 1024) / IDLE);
+      found[who].kept.push(rssMiB(server.part.pid) - second);
+      await load.stop();
+      await server.part.stop();
+    }
+  }
+  const above = found.engine.each.map((each, i) => each - found.bare.each[i]);
+  const kept = (who) => `${median(found[who].kept).toFixed(1)} MiB (${who})`;
+  return [
+    line({
+      row: name,
+      what: 'RSS of an idle connection above bare ws',
+      unit: 'KiB',
+      values: above,
+      goal: { ...atMost(25), absolute: true, unit: 'KiB' },
+      note: `change of RSS 3 s after ${2 * IDLE} closed: ${Object.keys(found).map(kept).join(', ')}`,
+    }),
+    line({
+      row: name,
+      what: 'RSS of an idle connection',
+      unit: 'KiB',
+      values: found.engine.each,
+      baseline: withReference
+        ? { name: 'reference', values: found.reference.each }
+        : { name: 'bare ws', values: found.bare.each },
+    }),
+  ];
+}
