@@ -1,9 +1,13 @@
-/** Controllers of the engine under test, as `rc-engine call` is one. */
+/** Who talks to the engine under test: controllers, as `rc-engine call` is one, and local clients. */
+import { join } from 'node:path';
 import { Controller } from '../../src/adapters/controller.js';
 import { type ClaimedController, claim } from '../../src/adapters/controller-claim.js';
-import type { Backend } from '../../src/backend/index.js';
+import type { Backend, FaultInput } from '../../src/backend/index.js';
 import type { Engine } from '../../src/engine/engine.js';
 import { Secret } from '../../src/protocol/secret.js';
+import { LineClient } from '../support/control.js';
+import type { Json } from '../support/lab.js';
+import type { Rig } from './rig.js';
 
 export async function pairController(engine: Engine, backend: Backend): Promise<ClaimedController> {
   const { pairingCode } = await engine.pair();
@@ -26,3 +30,22 @@ export async function claimController(
   controller.notify('initialized');
   return controller;
 }
+
+export type Answer = Extract<FaultInput, { action: 'answer' }>['fault'];
+export const fault = (backend: Backend, answer: Answer) => backend.fault({ action: 'answer', fault: answer });
+
+/** Calls a method on a connection of its own; the whole answer. */
+export async function call(rig: Rig, method: string, params: object = {}): Promise<Json> {
+  const client = await LineClient.connect(join(rig.lab.home, 'control.sock'));
+  try {
+    await client.initialize('caller');
+    return await client.call(method, params);
+  } finally {
+    client.close();
+  }
+}
+
+export const resultOf = async (rig: Rig, method: string, params: object = {}) =>
+  (await call(rig, method, params)).result as Json;
+export const errorOf = async (rig: Rig, method: string, params: object = {}) =>
+  (await call(rig, method, params)).error as Json;

@@ -39,6 +39,11 @@ export class Tap {
     return this.#listening;
   }
 
+  /** Connections of the engine that are open. */
+  get open(): number {
+    return this.#sockets.size / 2;
+  }
+
   /** What the engine is told instead of `url`. */
   url(url: string): string {
     const through = new URL(url);
