@@ -30,7 +30,8 @@ export type LinkEvent =
 /** What the chart asks of the socket's actor. */
 export type SocketCommand = { readonly type: 'PING' } | { readonly type: 'CLOSE' };
 
-interface LinkContext extends LinkInput {
+/** Exported for the declarations of the charts that use this one. */
+export interface LinkContext extends LinkInput {
   readonly end: Omit<LinkOutput, 'proven'>;
   readonly proven: boolean;
 }
