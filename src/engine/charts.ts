@@ -1,3 +1,4 @@
+import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../machines/account.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
 import { linkMachine } from '../../machines/link.js';
@@ -8,8 +9,18 @@ import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
 import { chartHash } from '../visualize/hash.js';
 
+export type ChartName =
+  | 'remoteControl'
+  | 'link'
+  | 'virtualClient'
+  | 'pairing'
+  | 'websocketAuth'
+  | 'listenerConnection'
+  | 'account'
+  | 'authRecovery';
+
 /** Every chart by its name. */
-export const CHARTS = {
+export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   remoteControl: remoteControlMachine,
   link: linkMachine,
   virtualClient: virtualClientMachine,
@@ -18,7 +29,7 @@ export const CHARTS = {
   listenerConnection: listenerConnectionMachine,
   account: accountMachine,
   authRecovery: authRecoveryMachine,
-} as const;
+};
 
 let hashes: Readonly<Record<string, string>> | undefined;
 
