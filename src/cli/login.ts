@@ -1,4 +1,4 @@
-import type { AccountSummary } from '../engine/account-service.js';
+import type { AccountSummary } from '../engine/account-types.js';
 import { EngineError } from '../protocol/errors.js';
 import { isRecord } from '../protocol/jsonrpc.js';
 import { type AccountClient, type AccountFlags, connectAccount } from './account-client.js';

@@ -1,4 +1,4 @@
-import type { AccountSummary } from '../engine/account-service.js';
+import type { AccountSummary } from '../engine/account-types.js';
 import { EngineError } from '../protocol/errors.js';
 import { type AccountFlags, connectAccount } from './account-client.js';
 import { EXIT, means, paint, printJson, todo } from './output.js';

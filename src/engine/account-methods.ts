@@ -1,7 +1,8 @@
 import * as v from 'valibot';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Reason } from '../protocol/reasons.js';
-import { AccountRefusal, type AccountService, type AccountView, type Changed } from './account-service.js';
+import type { AccountService } from './account-service.js';
+import { AccountRefusal, type AccountView, type Changed } from './account-types.js';
 import type { ClientSession } from './client-session.js';
 import { type MethodTable, Reply, RpcFault } from './methods.js';
 

@@ -1,138 +1,35 @@
 import { randomUUID } from 'node:crypto';
-import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
-import { accountMachine } from '../../machines/account.js';
-import type { AccountAnswer, AccountEvent } from '../../machines/account.types.js';
-import { statePath } from '../../machines/status.js';
+import { waitFor } from 'xstate';
+import type { EndedLogin } from '../../machines/account.types.js';
 import type { Issuer } from '../adapters/account-issuer.js';
 import { type AuthChange, type AuthFile, createAuthFile } from '../adapters/auth-file.js';
 import type { Requester } from '../adapters/backend-request.js';
-import type { Dialer } from '../adapters/dialer.js';
-import type { IssuerAddress } from '../adapters/issuer-address.js';
-import type {
-  AuthMode,
-  LoginPolicy,
-  LoginStep,
-  Plan,
-  StoredAccount,
-  TokenRefreshReason,
-  Workspace,
-} from '../protocol/account.js';
+import type { StoredAccount } from '../protocol/account.js';
 import type { Account, AuthOutcome, Failure, RecoveryOutcome } from '../protocol/outcomes.js';
-import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
-import type { Env } from '../protocol/timing.js';
-import { Credentials, type ExternalWish, type GivenToken } from './account-credentials.js';
+import { type AccountActor, createAccountActor } from './account-chart.js';
+import { Credentials, type ExternalWish } from './account-credentials.js';
 import { type BrowserWish, Logins } from './account-login.js';
-import { askParent, PARENT_LIMIT } from './account-parent.js';
 import type { AccountPort } from './account-port.js';
-import { type Recovery, startRecovery } from './account-recovery.js';
+import type { Recovery } from './account-recovery.js';
+import { Renewal } from './account-renewal.js';
+import { AccountRequests } from './account-requests.js';
 import { TokenStore } from './account-tokens.js';
-import { lookUpWorkspace, WORKSPACE_LIMIT } from './account-workspace.js';
-import type { AuditRing } from './audit.js';
+import {
+  AccountRefusal,
+  type AccountServiceOptions,
+  type AccountSummary,
+  type AccountTiming,
+  type AccountView,
+  type Changed,
+  DEFAULT_ACCOUNT_TIMING,
+  type LoginShown,
+} from './account-types.js';
+import { deadOf, modeOf, summaryOf, updatedOf, viewOf } from './account-view.js';
+import { WORKSPACE_LIMIT } from './account-workspace.js';
 import type { ClientSession } from './client-session.js';
 import { Lock } from './lock.js';
-import type { EngineLogger } from './logger.js';
-import type { EngineWatcher } from './watcher.js';
 
-/** Delays of the account, ms. */
-export interface AccountTiming {
-  /** How long the parent app may take to answer. ACC-45 */
-  readonly parentLimit: number;
-  /** How long a browser may stay away. ACC-77 */
-  readonly loginTimeout: number;
-  /** How long to wait for another process that works on the account file. */
-  readonly lockTimeout: number;
-  /** Limit of one request to the issuer. */
-  readonly issuerTimeout: number;
-}
-
-const DEFAULT_TIMING: AccountTiming = {
-  parentLimit: PARENT_LIMIT,
-  loginTimeout: 600_000,
-  lockTimeout: 45_000,
-  issuerTimeout: 30_000,
-};
-
-export interface AccountServiceOptions {
-  /** auth.json */
-  readonly path: string;
-  readonly env: Env;
-  readonly log: EngineLogger;
-  readonly audit: AuditRing;
-  readonly dialer: Dialer;
-  readonly address: IssuerAddress;
-  readonly policy: LoginPolicy;
-  /** Workspaces are looked up at this backend; null: routing is off. ACC-60 */
-  readonly routing: { readonly baseUrl: string | null } | null;
-  readonly given: GivenToken | undefined;
-  readonly userAgent: string;
-  readonly loginPorts?: readonly number[] | undefined;
-  readonly timing?: Partial<AccountTiming> | undefined;
-  /** Told to every initialized client. */
-  readonly broadcast: (method: string, params: unknown) => void;
-  /** An actor failed in a way that nobody expected. */
-  readonly onFault: (error: unknown) => void;
-  readonly watcher?: EngineWatcher | undefined;
-}
-
-/** What clients are shown. */
-export interface AccountView {
-  readonly mode: AuthMode | null;
-  readonly stored: StoredAccount;
-  /** Null: nobody, an API key, or tokens that can never be renewed. ACC-17 */
-  readonly chatgpt: {
-    readonly email: string | null;
-    readonly plan: Plan;
-    readonly userId: string | null;
-    readonly accountId: string | null;
-  } | null;
-  readonly workspace: Workspace | null;
-  readonly workspaceFailure: Failure | null;
-}
-
-/** Who is signed in, in words that may be shown to everybody who may ask the engine. */
-export interface AccountSummary {
-  readonly mode: AuthMode | null;
-  readonly source: 'file' | 'environment' | 'parent' | null;
-  /** Path of the active state, as `chatgpt.ready`. */
-  readonly state: string;
-  /** A sign-in that waits for a person. */
-  readonly login: 'browser' | 'device' | null;
-  readonly email: string | null;
-  readonly plan: Plan | null;
-  readonly userId: string | null;
-  readonly accountId: string | null;
-  /** Why remote control cannot use it, or cannot for long. */
-  readonly problem: { readonly reason: Reason; readonly message: string } | null;
-}
-
-/** A request that was not carried out. */
-export class AccountRefusal extends Error {
-  readonly failure: Failure;
-  readonly refused: boolean;
-
-  constructor(failure: Failure, refused: boolean) {
-    super(failure.message);
-    this.name = 'AccountRefusal';
-    this.failure = failure;
-    this.refused = refused;
-  }
-}
-
-export interface LoginShown {
-  readonly loginId: string;
-  readonly url: string;
-  readonly userCode: string | null;
-}
-
-/** What became of a change, and what is done when its answer is on the wire. */
-export interface Changed<T> {
-  readonly result: T;
-  /** Call exactly once: until then no other change of the account begins. ACC-27 */
-  readonly after: () => void;
-}
-
-type AccountActor = ActorRefFrom<typeof accountMachine>;
 type Note = () => void;
 
 /**
@@ -147,12 +44,13 @@ export class AccountService implements AccountPort {
   readonly #tokens: TokenStore;
   readonly #logins: Logins;
   readonly #actor: AccountActor;
+  readonly #requests: AccountRequests;
+  readonly #renewal: Renewal;
   /** Changes of the account, one at a time, each until its notifications are sent. ACC-27 */
   readonly #changes = new Lock();
   /** Whoever spends a refresh token or writes the file, one at a time. ACC-48 */
   readonly #permit = new Lock();
   readonly #abort = new AbortController();
-  #lastTicket = 0;
   #ready: Promise<void> | undefined;
   #issuer: Promise<Issuer> | undefined;
   #requester: Promise<Requester> | undefined;
@@ -164,7 +62,7 @@ export class AccountService implements AccountPort {
 
   constructor(options: AccountServiceOptions) {
     this.#options = options;
-    this.#timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.#timing = { ...DEFAULT_ACCOUNT_TIMING, ...options.timing };
     const { env, log, policy } = options;
     this.#file = createAuthFile({
       path: options.path,
@@ -188,7 +86,36 @@ export class AccountService implements AccountPort {
       now: env.now,
       ports: options.loginPorts,
     });
-    this.#actor = this.#createActor();
+    this.#renewal = new Renewal({
+      env,
+      watcher: options.watcher,
+      file: this.#file,
+      credentials: this.#credentials,
+      tokens: this.#tokens,
+      permit: this.#permit,
+      ended: this.#abort.signal,
+      requests: () => this.#requests,
+      dead: () => deadOf(this.#context),
+      takeStored: () => this.#takeStored(),
+      tellChange: () => this.#tellChange(),
+    });
+    this.#actor = createAccountActor({
+      options,
+      timing: this.#timing,
+      credentials: this.#credentials,
+      tokens: this.#tokens,
+      logins: this.#logins,
+      permit: this.#permit,
+      ended: this.#abort.signal,
+      apiKey: () => this.#apiKey,
+      current: () => this.#current(),
+      recovery: () => this.recovery(),
+      requester: () => this.#getRequester(),
+      workspace: () => this.#workspace(),
+      tellChange: () => this.#tellChange(),
+      tellEnded: (ended, when) => this.#tellEnded(ended, when),
+    });
+    this.#requests = new AccountRequests(this.#actor, env.now);
     options.watcher?.actor(this.#actor);
     this.#actor.start();
   }
@@ -198,7 +125,7 @@ export class AccountService implements AccountPort {
   async load(): Promise<AuthOutcome> {
     await this.#prepare();
     // On each use, tokens that are about to end are renewed first; the old ones stay when that fails. ACC-49
-    await this.#renewIfDue();
+    await this.#renewal.renewIfDue();
     return this.#credentials.outcome();
   }
 
@@ -222,17 +149,7 @@ export class AccountService implements AccountPort {
   }
 
   recovery(): Recovery {
-    const account = this.#credentials.account();
-    const { external, given } = this.#credentials;
-    return startRecovery({
-      env: this.#options.env,
-      watcher: this.#options.watcher,
-      mode: external !== undefined ? 'external' : account === null || given ? 'none' : 'managed',
-      accountId: account?.accountId ?? null,
-      reload: () => this.#recoverByReload(),
-      refresh: () => this.#recoverByRefresh(),
-      ask: () => this.#recoverByAsking(),
-    });
+    return this.#renewal.recovery();
   }
 
   succeeded(): void {
@@ -265,8 +182,8 @@ export class AccountService implements AccountPort {
   async read(refresh: boolean): Promise<AccountView> {
     await this.#prepare();
     if (this.#credentials.external === undefined && !this.#credentials.given) {
-      if (refresh) await this.#refresh('forced');
-      else await this.#renewIfDue();
+      if (refresh) await this.#renewal.refresh('forced');
+      else await this.#renewal.renewIfDue();
     }
     const view = this.view();
     if (view.chatgpt === null || this.#options.routing === null) return view;
@@ -276,43 +193,18 @@ export class AccountService implements AccountPort {
 
   /** Without waiting for anything. */
   view(): AccountView {
-    const { external, stored, workspace, workspaceFailure } = this.#actor.getSnapshot().context;
-    const dead = this.#dead() !== null;
-    const chatgpt = external ?? (stored.kind === 'chatgpt' && !dead ? stored.account : null);
-    return { mode: this.#mode(), stored, chatgpt, workspace, workspaceFailure };
+    return viewOf(this.#context);
   }
 
   /** What `getAuthStatus` may hand out; nothing once the tokens can never be renewed. ACC-17, ACC-22 */
   authToken(): Secret | undefined {
-    if (this.#credentials.external === undefined && this.#dead() !== null) return undefined;
-    return this.#credentials.authToken(this.#mode());
+    if (this.#credentials.external === undefined && deadOf(this.#context) !== null) return undefined;
+    return this.#credentials.authToken(modeOf(this.#context));
   }
 
-  /** Who is signed in and what is wrong with that, for status. Holds no secret. */
+  /** For status. */
   summary(): AccountSummary {
-    const { value, context } = this.#actor.getSnapshot();
-    const { external, stored } = context;
-    const shown = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
-    const outcome = this.#credentials.outcome();
-    const problem = outcome.kind === 'unusable' ? outcome.failure : external === null ? this.#dead() : null;
-    return {
-      mode: this.#mode(),
-      source:
-        external !== null
-          ? 'parent'
-          : stored.kind === 'chatgpt'
-            ? stored.source
-            : stored.kind === 'apiKey'
-              ? 'file'
-              : null,
-      state: statePath(value.auth),
-      login: context.login?.kind ?? null,
-      email: shown?.email ?? null,
-      plan: shown?.plan ?? null,
-      userId: shown?.userId ?? null,
-      accountId: shown?.accountId ?? null,
-      problem: problem === null ? null : { reason: problem.reason, message: problem.message },
-    };
+    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome());
   }
 
   /** The same, once the file has been read. */
@@ -329,7 +221,7 @@ export class AccountService implements AccountPort {
       await this.#workspace();
       if (this.view().workspaceFailure !== null) return;
     }
-    notify('account/updated', this.#updatedParams());
+    notify('account/updated', updatedOf(this.#context));
   }
 
   loginApiKey(key: string): Promise<Changed<null>> {
@@ -338,7 +230,7 @@ export class AccountService implements AccountPort {
       this.#apiKey = new Secret(key);
       try {
         await this.#permit.run(this.#abort.signal, () =>
-          this.#request((ticket) => ({ type: 'LOGIN.API_KEY', ticket })),
+          this.#requests.request((ticket) => ({ type: 'LOGIN.API_KEY', ticket })),
         );
       } finally {
         this.#apiKey = undefined;
@@ -353,7 +245,7 @@ export class AccountService implements AccountPort {
     return this.#change(async (later) => {
       const account = this.#credentials.readExternal(wish);
       await this.#permit.run(this.#abort.signal, async () => {
-        await this.#request((ticket) => ({
+        await this.#requests.request((ticket) => ({
           type: 'LOGIN.EXTERNAL',
           ticket,
           accountId: wish.accountId,
@@ -382,142 +274,29 @@ export class AccountService implements AccountPort {
   cancel(loginId: string): Changed<'canceled' | 'notFound'> {
     const held: Note[] = [];
     this.#held = held;
-    const ticket = ++this.#lastTicket;
     try {
-      this.#actor.send({ type: 'LOGIN.CANCEL', ticket, loginId });
+      const answer = this.#requests.askNow((ticket) => ({ type: 'LOGIN.CANCEL', ticket, loginId }));
+      return {
+        result: answer?.kind === 'done' ? 'canceled' : 'notFound',
+        after: () => {
+          for (const note of held) note();
+        },
+      };
     } finally {
       this.#held = undefined;
     }
-    const { answer } = this.#actor.getSnapshot().context;
-    const done = answer?.ticket === ticket && answer.kind === 'done';
-    return {
-      result: done ? 'canceled' : 'notFound',
-      after: () => {
-        for (const note of held) note();
-      },
-    };
   }
 
   logout(all: boolean): Promise<Changed<null>> {
     return this.#change(async (later) => {
       if (this.#credentials.external === undefined) this.#refuseWhenGiven();
       await this.#permit.run(this.#abort.signal, () =>
-        this.#request((ticket) => ({ type: 'LOGOUT', ticket, all })),
+        this.#requests.request((ticket) => ({ type: 'LOGOUT', ticket, all })),
       );
       this.#tellChange();
-      later.push(() => this.#options.broadcast('account/updated', this.#updatedParams()));
+      later.push(() => this.#options.broadcast('account/updated', updatedOf(this.#context)));
       return null;
     });
-  }
-
-  // --- the chart
-
-  #createActor(): AccountActor {
-    const { env, policy, routing, audit, log, onFault } = this.#options;
-    const logins = this.#logins;
-    const actor: AccountActor = createActor(
-      accountMachine.provide({
-        actors: {
-          storeApiKey: fromPromise(async ({ signal }) => {
-            if (this.#apiKey === undefined) throw new Error('no API key was given');
-            return this.#tokens.storeApiKey(this.#apiKey, signal);
-          }),
-          signOut: fromPromise(async ({ input, signal }) => {
-            if (!input.stored) {
-              this.#credentials.dropExternal();
-              return { kind: 'stored' as const, stored: this.#credentials.stored() };
-            }
-            const outcome = await this.#tokens.signOut(signal);
-            if (outcome.kind === 'stored') this.#credentials.dropExternal();
-            return outcome;
-          }),
-          refreshTokens: fromPromise(({ input }) =>
-            this.#tokens.refresh(input.reason, input.dead, this.#abort.signal),
-          ),
-          askParent: fromPromise(() =>
-            askParent(this.#credentials, policy, env.now, this.#timing.parentLimit),
-          ),
-          lookUpWorkspace: fromPromise(({ input, signal }) =>
-            lookUpWorkspace(
-              {
-                baseUrl: routing?.baseUrl ?? null,
-                requester: () => this.#getRequester(),
-                current: () => this.#current(),
-                recovery: () => this.recovery(),
-                now: env.now,
-              },
-              input.account,
-              signal,
-            ),
-          ),
-          openLoginServer: fromPromise(({ input, signal }) => logins.open(input.loginId, signal)),
-          awaitCallback: fromPromise(({ input, signal }) => logins.awaitCallback(input.loginId, signal)),
-          exchangeCode: fromPromise(({ input, signal }) => logins.exchange(input.loginId, signal)),
-          saveSignIn: fromPromise(({ input }) =>
-            this.#permit.run(neverAborted, () => logins.save(input.loginId)),
-          ),
-          awaitSuccessPage: fromPromise(({ input, signal }) => logins.awaitSuccess(input.loginId, signal)),
-          requestDeviceCode: fromPromise(({ input, signal }) => logins.requestDevice(input.loginId, signal)),
-          pollDevice: fromPromise(({ input, signal }) => logins.pollDevice(input.loginId, signal)),
-          settleSignIn: fromPromise(async (): Promise<LoginStep> => {
-            this.#tellChange();
-            const failure = routing === null ? null : await this.#workspace();
-            return failure === null ? { kind: 'finished' } : { kind: 'failed', failure };
-          }),
-        },
-        actions: {
-          closeLogin: ({ context }) => {
-            if (context.login !== null) logins.close(context.login.id);
-          },
-          tellCompleted: ({ context }) => {
-            const ended = context.endedLogin;
-            if (ended === null) return;
-            const note = () => this.#tellLogin(ended.loginId, errorOf(ended));
-            if (this.#held === undefined) note();
-            else this.#held.push(note);
-          },
-          tellDisplaced: ({ context }) => {
-            const ended = context.endedLogin;
-            if (ended !== null) this.#tellLogin(ended.loginId, errorOf(ended));
-          },
-        },
-      }),
-      {
-        id: 'account',
-        input: { env, policy, routing: routing !== null, loginTimeout: this.#timing.loginTimeout },
-      },
-    );
-    let decision: unknown = actor.getSnapshot().context.decision;
-    actor.subscribe({
-      next: (snapshot) => {
-        if (snapshot.context.decision === decision) return;
-        decision = snapshot.context.decision;
-        const { reason, detail } = snapshot.context.decision;
-        audit.addDecision('account', statePath(snapshot.value), snapshot.context.decision);
-        log.info({ reason, state: statePath(snapshot.value) }, detail ?? `account: ${reason}`);
-      },
-      error: onFault,
-    });
-    return actor;
-  }
-
-  /** Sends a request and waits for its answer. Throws an AccountRefusal for any but a good one. */
-  async #request(event: (ticket: number) => AccountEvent): Promise<void> {
-    const answer = await this.#ask(event);
-    if (answer.kind === 'done') return;
-    const { now } = this.#options.env;
-    if (answer.kind === 'failed') throw new AccountRefusal(answer.failure, false);
-    const reason = answer.kind === 'refused' ? answer.reason : 'engineFault';
-    throw new AccountRefusal({ reason, message: reason, at: now() }, true);
-  }
-
-  async #ask(event: (ticket: number) => AccountEvent): Promise<AccountAnswer> {
-    const ticket = ++this.#lastTicket;
-    this.#actor.send(event(ticket));
-    const snapshot = await waitFor(this.#actor, ({ context }) => context.answer?.ticket === ticket, FOR_EVER);
-    const { answer } = snapshot.context;
-    if (answer === null) throw new Error('a request to the account was not answered');
-    return answer;
   }
 
   /** One change at a time; its lock is held until what comes after the answer has been told. ACC-27 */
@@ -542,7 +321,7 @@ export class AccountService implements AccountPort {
       const loginId = randomUUID();
       this.#logins.prepare(loginId, wish);
       try {
-        await this.#request((ticket) => ({ type, ticket, loginId }));
+        await this.#requests.request((ticket) => ({ type, ticket, loginId }));
       } catch (error) {
         this.#logins.close(loginId);
         throw error;
@@ -572,7 +351,7 @@ export class AccountService implements AccountPort {
     );
   }
 
-  // --- tokens
+  // --- the file
 
   /** The file is read once before anything is answered. */
   #prepare(): Promise<void> {
@@ -580,59 +359,6 @@ export class AccountService implements AccountPort {
       this.#takeStored(),
     );
     return this.#ready;
-  }
-
-  async #renewIfDue(): Promise<void> {
-    if (this.#credentials.external !== undefined || this.#credentials.given) return;
-    const reason = this.#tokens.due();
-    if (reason === null || this.#dead() !== null) return;
-    await this.#refresh(reason);
-  }
-
-  #refresh(reason: TokenRefreshReason): Promise<AccountAnswer> {
-    return this.#permit.run(this.#abort.signal, async () => {
-      // Whoever had the permit before may have done it.
-      if (PROACTIVE.has(reason) && this.#tokens.due() === null) return { ticket: 0, kind: 'done' };
-      const before = this.#credentials.account()?.generation;
-      const answer = await this.#ask((ticket) => ({ type: 'REFRESH', ticket, reason }));
-      const account = this.#credentials.account();
-      if (reason !== 'unauthorized_recovery' && account !== null && account.generation !== before) {
-        this.#tellChange();
-      }
-      return answer;
-    });
-  }
-
-  async #recoverByReload(): Promise<RecoveryOutcome> {
-    return this.#permit.run(this.#abort.signal, async () => {
-      const outcome = await this.#file.reload({ guarded: true });
-      if (outcome.kind === 'unusable') return { kind: 'exhausted', failure: outcome.failure };
-      this.#takeStored();
-      return this.#recovered();
-    });
-  }
-
-  async #recoverByRefresh(): Promise<RecoveryOutcome> {
-    const answer = await this.#refresh('unauthorized_recovery');
-    if (answer.kind !== 'failed') return this.#recovered();
-    const lasting = this.#dead() !== null || LASTING.has(answer.failure.reason);
-    return { kind: lasting ? 'exhausted' : 'transient', failure: answer.failure };
-  }
-
-  async #recoverByAsking(): Promise<RecoveryOutcome> {
-    const answer = await this.#permit.run(this.#abort.signal, () =>
-      this.#ask((ticket) => ({ type: 'ASK', ticket })),
-    );
-    if (answer.kind !== 'failed') return this.#recovered();
-    const lasting = answer.failure.reason === 'parentGone';
-    return { kind: lasting ? 'exhausted' : 'transient', failure: answer.failure };
-  }
-
-  #recovered(): RecoveryOutcome {
-    const outcome = this.#credentials.outcome();
-    return outcome.kind === 'usable'
-      ? { kind: 'recovered', account: outcome.account }
-      : { kind: 'exhausted', failure: outcome.failure };
   }
 
   #rearm(): void {
@@ -643,21 +369,22 @@ export class AccountService implements AccountPort {
   /** Takes over what the file says, where that is something else than before. */
   #takeStored(): void {
     const stored = this.#credentials.stored();
-    if (sameStored(stored, this.#actor.getSnapshot().context.stored)) return;
+    if (sameStored(stored, this.#context.stored)) return;
     this.#actor.send({ type: 'STORED.CHANGED', stored });
   }
 
   /** Another program changed the file. */
   #onDisk(change: AuthChange): void {
     this.#options.log.info({ path: this.#file.path, change: change.kind }, 'the account file changed');
-    const before = this.#mode();
-    const { stored } = this.#actor.getSnapshot().context;
+    const before = modeOf(this.#context);
+    const { stored } = this.#context;
     if (change.kind === 'usable') {
       if (stored.kind === 'chatgpt') this.#tokens.noteFresh();
       this.#takeStored();
       if (this.#credentials.external !== undefined) return;
       this.#tellChange();
-      if (before !== this.#mode()) this.#options.broadcast('account/updated', this.#updatedParams());
+      if (before !== modeOf(this.#context))
+        this.#options.broadcast('account/updated', updatedOf(this.#context));
     } else if (change.kind === 'unusable' && stored.kind !== 'apiKey' && stored.kind !== 'chatgpt') {
       // What is in memory is not lost with the file. ACC-50
       this.#takeStored();
@@ -665,6 +392,13 @@ export class AccountService implements AccountPort {
   }
 
   // --- telling
+
+  /** The answer to a cancel goes before the end that it caused. ACC-83 */
+  #tellEnded(ended: EndedLogin, when: 'atOnce' | 'afterAnswer'): void {
+    const note = () => this.#tellLogin(ended.loginId, errorOf(ended));
+    if (when === 'afterAnswer' && this.#held !== undefined) this.#held.push(note);
+    else note();
+  }
 
   #tellChange(): void {
     this.#rearm();
@@ -676,26 +410,11 @@ export class AccountService implements AccountPort {
     const { broadcast } = this.#options;
     const success = error === null;
     broadcast('account/login/completed', { loginId, success, error, onboardingEntrypoint: null });
-    if (success) broadcast('account/updated', this.#updatedParams());
+    if (success) broadcast('account/updated', updatedOf(this.#context));
   }
 
-  #updatedParams(): { readonly authMode: AuthMode | null; readonly planType: Plan | null } {
-    const { external, stored } = this.#actor.getSnapshot().context;
-    const account = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
-    return { authMode: this.#mode(), planType: account?.plan ?? null };
-  }
-
-  #mode(): AuthMode | null {
-    const { external, stored } = this.#actor.getSnapshot().context;
-    if (external !== null) return 'chatgptAuthTokens';
-    if (stored.kind === 'chatgpt') return 'chatgpt';
-    return stored.kind === 'apiKey' ? 'apikey' : null;
-  }
-
-  /** Why the stored tokens can never be renewed. ACC-54 */
-  #dead(): Failure | null {
-    const { dead, stored } = this.#actor.getSnapshot().context;
-    return stored.kind === 'chatgpt' && dead?.generation === stored.account.generation ? dead.failure : null;
+  get #context() {
+    return this.#actor.getSnapshot().context;
   }
 
   #refuseWhenGiven(): void {
@@ -744,16 +463,8 @@ export class AccountService implements AccountPort {
 }
 
 const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };
-const neverAborted = new AbortController().signal;
-const PROACTIVE: ReadonlySet<TokenRefreshReason> = new Set(['proactive_expiry', 'scheduled']);
-/** Failures of a refresh that trying again does not mend. */
-const LASTING: ReadonlySet<string> = new Set(['accountDiffersOnDisk', 'authMissing', 'authApiKeyOnly']);
-
 /** ACC-77, ACC-81: what the browser flow says has a prefix. */
-function errorOf(ended: {
-  readonly kind: 'browser' | 'device';
-  readonly failure: Failure | null;
-}): string | null {
+function errorOf(ended: EndedLogin): string | null {
   if (ended.failure === null) return null;
   const { reason, message } = ended.failure;
   return ended.kind === 'device' || reason === 'loginTimedOut' ? message : `Login server error: ${message}`;

@@ -1,4 +1,4 @@
-import type { AccountSummary } from './account-service.js';
+import type { AccountSummary } from './account-types.js';
 import type { ListenerStatus } from './listener-service.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { MuxCounters } from './remote-mux.js';
