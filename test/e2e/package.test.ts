@@ -1,0 +1,68 @@
+/** The package as somebody else gets it: its exports, their types, and that both work together. */
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { CLI } from '../support/cli.js';
+import { tmpFolder } from '../support/tmp.js';
+
+const run = promisify(execFile);
+const ROOT = resolve(import.meta.dirname, '../..');
+const TSC = join(ROOT, 'node_modules/typescript/bin/tsc');
+
+async function tsc(cwd: string, args: readonly string[]): Promise<void> {
+  await run(process.execPath, [TSC, ...args], { cwd, maxBuffer: 16 * 1024 * 1024 }).catch(
+    (error: unknown) => {
+      const { stdout } = error as { stdout?: string };
+      throw new Error(`tsc ${args.join(' ')} failed:\n${stdout ?? String(error)}`);
+    },
+  );
+}
+
+it('type-checks for a consumer, and runs: rc-engine and rc-engine/machines', {
+  timeout: 120_000,
+}, async () => {
+  const dir = await tmpFolder();
+  const installed = join(dir, 'node_modules/rc-engine');
+  await mkdir(installed, { recursive: true });
+  await cp(join(ROOT, 'package.json'), join(installed, 'package.json'));
+  await cp(dirname(CLI), join(installed, 'dist'), { recursive: true });
+  await tsc(ROOT, ['-p', 'tsconfig.build.json', '--outDir', join(installed, 'dist/types')]);
+  // Its dependencies, where npm would put them.
+  const { dependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  for (const name of [...Object.keys(dependencies), '@types/node', 'undici-types']) {
+    await mkdir(dirname(join(dir, 'node_modules', name)), { recursive: true });
+    await symlink(join(ROOT, 'node_modules', name), join(dir, 'node_modules', name)).catch(() => {});
+  }
+  await cp(join(ROOT, 'test/e2e/consumer.ts.txt'), join(dir, 'consumer.ts'));
+  await writeFile(join(dir, 'package.json'), '{"type":"module"}');
+  const compilerOptions = {
+    module: 'nodenext',
+    moduleResolution: 'nodenext',
+    target: 'es2022',
+    lib: ['es2022'],
+    types: ['node'],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    // As nearly everybody has it: dependencies bring their own declarations, or none.
+    skipLibCheck: true,
+    outDir: 'out',
+  };
+  await writeFile(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+  await tsc(dir, ['-p', 'tsconfig.json']);
+  const { stdout } = await run(process.execPath, [join(dir, 'out/consumer.js'), join(dir, 'home')], {
+    env: { PATH: process.env.PATH, HOME: dir },
+  });
+  expect(JSON.parse(stdout)).toEqual({
+    status: 'disabled',
+    environmentId: null,
+    state: 'idle',
+    dials: 0,
+    code: 'usage',
+    chart: 'active.loadingAuth.reading',
+    secret: '<redacted>',
+  });
+});
