@@ -261,6 +261,7 @@ export class LocalListener {
     this.#host.onRejected(verdict, peerOf(stream), read.fault?.why ?? null);
     response.writeHead(answer.status, {
       'content-type': 'text/plain; charset=utf-8',
+      'content-length': Buffer.byteLength(answer.text) + 1,
       'cache-control': 'no-store',
       ...Object.fromEntries((answer.headers ?? []).map((line) => line.split(': ', 2) as [string, string])),
     });
@@ -399,6 +400,7 @@ export class LocalListener {
     const { status, text, allow } = this.#healthOf(request.method, path);
     response.writeHead(status, {
       'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(text),
       'cache-control': 'no-store',
       ...(allow ? { allow: 'GET, HEAD' } : {}),
     });

@@ -1,0 +1,213 @@
+import net from 'node:net';
+import { describe, expect, it } from 'vitest';
+import {
+  bearer,
+  CAPABILITY,
+  Client,
+  capability,
+  connect,
+  listening,
+  raw,
+  until,
+  upgrade,
+  upgradeText,
+} from './rig.js';
+
+const MIB = 1024 * 1024;
+
+/** A connection that sends `text` and then nothing; tells when the other side has ended it. */
+function silent(port: number, text = ''): { socket: net.Socket; ended: Promise<string> } {
+  const socket = net.connect(port, '127.0.0.1');
+  let got = '';
+  const ended = new Promise<string>((resolve) => {
+    socket.on('data', (data) => {
+      got += data.toString('latin1');
+    });
+    socket.on('end', () => resolve(got));
+    socket.on('close', () => resolve(got));
+    socket.on('error', () => {});
+  });
+  socket.on('connect', () => socket.write(text));
+  return { socket, ended };
+}
+
+describe('handshakes', () => {
+  it('WSA-16: a slow sender and a silent connection are cut in time, and one line tells each', async () => {
+    const at = await listening({ timing: { upgradeTimeout: 1_000 } });
+    const began = performance.now();
+    const mute = silent(at.port);
+    const slow = silent(at.port, 'GET / HTTP/1.1\r\nHost: x\r\n');
+    const drip = setInterval(() => slow.socket.write('X-A: 1\r\n'), 50);
+    const answers = await Promise.all([mute.ended, slow.ended]);
+    clearInterval(drip);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 408/);
+    expect(at.verdicts()).toEqual(Array(2).fill('queryToken rejected handshakeTooSlow'));
+  });
+
+  it('WSA-16: at most 128 handshakes are in progress; one more gets 503 with Retry-After, a finished one makes room', async () => {
+    const at = await listening();
+    const half = Array.from({ length: 128 }, () => silent(at.port, 'GET / HTTP/1.1\r\n'));
+    await Promise.all(half.map(({ socket }) => new Promise((done) => socket.once('connect', done))));
+    const refused = await upgrade(at, { path: `/?token=${at.token}` });
+    expect(refused.status).toBe(503);
+    expect(refused.text).toMatch(/^Retry-After: \d+\r$/m);
+    expect(at.verdicts()).toEqual(['queryToken rejected tooManyHandshakes']);
+    half[0]?.socket.destroy();
+    const client = await connect(at);
+    expect((await client.initialize()).result).toBeTypeOf('object');
+    for (const { socket } of half) socket.destroy();
+  });
+
+  it('WSA-16: 2,000 connections at once with a limit of 1,024: so many are open, the others get 503', async () => {
+    const at = await listening();
+    const sockets: net.Socket[] = [];
+    const statuses = await Promise.all(
+      Array.from(
+        { length: 2_000 },
+        () =>
+          new Promise<string>((resolve) => {
+            const socket = net.connect(at.port, '127.0.0.1', () =>
+              socket.write(upgradeText({ path: `/?token=${at.token}` })),
+            );
+            sockets.push(socket);
+            socket.once('data', (data) => resolve(data.toString('latin1', 9, 12)));
+            socket.once('error', (error) => resolve(error.message));
+          }),
+      ),
+    );
+    const count = (status: string) => statuses.filter((one) => one === status).length;
+    expect([count('101'), count('503')]).toEqual([1_024, 976]);
+    expect(at.engine.fullStatus.listener?.connections).toHaveLength(1_024);
+    for (const socket of sockets) socket.destroy();
+    await until(() => at.engine.fullStatus.listener?.connections.length === 0, 'all gone');
+    expect((await upgrade(at, { path: `/?token=${at.token}` })).status).toBe(101);
+  });
+
+  it('WSA-19: 1,000 rejections are at most some ten lines a second with a count of the rest, and the next good one is in at once', async () => {
+    const at = await listening({ authority: capability });
+    const lane = async () => {
+      for (let i = 0; i < 50; i += 1)
+        expect((await upgrade(at, { headers: [bearer(`x${i}`)] })).status).toBe(401);
+    };
+    const began = performance.now();
+    await Promise.all(Array.from({ length: 20 }, lane));
+    const seconds = (performance.now() - began) / 1_000;
+    const start = performance.now();
+    expect((await upgrade(at, { headers: [bearer(CAPABILITY)] })).status).toBe(101);
+    expect(performance.now() - start).toBeLessThan(100);
+    const rest = () =>
+      at.log.reduce(
+        (sum, line) => sum + ('count' in line && typeof line.count === 'number' ? line.count : 0),
+        0,
+      );
+    const told = () => at.verdicts().filter((one) => one.includes('rejected')).length;
+    await until(() => told() + rest() === 1_000, 'all counted');
+    expect(told()).toBeLessThanOrEqual(10 * Math.ceil(seconds + 1));
+    const { decisions, lastRejections } = at.engine.fullStatus.listener ?? {};
+    expect(decisions?.find(({ reason }) => reason === 'invalidCapability')?.count).toBe(1_000);
+    expect(lastRejections).toHaveLength(20);
+  });
+});
+
+describe('messages', () => {
+  it('WSA-17: 16 MiB pass, one byte more ends the connection with 1009', async () => {
+    const at = await listening();
+    const client = await connect(at);
+    await client.initialize();
+    const head = '{"id":7,"method":"engine/echo","params":{"payload":"';
+    const tail = '"}}';
+    const text = head + 'x'.repeat(16 * MIB - head.length - tail.length) + tail;
+    client.ws.send(text);
+    await client.until(() => client.messages.find(({ id }) => id === 7), 'answer to 16 MiB', 15_000);
+    client.ws.send(`${text} `);
+    expect((await client.closed).code).toBe(1009);
+    expect((await connect(at)).ws.readyState).toBe(1);
+  });
+
+  it('WSA-17: binary messages are logged and skipped', async () => {
+    const at = await listening();
+    const client = await connect(at);
+    client.ws.send(Buffer.from('{"id":1,"method":"initialize"}'));
+    await client.initialize();
+    expect(client.messages.filter(({ id }) => id === 1)).toHaveLength(1);
+    expect(at.log.filter(({ message }) => /binary/.test(message))).toHaveLength(1);
+  });
+
+  it('half a frame and then silence holds up nobody, and does not hold up the end either', async () => {
+    const at = await listening();
+    const half = net.connect(at.port, '127.0.0.1');
+    half.write(upgradeText({ path: `/?token=${at.token}` }));
+    await new Promise((done) => half.once('data', done));
+    half.write(Buffer.from([0x81, 0xfe, 0x40]));
+    half.on('error', () => {});
+    expect((await (await connect(at)).initialize()).result).toBeTypeOf('object');
+    const began = performance.now();
+    await at.engine.stop();
+    expect(performance.now() - began).toBeLessThan(3_000);
+    half.destroy();
+  });
+
+  it('WSA-18: a client that reads nothing is closed with 1013 at 32 MiB unsent, and others are not slowed', async () => {
+    const at = await listening();
+    const slow = await connect(at);
+    const quick = await connect(at);
+    await slow.initialize();
+    await quick.initialize();
+    slow.ws.pause();
+    const payload = 'x'.repeat(4 * MIB);
+    for (let i = 0; i < 12; i += 1) slow.send({ id: 100 + i, method: 'engine/echo', params: { payload } });
+    const states = () => at.engine.fullStatus.listener?.connections.map(({ state }) => state) ?? [];
+    await until(() => states().some((state) => state === 'closing'), 'the slow one to be closed', 15_000);
+    const began = performance.now();
+    expect((await quick.request('engine/echo', { payload: 1 })).result).toEqual({ payload: 1 });
+    expect(performance.now() - began).toBeLessThan(1_000);
+    slow.ws.resume();
+    expect((await slow.closed).code).toBe(1013);
+  });
+
+  it('WSA-18: unsent data that nobody takes for the time limit closes with 1013', async () => {
+    const at = await listening({ timing: { sendStall: 300 } });
+    const slow = await connect(at);
+    await slow.initialize();
+    slow.ws.pause();
+    slow.send({ id: 9, method: 'engine/echo', params: { payload: 'x'.repeat(12 * MIB) } });
+    const states = () => at.engine.fullStatus.listener?.connections.map(({ state }) => state) ?? [];
+    await until(() => states().includes('closing') || states().length === 0, 'closing', 8_000);
+    slow.ws.resume();
+    expect((await slow.closed).code).toBe(1013);
+  });
+});
+
+describe('after connecting', () => {
+  it('WSA-22: initialize comes first, and once', async () => {
+    const at = await listening();
+    const client = await connect(at);
+    expect(await client.request('engine/status/read')).toMatchObject({
+      error: { message: 'Not initialized' },
+    });
+    await client.initialize();
+    expect(await client.request('initialize', { clientInfo: { name: 'x', version: '1' } })).toMatchObject({
+      error: { message: 'Already initialized' },
+    });
+  });
+
+  it('WSA-20: a stop tells clients 1012, and nothing new gets in', async () => {
+    const at = await listening();
+    const client = await connect(at);
+    await client.initialize();
+    const stopped = at.engine.stop();
+    expect((await client.closed).code).toBe(1012);
+    await stopped;
+    expect((await raw(at.port, upgradeText())).status).toBe(0);
+  });
+
+  it('WSA-20a: with --close-on-token-expiry a connection ends with 1008 when its token does', async () => {
+    const { jwt, signedBearer } = await import('./rig.js');
+    const at = await listening({ authority: { ...signedBearer, skew: 0 }, closeOnTokenExpiry: true });
+    const exp = Math.floor(Date.now() / 1000) + 2;
+    const client = await Client.open(at.info.url, { authorization: `Bearer ${jwt({ exp })}` });
+    expect((await client.closed).code).toBe(1008);
+    expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
+  });
+});

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { createPolicy, patternFault } from '../../src/engine/policy.js';
+import type { Origin } from '../../src/protocol/app-server.js';
+
+const client = (origin: Origin, degraded = false) => ({ origin, connectionId: 'x', degraded });
+const allowed = (policy: ReturnType<typeof createPolicy>, method: string, origin: Origin = 'listener') =>
+  policy(method, client(origin)) === null;
+
+describe('execution policy', () => {
+  it('WSA-7: allows everything when nothing was said', () => {
+    expect(allowed(createPolicy(), 'any/thing')).toBe(true);
+  });
+
+  it('WSA-7: * stands for anything, the rest for itself', () => {
+    const policy = createPolicy({ denyMethods: ['account/login/*', 'a.b', '*/exec'] });
+    const denied = ['account/login/start', 'account/login/x/y', 'a.b', 'command/exec', 'x/y/exec'];
+    for (const method of denied) expect(allowed(policy, method)).toBe(false);
+    for (const method of ['account/login', 'account/loginx/y', 'aXb', 'command/exec2', 'A.B']) {
+      expect(allowed(policy, method)).toBe(true);
+    }
+  });
+
+  it('WSA-7: where something is allowed, nothing else is; deny goes first', () => {
+    const policy = createPolicy({ allowMethods: ['thread/*', 'model/list'], denyMethods: ['thread/delete'] });
+    expect(allowed(policy, 'thread/list')).toBe(true);
+    expect(allowed(policy, 'thread/delete')).toBe(false);
+    expect(allowed(policy, 'command/exec')).toBe(false);
+    expect(policy('command/exec', client('listener'))).toContain('--allow-method thread/*, model/list');
+  });
+
+  it('WSA-7: a rule can be for one origin; a unix socket is a listener, the control socket is no client', () => {
+    const policy = createPolicy({
+      allowMethods: ['remote:thread/*'],
+      denyMethods: ['listener:x', 'stdio:y'],
+    });
+    expect(allowed(policy, 'thread/list', 'remote')).toBe(true);
+    expect(allowed(policy, 'x', 'remote')).toBe(false);
+    expect(allowed(policy, 'x', 'listener')).toBe(false);
+    expect(allowed(policy, 'x', 'unix')).toBe(false);
+    expect(allowed(policy, 'x', 'stdio')).toBe(true);
+    expect(allowed(policy, 'y', 'stdio')).toBe(false);
+    expect(allowed(policy, 'x', 'control')).toBe(true);
+  });
+
+  it('initialize and initialized belong to every conversation', () => {
+    const policy = createPolicy({ allowMethods: ['thread/*'] });
+    expect(allowed(policy, 'initialized')).toBe(true);
+  });
+
+  it.each(['', 'remote:', 'a b', 'a;b', 'remote:(x)'])('refuses the pattern %j', (text) => {
+    expect(patternFault(text)).toContain('method name');
+  });
+});

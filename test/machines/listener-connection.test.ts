@@ -1,0 +1,200 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createActor } from 'xstate';
+import {
+  CLOSE_CODES,
+  type ListenerConnectionEvent,
+  listenerConnectionMachine,
+} from '../../machines/listener-connection.js';
+import { SharedChart, SharedRun } from '../../src/engine/shared-chart.js';
+import { EdgeCover, TestClock, unusedNames } from '../support/charts.js';
+
+const TIMING = { sendStall: 30_000, localClose: 10_000 };
+const cover = new EdgeCover(listenerConnectionMachine);
+type EventType = ListenerConnectionEvent['type'];
+
+/** The chart as an actor of XState, on a clock of the test. */
+function actorOf() {
+  const deeds: string[] = [];
+  const note = (name: string) => (_: unknown, params?: unknown) => {
+    deeds.push(params === undefined ? name : `${name} ${JSON.stringify(params)}`);
+  };
+  const machine = listenerConnectionMachine.provide({
+    actions: {
+      pauseAppServer: note('pauseAppServer'),
+      resumeAppServer: note('resumeAppServer'),
+      sendClose: note('sendClose'),
+      destroySocket: note('destroySocket'),
+      letGo: note('letGo'),
+    },
+  });
+  const clock = new TestClock();
+  const actor = createActor(machine, { input: { timing: TIMING }, clock, inspect: cover.watch(machine) });
+  actor.start();
+  return {
+    deeds,
+    send: (...types: EventType[]) => {
+      for (const type of types) actor.send({ type });
+    },
+    wait: (ms: number) => clock.advance(ms),
+    get state() {
+      const { value } = actor.getSnapshot();
+      return typeof value === 'string' ? value : Object.entries(value).flat().join('.');
+    },
+  };
+}
+
+const chart = new SharedChart(listenerConnectionMachine, { timing: TIMING });
+
+/** The same chart as connections run it: shared, without an actor. */
+function sharedRun() {
+  const deeds: string[] = [];
+  const run = new SharedRun<ListenerConnectionEvent>(chart, (effect, params) =>
+    deeds.push(params === undefined ? effect : `${effect} ${JSON.stringify(params)}`),
+  );
+  return { run, deeds };
+}
+
+describe('listenerConnection', () => {
+  it('WSA-22: is admitted, awaits initialize, is initialized', () => {
+    const one = actorOf();
+    expect(one.state).toBe('authorizing');
+    one.send('ADMITTED');
+    expect(one.state).toBe('awaitingInitialize');
+    one.send('INITIALIZED');
+    expect(one.state).toBe('initialized');
+  });
+
+  it('a refused one is closed without ever having been open', () => {
+    const one = actorOf();
+    one.send('REFUSED');
+    expect([one.state, one.deeds]).toEqual(['closed', ['letGo']]);
+    const other = actorOf();
+    other.send('STOP');
+    expect(other.state).toBe('closed');
+  });
+
+  it('WSA-18: a slow client holds its own app server back until it has drained, wherever it was', () => {
+    const one = actorOf();
+    one.send('ADMITTED', 'SLOW');
+    expect([one.state, one.deeds]).toEqual(['paused.awaitingInitialize', ['pauseAppServer']]);
+    one.send('DRAINED');
+    expect(one.state).toBe('awaitingInitialize');
+    one.send('SLOW', 'INITIALIZED');
+    expect(one.state).toBe('paused.initialized');
+    one.send('DRAINED', 'SLOW', 'DRAINED');
+    expect(one.state).toBe('initialized');
+    const each = ['pauseAppServer', 'resumeAppServer'];
+    expect(one.deeds).toEqual([...each, ...each, ...each]);
+  });
+
+  it('WSA-18: 30 s of unsent data close it with 1013; draining in time does not', async () => {
+    const one = actorOf();
+    one.send('ADMITTED', 'INITIALIZED', 'SLOW');
+    await one.wait(29_999);
+    one.send('DRAINED', 'SLOW');
+    await one.wait(29_999);
+    expect(one.state).toBe('paused.initialized');
+    await one.wait(1);
+    expect(one.state).toBe('closing');
+    expect(one.deeds.slice(-3)).toEqual([
+      'resumeAppServer',
+      'sendClose {"code":1013,"reason":"clientStalled"}',
+      'letGo',
+    ]);
+  });
+
+  it.each([
+    ['WSA-18', 'OVERFLOW', CLOSE_CODES.overloaded, 'clientOverloaded'],
+    ['WSA-24', 'FLOODED', CLOSE_CODES.overloaded, 'clientOverloaded'],
+    ['an app server that ended', 'APP_SERVER.CLOSED', CLOSE_CODES.appServer, 'appServerClosed'],
+    ['WSA-20a', 'TOKEN.EXPIRED', CLOSE_CODES.policy, 'jwtRanOut'],
+    ['WSA-20', 'STOP', CLOSE_CODES.stopping, 'stopped'],
+  ] as const)('%s: %s closes it with %i, once', async (_, type, code, reason) => {
+    for (const before of [[], ['INITIALIZED'], ['SLOW']] as const) {
+      const one = actorOf();
+      one.send(
+        'ADMITTED',
+        ...before,
+        type,
+        'OVERFLOW',
+        'FLOODED',
+        'APP_SERVER.CLOSED',
+        'TOKEN.EXPIRED',
+        'STOP',
+      );
+      expect(one.state).toBe('closing');
+      expect(one.deeds.filter((deed) => deed.startsWith('sendClose'))).toEqual([
+        `sendClose ${JSON.stringify({ code, reason })}`,
+      ]);
+      await one.wait(TIMING.localClose);
+      expect(one.state).toBe('closed');
+      expect(one.deeds).toContain('destroySocket');
+    }
+  });
+
+  it('a peer that answers the close frame is not destroyed', async () => {
+    const one = actorOf();
+    one.send('ADMITTED', 'STOP', 'ENDED');
+    await one.wait(TIMING.localClose);
+    expect(one.deeds).not.toContain('destroySocket');
+    expect(one.state).toBe('closed');
+  });
+
+  it('a client that goes away ends it', () => {
+    const one = actorOf();
+    one.send('ADMITTED', 'ENDED');
+    expect([one.state, one.deeds]).toEqual(['closed', ['letGo']]);
+  });
+
+  it('the chart declares no name that it does not use, and no transition is left untaken', () => {
+    expect(unusedNames(listenerConnectionMachine)).toEqual([]);
+    expect(cover.untaken).toEqual([]);
+  });
+});
+
+describe('a chart that connections share', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const EVENTS: EventType[] = [
+    ...['ADMITTED', 'REFUSED', 'INITIALIZED', 'SLOW', 'DRAINED', 'OVERFLOW', 'FLOODED'],
+    ...['APP_SERVER.CLOSED', 'TOKEN.EXPIRED', 'STOP', 'ENDED'],
+  ] as EventType[];
+
+  it('does what an actor of its own would do, event by event and timer by timer', async () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.constantFrom(...EVENTS) },
+      { weight: 2, arbitrary: fc.constantFrom(9_999, 10_000, 30_000) },
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 14 }), async (steps) => {
+        const actor = actorOf();
+        const { run, deeds } = sharedRun();
+        for (const one of ['ADMITTED' as const, ...steps]) {
+          if (typeof one === 'number') {
+            vi.advanceTimersByTime(one);
+            await actor.wait(one);
+          } else {
+            if (!run.done) actor.send(one);
+            run.send({ type: one });
+          }
+          expect(run.state).toBe(actor.state);
+          expect(deeds).toEqual(actor.deeds);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('leaves no timer behind once it is closed', () => {
+    const { run } = sharedRun();
+    for (const type of ['ADMITTED', 'SLOW', 'STOP', 'ENDED'] as const) run.send({ type });
+    expect(run.done).toBe(true);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});

@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import { createActor } from 'xstate';
+import { websocketAuthMachine } from '../../machines/websocket-auth.js';
+import { askChart, UpgradeDecisions } from '../../src/engine/upgrade-decision.js';
+import {
+  type CredentialFacts,
+  NOTHING_PRESENTED,
+  UPGRADE_OUTCOMES,
+  type UpgradeFacts,
+  type Verdict,
+} from '../../src/protocol/authority.js';
+import { isReason } from '../../src/protocol/reasons.js';
+import { EdgeCover, unusedNames } from '../support/charts.js';
+
+const cover = new EdgeCover(websocketAuthMachine);
+
+function decide(facts: UpgradeFacts): Verdict {
+  const actor = createActor(websocketAuthMachine, {
+    input: facts,
+    inspect: cover.watch(websocketAuthMachine),
+  });
+  actor.start();
+  const { output, status } = actor.getSnapshot();
+  expect(status).toBe('done');
+  if (output === undefined) throw new Error('no verdict');
+  return output;
+}
+
+const one: CredentialFacts = { ...NOTHING_PRESENTED, presented: 'one' };
+const right: CredentialFacts = { ...one, matches: true };
+const base: UpgradeFacts = {
+  mode: 'queryToken',
+  enforced: true,
+  hasOrigin: false,
+  request: 'upgrade',
+  admission: 'open',
+  credential: NOTHING_PRESENTED,
+};
+const words = ({ outcome, reason }: Verdict) => `${outcome} ${reason}`;
+
+const BOTH = [false, true];
+/** Every combination of facts there is. */
+function* everything(): Generator<UpgradeFacts> {
+  for (const mode of ['queryToken', 'capability', 'signedBearer'] as const)
+    for (const enforced of mode === 'queryToken' ? BOTH : [true])
+      for (const hasOrigin of BOTH)
+        for (const request of ['upgrade', 'malformed', 'headersTooLarge', 'tooSlow', 'gone'] as const)
+          for (const admission of ['open', 'notReady', 'tooManyHandshakes', 'tooManyConnections'] as const)
+            for (const presented of ['none', 'one', 'several', 'malformed'] as const)
+              for (let bits = 0; bits < 32; bits += 1)
+                yield {
+                  ...{ mode, enforced, hasOrigin, request, admission },
+                  credential: {
+                    presented,
+                    matches: (bits & 1) !== 0,
+                    expired: (bits & 2) !== 0,
+                    notYetValid: (bits & 4) !== 0,
+                    issuerMatches: (bits & 8) !== 0,
+                    audienceMatches: (bits & 16) !== 0,
+                  },
+                };
+}
+
+describe('websocketAuth', () => {
+  it('WSA-2, WSA-3: every combination of facts ends in one outcome with one reason, and none is let in by accident', () => {
+    let count = 0;
+    for (const facts of everything()) {
+      count += 1;
+      const verdict = askChart(facts);
+      expect(UPGRADE_OUTCOMES).toContain(verdict.outcome);
+      expect(isReason(verdict.reason)).toBe(true);
+      expect(verdict.mode).toBe(facts.mode);
+      const { credential } = facts;
+      const opens = !facts.hasOrigin && facts.request === 'upgrade' && facts.admission === 'open';
+      const proven =
+        credential.presented === 'one' &&
+        credential.matches &&
+        (facts.mode !== 'signedBearer' ||
+          (!credential.expired &&
+            !credential.notYetValid &&
+            credential.issuerMatches &&
+            credential.audienceMatches));
+      const expected = opens && proven ? 'established' : opens && !facts.enforced ? 'degraded' : 'rejected';
+      if (verdict.outcome !== expected) expect({ facts, verdict }).toBe(expected);
+    }
+    expect(count).toBe(4 * 2 * 5 * 4 * 4 * 32);
+  });
+
+  it.each([
+    ['the printed token', right, 'established tokenMatched'],
+    ['no token', NOTHING_PRESENTED, 'rejected missingToken'],
+    ['two tokens', { ...one, presented: 'several' }, 'rejected ambiguousToken'],
+    ['another token', one, 'rejected invalidToken'],
+  ] as const)('WSA-9: query token: %s', (_, credential, expected) => {
+    expect(words(decide({ ...base, credential }))).toBe(expected);
+  });
+
+  it.each([
+    ['the printed token', right, 'established tokenMatched'],
+    ['no token', NOTHING_PRESENTED, 'degraded uncheckedMissing'],
+    ['two tokens', { ...one, presented: 'several' }, 'degraded uncheckedAmbiguous'],
+    ['another token', one, 'degraded uncheckedInvalid'],
+  ] as const)('WSA-4: without the check: %s', (_, credential, expected) => {
+    expect(words(decide({ ...base, enforced: false, credential }))).toBe(expected);
+  });
+
+  it.each([
+    ['the right one', right, 'established capabilityMatched'],
+    ['none', NOTHING_PRESENTED, 'rejected missingBearer'],
+    ['malformed', { ...one, presented: 'malformed' }, 'rejected malformedAuthorization'],
+    ['another', one, 'rejected invalidCapability'],
+  ] as const)('WSA-10, WSA-11: capability token: %s', (_, credential, expected) => {
+    expect(words(decide({ ...base, mode: 'capability', credential }))).toBe(expected);
+  });
+
+  it.each([
+    ['valid', right, 'established jwtVerified'],
+    ['none', NOTHING_PRESENTED, 'rejected missingBearer'],
+    ['malformed header', { ...one, presented: 'malformed' }, 'rejected malformedAuthorization'],
+    ['bad signature', one, 'rejected invalidJwt'],
+    ['expired', { ...right, expired: true, issuerMatches: false }, 'rejected expiredJwt'],
+    ['not yet valid', { ...right, notYetValid: true }, 'rejected jwtNotYetValid'],
+    ['other issuer', { ...right, issuerMatches: false }, 'rejected issuerMismatch'],
+    ['other audience', { ...right, audienceMatches: false }, 'rejected audienceMismatch'],
+  ] as const)('WSA-12: signed token: %s', (_, credential, expected) => {
+    expect(words(decide({ ...base, mode: 'signedBearer', credential }))).toBe(expected);
+  });
+
+  it.each([
+    ['an Origin, before anything else', { hasOrigin: true, request: 'malformed' }, 'originRefused'],
+    ['no valid upgrade', { request: 'malformed' }, 'malformedUpgrade'],
+    ['too many headers', { request: 'headersTooLarge' }, 'headersTooLarge'],
+    ['too slow', { request: 'tooSlow' }, 'handshakeTooSlow'],
+    ['gone', { request: 'gone' }, 'clientGone'],
+    ['no room', { admission: 'tooManyConnections' }, 'tooManyConnections'],
+    ['too many handshakes', { admission: 'tooManyHandshakes' }, 'tooManyHandshakes'],
+    ['not ready', { admission: 'notReady' }, 'listenerNotReady'],
+  ] as const)('WSA-8, WSA-16: a right credential does not help against %s', (_, wrong, reason) => {
+    expect(words(decide({ ...base, credential: right, ...wrong }))).toBe(`rejected ${reason}`);
+  });
+
+  it('decisions that are looked up say what the chart says, and are counted by verdict', () => {
+    const decisions = new UpgradeDecisions();
+    let checked = 0;
+    for (const facts of everything()) {
+      if (facts.mode !== 'signedBearer') continue;
+      expect(words(decisions.decide(facts))).toBe(words(askChart(facts)));
+      checked += 1;
+    }
+    const total = decisions.counts.reduce((sum, { count }) => sum + count, 0);
+    expect(total).toBe(checked);
+    expect(new Set(decisions.counts.map(words)).size).toBe(decisions.counts.length);
+  });
+
+  it('the chart declares no name that it does not use, and no transition is left untaken', () => {
+    expect(unusedNames(websocketAuthMachine)).toEqual([]);
+    expect(cover.untaken).toEqual([]);
+  });
+});
