@@ -6,6 +6,7 @@ import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { inspectorPage } from './inspector-page.mjs';
 
 /** Made aside and put in place whole: whoever starts the program meanwhile finds the old one or the new one. */
 const OUT = `.dist-${process.pid}`;
@@ -19,12 +20,14 @@ const common = {
   legalComments: 'none',
 };
 
-/** Modules of Node and native ones stay outside; they are required when they are first needed. */
+/** Modules of Node, native ones and the large layout engine stay outside; they are required when first needed. */
 const outside = {
   name: 'outside',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /.*/ }, ({ path }) =>
-      isBuiltin(path) || path === 'sqlite3' ? { path, namespace: 'outside' } : undefined,
+      isBuiltin(path) || path === 'sqlite3' || path.startsWith('elkjs/')
+        ? { path, namespace: 'outside' }
+        : undefined,
     );
     onLoad({ filter: /.*/, namespace: 'outside' }, ({ path }) => ({
       contents: `module.exports = requireOutside(${JSON.stringify(path)});`,
@@ -44,7 +47,7 @@ const withoutPolyfills = {
 async function buildLibrary() {
   await build({
     ...common,
-    entryPoints: { index: 'src/index.ts', machines: 'machines/index.ts' },
+    entryPoints: { index: 'src/index.ts', machines: 'machines/index.ts', testing: 'src/testing/index.ts' },
     outdir: OUT,
     splitting: true,
     chunkNames: 'lib-[hash]',
@@ -81,7 +84,11 @@ async function buildCommandLine() {
 
 try {
   await mkdir(OUT, { recursive: true });
-  await Promise.all([buildLibrary(), buildCommandLine()]);
+  await Promise.all([
+    writeFile(`${OUT}/inspector.html`, await inspectorPage()),
+    buildLibrary(),
+    buildCommandLine(),
+  ]);
   await rm('dist', { recursive: true, force: true });
   // Another build that ends at the same moment has made the same.
   await rename(OUT, 'dist').catch((error) => {

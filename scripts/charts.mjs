@@ -1,8 +1,8 @@
 // Writes what is made from the sources into the current folder: visualizations/ and docs/errors.md. With --check
 // nothing is written, and a document that differs is a failure.
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
 const HELP = 'Usage: npm run charts [-- --check]';
@@ -13,11 +13,14 @@ if (rest.length > 0 || (option !== undefined && option !== '--check')) {
   process.exit(64);
 }
 
-const { CHARTS, documents } = await sources();
-const wanted = documents(CHARTS);
+const { CHARTS, documents, exportAll, toOverview } = await sources();
+const wanted = new Map(documents(CHARTS));
+const readme = await readmeWithOverview();
+if (readme !== undefined) wanted.set('README.md', readme);
+for (const { name, text } of await exportAll(CHARTS)) wanted.set(`visualizations/${name}`, text);
 const stale = (await readdir('visualizations').catch(() => []))
   .map((name) => `visualizations/${name}`)
-  .filter((path) => path.endsWith('.mmd') && !wanted.has(path));
+  .filter((path) => /\.(mmd|svg|json|dot|html)$/.test(path) && !wanted.has(path));
 
 if (option === '--check') {
   const wrong = [];
@@ -40,23 +43,50 @@ if (option === '--check') {
   for (const path of stale) await rm(path);
 }
 
-/** The sources, built on the fly: no build of the project is needed. */
+/** The sources, built on the fly: no build of the project is needed. Beside node_modules, where packages are found. */
 async function sources() {
-  const built = await build({
-    stdin: {
-      contents:
-        "export { CHARTS } from './src/engine/charts.ts'; export { documents } from './src/visualize/documents.ts';",
-      resolveDir: join(dirname(fileURLToPath(import.meta.url)), '..'),
-      loader: 'ts',
-    },
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    write: false,
-    logLevel: 'warning',
+  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+  const cache = join(root, 'node_modules/.cache');
+  await mkdir(cache, { recursive: true });
+  const folder = await mkdtemp(join(cache, 'charts-'));
+  try {
+    const outfile = join(folder, 'charts.mjs');
+    await build({
+      stdin: {
+        contents: [
+          "export { CHARTS } from './src/engine/charts.ts';",
+          "export { documents } from './src/visualize/documents.ts';",
+          "export { exportAll } from './src/visualize/exports.ts';",
+          "export { toOverview } from './src/visualize/overview.ts';",
+        ].join('\n'),
+        resolveDir: root,
+        loader: 'ts',
+      },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      packages: 'external',
+      outfile,
+      logLevel: 'warning',
+    });
+    return await import(pathToFileURL(outfile).href);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The picture between the markers of README.md is drawn anew; the rest of the page, if there is one, stays as it is. */
+async function readmeWithOverview() {
+  const text = await readFile('README.md', 'utf8').catch(() => undefined);
+  if (text === undefined) return undefined;
+  const overview = toOverview(CHARTS.remoteControl, {
+    open: ['active'],
+    without: ['idle', 'stopping', 'active.backingOff'],
   });
-  const code = Buffer.from(built.outputFiles[0].contents).toString('base64');
-  return import(`data:text/javascript;base64,${code}`);
+  return text.replace(
+    /(<!-- chart:remoteControl -->\n)[\s\S]*(<!-- \/chart -->)/,
+    (_, start, end) => `${start}\n\`\`\`mermaid\n${overview}\`\`\`\n\n${end}`,
+  );
 }
 
 function firstDifference(found, wanted) {

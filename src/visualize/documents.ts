@@ -4,13 +4,14 @@ import { ERRORS } from '../protocol/errors.js';
 import { REASONS, type ReasonText } from '../protocol/reasons.js';
 import { chartHash } from './hash.js';
 import { toMermaid } from './mermaid.js';
+import { picturesOf } from './pictures.js';
 import { walk } from './walk.js';
 
 /** Every generated document: its path in the project, and its text. */
 export function documents(charts: Readonly<Record<string, AnyStateMachine>>): ReadonlyMap<string, string> {
   const pictures = Object.entries(charts).map(([name, machine]): [string, string] => [
     `visualizations/${name}.mmd`,
-    toMermaid(machine),
+    `%% chart ${chartHash(machine)}\n${toMermaid(machine)}`,
   ]);
   return new Map([
     ...pictures,
@@ -31,8 +32,10 @@ names what a chart does, and \`rc-engine --version --json\` shows the same ones:
 which behaviour it saw.
 
 How to read a picture: \`event [guard] / action\` on an arrow; \`after\` is the end of a pause, \`done\` and \`failed\`
-are the outcomes of an actor that the state \`runs\`; arrows that leave "in any state" hold in every state of the box
-around it. Actions that only note a reason are left out.
+are the outcomes of an actor that the state invokes; an arrow from a star holds in every state of the box around it.
+What leads to a state that many lead to is written into their boxes instead of drawn. Actions that only note a reason
+are left to the tooltips, and a box with two small boxes in its corner has a picture of its own. All of them on one
+page: [index.html](index.html).
 
 ${Object.entries(charts).map(chartSection).join('\n')}`;
 }
@@ -48,13 +51,29 @@ ${description}
 
 Hash \`${chartHash(machine)}\`, ${states.length - 1} states.
 
+![${name}](${name}.svg)
+
+<details>
+<summary>The same as Mermaid; there arrows that leave "in any state" are those from a star.</summary>
+
 \`\`\`mermaid
 ${toMermaid(machine)}\`\`\`
+
+</details>
+${parts(name, machine)}
 
 | State | What it means |
 | --- | --- |
 ${rows.join('\n')}
 `;
+}
+
+/** Links to the pictures of what is folded in the overview. */
+function parts(name: string, machine: AnyStateMachine): string {
+  const links = picturesOf(walk(machine)).flatMap((picture) =>
+    picture.name === name ? [] : [`[${picture.name.slice(name.length + 1)}](${picture.name}.svg)`],
+  );
+  return links.length === 0 ? '' : `\nIn detail: ${links.join(', ')}.\n`;
 }
 
 function errorsDocument(): string {

@@ -1,40 +1,20 @@
 /** Gives a picture its places, with ELK's layered algorithm. The same picture comes out the same on every host. */
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk.bundled.js';
+import { clashes } from './clashes.js';
+import {
+  boxSize,
+  type Placed,
+  type PlacedArrow,
+  type PlacedBox,
+  type Rect,
+  TITLE_HEIGHT,
+  textSize,
+  titleSize,
+} from './geometry.js';
 import { FONT, LINE_HEIGHT, widest } from './lines.js';
 import type { Arrow, Box, Picture } from './picture.js';
-import { penalty } from './score.js';
-import { textWidth } from './text-width.js';
+import { crossings, penalty, README_WIDTH } from './score.js';
 
-export interface Rect {
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
-export interface PlacedArrow {
-  readonly arrow: Arrow;
-  /** From the source to the target. */
-  readonly points: readonly Point[];
-  readonly label: Rect | null;
-}
-
-export interface Placed {
-  readonly picture: Picture;
-  readonly width: number;
-  readonly height: number;
-  readonly boxes: readonly { readonly box: Box; readonly rect: Rect }[];
-  readonly arrows: readonly PlacedArrow[];
-}
-
-export const TITLE_FONT = 13;
-export const TITLE_HEIGHT = 28;
-export const PAD = 12;
 const MARGIN = 10;
 const LABEL_PAD = 4;
 
@@ -82,40 +62,72 @@ export async function layout(picture: Picture): Promise<Placed> {
   const elk = new elkjs.default();
   let best: { readonly placed: Placed; readonly cost: number } | undefined;
   const ways = picture.boxes.length > LARGE ? WAYS.slice(0, WAYS_WHEN_LARGE) : WAYS;
-  for (const way of ways) {
-    const placed = placedOf(picture, await elk.layout(graphOf(picture, way)));
-    const cost = penalty(placed);
-    if (best === undefined || cost < best.cost) best = { placed, cost };
-  }
+  const tryAll = async (plan: Omit<Plan, 'way'>) => {
+    for (const way of ways) {
+      const placed = placedOf(picture, await elk.layout(graphOf(picture, { ...plan, way })));
+      const cost = penalty(placed);
+      if (best === undefined || cost < best.cost) best = { placed, cost };
+      if (isGood(placed)) break;
+    }
+    return best !== undefined && clashes(best.placed).length === 0;
+  };
+  let isClear = await tryAll({ stack: false, apart: false });
+  if (picture.boxes.some(({ region }) => region)) isClear = await tryAll({ stack: true, apart: false });
+  if (!isClear) await tryAll({ stack: false, apart: true });
   if (best === undefined) throw new Error('there is no way to lay a picture out');
   return best.placed;
 }
 
-function graphOf(picture: Picture, way: LayoutOptions): ElkNode {
+/** Nothing that a person would mind: no need to look for better. */
+function isGood(placed: Placed): boolean {
+  return placed.width <= README_WIDTH && crossings(placed.arrows) === 0 && clashes(placed).length === 0;
+}
+
+interface Plan {
+  readonly way: LayoutOptions;
+  /** Regions of a parallel state stand one below the other instead of side by side. */
+  readonly stack: boolean;
+  /** What is written on a box with an inside gets a place of its own in it, and arrows go around it. */
+  readonly apart: boolean;
+}
+
+function graphOf(picture: Picture, plan: Plan): ElkNode {
   const order = readingOrder(picture);
   return {
     id: ' picture',
     layoutOptions: {
       ...EACH,
-      ...way,
+      ...plan.way,
       'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
       'org.eclipse.elk.json.shapeCoords': 'ROOT',
       'org.eclipse.elk.json.edgeCoords': 'ROOT',
       'elk.padding': `[top=${MARGIN},left=${MARGIN},bottom=${MARGIN},right=${MARGIN}]`,
     },
-    children: childrenOf(picture, null, way),
-    edges: picture.arrows.map((arrow): ElkExtendedEdge => {
-      const [from, to] = isBackward(arrow, order)
-        ? [arrow.target, arrow.source]
-        : [arrow.source, arrow.target];
-      return {
-        id: arrow.id,
-        sources: [from],
-        targets: [to],
-        labels: arrow.lines.length === 0 ? [] : [{ text: 'x', ...labelSize(arrow) }],
-      };
-    }),
+    children: childrenOf(picture, null, plan),
+    edges: [
+      ...(plan.stack ? stackingEdges(picture) : []),
+      ...picture.arrows.map((arrow): ElkExtendedEdge => {
+        const [from, to] = isBackward(arrow, order)
+          ? [arrow.target, arrow.source]
+          : [arrow.source, arrow.target];
+        return {
+          id: arrow.id,
+          sources: [from],
+          targets: [to],
+          labels: arrow.lines.length === 0 ? [] : [{ text: 'x', ...labelSize(arrow) }],
+        };
+      }),
+    ],
   };
+}
+
+/** From each region to the next one; they are not drawn. */
+function stackingEdges({ boxes }: Picture): ElkExtendedEdge[] {
+  const regions = boxes.filter(({ region }) => region);
+  return regions.flatMap((box, index): ElkExtendedEdge[] => {
+    const next = regions.slice(index + 1).find(({ parent }) => parent === box.parent);
+    return next === undefined ? [] : [{ id: ` stack ${box.id}`, sources: [box.id], targets: [next.id] }];
+  });
 }
 
 /** Layers go by the order in which states are written: an arrow back up is handed to ELK the other way round. */
@@ -130,38 +142,35 @@ function readingOrder(picture: Picture): Map<string, number> {
   return order;
 }
 
-function childrenOf(picture: Picture, parent: string | null, way: LayoutOptions): ElkNode[] {
+function childrenOf(picture: Picture, parent: string | null, plan: Plan): ElkNode[] {
   return picture.boxes
     .filter((box) => box.parent === parent)
     .map((box): ElkNode => {
-      const children = childrenOf(picture, box.id, way);
+      const children = childrenOf(picture, box.id, plan);
       const size = boxSize(box);
       if (children.length === 0) return { id: box.id, ...size };
-      const top = size.height + 12;
+      const apart = plan.apart && box.lines.length > 0;
+      const notes: ElkNode = {
+        id: notesId(box),
+        ...textSize(box),
+        layoutOptions: { 'elk.layered.layering.layerConstraint': 'FIRST' },
+      };
+      const top = (apart ? TITLE_HEIGHT : size.height) + 12;
+      const least = apart ? titleSize(box) : size;
       return {
         id: box.id,
         layoutOptions: {
           ...EACH,
-          ...way,
+          ...plan.way,
           'elk.padding': `[top=${top},left=14,bottom=14,right=14]`,
-          'elk.nodeSize.minimum': `(${size.width},${size.height})`,
+          'elk.nodeSize.minimum': `(${least.width},${least.height})`,
         },
-        children,
+        children: apart ? [notes, ...children] : children,
       };
     });
 }
 
-export function boxSize(box: Box): { readonly width: number; readonly height: number } {
-  if (box.kind === 'initial') return { width: 12, height: 12 };
-  if (box.kind === 'anywhere') return { width: 16, height: 16 };
-  const marks = (box.folded ? 18 : 0) + (box.state?.kind === 'parallel' ? 46 : 0);
-  const title = textWidth(box.title, TITLE_FONT, true) + marks;
-  const lines = box.lines.length * LINE_HEIGHT;
-  return {
-    width: Math.ceil(Math.max(title, widest(box.lines), 44) + 2 * PAD),
-    height: TITLE_HEIGHT + (lines === 0 ? 4 : lines + 10),
-  };
-}
+const notesId = (box: Box): string => ` notes ${box.id}`;
 
 function labelSize(arrow: Arrow): { readonly width: number; readonly height: number } {
   return {
@@ -185,7 +194,11 @@ function placedOf(picture: Picture, graph: ElkNode): Placed {
     picture,
     width: at?.width ?? 0,
     height: at?.height ?? 0,
-    boxes: picture.boxes.map((box) => ({ box, rect: nodes.get(box.id) ?? rectOf({}) })),
+    boxes: picture.boxes.map((box): PlacedBox => {
+      const rect = nodes.get(box.id) ?? rectOf({});
+      const below = { x: rect.x, y: rect.y + TITLE_HEIGHT, ...textSize(box) };
+      return { box, rect, text: nodes.get(notesId(box)) ?? below };
+    }),
     arrows: picture.arrows.map((arrow): PlacedArrow => {
       const edge = edges.get(arrow.id);
       const points = (edge?.sections ?? []).flatMap((section) => [

@@ -187,7 +187,7 @@ export class Drawing {
         const does = withoutReasons(edge.actions);
         return brief || does.length === 0
           ? head
-          : [...head, ...wrap([{ text: `/ ${does.join(', ')}`, ink: 'faint' }], limit)];
+          : [...head, ...wrap([{ text: `/\u00a0${does.join(', ')}`, ink: 'faint' }], limit)];
       }),
     ).flat();
     const shown = lines.length > MOST_LINES ? lines.slice(0, MOST_LINES - 1) : lines;
@@ -285,7 +285,7 @@ export class Drawing {
     const noted = withoutReasons(edge.actions);
     const does = noted.length === 0 && target === null ? edge.actions : noted;
     if (does.length > 0 && edge.source === source) {
-      spans.push({ text: ` / ${does.join(', ')}`, ink: 'faint' });
+      spans.push({ text: ` /\u00a0${does.join(', ')}`, ink: 'faint' });
     }
     return wrap(spans, ROW_LIMIT);
   }

@@ -16,6 +16,14 @@ export function picturesOf(chart: Chart): Picture[] {
   for (let top = waiting.shift(); top !== undefined; top = waiting.shift()) {
     const open = opened(chart, top, MOST_STATES);
     const folded = foldedStates(chart, open);
+    if (top === root && folded.length > 0 && root.kind === 'parallel') {
+      // Its regions have little to do with each other: each has its own picture.
+      const regions = chart.states.filter(({ parent }) => parent === root.id);
+      const shown = new Set([root, ...regions].map(({ id }) => id));
+      pictures.push(new Drawing(chart, top, shown, true).picture());
+      waiting.push(...regions);
+      continue;
+    }
     if (top === root && folded.length > 0) {
       pictures.push(new Drawing(chart, top, opened(chart, top, MOST_NAMES, true), true).picture());
       pictures.push({ ...new Drawing(chart, top, open).picture(), name: `${chart.id}.outside` });

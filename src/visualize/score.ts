@@ -1,14 +1,23 @@
 /** How hard a laid-out picture is to read: crossings first, then length of lines, bends, and size. */
-import type { Placed, PlacedArrow, Point } from './layout.js';
+import { clashes } from './clashes.js';
+
+import { type Placed, type PlacedArrow, type Segment, segments } from './geometry.js';
 
 /** A README shows pictures about this wide; wider ones are scaled down. */
-const README_WIDTH = 900;
+export const README_WIDTH = 900;
 
 export function penalty(placed: Placed): number {
   const bends = placed.arrows.reduce((sum, { points }) => sum + Math.max(points.length - 2, 0), 0);
   const length = placed.arrows.reduce((sum, arrow) => sum + lengthOf(arrow), 0);
   const tooWide = Math.max(placed.width - README_WIDTH, 0);
-  return crossings(placed.arrows) * 120 + bends * 8 + length / 12 + tooWide * 1.5 + placed.height / 4;
+  return (
+    clashes(placed).length * 300 +
+    crossings(placed.arrows) * 120 +
+    bends * 8 +
+    length / 12 +
+    tooWide * 1.5 +
+    placed.height / 4
+  );
 }
 
 /** How often arrows cross each other. */
@@ -20,15 +29,6 @@ export function crossings(arrows: readonly PlacedArrow[]): number {
     }
   });
   return count;
-}
-
-type Segment = readonly [Point, Point];
-
-export function segments({ points }: PlacedArrow): Segment[] {
-  return points.slice(1).flatMap((to, index): Segment[] => {
-    const from = points[index];
-    return from === undefined ? [] : [[from, to]];
-  });
 }
 
 function lengthOf(arrow: PlacedArrow): number {

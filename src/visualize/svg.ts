@@ -1,5 +1,6 @@
 /** A placed picture as SVG: by itself, for light and dark pages, with descriptions as tooltips. */
-import { layout, PAD, type Placed, type PlacedArrow, type Point, type Rect, TITLE_HEIGHT } from './layout.js';
+import { PAD, type Placed, type PlacedArrow, type PlacedBox, type Point, TITLE_HEIGHT } from './geometry.js';
+import { layout } from './layout.js';
 import { FONT, INDENT, LINE_HEIGHT, type Line } from './lines.js';
 import { escaped } from './markup.js';
 import type { Box, Picture } from './picture.js';
@@ -95,9 +96,9 @@ function draw(placed: Placed, hash: string): string {
     `<style>${STYLE}</style>`,
     `<defs>${INKS.map(marker).join('')}</defs>`,
     `<rect class="page" width="100%" height="100%"/>`,
-    ...groups.map(({ box, rect }) => drawBox(box, rect, true)),
+    ...groups.map((placedBox) => drawBox(placedBox, true)),
     ...placed.arrows.map(drawArrow),
-    ...leaves.map(({ box, rect }) => drawBox(box, rect, false)),
+    ...leaves.map((placedBox) => drawBox(placedBox, false)),
     ...placed.arrows.map(drawLabel),
     '</svg>',
     '',
@@ -113,7 +114,7 @@ function hasInside(picture: Picture, box: Box): boolean {
 const marker = (ink: string): string =>
   `<marker id="to-${ink}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path class="${ink}" d="M0 1L10 5L0 9z"/></marker>`;
 
-function drawBox(box: Box, rect: Rect, inside: boolean): string {
+function drawBox({ box, rect, text: lines }: PlacedBox, inside: boolean): string {
   const { x, y, width, height } = rect;
   const title = `<title>${escaped(box.tooltip)}</title>`;
   if (box.kind === 'initial') {
@@ -141,7 +142,7 @@ function drawBox(box: Box, rect: Rect, inside: boolean): string {
       ? text(x + width - 8, y + 19, 'faint', 'parallel', ' text-anchor="end"')
       : '',
     box.folded ? foldMark(x + width - 19, y + 10) : '',
-    ...box.lines.map((line, index) => drawLine(line, x + PAD, y + TITLE_HEIGHT + 12 + index * LINE_HEIGHT)),
+    ...box.lines.map((line, index) => drawLine(line, lines.x + PAD, lines.y + 12 + index * LINE_HEIGHT)),
   ];
   return `<g class="state" data-state="${escaped(box.id)}">${parts.join('')}</g>`;
 }

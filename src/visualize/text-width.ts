@@ -15,6 +15,7 @@ export function textWidth(text: string, size: number, bold = false): number {
   const table = bold ? BOLD : REGULAR;
   let hundredths = 0;
   // What is not in the table counts as a wide letter.
-  for (const letter of text) hundredths += table[(letter.codePointAt(0) ?? 0) - 32] ?? 100;
+  for (const letter of text.replaceAll('\u00a0', ' '))
+    hundredths += table[(letter.codePointAt(0) ?? 0) - 32] ?? 100;
   return (hundredths * size * SLACK) / 100;
 }
