@@ -2,7 +2,6 @@
 import type * as NodeFetch from 'node-fetch';
 import * as v from 'valibot';
 import type { TokenRefreshReason } from '../protocol/account.js';
-import { isRecord } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
@@ -10,9 +9,9 @@ import type { Env } from '../protocol/timing.js';
 import type { IssuedTokens } from './auth-write.js';
 import { type Attempt, networkFailure, plainFailure } from './backend-error.js';
 import { warmUp } from './backend-request.js';
-import { cutBytes, hideKnown, maskTokens, oneLine } from './body-preview.js';
 import type { Dialer } from './dialer.js';
 import type { IssuerAddress } from './issuer-address.js';
+import { codeIn, deadReason, intervalOf, jsonIn, shownWords, wordsIn } from './issuer-answer.js';
 
 export type SpendOutcome =
   | { readonly kind: 'granted'; readonly tokens: IssuedTokens }
@@ -82,9 +81,6 @@ export interface IssuerOptions {
 const BODY_LIMIT = 1024 * 1024;
 const REQUEST_TIMEOUT = 30_000;
 const REVOKE_TIMEOUT = 10_000;
-const WORDS_BYTES = 300;
-/** A poll interval that an issuer may ask for, seconds. */
-const INTERVAL = { least: 1, most: 60, usual: 5 };
 
 // What becomes a header or is stored must be visible ASCII.
 const Token = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,65536}$/));
@@ -187,7 +183,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
   /** An answer that is no success, or none of the expected form. */
   function refusal(done: Extract<Posted, { kind: 'answered' }>, reason: Reason, lead: string): Failure {
     const words = wordsIn(done.json);
-    const said = words === undefined ? '' : `: ${shown(words, done.attempt.secrets)}`;
+    const said = words === undefined ? '' : `: ${shownWords(words, done.attempt.secrets)}`;
     return {
       reason,
       message: `${lead} returned status ${done.status}${said}`,
@@ -364,7 +360,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
           kind: 'failed',
           failure: {
             reason: 'deviceCodeDenied',
-            message: `device auth failed with status ${done.status}${words === undefined ? '' : `: ${shown(words, done.attempt.secrets)}`}`,
+            message: `device auth failed with status ${done.status}${words === undefined ? '' : `: ${shownWords(words, done.attempt.secrets)}`}`,
             at: env.now(),
             httpStatus: done.status,
           },
@@ -384,50 +380,3 @@ export function createIssuer(options: IssuerOptions): Issuer {
 const isOk = (status: number): boolean => status >= 200 && status < 300;
 const secretOf = (value: string | null | undefined): Secret | undefined =>
   value == null ? undefined : new Secret(value);
-
-function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** ACC-79: a text of seconds; a number is taken, too. */
-function intervalOf(raw: unknown): number {
-  const seconds = typeof raw === 'string' && raw !== '' ? Number(raw) : raw;
-  if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return INTERVAL.usual;
-  return Math.min(Math.max(seconds, INTERVAL.least), INTERVAL.most);
-}
-
-/** `error.code`, `error` as a text, or `code`. ACC-53 */
-function codeIn(json: unknown): string | undefined {
-  if (!isRecord(json)) return undefined;
-  const { error, code } = json;
-  const found = (isRecord(error) ? error.code : error) ?? code;
-  return typeof found === 'string' ? found.toLowerCase() : undefined;
-}
-
-/** What the issuer says for people. ACC-75 */
-function wordsIn(json: unknown): string | undefined {
-  if (!isRecord(json)) return undefined;
-  const { error, error_description: description, code } = json;
-  const inner = isRecord(error) ? (error.message ?? error.code) : error;
-  const found = [description, inner, code].find((word) => typeof word === 'string' && word !== '');
-  return typeof found === 'string' ? found : undefined;
-}
-
-const shown = (words: string, secrets: readonly Secret[]): string =>
-  cutBytes(oneLine(maskTokens(hideKnown(words, secrets))), WORDS_BYTES);
-
-const DEAD: Readonly<Record<string, Reason>> = {
-  refresh_token_expired: 'refreshTokenExpired',
-  refresh_token_reused: 'refreshTokenReused',
-  refresh_token_invalidated: 'refreshTokenRevoked',
-};
-
-/** Why these credentials are dead, or undefined when they may live. */
-function deadReason(status: number, code: string | undefined): Reason | undefined {
-  const known = code !== undefined && Object.hasOwn(DEAD, code) ? DEAD[code] : undefined;
-  return known ?? (status === 401 ? 'refreshTokenRefused' : undefined);
-}

@@ -62,7 +62,7 @@ export function addAccountMethods(
       if (!UUID.test(loginId)) {
         throw new RpcFault(RPC.invalidRequest, `invalid login id: ${loginId.slice(0, 100)}`);
       }
-      const { result, after } = account.cancel(loginId);
+      const { result, after } = account.changes.cancel(loginId);
       return new Reply({ status: result }, after);
     },
     REQUIRED,
@@ -71,7 +71,7 @@ export function addAccountMethods(
   methods.add('engine/account/read', v.looseObject({}), () => account.readSummary());
 
   methods.add('account/logout', v.strictObject({ all: flag }), (params) =>
-    account.logout(params.all).then(
+    account.changes.logout(params.all).then(
       ({ after }) => new Reply({}, after),
       (error: unknown) => {
         if (!(error instanceof AccountRefusal)) throw error;
@@ -84,7 +84,7 @@ export function addAccountMethods(
     const { type } = params;
     switch (type) {
       case 'apiKey':
-        return replyTo({ type }, account.loginApiKey(params.apiKey), refusalOf(params));
+        return replyTo({ type }, account.changes.loginApiKey(params.apiKey), refusalOf(params));
       case 'chatgptAuthTokens': {
         // Whoever speaks over the control socket is this same program. ACC-9
         if (!session.experimental && session.client.origin !== 'control') {
@@ -98,7 +98,7 @@ export function addAccountMethods(
           accountId: params.chatgptAccountId,
           plan: params.chatgptPlanType,
         };
-        return replyTo({ type }, account.loginExternal(wish, session), refusalOf(params));
+        return replyTo({ type }, account.changes.loginExternal(wish, session), refusalOf(params));
       }
       case 'chatgpt': {
         const wish = {
@@ -107,11 +107,11 @@ export function addAccountMethods(
           hostedSuccessPage: params.useHostedLoginSuccessPage,
           appBrand: params.appBrand,
         };
-        const shown = account.loginBrowser(wish);
+        const shown = account.changes.loginBrowser(wish);
         return replyTo({ type }, shown, refusalOf(params), ({ loginId, url }) => ({ loginId, authUrl: url }));
       }
       case 'chatgptDeviceCode': {
-        const shown = account.loginDevice({
+        const shown = account.changes.loginDevice({
           originator: session.clientName ?? 'rc-engine',
           streamlined: false,
           hostedSuccessPage: false,

@@ -1,36 +1,29 @@
-import { randomUUID } from 'node:crypto';
 import { waitFor } from 'xstate';
-import type { EndedLogin } from '../../machines/account.types.js';
 import type { Issuer } from '../adapters/account-issuer.js';
 import { type AuthChange, type AuthFile, createAuthFile } from '../adapters/auth-file.js';
 import type { Requester } from '../adapters/backend-request.js';
 import type { StoredAccount } from '../protocol/account.js';
 import type { Account, AuthOutcome, Failure, RecoveryOutcome } from '../protocol/outcomes.js';
-import { Secret } from '../protocol/secret.js';
+import type { Secret } from '../protocol/secret.js';
+import { AccountChanges } from './account-changes.js';
 import { type AccountActor, createAccountActor } from './account-chart.js';
-import { Credentials, type ExternalWish } from './account-credentials.js';
-import { type BrowserWish, Logins } from './account-login.js';
+import { Credentials } from './account-credentials.js';
+import { Logins } from './account-login.js';
 import type { AccountPort } from './account-port.js';
 import type { Recovery } from './account-recovery.js';
 import { Renewal } from './account-renewal.js';
 import { AccountRequests } from './account-requests.js';
 import { TokenStore } from './account-tokens.js';
 import {
-  AccountRefusal,
   type AccountServiceOptions,
   type AccountSummary,
   type AccountTiming,
   type AccountView,
-  type Changed,
   DEFAULT_ACCOUNT_TIMING,
-  type LoginShown,
 } from './account-types.js';
 import { deadOf, modeOf, summaryOf, updatedOf, viewOf } from './account-view.js';
 import { WORKSPACE_LIMIT } from './account-workspace.js';
-import type { ClientSession } from './client-session.js';
 import { Lock } from './lock.js';
-
-type Note = () => void;
 
 /**
  * The account of this engine: plugs files, issuer, parent app and login server into the `account` chart, answers
@@ -46,19 +39,16 @@ export class AccountService implements AccountPort {
   readonly #actor: AccountActor;
   readonly #requests: AccountRequests;
   readonly #renewal: Renewal;
-  /** Changes of the account, one at a time, each until its notifications are sent. ACC-27 */
-  readonly #changes = new Lock();
+  /** What clients change. */
+  readonly changes: AccountChanges;
   /** Whoever spends a refresh token or writes the file, one at a time. ACC-48 */
   readonly #permit = new Lock();
   readonly #abort = new AbortController();
   #ready: Promise<void> | undefined;
   #issuer: Promise<Issuer> | undefined;
   #requester: Promise<Requester> | undefined;
-  #apiKey: Secret | undefined;
   #loop: Recovery | undefined;
   #onChange: ((account: Account | null) => void) | undefined;
-  /** While it is set, notifications wait for the answer to a request. */
-  #held: Note[] | undefined;
 
   constructor(options: AccountServiceOptions) {
     this.#options = options;
@@ -107,15 +97,30 @@ export class AccountService implements AccountPort {
       logins: this.#logins,
       permit: this.#permit,
       ended: this.#abort.signal,
-      apiKey: () => this.#apiKey,
+      apiKey: () => this.changes.apiKey,
       current: () => this.#current(),
       recovery: () => this.recovery(),
       requester: () => this.#getRequester(),
       workspace: () => this.#workspace(),
       tellChange: () => this.#tellChange(),
-      tellEnded: (ended, when) => this.#tellEnded(ended, when),
+      tellEnded: (ended, when) => this.changes.tellEnded(ended, when),
     });
     this.#requests = new AccountRequests(this.#actor, env.now);
+    this.changes = new AccountChanges({
+      actor: this.#actor,
+      requests: this.#requests,
+      credentials: this.#credentials,
+      logins: this.#logins,
+      permit: this.#permit,
+      ended: this.#abort.signal,
+      routing: options.routing !== null,
+      now: env.now,
+      prepare: () => this.#prepare(),
+      workspace: () => this.#workspace(),
+      tellChange: () => this.#tellChange(),
+      tellLogin: (loginId, error) => this.#tellLogin(loginId, error),
+      tellUpdated: () => options.broadcast('account/updated', updatedOf(this.#context)),
+    });
     options.watcher?.actor(this.#actor);
     this.#actor.start();
   }
@@ -224,133 +229,6 @@ export class AccountService implements AccountPort {
     notify('account/updated', updatedOf(this.#context));
   }
 
-  loginApiKey(key: string): Promise<Changed<null>> {
-    return this.#change(async (later) => {
-      this.#refuseWhenGiven();
-      this.#apiKey = new Secret(key);
-      try {
-        await this.#permit.run(this.#abort.signal, () =>
-          this.#requests.request((ticket) => ({ type: 'LOGIN.API_KEY', ticket })),
-        );
-      } finally {
-        this.#apiKey = undefined;
-      }
-      this.#tellChange();
-      later.push(() => this.#tellLogin(null, null));
-      return null;
-    });
-  }
-
-  loginExternal(wish: ExternalWish, owner: ClientSession): Promise<Changed<null>> {
-    return this.#change(async (later) => {
-      const account = this.#credentials.readExternal(wish);
-      await this.#permit.run(this.#abort.signal, async () => {
-        await this.#requests.request((ticket) => ({
-          type: 'LOGIN.EXTERNAL',
-          ticket,
-          accountId: wish.accountId,
-          account,
-        }));
-        if (account !== null) this.#credentials.keepExternal(account, wish.accessToken, owner);
-      });
-      this.#tellChange();
-      later.push(async () => {
-        const failure = this.#options.routing === null ? null : await this.#workspace();
-        this.#tellLogin(null, failure === null ? null : failure.message);
-      });
-      return null;
-    });
-  }
-
-  loginBrowser(wish: BrowserWish): Promise<Changed<LoginShown>> {
-    return this.#loginInteractive('LOGIN.BROWSER', wish);
-  }
-
-  loginDevice(wish: BrowserWish): Promise<Changed<LoginShown>> {
-    return this.#loginInteractive('LOGIN.DEVICE', wish);
-  }
-
-  /** Answers at once: it does not wait for other changes. ACC-82 */
-  cancel(loginId: string): Changed<'canceled' | 'notFound'> {
-    const held: Note[] = [];
-    this.#held = held;
-    try {
-      const answer = this.#requests.askNow((ticket) => ({ type: 'LOGIN.CANCEL', ticket, loginId }));
-      return {
-        result: answer?.kind === 'done' ? 'canceled' : 'notFound',
-        after: () => {
-          for (const note of held) note();
-        },
-      };
-    } finally {
-      this.#held = undefined;
-    }
-  }
-
-  logout(all: boolean): Promise<Changed<null>> {
-    return this.#change(async (later) => {
-      if (this.#credentials.external === undefined) this.#refuseWhenGiven();
-      await this.#permit.run(this.#abort.signal, () =>
-        this.#requests.request((ticket) => ({ type: 'LOGOUT', ticket, all })),
-      );
-      this.#tellChange();
-      later.push(() => this.#options.broadcast('account/updated', updatedOf(this.#context)));
-      return null;
-    });
-  }
-
-  /** One change at a time; its lock is held until what comes after the answer has been told. ACC-27 */
-  #change<T>(task: (later: (() => unknown)[]) => Promise<T>): Promise<Changed<T>> {
-    return new Promise((resolve, reject) => {
-      this.#changes
-        .run(this.#abort.signal, async () => {
-          await this.#prepare();
-          await this.#finishSaved();
-          const later: (() => unknown)[] = [];
-          const result = await task(later);
-          await new Promise<void>((answered) => resolve({ result, after: answered }));
-          for (const note of later) await note();
-        })
-        .catch(reject);
-    });
-  }
-
-  #loginInteractive(type: 'LOGIN.BROWSER' | 'LOGIN.DEVICE', wish: BrowserWish): Promise<Changed<LoginShown>> {
-    return this.#change(async () => {
-      this.#refuseWhenGiven();
-      const loginId = randomUUID();
-      this.#logins.prepare(loginId, wish);
-      try {
-        await this.#requests.request((ticket) => ({ type, ticket, loginId }));
-      } catch (error) {
-        this.#logins.close(loginId);
-        throw error;
-      }
-      const shown = this.#logins.shown(loginId);
-      if (shown === undefined) {
-        const failure = { reason: 'loginCancelled' as const, message: 'The sign-in has ended.' };
-        throw new AccountRefusal({ ...failure, at: this.#options.env.now() }, false);
-      }
-      return { loginId, ...shown };
-    });
-  }
-
-  /** A sign-in whose credentials are on disk is a success, whatever comes next. ACC-76 */
-  async #finishSaved(): Promise<void> {
-    await waitFor(
-      this.#actor,
-      (snapshot) => {
-        if (!snapshot.hasTag('saved')) return true;
-        // It is taken only where nothing but the browser is waited for.
-        if (snapshot.can({ type: 'LOGIN.FINISH' })) {
-          queueMicrotask(() => this.#actor.send({ type: 'LOGIN.FINISH' }));
-        }
-        return false;
-      },
-      FOR_EVER,
-    );
-  }
-
   // --- the file
 
   /** The file is read once before anything is answered. */
@@ -393,13 +271,6 @@ export class AccountService implements AccountPort {
 
   // --- telling
 
-  /** The answer to a cancel goes before the end that it caused. ACC-83 */
-  #tellEnded(ended: EndedLogin, when: 'atOnce' | 'afterAnswer'): void {
-    const note = () => this.#tellLogin(ended.loginId, errorOf(ended));
-    if (when === 'afterAnswer' && this.#held !== undefined) this.#held.push(note);
-    else note();
-  }
-
   #tellChange(): void {
     this.#rearm();
     this.#onChange?.(this.#credentials.account());
@@ -415,19 +286,6 @@ export class AccountService implements AccountPort {
 
   get #context() {
     return this.#actor.getSnapshot().context;
-  }
-
-  #refuseWhenGiven(): void {
-    if (!this.#credentials.given) return;
-    throw new AccountRefusal(
-      {
-        reason: 'authMethodForbidden',
-        message:
-          'The access token was given at the start (RC_ENGINE_ACCESS_TOKEN): start without it to sign in or out.',
-        at: this.#options.env.now(),
-      },
-      false,
-    );
   }
 
   /** Null when the workspace is known, or none is needed. */
@@ -463,13 +321,6 @@ export class AccountService implements AccountPort {
 }
 
 const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };
-/** ACC-77, ACC-81: what the browser flow says has a prefix. */
-function errorOf(ended: EndedLogin): string | null {
-  if (ended.failure === null) return null;
-  const { reason, message } = ended.failure;
-  return ended.kind === 'device' || reason === 'loginTimedOut' ? message : `Login server error: ${message}`;
-}
-
 const sameStored = (one: StoredAccount, other: StoredAccount): boolean => shape(one) === shape(other);
 /** When a failure happened does not make it another one. */
 const shape = (stored: StoredAccount): string =>

@@ -1,6 +1,6 @@
 import type { Dialer } from '../adapters/dialer.js';
 import type { Home } from '../adapters/home.js';
-import { parseIssuer } from '../adapters/issuer-address.js';
+import { type IssuerAddress, parseIssuer } from '../adapters/issuer-address.js';
 import type { LoginPolicy } from '../protocol/account.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Env } from '../protocol/timing.js';
@@ -53,9 +53,14 @@ export const loginPolicy = (options: AccountOptions): LoginPolicy => ({
 });
 
 /** @throws EngineError `usage` when the issuer is no address that secrets may be sent to. */
-export function createAccount(options: AccountOptions, parts: AccountParts): AccountService {
+export function issuerAddress(options: AccountOptions): IssuerAddress {
   const parsed = parseIssuer(options, process.env);
   if (!parsed.ok) throw new EngineError('usage', parsed.message);
+  return parsed.address;
+}
+
+/** @throws EngineError as `issuerAddress`. */
+export function createAccount(options: AccountOptions, parts: AccountParts): AccountService {
   const { home, env, log, audit, dialer, broadcast, onFault } = parts;
   return new AccountService({
     path: options.authFile ?? home.authFile,
@@ -63,7 +68,7 @@ export function createAccount(options: AccountOptions, parts: AccountParts): Acc
     log,
     audit,
     dialer,
-    address: parsed.address,
+    address: issuerAddress(options),
     policy: loginPolicy(options),
     routing: options.workspaceRouting === true ? { baseUrl: parts.baseUrl } : null,
     given: options.accessToken,

@@ -15,7 +15,7 @@ import type { Failure } from '../protocol/outcomes.js';
 import { DEFAULT_TIMING, type Env, type Timing } from '../protocol/timing.js';
 import { addAccountMethods } from './account-methods.js';
 import { AccountService } from './account-service.js';
-import { createAccount, loginPolicy } from './account-setup.js';
+import { createAccount, issuerAddress, loginPolicy } from './account-setup.js';
 import { assembleRemoteControl, type Foundations, type RemoteControl } from './assembly.js';
 import { AuditRing } from './audit.js';
 import { chartHashes } from './charts.js';
@@ -142,6 +142,8 @@ export class Engine extends EventEmitter<EngineEvents> {
         'Remote control needs an enrollment store, and the store is switched off.',
       );
     }
+    // Whatever is wrong with the settings is told before anything is taken.
+    if (options.account === undefined) issuerAddress(options);
     const home = openHome(resolveHome(options.home));
     this.#laying = this.#lay(home, target);
     const running = await this.#laying;
