@@ -209,6 +209,40 @@ const parser = yargs(argv)
     async (args) => run(async () => (await import('./wait.js')).wait(args))(),
   )
   .command(
+    'graph [machine]',
+    'the statecharts as pictures and data, or what changed in them',
+    (args) =>
+      args.positional('machine', { type: 'string', description: 'name of a chart [default: all]' }).options({
+        format: {
+          type: 'string',
+          requiresArg: true,
+          description: 'svg | mermaid | json | dot | html [default: svg]',
+        },
+        out: { type: 'string', requiresArg: true, description: 'folder to write to [default: stdout]' },
+        diff: {
+          type: 'string',
+          requiresArg: true,
+          description: 'say in words what changed since this git revision',
+        },
+        ...jsonFlag,
+      }),
+    async (args) => run(async () => (await import('./graph.js')).graph(args))(),
+  )
+  .command(
+    'paths [machine]',
+    'test scenarios generated from the statecharts',
+    (args) =>
+      args.positional('machine', { type: 'string', description: 'name of a chart [default: all]' }).options({
+        coverage: {
+          type: 'string',
+          requiresArg: true,
+          description: 'transitions | states | pairs [default: transitions]',
+        },
+        format: { type: 'string', requiresArg: true, description: 'markdown | json [default: markdown]' },
+      }),
+    async (args) => run(async () => (await import('./paths.js')).paths(args))(),
+  )
+  .command(
     'explain <code>',
     'what an error or reason means and what to do',
     (args) => args.positional('code', { type: 'string', demandOption: true }).options(jsonFlag),
