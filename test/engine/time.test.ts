@@ -1,0 +1,101 @@
+/** Clocks that jump: the wall clock is the engine's `env`, and timers go on as they are. */
+import { describe, expect } from 'vitest';
+import type { FaultInput } from '../../src/backend/index.js';
+import { claimController } from './peers.js';
+import { it, type Rig } from './rig.js';
+
+class Wall {
+  offset = 0;
+  readonly env = { now: () => Date.now() + this.offset, random: () => Math.random() };
+}
+
+const HOUR = 3_600_000;
+const fault = async (rig: Rig, input: Extract<FaultInput, { action: 'answer' }>['fault']) =>
+  (await rig.lab.backend()).fault({ action: 'answer', fault: input });
+
+describe('a clock that jumps', () => {
+  it('forward past the end of the token: the live link stays, and the next one begins with a refresh (RC-13)', async ({
+    rig,
+  }) => {
+    const wall = new Wall();
+    const engine = await rig.connected({ env: wall.env });
+    wall.offset = 2 * HOUR;
+    expect(engine.status.status).toBe('connected');
+    expect(engine.fullStatus.remoteControl.tokenExpiresAt).toBeLessThan(wall.env.now());
+    (await rig.lab.backend()).fault({ action: 'closeSockets' });
+    await rig.until(() => engine.fullStatus.counters.linksOpened === 2, 'next link');
+    expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 1, dials: 2 });
+    expect(engine.fullStatus.counters.refreshRequests).toBeGreaterThanOrEqual(1);
+  });
+
+  it('backward: the token is good for longer, and nothing is asked for it', async ({ rig }) => {
+    const wall = new Wall();
+    const engine = await rig.connected({ env: wall.env });
+    wall.offset = -24 * HOUR;
+    (await rig.lab.backend()).fault({ action: 'closeSockets' });
+    await rig.until(() => engine.fullStatus.counters.linksOpened === 2, 'next link');
+    expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 1, refreshRequests: 0 });
+  });
+
+  it('backward during a pause: it is not made longer by that', async ({ rig }) => {
+    const wall = new Wall();
+    await rig.lab.signIn();
+    await fault(rig, { route: 'enroll', answer: 'status', status: 500, times: 3 });
+    const engine = await rig.start({ env: wall.env });
+    await rig.reached(engine, ({ status }) => status === 'errored', 'errored');
+    wall.offset = -24 * HOUR;
+    await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
+  });
+
+  it('backward during a Retry-After: it ends when it would have ended', async ({ rig }) => {
+    const wall = new Wall();
+    await rig.lab.signIn();
+    await fault(rig, { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '1' } });
+    const engine = await rig.start({ env: wall.env });
+    await rig.reached(engine, ({ state }) => state === 'active.backingOff.asTold', 'asTold');
+    const started = performance.now();
+    wall.offset = -24 * HOUR;
+    await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
+    expect(performance.now() - started).toBeGreaterThan(900);
+    expect(performance.now() - started).toBeLessThan(4_000);
+  });
+
+  it('forward during a Retry-After: nothing is sent before it has passed on the clock that counts', async ({
+    rig,
+  }) => {
+    const wall = new Wall();
+    await rig.lab.signIn();
+    await fault(rig, { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '1' } });
+    const engine = await rig.start({ env: wall.env });
+    await rig.reached(engine, ({ state }) => state === 'active.backingOff.asTold', 'asTold');
+    const started = performance.now();
+    wall.offset = HOUR;
+    await rig.until(() => engine.fullStatus.counters.enrollRequests === 2, 'next try');
+    expect(performance.now() - started).toBeGreaterThan(900);
+  });
+
+  it('a machine whose clock is far off can connect all the same', async ({ rig }) => {
+    for (const offset of [-400 * 24 * HOUR, 400 * 24 * HOUR]) {
+      const wall = new Wall();
+      wall.offset = offset;
+      const engine = await rig.connected({ env: wall.env });
+      expect(engine.fullStatus.counters.dials).toBe(1);
+      await engine.stop();
+    }
+    expect(rig.lab.requests('enroll')).toBe(1);
+  });
+
+  it('idle clients are not taken for silent because the clock was set back, and are when it was set forward (RC-34)', async ({
+    rig,
+  }) => {
+    const wall = new Wall();
+    const engine = await rig.connected({ env: wall.env, timing: { idleSweep: 20 } });
+    const controller = await claimController(engine, await rig.lab.backend());
+    wall.offset = -HOUR;
+    expect(await controller.request('engine/echo', { payload: 1 })).toEqual({ payload: 1 });
+    expect(engine.fullStatus.remoteClients).toHaveLength(1);
+    wall.offset = 0;
+    await rig.until(() => engine.fullStatus.remoteClients.length === 0, 'swept');
+    await controller.close();
+  });
+});
