@@ -84,7 +84,7 @@ function settingOptions(args: Argv, wanted: (name: string) => boolean): void {
       // An integer is read as text, so that what is wrong with it is said in one place.
       type: setting.type === 'boolean' ? 'boolean' : 'string',
       array: setting.type === 'list',
-      requiresArg: setting.type !== 'boolean',
+      requiresArg: setting.type !== 'boolean' && !('bare' in setting),
       description: `${setting.description}${choices}; ${variableOf(setting.name)}${byDefault}`,
     });
   }
@@ -241,6 +241,20 @@ const parser = yargs(argv)
         format: { type: 'string', requiresArg: true, description: 'markdown | json [default: markdown]' },
       }),
     async (args) => run(async () => (await import('./paths.js')).paths(args))(),
+  )
+  .command(
+    'inspect <file>',
+    'replay a timeline that the page of start --inspect has saved',
+    (args) =>
+      args.positional('file', { type: 'string', demandOption: true }).options({
+        port: {
+          type: 'string',
+          requiresArg: true,
+          description: 'port of 127.0.0.1 [default: any free one]',
+        },
+        ...jsonFlag,
+      }),
+    async (args) => run(async () => (await import('./inspect.js')).inspect(args))(),
   )
   .command(
     'explain <code>',

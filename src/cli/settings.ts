@@ -29,6 +29,8 @@ interface Setting {
    * word. WSA-14
    */
   readonly guardsDoor?: true;
+  /** What the flag means without a value. */
+  readonly bare?: string;
   /** A wrong value is not repeated: somebody may have put a token there. */
   readonly mayHoldSecret?: true;
 }
@@ -61,6 +63,11 @@ const checkHost = (value: string): string | undefined =>
   normalizeAllowedHost(value) === undefined
     ? 'must be a host name, or host:port, without a scheme'
     : undefined;
+
+const checkInspect = (value: string): string | undefined =>
+  value === 'stately' || (/^\d{1,5}$/.test(value) && Number(value) < 65_536)
+    ? undefined
+    : 'must be a port, 0 for any free one, or stately';
 
 const checkStore = (value: string): string | undefined =>
   value === 'none' || value === 'memory:' || /^sqlite:./.test(value)
@@ -243,6 +250,14 @@ export const START_SETTINGS = [
     byDefault: 'sqlite:<home>/rc-engine.sqlite',
     check: checkStore,
   },
+  {
+    name: 'inspect',
+    type: 'string',
+    bare: '0',
+    description: 'live page of the running charts on 127.0.0.1: a port, 0 for any free one, or stately',
+    byDefault: 'off',
+    check: checkInspect,
+  },
   { name: 'json', type: 'boolean', description: 'one JSON object a line on stdout' },
   {
     name: 'logLevel',
@@ -289,6 +304,7 @@ export interface StartSettings extends AccountSettings {
   readonly authStartup?: 'ready' | 'recoverable';
   readonly onConflict?: 'wait' | 'reenroll' | 'exit';
   readonly store?: string;
+  readonly inspect?: string;
   readonly json?: boolean;
   readonly logLevel?: (typeof LOG_LEVELS)[number];
   readonly logFormat?: 'pretty' | 'json';
@@ -362,7 +378,7 @@ export async function resolveStartSettings(
   for (const setting of START_SETTINGS as readonly Setting[]) {
     const schema = schemaOf(setting);
     const given: readonly (readonly [string, unknown])[] = [
-      [`--${flagOf(setting.name)}`, flags[setting.name]],
+      [`--${flagOf(setting.name)}`, flags[setting.name] === '' ? (setting.bare ?? '') : flags[setting.name]],
       [variableOf(setting.name), fromEnvironment(setting, env)],
     ];
     const found = given.find(([, value]) => value !== undefined);

@@ -2,6 +2,7 @@ import { locateHome, resolveHome } from '../adapters/home.js';
 import { createEngine, type Engine, endError } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
 import { VERSION } from '../engine/version.js';
+import type { Inspector } from '../inspector/index.js';
 import { EngineError } from '../protocol/errors.js';
 import { accountOptionsOf, takeGivenToken } from './account-settings.js';
 import { setLastWish } from './death.js';
@@ -45,16 +46,22 @@ export async function start(flags: StartFlags, command?: readonly string[]): Pro
           flags.home ?? (process.env.RC_ENGINE_HOME || undefined),
         )
       : undefined;
+  let inspector: Inspector | undefined;
   try {
-    return await run(signals, settings, {
+    if (settings.inspect !== undefined) {
+      inspector = await (await import('./inspect.js')).inspectorOf(settings.inspect);
+    }
+    return await run(signals, settings, inspector, {
       ...optionsOf(settings),
       ...optionsOfListener(settings, local),
       ...(appServer.appServer === undefined ? {} : { appServer: appServer.appServer }),
+      ...(inspector === undefined ? {} : { watcher: inspector.watcher }),
       logger,
       home: embedded?.home ?? home.dir,
       ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, accessToken: embedded.accessToken }),
     });
   } finally {
+    await inspector?.close();
     await embedded?.close();
   }
 }
@@ -84,10 +91,20 @@ function loggerOf({ json = false, logLevel, logFormat }: StartSettings) {
   });
 }
 
-async function run(signals: Signals, settings: StartSettings, options: EngineOptions): Promise<number> {
+async function run(
+  signals: Signals,
+  settings: StartSettings,
+  inspector: Inspector | undefined,
+  options: EngineOptions,
+): Promise<number> {
   const engine = createEngine(options);
   const stdio = settings.listen === 'stdio://';
-  const face = stdio ? silent : settings.json ? jsonFace(engine) : humanFace(engine);
+  const link = inspector?.link.reveal();
+  // Over stdio, stdout belongs to the protocol. WSA-21
+  if (link !== undefined && (stdio || !settings.json)) {
+    (stdio ? process.stderr : process.stdout).write(`\n  Inspector      ${link}\n\n`);
+  }
+  const face = stdio ? silent : settings.json ? jsonFace(engine, link) : humanFace(engine);
   let running = false;
   const ended = new Promise<number>((resolve) => {
     engine.once('stopped', (failure) => {
@@ -126,7 +143,7 @@ interface Face {
 const silent: Face = { started: async () => {}, end: () => {} };
 
 /** RFC: one object a line; `started` first, then `status` at each change. */
-function jsonFace(engine: Engine): Face {
+function jsonFace(engine: Engine, inspectorLink: string | undefined): Face {
   let started = false;
   const waiting: object[] = [];
   engine.on('report', (report) => {
@@ -155,6 +172,7 @@ function jsonFace(engine: Engine): Face {
       printJson({ type: 'started', version: VERSION, pid, home, serverName, installationId, baseUrl });
       if (listening !== undefined) printJson(listening);
       listening = undefined;
+      if (inspectorLink !== undefined) printJson({ type: 'inspector', url: inspectorLink });
       for (const line of waiting) printJson(line);
     },
     end: () => {},

@@ -1,0 +1,97 @@
+// Makes the page of the inspector: one file with its script, its style, and the pictures of all charts in it. The
+// pictures come from visualizations/ where they are of the charts as they are now; else they are laid out here.
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const PAGE = join(ROOT, 'src/inspector/page');
+
+export async function inspectorPage() {
+  const [template, style, script, facts] = await Promise.all([
+    readFile(join(PAGE, 'index.html'), 'utf8'),
+    bundled(join(PAGE, 'style.css')),
+    bundled(join(PAGE, 'main.ts')),
+    factsOfCharts(),
+  ]);
+  const parts = {
+    '/* STYLE */': style,
+    '/* SCRIPT */': script,
+    // No text of a chart may end the element that holds it.
+    '"FACTS"': JSON.stringify(facts).replaceAll('<', '\\u003c'),
+  };
+  return template.replace(/\/\* (?:STYLE|SCRIPT) \*\/|"FACTS"/g, (name) => parts[name]);
+}
+
+async function bundled(entry) {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    format: 'esm',
+    target: ['chrome109', 'firefox115', 'safari16'],
+    minify: true,
+    write: false,
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  return outputFiles[0].text;
+}
+
+async function factsOfCharts() {
+  const { CHARTS, REASONS, chartHash, walk, edgeWords, picturesOf, svgOf } = await sources();
+  const charts = {};
+  for (const [name, machine] of Object.entries(CHARTS)) {
+    const chart = walk(machine);
+    const hash = chartHash(machine);
+    const pictures = [];
+    for (const picture of picturesOf(chart)) {
+      const { name: title, description } = picture;
+      pictures.push({
+        name: title,
+        description,
+        svg: (await committed(title, hash)) ?? (await svgOf(picture, hash)).text,
+      });
+    }
+    charts[name] = {
+      hash,
+      description: chart.description,
+      pictures,
+      states: Object.fromEntries(chart.states.map(({ id, description }) => [id, description])),
+      edges: Object.fromEntries(chart.edges.map((edge) => [edge.id, edgeWords(chart, edge)])),
+    };
+  }
+  return {
+    charts,
+    reasons: Object.fromEntries(Object.entries(REASONS).map(([code, { means }]) => [code, means])),
+  };
+}
+
+async function committed(name, hash) {
+  const svg = await readFile(join(ROOT, 'visualizations', `${name}.svg`), 'utf8').catch(() => undefined);
+  return svg?.includes(` data-hash="${hash}"`) ? svg : undefined;
+}
+
+/** The sources, built on the fly. */
+async function sources() {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `
+        export { CHARTS } from './src/engine/charts.ts';
+        export { REASONS } from './src/protocol/reasons.ts';
+        export { chartHash } from './src/visualize/hash.ts';
+        export { walk } from './src/visualize/walk.ts';
+        export { edgeWords } from './src/visualize/words.ts';
+        export { picturesOf } from './src/visualize/pictures.ts';
+        export { svgOf } from './src/visualize/svg.ts';`,
+      resolveDir: ROOT,
+      loader: 'ts',
+    },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    write: false,
+    logLevel: 'warning',
+  });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
+}

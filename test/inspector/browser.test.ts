@@ -1,0 +1,167 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import type { SavedTimeline } from '../../src/inspector/timeline.js';
+import type { CliProcess } from '../support/cli.js';
+import { type Lab, it as labIt } from '../support/lab.js';
+import { findLeaks, place } from '../support/leaks.js';
+import { Chromium, noChromium, type Page } from './chromium.js';
+
+const SLOW = 60_000;
+
+let chromium: Chromium;
+
+async function linkOf(engine: CliProcess): Promise<string> {
+  const { url } = await engine.line(({ type }) => type === 'inspector', 'link of the inspector');
+  return String(url);
+}
+
+const LIT = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.lit.leaf')].map((e) => e.getAttribute('data-state'))`;
+const facing = `document.getElementById('facing').innerText`;
+
+async function watched(lab: Lab): Promise<{ engine: CliProcess; page: Page }> {
+  await lab.signIn();
+  const engine = await lab.start(['--inspect', '--listen', 'ws://127.0.0.1:0']);
+  const page = await chromium.page(await linkOf(engine));
+  await page.until(`document.getElementById('status').textContent === 'live'`, 'live page');
+  return { engine, page };
+}
+
+async function until<T>(find: () => Promise<T | undefined>, what: string): Promise<T> {
+  const limit = performance.now() + 10_000;
+  for (;;) {
+    const found = await find();
+    if (found !== undefined) return found;
+    if (performance.now() > limit) throw new Error(`no ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Presses Save and answers the file. */
+async function saved(page: Page): Promise<{ text: string; timeline: SavedTimeline }> {
+  await page.click('#save');
+  const name = await until(async () => {
+    const names = await readdir(page.downloads).catch(() => []);
+    return names.find((one) => one.endsWith('.json'));
+  }, 'saved file');
+  const text = await readFile(join(page.downloads, name), 'utf8');
+  await rm(join(page.downloads, name));
+  return { text, timeline: JSON.parse(text) as SavedTimeline };
+}
+
+describe.skipIf(noChromium)(
+  `the inspector page in a real browser${noChromium ? ` (skipped: ${noChromium})` : ''}`,
+  () => {
+    const it = labIt;
+    beforeAll(async () => {
+      chromium = await Chromium.open();
+    }, SLOW);
+    afterAll(() => chromium.close(), SLOW);
+
+    it('a 401 is recovered from in sight; then scrolled back, saved and replayed', { timeout: SLOW }, async ({
+      lab,
+    }) => {
+      const { engine, page } = await watched(lab);
+      await page.until(`${LIT}.includes('remoteControl.active.connected')`, 'connected chart');
+      await page.shot('connected');
+      expect(await page.eval(facing)).toContain('connected');
+
+      // The account's token is refused once: the engine has to find a new one.
+      const backend = await lab.backend();
+      backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'status', status: 401 } });
+      backend.fault({ action: 'answer', fault: { route: 'socket', answer: 'status', status: 401 } });
+      backend.fault({ action: 'dropSockets', side: 'server' });
+      await page.until(
+        `[...document.querySelectorAll('.entry .event')].some((e) => e.textContent.startsWith('recoverAuth'))`,
+        'recovery in the timeline',
+      );
+      await page.until(`${LIT}.includes('remoteControl.active.connected')`, 'connected chart again');
+      await page.shot('recovered');
+      await page.dark(true);
+      await page.shot('recovered-dark');
+      await page.dark(false);
+
+      // Back to the moment of the recovery: chart, tree and reason are those of that moment.
+      await pick(page, 'remoteControl', 'recoveringAuth');
+      await page.until(`${LIT}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
+      await page.shot('scrolled-back');
+      expect(await page.eval(facing)).toContain('recoveringAuth');
+      expect(await page.eval(`document.getElementById('status').textContent`)).toBe('looking back');
+      expect(await page.eval(`document.getElementById('tree').innerText`)).toContain('recoverAuth');
+      const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;
+      expect(await page.eval(taken)).toContain('remoteControl.active.refreshing');
+
+      const { text, timeline } = await saved(page);
+      expect(
+        timeline.entries.some(({ active }) => active.includes('remoteControl.active.recoveringAuth')),
+      ).toBe(true);
+      await page.click('#pause');
+      await page.until(`document.getElementById('status').textContent === 'live'`, 'present');
+
+      await page.eval(
+        `(() => { const f = document.getElementById('filter'); f.value = 'recovering'; f.dispatchEvent(new Event('input')); })()`,
+      );
+      await page.until(`document.querySelectorAll('#list-rows .entry').length > 0`, 'filtered list');
+      const listed = await page.eval<string[]>(
+        `[...document.querySelectorAll('#list-rows .entry')].map((e) => e.innerText.toLowerCase())`,
+      );
+      expect(listed.filter((row) => !row.includes('recover'))).toEqual([]);
+      await engine.stop();
+      await page.until(`document.getElementById('status').textContent === 'The engine has stopped.'`, 'end');
+
+      // What was saved is shown again, without any engine.
+      const file = join(lab.folder, 'saved.json');
+      await writeFile(file, text);
+      const replay = lab.run(['inspect', file, '--json']);
+      const again = await chromium.page(await linkOf(replay));
+      await again.until(`document.getElementById('status').textContent === 'replay of saved.json'`, 'replay');
+      await again.until(`${LIT}.includes('remoteControl.active.connected')`, 'chart of the end');
+      await pick(again, 'remoteControl', 'recoveringAuth');
+      await again.until(`${LIT}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
+      await again.shot('replay');
+      for (let click = 0; click < 3; click += 1) await again.click('#speed');
+      await again.click('#pause');
+      await again.until(`${LIT}.includes('remoteControl.active.connected')`, 'chart of the end, played');
+      expect((await replay.stop()).code).toBe(0);
+
+      const frames = [...page.frames, ...again.frames, text].join('\n');
+      expect(findLeaks(lab.secrets, [place('frames and file', frames)])).toEqual([]);
+      expect([...page.faults, ...again.faults]).toEqual([]);
+      // It is one file: nothing was loaded from anywhere else.
+      const elsewhere = [...page.requests, ...again.requests].filter(
+        (url) => !/^(?:http|ws):\/\/127\.0\.0\.1:\d+\/|^data:|^blob:|^about:/.test(url),
+      );
+      expect(elsewhere).toEqual([]);
+    });
+
+    it('a page from elsewhere cannot frame it, open its socket, or use the link a second time', {
+      timeout: SLOW,
+    }, async ({ lab }) => {
+      const { engine, page } = await watched(lab);
+      const { url } = engine.lines.find(({ type }) => type === 'inspector') as { url: string };
+      const other = await chromium.page(url);
+      expect(await other.eval('document.body.innerText')).toContain('This link has been used');
+      // The browser that has used it may reload, and open it again.
+      await page.go(url);
+      await page.until(`document.getElementById('status').textContent === 'live'`, 'live page');
+
+      const foreign = await lab.backend();
+      const site = new URL(foreign.url);
+      await page.go(`http://localhost:${site.port}/`);
+      const socket = await page.eval<string>(
+        `new Promise((r) => { const s = new WebSocket(${JSON.stringify(`${new URL(url).origin.replace('http', 'ws')}/timeline`)}); s.onopen = () => r('open'); s.onerror = () => r('refused'); })`,
+      );
+      expect(socket).toBe('refused');
+    });
+  },
+);
+
+/** Clicks the first row of this actor whose state is this one. */
+async function pick(page: Page, actor: string, state: string): Promise<void> {
+  const row = `[...document.querySelectorAll('#list-rows .entry')].find((e) => e.querySelector('.actor').textContent === '${actor}' && e.querySelector('.edge').textContent.endsWith('${state}'))`;
+  for (let tries = 0; tries < 40 && !(await page.eval(`Boolean(${row})`)); tries += 1) {
+    await page.eval(`document.getElementById('list').scrollBy(0, -100); undefined`);
+    await page.eval('new Promise((r) => setTimeout(r, 30))');
+  }
+  await page.eval(`${row}.click()`);
+}
