@@ -47,7 +47,9 @@ export class Child {
           clearTimeout(timer);
           this.#sweepGroup();
           const last = errors.last;
-          resolve(last === '' || this.#stopping ? how : `${how}: ${last}`);
+          // Ended by us, it has nothing to explain.
+          const explains = last !== '' && !(this.#stopping && (signal !== null || code === 0));
+          resolve(explains ? `${how}: ${last}` : how);
         };
         const timer = setTimeout(done, STREAMS_LIMIT);
         process.once('close', done);

@@ -19,6 +19,9 @@ export interface Command {
 /** Longest line of an app server, bytes. */
 const MAX_LINE_BYTES = 128 * 1024 * 1024;
 
+/** Between the end of a child's output and its being ended, ms. */
+const LAST_WORDS = 500;
+
 /** An app server that is a command: one child for each client, JSON lines over its stdin and stdout. */
 export class CommandAppServer implements AppServer {
   readonly name: string;
@@ -100,9 +103,9 @@ export class CommandAppServer implements AppServer {
         onDrain: () => {
           if (!closed) events.onDrain();
         },
-        // It speaks no more; whether it lives on or not, this connection is over.
+        // It speaks no more: most likely it is about to end by itself, and can say why.
         onEnd: () => {
-          if (!closed) void child.stop();
+          if (!closed) setTimeout(() => void child.stop(), LAST_WORDS).unref();
         },
       },
       { maxLineBytes: MAX_LINE_BYTES },

@@ -1,0 +1,197 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createAppServer } from '../../src/engine/app-servers.js';
+import type { EngineLogger } from '../../src/engine/logger.js';
+import { type Client, connect, listening, until } from '../listener/rig.js';
+
+const CHILD = path.join(import.meta.dirname, 'child.mjs');
+const SHARED = path.join(import.meta.dirname, 'shared-child.mjs');
+
+/** An engine in front of a command; its log holds what the app server's adapter says. */
+async function behind(program: string, args: readonly string[], shared = false) {
+  const log: { readonly level: string; readonly message: string }[] = [];
+  const note = (level: string) => (_fields: object, message: string) => {
+    log.push({ level, message });
+  };
+  const logger: EngineLogger = {
+    debug: note('debug'),
+    info: note('info'),
+    warn: note('warn'),
+    error: note('error'),
+  };
+  const appServer = createAppServer({ kind: 'command', program, args, shared }, logger);
+  const at = await listening({ appServer });
+  return { ...at, log };
+}
+const child = (kind: string) => behind(process.execPath, [CHILD, kind]);
+
+async function initialized(at: Awaited<ReturnType<typeof behind>>): Promise<{ client: Client; pid: number }> {
+  const client = await connect(at);
+  const { result } = await client.initialize();
+  return { client, pid: Number((result as { pid?: number } | undefined)?.pid) };
+}
+
+/** Running, and not only waiting to be collected. */
+function lives(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return !/^\) Z/.test(stat.slice(stat.lastIndexOf(')')));
+  } catch {
+    return false;
+  }
+}
+
+describe('a command as app server', () => {
+  it('one child for each connection; what passes is untouched both ways', async () => {
+    const at = await child('good');
+    const [a, b] = [await initialized(at), await initialized(at)];
+    expect(a.pid).not.toBe(b.pid);
+    const text = '{"id":5,"method":"test/raw","params":{"n":12345678901234567890, "s":"é\\u00e9"} }';
+    a.client.ws.send(text);
+    await a.client.until(() => a.client.messages.find(({ id }) => id === 5), 'answer');
+    const answer = a.client.texts.find((one) => one.includes('"line"')) ?? '';
+    expect(answer).toContain('{"id":5,  "result":{"n":12345678901234567890,');
+    expect(JSON.parse(answer).result.line).toBe(text);
+  });
+
+  it('requests of the app server reach the client, and its answers go back', async () => {
+    const at = await child('good');
+    const { client } = await initialized(at);
+    await client.request('test/ask', { why: 1 });
+    const question = client.messages.find(({ method }) => method === 'test/question');
+    expect(question).toMatchObject({ id: 'from-server', params: { why: 1 } });
+    client.send({ id: 'from-server', result: { yes: true } });
+    const told = await client.until(
+      () => client.messages.find(({ method }) => method === 'test/answered'),
+      'the answer to arrive',
+    );
+    expect(JSON.stringify(told)).toContain('from-server');
+  });
+
+  it('a line break inside a message cannot become a message of its own: policies cannot be gone around', async () => {
+    const at = await child('good');
+    const { client } = await initialized(at);
+    client.ws.send('{"id":6,"method":"test/raw","params":\n{"id":7,"method":"test/evil"}\r\n}');
+    await client.until(() => client.messages.find(({ id }) => id === 6), 'answer');
+    await client.request('test/last');
+    expect(client.messages.filter(({ id }) => id === 7)).toEqual([]);
+  });
+
+  it.each(['good', 'stubborn', 'family'])(
+    'a child (%s) ends with its connection, and all it started',
+    async (kind) => {
+      const at = await child(kind);
+      const { client, pid } = await initialized(at);
+      const pids = [pid];
+      if (kind === 'family') {
+        await until(() => at.log.some(({ message }) => /grandchild \d+/.test(message)), 'grandchild');
+        pids.push(Number(/grandchild (\d+)/.exec(at.log.map(({ message }) => message).join('\n'))?.[1]));
+      }
+      for (const one of pids) expect(lives(one)).toBe(true);
+      client.ws.close();
+      await until(() => pids.every((one) => !lives(one)), 'the end of the child', 6_000);
+    },
+  );
+
+  it('children end with the engine', async () => {
+    const at = await child('stubborn');
+    const { pid } = await initialized(at);
+    await at.engine.stop();
+    expect(lives(pid)).toBe(false);
+  });
+
+  it('a child that dies in the middle of an answer closes its connection with a clear reason; the next one gets a new child', async () => {
+    const at = await child('good');
+    const { client, pid } = await initialized(at);
+    client.send({ id: 1, method: 'test/die' });
+    expect(await client.closed).toEqual({ code: 1011, reason: 'The app server exited with code 7.' });
+    const next = await initialized(at);
+    expect(next.pid).not.toBe(pid);
+  });
+
+  it('a command that does not exist closes the connection and says so', async () => {
+    const at = await behind('/no/such/command', []);
+    const client = await connect(at);
+    const { code, reason } = await client.closed;
+    expect([code, reason]).toEqual([
+      1011,
+      'The app server /no/such/command cannot be started: no such file or folder (ENOENT).',
+    ]);
+  });
+
+  it('five deaths within a minute: requests are answered with -32002 and the cause, and no child is started', async () => {
+    const at = await child('exits');
+    for (let i = 0; i < 5; i += 1) {
+      const client = await connect(at);
+      expect((await client.closed).reason).toBe('The app server exited with code 3: nothing works here.');
+    }
+    const client = await connect(at);
+    const answer = await client.request('initialize', { clientInfo: { name: 'x', version: '1' } });
+    expect(answer).toMatchObject({ error: { code: -32002, data: { reason: 'appServerBreaker' } } });
+    expect(JSON.stringify(answer)).toContain('exited with code 3: nothing works here');
+    expect(client.ws.readyState).toBe(1);
+  });
+
+  it('what is no message is logged and skipped', async () => {
+    const at = await child('garbage');
+    const { client } = await initialized(at);
+    expect((await client.request('test/x')).result).toEqual({ method: 'test/x', params: {} });
+    expect(at.log.filter(({ message }) => message.includes('is no message'))).toHaveLength(4);
+    expect(client.messages.every((one) => 'id' in one || 'method' in one)).toBe(true);
+  });
+
+  it('a flood on stderr is read, and logged a little at a time', async () => {
+    const at = await child('flood');
+    const { client } = await initialized(at);
+    await client.request('test/x');
+    const lines = at.log.filter(({ message }) => /^line \d+/.test(message)).length;
+    expect(lines).toBeGreaterThan(0);
+    expect(lines).toBeLessThan(500);
+  });
+
+  it('a slow client holds back its own child only', async () => {
+    const at = await child('good');
+    const [slow, quick] = [await initialized(at), await initialized(at)];
+    slow.client.ws.pause();
+    for (let i = 0; i < 20; i += 1) {
+      slow.client.send({ id: 100 + i, method: 'test/big', params: { size: 4 * 1024 * 1024 } });
+    }
+    const states = () => at.engine.fullStatus.listener?.connections.map(({ state }) => state) ?? [];
+    await until(() => states().includes('paused.initialized'), 'the slow one to be held back');
+    expect((await quick.client.request('test/x')).result).toMatchObject({ method: 'test/x' });
+    slow.client.ws.resume();
+    await slow.client.until(() => slow.client.messages.some(({ id }) => id === 119), 'everything', 15_000);
+    expect(slow.client.messages.filter(({ id }) => Number(id) >= 100)).toHaveLength(20);
+  });
+});
+
+describe('a shared command', () => {
+  it('one child listens for all clients, and ends with the engine', async () => {
+    const at = await behind(process.execPath, [SHARED], true);
+    const [a, b] = [await connect(at), await connect(at)];
+    const first = (await a.initialize()).result as { pid: number };
+    const second = (await b.initialize()).result as { pid: number; count: number };
+    expect(second).toEqual({ pid: first.pid, count: 2 });
+    await at.engine.stop();
+    expect(lives(first.pid)).toBe(false);
+  });
+
+  it('after its death all its clients are closed, and the next one starts it anew', async () => {
+    const at = await behind(process.execPath, [SHARED], true);
+    const [a, b] = [await connect(at), await connect(at)];
+    const first = (await a.initialize()).result as { pid: number };
+    await b.initialize();
+    a.send({ id: 99, method: 'test/die' });
+    expect([(await a.closed).code, (await b.closed).code]).toEqual([1011, 1011]);
+    const next = await connect(at);
+    const again = (await next.initialize()).result as { pid: number };
+    expect(again.pid).not.toBe(first.pid);
+  });
+
+  it('one that never listens is given up with its reason', async () => {
+    const at = await behind(process.execPath, ['-e', 'process.exit(4)', '--'], true);
+    const client = await connect(at);
+    expect((await client.closed).reason).toBe('The app server exited with code 4.');
+  });
+});

@@ -1,0 +1,182 @@
+import { createServer, type Server } from 'node:http';
+import net from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { createAppServer } from '../../src/engine/app-servers.js';
+import { silentLogger } from '../../src/engine/logger.js';
+import { Secret } from '../../src/protocol/secret.js';
+import { connect, listening, until } from '../listener/rig.js';
+import { tmpFolder } from '../support/tmp.js';
+
+const servers: { close(): void }[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+interface Upstream {
+  readonly port: number;
+  readonly authorizations: (string | undefined)[];
+  readonly sockets: WebSocket[];
+}
+
+/** An app server that answers `initialize` and leaves everything else to the test. */
+async function upstream(
+  where: number | string,
+  onMessage?: (ws: WebSocket, text: string) => void,
+): Promise<Upstream> {
+  const http: Server = createServer();
+  const server = new WebSocketServer({ server: http });
+  const sockets: WebSocket[] = [];
+  const authorizations: (string | undefined)[] = [];
+  server.on('connection', (ws, request) => {
+    sockets.push(ws);
+    authorizations.push(request.headers.authorization);
+    ws.on('message', (data: Buffer) => {
+      const text = data.toString();
+      const { id, method } = JSON.parse(text) as { id?: unknown; method?: string };
+      if (method === 'initialize') ws.send(JSON.stringify({ id, result: {} }));
+      else if (onMessage !== undefined) onMessage(ws, text);
+      else if (id !== undefined) ws.send(`{"id":${JSON.stringify(id)}, "result":${text}}`);
+    });
+  });
+  servers.push({
+    close: () => {
+      for (const ws of sockets) ws.terminate();
+      http.close();
+    },
+  });
+  await new Promise<void>((done) => http.listen(where, done));
+  const address = http.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    authorizations,
+    sockets,
+  };
+}
+
+const engineAt = (url: string, bearer?: Secret) =>
+  listening({ appServer: createAppServer({ kind: 'socket', url, bearer }, silentLogger) });
+
+describe('an app server behind a socket', () => {
+  it('one upstream socket for each connection, with the bearer token, everything untouched', async () => {
+    const far = await upstream(0);
+    const at = await engineAt(`ws://127.0.0.1:${far.port}`, new Secret('upstream-token'));
+    const [a, b] = [await connect(at), await connect(at)];
+    await a.initialize();
+    await b.initialize();
+    expect(far.authorizations).toEqual(['Bearer upstream-token', 'Bearer upstream-token']);
+    a.ws.send('{"id":"a b","method":"x","params":{"n":12345678901234567890}  }');
+    await a.until(() => a.messages.find(({ id }) => id === 'a b'), 'answer');
+    expect(a.texts.at(-1)).toBe(
+      '{"id":"a b", "result":{"id":"a b","method":"x","params":{"n":12345678901234567890}  }}',
+    );
+    a.ws.close();
+    await until(() => far.sockets[0]?.readyState === 3, 'the upstream socket to end with its client');
+    expect(far.sockets[1]?.readyState).toBe(1);
+  });
+
+  it('over a unix socket', async () => {
+    const path = join(await tmpFolder(), 'app.sock');
+    await upstream(path);
+    const at = await engineAt(`unix://${path}`);
+    const client = await connect(at);
+    expect((await client.initialize()).result).toEqual({});
+  });
+
+  it('order is kept both ways', async () => {
+    const far = await upstream(0);
+    const at = await engineAt(`ws://127.0.0.1:${far.port}`);
+    const client = await connect(at);
+    await client.initialize();
+    for (let id = 1_000; id < 1_500; id += 1) client.send({ id, method: 'x' });
+    await client.until(() => client.messages.some(({ id }) => id === 1_499), 'all');
+    const ids = client.messages.flatMap(({ id }) => (typeof id === 'number' && id >= 1_000 ? [id] : []));
+    expect(ids).toEqual(Array.from({ length: 500 }, (_, i) => 1_000 + i));
+  });
+
+  it('one that refuses closes the connection with a clear reason', async () => {
+    const at = await engineAt('ws://127.0.0.1:1');
+    const { code, reason } = await (await connect(at)).closed;
+    expect([code, reason]).toEqual([
+      1011,
+      'The app server ws://127.0.0.1:1/ cannot be reached: ECONNREFUSED.',
+    ]);
+  });
+
+  it('a wrong token is told, the token is not', async () => {
+    const http = createServer();
+    http.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'));
+    servers.push(http);
+    await new Promise<void>((done) => http.listen(0, done));
+    const address = http.address() as net.AddressInfo;
+    const at = await engineAt(`ws://127.0.0.1:${address.port}/?token=in-the-url`, new Secret('the-token'));
+    const { reason } = await (await connect(at)).closed;
+    expect(reason).toContain('answered 401');
+    expect(reason + JSON.stringify(at.engine.fullStatus)).not.toMatch(/the-token|in-the-url/);
+  });
+
+  it('one that hangs: a client that leaves takes its dial with it, and messages wait meanwhile', async () => {
+    const dials: net.Socket[] = [];
+    const mute = net.createServer((socket) => dials.push(socket));
+    servers.push({
+      close: () => {
+        for (const socket of dials) socket.destroy();
+        mute.close();
+      },
+    });
+    await new Promise<void>((done) => mute.listen(0, done));
+    const at = await engineAt(`ws://127.0.0.1:${(mute.address() as net.AddressInfo).port}`);
+    const client = await connect(at);
+    client.send({ id: 1, method: 'initialize', params: { clientInfo: { name: 'x', version: '1' } } });
+    await until(() => dials.length === 1, 'the dial');
+    const ended = new Promise((done) => dials[0]?.resume().once('close', done));
+    client.ws.terminate();
+    await ended;
+  });
+
+  it('one that closes in the middle: the client learns it, with the code', async () => {
+    const far = await upstream(0, (ws) => ws.close(1012, 'restart'));
+    const at = await engineAt(`ws://127.0.0.1:${far.port}`);
+    const client = await connect(at);
+    await client.initialize();
+    client.send({ id: 5, method: 'x' });
+    const { code, reason } = await client.closed;
+    expect([code, reason]).toEqual([
+      1011,
+      `The app server ws://127.0.0.1:${far.port}/ closed the connection (1012: restart).`,
+    ]);
+  });
+
+  it('WSA-24: past 128 waiting requests the next gets -32001; what waits is served when there is room', async () => {
+    let release: () => void = () => {};
+    const held = new Promise<void>((done) => {
+      release = done;
+    });
+    const answered: string[] = [];
+    const far = await upstream(0, (ws, text) => {
+      const { id } = JSON.parse(text) as { id: number };
+      void held.then(() => ws.send(JSON.stringify({ id, result: 1 })));
+      answered.push(text);
+    });
+    const at = await engineAt(`ws://127.0.0.1:${far.port}`);
+    const client = await connect(at);
+    await client.initialize();
+    far.sockets[0]?.pause();
+    const pad = 'x'.repeat(256 * 1024);
+    for (let id = 1_000; id < 1_300; id += 1)
+      client.send({ id, method: 'x', params: { pad: id < 1_060 ? pad : '' } });
+    await client.until(() => client.messages.some(({ error }) => error !== undefined), 'an overload error');
+    const overloaded = client.messages.filter(({ error }) => error !== undefined);
+    expect(overloaded[0]).toMatchObject({
+      error: { code: -32001, message: 'Server overloaded; retry later.' },
+    });
+    far.sockets[0]?.resume();
+    release();
+    await client.until(
+      () => client.messages.filter(({ id }) => Number(id) >= 1_000).length === 300,
+      'an answer to each',
+      15_000,
+    );
+  });
+});
