@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { describe, expect } from 'vitest';
 import { Secret } from '../../src/protocol/secret.js';
 import { signIn } from '../support/auth.js';
+import { LoopbackIssuer, oauthError } from '../support/issuer.js';
 import { it, type Lab } from '../support/lab.js';
 
 /** What an account file may be, short of a sign-in that can be used; and how that is called. */
@@ -125,12 +126,14 @@ describe('RC-26: the account file changes while the engine runs', () => {
     const newer = signIn('account-A');
     lab.mark(newer.secrets);
     await lab.backend({ accounts: { kind: 'only', token: new Secret(newer.accessToken) } });
+    const issuer = await LoopbackIssuer.start();
+    issuer.always('refresh', oauthError(401, 'refresh_token_expired'));
     await lab.signIn('account-A');
-    const engine = await lab.start();
+    const engine = await lab.start(['--issuer', issuer.origin]);
     await engine.line(({ state }) => state === 'active.awaitingAuth.refused', 'refusal');
-    expect(await lab.reached({ reason: 'authRejected' })).toMatchObject({
+    expect(await lab.reached({ reason: 'refreshTokenExpired' })).toMatchObject({
       status: 'connecting',
-      lastFailure: { reason: 'authRejected', message: expect.stringContaining('auth.json') },
+      lastFailure: { reason: 'refreshTokenExpired', message: expect.stringContaining('HTTP 401') },
     });
     const asked = lab.requests('enroll');
     expect(asked).toBeLessThanOrEqual(2);
