@@ -153,6 +153,19 @@ describe('exit codes of rc-engine start', () => {
     expect(lab.requests('enroll')).toBe(1);
   });
 
+  it('4: of many that start at once, one gets the home (RC-8)', async ({ lab }) => {
+    await lab.signIn();
+    const engines = await Promise.all(Array.from({ length: 5 }, () => lab.start()));
+    const winner = await Promise.race(engines.map((engine) => engine.connected().then(() => engine)));
+    const others = engines.filter((engine) => engine !== winner);
+    for (const { code, stderr } of await Promise.all(others.map((engine) => engine.exited))) {
+      expect(code, stderr).toBe(4);
+      expect(stderr).toContain(`(pid ${winner.child.pid})`);
+    }
+    expect(winner.running).toBe(true);
+    expect(lab.requests('enroll')).toBe(1);
+  });
+
   it.for(['throw new Error', 'Promise.reject'])(
     '70: a fault that nobody expected (%s)',
     async (how, { lab }) => {

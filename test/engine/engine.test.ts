@@ -103,6 +103,38 @@ describe('an engine as a library', () => {
     }
   });
 
+  it.for([
+    'https://chatgpt.com.evil.com/backend-api',
+    'https://evilchatgpt.com/',
+    'https://foo.localhost/',
+    'https://user:hush@chatgpt.com/',
+    'http://chatgpt.com/',
+    'https://chatgpt.com@evil.com/',
+    'https://chatgpt.com\\@evil.com/',
+    'https://127.0.0.1.evil.com/',
+    'http://0177.0.0.1/',
+    'ftp://127.0.0.1/',
+    'chatgpt.com',
+    '',
+  ])('RC-2: does not start with %j, and asks nobody', async (baseUrl, { rig }) => {
+    rig.lab.mark(['hush']);
+    await rig.lab.signIn();
+    const engine = await rig.create({ baseUrl });
+    const error = await engine.start().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: 'targetRefused',
+      message: expect.stringMatching(/Allowed are https to/),
+    });
+    expect(String((error as Error).message)).not.toContain('hush');
+    // Off at start it runs, and says so to whoever enables.
+    const off = await rig.start({ baseUrl, remoteControl: 'off' });
+    const client = await rig.lab.control();
+    expect((await client.call('remoteControl/enable', {})).error).toMatchObject({
+      data: { reason: 'targetRefused' },
+    });
+    expect(off.status.status).toBe('disabled');
+  });
+
   it('RC-26: looks for a missing account again and again, and tells it once', async ({ rig }) => {
     const engine = await rig.start({ authStartup: 'recoverable' });
     const waiting = await rig.reached(
