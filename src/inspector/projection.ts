@@ -26,7 +26,8 @@ export class ChartNames {
 
   private constructor(machine: AnyStateMachine) {
     this.#edges = edgeIds(machine);
-    this.#events = new Set(machine.events);
+    // Not `machine.events`: that one leaves out events that are refused by name.
+    this.#events = new Set([...this.#edges.keys()].map(({ eventType }) => eventType));
   }
 
   static #known = new WeakMap<AnyStateMachine, ChartNames>();

@@ -21,6 +21,8 @@ const MAX_PAYLOAD = 1_024;
 const MAX_HEADERS = 8 * 1024;
 /** Time for a request's headers, and between two looks at it, ms. */
 const HEADERS_TIMEOUT = 5_000;
+/** Requests that are under way at the end have this long, ms. */
+const GOODBYE = 500;
 
 export interface InspectorOptions {
   /** 0: a free one. Always of 127.0.0.1. */
@@ -102,9 +104,12 @@ export class InspectorServer {
   async close(): Promise<void> {
     this.#browsers.close();
     await new Promise<void>((resolve) => {
-      this.#http.close(() => resolve());
+      const timer = setTimeout(() => this.#http.closeAllConnections(), GOODBYE);
+      this.#http.close(() => {
+        clearTimeout(timer);
+        resolve();
+      });
       this.#http.closeIdleConnections();
-      setTimeout(() => this.#http.closeAllConnections(), HEADERS_TIMEOUT).unref();
     });
   }
 

@@ -1,0 +1,220 @@
+import { describe, expect, it } from 'vitest';
+import { createActor, fromPromise, setup } from 'xstate';
+import { listenerConnectionMachine } from '../../machines/listener-connection.js';
+import { SharedChart, SharedRun } from '../../src/engine/shared-chart.js';
+import { UNKNOWN_EVENT } from '../../src/inspector/projection.js';
+import { Recorder } from '../../src/inspector/recorder.js';
+import { type Entry, Timeline } from '../../src/inspector/timeline.js';
+import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
+
+const MARK = 'MARKED-sEcReT-81726354';
+
+/** Secrets wherever a chart can hold one. */
+const leaky = setup({
+  types: {
+    context: {} as { token: string; decision: { reason: string; detail: string } },
+    events: {} as { type: 'GO' | 'FAIL' | 'STAY' | 'END'; token: string },
+    input: {} as { token: string },
+    output: {} as { token: string },
+  },
+  actors: {
+    fetchToken: fromPromise<{ token: string }, { token: string }>(async ({ input }) => ({
+      token: input.token,
+    })),
+    failing: fromPromise<void, { token: string }>(async ({ input }) => {
+      throw new Error(input.token);
+    }),
+  },
+}).createMachine({
+  id: 'leaky',
+  context: ({ input }) => ({ token: input.token, decision: { reason: 'connected', detail: input.token } }),
+  initial: 'idle',
+  output: ({ context }) => ({ token: context.token }),
+  states: {
+    idle: { on: { GO: 'fetching', FAIL: 'failing', STAY: {} } },
+    fetching: {
+      invoke: {
+        id: 'fetchToken',
+        src: 'fetchToken',
+        input: ({ context }) => ({ token: context.token }),
+        onDone: 'idle',
+      },
+    },
+    failing: {
+      invoke: {
+        id: 'failing',
+        src: 'failing',
+        input: ({ context }) => ({ token: context.token }),
+        onDone: 'idle',
+        onError: 'ended',
+      },
+    },
+    ended: { type: 'final' },
+  },
+});
+
+function startLeaky(recorder: Recorder) {
+  const actor = createActor(leaky, { id: 'leaky', input: { token: MARK } });
+  recorder.actor(actor);
+  actor.start();
+  return actor;
+}
+
+const all = ({ timeline }: Recorder): Entry[] => timeline.slice(timeline.first, timeline.next);
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('the recorder', () => {
+  it('writes down which actor took which edge to which state, why, and how long the state before had lasted', async () => {
+    let now = 1_000;
+    const recorder = new Recorder(new Timeline(), () => now);
+    const actor = startLeaky(recorder);
+    now = 1_250;
+    actor.send({ type: 'GO', token: MARK });
+    await settle();
+    const steps = all(recorder).filter(({ kind }) => kind === 'step');
+    expect(
+      steps.map(({ event, active, edges, reason, lasted }) => ({ event, active, edges, reason, lasted })),
+    ).toEqual([
+      { event: 'xstate.init', active: ['leaky.idle'], edges: [], reason: 'connected', lasted: null },
+      {
+        event: 'GO',
+        active: ['leaky.fetching'],
+        edges: ['leaky.idle GO 0'],
+        reason: 'connected',
+        lasted: 250,
+      },
+      {
+        event: 'xstate.done.actor.fetchToken',
+        active: ['leaky.idle'],
+        edges: ['leaky.fetching xstate.done.actor.fetchToken 0'],
+        reason: 'connected',
+        lasted: 0,
+      },
+    ]);
+    const born = all(recorder).flatMap((entry) => entry.born ?? []);
+    expect(born.map(({ name, kind, chart, parent }) => ({ name, kind, chart, parent }))).toEqual([
+      { name: 'leaky', kind: 'machine', chart: 'leaky', parent: null },
+      { name: 'fetchToken', kind: 'task', chart: null, parent: 1 },
+    ]);
+    actor.stop();
+    expect(all(recorder).at(-1)).toMatchObject({ kind: 'ended', status: 'stopped', actor: 1 });
+  });
+
+  it('no context, payload, input, output, error or unknown event type is in what it keeps', async () => {
+    const recorder = new Recorder();
+    const actor = startLeaky(recorder);
+    for (const type of ['STAY', 'GO'] as const) actor.send({ type, token: MARK });
+    await settle();
+    actor.send({ type: MARK, token: MARK } as never);
+    actor.send({ type: 'FAIL', token: MARK });
+    await settle();
+    const kept = JSON.stringify([all(recorder), recorder.timeline.base]);
+    expect(kept).toContain(UNKNOWN_EVENT);
+    expect(kept).toContain('leaky.ended');
+    expect(kept).not.toContain(MARK);
+    expect(recorder.faults).toBe(0);
+  });
+
+  it('a reason that is not of the vocabulary is not told', () => {
+    const recorder = new Recorder();
+    const actor = createActor(leaky.provide({}), { id: 'leaky', input: { token: MARK } });
+    recorder.actor(actor);
+    actor.start();
+    const { context } = actor.getSnapshot();
+    Object.assign(context.decision, { reason: MARK });
+    actor.send({ type: 'STAY', token: '' });
+    expect(JSON.stringify(all(recorder))).not.toContain(MARK);
+  });
+
+  it('a fault of its own stays with it', () => {
+    const recorder = new Recorder(new Timeline(), () => {
+      throw new Error('no clock');
+    });
+    const actor = startLeaky(recorder);
+    actor.send({ type: 'GO', token: MARK });
+    expect(actor.getSnapshot().value).toBe('fetching');
+    expect(recorder.faults).toBeGreaterThan(0);
+    actor.stop();
+  });
+
+  it('what repeats at once is one entry with a count, until it was told to a page', () => {
+    const recorder = new Recorder();
+    const actor = startLeaky(recorder);
+    for (let i = 0; i < 1_000; i += 1) actor.send({ type: 'STAY', token: '' });
+    const counted = () =>
+      all(recorder)
+        .filter(({ event }) => event === 'STAY')
+        .map(({ count }) => count);
+    // A slow machine may need more than one.
+    expect(counted().reduce((sum, count) => sum + count)).toBe(1_000);
+    expect(counted().length).toBeLessThan(20);
+    const before = counted();
+    recorder.told(recorder.timeline.next);
+    actor.send({ type: 'STAY', token: '' });
+    expect(counted()).toEqual([...before, 1]);
+    actor.stop();
+  });
+
+  it('keeps the newest entries and knows how everything stood before them', async () => {
+    const recorder = new Recorder(new Timeline(50));
+    const actors = Array.from({ length: 30 }, () => startLeaky(recorder));
+    const watchAll = new Recorder(new Timeline(100_000));
+    const other = Array.from({ length: 30 }, () => startLeaky(watchAll));
+    for (let round = 0; round < 20; round += 1) {
+      for (const set of [actors, other]) set[(round * 7) % 30]?.send({ type: 'GO', token: '' });
+      await settle();
+    }
+    for (const set of [actors, other]) for (const actor of set.slice(0, 10)) actor.stop();
+    expect(recorder.timeline.next - recorder.timeline.first).toBe(50);
+    expect(recorder.timeline.next).toBe(watchAll.timeline.next);
+    for (let seq = recorder.timeline.first; seq < recorder.timeline.next; seq += 1) {
+      const states = ({ timeline }: Recorder) =>
+        [...timeline.standingAt(seq).values()].map(({ actor, last }) => [actor.id, last.active]).sort();
+      expect(states(recorder)).toEqual(states(watchAll));
+    }
+    for (const actor of [...actors, ...other]) actor.stop();
+    // Nothing is left of what has ended once it is out of the timeline.
+    const last = startLeaky(recorder);
+    for (let i = 0; i < 60; i += 1) {
+      recorder.told(recorder.timeline.next);
+      last.send({ type: 'STAY', token: '' });
+    }
+    expect(recorder.timeline.base.length).toBe(1);
+    last.stop();
+  });
+
+  it('follows connections that share a chart, with their edges and the reason of their end', () => {
+    const recorder = new Recorder();
+    const chart = new SharedChart(listenerConnectionMachine, { timing: DEFAULT_TIMING });
+    const run = new SharedRun<{ type: string }>(
+      chart,
+      () => {},
+      recorder.run('listener-1', chart.machine, chart.initial.snapshot),
+    );
+    run.send({ type: 'ADMITTED' });
+    run.send({ type: 'STOP' });
+    run.send({ type: 'ENDED' });
+    const told = all(recorder).map(({ kind, event, edges, reason }) => ({
+      kind,
+      event,
+      edges: edges.length,
+      reason,
+    }));
+    expect(told).toEqual([
+      { kind: 'started', event: 'started', edges: 0, reason: null },
+      { kind: 'step', event: 'ADMITTED', edges: 1, reason: null },
+      { kind: 'step', event: 'STOP', edges: 1, reason: expect.any(String) },
+      { kind: 'ended', event: 'ENDED', edges: 1, reason: expect.any(String) },
+    ]);
+    expect(recorder.faults).toBe(0);
+  });
+
+  it('shows each upgrade that the listener decided', () => {
+    const recorder = new Recorder();
+    recorder.verdict({ mode: 'capability', outcome: 'rejected', reason: 'originRefused' });
+    expect(all(recorder).at(-1)).toMatchObject({
+      active: ['websocketAuth.rejected'],
+      reason: 'originRefused',
+    });
+  });
+});

@@ -1,0 +1,116 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createActor, createMachine } from 'xstate';
+import { Recorder } from '../../src/inspector/recorder.js';
+import { readTimeline, timelineOf } from '../../src/inspector/saved.js';
+import { FILE_FORMAT, type SavedTimeline, Timeline } from '../../src/inspector/timeline.js';
+import { cli } from '../support/cli.js';
+import { tmpFolder } from '../support/tmp.js';
+
+const CHARTS = { toggle: 'aaaaaaaaaaaa' };
+
+function recorded(): SavedTimeline {
+  const recorder = new Recorder(new Timeline(20));
+  const actor = createActor(
+    createMachine({
+      id: 'toggle',
+      initial: 'off',
+      states: { off: { on: { T: 'on' } }, on: { on: { T: 'off' } } },
+    }),
+    { id: 'toggle' },
+  );
+  recorder.actor(actor);
+  actor.start();
+  for (let i = 0; i < 40; i += 1) actor.send({ type: 'T' });
+  actor.stop();
+  const { timeline } = recorder;
+  return {
+    format: FILE_FORMAT,
+    version: 1,
+    engine: '9.9.9',
+    savedAt: 1,
+    charts: CHARTS,
+    base: timeline.base,
+    entries: timeline.slice(timeline.first, timeline.next),
+  };
+}
+
+async function fileOf(content: string | object): Promise<string> {
+  const path = join(await tmpFolder(), 'saved.json');
+  await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+const reading = async (content: string | object) => {
+  const path = await fileOf(content);
+  return readTimeline(path, CHARTS).then((saved) => timelineOf(saved, path));
+};
+
+describe('a saved timeline', () => {
+  it('comes back as it was saved, with how everything stood before', async () => {
+    const saved = recorded();
+    const timeline = await reading(saved);
+    expect(timeline.slice(timeline.first, timeline.next)).toEqual(saved.entries);
+    expect(timeline.base).toEqual(saved.base);
+    expect(timeline.standingAt(timeline.first).size).toBe(1);
+  });
+
+  it('cut short anywhere it is refused with a message that says so', async () => {
+    const text = JSON.stringify(recorded());
+    for (let at = 40; at < text.length; at += 97) {
+      await expect(reading(text.slice(0, at)), `cut at ${at}`).rejects.toMatchObject({
+        code: 'timelineUnusable',
+        message: expect.stringContaining('cut short'),
+      });
+    }
+  });
+
+  it.each([
+    ['of a later format', { version: 2 }, 'format 2'],
+    ['of other charts', { charts: { toggle: 'bbbbbbbbbbbb' } }, 'whose chart toggle (bbbbbbbbbbbb)'],
+    ['of a chart that is no more', { charts: { gone: 'aaaaaaaaaaaa' } }, 'whose chart gone'],
+    ['with entries of the wrong shape', { entries: [{ seq: 'x' }] }, 'entries.0'],
+    ['with a gap', { entries: recorded().entries.filter((_, index) => index !== 5) }, 'is missing'],
+    ['with something that does not belong', { more: 1 }, 'damaged'],
+  ])('%s is refused, and the message says what is wrong', async (_, change, message) => {
+    await expect(reading({ ...recorded(), ...change })).rejects.toMatchObject({
+      code: 'timelineUnusable',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', 'hello'],
+    ['other JSON', '[1]'],
+    ['null', 'null'],
+    ['binary', '\u0000\u0001'],
+  ])('%s is no timeline', async (_, content) => {
+    await expect(reading(content)).rejects.toMatchObject({
+      code: 'timelineUnusable',
+      message: expect.stringContaining('no timeline'),
+    });
+  });
+});
+
+describe('rc-engine inspect', () => {
+  it('a file that is not there, a folder, a wrong port: exit code and one sentence, no stack', async () => {
+    const folder = await tmpFolder();
+    await mkdir(join(folder, 'dir'));
+    for (const [args, code, message] of [
+      [['inspect', join(folder, 'none')], 1, 'cannot be read (ENOENT)'],
+      [['inspect', join(folder, 'dir')], 1, 'cannot be read (EISDIR)'],
+      [['inspect', await fileOf(recorded())], 1, 'whose chart toggle'],
+      [['inspect', 'x', '--port', '99999'], 2, '--port must be'],
+      [['inspect'], 2, ''],
+      [['start', '--inspect=99999'], 2, '--inspect must be a port'],
+      [['start', '--inspect=often'], 2, '--inspect must be a port'],
+    ] as const) {
+      const result = await cli(args, { HOME: folder });
+      expect(result.code, args.join(' ')).toBe(code);
+      expect(result.stderr).toContain(message);
+      expect(result.stderr).not.toMatch(/\n\s+at /);
+    }
+  });
+});

@@ -1,0 +1,297 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { InspectorServer } from '../../src/inspector/server.js';
+import { type Entry, Timeline } from '../../src/inspector/timeline.js';
+import { checkLeftovers } from '../support/leftovers.js';
+
+checkLeftovers();
+
+const PAGE = '<script nonce="__NONCE__">1</script>';
+
+let folder: string;
+let timeline: Timeline;
+let server: InspectorServer;
+let link: URL;
+const sockets: WebSocket[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rc-engine-inspector-'));
+  await writeFile(join(folder, 'page.html'), PAGE);
+  await open();
+});
+
+async function open(limit = 10_000): Promise<void> {
+  timeline = new Timeline(limit);
+  server = new InspectorServer({
+    port: 0,
+    pageFile: pathToFileURL(join(folder, 'page.html')),
+    timeline,
+    about: { mode: 'live', engine: '0.0.0', charts: {} },
+  });
+  link = new URL((await server.listen()).reveal());
+}
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.terminate();
+  await server.close();
+  await rm(folder, { recursive: true });
+});
+
+interface Got {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+}
+
+function get(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Got> {
+  return new Promise((resolve, reject) => {
+    request({ host: '127.0.0.1', port: link.port, path, method, headers, agent: false }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+      );
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
+const withToken = () => `/${link.search}`;
+
+async function cookie(): Promise<string> {
+  const { headers } = await get(withToken());
+  return String(headers['set-cookie']).split(';')[0] ?? '';
+}
+
+function connect(given: Record<string, string>, path = '/timeline'): WebSocket {
+  const socket = new WebSocket(`ws://127.0.0.1:${link.port}${path}`, {
+    headers: { origin: link.origin, ...given },
+    perMessageDeflate: false,
+  });
+  socket.on('error', () => {});
+  sockets.push(socket);
+  return socket;
+}
+
+/** Status of a refused upgrade; 101 when it was not refused. */
+function statusOf(socket: WebSocket): Promise<number> {
+  return new Promise((resolve) => {
+    socket.once('open', () => resolve(101));
+    socket.once('unexpected-response', (_, response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+  });
+}
+
+const entry = (seq: number, event = 'GO'): Entry => ({
+  seq,
+  time: seq,
+  actor: 1,
+  kind: 'step',
+  event,
+  active: ['a.b'],
+  edges: [],
+  reason: null,
+  lasted: 1,
+  count: 1,
+});
+function add(count: number, event?: string): void {
+  for (let i = 0; i < count; i += 1) timeline.add(entry(timeline.next, event));
+  server.wake();
+}
+
+/** Seqs that a page has got so far. */
+function seqsOf(socket: WebSocket): number[] {
+  const seqs: number[] = [];
+  socket.on('message', (data) => {
+    const message = JSON.parse(String(data)) as { type: string; entries?: Entry[] };
+    for (const { seq } of message.entries ?? []) seqs.push(seq);
+  });
+  return seqs;
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const limit = performance.now() + 5_000;
+  while (!holds()) {
+    if (performance.now() > limit) throw new Error(`no ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+describe('who may see the page', () => {
+  it('nobody without the token, with a wrong one, or with the right one a second time', async () => {
+    expect((await get('/')).status).toBe(403);
+    expect((await get('/?token=wrong')).status).toBe(403);
+    const first = await get(withToken());
+    expect(first.status).toBe(200);
+    expect((await get(withToken())).status).toBe(403);
+    expect(first.headers['set-cookie']?.[0]).toMatch(
+      /^rc-inspector-\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/,
+    );
+  });
+
+  it('the browser that used the link goes on with its cookie, which is not the token', async () => {
+    const given = await cookie();
+    expect(given).not.toContain(link.searchParams.get('token'));
+    expect((await get('/', { cookie: given })).status).toBe(200);
+    expect((await get('/', { cookie: `${given}x` })).status).toBe(403);
+    expect((await get('/', { cookie: given.replace(/=.*/, '=') })).status).toBe(403);
+  });
+
+  it.each([
+    ['another name for this machine', { host: 'attacker.example' }],
+    ['another port', { host: '127.0.0.1:1' }],
+    ['another origin', { origin: 'http://attacker.example' }],
+    ['no origin at all, as of a file', { origin: 'null' }],
+    ['a link on another site', { 'sec-fetch-site': 'cross-site' }],
+    ['another port of this machine', { 'sec-fetch-site': 'same-site' }],
+  ])('403 for %s, even with the cookie', async (_, headers) => {
+    const given = await cookie();
+    expect((await get('/', { cookie: given, ...headers })).status).toBe(403);
+    expect(await statusOf(connect({ cookie: given, ...headers }))).toBe(403);
+  });
+
+  it('403 for a socket without cookie or without origin', async () => {
+    const given = await cookie();
+    expect(await statusOf(connect({}))).toBe(403);
+    const bare = new WebSocket(`ws://127.0.0.1:${link.port}/timeline`, { headers: { cookie: given } });
+    sockets.push(bare);
+    bare.on('error', () => {});
+    expect(await statusOf(bare)).toBe(403);
+    expect(await statusOf(connect({ cookie: given }))).toBe(101);
+  });
+
+  it('a failed try does not use the link up', async () => {
+    await get(withToken(), { host: 'attacker.example' });
+    await get(withToken(), {}, 'HEAD');
+    expect((await get(withToken())).status).toBe(200);
+  });
+
+  it('nothing else is served, and the page may load nothing and stand in no frame', async () => {
+    const given = await cookie();
+    expect((await get('/other', { cookie: given })).status).toBe(404);
+    expect((await get('/', { cookie: given }, 'POST')).status).toBe(404);
+    expect(await statusOf(connect({ cookie: given }, '/other'))).toBe(404);
+    const one = await get('/', { cookie: given });
+    const two = await get('/', { cookie: given });
+    const policy = String(one.headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(one.headers['referrer-policy']).toBe('no-referrer');
+    expect(one.headers['cache-control']).toBe('no-store');
+    const [, nonce] = /nonce-([^']+)'/.exec(policy) ?? [];
+    expect(one.body).toBe(`<script nonce="${nonce}">1</script>`);
+    expect(two.body).not.toBe(one.body);
+  });
+});
+
+describe('pages that behave badly', () => {
+  it('50 tabs get the same, in order, from the first to the last entry', { timeout: 30_000 }, async () => {
+    const given = await cookie();
+    add(3_210);
+    const tabs = Array.from({ length: 50 }, () => connect({ cookie: given }));
+    const seqs = tabs.map(seqsOf);
+    await Promise.all(tabs.map((tab) => once(tab, 'open')));
+    for (let i = 0; i < 5; i += 1) {
+      add(300);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const whole = Array.from({ length: 4_710 }, (_, seq) => seq);
+    await until(() => seqs.every(({ length }) => length >= whole.length), 'last entry in each tab');
+    for (const got of seqs) expect(got).toEqual(whole);
+  });
+
+  it('one tab more than 64 is told so', async () => {
+    const given = await cookie();
+    const tabs = Array.from({ length: 64 }, () => connect({ cookie: given }));
+    await Promise.all(tabs.map((tab) => once(tab, 'open')));
+    expect(await statusOf(connect({ cookie: given }))).toBe(503);
+    tabs[0]?.close();
+    await once(tabs[0] as WebSocket, 'close');
+    expect(await statusOf(connect({ cookie: given }))).toBe(101);
+  });
+
+  it('one that sends messages is closed, one that floods with pings is cut off, the others go on', async () => {
+    const given = await cookie();
+    const [good, talker, flooder] = [
+      connect({ cookie: given }),
+      connect({ cookie: given }),
+      connect({ cookie: given }),
+    ];
+    const seqs = seqsOf(good);
+    await Promise.all([good, talker, flooder].map((socket) => once(socket, 'open')));
+    talker.send('hello');
+    const closed = once(talker, 'close');
+    for (let i = 0; i < 1_000; i += 1) flooder.ping();
+    await once(flooder, 'close');
+    expect((await closed)[0]).toBe(1008);
+    add(10);
+    await until(() => seqs.length === 10, 'entries');
+  });
+
+  it('one that sends more than a page ever would is closed', async () => {
+    const socket = connect({ cookie: await cookie() });
+    await once(socket, 'open');
+    socket.send('x'.repeat(100_000));
+    expect((await once(socket, 'close'))[0]).toBe(1009);
+  });
+
+  it('one that does not read is let go with a message; what is kept for it is bounded, and the others go on', async () => {
+    await server.close();
+    await open(2_000);
+    const given = await cookie();
+    const [slow, good] = [connect({ cookie: given }), connect({ cookie: given })];
+    const seqs = seqsOf(good);
+    await Promise.all([once(slow, 'open'), once(good, 'open')]);
+    slow.pause();
+    const event = 'E'.repeat(2_000);
+    const memory = process.memoryUsage().rss;
+    for (let round = 0; round < 60; round += 1) {
+      const due = timeline.next + 400;
+      add(400, event);
+      await until(() => seqs.at(-1) === due - 1, `entry ${due - 1}`);
+    }
+    expect(process.memoryUsage().rss - memory).toBeLessThan(150 * 1024 * 1024);
+    const closed = once(slow, 'close');
+    slow.resume();
+    const [code] = await closed;
+    // The message may not get through to one that reads nothing; then the connection just ends.
+    expect([1013, 1006]).toContain(code);
+  });
+
+  it('one that vanishes leaves nothing behind, and the end of the server is told to the rest', async () => {
+    const given = await cookie();
+    const [gone, good] = [connect({ cookie: given }), connect({ cookie: given })];
+    await Promise.all([once(gone, 'open'), once(good, 'open')]);
+    gone.terminate();
+    add(5);
+    const seqs = seqsOf(good);
+    const closed = once(good, 'close');
+    await server.close();
+    expect(await closed).toMatchObject([1001, Buffer.from('The engine has stopped.')]);
+    expect(seqs).toEqual([0, 1, 2, 3, 4]);
+  });
+});
+
+describe('its port', () => {
+  it('is of 127.0.0.1 only, and when it is taken the error says so', async () => {
+    const second = new InspectorServer({
+      port: Number(link.port),
+      pageFile: new URL('file:///none'),
+      timeline,
+      about: { mode: 'live', engine: '0.0.0', charts: {} },
+    });
+    await expect(second.listen()).rejects.toMatchObject({ code: 'listenerFailed' });
+    expect(link.hostname).toBe('127.0.0.1');
+  });
+});
