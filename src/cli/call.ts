@@ -35,6 +35,10 @@ export async function call(args: CallArgs): Promise<number> {
   await controller.connect();
   try {
     const limit = args.timeout * 1000;
+    // Before initialize: the first notification may come together with its answer.
+    if (args.method === undefined) {
+      controller.onNotification((method, body) => printJson({ method, params: body }));
+    }
     await controller.request(
       'initialize',
       { clientInfo: { name: 'rc-engine-call', version: VERSION }, capabilities: { experimentalApi: true } },
@@ -45,7 +49,6 @@ export async function call(args: CallArgs): Promise<number> {
       print(await controller.request(args.method, params ?? {}, limit), args.json === true);
       return EXIT.ok;
     }
-    controller.onNotification((method, body) => printJson({ method, params: body }));
     for await (const line of createInterface({ input: process.stdin })) {
       const [, method, rest] = /^\s*(\S+)\s*(.*)$/.exec(line) ?? [];
       if (method === undefined) continue;
