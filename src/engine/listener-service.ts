@@ -125,6 +125,7 @@ export class ListenerService {
     );
     this.#connectionHost = {
       chart: this.#chart,
+      watcher: deps.watcher,
       now: env.now,
       onUnsent: (one) => this.#watchUnsent(one),
       onClosed: (one, reason) => this.#onClosed(one, reason),

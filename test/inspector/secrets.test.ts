@@ -1,0 +1,157 @@
+import { request } from 'node:http';
+import { describe, expect } from 'vitest';
+import { WebSocket } from 'ws';
+import type { Entry, Standing } from '../../src/inspector/timeline.js';
+import { it } from '../support/lab.js';
+import { findLeaks, place } from '../support/leaks.js';
+
+interface Message {
+  readonly type: string;
+  readonly entries?: readonly Entry[];
+  readonly base?: readonly Standing[];
+}
+
+/** What a browser does: the page by its link, then the socket by its cookie. */
+async function look(link: URL): Promise<{ page: string; cookie: string; socket: WebSocket }> {
+  const [page, cookie] = await new Promise<[string, string]>((resolve, reject) => {
+    request(link, { agent: false }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => resolve([body, String(response.headers['set-cookie']).split(';')[0] ?? '']));
+    })
+      .on('error', reject)
+      .end();
+  });
+  const socket = new WebSocket(`ws://${link.host}/timeline`, { headers: { cookie, origin: link.origin } });
+  return { page, cookie, socket };
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const limit = performance.now() + 10_000;
+  while (!holds()) {
+    if (performance.now() > limit) throw new Error(`no ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+describe('what leaves a running engine', () => {
+  it('has every chart at work in it, and none of the secrets that they work with', {
+    timeout: 60_000,
+  }, async ({ lab }) => {
+    await lab.signIn();
+    const engine = await lab.start(['--inspect', '--listen', 'ws://127.0.0.1:0', '--log-level', 'trace']);
+    const found = await engine.line(({ type }) => type === 'inspector', 'link of the inspector');
+    const link = new URL(String(found.url));
+    const { page, cookie, socket } = await look(link);
+    const frames: string[] = [];
+    const entries: Entry[] = [];
+    socket.on('message', (data) => {
+      frames.push(String(data));
+      entries.push(...((JSON.parse(String(data)) as Message).entries ?? []));
+    });
+    const active = (id: string) => entries.some((entry) => entry.active.includes(id));
+    await engine.connected();
+
+    // A local client, let in and refused.
+    const listening = await engine.line(({ type }) => type === 'listening', 'connect URL');
+    const connectUrl = new URL(String(listening.connectUrl));
+    const client = new WebSocket(connectUrl);
+    await new Promise((resolve) => client.once('open', resolve));
+    client.send(
+      JSON.stringify({
+        id: 1,
+        method: 'initialize',
+        params: { clientInfo: { name: 'test', version: '1' }, capabilities: {} },
+      }),
+    );
+    await until(() => entries.some(({ event }) => event === 'INITIALIZED'), 'initialized client');
+    const stranger = new WebSocket(`${connectUrl.origin}/?token=wrong-TOKEN-given`);
+    stranger.on('error', () => {});
+    await until(() => active('websocketAuth.rejected'), 'refused upgrade');
+    client.close();
+
+    // A remote client, by a pairing code.
+    const pairing = JSON.parse((await lab.cli(['pair', '--home', lab.home, '--json'])).stdout) as {
+      pairingCode: string;
+    };
+    await lab.cli([
+      'call',
+      '--base-url',
+      await lab.baseUrl(),
+      '--code',
+      pairing.pairingCode,
+      'engine/status/read',
+    ]);
+    await until(() => entries.some(({ born }) => born?.chart === 'virtualClient'), 'remote client');
+
+    // A refused account, a refused token, an identity that is gone.
+    const backend = await lab.backend();
+    backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'status', status: 401 } });
+    backend.fault({ action: 'answer', fault: { route: 'socket', answer: 'status', status: 401 } });
+    backend.fault({ action: 'dropSockets', side: 'server' });
+    await until(() => active('remoteControl.active.recoveringAuth'), 'recovery');
+    await engine.until(() => engine.lines.at(-1)?.status === 'connected', 'connection');
+    backend.fault({ action: 'forgetServers' });
+    backend.fault({ action: 'dropSockets', side: 'server' });
+    await until(() => active('remoteControl.active.reenrolling'), 'another identity');
+    await lab.reached({ status: 'connected' });
+    const closed = new Promise<[number, Buffer]>((resolve) =>
+      socket.once('close', (code, why) => resolve([code, why])),
+    );
+    const { code, stdout, stderr } = await engine.stop();
+    expect(code).toBe(0);
+    expect((await closed)[0]).toBe(1001);
+
+    // All the way to the end.
+    expect(active('remoteControl.stopped')).toBe(true);
+    const charts = new Set(entries.flatMap(({ born }) => born?.chart ?? []));
+    expect([...charts].sort()).toEqual([
+      'account',
+      'authRecovery',
+      'link',
+      'listenerConnection',
+      'pairing',
+      'remoteControl',
+      'virtualClient',
+      'websocketAuth',
+    ]);
+    const token = link.searchParams.get('token') ?? '';
+    const mine = [token, cookie.slice(cookie.indexOf('=') + 1)];
+    const secrets = [
+      ...lab.secrets,
+      ...mine,
+      pairing.pairingCode,
+      connectUrl.searchParams.get('token') ?? '',
+      'wrong-TOKEN-given',
+    ];
+    expect(findLeaks(secrets, [place('frames', frames.join('\n')), place('page', page)])).toEqual([]);
+    // The link is printed once, and its parts are written nowhere else.
+    expect(stdout.split(token).length).toBe(2);
+    expect(
+      findLeaks(mine, [
+        place('log', stderr),
+        ...(await lab.places()).filter(({ name }) => !name.startsWith('stdout')),
+      ]),
+    ).toEqual([]);
+  });
+
+  it('over stdio the link goes to stderr; a person finds it on stdout', async ({ lab }) => {
+    await lab.signIn();
+    const plain = await lab.start(['--inspect=0'], {}, false);
+    await plain.until(
+      () => /Inspector +http:\/\/127\.0\.0\.1:\d+\/\?token=\S{43}/.test(plain.stdout),
+      'link',
+    );
+    await plain.stop();
+    const piped = await lab.start(['--inspect', '--listen', 'stdio://'], {}, false);
+    await piped.until(() => /Inspector +http:/.test(piped.stderr), 'link');
+    expect(piped.stdout).not.toContain('Inspector');
+  });
+
+  it('without --inspect there is no port and no link', async ({ lab }) => {
+    const engine = await lab.connected();
+    expect(engine.stdout).not.toContain('inspector');
+  });
+});
