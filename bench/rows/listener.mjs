@@ -43,9 +43,9 @@ async function upgrades({ dir, load, repetitions, withReference }) {
   const good = ({ url, headers }) => ({ url, headers, status: 101 });
   const bad = (mode, server) => ({ ...MODES[mode].bad(server.bareUrl), status: 401 });
   // Warm up: what runs for the first time is slower everywhere.
-  await measureUpgrades(load, bare, good(bare), 1_000);
+  await measureUpgrades(load, bare, good(bare), 2_000);
   for (const [mode, server] of Object.entries(servers)) {
-    await measureUpgrades(load, server, good(server), 1_000);
+    await measureUpgrades(load, server, good(server), 2_000);
     await measureUpgrades(load, server, bad(mode, server), 500);
     found[mode] = { accepted: [], rejected: [] };
   }

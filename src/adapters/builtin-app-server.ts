@@ -17,7 +17,6 @@ const OS_NAMES: Readonly<Record<string, string>> = { darwin: 'macos', win32: 'wi
  */
 export class BuiltinAppServer implements AppServer {
   readonly name = 'builtin';
-  readonly immediate = true;
   readonly #version: string;
   readonly #home: string;
 
@@ -26,8 +25,12 @@ export class BuiltinAppServer implements AppServer {
     this.#home = options.home;
   }
 
+  openNow(events: AppServerEvents): AppServerConnection {
+    return new BuiltinConnection(events, this.#initializeResult);
+  }
+
   open(events: AppServerEvents, _client: ClientContext): Promise<AppServerConnection> {
-    return Promise.resolve(new BuiltinConnection(events, (name) => this.#initializeResult(name)));
+    return Promise.resolve(this.openNow(events));
   }
 
   close(): Promise<void> {
@@ -35,14 +38,14 @@ export class BuiltinAppServer implements AppServer {
   }
 
   /** The shape clients of the reference know. ACC-4 */
-  #initializeResult(clientName: string) {
+  readonly #initializeResult = (clientName: string) => {
     return {
       userAgent: `${clientName}/${this.#version} (${os.type()} ${os.release()}; ${os.arch()}) rc-engine`,
       codexHome: this.#home,
       platformFamily: FAMILY,
       platformOs: OS_NAMES[process.platform] ?? process.platform,
     };
-  }
+  };
 }
 
 class BuiltinConnection implements AppServerConnection {

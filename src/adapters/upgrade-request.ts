@@ -37,6 +37,12 @@ const FAULTS = {
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;
+/** Of the names that are looked at. */
+const LENGTHS: ReadonlySet<number> = new Set(
+  ['origin', 'authorization', 'host', 'connection', 'upgrade', 'sec-websocket-key', 'sec-websocket-version']
+    .concat('transfer-encoding', 'content-length')
+    .map(({ length }) => length),
+);
 const UPGRADE_TOKEN = /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i;
 
 /**
@@ -44,81 +50,92 @@ const UPGRADE_TOKEN = /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i;
  * Node's joined `headers` would hide. RFC 6455 4.2.1, RFC 9112 3.2
  */
 export function readUpgradeRequest(request: IncomingMessage): UpgradeRequest {
-  const { rawHeaders } = request;
-  let hasOrigin = false;
-  let authorizations = 0;
-  let authorization: string | undefined;
-  let hosts = 0;
-  let keys = 0;
-  let key = '';
-  let versions = 0;
-  let version = '';
-  let upgrades = 0;
-  let upgrade = '';
-  let saysUpgrade = false;
-  let hasBody = false;
-  // Node's own limit leaves out what stands between names and values.
-  let headerBytes =
-    (request.method?.length ?? 0) + (request.url?.length ?? 0) + ' HTTP/1.1\r\n\r\n'.length + 1;
-  for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
-    const name = (rawHeaders[at] ?? '').toLowerCase();
-    const value = rawHeaders[at + 1] ?? '';
-    headerBytes += name.length + value.length + ': \r\n'.length;
+  return new Reading(request);
+}
+
+/** One object for each request, and nothing besides: thousands of them may come in a second. */
+class Reading implements UpgradeRequest {
+  readonly path: string;
+  readonly query: string | undefined;
+  readonly headers: number;
+  readonly fault: UpgradeFault | undefined;
+  hasOrigin = false;
+  authorizations = 0;
+  authorization: string | undefined = undefined;
+  headerBytes: number;
+  #hosts = 0;
+  #keys = 0;
+  #key = '';
+  #versions = 0;
+  #version = '';
+  #upgrades = 0;
+  #upgrade = '';
+  #saysUpgrade = false;
+  #hasBody = false;
+
+  constructor(request: IncomingMessage) {
+    const { rawHeaders, method = '', url = '/' } = request;
+    // Node's own limit leaves out what stands between names and values.
+    this.headerBytes = method.length + url.length + ' HTTP/1.1'.length + 1 + 4;
+    this.headers = rawHeaders.length / 2;
+    for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
+      const name = rawHeaders[at] ?? '';
+      const value = rawHeaders[at + 1] ?? '';
+      this.headerBytes += name.length + value.length + 4;
+      if (LENGTHS.has(name.length)) this.#take(name.toLowerCase(), value);
+    }
+    const { path, query } = splitTarget(url);
+    this.path = path;
+    this.query = query;
+    this.fault = this.#findFault(method, request.httpVersion);
+  }
+
+  #take(name: string, value: string): void {
     switch (name) {
       case 'origin':
-        hasOrigin = true;
-        break;
+        this.hasOrigin = true;
+        return;
       case 'authorization':
-        authorizations += 1;
-        authorization ??= value;
-        break;
+        this.authorizations += 1;
+        this.authorization ??= value;
+        return;
       case 'host':
-        hosts += 1;
-        break;
+        this.#hosts += 1;
+        return;
       case 'connection':
-        saysUpgrade ||= value === 'Upgrade' || UPGRADE_TOKEN.test(value);
-        break;
+        this.#saysUpgrade ||= value === 'Upgrade' || UPGRADE_TOKEN.test(value);
+        return;
       case 'upgrade':
-        upgrades += 1;
-        upgrade = value;
-        break;
+        this.#upgrades += 1;
+        this.#upgrade = value;
+        return;
       case 'sec-websocket-key':
-        keys += 1;
-        key = value;
-        break;
+        this.#keys += 1;
+        this.#key = value;
+        return;
       case 'sec-websocket-version':
-        versions += 1;
-        version = value;
-        break;
+        this.#versions += 1;
+        this.#version = value;
+        return;
       case 'transfer-encoding':
-        hasBody = true;
-        break;
+        this.#hasBody = true;
+        return;
       case 'content-length':
-        hasBody ||= value !== '0';
-        break;
+        this.#hasBody ||= value !== '0';
+        return;
     }
   }
-  const target = splitTarget(request.url ?? '/');
-  const found = (): UpgradeFault | undefined => {
-    if (request.method !== 'GET') return FAULTS.method;
-    if (request.httpVersion !== '1.1') return FAULTS.version;
-    if (hosts !== 1) return FAULTS.host;
-    if (hasBody) return FAULTS.body;
-    if (!saysUpgrade) return FAULTS.connection;
-    if (upgrades !== 1 || (upgrade !== 'websocket' && upgrade.toLowerCase() !== 'websocket'))
-      return FAULTS.upgrade;
-    if (versions !== 1 || version !== '13') return FAULTS.wsVersion;
-    return keys !== 1 || !KEY.test(key) ? FAULTS.key : undefined;
-  };
-  return {
-    ...target,
-    hasOrigin,
-    authorizations,
-    authorization,
-    headers: rawHeaders.length / 2,
-    headerBytes,
-    fault: found(),
-  };
+
+  #findFault(method: string, httpVersion: string): UpgradeFault | undefined {
+    if (method !== 'GET') return FAULTS.method;
+    if (httpVersion !== '1.1') return FAULTS.version;
+    if (this.#hosts !== 1) return FAULTS.host;
+    if (this.#hasBody) return FAULTS.body;
+    if (!this.#saysUpgrade) return FAULTS.connection;
+    if (this.#upgrades !== 1 || this.#upgrade.toLowerCase() !== 'websocket') return FAULTS.upgrade;
+    if (this.#versions !== 1 || this.#version !== '13') return FAULTS.wsVersion;
+    return this.#keys !== 1 || !KEY.test(this.#key) ? FAULTS.key : undefined;
+  }
 }
 
 /** The path and the query of a request target; a fragment has no place there and is not looked at. */

@@ -99,6 +99,14 @@ export class ClientSession implements AppServerEvents {
     return this.#experimental;
   }
 
+  /** Opens the app-server connection where that takes no time; false where it does. */
+  openNow(): boolean {
+    const connection = this.#options.appServer.openNow?.(this, this.client);
+    if (connection === undefined) return false;
+    this.#opened(connection);
+    return true;
+  }
+
   /** Opens the app-server connection; what came meanwhile is handled then. Rejects when it cannot be opened. */
   async open(signal: AbortSignal): Promise<void> {
     const connection = await this.#options.appServer.open(this, this.client, signal);
@@ -106,6 +114,10 @@ export class ClientSession implements AppServerEvents {
       connection.close();
       return;
     }
+    this.#opened(connection);
+  }
+
+  #opened(connection: AppServerConnection): void {
     this.#connection = connection;
     if (this.#paused) connection.pause();
     this.#state = 'awaitingInitialize';

@@ -26,9 +26,6 @@ export const CLOSE_GOING_AWAY = 1012;
 export const CLOSE_OVERLOADED = 1013;
 export const CLOSE_APP_SERVER = 1011;
 
-/** For app servers that need no signal: making one for each client costs more than they do. */
-const NEVER = new AbortController().signal;
-
 /** One local client: its transport, its session, its own app-server connection. */
 export class LocalClient {
   readonly session: ClientSession;
@@ -65,9 +62,10 @@ export class LocalClient {
   }
 
   async open(): Promise<void> {
-    if (this.#deps.appServer.immediate !== true) this.#opening = new AbortController();
+    if (this.session.openNow()) return;
+    this.#opening = new AbortController();
     try {
-      await this.session.open(this.#opening?.signal ?? NEVER);
+      await this.session.open(this.#opening.signal);
       this.#opening = undefined;
     } catch (error) {
       this.close(CLOSE_APP_SERVER, error instanceof Error ? error.message : 'no app server');

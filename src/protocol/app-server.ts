@@ -35,8 +35,8 @@ export interface AppServerConnection {
 /** A place that answers JSON-RPC: built in, a child process, or a socket. */
 export interface AppServer {
   readonly name: string;
-  /** `open` takes no time and does not look at its signal. */
-  readonly immediate?: boolean;
+  /** Where opening takes no time: the same as `open`, at once. */
+  openNow?(events: AppServerEvents, client: ClientContext): AppServerConnection;
   /** Rejects with an EngineError when it cannot be reached. */
   open(events: AppServerEvents, client: ClientContext, signal: AbortSignal): Promise<AppServerConnection>;
   close(): Promise<void>;
