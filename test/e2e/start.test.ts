@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { describe, expect } from 'vitest';
+import { afterEach, describe, expect } from 'vitest';
 import { CLI, type CliProcess, cleanEnv } from '../support/cli.js';
 import { it, type Lab } from '../support/lab.js';
 
@@ -120,6 +120,7 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
 
 /** Runs the command line on a pseudo terminal; what is written goes to its keyboard. */
 class Terminal {
+  static readonly #open = new Set<Terminal>();
   readonly child: ChildProcess;
   output = '';
   readonly closed: Promise<unknown[]>;
@@ -129,10 +130,18 @@ class Terminal {
       env: { ...cleanEnv(), TERM: 'xterm', NO_COLOR: undefined, ...env },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    this.closed = once(this.child, 'close');
+    Terminal.#open.add(this);
+    this.closed = once(this.child, 'close').finally(() => Terminal.#open.delete(this));
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.output += text;
     });
+  }
+
+  static async endAll(): Promise<void> {
+    for (const terminal of Terminal.#open) {
+      terminal.child.kill('SIGKILL');
+      await terminal.closed;
+    }
   }
 
   async until(text: string): Promise<void> {
@@ -150,7 +159,9 @@ class Terminal {
 }
 
 describe.skipIf(noTerminal)('rc-engine start on a terminal', () => {
-  const command = `exec ${process.execPath} ${CLI} start --base-url embedded`;
+  afterEach(() => Terminal.endAll());
+
+  const command = `exec ${process.execPath} ${CLI} start --base-url embedded --listen off`;
 
   it('writes one line over and over, in colour, and ends on Ctrl-C with code 0', async () => {
     const terminal = new Terminal(command, {});

@@ -159,8 +159,8 @@ export class Lab {
   }
 
   requests(route: string): number {
-    return this.#backend?.events.filter(({ kind, detail }) => kind === 'request' && detail.route === route)
-      .length as number;
+    const events = this.#backend?.events ?? [];
+    return events.filter(({ kind, detail }) => kind === 'request' && detail.route === route).length;
   }
 
   /** What a running engine shows to others: taken before it ends. */
