@@ -28,7 +28,7 @@ import { CLOSE_GOING_AWAY, LocalClient, type LocalTransport } from './local-clie
 import { type EngineLogger, silentLogger } from './logger.js';
 import { MethodTable, RpcFault } from './methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
-import { createPolicy, type Policy } from './policy.js';
+import { createPolicy, type Policy, watchedPolicy } from './policy.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { PairingAnswer } from './remote-control-methods.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
@@ -89,7 +89,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#env = options.env ?? { now: () => Date.now(), random: () => Math.random() };
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#log = options.logger ?? silentLogger;
-    this.#policy = createPolicy(options.policy);
+    this.#policy = watchedPolicy(createPolicy(options.policy), this.#audit, this.#log, this.#env.now);
     this.#startedAt = this.#env.now();
   }
 

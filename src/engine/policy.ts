@@ -1,4 +1,7 @@
+import { RateLimit } from '../adapters/rate-limit.js';
 import type { ClientContext, Origin } from '../protocol/app-server.js';
+import type { AuditRing } from './audit.js';
+import type { EngineLogger } from './logger.js';
 
 /** Origins that a rule can be for; a unix socket is a listener. WSA-7 */
 export const POLICY_ORIGINS = ['listener', 'stdio', 'remote'] as const;
@@ -63,6 +66,41 @@ export function createPolicy(options: PolicyOptions = {}): Policy {
     return null;
   };
 }
+
+/** Refusals that are written down in a second; a client that insists must not drive everything else out. */
+const REFUSALS_TOLD = 10;
+
+/** The same policy, its refusals in the audit and the log. */
+export function watchedPolicy(
+  policy: Policy,
+  audit: AuditRing,
+  log: EngineLogger,
+  now: () => number,
+): Policy {
+  const limit = new RateLimit(REFUSALS_TOLD, 1_000, (count) =>
+    log.warn({ reason: 'refusedByPolicy', count }, `${count} more calls refused by policy`),
+  );
+  return (method, client) => {
+    const refused = policy(method, client);
+    if (refused === null || !limit.take()) return refused;
+    const shown = method.slice(0, MAX_SHOWN);
+    audit.add({
+      time: new Date(now()).toISOString(),
+      subject: client.connectionId,
+      decision: 'refused',
+      reason: 'refusedByPolicy',
+      detail: shown,
+    });
+    log.warn(
+      { connection: client.connectionId, reason: 'refusedByPolicy', method: shown },
+      'call refused by policy',
+    );
+    return refused;
+  };
+}
+
+/** Characters of a method name that are repeated to the log. */
+const MAX_SHOWN = 100;
 
 /** What is wrong with a pattern; undefined: nothing. */
 export function patternFault(text: string): string | undefined {

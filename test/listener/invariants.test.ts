@@ -126,6 +126,8 @@ describe('the five invariants of the listener', () => {
     expect(refused).toMatchObject({ error: { code: -32003 } });
     expect(JSON.stringify(refused)).toMatch(/remoteControl\/status\/read.*--deny-method remoteControl\/\*/);
     expect((await client.request('engine/echo', { payload: 1 })).result).toEqual({ payload: 1 });
+    expect(at.log.find(({ reason }) => reason === 'refusedByPolicy')).toMatchObject({ level: 'warn' });
+    expect(JSON.stringify(await client.request('engine/audit/read'))).toContain('"decision":"refused"');
   });
 
   it('5, WSA-7: a degraded connection may not change authority or identity, one with the token may', async () => {
