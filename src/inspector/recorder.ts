@@ -79,7 +79,7 @@ export class Recorder implements EngineWatcher {
 
   actor(actor: AnyActorRef): void {
     this.#safely(() => {
-      this.#follow(actor, null);
+      this.#followAll(actor, null);
       actor.system.inspect((event) => this.#safely(() => this.#inspect(event)));
     });
   }
@@ -160,6 +160,13 @@ export class Recorder implements EngineWatcher {
   #followChild(actor: AnyActorRef): void {
     const parent = parentOf(actor);
     this.#follow(actor, parent === undefined ? null : (this.#followed.get(parent)?.id ?? null));
+  }
+
+  /** With the children that the chart's first state has made already. */
+  #followAll(actor: AnyActorRef, parent: number | null): void {
+    this.#follow(actor, parent);
+    const id = this.#followed.get(actor)?.id ?? null;
+    for (const child of childrenOf(actor)) this.#followAll(child, id);
   }
 
   #follow(actor: AnyActorRef, parent: number | null): void {
@@ -297,4 +304,12 @@ function parentOf(actor: AnyActorRef): AnyActorRef | undefined {
 
 function logicOf(actor: AnyActorRef): AnyActorLogic | undefined {
   return 'logic' in actor ? (actor.logic as AnyActorLogic) : undefined;
+}
+
+function childrenOf(actor: AnyActorRef): readonly AnyActorRef[] {
+  const snapshot: unknown = actor.getSnapshot();
+  if (typeof snapshot !== 'object' || snapshot === null || !('children' in snapshot)) return [];
+  return Object.values(snapshot.children as Record<string, AnyActorRef | undefined>).flatMap(
+    (child) => child ?? [],
+  );
 }

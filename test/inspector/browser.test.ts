@@ -1,8 +1,14 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { createActor, fromPromise } from 'xstate';
+import { virtualClientMachine } from '../../machines/virtual-client.js';
+import { openInspector } from '../../src/inspector/index.js';
+import type { Recorder } from '../../src/inspector/recorder.js';
 import type { SavedTimeline } from '../../src/inspector/timeline.js';
-import type { CliProcess } from '../support/cli.js';
+import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
+import { CLI, type CliProcess } from '../support/cli.js';
 import { type Lab, it as labIt } from '../support/lab.js';
 import { findLeaks, place } from '../support/leaks.js';
 import { Chromium, noChromium, type Page } from './chromium.js';
@@ -153,15 +159,71 @@ describe.skipIf(noChromium)(
       );
       expect(socket).toBe('refused');
     });
+
+    it('1,000 actors with 1,000 events a second are shown as they come', { timeout: SLOW }, async () => {
+      const inspector = await openInspector({
+        port: 0,
+        pageFile: pathToFileURL(join(dirname(CLI), 'inspector.html')),
+        engine: '0.0.0',
+        charts: {},
+      });
+      const machine = virtualClientMachine.provide({
+        actors: { openAppServer: fromPromise(async () => {}) },
+        actions: { closeAppServer: () => {} },
+      });
+      const env = { now: () => Date.now(), random: () => 0.5 };
+      const start = (i: number) => {
+        const ids = { clientId: `client-${i}`, streamId: 's' };
+        const actor = createActor(machine, {
+          id: `virtualClient:client-${i}/s`,
+          input: { env, timing: DEFAULT_TIMING, ...ids },
+        });
+        inspector.watcher.actor(actor);
+        actor.subscribe(() => {});
+        return actor.start();
+      };
+      const page = await chromium.page(inspector.link.reveal());
+      const actors = Array.from({ length: 1_000 }, (_, i) => start(i));
+      const began = performance.now();
+      let made = actors.length;
+      // An actor that ends and one that begins are some ten entries.
+      for (let sent = 0; performance.now() - began < 4_000; ) {
+        for (const due = (performance.now() - began) / 10; sent < due; sent += 1) {
+          actors[sent % 1_000]?.send({ type: 'CLOSE', reason: 'clientClosed' });
+          actors[sent % 1_000] = start(made);
+          made += 1;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      const recorder = inspector.watcher as Recorder;
+      const { next } = recorder.timeline;
+      expect(next).toBeGreaterThan(5_000);
+      await page.until(`Number(document.getElementById('scrub').max) === ${next - 1}`, 'last entry', 3_000);
+      expect(await page.eval(`document.getElementById('tree-count').textContent`)).toBe('1000');
+      await page.click('.row.group');
+      await page.until(`document.querySelectorAll('.row.machine').length > 30`, 'some of the actors');
+      await page.click('.row.machine');
+      await page.until(`${LIT}.includes('virtualClient.active')`, 'chart of one of them');
+      await page.shot('thousand');
+      await page.dark(true);
+      await page.shot('thousand-dark');
+      expect(recorder.faults).toBe(0);
+      for (const actor of actors) actor.stop();
+      await inspector.close();
+      expect(page.faults).toEqual([]);
+    });
   },
 );
 
-/** Clicks the first row of this actor whose state is this one. */
+/** Filters for this actor in this state, clicks the first row that is left, and lifts the filter. */
 async function pick(page: Page, actor: string, state: string): Promise<void> {
+  const filter = (text: string) =>
+    page.eval(
+      `(() => { const f = document.getElementById('filter'); f.value = ${JSON.stringify(text)}; f.dispatchEvent(new Event('input')); })()`,
+    );
   const row = `[...document.querySelectorAll('#list-rows .entry')].find((e) => e.querySelector('.actor').textContent === '${actor}' && e.querySelector('.edge').textContent.endsWith('${state}'))`;
-  for (let tries = 0; tries < 40 && !(await page.eval(`Boolean(${row})`)); tries += 1) {
-    await page.eval(`document.getElementById('list').scrollBy(0, -100); undefined`);
-    await page.eval('new Promise((r) => setTimeout(r, 30))');
-  }
+  await filter(`${actor} ${state}`);
+  await page.until(row, `row of ${actor} in ${state}`);
   await page.eval(`${row}.click()`);
+  await filter('');
 }

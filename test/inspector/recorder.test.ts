@@ -209,6 +209,27 @@ describe('the recorder', () => {
     expect(recorder.faults).toBe(0);
   });
 
+  it('finds what the first state of a chart had invoked before anybody could look', async () => {
+    const recorder = new Recorder();
+    const actor = createActor(
+      setup({ actors: { work: fromPromise(async () => {}) } }).createMachine({
+        id: 'eager',
+        initial: 'working',
+        states: { working: { invoke: { id: 'work', src: 'work', onDone: 'rest' } }, rest: {} },
+      }),
+    );
+    recorder.actor(actor);
+    actor.subscribe(() => {});
+    actor.start();
+    await settle();
+    expect(all(recorder).flatMap(({ born, status }) => born?.name ?? status ?? [])).toEqual([
+      expect.any(String),
+      'work',
+      'done',
+    ]);
+    actor.stop();
+  });
+
   it('shows each upgrade that the listener decided', () => {
     const recorder = new Recorder();
     recorder.verdict({ mode: 'capability', outcome: 'rejected', reason: 'originRefused' });
