@@ -13,14 +13,15 @@ if (rest.length > 0 || (option !== undefined && option !== '--check')) {
   process.exit(64);
 }
 
-const { CHARTS, documents, exportAll, toOverview } = await sources();
+const { CHARTS, documents, exportAll, scenarios, toOverview } = await sources();
 const wanted = new Map(documents(CHARTS));
 const readme = await readmeWithOverview();
 if (readme !== undefined) wanted.set('README.md', readme);
 for (const { name, text } of await exportAll(CHARTS)) wanted.set(`visualizations/${name}`, text);
+for (const [name, text] of scenarios()) wanted.set(`visualizations/${name}.scenarios.md`, text);
 const stale = (await readdir('visualizations').catch(() => []))
   .map((name) => `visualizations/${name}`)
-  .filter((path) => /\.(mmd|svg|json|dot|html)$/.test(path) && !wanted.has(path));
+  .filter((path) => /\.(mmd|svg|json|dot|html|scenarios\.md)$/.test(path) && !wanted.has(path));
 
 if (option === '--check') {
   const wrong = [];
@@ -57,6 +58,7 @@ async function sources() {
           "export { CHARTS } from './src/engine/charts.ts';",
           "export { documents } from './src/visualize/documents.ts';",
           "export { exportAll } from './src/visualize/exports.ts';",
+          "export { scenarios } from './src/testing/charts/index.ts';",
           "export { toOverview } from './src/visualize/overview.ts';",
         ].join('\n'),
         resolveDir: root,

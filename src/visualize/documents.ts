@@ -49,7 +49,7 @@ function chartSection([name, machine]: [string, AnyStateMachine]): string {
 
 ${description}
 
-Hash \`${chartHash(machine)}\`, ${states.length - 1} states.
+Hash \`${chartHash(machine)}\`, ${states.length - 1} states. [Scenarios](${name}.scenarios.md) that take every transition.
 
 ![${name}](${name}.svg)
 

@@ -1,8 +1,16 @@
 /** Every transition of every chart, on paths generated from the machines that the engine runs. */
+import { readFile } from 'node:fs/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CHARTS } from '../../src/engine/charts.js';
 import { MODELS, pathsOfChart } from '../../src/testing/charts/index.js';
-import { actorDriver, coverageWords, failureWords, runPaths } from '../../src/testing/index.js';
+import {
+  actorDriver,
+  coverageWords,
+  failureWords,
+  pathsMarkdown,
+  runPaths,
+} from '../../src/testing/index.js';
+import { chartHash } from '../../src/visualize/hash.js';
 import { walk } from '../../src/visualize/walk.js';
 
 /** Transitions that no path takes, by their ids, each with its reason. */
@@ -33,6 +41,13 @@ describe.each(Object.entries(CHARTS))('%s', (name, machine) => {
 
   it('has every guard hold and fail on a path', () => {
     expect(coverage.guards.missing.filter((id) => ONE_SIDED[id] === undefined)).toEqual([]);
+  });
+
+  it('has the scenarios that were last agreed on: npm run charts writes those of the chart as it is', async () => {
+    const file = new URL(`../../visualizations/${name}.scenarios.md`, import.meta.url);
+    expect(pathsMarkdown(name, chartHash(machine), { variants, coverage })).toBe(
+      await readFile(file, 'utf8'),
+    );
   });
 
   it('as an actor on a simulated clock goes where every path says', async () => {

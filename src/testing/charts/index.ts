@@ -8,9 +8,11 @@ import { pairingMachine } from '../../../machines/pairing.js';
 import { remoteControlMachine } from '../../../machines/remote-control.js';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
+import { chartHash } from '../../visualize/hash.js';
 import { walk } from '../../visualize/walk.js';
 import { generatePaths, mergeCoverage } from '../generate.js';
 import type { Coverage, CoverageReport, Generated } from '../types.js';
+import { pathsMarkdown } from '../words.js';
 import { accountModel } from './account.js';
 import { authRecoveryModel } from './auth-recovery.js';
 import { linkModel } from './link.js';
@@ -73,4 +75,13 @@ export function pathsOfChart(
 function mergeCoverageItems(reports: readonly CoverageReport[]): string[] {
   const { states, transitions, guards } = mergeCoverage(reports);
   return [...states.missing, ...transitions.missing, ...guards.missing];
+}
+
+/** Scenarios of every chart as Markdown, by the name of the chart: what is committed and compared. */
+export function scenarios(): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(MODELS).map(([name, model]): [string, string] => {
+      return [name, pathsMarkdown(name, chartHash(model.machine), pathsOfChart(model))];
+    }),
+  );
 }

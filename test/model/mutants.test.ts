@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { CHARTS } from '../../src/engine/charts.js';
+import { chartDiff } from '../../src/visualize/diff.js';
+import { walk } from '../../src/visualize/walk.js';
+import { mutantsOf, mutate } from './mutants.js';
+import { judge } from './mutation-run.js';
+
+describe('mutants', () => {
+  it.each(Object.entries(CHARTS))('of %s differ from it by exactly what they say', (_, machine) => {
+    const right = walk(machine);
+    for (const mutant of mutantsOf(machine)) {
+      const changes = chartDiff(right, walk(mutate(machine, mutant)));
+      expect(changes, mutant.words).not.toEqual([]);
+    }
+    expect(walk(machine)).toEqual(right);
+  });
+
+  it.each(['virtualClient', 'pairing', 'link', 'authRecovery'])(
+    'of %s are noticed by the generated paths, nine of ten at least',
+    async (name) => {
+      let all = 0;
+      let killed = 0;
+      for await (const verdict of judge(name)) {
+        all += 1;
+        if (verdict.killed) killed += 1;
+      }
+      expect(killed / all).toBeGreaterThanOrEqual(0.9);
+    },
+  );
+});

@@ -1,0 +1,228 @@
+/**
+ * What must hold on every path through remoteControl, whatever the chart says: the paths are generated from the
+ * chart, the laws are written from the protocol. A wrong transition breaks a law, not only a picture.
+ */
+import { describe, expect, it } from 'vitest';
+import type { RemoteControlContext } from '../../machines/remote-control.types.js';
+import { MODELS, pathsOfChart } from '../../src/testing/charts/index.js';
+import { EPOCH } from '../../src/testing/charts/model.js';
+import type { Expected, Step } from '../../src/testing/index.js';
+
+interface Moment {
+  readonly step: Step;
+  readonly before: Expected;
+  readonly after: Expected;
+  readonly was: RemoteControlContext;
+  readonly is: RemoteControlContext;
+  /** Wall-clock ms of the step. */
+  readonly now: number;
+}
+
+const contextOf = ({ snapshot }: Expected): RemoteControlContext => snapshot.context;
+const moments = [...pathsOfChart(MODELS.remoteControl!, 'transitions').variants].flatMap(({ generated }) =>
+  generated.paths.flatMap(({ start, steps }) => {
+    let now = EPOCH;
+    return steps.map((step, index): Moment => {
+      now += step.elapsed;
+      const before = steps[index - 1]?.expected ?? start;
+      const after = step.expected;
+      return { step, before, after, was: contextOf(before), is: contextOf(after), now };
+    });
+  }),
+);
+
+const isIn = ({ states }: Expected, state: string): boolean => states.includes(`remoteControl.${state}`);
+const isInActive = ({ states }: Expected, ...names: readonly string[]): boolean =>
+  names.some((name) => states.includes(`remoteControl.active.${name}`));
+/** States in which something is sent to the backend. */
+const ASKING = ['enrolling.requesting', 'refreshing', 'connecting', 'verifyingEnrollment'];
+
+function story({ step, before, after }: Moment): string {
+  return `${before.states.at(-1)} on ${step.words} → ${after.states.at(-1)}`;
+}
+
+/** Fails with every moment that breaks the law; and when no moment puts it to the test. */
+function law(title: string, applies: (moment: Moment) => boolean, holds: (moment: Moment) => boolean): void {
+  it(title, () => {
+    const tested = moments.filter(applies);
+    expect(tested.length).toBeGreaterThan(0);
+    expect(tested.filter((moment) => !holds(moment)).map(story)).toEqual([]);
+  });
+}
+
+const outcome =
+  (actor: string, ...kinds: readonly string[]) =>
+  ({ step }: Moment): boolean =>
+    step.actor === actor &&
+    typeof step.value === 'object' &&
+    step.value !== null &&
+    'kind' in step.value &&
+    kinds.includes(String(step.value.kind));
+const toldToWait = ({ step }: Moment): boolean => JSON.stringify(step.value ?? null).includes('retryAfterAt');
+const event =
+  (type: string) =>
+  ({ step }: Moment): boolean =>
+    step.kind === 'event' && step.event.type === type;
+const accountIn = ({ step }: Moment): unknown => ('account' in step.event ? step.event.account : undefined);
+const isActive = (at: Expected): boolean => isIn(at, 'active');
+
+describe('on every path of remoteControl', () => {
+  law(
+    'RC-42: every state has a public status',
+    () => true,
+    ({ after }) => {
+      const shown = after.tags.filter((tag) =>
+        ['disabled', 'connecting', 'connected', 'errored'].includes(tag),
+      );
+      return shown.length > 0;
+    },
+  );
+
+  law(
+    'RC-42: it says connected exactly while a socket is in hand',
+    () => true,
+    ({ after, is }) => after.tags.includes('connected') === (is.socket !== null),
+  );
+
+  law(
+    'RC-6, RC-23: an identity is on disk before it connects, and there is a token to connect with',
+    ({ after }) => isInActive(after, 'connecting'),
+    ({ is, now }) =>
+      typeof is.enrollment !== 'string' &&
+      is.enrollment.serverId === is.keptServerId &&
+      is.token !== null &&
+      is.token.expiresAt > now,
+  );
+
+  law(
+    'RC-15: it enrolls only when the store says that there is no identity',
+    ({ before, after }) =>
+      isInActive(after, 'enrolling.requesting') && !isInActive(before, 'enrolling.requesting'),
+    ({ is }) => is.enrollment === 'none',
+  );
+
+  law(
+    'RC-19: a refused server token costs the token, never the identity',
+    outcome('dial', 'tokenRejected'),
+    ({ after, was, is }) =>
+      isInActive(after, 'tokenInvalid') && is.token === null && is.enrollment === was.enrollment,
+  );
+
+  law(
+    'RC-20: an identity that the backend does not know is cleared, and who was let in under it has to go',
+    (moment) =>
+      outcome('dial', 'serverGone')(moment) ||
+      outcome('refresh', 'notFound')(moment) ||
+      outcome('verify', 'notFound')(moment),
+    ({ after }) => isInActive(after, 'reenrolling') && after.effects.includes('dropRemoteClients'),
+  );
+
+  law(
+    'RC-21: an unclear 404 is verified before anything is dropped',
+    (moment) => outcome('dial', 'ambiguousNotFound')(moment),
+    ({ after, was, is }) =>
+      isInActive(after, 'verifyingEnrollment') && is.enrollment === was.enrollment && is.token === was.token,
+  );
+
+  law(
+    'RC-22: an identity is forgotten only after it was cleared, lost by pairing, or with its account',
+    ({ was, is }) => typeof was.enrollment !== 'string' && typeof is.enrollment === 'string',
+    (moment) =>
+      outcome('clearEnrollment', 'done')(moment) ||
+      event('ENROLLMENT.LOST')(moment) ||
+      moment.is.account?.accountId !== moment.was.account?.accountId,
+  );
+
+  law(
+    'RC-24: the first conflicts wait for a hand-over',
+    (moment) => outcome('dial', 'conflict')(moment) && moment.was.sinceProof.conflicts < 2,
+    ({ after }) => isInActive(after, 'backingOff.handover'),
+  );
+
+  law(
+    'RC-25: while a Retry-After holds nothing is sent',
+    ({ is, now }) => is.quiet.until > now,
+    // A clock that has just come to the end of the pause shows the same instant.
+    ({ after }) => !isInActive(after, ...ASKING),
+  );
+
+  law(
+    'RC-12, RC-14: an answer with Retry-After leads to that pause',
+    (moment) =>
+      toldToWait(moment) && ['enroll', 'refresh', 'verify', 'dial'].includes(moment.step.actor ?? ''),
+    ({ after }) => isInActive(after, 'backingOff.asTold'),
+  );
+
+  law(
+    'RC-14: a refresh that failed for now does not keep a good token from connecting',
+    (moment) =>
+      outcome('refresh', 'transient')(moment) &&
+      !toldToWait(moment) &&
+      (moment.was.token?.expiresAt ?? 0) - moment.now > moment.was.timing.refreshRequired,
+    ({ after }) => isInActive(after, 'connecting'),
+  );
+
+  law(
+    'RC-25: proven life sets every count back',
+    event('LINK.PROVEN'),
+    ({ before, is }) =>
+      !isInActive(before, 'connected') || Object.values(is.sinceProof).every((count) => count === 0),
+  );
+
+  law(
+    'RC-25: after a link no attempt is made without a pause',
+    ({ step }) => step.actor === 'link',
+    ({ after, is }) => isInActive(after, 'backingOff') && is.pause.ms > 0,
+  );
+
+  law(
+    'RC-26: who is signed out is asked for nothing, and waits',
+    (moment) => event('AUTH.CHANGED')(moment) && accountIn(moment) === null && isActive(moment.before),
+    ({ after, is }) => isInActive(after, 'awaitingAuth.missing') && is.account === null && is.token === null,
+  );
+
+  law(
+    'RC-7: another account does not inherit identity or token',
+    ({ was, is }) =>
+      was.account !== null && is.account !== null && was.account.accountId !== is.account.accountId,
+    ({ after, is }) =>
+      is.token === null &&
+      typeof is.enrollment === 'string' &&
+      (!isActive(after) || after.effects.includes('dropRemoteClients')),
+  );
+
+  law(
+    'RC-28: a refused account is recovered before anything else is tried',
+    (moment) =>
+      outcome('enroll', 'unauthorized')(moment) ||
+      outcome('refresh', 'unauthorized')(moment) ||
+      outcome('verify', 'unauthorized')(moment),
+    ({ after }) => isInActive(after, 'recoveringAuth'),
+  );
+
+  law(
+    'RC-43: switched off is off at once, in any state, and remote clients are dropped',
+    (moment) => event('DISABLE')(moment) && isActive(moment.before),
+    ({ after, is }) =>
+      isIn(after, 'idle') && after.effects.includes('dropRemoteClients') && is.socket === null,
+  );
+
+  law(
+    'RC-46: stop ends every state, and clients are dropped first',
+    (moment) => event('STOP')(moment) && !isIn(moment.before, 'stopping'),
+    ({ after }) => isIn(after, 'stopping') && after.effects.includes('dropRemoteClients'),
+  );
+
+  law(
+    'RC-2, RC-6: a refused target or a missing store is never switched on',
+    ({ was }) => !was.target.ok || was.store === 'missing',
+    ({ after }) =>
+      !isActive(after) && !isIn(after, 'resolvingPreference') && !isIn(after, 'awaitingClientName'),
+  );
+
+  law(
+    'every turn to the worse says why',
+    ({ after, before }) => after.tags.includes('errored') && !before.tags.includes('errored'),
+    ({ is, was }) => is.decision !== was.decision && is.lastFailure !== null,
+  );
+});
