@@ -12,8 +12,8 @@ const startOn = (port: number): InspectorStart => ({
 });
 
 /** For `start --inspect`. */
-export function inspectorOf(wish: string): Promise<Inspector> {
-  return openInspector(startOn(Number(wish)));
+export function inspectorOf(port: string): Promise<Inspector> {
+  return openInspector(startOn(Number(port)));
 }
 
 /** `rc-engine inspect FILE`: serves a saved timeline until a signal. */

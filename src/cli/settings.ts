@@ -65,9 +65,7 @@ const checkHost = (value: string): string | undefined =>
     : undefined;
 
 const checkInspect = (value: string): string | undefined =>
-  value === 'stately' || (/^\d{1,5}$/.test(value) && Number(value) < 65_536)
-    ? undefined
-    : 'must be a port, 0 for any free one, or stately';
+  /^\d{1,5}$/.test(value) && Number(value) < 65_536 ? undefined : 'must be a port, 0 for any free one';
 
 const checkStore = (value: string): string | undefined =>
   value === 'none' || value === 'memory:' || /^sqlite:./.test(value)
@@ -254,7 +252,7 @@ export const START_SETTINGS = [
     name: 'inspect',
     type: 'string',
     bare: '0',
-    description: 'live page of the running charts on 127.0.0.1: a port, 0 for any free one, or stately',
+    description: 'live page of the running charts on 127.0.0.1: its port, 0 for any free one',
     byDefault: 'off',
     check: checkInspect,
   },

@@ -15,7 +15,7 @@ interface Setting {
 /** Texts of which some suit each setting that is particular, and some do not. */
 const GOOD = [
   ...['off', 'stdio://', 'ws://127.0.0.1:1', 'builtin', 'ws://127.0.0.1:2', 'unix:///tmp/s'],
-  ...['memory:', 'none', 'sqlite:/x', 'one.test', 'two.test:8443', 'three.test', 'stately', '7', '8'],
+  ...['memory:', 'none', 'sqlite:/x', 'one.test', 'two.test:8443', 'three.test', '7', '8', '9'],
   ...['a', 'b', 'c'].map((digit) => digit.repeat(64)),
   ...[
     'thread/*',

@@ -26,6 +26,9 @@ export class ListView {
   #seen = 0;
   #passKey = '';
   #actors = new Map<number, Actor>();
+  /** Where each actor was last, and, by seq, where one was before it moved. */
+  readonly #where = new Map<number, readonly string[]>();
+  readonly #left = new Map<number, readonly string[]>();
   #timeline: unknown;
   #follow = true;
 
@@ -97,6 +100,9 @@ export class ListView {
     if (timeline !== this.#timeline) {
       this.#timeline = timeline;
       this.#actors = new Map(timeline.base.map(({ actor }) => [actor.id, actor]));
+      this.#where.clear();
+      this.#left.clear();
+      for (const { actor, last } of timeline.base) this.#where.set(actor.id, last.active);
       this.#passKey = '\0';
       this.#learn(timeline.first);
     } else this.#learn(this.#seen);
@@ -116,8 +122,16 @@ export class ListView {
 
   #learn(from: number): void {
     const { timeline } = this.#model;
-    for (const { born } of timeline.slice(from, timeline.next)) {
+    for (const { seq, born, actor, active, kind } of timeline.slice(from, timeline.next)) {
       if (born !== undefined) this.#actors.set(born.id, born);
+      const before = this.#where.get(actor);
+      if (before !== undefined && before.length > 0) this.#left.set(seq, before);
+      if (kind === 'ended') this.#where.delete(actor);
+      else this.#where.set(actor, active);
+    }
+    for (const seq of this.#left.keys()) {
+      if (seq >= timeline.first) break;
+      this.#left.delete(seq);
     }
     if (this.#actors.size < 60_000) return;
     const known = new Set(timeline.slice(timeline.first, timeline.next).map(({ actor }) => actor));
@@ -171,16 +185,16 @@ export class ListView {
     return row;
   }
 
-  /** `connecting → connected`, as far as the edges say it. */
+  /** `connecting → connected` */
   #whither(entry: Entry, actor: Actor | undefined): string {
     if (entry.kind === 'ignored') return 'no edge for it here';
-    if (entry.kind === 'started') return '';
-    if (actor?.kind === 'task') return '';
-    const to = entry.active.map(shortId).join(' | ');
-    const [edge] = entry.edges;
-    if (entry.lasted === null && entry.edges.length > 0) return `stays in ${to}`;
-    const from = edge?.split(' ')[0];
-    return from === undefined || entry.lasted === null ? to : `${shortId(from)} → ${to}`;
+    if (entry.kind === 'started' || actor?.kind === 'task') return '';
+    const to = entry.active.map(shortId);
+    const from = this.#left.get(entry.seq)?.map(shortId);
+    if (from === undefined || entry.lasted === null) return to.join(' | ');
+    // Of states at once, only those that changed.
+    const [gone, come] = [from.filter((one) => !to.includes(one)), to.filter((one) => !from.includes(one))];
+    return come.length === 0 ? to.join(' | ') : `${gone.join(' | ')} → ${come.join(' | ')}`;
   }
 }
 

@@ -59,7 +59,7 @@ export class TreeView {
         const inner = grouped ? depth + 1 : depth;
         const shown = open ? matching.slice(0, MOST_ALIKE) : alike.filter((one) => this.#isSelected(one));
         for (const standing of shown) {
-          rows.push(this.#row(standing, inner));
+          rows.push(this.#row(standing, inner, grouped));
           addAll(children.get(standing.actor.id) ?? [], inner + 1);
         }
         if (open && matching.length > shown.length) {
@@ -86,13 +86,16 @@ export class TreeView {
     return row;
   }
 
-  #row(standing: Standing, depth: number): HTMLElement {
+  #row(standing: Standing, depth: number, grouped: boolean): HTMLElement {
     const { actor, last } = standing;
     const row = el('button', `row ${actor.kind}${this.#isSelected(standing) ? ' selected' : ''}`);
     row.dataset.actor = String(actor.id);
     row.style.paddingLeft = `${8 + depth * 16}px`;
     row.append(el('span', 'dot'));
-    const name = el('span', 'name', actor.name);
+    // The group says what they are.
+    const prefix = `${actor.chart}:`;
+    const short = grouped && actor.name.startsWith(prefix) ? actor.name.slice(prefix.length) : actor.name;
+    const name = el('span', 'name', short);
     name.title = actor.name;
     row.append(name);
     const states = last.active.map(shortId).join(' | ');
