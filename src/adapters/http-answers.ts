@@ -9,10 +9,17 @@ export interface HttpAnswer {
   readonly headers?: readonly string[];
 }
 
+const known = new Map<string, string>();
+/** More answers than there are. */
+const MAX_KNOWN = 64;
+
 /** The bytes of an answer after which the connection is closed. */
 export function answerBytes({ status, text, headers = [] }: HttpAnswer): string {
+  const key = `${status} ${headers.length} ${text}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
   const body = `${text}\n`;
-  return [
+  const bytes = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
     'Content-Type: text/plain; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(body)}`,
@@ -22,6 +29,9 @@ export function answerBytes({ status, text, headers = [] }: HttpAnswer): string 
     '',
     body,
   ].join('\r\n');
+  // Of the few that are the same each time; what health says changes.
+  if (known.size < MAX_KNOWN && status !== 200) known.set(key, bytes);
+  return bytes;
 }
 
 const RETRY_AFTER = 'Retry-After: 1';
