@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { causeText } from './backend-error.js';
 import { cutBytes, maskTokens, oneLine } from './body-preview.js';
+import { FrameBatch } from './frame-batch.js';
 
 export interface SocketEnd {
   /** Close code of RFC 6455; 1006: the connection went away without a close frame. */
@@ -15,11 +16,10 @@ export interface SocketEnd {
   readonly fault: string | undefined;
 }
 
-const SEND_OPTIONS = { binary: false, compress: false } as const;
 const REASON_BYTES = 200;
 
 /**
- * Callbacks are set once each, `onText` last: it starts the flow and from then on the socket belongs to whoever
+ * Callbacks are set once each, `onFrame` last: it starts the flow and from then on the socket belongs to whoever
  * set it. Close it with `close` or `terminate`.
  */
 export class BackendSocket {
@@ -29,10 +29,15 @@ export class BackendSocket {
   #fault: string | undefined;
   #end: SocketEnd | undefined;
   #closing: Promise<void> | undefined;
-  #corked = false;
+  /** Frames of this turn of the event loop. */
+  readonly #batch = new FrameBatch();
   #tellEnd: ((end: SocketEnd) => void) | undefined;
-  readonly #uncork = (): void => {
-    this.#corked = false;
+  readonly #flush = (): void => {
+    const pieces = this.#batch.take();
+    // Nothing may follow a close frame.
+    if (this.#ws.readyState !== this.#ws.OPEN || !this.#stream.writable) return;
+    this.#stream.cork();
+    for (const piece of pieces) this.#stream.write(piece);
     this.#stream.uncork();
   };
 
@@ -49,11 +54,11 @@ export class BackendSocket {
     ws.once('close', (code, reason) => this.#ended(code, reason));
   }
 
-  /** Text frames from now on; `bytes` is their size on the wire. Adopts the socket. */
-  onText(callback: (text: string, bytes: number) => void): void {
+  /** Text frames from now on, as the bytes of their text, which is valid UTF-8. Adopts the socket. */
+  onFrame(callback: (frame: Buffer) => void): void {
     this.#ws.on('message', (data, isBinary) => {
       // ws hands out one Buffer a message unless it is told otherwise.
-      if (!isBinary && Buffer.isBuffer(data)) callback(data.toString(), data.length);
+      if (!isBinary && Buffer.isBuffer(data)) callback(data);
     });
     this.#adopted();
     this.#ws.resume();
@@ -83,17 +88,14 @@ export class BackendSocket {
   }
 
   /**
-   * Sends a text frame. Frames of one turn of the event loop leave in one system call. Dropped without a word
-   * when the socket is closing: what matters is kept until it is acknowledged. RC-36
+   * Sends a text frame, given as text or as the bytes of it. Frames of one turn of the event loop leave in one
+   * system call, past `ws`, which would handle each by itself. Dropped without a word when the socket is closing:
+   * what matters is kept until it is acknowledged. RC-36
    */
-  send(text: string): void {
+  send(frame: string | Buffer): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#stream.cork();
-      setImmediate(this.#uncork);
-    }
-    this.#ws.send(text, SEND_OPTIONS);
+    if (this.#batch.size === 0) setImmediate(this.#flush);
+    this.#batch.add(frame);
   }
 
   ping(): void {
@@ -102,7 +104,7 @@ export class BackendSocket {
 
   /** Bytes that were sent and are not yet with the system. */
   get bufferedAmount(): number {
-    return this.#ws.bufferedAmount;
+    return this.#ws.bufferedAmount + this.#batch.size;
   }
 
   /** Closes with a close frame, and by force after `limitMs`. Resolves when the socket is gone. RC-43, RC-46 */
@@ -117,6 +119,7 @@ export class BackendSocket {
       this.#adopted();
       // The close frame of the other side has to be read, adopted or not.
       this.#ws.resume();
+      this.#flush();
       this.#ws.close(code);
     });
     return this.#closing;

@@ -229,8 +229,8 @@ export class RemoteControlHost {
           else this.#close(socket, timing.closeTimeout);
         });
         mux.attach(socket);
-        socket.onText((text, bytes) => {
-          mux.receive(text, bytes);
+        socket.onFrame((frame) => {
+          mux.receive(frame);
           const now = performance.now();
           if (now - framesToldAt < FRAMES_EVERY) return;
           framesToldAt = now;

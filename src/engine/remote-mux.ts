@@ -1,7 +1,13 @@
 import type { virtualClientMachine } from '../../machines/virtual-client.js';
 import { ChunkAssembler } from '../protocol/chunks.js';
-import { type ClientChunkFrame, decodeInbound, type InboundFrame, streamKey } from '../protocol/frames.js';
-import { pongFrame } from '../protocol/frames-out.js';
+import {
+  type ClientChunkFrame,
+  decodeChunkFrame,
+  decodeInbound,
+  type InboundFrame,
+  streamKey,
+} from '../protocol/frames.js';
+import { pongFrame, type WireFrame } from '../protocol/frames-out.js';
 import { isRecord } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 import { sliceMessageText } from '../protocol/message-text.js';
@@ -17,7 +23,8 @@ import { uuidV7 } from './uuid.js';
 
 /** The open backend socket, as the data plane sees it. */
 export interface MuxSocket {
-  send(text: string): void;
+  /** One text frame. */
+  send(frame: WireFrame): void;
   readonly bufferedAmount: number;
 }
 
@@ -60,7 +67,7 @@ export class RemoteMux {
   /** Streams whose message is half out, or that wait for the socket. */
   readonly #hungry = new Set<string>();
   /** After a reconnect: what is sent again and still waits for the socket. New frames of the stream queue behind it. */
-  readonly #backlog = new Map<string, string[]>();
+  readonly #backlog = new Map<string, WireFrame[]>();
   readonly counters: MuxCounters = {
     framesIn: 0,
     framesOut: 0,
@@ -120,17 +127,22 @@ export class RemoteMux {
     for (const client of this.#clients.values()) if (client.lastActivity <= limit) client.expire();
   }
 
-  /** One text frame of the backend. */
-  receive(text: string, bytes: number): void {
+  /** One text frame of the backend, as the bytes of its text. */
+  receive(bytes: Buffer): void {
     this.counters.framesIn += 1;
-    this.counters.bytesIn += bytes;
-    const decoded = decodeInbound(text);
+    this.counters.bytesIn += bytes.length;
+    let text = '';
+    let decoded = decodeChunkFrame(bytes);
+    if (decoded === undefined) {
+      text = bytes.toString();
+      decoded = decodeInbound(text);
+    }
     if (!decoded.ok) {
-      this.#skip('frame not understood', { fault: decoded.fault, bytes });
+      this.#skip('frame not understood', { fault: decoded.fault, bytes: bytes.length });
       return;
     }
     const { frame } = decoded;
-    if (this.#take(frame, text, bytes) && frame.cursor !== undefined) this.#cursor = frame.cursor;
+    if (this.#take(frame, text, bytes.length) && frame.cursor !== undefined) this.#cursor = frame.cursor;
   }
 
   /** The socket can take more, or a stream may go on. */
@@ -374,14 +386,14 @@ export class RemoteMux {
     return this.#socket !== undefined && this.#socket.bufferedAmount <= SOCKET_HIGH_WATER;
   }
 
-  #writeOn(key: string, frames: readonly string[]): void {
+  #writeOn(key: string, frames: readonly WireFrame[]): void {
     if (frames.length === 0) return;
     const backlog = this.#backlog.get(key);
     if (backlog !== undefined) backlog.push(...frames);
     else for (const frame of frames) this.#write(frame);
   }
 
-  #write(frame: string): void {
+  #write(frame: WireFrame): void {
     if (this.#socket === undefined) return;
     this.counters.framesOut += 1;
     this.counters.bytesOut += frame.length;

@@ -15,11 +15,30 @@ export function serverMessageWith(tail: FrameTail, seqId: number, messageText: s
   return `{"type":"server_message","message":${messageText}${tail}${seqId}}`;
 }
 
-export function serverChunkWith(tail: FrameTail, seqId: number, chunk: ChunkFields): string {
-  return (
+/** A frame on its way out: its text, or its bytes where a text would only be copied once more. */
+export type WireFrame = string | Buffer;
+
+/** One chunk before base64. */
+export interface RawChunk extends Omit<ChunkFields, 'chunkBase64'> {
+  readonly bytes: Buffer;
+}
+
+/** Encoded at a time: a multiple of three, so that the parts fit together, and small enough to be short-lived. */
+const ENCODED_AT_ONCE = 24 * 1024;
+
+export function serverChunkWith(tail: FrameTail, seqId: number, chunk: RawChunk): Buffer {
+  const { bytes } = chunk;
+  const before =
     `{"type":"server_message_chunk","segment_id":${chunk.segmentId},"segment_count":${chunk.segmentCount},` +
-    `"message_size_bytes":${chunk.messageSizeBytes},"message_chunk_base64":"${chunk.chunkBase64}"${tail}${seqId}}`
-  );
+    `"message_size_bytes":${chunk.messageSizeBytes},"message_chunk_base64":"`;
+  const after = Buffer.from(`"${tail}${seqId}}`);
+  const frame = Buffer.allocUnsafe(before.length + Math.ceil(bytes.length / 3) * 4 + after.length);
+  let at = frame.write(before, 'latin1');
+  for (let from = 0; from < bytes.length; from += ENCODED_AT_ONCE) {
+    at += frame.write(bytes.toString('base64', from, from + ENCODED_AT_ONCE), at, 'latin1');
+  }
+  after.copy(frame, at);
+  return frame;
 }
 
 export function pongWith(tail: FrameTail, seqId: number, status: PongStatus): string {
@@ -41,7 +60,8 @@ export function serverChunkFrame(
   seqId: number,
   chunk: ChunkFields,
 ): string {
-  return serverChunkWith(frameTail(clientId, streamId), seqId, chunk);
+  const bytes = Buffer.from(String(chunk.chunkBase64), 'base64');
+  return serverChunkWith(frameTail(clientId, streamId), seqId, { ...chunk, bytes }).toString();
 }
 
 export function pongFrame(clientId: string, streamId: string, seqId: number, status: PongStatus): string {

@@ -22,7 +22,7 @@ export interface ClientChunkFrame extends InboundBase {
   readonly segmentId: number;
   readonly segmentCount: number;
   readonly messageSizeBytes: number;
-  readonly chunkBase64: string;
+  readonly chunkBase64: string | Buffer;
 }
 export interface AckFrame extends InboundBase {
   readonly type: 'ack';
@@ -77,8 +77,41 @@ export function decodeInbound(text: string): DecodedFrame {
   } catch {
     return NOT_JSON;
   }
-  if (!isRecord(value)) return NOT_AN_OBJECT;
+  return readInbound(value);
+}
 
+/** From this size on a frame is looked at for a chunk before it is made a text. */
+const LONG_FRAME = 4_096;
+const CHUNK_MEMBER = '"message_chunk_base64":"';
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/**
+ * Reads a long frame that carries a chunk without making a text of the chunk, which would be copied several times
+ * for nothing. Undefined when it is none, or not plain enough to tell: `decodeInbound` reads any frame.
+ */
+export function decodeChunkFrame(bytes: Buffer): DecodedFrame | undefined {
+  const at = bytes.length < LONG_FRAME ? -1 : bytes.indexOf(CHUNK_MEMBER);
+  if (at < 0) return undefined;
+  const from = at + CHUNK_MEMBER.length;
+  const to = bytes.indexOf(QUOTE, from);
+  // Without an end, with another end than it seems, or not the only one.
+  if (to < 0 || bytes.indexOf(CHUNK_MEMBER, to) >= 0) return undefined;
+  const chunk = bytes.subarray(from, to);
+  if (chunk.includes(BACKSLASH)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8', 0, from) + bytes.toString('utf8', to));
+  } catch {
+    return NOT_JSON;
+  }
+  // In quotes of its own and found but once, the name can only be that of a member: of this object, if it is empty.
+  if (!isRecord(value) || value.message_chunk_base64 !== '') return undefined;
+  return readInbound({ ...value, message_chunk_base64: chunk });
+}
+
+function readInbound(value: unknown): DecodedFrame {
+  if (!isRecord(value)) return NOT_AN_OBJECT;
   const { type, client_id: clientId } = value;
   const streamId = value.stream_id ?? undefined;
   const seqId = value.seq_id ?? undefined;
@@ -130,7 +163,8 @@ export interface ChunkFields {
   readonly segmentId: number;
   readonly segmentCount: number;
   readonly messageSizeBytes: number;
-  readonly chunkBase64: string;
+  /** Base64 as text, or the bytes of that text. */
+  readonly chunkBase64: string | Buffer;
 }
 
 export function readChunk(
@@ -144,6 +178,6 @@ export function readChunk(
     return 'missingField';
   }
   if (!isCount(segmentId) || !isCount(segmentCount) || !isCount(messageSizeBytes)) return 'badField';
-  if (typeof chunkBase64 !== 'string') return 'badField';
+  if (typeof chunkBase64 !== 'string' && !Buffer.isBuffer(chunkBase64)) return 'badField';
   return { segmentId, segmentCount, messageSizeBytes, chunkBase64 };
 }

@@ -67,7 +67,8 @@ export function shapeOf(value: unknown): RpcShape {
 }
 
 export function resultText(id: RpcId, result: unknown): string {
-  return `{"id":${JSON.stringify(id)},"result":${JSON.stringify(result) ?? 'null'}}`;
+  // In one piece: a text put together from a large one would be copied once more when it is read.
+  return JSON.stringify({ id, result: result ?? null });
 }
 
 export function errorText(id: RpcId | null, code: number, message: string, data?: unknown): string {

@@ -1,7 +1,14 @@
 /** What one stream has sent and still has to send. Pure bookkeeping: whoever owns the socket writes the frames. */
 import { type SplitMessage, splitMessage } from './chunks.js';
-import { type ChunkFields, MAX_FRAME_BYTES, MAX_UNACKED_FRAMES, type PongStatus } from './frames.js';
-import { type FrameTail, frameTail, pongWith, serverChunkWith, serverMessageWith } from './frames-out.js';
+import { MAX_FRAME_BYTES, MAX_UNACKED_FRAMES, type PongStatus } from './frames.js';
+import {
+  type FrameTail,
+  frameTail,
+  pongWith,
+  serverChunkWith,
+  serverMessageWith,
+  type WireFrame,
+} from './frames-out.js';
 
 /** Unacknowledged pongs kept for replay; the oldest goes first, as only the newest tells anything. */
 export const MAX_UNACKED_PONGS = 128;
@@ -25,13 +32,13 @@ const DEFAULT_LIMITS: OutboundLimits = {
  * Frames to write now (none when the message has to wait), or why the message was not taken: `tooLarge` cannot
  * be carried at all (answer its requester, RC-38), `overflow` means that too much waits already.
  */
-export type SendResult = readonly string[] | 'tooLarge' | 'overflow';
+export type SendResult = readonly WireFrame[] | 'tooLarge' | 'overflow';
 
 interface SentFrame {
   readonly seqId: number;
   readonly segmentId: number;
   readonly isPong: boolean;
-  readonly text: string;
+  readonly frame: WireFrame;
 }
 interface Waiting {
   readonly text: string;
@@ -40,11 +47,13 @@ interface Waiting {
 }
 interface HalfSent {
   readonly seqId: number;
-  readonly chunks: Iterator<ChunkFields>;
-  left: number;
+  readonly message: SplitMessage;
+  readonly pieces: Iterator<Buffer>;
+  /** The next chunk's. */
+  segmentId: number;
 }
 
-const NOTHING: readonly string[] = [];
+const NOTHING: readonly WireFrame[] = [];
 /** Digits of the largest seq id, for judging the size of a frame before its seq id is known. */
 const SEQ_DIGITS = 16;
 
@@ -124,8 +133,8 @@ export class OutboundStream {
   }
 
   /** The next frames of the message that is half out, and what waited behind it. */
-  more(): readonly string[] {
-    const frames: string[] = [];
+  more(): readonly WireFrame[] {
+    const frames: WireFrame[] = [];
     while (frames.length < FRAMES_AT_ONCE) {
       if (this.#halfSent !== undefined) {
         this.#sendChunk(this.#halfSent, frames);
@@ -144,7 +153,7 @@ export class OutboundStream {
    * Frees every sent frame up to this one; without a segment id all of that seq. Returns frames that waited for
    * it and may be written now; `hasMore` says whether there are others. RC-36
    */
-  ack(seqId: number, segmentId: number = Number.POSITIVE_INFINITY): readonly string[] {
+  ack(seqId: number, segmentId: number = Number.POSITIVE_INFINITY): readonly WireFrame[] {
     let freed = 0;
     for (const frame of this.#sent) {
       if (frame.seqId > seqId || (frame.seqId === seqId && frame.segmentId > segmentId)) break;
@@ -158,7 +167,7 @@ export class OutboundStream {
   }
 
   /** A pong to write now; none while a message is half out: then it follows that message. RC-33 */
-  pong(status: PongStatus): readonly string[] {
+  pong(status: PongStatus): readonly WireFrame[] {
     if (this.#halfSent === undefined) return [this.#sendPong(status)];
     this.#heldPongs.push(status);
     if (this.#heldPongs.length > this.#limits.unackedPongs) this.#heldPongs.shift();
@@ -166,14 +175,15 @@ export class OutboundStream {
   }
 
   /** After a reconnect, before anything else: what was sent and not acknowledged, same texts, in order. RC-36 */
-  replay(): readonly string[] {
-    return this.#sent.map((frame) => frame.text);
+  replay(): readonly WireFrame[] {
+    return this.#sent.map(({ frame }) => frame);
   }
 
   #isTooLongForOneFrame(messageText: string): boolean {
     const room = MAX_FRAME_BYTES - this.#envelopeBytes;
-    // A UTF-16 unit takes at most three bytes: most messages need no count.
-    return messageText.length * 3 > room && Buffer.byteLength(messageText) > room;
+    const { length } = messageText;
+    // A UTF-16 unit takes one to three bytes: most messages need no count.
+    return length > room || (length * 3 > room && Buffer.byteLength(messageText) > room);
   }
 
   get #hasRoom(): boolean {
@@ -181,22 +191,25 @@ export class OutboundStream {
   }
 
   #begin(message: SplitMessage): void {
-    this.#halfSent = {
-      seqId: this.#takeSeqId(),
-      chunks: message[Symbol.iterator](),
-      left: message.segmentCount,
-    };
+    this.#halfSent = { seqId: this.#takeSeqId(), message, pieces: message.pieces(), segmentId: 0 };
   }
 
-  #sendChunk(message: HalfSent, frames: string[]): void {
-    const step = message.chunks.next();
+  #sendChunk(half: HalfSent, frames: WireFrame[]): void {
+    const { seqId, segmentId } = half;
+    const { segmentCount, messageSizeBytes } = half.message;
+    const step = half.pieces.next();
     if (step.done !== true) {
-      const text = serverChunkWith(this.#tail, message.seqId, step.value);
+      const frame = serverChunkWith(this.#tail, seqId, {
+        segmentId,
+        segmentCount,
+        messageSizeBytes,
+        bytes: step.value,
+      });
       this.#unacked += 1;
-      this.#sent.push({ seqId: message.seqId, segmentId: step.value.segmentId, isPong: false, text });
-      frames.push(text);
-      message.left -= 1;
-      if (message.left > 0) return;
+      this.#sent.push({ seqId, segmentId, isPong: false, frame });
+      frames.push(frame);
+      half.segmentId += 1;
+      if (half.segmentId < segmentCount) return;
     }
     this.#halfSent = undefined;
     const held = this.#heldPongs;
@@ -208,7 +221,7 @@ export class OutboundStream {
     const seqId = this.#takeSeqId();
     const text = serverMessageWith(this.#tail, seqId, messageText);
     this.#unacked += 1;
-    this.#sent.push({ seqId, segmentId: 0, isPong: false, text });
+    this.#sent.push({ seqId, segmentId: 0, isPong: false, frame: text });
     return text;
   }
 
@@ -223,7 +236,7 @@ export class OutboundStream {
       this.#unackedPongs -= 1;
     }
     this.#unackedPongs += 1;
-    this.#sent.push({ seqId, segmentId: 0, isPong: true, text });
+    this.#sent.push({ seqId, segmentId: 0, isPong: true, frame: text });
     return text;
   }
 

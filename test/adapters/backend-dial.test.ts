@@ -272,7 +272,7 @@ describe('dialBackendSocket', () => {
     const controller = new AbortController();
     const url = 'wss://backend.test/wham/remote/control/server';
     const socket = opened(await dialBackendSocket(options(url, { dialer }), controller.signal));
-    const text = await new Promise((resolve) => socket.onText(resolve));
+    const text = await new Promise((resolve) => socket.onFrame((frame) => resolve(frame.toString())));
     expect(text).toBe('hello');
     expect(proxy.asked).toEqual(['backend.test:443']);
     await socket.close(1000, 1_000);
@@ -336,7 +336,7 @@ describe('a dial that is given up', () => {
     const controller = new AbortController();
     const unadopted = opened(await dialBackendSocket(options(url), controller.signal));
     const adopted = opened(await dialBackendSocket(options(url), controller.signal));
-    adopted.onText(() => {});
+    adopted.onFrame(() => {});
     const ended = new Promise((resolve) => unadopted.onClose(resolve));
     controller.abort();
     expect(await ended).toMatchObject({ code: 1006, clean: false });

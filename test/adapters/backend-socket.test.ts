@@ -44,8 +44,8 @@ const endOf = (socket: BackendSocket): Promise<SocketEnd> =>
 function collect(socket: BackendSocket, count: number): Promise<string[]> {
   return new Promise((resolve) => {
     const texts: string[] = [];
-    socket.onText((text) => {
-      texts.push(text);
+    socket.onFrame((frame) => {
+      texts.push(frame.toString());
       if (texts.length === count) resolve(texts);
     });
   });
@@ -68,9 +68,9 @@ describe('BackendSocket', () => {
     const seen: unknown[] = [];
     const done = new Promise<void>((resolve) => {
       socket.onBinary((bytes) => seen.push(['binary', bytes]));
-      socket.onText((text, bytes) => {
-        seen.push([text, bytes]);
-        if (text === 'last') resolve();
+      socket.onFrame((frame) => {
+        seen.push([frame.toString(), frame.length]);
+        if (frame.toString() === 'last') resolve();
       });
     });
     peer.send('ä€😀');
@@ -87,7 +87,7 @@ describe('BackendSocket', () => {
 
   it('RC-41: pings, tells pongs, and answers the pings of the backend', async () => {
     const { socket, peer } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     const pong = new Promise<void>((resolve) => socket.onPong(resolve));
     socket.ping();
     await pong;
@@ -104,7 +104,7 @@ describe('BackendSocket', () => {
 
   it('RC-36: frames arrive in the order in which they were sent, and those of one turn in one piece', async () => {
     const { socket, peer, stream } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     let pieces = 0;
     stream.on('data', () => {
       pieces += 1;
@@ -130,7 +130,7 @@ describe('BackendSocket', () => {
 
   it('RC-36: tells when there is room again', async () => {
     const { socket, stream } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     stream.pause();
     let drained = false;
     const drain = new Promise<void>((resolve) =>
@@ -160,7 +160,7 @@ describe('BackendSocket', () => {
 
   it('RC-25: a close frame of the backend is a clean end with code and reason', async () => {
     const { socket, peer, server } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     const end = endOf(socket);
     peer.close(4001, 'moved to Bearer abc123');
     expect(await end).toEqual({
@@ -174,7 +174,7 @@ describe('BackendSocket', () => {
 
   it('RC-25: a connection that goes away is an end that is not clean', async () => {
     const { socket, stream, server } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     const end = endOf(socket);
     stream.resetAndDestroy();
     expect(await end).toMatchObject({ code: 1006, clean: false });
@@ -184,7 +184,7 @@ describe('BackendSocket', () => {
   it('RC-40: text that is no UTF-8 ends the link and is told as that', async () => {
     const { socket, stream } = await link();
     let heard = 0;
-    socket.onText(() => {
+    socket.onFrame(() => {
       heard += 1;
     });
     const end = endOf(socket);
@@ -195,7 +195,7 @@ describe('BackendSocket', () => {
 
   it('RC-40: a frame that promises more than 64 MiB ends the link before it is held', async () => {
     const { socket, stream } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     const end = endOf(socket);
     stream.write(Buffer.from([0x81, 0x7f, 0, 0, 0, 0, 0x05, 0, 0, 0]));
     expect((await end).fault).toMatch(/payload/i);
@@ -211,7 +211,7 @@ describe('BackendSocket', () => {
 
   it('RC-46: close says the code and resolves when the socket is gone', async () => {
     const { socket, peer, server } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     const received = once(peer, 'close');
     socket.send('before the end');
     const message = once(peer, 'message');
@@ -223,7 +223,7 @@ describe('BackendSocket', () => {
 
   it('RC-43: a backend that does not answer the close is cut off at the limit', async () => {
     const { socket, stream, server } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     stream.removeAllListeners('data');
     stream.pause();
     const started = performance.now();
@@ -245,7 +245,7 @@ describe('BackendSocket', () => {
 
   it('RC-36: what is sent on a closing or closed socket is dropped without a word', async () => {
     const { socket, server } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     const closing = socket.close(1000, 1_000);
     socket.send('late');
     socket.ping();
@@ -259,7 +259,7 @@ describe('BackendSocket', () => {
   it('RC-46: a close leaves no timer behind', async () => {
     const timers = () => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length;
     const { socket, server } = await link();
-    socket.onText(() => {});
+    socket.onFrame(() => {});
     const before = timers();
     await socket.close(1000, 30_000);
     await server.idle();

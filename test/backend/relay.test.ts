@@ -205,10 +205,10 @@ describe('from server to controller', () => {
     const all = [...frames];
     while (outbound.hasMore) all.push(...outbound.more());
     expect(all.length).toBeGreaterThan(5);
-    for (const frame of all.slice(0, 4)) first.socket.send(frame);
+    for (const frame of all.slice(0, 4)) first.socket.send(String(frame));
     await first.close();
     const second = await openServer(request.cursor);
-    for (const frame of outbound.replay()) second.socket.send(frame);
+    for (const frame of outbound.replay()) second.socket.send(String(frame));
     expect(await note).toBe('é'.repeat(400_000));
     await second.frame((frame) => frame.type === 'ack' && frame.seq_id === 2, 'ack');
   });

@@ -40,6 +40,41 @@ describe('ChunkAssembler', () => {
     );
   });
 
+  it('RC-39: takes base64 in its one canonical form only, as text and as bytes', () => {
+    const byte = fc.constantFrom('A', 'b', '9', '+', '/', '=', '-', '_', ' ', '\n', 'é', '"', '\0');
+    const texts = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('base64')),
+      fc.array(byte, { maxLength: 16 }).map((parts) => parts.join('')),
+      fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.nat(), byte).map(([bytes, at, other]) => {
+        const text = Buffer.from(bytes).toString('base64');
+        return text.slice(0, at % text.length) + other + text.slice((at % text.length) + 1);
+      }),
+    );
+    fc.assert(
+      fc.property(texts, (chunkBase64) => {
+        const bytes = Buffer.from(chunkBase64, 'base64');
+        const isCanonical = bytes.length > 0 && bytes.toString('base64') === chunkBase64;
+        for (const given of [chunkBase64, Buffer.from(chunkBase64)]) {
+          const fields = { segmentId: 0, segmentCount: 2, messageSizeBytes: 10_000, chunkBase64: given };
+          expect(why(new ChunkAssembler().feed('s', 1, fields, FRAME))).toBe(
+            isCanonical ? 'kept' : 'badBase64',
+          );
+        }
+      }),
+      { numRuns: 2_000 },
+    );
+    const large = Buffer.alloc(100_001, 'x').toString('base64');
+    for (const [bad, fault] of [
+      [large, 'kept'],
+      [`${large.slice(0, 70_000)}-${large.slice(70_001)}`, 'badBase64'],
+      [`${large.slice(0, 70_000)} ${large.slice(70_001)}`, 'badBase64'],
+      [`${large.slice(0, 32_767)}=${large.slice(32_768)}`, 'badBase64'],
+    ] as const) {
+      const fields = { segmentId: 0, segmentCount: 2, messageSizeBytes: 200_000, chunkBase64: bad };
+      expect(why(new ChunkAssembler().feed('s', 1, fields, FRAME))).toBe(fault);
+    }
+  });
+
   it('RC-39: keeps streams apart, however their chunks are mixed', () => {
     fc.assert(
       fc.property(

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeInbound, type FrameFault, streamKey } from '../../src/protocol/frames.js';
+import { decodeChunkFrame, decodeInbound, type FrameFault, streamKey } from '../../src/protocol/frames.js';
 import { pongFrame, serverChunkFrame, serverMessageFrame } from '../../src/protocol/frames-out.js';
 
 const base = { client_id: 'c1', stream_id: 's1', seq_id: 4, cursor: 'cur' };
@@ -131,6 +131,61 @@ describe('decodeInbound', () => {
         if (decoded.ok) expect(typeof decoded.frame.clientId).toBe('string');
       }),
     );
+  });
+});
+
+describe('decodeChunkFrame', () => {
+  const long = (chunkBase64: unknown, more: object = {}) => ({
+    type: 'client_message_chunk',
+    ...base,
+    ...chunk,
+    message_chunk_base64: chunkBase64,
+    ...more,
+  });
+  const both = (text: string) => [decodeChunkFrame(Buffer.from(text)), decodeInbound(text)] as const;
+
+  it('RC-39: reads a long frame as decodeInbound does, and leaves its chunk as bytes', () => {
+    const order = fc.shuffledSubarray(Object.keys(long('')), { minLength: Object.keys(long('')).length });
+    fc.assert(
+      fc.property(order, fc.integer({ min: 4_096, max: 9_000 }), fc.string(), (names, size, cursor) => {
+        const frame: Record<string, unknown> = { ...long('A'.repeat(size)), cursor };
+        const text = JSON.stringify(Object.fromEntries(names.map((name) => [name, frame[name]])));
+        const [short, whole] = both(text);
+        if (!short?.ok || short.frame.type !== 'client_message_chunk' || !whole.ok) throw new Error(text);
+        const { chunkBase64, ...rest } = short.frame;
+        expect(Buffer.isBuffer(chunkBase64)).toBe(true);
+        expect({ ...rest, chunkBase64: String(chunkBase64) }).toEqual(whole.frame);
+      }),
+    );
+  });
+
+  it('RC-40: finds the same faults', () => {
+    const fill = 'A'.repeat(5_000);
+    for (const wrong of [{ segment_id: -1 }, { client_id: null }, { type: 'x' }, { seq_id: '1' }]) {
+      const [short, whole] = both(JSON.stringify(long(fill, wrong)));
+      expect(short).toEqual(whole);
+    }
+    expect(decodeChunkFrame(Buffer.from(`${JSON.stringify(long(fill))}}`))).toEqual({
+      ok: false,
+      fault: 'notJson',
+    });
+  });
+
+  it('RC-39: leaves to decodeInbound what is short, no chunk, or not plain', () => {
+    const fill = 'A'.repeat(5_000);
+    const inner = JSON.stringify({ ...long(fill), message_chunk_base64: undefined, x: long(fill) });
+    for (const text of [
+      JSON.stringify(long('AAAA')),
+      JSON.stringify({ type: 'client_message', ...base, message: { id: 1, fill } }),
+      JSON.stringify({ type: 'client_message', ...base, message: { '"message_chunk_base64":"': fill } }),
+      JSON.stringify(long(`${fill}\\/`)),
+      JSON.stringify(long(5, { fill })),
+      JSON.stringify(long(fill)).replace('_base64":"', '_base64": "'),
+      JSON.stringify(long(fill, { message: long(fill) })),
+      inner,
+    ]) {
+      expect(decodeChunkFrame(Buffer.from(text)), text.slice(0, 200)).toBeUndefined();
+    }
   });
 });
 
