@@ -10,7 +10,17 @@ import { Generator } from './remote-generator.mjs';
 import { machineFacts, printTable } from './report.mjs';
 import { CLI } from './subjects.mjs';
 
-const ROWS = ['start', 'recovery', 'idle-rss', 'requests', 'relay', 'clients', 'listener', 'charts', 'inspector'];
+const ROWS = [
+  'start',
+  'recovery',
+  'idle-rss',
+  'requests',
+  'relay',
+  'clients',
+  'listener',
+  'charts',
+  'inspector',
+];
 const USAGE = `npm run bench -- [--only NAME[,NAME]] [--quick] [--json]
   --only   ${ROWS.join(', ')}
   --quick  fewer and shorter repetitions
