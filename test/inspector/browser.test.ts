@@ -70,7 +70,7 @@ describe.skipIf(noChromium)(
       const { engine, page } = await watched(lab);
       await page.until(`${LIT}.includes('remoteControl.active.connected')`, 'connected chart');
       await page.shot('connected');
-      expect(await page.eval(facing)).toContain('connected');
+      await page.until(`${facing}.includes('connected')`, 'words for the state');
 
       // The account's token is refused once: the engine has to find a new one.
       const backend = await lab.backend();
@@ -91,11 +91,15 @@ describe.skipIf(noChromium)(
       await pick(page, 'remoteControl', 'recoveringAuth');
       await page.until(`${LIT}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
       await page.shot('scrolled-back');
-      expect(await page.eval(facing)).toContain('recoveringAuth');
-      expect(await page.eval(`document.getElementById('status').textContent`)).toBe('looking back');
-      expect(await page.eval(`document.getElementById('tree').innerText`)).toContain('recoverAuth');
+      // Each part of the page follows in its own time.
+      await page.until(`${facing}.includes('recoveringAuth')`, 'words for that moment');
+      await page.until(`document.getElementById('status').textContent === 'looking back'`, 'looking back');
+      await page.until(
+        `document.getElementById('tree').innerText.includes('recoverAuth')`,
+        'tree of that moment',
+      );
       const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;
-      expect(await page.eval(taken)).toContain('remoteControl.active.refreshing');
+      await page.until(`${taken}.includes('remoteControl.active.refreshing')`, 'arrow that was taken');
 
       const { text, timeline } = await saved(page);
       expect(
@@ -107,11 +111,11 @@ describe.skipIf(noChromium)(
       await page.eval(
         `(() => { const f = document.getElementById('filter'); f.value = 'recovering'; f.dispatchEvent(new Event('input')); })()`,
       );
-      await page.until(`document.querySelectorAll('#list-rows .entry').length > 0`, 'filtered list');
-      const listed = await page.eval<string[]>(
-        `[...document.querySelectorAll('#list-rows .entry')].map((e) => e.innerText.toLowerCase())`,
+      const listed = `[...document.querySelectorAll('#list-rows .entry')].map((e) => e.innerText.toLowerCase())`;
+      await page.until(
+        `${listed}.length > 0 && ${listed}.every((row) => row.includes('recover'))`,
+        'list of nothing but what the filter lets through',
       );
-      expect(listed.filter((row) => !row.includes('recover'))).toEqual([]);
       await engine.stop();
       await page.until(`document.getElementById('status').textContent === 'The engine has stopped.'`, 'end');
 
