@@ -1,7 +1,7 @@
 /** rc-engine as a library: `createEngine(options)` → `start()`, `stop()`, `status`, events. */
 
 export type { AuthorityConfig } from './adapters/authority.js';
-export type { TlsIdentity } from './adapters/local-listener.js';
+export type { TlsIdentity } from './adapters/listener-host.js';
 export type { AccountPort } from './engine/account-port.js';
 export { type AppServerSpec, createAppServer } from './engine/app-servers.js';
 export type { AuditRecord } from './engine/audit.js';

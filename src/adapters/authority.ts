@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type AuthorityMode, type CredentialFacts, NOTHING_PRESENTED } from '../protocol/authority.js';
 import { Secret } from '../protocol/secret.js';
 import { examineSignedToken, type SignedTokenRules } from './signed-token.js';
@@ -9,7 +9,7 @@ export type AuthorityConfig =
   | { readonly mode: 'queryToken'; readonly enforced: boolean }
   /** SHA-256 of the capability token. */
   | { readonly mode: 'capability'; readonly digest: Buffer }
-  | ({ readonly mode: 'signedBearer' } & SignedTokenRules);
+  | ({ readonly mode: 'signedBearer'; readonly secret: Secret } & Omit<SignedTokenRules, 'key'>);
 
 export interface Examination {
   readonly credential: CredentialFacts;
@@ -62,7 +62,8 @@ export function createAuthority(config: AuthorityConfig): Authority {
           return timingSafeEqual(sha256(bearer), config.digest) ? RIGHT : WRONG;
         },
       };
-    case 'signedBearer':
+    case 'signedBearer': {
+      const rules = { ...config, key: createSecretKey(config.secret.reveal(), 'utf8') };
       return {
         mode: 'signedBearer',
         enforced: true,
@@ -70,13 +71,14 @@ export function createAuthority(config: AuthorityConfig): Authority {
         examine: (request, now) => {
           const bearer = bearerOf(request);
           if (typeof bearer !== 'string') return bearer;
-          const { facts, expiresAt } = examineSignedToken(bearer, config, now);
+          const { facts, expiresAt } = examineSignedToken(bearer, rules, now);
           return {
             credential: facts,
             expiresAt: expiresAt === null ? null : (expiresAt + config.skew) * 1000,
           };
         },
       };
+    }
   }
 }
 

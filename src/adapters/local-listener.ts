@@ -10,62 +10,15 @@ import {
   type UpgradeFacts,
   type Verdict,
 } from '../protocol/authority.js';
-import { EngineError } from '../protocol/errors.js';
 import type { Authority, Examination } from './authority.js';
-import { errnoOf, errnoText } from './errno.js';
+import { errnoOf } from './errno.js';
 import { Handshakes } from './handshakes.js';
 import { answerBytes, answerTo, type HttpAnswer } from './http-answers.js';
-import { clearSocketPath, type ListenAddress } from './listen-address.js';
-import { readUpgradeRequest, type UpgradeRequest } from './upgrade-request.js';
+import type { ListenAddress } from './listen-address.js';
+import { bind } from './listener-bind.js';
+import type { ListenerHost, ListenerLimits, TlsIdentity } from './listener-host.js';
+import { kindOf, MAX_HEADER_BYTES, readUpgradeRequest, type UpgradeRequest } from './upgrade-request.js';
 
-export interface ListenerLimits {
-  /** Open connections. Default 1,024. WSA-16 */
-  readonly maxConnections: number;
-  /** Largest inbound message, bytes. Default 16 MiB. WSA-17 */
-  readonly maxMessageBytes: number;
-  readonly maxHandshakes: number;
-  /** ms until an upgrade must be complete. */
-  readonly upgradeTimeout: number;
-}
-
-/** PEM text. */
-export interface TlsIdentity {
-  readonly cert: string;
-  readonly key: string;
-}
-
-/** An accepted connection, its socket open. */
-export interface AcceptedConnection {
-  readonly ws: WebSocket;
-  /** The stream below, for what it says of bytes and drains. */
-  readonly stream: Socket;
-  readonly authority: ConnectionAuthority;
-  /** `ADDRESS:PORT`, or `unix`. Asks the system, so only when it is needed. */
-  peer(): string;
-}
-
-export interface Health {
-  /** False turns `/readyz` to 503. */
-  readonly ready: boolean;
-  /** What it says; no secrets. */
-  readonly body: object;
-}
-
-/** Whoever runs the listener: it decides and keeps the books, the listener does what it says. */
-export interface ListenerHost {
-  decide(facts: UpgradeFacts): Verdict;
-  /** `detail` is fixed text that holds nothing of the request. */
-  onRejected(verdict: Verdict, peer: string, detail: string | null): void;
-  onAccepted(connection: AcceptedConnection): void;
-  health(): Health;
-  now(): number;
-}
-
-/** The header section of one request. WSA-16 */
-const MAX_HEADER_BYTES = 16 * 1024;
-/** What clients of the reference know to live with. */
-const MAX_HEADERS = 100;
-const BACKLOG = 4_096;
 const MAX_WAITING = 4_096;
 const MAX_WAIT = 1_000;
 /** How long an answered connection may take to close. */
@@ -102,7 +55,7 @@ export class LocalListener {
   readonly #handshakes: Handshakes;
   readonly #open = new Set<WebSocket>();
   #admission: Admission = 'notReady';
-  #address: { readonly url: string; readonly unixPath: string | undefined } | undefined;
+  #url: string | undefined;
 
   /** @throws whatever Node says of a certificate or key that cannot be used. */
   constructor(authority: Authority, limits: ListenerLimits, host: ListenerHost, tls?: TlsIdentity) {
@@ -159,8 +112,8 @@ export class LocalListener {
 
   /** Where it listens, as clients write it; without the token. */
   get url(): string {
-    if (this.#address === undefined) throw new Error('it does not listen yet');
-    return this.#address.url;
+    if (this.#url === undefined) throw new Error('it does not listen yet');
+    return this.#url;
   }
 
   get secure(): boolean {
@@ -176,24 +129,8 @@ export class LocalListener {
    * @throws EngineError `listenerFailed`
    */
   async listen(address: Extract<ListenAddress, { kind: 'tcp' | 'unix' }>): Promise<void> {
-    if (address.kind === 'unix') await clearSocketPath(address.path);
-    try {
-      await this.#bind(address);
-    } catch (error) {
-      const where = address.kind === 'unix' ? address.path : `${address.host} port ${address.port}`;
-      throw new EngineError('listenerFailed', `Cannot listen on ${where}: ${bindText(error)}.`, {
-        cause: error,
-      });
-    }
-    const bound = this.#front.address();
-    const scheme = this.secure ? 'wss' : 'ws';
-    this.#address =
-      typeof bound === 'object' && bound !== null
-        ? {
-            url: `${scheme}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}/`,
-            unixPath: undefined,
-          }
-        : { url: `unix://${String(bound)}`, unixPath: String(bound) };
+    this.#url = await bind(this.#front, address, this.secure);
+    this.#front.on('error', ignore);
   }
 
   /** From now on good connections are let in. */
@@ -423,30 +360,6 @@ export class LocalListener {
     const status = ready && this.#admission === 'open' ? 200 : 503;
     return { status, text: `${JSON.stringify(body)}\n`, allow: false };
   }
-
-  async #bind(address: Extract<ListenAddress, { kind: 'tcp' | 'unix' }>): Promise<void> {
-    const unix = address.kind === 'unix';
-    await new Promise<void>((resolve, reject) => {
-      this.#front.once('error', reject);
-      // No moment in which others could connect: the socket is made with the right mode, within listen().
-      const umask = unix ? process.umask(0o177) : undefined;
-      try {
-        const where = unix ? { path: address.path } : { host: address.host, port: address.port };
-        this.#front.listen({ ...where, backlog: BACKLOG }, () => {
-          this.#front.off('error', reject);
-          resolve();
-        });
-      } finally {
-        if (umask !== undefined) process.umask(umask);
-      }
-    });
-    this.#front.on('error', ignore);
-  }
-}
-
-function kindOf({ headerBytes, headers, fault }: UpgradeRequest): RequestKind {
-  if (headerBytes > MAX_HEADER_BYTES || headers > MAX_HEADERS) return 'headersTooLarge';
-  return fault === undefined ? 'upgrade' : 'malformed';
 }
 
 const ignore = (): void => {};
@@ -457,17 +370,4 @@ function peerOf(socket: Socket): string {
   const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined) return 'unix';
   return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
-}
-
-function bindText(error: unknown): string {
-  switch (errnoOf(error)) {
-    case 'EADDRINUSE':
-      return 'the address is in use';
-    case 'EADDRNOTAVAIL':
-      return 'the address does not belong to this machine';
-    case 'EACCES':
-      return 'permission denied (EACCES)';
-    default:
-      return errnoText(error);
-  }
 }

@@ -17,6 +17,8 @@ import { SocketAppServer } from './socket-app-server.js';
 /** Until the child must listen, ms. */
 const LISTEN_LIMIT = 10_000;
 const LOOK_EVERY = 20;
+/** Between the loss of a child's socket and the news of its end, ms. */
+const LAST_WORDS = 1_000;
 /** Stands in the arguments for the path of the socket. */
 const PLACEHOLDER = '{socket}';
 
@@ -53,8 +55,14 @@ export class SharedAppServer implements AppServer {
     const { cause } = this.#breaker;
     if (this.#starting === undefined && cause !== undefined) return new UnavailableConnection(events, cause);
     this.#starting ??= this.#start();
-    const { socket } = await this.#starting;
-    return socket.open(events, client, signal);
+    const { socket, child } = await this.#starting;
+    try {
+      return await socket.open(events, client, signal);
+    } catch (error) {
+      // Its socket is gone a moment before its end is known: then this client is the first of the next one.
+      if (signal.aborted || !(await endsWithin(child, LAST_WORDS))) throw error;
+      return this.open(events, client, signal);
+    }
   }
 
   async close(): Promise<void> {
@@ -117,6 +125,16 @@ export class SharedAppServer implements AppServer {
     this.#breaker.died(cause);
     this.#log.warn({ app: this.#command.program }, `app server: ${cause}`);
   }
+}
+
+async function endsWithin(child: Child, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const ended = await Promise.race([child.gone.then(() => true), late]);
+  clearTimeout(timer);
+  return ended;
 }
 
 async function untilServed(path: string): Promise<void> {

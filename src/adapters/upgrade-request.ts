@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { RequestKind } from '../protocol/authority.js';
 
 /** What an HTTP request says, as far as the listener looks at it. The query and Authorization are secrets. */
 export interface UpgradeRequest {
@@ -15,6 +16,16 @@ export interface UpgradeRequest {
   readonly headerBytes: number;
   /** What keeps it from being a valid WebSocket upgrade; undefined: it is one. WSA-8 */
   readonly fault: UpgradeFault | undefined;
+}
+
+/** The header section of one request, bytes. WSA-16 */
+export const MAX_HEADER_BYTES = 16 * 1024;
+/** Header lines; what clients of the reference know to live with. */
+const MAX_HEADERS = 100;
+
+export function kindOf({ headerBytes, headers, fault }: UpgradeRequest): RequestKind {
+  if (headerBytes > MAX_HEADER_BYTES || headers > MAX_HEADERS) return 'headersTooLarge';
+  return fault === undefined ? 'upgrade' : 'malformed';
 }
 
 export interface UpgradeFault {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type AuthorityConfig, sha256 } from '../adapters/authority.js';
 import { errnoText } from '../adapters/errno.js';
-import type { TlsIdentity } from '../adapters/local-listener.js';
+import type { TlsIdentity } from '../adapters/listener-host.js';
 import { readSecretFile } from '../adapters/secret-file.js';
 import type { EngineOptions } from '../engine/options.js';
 import { EngineError } from '../protocol/errors.js';

@@ -1,6 +1,6 @@
 import type { ListenerConnectionEvent } from '../../machines/listener-connection.js';
 import { cutBytes, oneLine } from '../adapters/body-preview.js';
-import type { AcceptedConnection } from '../adapters/local-listener.js';
+import type { AcceptedConnection } from '../adapters/listener-host.js';
 import type { Origin } from '../protocol/app-server.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import type { LocalClient, LocalTransport } from './local-clients.js';

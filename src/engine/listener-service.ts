@@ -1,12 +1,8 @@
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { type AuthorityConfig, createAuthority } from '../adapters/authority.js';
 import { isLoopback, type ListenAddress } from '../adapters/listen-address.js';
-import {
-  type AcceptedConnection,
-  type Health,
-  LocalListener,
-  type TlsIdentity,
-} from '../adapters/local-listener.js';
+import type { AcceptedConnection, Health, TlsIdentity } from '../adapters/listener-host.js';
+import { LocalListener } from '../adapters/local-listener.js';
 import { RateLimit } from '../adapters/rate-limit.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import type { AuthorityMode, Verdict } from '../protocol/authority.js';

@@ -1,5 +1,5 @@
 import type { AuthorityConfig } from '../adapters/authority.js';
-import type { TlsIdentity } from '../adapters/local-listener.js';
+import type { TlsIdentity } from '../adapters/listener-host.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { AccountPort } from './account-port.js';

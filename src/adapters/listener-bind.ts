@@ -1,0 +1,60 @@
+import type { Server } from 'node:net';
+import { EngineError } from '../protocol/errors.js';
+import { errnoOf, errnoText } from './errno.js';
+import { clearSocketPath, type ListenAddress } from './listen-address.js';
+
+type Bindable = Extract<ListenAddress, { kind: 'tcp' | 'unix' }>;
+
+/** A burst of connections waits in the system, not in the clients' retries. */
+const BACKLOG = 4_096;
+
+/**
+ * Binds a server and answers its URL as clients write it; a unix socket has mode 0600 from its first moment.
+ * @throws EngineError `listenerFailed`
+ */
+export async function bind(server: Server, address: Bindable, secure: boolean): Promise<string> {
+  if (address.kind === 'unix') await clearSocketPath(address.path);
+  try {
+    await listen(server, address);
+  } catch (error) {
+    const where = address.kind === 'unix' ? address.path : `${address.host} port ${address.port}`;
+    throw new EngineError('listenerFailed', `Cannot listen on ${where}: ${bindText(error)}.`, {
+      cause: error,
+    });
+  }
+  const bound = server.address();
+  if (typeof bound !== 'object' || bound === null) return `unix://${String(bound)}`;
+  const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+  return `${secure ? 'wss' : 'ws'}://${host}:${bound.port}/`;
+}
+
+function listen(server: Server, address: Bindable): Promise<void> {
+  const unix = address.kind === 'unix';
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    // No moment in which others could connect: the socket is made with the right mode, within listen().
+    const umask = unix ? process.umask(0o177) : undefined;
+    try {
+      const where = unix ? { path: address.path } : { host: address.host, port: address.port };
+      server.listen({ ...where, backlog: BACKLOG }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    } finally {
+      if (umask !== undefined) process.umask(umask);
+    }
+  });
+}
+
+function bindText(error: unknown): string {
+  switch (errnoOf(error)) {
+    case 'EADDRINUSE':
+      return 'the address is in use';
+    case 'EADDRNOTAVAIL':
+      return 'the address does not belong to this machine';
+    case 'EACCES':
+      return 'permission denied (EACCES)';
+    default:
+      return errnoText(error);
+  }
+}
