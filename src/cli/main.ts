@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import yargs, { type Argv } from 'yargs';
+import type { Argv } from 'yargs';
 import { EngineError } from '../protocol/errors.js';
 import { ACCOUNT_SETTINGS } from './account-settings.js';
 import { beforeDeath } from './death.js';
 import { EXIT, errorOutput, exitCodeOf, printError } from './output.js';
+import { plainStart } from './plain-start.js';
 import { flagOf, START_SETTINGS, variableOf } from './settings.js';
 import { usageError } from './usage.js';
 
@@ -100,270 +101,287 @@ function startOptions(args: Argv): Argv {
     .example('$0 start --auth-file ~/.codex/auth.json', 'use the sign-in of another client');
 }
 
-const parser = yargs(argv)
-  .scriptName('rc-engine')
-  .usage('$0 COMMAND\n\nKeeps a local app server safely reachable, from far and from near.')
-  .locale('en')
-  .parserConfiguration({
-    'boolean-negation': false,
-    'greedy-arrays': false,
-    'dot-notation': false,
-  })
-  .command(
-    'start',
-    'run an engine until Ctrl-C',
-    (args) => startOptions(args),
-    async (args) => {
-      const off = args.noRemoteControl === true ? { remoteControl: 'off' } : {};
-      await run(async () => (await import('./start.js')).start({ ...args, ...off }, appCommand))();
-    },
-  )
-  .command('token', 'make what the bearer modes of the listener need', (args) =>
-    args
-      .command(
-        'create',
-        'a new capability token in a file of mode 0600; prints its SHA-256',
-        (one) =>
-          one.options({
-            capability: {
-              type: 'string',
-              requiresArg: true,
-              demandOption: true,
-              description: 'file to make; it must not be there',
-            },
-            ...jsonFlag,
-          }),
-        async (one) => run(async () => (await import('./token.js')).createToken(one))(),
-      )
-      .command(
-        'sign',
-        'a signed bearer token (HS256); prints it',
-        (one) =>
-          one.options({
-            'secret-file': {
-              type: 'string',
-              requiresArg: true,
-              demandOption: true,
-              description: 'file with the shared secret, absolute path',
-            },
-            issuer: { type: 'string', requiresArg: true, description: 'iss' },
-            audience: { type: 'string', requiresArg: true, description: 'aud' },
-            ttl: {
-              type: 'number',
-              requiresArg: true,
-              coerce: seconds('--ttl'),
-              description: 'seconds until it ends [default: 3600]',
-            },
-            ...jsonFlag,
-          }),
-        async (one) => run(async () => (await import('./token.js')).signToken(one))(),
-      )
-      .demandCommand(1, 'Say create or sign.'),
-  )
-  .command(
-    'login',
-    'sign in: with a browser, on another device, or with an API key',
-    (args) =>
-      accountOptions(args).options({
-        device: { type: 'boolean', description: 'show a code to enter on another device' },
-        'api-key-stdin': { type: 'boolean', description: 'read an API key from stdin' },
-        'no-browser': { type: 'boolean', description: 'print the address only' },
-      }),
-    async (args) => run(async () => (await import('./login.js')).login(args))(),
-  )
-  .command(
-    'logout',
-    'sign out',
-    (args) =>
-      accountOptions(args).options({
-        all: { type: 'boolean', description: 'also what lies beneath the tokens of a parent app' },
-      }),
-    async (args) => run(async () => (await import('./logout.js')).logout(args))(),
-  )
-  .command(
-    'whoami',
-    'who is signed in; exit code 3 when nobody is, or not in a usable way',
-    (args) => accountOptions(args),
-    async (args) => run(async () => (await import('./whoami.js')).whoami(args))(),
-  )
-  .command(
-    'status',
-    'how the engine of a home is doing; exit code 0 connected, 1 not, 5 no engine',
-    (args) => args.options({ ...home, ...jsonFlag }),
-    async (args) => run(async () => (await import('./status.js')).status(args))(),
-  )
-  .command(
-    'wait',
-    'return when the engine of a home is connected',
-    (args) =>
-      args.options({
-        ...home,
-        ...jsonFlag,
-        timeout: {
-          type: 'number',
-          requiresArg: true,
-          coerce: seconds('--timeout'),
-          description: 'seconds to wait at most [default: for ever]',
-        },
-      }),
-    async (args) => run(async () => (await import('./wait.js')).wait(args))(),
-  )
-  .command(
-    'graph [machine]',
-    'the statecharts as pictures and data, or what changed in them',
-    (args) =>
-      args.positional('machine', { type: 'string', description: 'name of a chart [default: all]' }).options({
-        format: {
-          type: 'string',
-          requiresArg: true,
-          description: 'svg | mermaid | json | dot | html [default: svg]',
-        },
-        out: { type: 'string', requiresArg: true, description: 'folder to write to [default: stdout]' },
-        diff: {
-          type: 'string',
-          requiresArg: true,
-          description: 'say in words what changed since this git revision',
-        },
-        ...jsonFlag,
-      }),
-    async (args) => run(async () => (await import('./graph.js')).graph(args))(),
-  )
-  .command(
-    'paths [machine]',
-    'test scenarios generated from the statecharts',
-    (args) =>
-      args.positional('machine', { type: 'string', description: 'name of a chart [default: all]' }).options({
-        coverage: {
-          type: 'string',
-          requiresArg: true,
-          description: 'transitions | states | pairs [default: transitions]',
-        },
-        format: { type: 'string', requiresArg: true, description: 'markdown | json [default: markdown]' },
-      }),
-    async (args) => run(async () => (await import('./paths.js')).paths(args))(),
-  )
-  .command(
-    'inspect <file>',
-    'replay a timeline that the page of start --inspect has saved',
-    (args) =>
-      args.positional('file', { type: 'string', demandOption: true }).options({
-        port: {
-          type: 'string',
-          requiresArg: true,
-          description: 'port of 127.0.0.1 [default: any free one]',
-        },
-        ...jsonFlag,
-      }),
-    async (args) => run(async () => (await import('./inspect.js')).inspect(args))(),
-  )
-  .command(
-    'explain <code>',
-    'what an error or reason means and what to do',
-    (args) => args.positional('code', { type: 'string', demandOption: true }).options(jsonFlag),
-    async (args) => run(async () => (await import('./explain.js')).explainCode(args))(),
-  )
-  .command(
-    'pair',
-    'ask for a pairing code, for a controller to be let in',
-    (args) =>
-      args.options({
-        ...home,
-        ...jsonFlag,
-        wait: { type: 'boolean', description: 'until the code is claimed' },
-      }),
-    async (args) => run(async () => (await import('./pair.js')).pair(args))(),
-  )
-  .command(
-    'call [method] [params]',
-    'talk to an environment as a remote controller does (embedded backend)',
-    (args) =>
+/** Reads any command line and runs its command. */
+async function runParsed(): Promise<void> {
+  const { default: yargs } = await import('yargs');
+  await yargs(argv)
+    .scriptName('rc-engine')
+    .usage('$0 COMMAND\n\nKeeps a local app server safely reachable, from far and from near.')
+    .locale('en')
+    .parserConfiguration({
+      'boolean-negation': false,
+      'greedy-arrays': false,
+      'dot-notation': false,
+    })
+    .command(
+      'start',
+      'run an engine until Ctrl-C',
+      (args) => startOptions(args),
+      async (args) => {
+        const off = args.noRemoteControl === true ? { remoteControl: 'off' } : {};
+        await run(async () => (await import('./start.js')).start({ ...args, ...off }, appCommand))();
+      },
+    )
+    .command('token', 'make what the bearer modes of the listener need', (args) =>
       args
-        .positional('method', {
-          type: 'string',
-          description: 'JSON-RPC method; without it, METHOD PARAMS lines of stdin',
-        })
-        .positional('params', { type: 'string', description: 'JSON' })
-        .options({
-          'base-url': {
-            type: 'string',
-            requiresArg: true,
-            demandOption: true,
-            description: 'URL of the embedded backend',
-          },
-          code: { type: 'string', requiresArg: true, description: 'pairing code, claimed once' },
-          controller: {
-            type: 'string',
-            requiresArg: true,
-            description: 'file (0600) that keeps what the code was claimed for, to call again without a code',
-          },
+        .command(
+          'create',
+          'a new capability token in a file of mode 0600; prints its SHA-256',
+          (one) =>
+            one.options({
+              capability: {
+                type: 'string',
+                requiresArg: true,
+                demandOption: true,
+                description: 'file to make; it must not be there',
+              },
+              ...jsonFlag,
+            }),
+          async (one) => run(async () => (await import('./token.js')).createToken(one))(),
+        )
+        .command(
+          'sign',
+          'a signed bearer token (HS256); prints it',
+          (one) =>
+            one.options({
+              'secret-file': {
+                type: 'string',
+                requiresArg: true,
+                demandOption: true,
+                description: 'file with the shared secret, absolute path',
+              },
+              issuer: { type: 'string', requiresArg: true, description: 'iss' },
+              audience: { type: 'string', requiresArg: true, description: 'aud' },
+              ttl: {
+                type: 'number',
+                requiresArg: true,
+                coerce: seconds('--ttl'),
+                description: 'seconds until it ends [default: 3600]',
+              },
+              ...jsonFlag,
+            }),
+          async (one) => run(async () => (await import('./token.js')).signToken(one))(),
+        )
+        .demandCommand(1, 'Say create or sign.'),
+    )
+    .command(
+      'login',
+      'sign in: with a browser, on another device, or with an API key',
+      (args) =>
+        accountOptions(args).options({
+          device: { type: 'boolean', description: 'show a code to enter on another device' },
+          'api-key-stdin': { type: 'boolean', description: 'read an API key from stdin' },
+          'no-browser': { type: 'boolean', description: 'print the address only' },
+        }),
+      async (args) => run(async () => (await import('./login.js')).login(args))(),
+    )
+    .command(
+      'logout',
+      'sign out',
+      (args) =>
+        accountOptions(args).options({
+          all: { type: 'boolean', description: 'also what lies beneath the tokens of a parent app' },
+        }),
+      async (args) => run(async () => (await import('./logout.js')).logout(args))(),
+    )
+    .command(
+      'whoami',
+      'who is signed in; exit code 3 when nobody is, or not in a usable way',
+      (args) => accountOptions(args),
+      async (args) => run(async () => (await import('./whoami.js')).whoami(args))(),
+    )
+    .command(
+      'status',
+      'how the engine of a home is doing; exit code 0 connected, 1 not, 5 no engine',
+      (args) => args.options({ ...home, ...jsonFlag }),
+      async (args) => run(async () => (await import('./status.js')).status(args))(),
+    )
+    .command(
+      'wait',
+      'return when the engine of a home is connected',
+      (args) =>
+        args.options({
+          ...home,
+          ...jsonFlag,
           timeout: {
             type: 'number',
             requiresArg: true,
             coerce: seconds('--timeout'),
-            description: `seconds for each answer [default: ${DEFAULT_CALL_LIMIT}]`,
+            description: 'seconds to wait at most [default: for ever]',
+          },
+        }),
+      async (args) => run(async () => (await import('./wait.js')).wait(args))(),
+    )
+    .command(
+      'graph [machine]',
+      'the statecharts as pictures and data, or what changed in them',
+      (args) =>
+        args
+          .positional('machine', { type: 'string', description: 'name of a chart [default: all]' })
+          .options({
+            format: {
+              type: 'string',
+              requiresArg: true,
+              description: 'svg | mermaid | json | dot | html [default: svg]',
+            },
+            out: { type: 'string', requiresArg: true, description: 'folder to write to [default: stdout]' },
+            diff: {
+              type: 'string',
+              requiresArg: true,
+              description: 'say in words what changed since this git revision',
+            },
+            ...jsonFlag,
+          }),
+      async (args) => run(async () => (await import('./graph.js')).graph(args))(),
+    )
+    .command(
+      'paths [machine]',
+      'test scenarios generated from the statecharts',
+      (args) =>
+        args
+          .positional('machine', { type: 'string', description: 'name of a chart [default: all]' })
+          .options({
+            coverage: {
+              type: 'string',
+              requiresArg: true,
+              description: 'transitions | states | pairs [default: transitions]',
+            },
+            format: { type: 'string', requiresArg: true, description: 'markdown | json [default: markdown]' },
+          }),
+      async (args) => run(async () => (await import('./paths.js')).paths(args))(),
+    )
+    .command(
+      'inspect <file>',
+      'replay a timeline that the page of start --inspect has saved',
+      (args) =>
+        args.positional('file', { type: 'string', demandOption: true }).options({
+          port: {
+            type: 'string',
+            requiresArg: true,
+            description: 'port of 127.0.0.1 [default: any free one]',
           },
           ...jsonFlag,
         }),
-    async (args) =>
-      run(async () =>
-        (await import('./call.js')).call({ ...args, timeout: args.timeout ?? DEFAULT_CALL_LIMIT }),
-      )(),
-  )
-  .command(
-    'backend',
-    'run the embedded backend by itself, for development',
-    (args) =>
-      args.options({
-        listen: {
-          type: 'string',
-          requiresArg: true,
-          default: 'http://127.0.0.1:8787',
-          description: 'loopback address',
-        },
-        'state-file': {
-          type: 'string',
-          requiresArg: true,
-          description: 'file that keeps identities [default: memory]',
-        },
-        'token-ttl': {
-          type: 'number',
-          requiresArg: true,
-          coerce: seconds('--token-ttl'),
-          description: 'life of a server token, seconds [default: 3600]',
-        },
-        faults: { type: 'boolean', description: 'serve POST /__faults, which makes it misbehave on purpose' },
-        ...jsonFlag,
-      }),
-    async (args) => run(async () => (await import('./backend.js')).backend(args))(),
-  )
-  .middleware((args) => {
-    for (const [name, value] of Object.entries(args)) {
-      if (Array.isArray(value) && name !== '_' && !LISTS.has(name)) args[name] = lastOf(value);
-    }
-  }, true)
-  .demandCommand(1, 'Say what to do.')
-  .strict()
-  .recommendCommands()
-  .version(false)
-  .option('version', { type: 'boolean', description: 'version; with --json also the hashes of the charts' })
-  .help()
-  .alias('h', 'help')
-  .epilogue(
-    'Exit codes: 0 clean, 1 failed, 2 usage, 3 sign-in needed, 4 already running, 5 no engine, 70 internal.',
-  )
-  .exitProcess(false)
-  .showHelpOnFail(false)
-  .fail((message, error) => {
-    if (error instanceof Error && !(error.name === 'YError')) throw error;
-    throw usageError(message ?? error?.message ?? 'The command line is wrong.', argv);
-  });
+      async (args) => run(async () => (await import('./inspect.js')).inspect(args))(),
+    )
+    .command(
+      'explain <code>',
+      'what an error or reason means and what to do',
+      (args) => args.positional('code', { type: 'string', demandOption: true }).options(jsonFlag),
+      async (args) => run(async () => (await import('./explain.js')).explainCode(args))(),
+    )
+    .command(
+      'pair',
+      'ask for a pairing code, for a controller to be let in',
+      (args) =>
+        args.options({
+          ...home,
+          ...jsonFlag,
+          wait: { type: 'boolean', description: 'until the code is claimed' },
+        }),
+      async (args) => run(async () => (await import('./pair.js')).pair(args))(),
+    )
+    .command(
+      'call [method] [params]',
+      'talk to an environment as a remote controller does (embedded backend)',
+      (args) =>
+        args
+          .positional('method', {
+            type: 'string',
+            description: 'JSON-RPC method; without it, METHOD PARAMS lines of stdin',
+          })
+          .positional('params', { type: 'string', description: 'JSON' })
+          .options({
+            'base-url': {
+              type: 'string',
+              requiresArg: true,
+              demandOption: true,
+              description: 'URL of the embedded backend',
+            },
+            code: { type: 'string', requiresArg: true, description: 'pairing code, claimed once' },
+            controller: {
+              type: 'string',
+              requiresArg: true,
+              description:
+                'file (0600) that keeps what the code was claimed for, to call again without a code',
+            },
+            timeout: {
+              type: 'number',
+              requiresArg: true,
+              coerce: seconds('--timeout'),
+              description: `seconds for each answer [default: ${DEFAULT_CALL_LIMIT}]`,
+            },
+            ...jsonFlag,
+          }),
+      async (args) =>
+        run(async () =>
+          (await import('./call.js')).call({ ...args, timeout: args.timeout ?? DEFAULT_CALL_LIMIT }),
+        )(),
+    )
+    .command(
+      'backend',
+      'run the embedded backend by itself, for development',
+      (args) =>
+        args.options({
+          listen: {
+            type: 'string',
+            requiresArg: true,
+            default: 'http://127.0.0.1:8787',
+            description: 'loopback address',
+          },
+          'state-file': {
+            type: 'string',
+            requiresArg: true,
+            description: 'file that keeps identities [default: memory]',
+          },
+          'token-ttl': {
+            type: 'number',
+            requiresArg: true,
+            coerce: seconds('--token-ttl'),
+            description: 'life of a server token, seconds [default: 3600]',
+          },
+          faults: {
+            type: 'boolean',
+            description: 'serve POST /__faults, which makes it misbehave on purpose',
+          },
+          ...jsonFlag,
+        }),
+      async (args) => run(async () => (await import('./backend.js')).backend(args))(),
+    )
+    .middleware((args) => {
+      for (const [name, value] of Object.entries(args)) {
+        if (Array.isArray(value) && name !== '_' && !LISTS.has(name)) args[name] = lastOf(value);
+      }
+    }, true)
+    .demandCommand(1, 'Say what to do.')
+    .strict()
+    .recommendCommands()
+    .version(false)
+    .option('version', { type: 'boolean', description: 'version; with --json also the hashes of the charts' })
+    .help()
+    .alias('h', 'help')
+    .epilogue(
+      'Exit codes: 0 clean, 1 failed, 2 usage, 3 sign-in needed, 4 already running, 5 no engine, 70 internal.',
+    )
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .fail((message, error) => {
+      if (error instanceof Error && !(error.name === 'YError')) throw error;
+      throw usageError(message ?? error?.message ?? 'The command line is wrong.', argv);
+    })
+    .parseAsync();
+}
 
 try {
   if (argv[0] === '--version' || argv[0] === '-v')
     exitCode = await (await import('./version.js')).version(json);
   else if (appCommand !== undefined && argv[0] !== 'start') {
     throw new EngineError('usage', 'Only start takes a command after --.');
-  } else await parser.parseAsync();
+  } else {
+    const plain = plainStart(argv);
+    if (plain === undefined) await runParsed();
+    else exitCode = await (await import('./start.js')).start(plain, appCommand);
+  }
 } catch (error) {
   printError(error);
   exitCode = exitCodeOf(error);
