@@ -4,7 +4,6 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import {
   type Admission,
-  type ConnectionAuthority,
   NOTHING_PRESENTED,
   type RequestKind,
   type UpgradeFacts,
