@@ -227,7 +227,7 @@ async function pick(page: Page, actor: string, state: string): Promise<void> {
     );
   const row = `[...document.querySelectorAll('#list-rows .entry')].find((e) => e.querySelector('.actor').textContent === '${actor}' && e.querySelector('.edge').textContent.endsWith('${state}'))`;
   await filter(`${actor} ${state}`);
-  await page.until(row, `row of ${actor} in ${state}`);
-  await page.eval(`${row}.click()`);
+  // Found and clicked in one go: the list may be drawn anew in between.
+  await page.until(`(${row}?.click(), ${row} !== undefined)`, `row of ${actor} in ${state}`);
   await filter('');
 }
