@@ -207,7 +207,7 @@ class Acts<M extends AnyStateMachine> {
     );
     return [...types].flatMap((type) => {
       const variants = given.filter((event) => event.type === type);
-      const chosen = variants.length === 0 ? [{ type }] : variants;
+      const chosen = variants.length === 0 && typeof events !== 'function' ? [{ type }] : variants;
       return chosen.map((event): Unnamed => {
         return { kind: 'event', event, words: eventWords(event), actor: null, value: undefined };
       });

@@ -13,7 +13,7 @@ export type Coverage = 'transitions' | 'states' | 'pairs';
 export interface GenerateOptions<M extends AnyStateMachine> {
   /**
    * Events with their payloads; several of one type where guards look at the payload. An event type of the chart
-   * that is not here is sent without payload. A function is asked in each state.
+   * that is not here is sent without payload. A function is asked in each state, and nothing else is sent.
    */
   readonly events?:
     | readonly EventFromLogic<M>[]

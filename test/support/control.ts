@@ -15,6 +15,8 @@ export class LineClient {
     this.#write = write;
     this.#end = end;
     const lines = createInterface({ input });
+    // It passes the errors of its input on; the end of the lines says enough.
+    lines.on('error', () => {});
     lines.on('line', (line) => {
       this.messages.push(JSON.parse(line) as Record<string, unknown>);
       this.#look();

@@ -106,6 +106,7 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
       { type: 'ENABLE', by: 'start', durable: false },
       { type: 'ENABLE', by: 'request', durable: true },
       { type: 'DISABLE', durable: false },
+      { type: 'RESOLVE_PREFERENCE' },
       { type: 'CLIENT.NAMED', name: 'client' },
       { type: 'AUTH.CHANGED', account: null },
       { type: 'AUTH.CHANGED', account: ANNA_AGAIN },
@@ -114,6 +115,9 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
       { type: 'TOKEN.RENEWED', enrollment: { ...identity, serverId: 'other' }, token: token(HOUR) },
       { type: 'ENROLLMENT.LOST', serverId: identity.serverId, failure: failure('serverGone') },
       { type: 'ENROLLMENT.LOST', serverId: 'other', failure: failure('serverGone') },
+      { type: 'WAKE' },
+      { type: 'LINK.PROVEN' },
+      { type: 'STOP' },
     ];
   };
   return {
@@ -152,7 +156,7 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
   };
 }
 
-function whatGuardsRead({ context }: Snapshot): string[] {
+export function whatGuardsRead({ context }: Snapshot): string[] {
   const { sinceProof, token, enrollment, env, timing } = context;
   const left = token === null ? 0 : token.expiresAt - env.now();
   return [

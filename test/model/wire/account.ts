@@ -1,0 +1,78 @@
+import { EventEmitter } from 'node:events';
+import type { AccountPort } from '../../../src/engine/account-port.js';
+import type { Account, AuthOutcome, RecoveryOutcome } from '../../../src/protocol/outcomes.js';
+import { Secret } from '../../../src/protocol/secret.js';
+
+type Question = 'load' | 'reload' | 'recover';
+
+/** An account whose answers are given by the path. */
+export class ScriptedAccount extends EventEmitter<{ news: [] }> implements AccountPort {
+  readonly differsOnDisk = false;
+  /** True while the chart itself asks who is signed in; other parts are told at once. */
+  asked = true;
+  readonly #open = new Map<Question, (outcome: never) => void>();
+  #current: AuthOutcome = {
+    kind: 'unusable',
+    failure: { reason: 'authMissing', message: 'nobody', at: 0 },
+  };
+  #onChange: (account: Account | null) => void = () => {};
+
+  /** Questions that wait for their answer. */
+  get waiting(): readonly Question[] {
+    return [...this.#open.keys()];
+  }
+
+  answer(question: Question, outcome: unknown): void {
+    const resolve = this.#open.get(question);
+    if (resolve === undefined) throw new Error(`the account was not asked to ${question}`);
+    this.#open.delete(question);
+    // Paths are generated with outcomes of the right kind for each question.
+    const given = outcome as AuthOutcome | RecoveryOutcome;
+    if (given.kind === 'usable' || given.kind === 'recovered')
+      this.#current = { kind: 'usable', account: given.account };
+    resolve(outcome as never);
+  }
+
+  change(account: Account | null): void {
+    if (account !== null) this.#current = { kind: 'usable', account };
+    this.#onChange(account);
+  }
+
+  load(): AuthOutcome | Promise<AuthOutcome> {
+    return this.asked ? this.#ask('load') : this.#current;
+  }
+
+  reload(): Promise<AuthOutcome> {
+    return this.#ask('reload');
+  }
+
+  recover(signal: AbortSignal): Promise<RecoveryOutcome> {
+    signal.addEventListener('abort', () => this.#open.delete('recover'));
+    return this.#ask('recover');
+  }
+
+  recovery(): ReturnType<AccountPort['recovery']> {
+    return { next: (signal) => this.recover(signal), stop: () => {} };
+  }
+
+  succeeded(): void {}
+
+  accessToken(): Secret {
+    return new Secret('access-token');
+  }
+
+  watch(onChange: (account: Account | null) => void): void {
+    this.#onChange = onChange;
+  }
+
+  close(): void {
+    this.#open.clear();
+  }
+
+  #ask<T>(question: Question): Promise<T> {
+    return new Promise((resolve) => {
+      this.#open.set(question, resolve as (outcome: never) => void);
+      this.emit('news');
+    });
+  }
+}

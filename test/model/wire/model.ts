@@ -1,0 +1,235 @@
+/** What a real backend, account and store can do to remoteControl, each with how it is played. */
+import type { SnapshotFrom } from 'xstate';
+import type { remoteControlMachine } from '../../../machines/remote-control.js';
+import type { RemoteControlEvent } from '../../../machines/remote-control.types.js';
+import type { FaultInput } from '../../../src/backend/index.js';
+import { Secret } from '../../../src/protocol/secret.js';
+import type { Timing } from '../../../src/protocol/timing.js';
+import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
+import { failure, SimulatedEnv } from '../../../src/testing/charts/model.js';
+import { whatGuardsRead } from '../../../src/testing/charts/remote-control.js';
+import type { GenerateOptions } from '../../../src/testing/index.js';
+
+type Machine = typeof remoteControlMachine;
+type Snapshot = SnapshotFrom<Machine>;
+
+/** How the backend answers; null: truthfully. */
+export type Play = FaultInput | null;
+
+const HOURS = 3_600_000;
+export const TOKEN_LIFE = 8 * HOURS;
+const RETRY_AFTER = 2;
+
+/**
+ * Pauses on the ladder are between half a minute and a minute, or a moment when chance says so (see the driver);
+ * the others are fixed.
+ */
+export const TIMING: Timing = {
+  ...DEFAULT_TIMING,
+  backoffBase: 60_000,
+  backoffCap: 60_000,
+  quickRetryMin: 30_000,
+  quickRetryMax: 60_000,
+  handoverFirst: 300,
+  handoverSecond: 300,
+  refreshDeferralMin: 30_000,
+  refreshDeferralMax: 60_000,
+  retryAfterSpread: 0,
+  authPoll: 400,
+  pingInterval: 40,
+  provenLife: 20,
+  closeTimeout: 400,
+};
+
+const PLAYS = new WeakMap<object, Play>();
+/** How this outcome comes about. */
+export const playOf = (outcome: unknown): Play =>
+  typeof outcome === 'object' && outcome !== null ? (PLAYS.get(outcome) ?? null) : null;
+
+function played<T extends object>(outcome: T, play: Play): T {
+  PLAYS.set(outcome, play);
+  return outcome;
+}
+
+const status = (route: 'enroll' | 'refresh' | 'socket', code: number, more: object = {}): FaultInput => ({
+  action: 'answer',
+  fault: { route, answer: 'status', status: code, ...more },
+});
+
+const ACTORS = [
+  'loadAuth',
+  'reloadAuth',
+  'loadPreference',
+  'loadEnrollment',
+  'updateEnrollment',
+  'saveEnrollment',
+  'clearEnrollment',
+  'enroll',
+  'refresh',
+  'verify',
+  'dial',
+  'recoverAuth',
+  'link',
+  'drain',
+];
+
+/** What these actors come to is up to the disk: it happens by itself, and nothing can be put in between. */
+export const BY_ITSELF: ReadonlySet<string> = new Set([
+  'loadEnrollment',
+  'loadPreference',
+  'updateEnrollment',
+  'saveEnrollment',
+  'clearEnrollment',
+  'drain',
+]);
+
+export interface Start {
+  readonly name: string;
+  /** The home holds an identity that the backend knows. */
+  readonly enrolled: boolean;
+  /** What is stored with it. */
+  readonly preference: 'unset' | 'on' | 'off';
+  readonly onConflict: 'wait' | 'reenroll' | 'exit';
+  readonly authStartup: 'ready' | 'recoverable';
+}
+
+const USUAL: Start = {
+  name: 'a home with an identity',
+  enrolled: true,
+  preference: 'unset',
+  onConflict: 'wait',
+  authStartup: 'recoverable',
+};
+
+export const STARTS: readonly Start[] = [
+  USUAL,
+  { ...USUAL, name: 'a new home', enrolled: false },
+  { ...USUAL, name: 'a stored preference: on', preference: 'on' },
+  { ...USUAL, name: 'a stored preference: off', preference: 'off' },
+  { ...USUAL, name: '--on-conflict reenroll', onConflict: 'reenroll' },
+  {
+    ...USUAL,
+    name: '--on-conflict exit, and a sign-in that must be there',
+    onConflict: 'exit',
+    authStartup: 'ready',
+  },
+];
+
+export function optionsOf(start: Start): GenerateOptions<Machine> {
+  const env = new SimulatedEnv();
+  const identity = { serverId: 'S1', environmentId: 'E1', serverName: 'host' };
+  const token = (life = TOKEN_LIFE) => ({ secret: new Secret('token'), expiresAt: env.now() + life });
+  const short = (seconds: number): FaultInput => ({ action: 'tokenLife', seconds });
+  const told = () => ({ retryAfterAt: env.now() + RETRY_AFTER * 1_000 });
+  const anna = (generation: number) => ({ accountId: 'anna', generation });
+  const limited = (route: 'enroll' | 'refresh' | 'socket') =>
+    status(route, 429, { headers: { 'retry-after': `${RETRY_AFTER}` } });
+
+  const auth = [
+    { kind: 'usable', account: anna(1) },
+    { kind: 'unusable', failure: failure('authMissing') },
+  ];
+  const refreshed = () => [
+    played({ kind: 'granted', token: token() }, null),
+    played({ kind: 'granted', token: token(120_000) }, short(120)),
+    played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('refresh', 401)),
+    played({ kind: 'notFound', failure: failure('backendNotFound') }, status('refresh', 404)),
+    played({ kind: 'transient', failure: failure('backendUnavailable') }, status('refresh', 503)),
+    played({ kind: 'transient', failure: failure('backendRateLimited', told()) }, limited('refresh')),
+    played({ kind: 'other', failure: failure('backendRefused') }, status('refresh', 400)),
+  ];
+  const gone = { body: { detail: 'Remote app server not found' } };
+  const none = { kind: 'none', preference: 'unset' };
+  const found = { kind: 'found', enrollment: identity, preference: start.preference };
+  const loaded = [start.enrolled ? found : none];
+  const done = [{ kind: 'done' }];
+  return {
+    input: {
+      env,
+      timing: TIMING,
+      target: { ok: true, socketUrl: 'wss://backend.test/server' },
+      store: 'present',
+      serverName: 'host',
+      clientName: null,
+      authStartup: start.authStartup,
+      onConflict: start.onConflict,
+    },
+    setTime: env.setTime,
+    // What can happen depends on how the decision was named.
+    key: (snapshot) => [...whatGuardsRead(snapshot), nowOf(snapshot)],
+    maxSteps: 30,
+    events: happenings,
+    // No adapter rejects, unless it has a bug.
+    failures: Object.fromEntries(ACTORS.map((id) => [id, []])),
+    outcomes: {
+      loadAuth: auth,
+      reloadAuth: auth,
+      loadPreference: loaded,
+      loadEnrollment: loaded,
+      updateEnrollment: done,
+      saveEnrollment: done,
+      clearEnrollment: done,
+      recoverAuth: [
+        { kind: 'recovered', account: anna(2) },
+        { kind: 'transient', failure: failure('authRecoveryFailed') },
+        { kind: 'exhausted', failure: failure('authRejected') },
+      ],
+      enroll: () => [
+        played({ kind: 'granted', enrollment: identity, token: token() }, null),
+        played({ kind: 'granted', enrollment: identity, token: token(10_000) }, short(10)),
+        played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('enroll', 401)),
+        played({ kind: 'transient', failure: failure('backendUnavailable') }, status('enroll', 503)),
+        played({ kind: 'transient', failure: failure('backendRateLimited', told()) }, limited('enroll')),
+      ],
+      refresh: refreshed,
+      verify: refreshed,
+      dial: () => [
+        played({ kind: 'open', socket: 1 }, null),
+        played({ kind: 'tokenRejected', failure: failure('tokenRejected') }, status('socket', 401)),
+        played({ kind: 'serverGone', failure: failure('serverGone') }, status('socket', 404, gone)),
+        played(
+          { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
+          status('socket', 404, { body: 'Not Found' }),
+        ),
+        played({ kind: 'conflict', failure: failure('connectionConflict') }, status('socket', 409)),
+        played({ kind: 'failed', failure: failure('backendUnavailable') }, status('socket', 500)),
+        played({ kind: 'failed', failure: failure('backendRateLimited', told()) }, limited('socket')),
+      ],
+      link: ({ context }) => {
+        const proven = context.decision.reason === 'linkProven';
+        return [
+          played(
+            { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, proven },
+            { action: 'closeSockets', side: 'server', code: 1012 },
+          ),
+          played(
+            { kind: 'lost', reason: 'linkLost', code: null, proven },
+            { action: 'dropSockets', side: 'server' },
+          ),
+        ];
+      },
+    },
+  };
+}
+
+const nowOf = ({ context }: Snapshot): string =>
+  ['starting', 'linkProven'].find((reason) => reason === context.decision.reason) ?? '';
+
+/** What comes from outside, as far as a running engine can be made to see it. */
+function happenings({ context, value, children }: Snapshot): readonly RemoteControlEvent[] {
+  if (Object.keys(children).some((id) => BY_ITSELF.has(id))) return [];
+  const isNew = value === 'idle' && context.decision.reason === 'starting';
+  return [
+    ...(isNew
+      ? [{ type: 'ENABLE', by: 'start', durable: false } as const, { type: 'RESOLVE_PREFERENCE' } as const]
+      : []),
+    { type: 'ENABLE', by: 'request', durable: false },
+    { type: 'DISABLE', durable: false },
+    ...(context.account === null
+      ? []
+      : [{ type: 'AUTH.CHANGED', account: { accountId: 'anna', generation: 2 } } as const]),
+    { type: 'WAKE' },
+    { type: 'LINK.PROVEN' },
+    { type: 'STOP' },
+  ];
+}
