@@ -16,7 +16,8 @@ nav{position:sticky;top:0;display:flex;flex-wrap:wrap;gap:4px 18px;padding:10px 
 nav a{text-decoration:none}a{color:#1d4ed8}
 main{padding:8px 24px 48px}
 section{scroll-margin-top:52px}
-figure{margin:16px 0 32px;overflow-x:auto}
+figure{margin:16px 0 32px}
+figure svg{max-width:100%;height:auto}
 figcaption{margin-bottom:6px;color:#64748b}
 code{font-size:13px}
 @media (prefers-color-scheme:dark){body{background:#0d1117;color:#eef2f8}nav{background:#111722ee;border-color:#2c3647}a{color:#7fb0ff}figcaption{color:#8d99ad}}
