@@ -11,7 +11,7 @@ import { type Attempt, networkFailure, plainFailure } from './backend-error.js';
 import { warmUp } from './backend-request.js';
 import type { Dialer } from './dialer.js';
 import type { IssuerAddress } from './issuer-address.js';
-import { codeIn, deadReason, intervalOf, jsonIn, shownWords, wordsIn } from './issuer-answer.js';
+import { codeIn, deadReason, intervalOf, jsonIn, pageOf, shownWords, wordsIn } from './issuer-answer.js';
 
 export type SpendOutcome =
   | { readonly kind: 'granted'; readonly tokens: IssuedTokens }
@@ -33,6 +33,8 @@ export type DeviceCodeOutcome =
       readonly kind: 'granted';
       readonly deviceAuthId: Secret;
       readonly userCode: string;
+      /** The page with the code typed in already, where the issuer names one on its own origin. */
+      readonly completeUrl: string | null;
       /** Between two polls, ms. */
       readonly interval: number;
     }
@@ -95,6 +97,7 @@ const UserCode = v.object({
   device_auth_id: v.pipe(v.string(), v.minLength(1)),
   user_code: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,64}$/)),
   interval: v.optional(v.unknown()),
+  verification_uri_complete: v.optional(v.unknown()),
 });
 const DeviceCode = v.object({ authorization_code: Token, code_verifier: Token });
 
@@ -333,11 +336,12 @@ export function createIssuer(options: IssuerOptions): Issuer {
       }
       const parsed = v.safeParse(UserCode, done.json, { abortEarly: true });
       if (!parsed.success) return { kind: 'failed', failure: badAnswer(done) };
-      const { device_auth_id, user_code, interval } = parsed.output;
+      const { device_auth_id, user_code, interval, verification_uri_complete } = parsed.output;
       return {
         kind: 'granted',
         deviceAuthId: new Secret(device_auth_id),
         userCode: user_code,
+        completeUrl: pageOf(verification_uri_complete, address.issuer),
         interval: intervalOf(interval) * 1_000,
       };
     },

@@ -5,6 +5,7 @@ import type { Secret } from '../protocol/secret.js';
 import { cutBytes, hideKnown, maskTokens, oneLine } from './body-preview.js';
 
 const WORDS_BYTES = 300;
+const URL_CHARS = 500;
 /** A poll interval that an issuer may ask for, seconds. */
 const INTERVAL = { least: 1, most: 60, usual: 5 };
 
@@ -21,6 +22,15 @@ export function intervalOf(raw: unknown): number {
   const seconds = typeof raw === 'string' && raw !== '' ? Number(raw) : raw;
   if (typeof seconds !== 'number' || !Number.isFinite(seconds)) return INTERVAL.usual;
   return Math.min(Math.max(seconds, INTERVAL.least), INTERVAL.most);
+}
+
+/** An address that people are sent to: only a page of the issuer itself. RFC 8628 section 3.3.1 */
+export function pageOf(raw: unknown, issuer: string): string | null {
+  if (typeof raw !== 'string' || raw.length > URL_CHARS || !URL.canParse(raw)) return null;
+  const url = new URL(raw);
+  return url.origin === new URL(issuer).origin && url.username === '' && url.password === ''
+    ? url.href
+    : null;
 }
 
 /** `error.code`, `error` as a text, or `code`. ACC-53 */

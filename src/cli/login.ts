@@ -16,6 +16,7 @@ export interface LoginFlags extends AccountFlags {
   readonly apiKeyStdin?: boolean | undefined;
   readonly browser?: boolean | undefined;
   readonly noBrowser?: boolean | undefined;
+  readonly noQr?: boolean | undefined;
 }
 
 interface Completed {
@@ -59,7 +60,7 @@ async function withPerson(client: AccountClient, ends: Ends, flags: LoginFlags):
   const { loginId } = started;
   const cancelled = cancelOnSignal(client, loginId);
   if (flags.json === true) printJson({ ...started, type: 'login', method: type });
-  else if (flags.device === true) showCode(String(started.verificationUrl), String(started.userCode));
+  else if (flags.device === true) await showCode(started, flags);
   else await showAddress(String(started.authUrl), flags);
   const gone = client.closed.then((): never => {
     throw new EngineError('notRunning', 'The engine ended before the sign-in did.');
@@ -94,21 +95,42 @@ async function finish(client: AccountClient, end: Completed, flags: LoginFlags):
   return EXIT.ok;
 }
 
-function showCode(url: string, code: string): void {
+async function showCode(started: Readonly<Record<string, unknown>>, flags: LoginFlags): Promise<void> {
   const colour = paint(process.stdout);
-  process.stdout.write(
-    [
-      '',
-      '  1. Open this address on any device and sign in:',
-      `     ${colour(36, url)}`,
-      '  2. Enter this code:',
-      `     ${colour(1, code)}`,
-      '',
-      '  Only enter it if you began this sign-in yourself. It works for 15 minutes.',
-      '  Waiting; Ctrl-C cancels.',
-      '',
-    ].join('\n'),
-  );
+  const [url, code] = [colour(36, String(started.verificationUrl)), colour(1, String(started.userCode))];
+  const picture =
+    flags.noQr === true
+      ? undefined
+      : await pictureOf(String(started.verificationUrlComplete ?? started.verificationUrl));
+  const warning = 'Only enter it if you began this sign-in yourself. It works for 15 minutes.';
+  const lines =
+    picture === undefined
+      ? [
+          '',
+          '  1. Open this address on any device and sign in:',
+          `     ${url}`,
+          '  2. Enter this code:',
+          `     ${code}`,
+          '',
+          `  ${warning}`,
+          '  Waiting; Ctrl-C cancels.',
+        ]
+      : // Few lines, so that the picture stays in sight.
+        [
+          '',
+          ...picture,
+          `  1. Scan it, or open ${url}`,
+          `  2. Enter this code: ${code} (Ctrl-C cancels)`,
+          `  ${warning}`,
+        ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** The picture saves typing an address on a telephone; the text beside it says all that it does. */
+async function pictureOf(address: string): Promise<readonly string[] | undefined> {
+  if (process.stdout.isTTY !== true) return undefined;
+  const { qrFor } = await import('./qr.js');
+  return qrFor(address, process.stdout, process.env);
 }
 
 async function showAddress(url: string, flags: LoginFlags): Promise<void> {

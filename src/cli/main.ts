@@ -172,6 +172,7 @@ async function runParsed(): Promise<void> {
           device: { type: 'boolean', description: 'show a code to enter on another device' },
           'api-key-stdin': { type: 'boolean', description: 'read an API key from stdin' },
           'no-browser': { type: 'boolean', description: 'print the address only' },
+          'no-qr': { type: 'boolean', description: 'with --device: no picture of the address' },
         }),
       async (args) => run(async () => (await import('./login.js')).login(args))(),
     )

@@ -9,6 +9,7 @@ import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { TokenStore } from './account-tokens.js';
+import type { LoginShown } from './account-types.js';
 
 /** What a client may wish for its browser sign-in. ACC-23 */
 export interface BrowserWish {
@@ -44,7 +45,7 @@ interface Attempt {
   code?: { readonly code: Secret; readonly verifier: Secret };
   granted?: Granted;
   /** For the client: address of the issuer's page, or the code to type. */
-  shown?: { readonly url: string; readonly userCode: string | null };
+  shown?: Omit<LoginShown, 'loginId'>;
 }
 
 const DEVICE_LIMIT = 15 * 60_000;
@@ -91,7 +92,7 @@ export class Logins {
     }
     attempt.server = server;
     const { address } = await this.#options.issuer();
-    attempt.shown = { url: this.#authUrl(attempt, server, address), userCode: null };
+    attempt.shown = { url: this.#authUrl(attempt, server, address), userCode: null, completeUrl: null };
     return { kind: 'opened' };
   }
 
@@ -116,9 +117,9 @@ export class Logins {
     const issuer = await this.#options.issuer();
     const outcome = await issuer.requestDeviceCode(signal);
     if (outcome.kind !== 'granted') return { kind: 'failed', failure: outcome.failure };
-    const { deviceAuthId, userCode, interval } = outcome;
+    const { deviceAuthId, userCode, completeUrl, interval } = outcome;
     attempt.device = { id: deviceAuthId, userCode, interval };
-    attempt.shown = { url: `${issuer.address.issuer}/codex/device`, userCode };
+    attempt.shown = { url: `${issuer.address.issuer}/codex/device`, userCode, completeUrl };
     return { kind: 'opened' };
   }
 

@@ -117,10 +117,12 @@ export function addAccountMethods(
           hostedSuccessPage: false,
           appBrand: null,
         });
-        return replyTo({ type }, shown, refusalOf(params), ({ loginId, url, userCode }) => ({
+        return replyTo({ type }, shown, refusalOf(params), ({ loginId, url, userCode, completeUrl }) => ({
           loginId,
           verificationUrl: url,
           userCode,
+          // A key that the reference does not have: only where there is something to say.
+          ...(completeUrl === null ? {} : { verificationUrlComplete: completeUrl }),
         }));
       }
     }

@@ -99,6 +99,8 @@ export interface LoginShown {
   readonly loginId: string;
   readonly url: string;
   readonly userCode: string | null;
+  /** The address with the code in it, where the issuer names one. */
+  readonly completeUrl: string | null;
 }
 
 /** What became of a change, and what is done when its answer is on the wire. */

@@ -38,6 +38,25 @@ describe('signing in with a device code', () => {
     expect(await rig.leaks()).toEqual([]);
   });
 
+  it.each([
+    ['/codex/device?user_code=ABCD-1234', true],
+    ['https://elsewhere.example/codex/device?user_code=ABCD-1234', false],
+    [7, false],
+  ])(
+    'ACC-79: the address with the code in it is told, where the issuer names one of its own: %s',
+    async (uri, own) => {
+      const rig = await Rig.start();
+      const complete = typeof uri === 'string' && uri.startsWith('/') ? `${rig.at.origin}${uri}` : uri;
+      rig.at.always('usercode', {
+        json: { device_auth_id: 'dev', user_code: 'ABCD-1234', verification_uri_complete: complete },
+      });
+      const { result } = await rig.login({ type: 'chatgptDeviceCode' });
+      const keys = ['type', 'loginId', 'verificationUrl', 'userCode'];
+      expect(Object.keys(result ?? {})).toEqual(own ? [...keys, 'verificationUrlComplete'] : keys);
+      if (own) expect(result).toMatchObject({ verificationUrlComplete: complete });
+    },
+  );
+
   it('ACC-79: an issuer that does not offer it is -32600, one that fails -32603, and there is no notification', async () => {
     const rig = await Rig.start();
     rig.at.script('usercode', { status: 404 }, { status: 500 }, { text: 'x' }, { fate: 'drop' });

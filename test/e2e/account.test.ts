@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { CliProcess, type CliResult, cli } from '../support/cli.js';
+import { CLI, CliProcess, type CliResult, cli } from '../support/cli.js';
 import { granted, LoopbackIssuer, MARK, oauthError, token } from '../support/issuer.js';
+import { decoded, modules } from '../support/qr.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
@@ -105,6 +106,64 @@ describe('a box without a browser', () => {
     expect([code, stdout]).toEqual([130, expect.stringContaining('Cancelled')]);
     expect(existsSync(auth)).toBe(false);
   });
+});
+
+/** Runs a command with a terminal of this size as its output; undefined: this machine has no `script`. */
+function inTerminal(
+  args: readonly string[],
+  columns: number,
+  env: NodeJS.ProcessEnv,
+): Promise<string | undefined> {
+  const quoted = [process.execPath, CLI, ...args].map((word) => `'${word}'`).join(' ');
+  const command = `stty cols ${columns} rows 40 && exec ${quoted}`;
+  const child = spawn('script', ['-qec', command, '/dev/null'], {
+    env: { PATH: process.env.PATH, TERM: 'xterm-256color', LANG: 'C.UTF-8', ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: 20_000,
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(undefined));
+    child.once('close', () => resolve(output));
+  });
+}
+
+describe('a terminal', () => {
+  it('ACC-79: shows the address as a QR code, unless it is too narrow, or somebody wants none', async ({
+    skip,
+  }) => {
+    const { at, home } = await world();
+    at.always('usercode', {
+      json: {
+        device_auth_id: `dev-${MARK}`,
+        user_code: 'ABCD-1234',
+        verification_uri_complete: `${at.origin}/codex/device?user_code=ABCD-1234`,
+      },
+    });
+    at.always('devicePoll', GIVEN);
+    at.always('exchange', () => granted(token()));
+    const login = ['login', '--device', '--issuer', at.origin, '--home', home];
+    const wide = await inTerminal(login, 80, {});
+    if (wide === undefined) return skip('this machine has no script(1)');
+    expect(decoded(modules(wide.split(/\r?\n/).filter((line) => /[▀▄█]/.test(line))))).toBe(
+      `${at.origin}/codex/device?user_code=ABCD-1234`,
+    );
+    expect(wide).toMatch(/Scan it, or open .*codex\/device/);
+    expect(wide).toMatch(/Enter this code: .*ABCD-1234/);
+    for (const [more, columns, env] of [
+      [[], 30, {}],
+      [['--no-qr'], 80, {}],
+      [['--json'], 80, {}],
+      [[], 80, { NO_COLOR: '1' }],
+    ] as const) {
+      const plain = await inTerminal([...login, ...more], columns, env);
+      expect(plain).toContain('ABCD-1234');
+      expect(plain).not.toMatch(/[▀▄█]/);
+    }
+  }, 60_000);
 });
 
 describe('an API key', () => {
