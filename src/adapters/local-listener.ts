@@ -263,7 +263,7 @@ export class LocalListener {
       return;
     }
     const kind: RequestKind = code === 'HPE_HEADER_OVERFLOW' ? 'headersTooLarge' : 'malformed';
-    const verdict = this.#reject(stream, kind, 'it is not valid HTTP');
+    const verdict = this.#reject(stream, kind, kind === 'malformed' ? 'it is not valid HTTP' : null);
     this.#end(stream, answerTo(verdict, undefined));
   }
 
@@ -284,7 +284,7 @@ export class LocalListener {
     else this.#end(socket, answerTo(verdict, undefined));
   }
 
-  #reject(stream: Socket, kind: RequestKind, detail: string): Verdict {
+  #reject(stream: Socket, kind: RequestKind, detail: string | null): Verdict {
     placeOf(stream).answered = true;
     const verdict = this.#host.decide({
       ...this.#facts,

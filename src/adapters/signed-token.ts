@@ -31,7 +31,12 @@ const INVALID: SignedTokenFinding = {
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 const SIGNATURE_BYTES = 32;
-const MAX_INT64 = 2 ** 63;
+const MAX_INT64 = 2n ** 63n - 1n;
+const MIN_INT64 = -(2n ** 63n);
+/** So many signs are within 64 bits whatever they are. */
+const SURELY_SHORT = 18;
+/** Header members that are text where they are there at all. RFC 7515 4.1 */
+const HEADER_TEXTS = ['typ', 'cty', 'kid', 'jku', 'x5u', 'x5t', 'x5t#S256'];
 
 /**
  * Looks at a compact JWS with a fixed algorithm, HS256: what the token's header says can only refuse it, never
@@ -104,6 +109,9 @@ function isAcceptedHeader(segment: string): boolean {
   const header = members(segment);
   // No critical extension is understood here, so any at all must refuse the token. RFC 7515 4.1.11
   if (header === undefined || value(header, 'alg') !== 'HS256' || header.has('crit')) return false;
+  if (HEADER_TEXTS.some((name) => present(header, name) && typeof value(header, name) !== 'string')) {
+    return false;
+  }
   if (accepted.size < MAX_ACCEPTED && segment.length < 256) accepted.add(segment);
   return true;
 }
@@ -134,6 +142,10 @@ const present = (found: ReadonlyMap<string, string>, name: string): boolean =>
 /** A whole number of 64 bits, written as one: 1.0 and 1e3 are none. */
 function integer(text: string | undefined): number | undefined {
   if (text === undefined || !INTEGER.test(text)) return undefined;
-  const number = Number(text);
-  return Math.abs(number) < MAX_INT64 ? number : undefined;
+  if (text.length > SURELY_SHORT) {
+    // As a number the two ends would be rounded past themselves.
+    const exact = BigInt(text);
+    if (exact < MIN_INT64 || exact > MAX_INT64) return undefined;
+  }
+  return Number(text);
 }

@@ -27,6 +27,8 @@ describe('query token', () => {
     ['percent-encoded', (t) => ({ path: `/?token=${pct(t)}` }), 'established tokenMatched'],
     ['the key percent-encoded', (t) => ({ path: `/?%74oken=${t}` }), 'established tokenMatched'],
     ['among others', (t) => ({ path: `/app?a=1&&token=${t}&z` }), 'established tokenMatched'],
+    ['behind two question marks', (t) => ({ path: `/??token=${t}` }), 'rejected missingToken'],
+    ['the same, percent-encoded', (t) => ({ path: `/??token=${pct(t)}` }), 'rejected missingToken'],
     ['as absolute URL', (t) => ({ path: `ws://x/?token=${t}` }), 'established tokenMatched'],
     ['nothing', () => ({}), 'rejected missingToken'],
     ['an empty query', () => ({ path: '/?' }), 'rejected missingToken'],

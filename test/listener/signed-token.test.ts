@@ -26,6 +26,8 @@ describe('signed tokens', () => {
     ['exp is written as a float', `{"exp":${EXP}.0}`],
     ['exp is written with an exponent', '{"exp":1e12}'],
     ['exp is beyond 64 bits', '{"exp":99999999999999999999999}'],
+    ['exp is one more than 64 bits hold', '{"exp":9223372036854775808}'],
+    ['exp is one less than they hold', '{"exp":-9223372036854775809}'],
     ['exp is null', '{"exp":null}'],
     ['exp comes twice', `{"exp":1,"exp":${EXP}}`],
     ['exp comes twice, once escaped', `{"exp":${EXP},"\\u0065xp":${EXP}}`],
@@ -46,6 +48,8 @@ describe('signed tokens', () => {
     ['no alg', '{"typ":"JWT"}'],
     ['alg twice', '{"alg":"none","alg":"HS256"}'],
     ['a list', '["HS256"]'],
+    ['typ is a number', '{"alg":"HS256","typ":5}'],
+    ['kid is a list', '{"alg":"HS256","kid":["a"]}'],
     ['a critical extension', '{"alg":"HS256","crit":["x"],"x":1}'],
     ['an empty crit', '{"alg":"HS256","crit":[]}'],
   ])('WSA-12: the header cannot choose: %s', (_, header) => {
@@ -59,6 +63,14 @@ describe('signed tokens', () => {
     ['nested duplicates are nobody’s business', { deep: { a: [1, { b: '}' }] }, text: 'a"b\\' }],
   ])('WSA-12: %s is valid', (_, claims) => {
     expect(examine(jwt({ exp: EXP, ...claims })).matches).toBe(true);
+  });
+
+  it('WSA-12: a time may be as far off as 64 bits reach', () => {
+    const facts = (claims: string) => examine(signed(HEADER, claims));
+    expect(facts('{"exp":9223372036854775807}')).toMatchObject({ matches: true, expired: false });
+    expect(facts('{"exp":-9223372036854775808}')).toMatchObject({ matches: true, expired: true });
+    expect(facts(`{"exp":${EXP},"nbf":9223372036854775807}`)).toMatchObject({ notYetValid: true });
+    expect(examine(signed('{"alg":"HS256","typ":null}', `{"exp":${EXP}}`)).matches).toBe(true);
   });
 
   it('WSA-12: other spellings of the same bytes are refused', () => {

@@ -50,6 +50,8 @@ describe('flags that must not start anything', () => {
       () => [...CAP, '--ws-token-sha256', HEX, '--ws-issuer', 'me'],
       /--ws-issuer/,
     ],
+    ['the same flag twice', () => [...CAP, '--ws-token-sha256', HEX, '--ws-token-sha256', HEX], /2 times/],
+    ['two modes', () => [...CAP, ...JWT, '--ws-token-sha256', HEX], /--ws-auth is given 2 times/],
     ['no secret', () => JWT, /needs --ws-shared-secret-file/],
     [
       'the other way round',
