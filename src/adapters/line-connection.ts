@@ -29,6 +29,7 @@ export class LineConnection {
   #held = 0;
   #skipping = false;
   #ended = false;
+  #bytesIn = 0;
 
   constructor(input: Readable, output: Writable, events: LineEvents, limits: LineLimits = DEFAULT_LIMITS) {
     this.#input = input;
@@ -57,6 +58,10 @@ export class LineConnection {
     return this.#output.writableLength;
   }
 
+  get bytesIn(): number {
+    return this.#bytesIn;
+  }
+
   pause(): void {
     this.#input.pause();
   }
@@ -66,6 +71,7 @@ export class LineConnection {
   }
 
   #take(chunk: Buffer): void {
+    this.#bytesIn += chunk.length;
     let from = 0;
     for (;;) {
       const at = chunk.indexOf(NEWLINE, from);

@@ -3,21 +3,22 @@ import { duration } from './output.js';
 
 const MAX_SHOWN = 10;
 
-/** The listener's part of `rc-engine status`: what it asks for, who is in and why, who was turned away. */
-export function listenerRows({ listener, now }: EngineStatus): [string, string][] {
-  if (listener === null) return [];
-  const { url, authMode, enforced, connections, maxConnections, decisions, lastRejections } = listener;
-  const rows: [string, string][] = [
-    [
-      'listener',
-      `${url}, ${authMode}, ${enforced ? 'enforced' : 'NOT enforced: connections may be degraded'}`,
-    ],
-    ['local clients', `${connections.length} of at most ${maxConnections}`],
-  ];
+/** The local part of `rc-engine status`: what is asked for, who is in and why, who was turned away. */
+export function localRows({ listener, connections, now }: EngineStatus): [string, string][] {
+  const rows: [string, string][] = [];
+  if (listener !== null) {
+    const { url, authMode, enforced } = listener;
+    const how = enforced ? 'enforced' : 'NOT enforced: connections may be degraded';
+    rows.push(['listener', `${url}, ${authMode}, ${how}`]);
+  }
+  const most = listener === null ? '' : ` of at most ${listener.maxConnections}`;
+  if (listener !== null || connections.length > 0) {
+    rows.push(['local clients', `${connections.length}${most}`]);
+  }
   for (const one of connections.slice(0, MAX_SHOWN)) {
     const facts = [
       `${one.outcome} (${one.mode}: ${one.reason})`,
-      one.state,
+      one.held ? `${one.state}, held back by its app server` : one.state,
       `for ${duration(now - one.since)}`,
       `${one.bytesIn} bytes in, ${one.bytesOut} out`,
       `from ${one.peer}`,
@@ -26,6 +27,8 @@ export function listenerRows({ listener, now }: EngineStatus): [string, string][
     rows.push([`  ${one.id}`, facts.join(', ')]);
   }
   if (connections.length > MAX_SHOWN) rows.push(['', `and ${connections.length - MAX_SHOWN} more`]);
+  if (listener === null) return rows;
+  const { decisions, lastRejections } = listener;
   const rejected = decisions.filter(({ outcome }) => outcome === 'rejected');
   if (rejected.length > 0) {
     rows.push(['rejected', rejected.map(({ reason, count }) => `${reason} ${count}`).join(', ')]);

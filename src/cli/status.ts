@@ -1,6 +1,6 @@
 import type { EngineStatus } from '../engine/engine-status.js';
 import { connectControl } from './control-client.js';
-import { listenerRows } from './listener-status.js';
+import { localRows } from './listener-status.js';
 import { duration, EXIT, means, paint, printJson, todo } from './output.js';
 import { signedIn } from './whoami.js';
 
@@ -62,7 +62,7 @@ export function describe(answer: EngineStatus): string[] {
     ['token', at.tokenExpiresAt === null ? 'none' : `ends in ${duration(at.tokenExpiresAt - now)}`],
     ['last pong', ago(at.lastPongAt)],
     ['remote clients', clients(answer)],
-    ...listenerRows(answer),
+    ...localRows(answer),
     ['app server', answer.appServer],
     ['links opened', String(answer.counters.linksOpened)],
     [

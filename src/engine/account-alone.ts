@@ -11,7 +11,7 @@ import { LocalClient } from './local-clients.js';
 import type { EngineLogger } from './logger.js';
 import { MethodTable } from './methods.js';
 import { DEFAULT_BASE_URL } from './options.js';
-import { serveStdio } from './stdio-client.js';
+import { StdioConnection } from './stdio-client.js';
 import { VERSION } from './version.js';
 
 export interface AccountAloneOptions extends AccountOptions {
@@ -56,9 +56,11 @@ export function serveAccountAlone(options: AccountAloneOptions): AccountAlone {
   addAccountMethods(methods, account, loginPolicy(options).workspaces);
   const appServer = new BuiltinAppServer({ version: VERSION, home: home.dir });
   const [input, output] = [new PassThrough(), new PassThrough()];
-  serveStdio(
+  new StdioConnection(
+    'account',
     { input, output },
     {
+      now: env.now,
       accept: (transport) => {
         const client = new LocalClient({ origin: 'control', connectionId: 'account' }, transport, {
           appServer,

@@ -19,6 +19,8 @@ export interface ClientTransport {
   onSessionClosed(failure: Failure | null): void;
   /** The inbound queue is blocked since a moment, or not any more. */
   onBlocked(blocked: boolean): void;
+  /** More waits here than should: stop reading from this client, or go on. */
+  onHeld(held: boolean): void;
 }
 
 export interface SessionOptions {
@@ -36,6 +38,8 @@ export interface SessionOptions {
 
 /** Requests that may wait for one client; one more is answered with an overload error. WSA-24 */
 export const MAX_WAITING_REQUESTS = 128;
+/** What waits for one client, in UTF-16 units, when nothing more is read from it until all of it has gone on. */
+const HOLD_AT = 4 * 1024 * 1024;
 /** Everything that may wait for one client, in UTF-16 units; past it the client is closed. */
 export const MAX_WAITING_CHARS = 32 * 1024 * 1024;
 
@@ -72,6 +76,7 @@ export class ClientSession implements AppServerEvents {
   #waiting: Message[] = [];
   #waitingRequests = 0;
   #waitingChars = 0;
+  #held = false;
   #initializeId: RpcId | undefined;
   #optOut: ReadonlySet<string> = new Set();
   #experimental = false;
@@ -88,6 +93,9 @@ export class ClientSession implements AppServerEvents {
     this.client = options.client;
   }
 
+  get state(): string {
+    return this.#paused ? `paused.${this.#state}` : this.#state;
+  }
   get initialized(): boolean {
     return this.#state === 'initialized';
   }
@@ -181,6 +189,7 @@ export class ClientSession implements AppServerEvents {
     this.#state = 'closed';
     this.#waiting = [];
     this.#heldBack = [];
+    this.#setHeld(false);
     for (const ask of [...this.#asks.values()]) ask.settle({ kind: 'gone' });
     this.#connection?.close();
     this.#connection = undefined;
@@ -240,6 +249,7 @@ export class ClientSession implements AppServerEvents {
     if (this.#waitingChars > MAX_WAITING_CHARS) return false;
     if (shape.kind === 'request') this.#waitingRequests += 1;
     this.#waiting.push(message);
+    if (this.#waitingChars > HOLD_AT) this.#setHeld(true);
     return true;
   }
 
@@ -248,7 +258,10 @@ export class ClientSession implements AppServerEvents {
     // Taken out one by one: handling one message may answer at once and come back here for the rest.
     while (!this.#blocked && this.#state !== ('initializing' as State)) {
       const message = this.#waiting.shift();
-      if (message === undefined) return;
+      if (message === undefined) {
+        this.#setHeld(false);
+        return;
+      }
       this.#waitingChars -= message.text.length;
       if (message.shape.kind === 'request') this.#waitingRequests -= 1;
       this.#route(message);
@@ -402,6 +415,12 @@ export class ClientSession implements AppServerEvents {
     if (this.#blocked === blocked) return;
     this.#blocked = blocked;
     this.#options.transport.onBlocked(blocked);
+  }
+
+  #setHeld(held: boolean): void {
+    if (this.#held === held) return;
+    this.#held = held;
+    this.#options.transport.onHeld(held);
   }
 }
 

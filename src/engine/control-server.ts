@@ -62,6 +62,10 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
     get bufferedAmount() {
       return lines.bufferedAmount;
     },
+    hold: (held) => {
+      if (held) lines.pause();
+      else lines.resume();
+    },
     close: () => {
       socket.end();
     },

@@ -1,4 +1,5 @@
 import type { AccountSummary } from './account-types.js';
+import type { ConnectionStatus } from './connection-status.js';
 import type { ListenerStatus } from './listener-service.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { MuxCounters } from './remote-mux.js';
@@ -37,6 +38,8 @@ export interface EngineStatus {
   readonly account: AccountSummary | null;
   readonly remoteClients: readonly RemoteClientStatus[];
   readonly localClients: number;
+  /** Clients of the listener, of its unix socket, or over stdio. */
+  readonly connections: readonly ConnectionStatus[];
   /** Null while nothing listens. */
   readonly listener: ListenerStatus | null;
   readonly appServer: string;

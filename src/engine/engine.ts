@@ -9,7 +9,7 @@ import { acquireHomeLock, type HomeLock } from '../adapters/home-lock.js';
 import { loadInstallationId } from '../adapters/installation.js';
 import { type ParsedTarget, parseTarget } from '../adapters/target.js';
 import { createWakeDetector, type WakeDetector } from '../adapters/wake.js';
-import type { ClientContext, Origin } from '../protocol/app-server.js';
+import type { ClientContext } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { DEFAULT_TIMING, type Env, type Timing } from '../protocol/timing.js';
@@ -32,7 +32,7 @@ import { createPolicy, type Policy, watchedPolicy } from './policy.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { PairingAnswer } from './remote-control-methods.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
-import { serveStdio } from './stdio-client.js';
+import { STDIO_VERDICT, StdioConnection } from './stdio-client.js';
 import { VERSION } from './version.js';
 
 /** What an engine tells while it runs. */
@@ -78,6 +78,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   #laying: Promise<Running> | undefined;
   #control: Promise<ControlServer> | undefined;
   #listener: ListenerService | undefined;
+  #stdio: StdioConnection | undefined;
+  /** Why it ends, where nobody asked it to and no chart knows. */
+  #failure: Failure | null = null;
   #builtin: BuiltinAppServer | undefined;
   #started = false;
   #begun = false;
@@ -288,7 +291,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     if (mode === 'on') actor.send({ type: 'ENABLE', by: 'start', durable: false });
     if (mode === 'preference') actor.send({ type: 'RESOLVE_PREFERENCE' });
     this.#control = listenControl(running.home.controlSocket, (transport) =>
-      this.#accept('control', transport),
+      this.#acceptClient({ origin: 'control', connectionId: `control-${++connections}` }, transport),
     );
     await this.#control;
     if (this.#stopping === undefined) await this.#listen(running);
@@ -299,14 +302,33 @@ export class Engine extends EventEmitter<EngineEvents> {
     );
     if (settled.status === 'active') return;
     await this.stop();
-    if (settled.output?.failure) throw endError(settled.output.failure);
+    const failure = settled.output?.failure ?? this.#failure;
+    if (failure) throw endError(failure);
   }
 
   #serveStdio(): void {
-    serveStdio(this.#options.stdio ?? { input: process.stdin, output: process.stdout }, {
-      accept: (transport) => this.#accept('stdio', transport),
-      onEnd: () => void this.stop(),
+    const id = `stdio-${++connections}`;
+    const { now } = this.#env;
+    const streams = this.#options.stdio ?? { input: process.stdin, output: process.stdout };
+    this.#stdio = new StdioConnection(id, streams, {
+      now,
+      accept: (transport) => this.#acceptClient({ origin: 'stdio', connectionId: id }, transport),
+      onEnd: (failure) => {
+        this.#failure ??= failure;
+        void this.stop();
+      },
     });
+    const { mode, outcome, reason } = STDIO_VERDICT;
+    this.#audit.add({
+      time: new Date(now()).toISOString(),
+      subject: id,
+      decision: outcome,
+      mode,
+      reason,
+      detail: null,
+    });
+    const { peer } = this.#stdio.status;
+    this.#log.info({ connection: id, mode, outcome, reason, peer }, `connection ${outcome}`);
   }
 
   /** Opens the way in that `listen` names. */
@@ -329,10 +351,6 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
     this.emit('listening', await this.#listener.listen());
     this.#listener.open();
-  }
-
-  #accept(origin: Origin, transport: LocalTransport): LocalClient {
-    return this.#acceptClient({ origin, connectionId: `${origin}-${++connections}` }, transport);
   }
 
   #acceptClient(context: ClientContext, transport: LocalTransport, onInitialized?: () => void): LocalClient {
@@ -400,7 +418,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #ended(failure: Failure | null): void {
-    void this.stop().then(() => this.emit('stopped', failure));
+    void this.stop().then(() => this.emit('stopped', failure ?? this.#failure));
   }
 
   /** How the backend is reached: `direct`, or the proxy without its credentials. RC-25b */
@@ -437,6 +455,10 @@ export class Engine extends EventEmitter<EngineEvents> {
         lastActivity: client.lastActivity,
       })),
       localClients: this.#localClients.size,
+      connections: [
+        ...(this.#listener?.connections ?? []),
+        ...(this.#stdio === undefined ? [] : [this.#stdio.status]),
+      ],
       listener: this.#listener?.status ?? null,
       appServer: running.appServer.name,
       store: running.store.kind,

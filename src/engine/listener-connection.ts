@@ -1,8 +1,8 @@
 import type { ListenerConnectionEvent } from '../../machines/listener-connection.js';
 import { cutBytes, oneLine } from '../adapters/body-preview.js';
 import type { AcceptedConnection } from '../adapters/listener-host.js';
-import type { Origin } from '../protocol/app-server.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
+import type { ConnectionStatus } from './connection-status.js';
 import type { LocalClient, LocalTransport } from './local-clients.js';
 import { type SharedChart, SharedRun } from './shared-chart.js';
 import type { EngineWatcher } from './watcher.js';
@@ -16,28 +16,12 @@ const SLOW_AFTER = 1_000;
 const MAX_CLOSE_TEXT = 120;
 const MAX_TIMER = 2 ** 31 - 1;
 
-/** One connection, as status lists it. Times are wall-clock ms. */
-export interface ListenerConnectionStatus {
-  readonly id: string;
-  readonly origin: Origin;
-  readonly mode: string;
-  readonly outcome: string;
-  readonly reason: string;
-  readonly state: string;
-  readonly since: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly peer: string;
-  readonly client: string | null;
-  readonly expiresAt: number | null;
-}
-
 export interface ConnectionHost {
   readonly chart: SharedChart;
   readonly watcher?: EngineWatcher | undefined;
   readonly now: () => number;
-  /** Unsent data began to wait: look at it now and then with `checkUnsent`. */
-  onUnsent(connection: ListenerConnection): void;
+  /** Data waits for it, or it is held: it must be looked at now and then with `look`. */
+  onWatched(connection: ListenerConnection): void;
   onClosed(connection: ListenerConnection, reason: Reason): void;
   onBinary(connection: ListenerConnection, bytes: number): void;
 }
@@ -51,7 +35,7 @@ const EVENT_OF: Readonly<Record<number, ListenerConnectionEvent['type']>> = {
 /** One accepted connection of the listener: its chart, its socket, and the client it serves. */
 export class ListenerConnection implements LocalTransport {
   readonly id: string;
-  readonly origin: Origin;
+  readonly origin: ConnectionStatus['origin'];
   readonly since: number;
   readonly #accepted: AcceptedConnection;
   readonly #host: ConnectionHost;
@@ -59,10 +43,16 @@ export class ListenerConnection implements LocalTransport {
   #client: LocalClient | undefined;
   /** Monotonic ms since when data waits; 0: none does. */
   #unsentSince = 0;
+  #held = false;
   #closing: { readonly reason: Reason; readonly text: string } | undefined;
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(id: string, origin: Origin, accepted: AcceptedConnection, host: ConnectionHost) {
+  constructor(
+    id: string,
+    origin: ConnectionStatus['origin'],
+    accepted: AcceptedConnection,
+    host: ConnectionHost,
+  ) {
     this.id = id;
     this.origin = origin;
     this.since = host.now();
@@ -87,7 +77,7 @@ export class ListenerConnection implements LocalTransport {
       }
     });
     ws.on('close', () => this.#ended());
-    stream.on('drain', () => this.checkUnsent());
+    stream.on('drain', () => this.#checkUnsent());
   }
 
   /** Gives it the client that it serves. */
@@ -105,7 +95,7 @@ export class ListenerConnection implements LocalTransport {
     return this.#run.state;
   }
 
-  get status(): ListenerConnectionStatus {
+  get status(): ConnectionStatus {
     const { stream, authority } = this.#accepted;
     return {
       id: this.id,
@@ -114,6 +104,7 @@ export class ListenerConnection implements LocalTransport {
       outcome: authority.outcome,
       reason: authority.reason,
       state: this.#run.state,
+      held: this.#held,
       since: this.since,
       bytesIn: stream.bytesRead,
       bytesOut: stream.bytesWritten,
@@ -132,7 +123,7 @@ export class ListenerConnection implements LocalTransport {
     if (stream.writableLength === 0) return true;
     if (this.#unsentSince === 0) {
       this.#unsentSince = performance.now();
-      this.#host.onUnsent(this);
+      this.#host.onWatched(this);
     }
     const unsent = ws.bufferedAmount;
     if (unsent > MAX_UNSENT) this.#run.send({ type: 'OVERFLOW' });
@@ -143,6 +134,17 @@ export class ListenerConnection implements LocalTransport {
 
   get bufferedAmount(): number {
     return this.#accepted.ws.bufferedAmount;
+  }
+
+  hold(held: boolean): void {
+    this.#held = held;
+    const { ws } = this.#accepted;
+    if (!held) {
+      ws.resume();
+      return;
+    }
+    ws.pause();
+    this.#host.onWatched(this);
   }
 
   close(code: number, text: string): void {
@@ -157,8 +159,15 @@ export class ListenerConnection implements LocalTransport {
     this.#run.send({ type: 'STOP' });
   }
 
+  /** Looks after it. False: it needs no further look. */
+  look(): boolean {
+    // While nothing is read, a client that has gone is noticed only by writing to it.
+    if (this.#held) this.#accepted.ws.ping();
+    return this.#checkUnsent() || this.#held;
+  }
+
   /** True while data waits for this client. */
-  checkUnsent(): boolean {
+  #checkUnsent(): boolean {
     if (this.#unsentSince === 0) return false;
     if (this.#accepted.ws.bufferedAmount === 0) {
       this.#unsentSince = 0;

@@ -10,11 +10,8 @@ import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { AuditRing } from './audit.js';
-import {
-  type ConnectionHost,
-  ListenerConnection,
-  type ListenerConnectionStatus,
-} from './listener-connection.js';
+import type { ConnectionStatus } from './connection-status.js';
+import { type ConnectionHost, ListenerConnection } from './listener-connection.js';
 import type { LocalClient, LocalTransport } from './local-clients.js';
 import type { EngineLogger } from './logger.js';
 import { SharedChart } from './shared-chart.js';
@@ -76,7 +73,7 @@ export interface ListenerStatus {
   /** Connections without the authority that this listener asks for are let in. */
   readonly degraded: boolean;
   readonly maxConnections: number;
-  readonly connections: readonly ListenerConnectionStatus[];
+  readonly openConnections: number;
   /** How often each (mode, outcome, reason) occurred. */
   readonly decisions: readonly Readonly<CountedVerdict>[];
   /** The newest last. */
@@ -97,13 +94,13 @@ export class ListenerService {
   readonly #chart: SharedChart;
   readonly #listener: LocalListener;
   readonly #connections = new Set<ListenerConnection>();
-  readonly #unsent = new Set<ListenerConnection>();
+  readonly #watched = new Set<ListenerConnection>();
   readonly #upgrades = new UpgradeLog();
   readonly #rejectionLog: RateLimit;
   readonly #binaryLog: RateLimit;
   readonly #queryToken: Secret | undefined;
   readonly #connectionHost: ConnectionHost;
-  #unsentWatch: NodeJS.Timeout | undefined;
+  #watchTimer: NodeJS.Timeout | undefined;
   #state: 'starting' | 'ready' | 'stopping' = 'starting';
 
   constructor(deps: ListenerDeps) {
@@ -123,7 +120,7 @@ export class ListenerService {
       chart: this.#chart,
       watcher: deps.watcher,
       now: env.now,
-      onUnsent: (one) => this.#watchUnsent(one),
+      onWatched: (one) => this.#watch(one),
       onClosed: (one, reason) => this.#onClosed(one, reason),
       onBinary: (one, bytes) => {
         if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
@@ -180,9 +177,13 @@ export class ListenerService {
     this.stopping();
     for (const connection of this.#connections) connection.stop();
     await this.#listener.close(this.#deps.timing.closeTimeout);
-    clearInterval(this.#unsentWatch);
+    clearInterval(this.#watchTimer);
     this.#rejectionLog.flush();
     this.#binaryLog.flush();
+  }
+
+  get connections(): readonly ConnectionStatus[] {
+    return [...this.#connections].map((connection) => connection.status);
   }
 
   get status(): ListenerStatus {
@@ -194,7 +195,7 @@ export class ListenerService {
       enforced,
       degraded: !enforced,
       maxConnections: options.maxConnections,
-      connections: [...this.#connections].map((connection) => connection.status),
+      openConnections: this.#connections.size,
       decisions: this.#decisions.counts,
       lastRejections: this.#upgrades
         .lastRejections(LAST_REJECTIONS)
@@ -275,7 +276,7 @@ export class ListenerService {
   #onClosed(connection: ListenerConnection, reason: Reason): void {
     const { log } = this.#deps;
     this.#connections.delete(connection);
-    this.#unsent.delete(connection);
+    this.#watched.delete(connection);
     if (log.isLevelEnabled?.('debug') === false) return;
     const { id, bytesIn, bytesOut } = connection.status;
     log.debug({ connection: id, reason, bytesIn, bytesOut }, 'connection closed');
@@ -289,14 +290,14 @@ export class ListenerService {
     this.#deps.log.warn(fields, `connection ${outcome}`);
   }
 
-  /** One timer looks after all connections with unsent data. */
-  #watchUnsent(connection: ListenerConnection): void {
-    this.#unsent.add(connection);
-    this.#unsentWatch ??= setInterval(() => {
-      for (const one of this.#unsent) if (!one.checkUnsent()) this.#unsent.delete(one);
-      if (this.#unsent.size > 0) return;
-      clearInterval(this.#unsentWatch);
-      this.#unsentWatch = undefined;
+  /** One timer looks after all connections with unsent data, and those that nothing is read from. */
+  #watch(connection: ListenerConnection): void {
+    this.#watched.add(connection);
+    this.#watchTimer ??= setInterval(() => {
+      for (const one of this.#watched) if (!one.look()) this.#watched.delete(one);
+      if (this.#watched.size > 0) return;
+      clearInterval(this.#watchTimer);
+      this.#watchTimer = undefined;
     }, SECOND).unref();
   }
 }

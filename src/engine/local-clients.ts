@@ -8,6 +8,8 @@ export interface LocalTransport {
   /** Writes one message. False: the client is slow; `drained` is called later. */
   send(text: string): boolean;
   readonly bufferedAmount: number;
+  /** Stops and restarts reading from the client: its app server takes nothing for now. */
+  hold(held: boolean): void;
   /** Ends the connection; the code is a WebSocket close code, where there is such a thing. */
   close(code: number, reason: string): void;
 }
@@ -53,6 +55,7 @@ export class LocalClient {
         onSessionClosed: (failure) =>
           this.close(CLOSE_APP_SERVER, failure?.message ?? 'the app server ended this connection'),
         onBlocked: () => {},
+        onHeld: (held) => transport.hold(held),
       },
     });
   }

@@ -61,6 +61,8 @@ export class RemoteClient {
         send: (text) => outbound.send(text),
         onSessionClosed: (failure) => this.#actor.send({ type: 'APP_SERVER.CLOSED', failure }),
         onBlocked: (blocked) => this.#watchStall(blocked, deps.timing.clientStall),
+        // All remote clients share one socket: whoever holds up too much is closed instead. RC-41
+        onHeld: () => {},
       },
     });
     this.#actor = createActor(machine, {

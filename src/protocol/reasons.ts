@@ -291,6 +291,10 @@ export const REASONS = {
   tokenMatched: { means: 'The connection presented the token of the connect URL.', todo: NOTHING },
   capabilityMatched: { means: 'The connection presented the capability token.', todo: NOTHING },
   jwtVerified: { means: 'The connection presented a valid signed token.', todo: NOTHING },
+  stdioInherited: {
+    means: 'The connection is the stdin and stdout of the engine itself: whoever started it holds them.',
+    todo: NOTHING,
+  },
   uncheckedMissing: {
     means: 'The token check is switched off; the connection came without a token.',
     todo: 'Start without --no-token-check to refuse such connections.',

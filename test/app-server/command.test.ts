@@ -157,7 +157,7 @@ describe('a command as app server', () => {
     for (let i = 0; i < 20; i += 1) {
       slow.client.send({ id: 100 + i, method: 'test/big', params: { size: 4 * 1024 * 1024 } });
     }
-    const states = () => at.engine.fullStatus.listener?.connections.map(({ state }) => state) ?? [];
+    const states = () => at.engine.fullStatus.connections.map(({ state }) => state);
     await until(() => states().includes('paused.initialized'), 'the slow one to be held back');
     expect((await quick.client.request('test/x')).result).toMatchObject({ method: 'test/x' });
     slow.client.ws.resume();

@@ -71,6 +71,70 @@ describe('rc-engine start --listen stdio://', () => {
     expect(said.every((status, index) => status !== said[index - 1])).toBe(true);
   });
 
+  it('WSA-2: the client is in the status, the audit and one line of the log, with why it is in', async ({
+    lab,
+  }) => {
+    const { engine, client } = await stdio(lab, ['--no-remote-control', '--log-level', 'info']);
+    await client.initialize('editor');
+    const why = { mode: 'inherited', outcome: 'established', reason: 'stdioInherited' };
+    const { connections, listener } = await lab.status();
+    expect(listener).toBe(null);
+    expect(connections).toEqual([
+      {
+        ...why,
+        id: expect.stringMatching(/^stdio-\d+$/),
+        origin: 'stdio',
+        state: 'initialized',
+        held: false,
+        since: expect.any(Number),
+        bytesIn: expect.any(Number),
+        bytesOut: expect.any(Number),
+        peer: `parent pid ${process.pid}`,
+        client: 'editor',
+        expiresAt: null,
+      },
+    ]);
+    const [{ id, bytesIn, bytesOut }] = connections as [{ id: string; bytesIn: number; bytesOut: number }];
+    expect(bytesIn).toBeGreaterThan(100);
+    expect(bytesOut).toBe(Buffer.byteLength(engine.stdout));
+    const { stdout } = await lab.cli(['status', '--home', lab.home]);
+    expect(stdout).toMatch(/^local clients +1$/m);
+    expect(stdout).toMatch(
+      new RegExp(
+        `^ +${id} +established \\(inherited: stdioInherited\\), initialized, for \\d+ s, \\d+ bytes in, \\d+ out, from parent pid ${process.pid}, editor$`,
+        'm',
+      ),
+    );
+    const { records } = await lab.ask('engine/audit/read');
+    expect(records).toContainEqual(
+      expect.objectContaining({
+        subject: id,
+        decision: 'established',
+        mode: 'inherited',
+        reason: why.reason,
+      }),
+    );
+    expect(engine.stderr.split('\n').filter((line) => line.includes('connection established'))).toEqual([
+      expect.stringContaining('stdioInherited'),
+    ]);
+  });
+
+  it('an app server that ends takes the streams with it: the engine says why and ends, too', async ({
+    lab,
+  }) => {
+    const { engine, client } = await stdio(lab, [
+      '--no-remote-control',
+      '--',
+      process.execPath,
+      '-e',
+      'process.stdin.once("data", () => { console.error("out of paper"); process.exit(3); })',
+    ]);
+    client.send({ id: 1, method: 'initialize', params: { clientInfo: { name: 'x', version: '1' } } });
+    const { code, stderr } = await engine.exited;
+    expect(code).toBe(1);
+    expect(stderr).toContain('The app server exited with code 3: out of paper.');
+  });
+
   it("RC-45: waits for the first client's name, which picks the enrollment", async ({ lab }) => {
     await lab.signIn();
     const { engine, client } = await stdio(lab);

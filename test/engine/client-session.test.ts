@@ -20,6 +20,7 @@ class Side {
   readonly methods = new MethodTable();
   readonly sent: string[] = [];
   readonly blocked: boolean[] = [];
+  readonly held: boolean[] = [];
   readonly closed: (Failure | null)[] = [];
   readonly initialized: ClientSession[] = [];
   readonly ended: ClientSession[] = [];
@@ -43,6 +44,7 @@ class Side {
         send: (text) => this.sent.push(text),
         onSessionClosed: (failure) => this.closed.push(failure),
         onBlocked: (blocked) => this.blocked.push(blocked),
+        onHeld: (held) => this.held.push(held),
       },
       appServer: this.appServer,
       methods: this.methods,
@@ -349,6 +351,35 @@ describe('waiting', () => {
     side.say({ method: 'note' });
     const taken = Array.from({ length: 5 }, () => side.say({ method: 'note', params: pad }));
     expect(taken).toEqual([true, true, true, false, false]);
+  });
+
+  it('a client that sends more than 4 MiB to an app server that takes nothing is not read from until all has gone on', async () => {
+    await side.ready();
+    side.appServer.last.full = true;
+    side.say({ method: 'note' });
+    const pad = 'x'.repeat(3 * 1024 * 1024);
+    side.say({ method: 'note', params: pad });
+    expect(side.held).toEqual([]);
+    side.say({ method: 'note', params: pad });
+    side.say({ method: 'note' });
+    expect(side.held).toEqual([true]);
+    // It takes one and is full again: that is no room yet.
+    side.appServer.last.fullAfter = 1;
+    side.appServer.last.drain();
+    expect(side.held).toEqual([true]);
+    side.appServer.last.drain();
+    expect(side.held).toEqual([true, false]);
+    side.session.close();
+    expect(side.held).toEqual([true, false]);
+  });
+
+  it('nothing is read either from one whose app server is not there yet; with its end reading goes on', async () => {
+    side.appServer.hold();
+    void side.open();
+    side.say({ method: 'note', params: 'x'.repeat(5 * 1024 * 1024) });
+    expect(side.held).toEqual([true]);
+    side.session.close();
+    expect(side.held).toEqual([true, false]);
   });
 
   it('a client that reads slowly pauses its own app server, also while that opens', async () => {

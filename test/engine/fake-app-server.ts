@@ -13,6 +13,8 @@ export class FakeConnection implements AppServerConnection {
   readonly received: string[] = [];
   /** Says of each message that it is full from now on. */
   full = false;
+  /** It becomes full with the so-manieth message from now. */
+  fullAfter = Number.POSITIVE_INFINITY;
   paused = false;
   closed = false;
   readonly #events: AppServerEvents;
@@ -30,6 +32,8 @@ export class FakeConnection implements AppServerConnection {
     if (this.#server.answersInitialize && shape.kind === 'request' && shape.method === 'initialize') {
       this.say({ id: shape.id, result: { userAgent: 'fake' } });
     }
+    this.fullAfter -= 1;
+    if (this.fullAfter === 0) this.full = true;
     return !this.full;
   }
 

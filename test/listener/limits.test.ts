@@ -78,9 +78,9 @@ describe('handshakes', () => {
     );
     const count = (status: string) => statuses.filter((one) => one === status).length;
     expect([count('101'), count('503')]).toEqual([1_024, 976]);
-    expect(at.engine.fullStatus.listener?.connections).toHaveLength(1_024);
+    expect(at.engine.fullStatus.connections).toHaveLength(1_024);
     for (const socket of sockets) socket.destroy();
-    await until(() => at.engine.fullStatus.listener?.connections.length === 0, 'all gone');
+    await until(() => at.engine.fullStatus.connections.length === 0, 'all gone');
     expect((await upgrade(at, { path: `/?token=${at.token}` })).status).toBe(101);
   });
 
@@ -157,7 +157,7 @@ describe('messages', () => {
     slow.ws.pause();
     const payload = 'x'.repeat(4 * MIB);
     for (let i = 0; i < 12; i += 1) slow.send({ id: 100 + i, method: 'engine/echo', params: { payload } });
-    const states = () => at.engine.fullStatus.listener?.connections.map(({ state }) => state) ?? [];
+    const states = () => at.engine.fullStatus.connections.map(({ state }) => state);
     await until(() => states().some((state) => state === 'closing'), 'the slow one to be closed', 15_000);
     const began = performance.now();
     expect((await quick.request('engine/echo', { payload: 1 })).result).toEqual({ payload: 1 });
@@ -172,7 +172,7 @@ describe('messages', () => {
     await slow.initialize();
     slow.ws.pause();
     slow.send({ id: 9, method: 'engine/echo', params: { payload: 'x'.repeat(12 * MIB) } });
-    const states = () => at.engine.fullStatus.listener?.connections.map(({ state }) => state) ?? [];
+    const states = () => at.engine.fullStatus.connections.map(({ state }) => state);
     await until(() => states().includes('closing') || states().length === 0, 'closing', 8_000);
     slow.ws.resume();
     expect((await slow.closed).code).toBe(1013);

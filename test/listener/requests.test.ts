@@ -68,7 +68,7 @@ describe('requests', () => {
     expect([status, closed]).toEqual([expected, true]);
     expect(at.verdicts()).toHaveLength(1);
     expect(at.verdicts()[0]).toMatch(/^capability rejected (malformedUpgrade|headersTooLarge)$/);
-    expect(at.engine.fullStatus.listener?.connections).toEqual([]);
+    expect(at.engine.fullStatus.connections).toEqual([]);
   });
 
   it.each([

@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { CliProcess, cli } from '../support/cli.js';
 import { tmpFolder } from '../support/tmp.js';
 import { Client, jwt, raw, SHARED_SECRET, upgradeText } from './rig.js';
@@ -12,15 +13,12 @@ const JWT = ['--ws-auth', 'signed-bearer-token'];
 const HEX = createHash('sha256').update('x').digest('hex');
 const TLS = join(import.meta.dirname, '../support/tls');
 
-async function run(...args: string[]): Promise<CliProcess> {
-  return new CliProcess(['start', '--json', '--home', await tmpFolder(), '--no-remote-control', ...args]);
-}
-
 /** The line of a listener that is open, and its process. */
 async function open(...args: string[]) {
-  const process = await run(...args);
+  const home = await tmpFolder();
+  const process = new CliProcess(['start', '--json', '--home', home, '--no-remote-control', ...args]);
   const line = await process.line(({ type }) => type === 'listening', 'listening line');
-  return { process, line, url: String(line.url), connectUrl: String(line.connectUrl) };
+  return { process, home, line, url: String(line.url), connectUrl: String(line.connectUrl) };
 }
 
 async function file(content: string | Buffer, mode = 0o600): Promise<string> {
@@ -165,8 +163,8 @@ describe('starting', () => {
     await client.initialize();
     expect(await client.request('engine/status/read')).toMatchObject({ error: { code: -32003 } });
     const status = await cli(['status', '--json', '--home', home]);
-    expect(JSON.parse(status.stdout).listener).toMatchObject({
-      maxConnections: 7,
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      listener: { maxConnections: 7, openConnections: 1 },
       connections: [
         { mode: 'capability', outcome: 'established', reason: 'capabilityMatched', origin: 'listener' },
       ],
@@ -239,6 +237,13 @@ describe('a unix socket', () => {
     expect(first.url).toBe(`unix://${path}`);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     const token = first.connectUrl.split('?')[1];
+    const ws = new WebSocket(`ws+unix://${path}:/?${token}`);
+    await new Promise((done) => ws.once('open', done));
+    const { stdout } = await cli(['status', '--json', '--home', first.home]);
+    expect(JSON.parse(stdout).connections).toMatchObject([
+      { origin: 'unix', mode: 'queryToken', outcome: 'established', reason: 'tokenMatched', peer: 'unix' },
+    ]);
+    ws.terminate();
     expect((await raw(path, upgradeText({ path: `/?${token}` }))).status).toBe(101);
     expect((await raw(path, upgradeText())).status).toBe(401);
     const second = await refused(['--listen', `unix://${path}`]);
