@@ -1,24 +1,15 @@
-import { readFile } from 'node:fs/promises';
 import { describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
 import { Controller } from '../../src/adapters/controller.js';
 import { type ClaimedController, claim } from '../../src/adapters/controller-claim.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { it, type Lab } from '../support/lab.js';
-
-const MB = 1024 * 1024;
+import { MIB as MB, rss } from '../support/memory.js';
 
 async function paired(lab: Lab): Promise<ClaimedController> {
   const { pairingCode } = await lab.ask('remoteControl/pairing/start');
   const { url } = await lab.backend();
   return claim({ baseUrl: url }, { kind: 'pairing', code: new Secret(String(pairingCode)) });
-}
-
-/** Memory of a process, bytes; null where the system does not tell. */
-async function rss(pid: number | undefined): Promise<number | null> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-  const kb = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
-  return kb === undefined ? null : Number(kb) * 1024;
 }
 
 describe('RC-36, RC-41: a virtual client that never reads', () => {

@@ -161,12 +161,7 @@ export class Client {
     this.ws = ws;
     sockets.push({ destroy: () => ws.terminate() });
     ws.on('error', () => {});
-    ws.on('message', (data: Buffer) => {
-      const text = data.toString();
-      this.texts.push(text);
-      this.messages.push(JSON.parse(text) as Record<string, unknown>);
-      for (const look of [...this.#lookers]) look();
-    });
+    ws.on('message', (data: Buffer) => this.take(data.toString()));
     this.closed = new Promise((resolve) => {
       ws.once('close', (code: number, reason: Buffer) => resolve({ code, reason: reason.toString() }));
     });
@@ -182,6 +177,12 @@ export class Client {
         reject(new Error(`refused with ${response.statusCode}`)),
       );
     });
+  }
+
+  take(text: string): void {
+    this.texts.push(text);
+    this.messages.push(JSON.parse(text) as Record<string, unknown>);
+    for (const look of [...this.#lookers]) look();
   }
 
   until<T>(find: () => T | undefined | false, what: string, limitMs = 8_000): Promise<T> {
