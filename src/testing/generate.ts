@@ -82,7 +82,8 @@ interface Walked {
 
 function expectedAt({ snapshot }: Position, effects: readonly string[]): Expected {
   return {
-    states: snapshot._nodes.map(({ id }) => id),
+    // XState keeps them in the order in which they were entered.
+    states: [...snapshot._nodes].sort((a, b) => a.order - b.order).map(({ id }) => id),
     tags: [...snapshot.tags].sort(),
     value: snapshot.value,
     status: snapshot.status,

@@ -1,14 +1,14 @@
 /** What a real backend, account and store can do to remoteControl, each with how it is played. */
 import type { SnapshotFrom } from 'xstate';
-import type { remoteControlMachine } from '../../../machines/remote-control.js';
-import type { RemoteControlEvent } from '../../../machines/remote-control.types.js';
-import type { FaultInput } from '../../../src/backend/index.js';
-import { Secret } from '../../../src/protocol/secret.js';
-import type { Timing } from '../../../src/protocol/timing.js';
-import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
-import { failure, SimulatedEnv } from '../../../src/testing/charts/model.js';
-import { whatGuardsRead } from '../../../src/testing/charts/remote-control.js';
-import type { GenerateOptions } from '../../../src/testing/index.js';
+import type { remoteControlMachine } from '../../../../machines/remote-control.js';
+import type { RemoteControlEvent } from '../../../../machines/remote-control.types.js';
+import type { FaultInput } from '../../../../src/backend/index.js';
+import { Secret } from '../../../../src/protocol/secret.js';
+import type { Timing } from '../../../../src/protocol/timing.js';
+import { DEFAULT_TIMING } from '../../../../src/protocol/timing.js';
+import { failure, SimulatedEnv } from '../../../../src/testing/charts/model.js';
+import { whatGuardsRead } from '../../../../src/testing/charts/remote-control.js';
+import type { GenerateOptions } from '../../../../src/testing/index.js';
 
 type Machine = typeof remoteControlMachine;
 type Snapshot = SnapshotFrom<Machine>;

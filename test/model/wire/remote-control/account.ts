@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
-import type { AccountPort } from '../../../src/engine/account-port.js';
-import type { Account, AuthOutcome, RecoveryOutcome } from '../../../src/protocol/outcomes.js';
-import { Secret } from '../../../src/protocol/secret.js';
+import type { AccountPort } from '../../../../src/engine/account-port.js';
+import type { Account, AuthOutcome, RecoveryOutcome } from '../../../../src/protocol/outcomes.js';
+import { Secret } from '../../../../src/protocol/secret.js';
 
 type Question = 'load' | 'reload' | 'recover';
 

@@ -1,20 +1,20 @@
 /** The transitions of remoteControl as they are seen from outside: over real sockets, against the embedded backend. */
 import { describe, expect, it } from 'vitest';
-import { remoteControlMachine } from '../../../machines/remote-control.js';
+import { remoteControlMachine } from '../../../../machines/remote-control.js';
 import {
-  coverageWords,
   failureWords,
   type Generated,
   generatePaths,
   mergeCoverage,
   runPaths,
-} from '../../../src/testing/index.js';
-import { walk } from '../../../src/visualize/walk.js';
+} from '../../../../src/testing/index.js';
+import { walk } from '../../../../src/visualize/walk.js';
+import { type Exceptions, reportCoverage } from '../report.js';
 import { WireDriver } from './driver.js';
 import { optionsOf, STARTS } from './model.js';
 
 /** Transitions that no path over the wire takes, and why. All of them have a path in charts.test.ts. */
-const NOT_OVER_THE_WIRE: readonly (readonly [RegExp, string])[] = [
+const NOT_OVER_THE_WIRE: Exceptions = [
   [/ xstate\.error\.actor\./, 'an adapter rejects only when there is a bug in it'],
   [/CLIENT\.NAMED|awaitingClientName|idle (ENABLE|RESOLVE_PREFERENCE) 2$/, 'only over stdio: test/e2e'],
   [
@@ -55,19 +55,8 @@ describe('remoteControl over real sockets', () => {
   });
 
   it('takes every transition, or says why not', () => {
-    const { missing, total } = coverage.transitions;
-    console.log(`${coverageWords(coverage).split(';')[0]} over the wire`);
-    const unexplained = missing.filter((id) => !NOT_OVER_THE_WIRE.some(([pattern]) => pattern.test(id)));
+    const { unexplained, idle } = reportCoverage('remoteControl', coverage, NOT_OVER_THE_WIRE);
     expect(unexplained).toEqual([]);
-    expect(total - missing.length).toBeGreaterThanOrEqual(90);
-  });
-
-  it('explains nothing that has a path', () => {
-    for (const [pattern, why] of NOT_OVER_THE_WIRE) {
-      expect(
-        coverage.transitions.missing.some((id) => pattern.test(id)),
-        why,
-      ).toBe(true);
-    }
+    expect(idle).toEqual([]);
   });
 });

@@ -1,0 +1,206 @@
+/**
+ * Plays an upgrade against a real engine's listener: a TCP connection, the bytes of the request, and what comes back.
+ * A verdict counts only when the wire shows it (the status code; an open socket whose ping is answered) and the
+ * engine's own words agree: the audit record, the counter, and the connection's record in the status. WSA-2
+ */
+import { randomBytes } from 'node:crypto';
+import net, { type Socket } from 'node:net';
+import path from 'node:path';
+import { BuiltinAppServer } from '../../../../src/adapters/builtin-app-server.js';
+import type { AuditRecord } from '../../../../src/engine/audit.js';
+import type { EngineStatus } from '../../../../src/engine/engine-status.js';
+import type { UpgradeFacts, Verdict } from '../../../../src/protocol/authority.js';
+import type { Driver, Expected } from '../../../../src/testing/index.js';
+import { listening, type Running, until } from '../../../listener/rig.js';
+import { LineClient } from '../../../support/control.js';
+import { MAX_HANDSHAKES, requestOf, settingsOf } from './requests.js';
+
+/** What came back on the wire. */
+interface Answer {
+  readonly status: number;
+  /** A ping that was sent over the new socket came back. */
+  readonly pong: boolean;
+  /** The other side has closed the connection. */
+  readonly closed: boolean;
+}
+
+interface Told {
+  readonly listener: NonNullable<EngineStatus['listener']>;
+  readonly audit: readonly AuditRecord[];
+}
+
+const OPEN: Answer = { status: 101, pong: true, closed: false };
+/** Of the requirement, not of the program. Everything else is a credential that is refused: 401. WSA-8, 13, 16, 20 */
+const STATUS: Readonly<Record<string, number>> = {
+  originRefused: 403,
+  malformedUpgrade: 400,
+  headersTooLarge: 431,
+  handshakeTooSlow: 408,
+  tooManyHandshakes: 503,
+  tooManyConnections: 503,
+  listenerNotReady: 503,
+};
+/** Reasons to let somebody in; every other one is a refusal. WSA-2, WSA-4 */
+const ACCEPTED: Readonly<Record<string, Verdict['outcome']>> = {
+  tokenMatched: 'established',
+  capabilityMatched: 'established',
+  jwtVerified: 'established',
+  uncheckedMissing: 'degraded',
+  uncheckedAmbiguous: 'degraded',
+  uncheckedInvalid: 'degraded',
+};
+const LIMIT = 8_000;
+
+export class UpgradeDriver implements Driver {
+  readonly #facts: UpgradeFacts;
+  readonly #sockets: Socket[] = [];
+  #at: Running | undefined;
+  #before: Told | undefined;
+  #answer: Answer | undefined;
+  #letStop: () => void = () => {};
+
+  constructor(facts: UpgradeFacts) {
+    this.#facts = facts;
+  }
+
+  async start(): Promise<void> {
+    const held = new Promise<void>((resolve) => {
+      this.#letStop = resolve;
+    });
+    const at = await listening({ ...settingsOf(this.#facts), appServer: new SlowToClose(held) });
+    this.#at = at;
+    await this.#makeRoom(at);
+    this.#before = await read(at);
+    this.#answer = await this.#send(at.port, requestOf(this.#facts, at.token));
+  }
+
+  act(): void {
+    throw new Error('an upgrade is decided at once');
+  }
+
+  async check(expected: Expected): Promise<void> {
+    const [at, before, answer] = [this.#at, this.#before, this.#answer];
+    if (at === undefined || before === undefined || answer === undefined) throw new Error('nothing was sent');
+    const verdict = expected.snapshot.output as Verdict;
+    const [mode, outcome, reason] = [verdict.mode, verdict.outcome, verdict.reason];
+    const words = `${mode} ${outcome} ${reason}`;
+
+    const refused: Answer = { status: STATUS[reason] ?? 401, pong: false, closed: true };
+    same('the wire', answer, outcome === 'rejected' ? refused : OPEN);
+    same('the reason', ACCEPTED[reason] ?? 'rejected', outcome);
+    same('the chart', expected.states.at(-1), `websocketAuth.${outcome}`);
+
+    const { listener, audit } = await read(at);
+    const news = audit.slice(before.audit.length);
+    same('the audit', news.map(wordsOf), [words]);
+    const count = (told: Told) =>
+      told.listener.decisions.reduce((sum, one) => sum + (wordsOf(one) === words ? one.count : 0), 0);
+    same('its counter', count({ listener, audit }) - count(before), 1);
+    const known = new Set(before.listener.connections.map(({ id }) => id));
+    const added = listener.connections.filter(({ id }) => !known.has(id));
+    same('the connections', added.map(wordsOf), outcome === 'rejected' ? [] : [words]);
+  }
+
+  async end(): Promise<void> {
+    for (const socket of this.#sockets.splice(0)) socket.destroy();
+    this.#letStop();
+    await this.#at?.engine.stop();
+  }
+
+  /** Brings the listener to where it has no place, or none any more. */
+  async #makeRoom(at: Running): Promise<void> {
+    switch (this.#facts.admission) {
+      case 'open':
+        return;
+      case 'tooManyHandshakes':
+        await Promise.all(Array.from({ length: MAX_HANDSHAKES }, () => this.#connect(at.port)));
+        return;
+      case 'tooManyConnections':
+        await this.#send(at.port, requestOf({ ...this.#facts, admission: 'open' }, at.token));
+        return;
+      case 'notReady':
+        // It stops, and something behind it is slow to end: `/readyz` says 503 first, so does every upgrade. WSA-20
+        void at.engine.stop();
+        await until(async () => (await this.#status(at.port)) === 503, 'it stops');
+    }
+  }
+
+  async #status(port: number): Promise<number> {
+    return (await this.#send(port, 'GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n')).status;
+  }
+
+  #connect(port: number): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const socket = net.connect(port, '127.0.0.1', () => resolve(socket));
+      this.#sockets.push(socket);
+      socket.on('error', reject);
+    });
+  }
+
+  async #send(port: number, bytes: string): Promise<Answer> {
+    const socket = await this.#connect(port);
+    const payload = randomBytes(4);
+    return new Promise((resolve, reject) => {
+      let got = Buffer.alloc(0);
+      let asked = false;
+      const timer = setTimeout(() => reject(new Error(`no answer; came: ${got.toString('latin1')}`)), LIMIT);
+      const done = (answer: Answer) => {
+        clearTimeout(timer);
+        resolve(answer);
+      };
+      const status = () => Number(/^HTTP\/1\.1 (\d{3})/.exec(got.toString('latin1'))?.[1] ?? 0);
+      socket.on('data', (part) => {
+        got = Buffer.concat([got, part]);
+        if (status() !== 101) return;
+        if (!asked && got.includes('\r\n\r\n')) {
+          asked = true;
+          socket.write(Buffer.concat([PING, payload]));
+        }
+        if (got.includes(Buffer.concat([PONG, payload]))) done(OPEN);
+      });
+      socket.on('close', () => done({ status: status(), pong: false, closed: true }));
+      socket.write(bytes, 'latin1');
+    });
+  }
+}
+
+/** Frames with four bytes of payload; a mask of zeros changes nothing. RFC 6455 5.5 */
+const PING = Buffer.from([0x89, 0x84, 0, 0, 0, 0]);
+const PONG = Buffer.from([0x8a, 0x04]);
+
+/** What the engine says of itself, as anybody reads it over the control socket. */
+async function read(at: Running): Promise<Told> {
+  const client = await LineClient.connect(path.join(at.engine.home, 'control.sock'));
+  await client.initialize('paths');
+  const status = (await client.call('engine/status/read', {})) as { readonly result: EngineStatus };
+  const audit = (await client.call('engine/audit/read', {})) as {
+    readonly result: { readonly records: readonly AuditRecord[] };
+  };
+  client.close();
+  const { listener } = status.result;
+  if (listener === null) throw new Error('nothing listens');
+  return { listener, audit: audit.result.records.filter(({ mode }) => mode !== undefined) };
+}
+
+/** The built-in app server, which ends only when the test lets it. */
+class SlowToClose extends BuiltinAppServer {
+  readonly #until: Promise<void>;
+
+  constructor(until: Promise<void>) {
+    super({ version: 'paths', home: '' });
+    this.#until = until;
+  }
+
+  override async close(): Promise<void> {
+    await this.#until;
+    await super.close();
+  }
+}
+
+const wordsOf = (one: { readonly mode?: string; readonly reason: string } & object): string =>
+  `${one.mode} ${'outcome' in one ? one.outcome : 'decision' in one ? one.decision : ''} ${one.reason}`;
+
+function same(what: string, got: unknown, wanted: unknown): void {
+  const [a, b] = [got, wanted].map((value) => JSON.stringify(value));
+  if (a !== b) throw new Error(`${what} shows ${a}, not ${b}`);
+}

@@ -1,0 +1,90 @@
+/** The facts of one upgrade as a listener that asks for them, and a request that brings them about. */
+import type { EngineOptions } from '../../../../src/engine/options.js';
+import type { CredentialFacts, UpgradeFacts } from '../../../../src/protocol/authority.js';
+import {
+  bearer,
+  CAPABILITY,
+  capability,
+  jwt,
+  signedBearer,
+  type UpgradeWish,
+  upgradeText,
+} from '../../../listener/rig.js';
+
+/** Handshakes that a listener has in progress at once. WSA-16 */
+export const MAX_HANDSHAKES = 128;
+const ISSUER = 'issuer-of-paths';
+const AUDIENCE = 'audience-of-paths';
+const HOUR = 3_600;
+
+export function settingsOf({ mode, enforced, request, admission }: UpgradeFacts): EngineOptions {
+  return {
+    authority:
+      mode === 'queryToken'
+        ? { mode, enforced }
+        : mode === 'capability'
+          ? capability
+          : { ...signedBearer, issuer: ISSUER, audience: AUDIENCE },
+    ...(request === 'tooSlow' ? { timing: { upgradeTimeout: 400 } } : {}),
+    ...(admission === 'tooManyConnections' ? { maxConnections: 1 } : {}),
+  };
+}
+
+/** What a client sends, byte by byte. `token` is what the connect URL of the listener holds. */
+export function requestOf(facts: UpgradeFacts, token: string): string {
+  const wish = credentialOf(facts, token);
+  const headers = [
+    ...(wish.headers ?? []),
+    ...(facts.hasOrigin ? [['Origin', 'https://page.test'] as const] : []),
+  ];
+  switch (facts.request) {
+    case 'malformed':
+      return upgradeText({ ...wish, headers, key: 'no key' });
+    case 'headersTooLarge':
+      return upgradeText({ ...wish, headers: [...headers, ['X-Long', 'x'.repeat(17 * 1024)]] });
+    case 'tooSlow':
+      return upgradeText({ ...wish, headers }).slice(0, 40);
+    default:
+      return upgradeText({ ...wish, headers });
+  }
+}
+
+function credentialOf({ mode, credential }: UpgradeFacts, token: string): UpgradeWish {
+  if (mode === 'queryToken') return { path: queryOf(credential, token) };
+  const right = mode === 'capability' ? CAPABILITY : signed(credential);
+  const one = credential.matches ? right : `${right}x`;
+  switch (credential.presented) {
+    case 'none':
+      return {};
+    case 'one':
+      return { headers: [bearer(one)] };
+    case 'several':
+      return { headers: [bearer(one), bearer(one)] };
+    case 'malformed':
+      return { headers: [['Authorization', `Basic ${one}`]] };
+  }
+}
+
+function queryOf({ presented, matches }: CredentialFacts, token: string): string {
+  const one = `token=${matches ? token : 'another'}`;
+  switch (presented) {
+    case 'none':
+      return '/';
+    case 'one':
+      return `/?${one}`;
+    case 'several':
+      return `/?${one}&${one}`;
+    case 'malformed':
+      return '/?token=%zz';
+  }
+}
+
+function signed({ expired, notYetValid, issuerMatches, audienceMatches }: CredentialFacts): string {
+  const now = Math.floor(Date.now() / 1_000);
+  return jwt({
+    exp: expired ? now - HOUR : now + 2 * HOUR,
+    nbf: notYetValid ? now + HOUR : now - HOUR,
+    iss: issuerMatches ? ISSUER : 'another',
+    aud: audienceMatches ? [AUDIENCE] : ['another'],
+  });
+}
