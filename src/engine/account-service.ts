@@ -290,6 +290,8 @@ export class AccountService implements AccountPort {
 
   /** Null when the workspace is known, or none is needed. */
   async #workspace(): Promise<Failure | null> {
+    // An actor that begins is in the middle of a step of the chart, which takes the wish only after it.
+    await Promise.resolve();
     this.#actor.send({ type: 'WORKSPACE.WANTED' });
     const { context } = await waitFor(this.#actor, (snapshot) => !snapshot.hasTag('looking'), FOR_EVER);
     return context.workspaceFailure;

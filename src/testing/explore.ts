@@ -177,7 +177,8 @@ class Acts<M extends AnyStateMachine> {
   }
 
   at({ snapshot, timers }: Position): Act[] {
-    const due = timers.filter((timer) => timer.due === timers[0]?.due);
+    const waits = this.#options.waits?.(snapshot as never) !== false;
+    const due = waits ? timers.filter((timer) => timer.due === timers[0]?.due) : [];
     const words = due.map(({ event }) => this.#named(event.type)).join(' and ');
     const delay = due.slice(0, 1).map(({ event }): Unnamed => {
       return { kind: 'delay', event, words, actor: null, value: undefined };

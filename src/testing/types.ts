@@ -42,6 +42,8 @@ export interface GenerateOptions<M extends AnyStateMachine> {
   /** Is told the simulated time, ms since the start, before each step: for a chart whose guards look at a clock. */
   readonly setTime?: (ms: number) => void;
   readonly input?: InputFrom<M>;
+  /** Whether the delay that ends next may end in this state: false where the system's time is real and long. Default: it may. */
+  readonly waits?: (snapshot: SnapshotFrom<M>) => boolean;
   /** A path goes on only in states of which this is true. Default: all. */
   readonly within?: (snapshot: SnapshotFrom<M>) => boolean;
 }

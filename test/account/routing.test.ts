@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { granted, signIn, token, workspaces } from '../support/issuer.js';
-import { Rig } from './rig.js';
+import { get, Rig } from './rig.js';
 
 const ROUTED = { workspaceRouting: true };
 
@@ -82,6 +82,30 @@ describe('workspace routing', () => {
       expect((await rig.login({ type: 'apiKey', apiKey: 'k' })).error?.code).toBe(-32600);
       rig.at.always('check', { json: workspaces('org-1') });
       expect(await rig.account()).toMatchObject({ workspaceName: 'Acme org-1' });
+    },
+  );
+
+  it.each([
+    ['known', { json: workspaces('acct-1') }, ['completed true', 'updated chatgpt pro']],
+    ['not to be found', { status: 404 }, ['completed false']],
+  ] as const)(
+    'ACC-60, ACC-62: a browser sign-in completes only when its workspace is %s',
+    async (_what, answer, told) => {
+      const rig = await Rig.start(ROUTED);
+      rig.at.always('exchange', granted(token()));
+      let reply = (): void => {};
+      const after = new Promise<void>((resolve) => {
+        reply = resolve;
+      });
+      rig.at.always('check', { ...answer, after });
+      const login = await rig.browser({ useHostedLoginSuccessPage: true });
+      const from = rig.mark;
+      await get(login.callback({ code: 'code', state: login.state }));
+      await rig.at.asked('check');
+      expect(await rig.call('engine/account/read')).toMatchObject({ mode: 'chatgpt', login: 'browser' });
+      expect(rig.seq(from).filter((one) => one.startsWith('completed'))).toEqual([]);
+      reply();
+      expect((await rig.order(from, told.length + 1)).slice(1)).toEqual(told);
     },
   );
 

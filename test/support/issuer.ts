@@ -29,6 +29,8 @@ export interface Seen {
   /** Members of a JSON or form body. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly bearer: string | undefined;
+  /** Aborted when the client goes away before it is answered. */
+  readonly gone: AbortSignal;
 }
 
 export interface Scripted {
@@ -201,6 +203,8 @@ export class LoopbackIssuer {
     const url = new URL(request.url ?? '/', this.origin);
     const type = request.headers['content-type'] ?? '';
     const bearer = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1];
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
     const one: Seen = {
       route: routeOf(url.pathname, type, body),
       method: request.method ?? '',
@@ -209,6 +213,7 @@ export class LoopbackIssuer {
       body,
       fields: fieldsOf(type, body),
       bearer,
+      gone: gone.signal,
     };
     this.seen.push(one);
     for (const wake of [...this.#waiters]) wake();

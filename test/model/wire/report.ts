@@ -1,5 +1,14 @@
 /** What paths over the wire cover, and why the rest has none. */
-import { type CoverageReport, coverageWords } from '../../../src/testing/index.js';
+import type { AnyStateMachine } from 'xstate';
+import {
+  type CoverageReport,
+  coverageWords,
+  type Generated,
+  type GenerateOptions,
+  generatePaths,
+  mergeCoverage,
+} from '../../../src/testing/index.js';
+import { walk } from '../../../src/visualize/walk.js';
 
 /** Transitions, by their ids, that no path over the wire takes; and why. */
 export type Exceptions = readonly (readonly [RegExp, string])[];
@@ -26,4 +35,26 @@ export function reportCoverage(name: string, coverage: CoverageReport, exception
       .filter(([pattern]) => !missing.some((id) => reasonOf(id)?.[0] === pattern))
       .map(([, why]) => why),
   };
+}
+
+export interface WireRun<S> {
+  readonly start: S;
+  readonly generated: Generated;
+}
+
+/** Paths for each start of a chart; a later start has only what the earlier ones have not. */
+export function generateRuns<M extends AnyStateMachine, S>(
+  machine: M,
+  starts: readonly S[],
+  optionsOf: (start: S) => GenerateOptions<M>,
+): { readonly runs: readonly WireRun<S>[]; readonly coverage: CoverageReport } {
+  const all = walk(machine).edges.flatMap(({ id, guard }) => [id, `${guard} holds`, `${guard} fails`]);
+  const runs: WireRun<S>[] = [];
+  for (const start of starts) {
+    const before = mergeCoverage(runs.map(({ generated }) => generated.coverage));
+    const missing = new Set([...before.transitions.missing, ...before.guards.missing]);
+    const except = new Set(runs.length === 0 ? [] : all.filter((id) => !missing.has(id)));
+    runs.push({ start, generated: generatePaths(machine, { ...optionsOf(start), except }) });
+  }
+  return { runs, coverage: mergeCoverage(runs.map(({ generated }) => generated.coverage)) };
 }

@@ -1,15 +1,8 @@
 /** The transitions of remoteControl as they are seen from outside: over real sockets, against the embedded backend. */
 import { describe, expect, it } from 'vitest';
 import { remoteControlMachine } from '../../../../machines/remote-control.js';
-import {
-  failureWords,
-  type Generated,
-  generatePaths,
-  mergeCoverage,
-  runPaths,
-} from '../../../../src/testing/index.js';
-import { walk } from '../../../../src/visualize/walk.js';
-import { type Exceptions, reportCoverage } from '../report.js';
+import { failureWords, runPaths } from '../../../../src/testing/index.js';
+import { type Exceptions, generateRuns, reportCoverage } from '../report.js';
 import { WireDriver } from './driver.js';
 import { optionsOf, STARTS } from './model.js';
 
@@ -33,20 +26,7 @@ const NOT_OVER_THE_WIRE: Exceptions = [
   [/stopping STOP 0$/, 'a running engine stops too fast for a second word'],
 ];
 
-const all = walk(remoteControlMachine).edges.flatMap(({ id, guard }) => [
-  id,
-  `${guard} holds`,
-  `${guard} fails`,
-]);
-const runs: { readonly start: (typeof STARTS)[number]; readonly generated: Generated }[] = [];
-for (const start of STARTS) {
-  // A later start has only what the earlier ones have not.
-  const before = mergeCoverage(runs.map(({ generated }) => generated.coverage));
-  const missing = new Set([...before.transitions.missing, ...before.guards.missing]);
-  const except = new Set(runs.length === 0 ? [] : all.filter((id) => !missing.has(id)));
-  runs.push({ start, generated: generatePaths(remoteControlMachine, { ...optionsOf(start), except }) });
-}
-const coverage = mergeCoverage(runs.map(({ generated }) => generated.coverage));
+const { runs, coverage } = generateRuns(remoteControlMachine, STARTS, optionsOf);
 
 describe('remoteControl over real sockets', () => {
   it.each(runs)('from $start.name', { timeout: 240_000 }, async ({ start, generated }) => {

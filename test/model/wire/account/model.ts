@@ -1,0 +1,319 @@
+/** What clients, issuer, parent app, browser and file can do to the account, as far as a test can make them. */
+import type { SnapshotFrom } from 'xstate';
+import type { accountMachine } from '../../../../machines/account.js';
+import type { AccountContext, AccountEvent } from '../../../../machines/account.types.js';
+import { statePath } from '../../../../machines/status.js';
+import type { AccountOptions } from '../../../../src/engine/account-setup.js';
+import type { ChatgptAccount, Plan, StoredAccount } from '../../../../src/protocol/account.js';
+import type { Reason } from '../../../../src/protocol/reasons.js';
+import { failure, SimulatedEnv } from '../../../../src/testing/charts/model.js';
+import type { GenerateOptions } from '../../../../src/testing/index.js';
+
+type Machine = typeof accountMachine;
+export type Snapshot = SnapshotFrom<Machine>;
+
+/** The plan of an account says where its tokens come from: a person can see it in the status. */
+export const PLANS = {
+  file: 'plus',
+  /** Another program has written newer tokens. */
+  newer: 'team',
+  /** The same, while the engine was at work itself, or beneath external tokens. */
+  along: 'business',
+  refreshed: 'pro',
+  signIn: 'edu',
+  parent: 'enterprise',
+  parentAgain: 'go',
+} as const satisfies Record<string, Plan>;
+
+export const OURS = 'acct-1';
+export const PARENTS = 'org-1';
+/** The id of a sign-in that takes the place of another: its port is free at once, and nobody can take it. */
+const AGAIN = 'again';
+
+export interface Start {
+  readonly name: string;
+  readonly settings: Pick<AccountOptions, 'forcedLoginMethod' | 'forcedWorkspaces' | 'workspaceRouting'>;
+  /** A short time for the browser, ms: then it stays away. */
+  readonly loginTimeout: number | null;
+}
+
+export const STARTS: readonly Start[] = [
+  { name: 'anything is allowed', settings: {}, loginTimeout: null },
+  { name: 'workspaces are looked up', settings: { workspaceRouting: true }, loginTimeout: null },
+  { name: 'the browser stays away', settings: {}, loginTimeout: 1_000 },
+  { name: 'ChatGPT only', settings: { forcedLoginMethod: 'chatgpt' }, loginTimeout: null },
+  { name: 'API keys only', settings: { forcedLoginMethod: 'api' }, loginTimeout: null },
+  { name: 'only our workspace', settings: { forcedWorkspaces: [OURS] }, loginTimeout: null },
+];
+
+export interface Where {
+  readonly auth: string;
+  readonly login: string;
+  readonly routing: string;
+}
+
+export const whereIs = ({ value }: Pick<Snapshot, 'value'>): Where => ({
+  auth: statePath(value.auth),
+  login: statePath(value.login).replace('signingIn.', ''),
+  routing: statePath(value.routing),
+});
+
+const activeIn = ({ external, stored }: AccountContext): ChatgptAccount | null =>
+  external ?? (stored.kind === 'chatgpt' ? stored.account : null);
+const workspaceOf = (account: ChatgptAccount | null): string | null =>
+  account === null ? null : `${account.accountId ?? ''}#${account.generation}`;
+const isKnown = ({ context }: Snapshot): boolean => context.workspaceOf === workspaceOf(activeIn(context));
+const planIn = ({ stored }: AccountContext): Plan | null =>
+  stored.kind === 'chatgpt' ? stored.account.plan : null;
+
+/** What an invoked actor was given. */
+function inputOf(snapshot: Snapshot, actor: string): Record<string, unknown> {
+  const child = (snapshot.children as Record<string, { getSnapshot(): unknown } | undefined>)[actor];
+  const of = child?.getSnapshot() as { readonly input?: Record<string, unknown> } | undefined;
+  return of?.input ?? {};
+}
+const isRunning = (snapshot: Snapshot, actor: string): boolean => actor in snapshot.children;
+
+/** The parent app was asked in vain, and so the lookup that was refused ends. */
+const lookupIsLost = ({ context }: Snapshot): boolean => context.decision.reason === 'parentRefused';
+/** Another program has just written newer tokens: whoever asks for new ones has them. */
+const isFresh = ({ context }: Snapshot): boolean =>
+  planIn(context) === PLANS.newer && context.decision.reason === 'authChanged';
+export const isDead = ({ context: { dead, stored } }: Snapshot): boolean =>
+  stored.kind === 'chatgpt' && dead?.generation === stored.account.generation;
+
+/** The actor whose outcome comes by itself here: nothing can be put in between. */
+export function passingActor(snapshot: Snapshot): string | undefined {
+  const { context } = snapshot;
+  const { routing } = whereIs(snapshot);
+  const signsOut = isRunning(snapshot, 'signOut');
+  if (signsOut && (inputOf(snapshot, 'signOut').stored !== true || context.stored.kind === 'none'))
+    return 'signOut';
+  if (isRunning(snapshot, 'refreshTokens') && (isDead(snapshot) || isFresh(snapshot))) return 'refreshTokens';
+  if (isRunning(snapshot, 'openLoginServer')) return 'openLoginServer';
+  if (isRunning(snapshot, 'lookUpWorkspace') && lookupIsLost(snapshot)) return 'lookUpWorkspace';
+  if (isRunning(snapshot, 'settleSignIn') && routing !== 'looking' && !isLookedUpNext(snapshot))
+    return 'settleSignIn';
+  return undefined;
+}
+
+/** Whoever signs in is looked up by the engine itself. ACC-60 */
+export function isLookedUpNext(snapshot: Snapshot): boolean {
+  const { context } = snapshot;
+  const { login, routing } = whereIs(snapshot);
+  if (!context.routing || routing === 'looking' || isKnown(snapshot)) return false;
+  if (login === 'completing') return true;
+  return login === 'idle' && context.external !== null && context.decision.reason === 'signedIn';
+}
+
+/** The next steps come by themselves: what is seen here may be over before anybody has looked. */
+export const isPassing = (snapshot: Snapshot): boolean =>
+  passingActor(snapshot) !== undefined || isLookedUpNext(snapshot);
+
+export function optionsOf(start: Start): GenerateOptions<Machine> {
+  const env = new SimulatedEnv();
+  const { forcedLoginMethod, forcedWorkspaces, workspaceRouting } = start.settings;
+  const failed = (reason: Reason) => ({ kind: 'failed', failure: failure(reason) }) as const;
+  const onlyWhere =
+    (actor: string, outcomes: (snapshot: Snapshot) => readonly unknown[]) =>
+    (snapshot: Snapshot): readonly unknown[] => {
+      if (isLookedUpNext(snapshot)) return [];
+      const passing = passingActor(snapshot);
+      return passing === undefined || passing === actor ? outcomes(snapshot) : [];
+    };
+  const outcomes: Record<string, (snapshot: Snapshot) => readonly unknown[]> = {
+    storeApiKey: () => [{ kind: 'stored', stored: { kind: 'apiKey' } }, failed('authFileNotWritable')],
+    signOut: (snapshot) => {
+      const { context } = snapshot;
+      if (inputOf(snapshot, 'signOut').stored !== true) return [{ kind: 'stored', stored: context.stored }];
+      const done = { kind: 'stored', stored: { kind: 'none', failure: failure('authMissing') } };
+      return context.stored.kind === 'none' ? [done] : [done, failed('authFileNotWritable')];
+    },
+    refreshTokens: (snapshot) => {
+      const { context } = snapshot;
+      if (isDead(snapshot)) return [{ kind: 'permanent', failure: context.dead?.failure }];
+      const reloaded = { kind: 'reloaded', stored: context.stored };
+      if (isFresh(snapshot) || planIn(context) === PLANS.along) return [reloaded];
+      return [
+        { kind: 'refreshed', stored: ours(context, PLANS.refreshed) },
+        { kind: 'permanent', failure: failure('refreshTokenExpired') },
+        failed('issuerFailed'),
+      ];
+    },
+    askParent: ({ context }) => [
+      { kind: 'replaced', account: parents(context, PLANS.parentAgain) },
+      failed('parentRefused'),
+    ],
+    lookUpWorkspace: (snapshot) => {
+      if (lookupIsLost(snapshot)) return [failed('workspaceUnknown')];
+      const account = inputOf(snapshot, 'lookUpWorkspace').account as ChatgptAccount;
+      const workspace = {
+        chatgptAccountId: account.accountId,
+        name: null,
+        backendOrigin: 'https://backend.test',
+        accountRoutingOverride: 'NO_CONSTRAINT',
+      };
+      return [{ kind: 'found', workspace }, failed('workspaceUnknown')];
+    },
+    openLoginServer: ({ context }) =>
+      context.login?.id === AGAIN ? [{ kind: 'opened' }] : [{ kind: 'opened' }, failed('loginPortsBusy')],
+    awaitCallback: () => [{ kind: 'code' }, failed('loginRefused')],
+    exchangeCode: () => [{ kind: 'granted' }, failed('loginFailed')],
+    saveSignIn: ({ context }) => [
+      {
+        kind: 'saved',
+        stored: ours(context, PLANS.signIn),
+        page: context.login?.kind === 'browser' ? 'local' : 'none',
+      },
+      failed('authFileNotWritable'),
+    ],
+    awaitSuccessPage: () => [{ kind: 'finished' }],
+    requestDeviceCode: () => [{ kind: 'opened' }, failed('issuerFailed')],
+    pollDevice: () => [{ kind: 'code' }, failed('deviceCodeDenied')],
+    settleSignIn: (snapshot) => {
+      if (whereIs(snapshot).routing === 'looking') return [];
+      const { workspaceFailure } = snapshot.context;
+      return [workspaceFailure === null ? { kind: 'finished' } : failed('workspaceUnknown')];
+    },
+  };
+  return {
+    input: {
+      env,
+      policy: { forcedMethod: forcedLoginMethod ?? null, workspaces: forcedWorkspaces ?? null },
+      routing: workspaceRouting ?? false,
+      loginTimeout: start.loginTimeout ?? 600_000,
+    },
+    setTime: env.setTime,
+    key: (snapshot) => [...whatDecides(snapshot)],
+    maxSteps: 30,
+    waits: () => start.loginTimeout !== null,
+    events: (snapshot) =>
+      isPassing(snapshot)
+        ? isLookedUpNext(snapshot)
+          ? [{ type: 'WORKSPACE.WANTED' }]
+          : []
+        : happenings(snapshot, start),
+    // No adapter rejects, unless it has a bug.
+    failures: Object.fromEntries(Object.keys(outcomes).map((actor) => [actor, []])),
+    outcomes: Object.fromEntries(
+      Object.entries(outcomes).map(([actor, list]) => [actor, onlyWhere(actor, list)]),
+    ),
+  };
+}
+
+function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
+  const { context } = snapshot;
+  const { auth, login, routing } = whereIs(snapshot);
+  const ticket = 1;
+  const isBusy = snapshot.hasTag('busy');
+  const file = stored(snapshot);
+  if (start.loginTimeout !== null) {
+    return login === 'idle' && auth === 'signedOut'
+      ? [{ type: 'LOGIN.BROWSER', ticket, loginId: 'browser' }]
+      : [];
+  }
+  const cancel = (loginId: string): AccountEvent => ({ type: 'LOGIN.CANCEL', ticket, loginId });
+  const cancels = [
+    ...(login === 'device.requesting' ? [] : [cancel('another')]),
+    ...(login === 'idle' || login === 'device.requesting' ? [] : [cancel(context.login?.id ?? '')]),
+  ];
+  const parentsCome: AccountEvent = {
+    type: 'LOGIN.EXTERNAL',
+    ticket,
+    accountId: PARENTS,
+    account: parents(context, PLANS.parent),
+  };
+  if (routing === 'looking') {
+    const input = inputOf(snapshot, 'lookUpWorkspace').account as ChatgptAccount;
+    // Of one lookup the parent app is asked once. ACC-64
+    const mayAsk =
+      input.accountId === context.external?.accountId && context.decision.reason !== 'tokensReplaced';
+    return [
+      ...(login === 'completing' ? cancels : []),
+      ...(auth === 'chatgpt.ready' && login === 'idle' ? [parentsCome] : []),
+      ...(auth === 'external.ready' && mayAsk ? [{ type: 'ASK', ticket } as const] : []),
+    ];
+  }
+  const mayChange = !isBusy && ['idle', 'browser.waiting', 'device.polling', 'exchanging'].includes(login);
+  // Each change waits for the one before, and for whoever works on the tokens. ACC-27, ACC-48
+  const changes: readonly AccountEvent[] = !mayChange
+    ? []
+    : [
+        { type: 'LOGIN.API_KEY', ticket },
+        parentsCome,
+        { type: 'LOGIN.EXTERNAL', ticket, accountId: PARENTS, account: null },
+        { type: 'LOGIN.BROWSER', ticket, loginId: login === 'idle' ? 'browser' : AGAIN },
+        { type: 'LOGIN.DEVICE', ticket, loginId: 'device' },
+        { type: 'LOGOUT', ticket, all: false },
+        ...(context.external !== null && context.stored.kind !== 'none'
+          ? [{ type: 'LOGOUT', ticket, all: true } as const]
+          : []),
+      ];
+  const canRefresh = !isBusy && context.external === null && login === 'idle' && !context.routing;
+  const isOld = planIn(context) === PLANS.along || (planIn(context) === PLANS.newer && !isFresh(snapshot));
+  const wants = context.routing && !isBusy && login === 'idle' && auth !== 'chatgpt.expired';
+  return [
+    ...changes,
+    ...cancels,
+    ...(login === 'awaitingSuccess' ? [{ type: 'LOGIN.FINISH' } as const] : []),
+    ...(canRefresh && !isOld ? [{ type: 'REFRESH', ticket, reason: 'forced' } as const] : []),
+    ...(wants && activeIn(context) !== null ? [{ type: 'WORKSPACE.WANTED' } as const] : []),
+    ...(login === 'idle' ? file : []),
+  ];
+}
+
+/** What another program can write that is taken over: RC-29, ACC-50. */
+function stored(snapshot: Snapshot): readonly AccountEvent[] {
+  const { context } = snapshot;
+  const { auth } = whereIs(snapshot);
+  const change = (stored: StoredAccount): AccountEvent => ({ type: 'STORED.CHANGED', stored });
+  switch (auth) {
+    case 'signedOut':
+      return [change(ours(context, PLANS.file)), change({ kind: 'apiKey' })];
+    case 'apiKey':
+      return [change(ours(context, PLANS.file))];
+    case 'chatgpt.ready':
+    case 'chatgpt.expired':
+      return [change(ours(context, PLANS.newer))];
+    case 'external.ready':
+    case 'storingApiKey':
+    case 'signingOut':
+    case 'chatgpt.refreshing':
+      return planIn(context) === PLANS.along ? [] : [change(ours(context, PLANS.along))];
+    default:
+      return [];
+  }
+}
+
+const nextGeneration = ({ external, stored, dead }: AccountContext): number =>
+  1 +
+  Math.max(
+    external?.generation ?? 0,
+    dead?.generation ?? 0,
+    stored.kind === 'chatgpt' ? stored.account.generation : 0,
+  );
+
+function ours(context: AccountContext, plan: Plan): StoredAccount {
+  const generation = nextGeneration(context);
+  const account = { accountId: OURS, generation, email: null, plan, userId: null };
+  return { kind: 'chatgpt', source: 'file', account, unfit: null };
+}
+
+function parents(context: AccountContext, plan: Plan): ChatgptAccount {
+  return { accountId: PARENTS, generation: nextGeneration(context), email: null, plan, userId: null };
+}
+
+function whatDecides(snapshot: Snapshot): readonly string[] {
+  const { context } = snapshot;
+  const { external, login, decision } = context;
+  return [
+    `${context.stored.kind} ${planIn(context)}`,
+    `${external?.plan}`,
+    `${isDead(snapshot)}`,
+    `${login?.id}`,
+    `${isKnown(snapshot)} ${context.workspaceFailure !== null}`,
+    `${['authChanged', 'signedIn', 'parentRefused', 'tokensReplaced'].find((reason) => reason === decision.reason)}`,
+    `${passingActor(snapshot)} ${inputOf(snapshot, 'signOut').stored} ${external !== null}`,
+    `${(inputOf(snapshot, 'lookUpWorkspace').account as ChatgptAccount | undefined)?.accountId}`,
+  ];
+}
