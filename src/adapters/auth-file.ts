@@ -23,6 +23,8 @@ export type AuthChange =
 
 export interface AuthFileOptions {
   readonly path: string;
+  /** The text in its place that is kept in memory only; nothing is read from disk or watched then. ACC-57 */
+  readonly memory?: { readonly text: Secret | undefined } | undefined;
   /** Wall-clock milliseconds. */
   readonly now: () => number;
   /** Between two looks in case the system reports no change, ms. Default 2,000. */
@@ -35,8 +37,8 @@ export interface AuthFileOptions {
 export type Usable = Extract<SignIn, { kind: 'usable' }>;
 
 export interface AuthFile {
-  /** Absolute. */
-  readonly path: string;
+  /** For messages: its absolute path, or what it is instead of a file. */
+  readonly name: string;
   /** The sign-in in memory. */
   readonly held: (Usable & { readonly account: Account }) | undefined;
   /** What the last look at the file saw; undefined before the first. */
@@ -78,6 +80,7 @@ const SETTLE = 50;
 /** A replacement comes as several events, ms. */
 const DEBOUNCE = 20;
 const OWN_WRITES = 16;
+const IN_MEMORY = 'the memory of this engine';
 
 export function createAuthFile(options: AuthFileOptions): AuthFile {
   return new WatchedAuthFile(options);
@@ -123,8 +126,8 @@ class WatchedAuthFile implements AuthFile {
     return { kind: 'usable', account: this.#take(signIn) };
   }
 
-  get path(): string {
-    return this.#path;
+  get name(): string {
+    return this.#options.memory === undefined ? this.#path : IN_MEMORY;
   }
 
   get held(): (Usable & { readonly account: Account }) | undefined {
@@ -157,7 +160,7 @@ class WatchedAuthFile implements AuthFile {
   }
 
   watch(): void {
-    if (this.#poll !== undefined) return;
+    if (this.#poll !== undefined || this.#options.memory !== undefined) return;
     // The folder is watched, not the file: a file that is replaced by rename takes its watch with it.
     this.#poll = setInterval(() => this.#pollNow(), this.#options.pollMs ?? 2_000);
     this.#poll.unref();
@@ -284,16 +287,22 @@ class WatchedAuthFile implements AuthFile {
         : ['accountDiffersOnDisk', `it holds another account than ${held.accountId}, which is in use`];
     return {
       kind: 'unusable',
-      failure: { reason, message: `${this.#path}: ${what}`, at: this.#options.now() },
+      failure: { reason, message: `${this.name}: ${what}`, at: this.#options.now() },
     };
   }
 
   #look(): Look {
     const at = this.#options.now();
     const fault = (reason: Reason, what: string): Look => ({
-      signIn: noSignIn(reason, `${this.#path}: ${what}`, at),
+      signIn: noSignIn(reason, `${this.name}: ${what}`, at),
       key: `${reason} ${what}`,
     });
+    const { memory } = this.#options;
+    if (memory !== undefined) {
+      const text = memory.text?.reveal();
+      if (text === undefined) return fault('authMissing', 'nobody is signed in');
+      return { signIn: parseAuthJson(text, this.name, at), key: contentHash(text) };
+    }
     try {
       const { size, isFile } = statOf(this.#path);
       // A pipe in its place would hold up the whole process.

@@ -19,8 +19,11 @@ export interface AccountClient extends ControlClient {
   readonly running: boolean;
 }
 
-/** Settings of the command hold where no engine runs; a running one has its own. */
-export async function connectAccount(flags: AccountFlags): Promise<AccountClient> {
+/**
+ * Settings of the command hold where no engine runs; a running one has its own.
+ * @throws EngineError `usage` for a sign-in that nothing would keep.
+ */
+export async function connectAccount(flags: AccountFlags, toSignIn = false): Promise<AccountClient> {
   const home = locateHome(resolveHome(flags.home));
   const running = await connectControl(flags.home).catch((error: unknown) => {
     if (error instanceof EngineError && error.code === 'notRunning') return undefined;
@@ -28,6 +31,11 @@ export async function connectAccount(flags: AccountFlags): Promise<AccountClient
   });
   if (running !== undefined) return { ...running, home, running: true };
   const settings = await resolveStartSettings(flags, process.env, home.configFile);
+  if (toSignIn && settings.authStore === 'ephemeral') {
+    throw new EngineError('usage', 'With --auth-store ephemeral a sign-in lives as long as its engine.', {
+      remediation: 'Run rc-engine start with it first, then sign in: the engine takes it.',
+    });
+  }
   const { serveAccountAlone } = await import('../engine/account-alone.js');
   const { caCert, baseUrl, allowHost } = settings;
   const alone = serveAccountAlone({

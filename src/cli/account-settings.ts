@@ -11,6 +11,17 @@ export const ACCOUNT_SETTINGS = [
     byDefault: '<home>/auth.json',
   },
   {
+    name: 'authStore',
+    type: 'string',
+    description: 'where a sign-in is kept: the account file, or memory only (file | auto | ephemeral)',
+    byDefault: 'file',
+    check: (value: string): string | undefined => {
+      if (['file', 'auto', 'ephemeral'].includes(value)) return undefined;
+      const why = value === 'keyring' ? ' (this program does not use the keyring of the system)' : '';
+      return `must be file, auto or ephemeral${why}`;
+    },
+  },
+  {
     name: 'issuer',
     type: 'string',
     description: 'OAuth issuer that people sign in at',
@@ -46,6 +57,8 @@ export const ACCOUNT_SETTINGS = [
 
 export interface AccountSettings {
   readonly authFile?: string;
+  /** `auto` is the file: it says "a keyring if there is one". ACC-57 */
+  readonly authStore?: 'file' | 'auto' | 'ephemeral';
   readonly issuer?: string;
   readonly clientId?: string;
   readonly forcedWorkspace?: readonly string[];
@@ -54,8 +67,10 @@ export interface AccountSettings {
 }
 
 export function accountOptionsOf(settings: AccountSettings): AccountOptions {
-  const { authFile, issuer, clientId, forcedWorkspace, forcedLoginMethod, workspaceRouting } = settings;
+  const { authFile, authStore, issuer, clientId, forcedWorkspace, forcedLoginMethod, workspaceRouting } =
+    settings;
   return {
+    ...(authStore === 'ephemeral' ? { authStore } : {}),
     ...(authFile === undefined ? {} : { authFile }),
     ...(issuer === undefined ? {} : { issuer }),
     ...(clientId === undefined ? {} : { clientId }),

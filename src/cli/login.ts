@@ -31,7 +31,7 @@ export async function login(flags: LoginFlags): Promise<number> {
     throw new EngineError('usage', 'Give --device or --api-key-stdin, not both.');
   }
   const key = flags.apiKeyStdin === true ? await keyFromStdin() : undefined;
-  const client = await connectAccount(flags);
+  const client = await connectAccount(flags, true);
   try {
     const ends = watchEnds(client);
     if (key !== undefined) return await withKey(client, key, ends, flags);

@@ -26,6 +26,7 @@ export async function whoami(flags: AccountFlags): Promise<number> {
 
 const SOURCES = {
   file: 'the account file',
+  memory: 'memory only: they end with the engine',
   environment: 'RC_ENGINE_ACCESS_TOKEN',
   parent: 'a parent app, in memory only',
 } as const;

@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { waitFor } from 'xstate';
 import type { Issuer } from '../adapters/account-issuer.js';
 import { type AuthChange, type AuthFile, createAuthFile } from '../adapters/auth-file.js';
+import { fileStorage, memoryStorage } from '../adapters/auth-storage.js';
 import type { Requester } from '../adapters/backend-request.js';
 import type { StoredAccount } from '../protocol/account.js';
 import type { Account, AuthOutcome, Failure, RecoveryOutcome } from '../protocol/outcomes.js';
@@ -54,8 +56,11 @@ export class AccountService implements AccountPort {
     this.#options = options;
     this.#timing = { ...DEFAULT_ACCOUNT_TIMING, ...options.timing };
     const { env, log, policy } = options;
+    const { lockTimeout } = this.#timing;
+    const memory = options.store === 'ephemeral' ? memoryStorage() : undefined;
     this.#file = createAuthFile({
       path: options.path,
+      memory,
       now: env.now,
       onChange: (change) => this.#onDisk(change),
     });
@@ -63,11 +68,11 @@ export class AccountService implements AccountPort {
     const issuer = () => this.#getIssuer();
     this.#tokens = new TokenStore({
       file: this.#file,
+      storage: memory ?? fileStorage(resolve(options.path), lockTimeout),
       credentials: this.#credentials,
       issuer,
       now: env.now,
       log,
-      lockTimeout: this.#timing.lockTimeout,
     });
     this.#logins = new Logins({
       issuer,
@@ -209,7 +214,7 @@ export class AccountService implements AccountPort {
 
   /** For status. */
   summary(): AccountSummary {
-    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome());
+    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), this.#options.store);
   }
 
   /** The same, once the file has been read. */
@@ -253,7 +258,7 @@ export class AccountService implements AccountPort {
 
   /** Another program changed the file. */
   #onDisk(change: AuthChange): void {
-    this.#options.log.info({ path: this.#file.path, change: change.kind }, 'the account file changed');
+    this.#options.log.info({ path: this.#file.name, change: change.kind }, 'the account file changed');
     const before = modeOf(this.#context);
     const { stored } = this.#context;
     if (change.kind === 'usable') {

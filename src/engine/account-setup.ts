@@ -16,6 +16,11 @@ import type { EngineWatcher } from './watcher.js';
 export interface AccountOptions {
   /** Account file in the reference client's format. Default `<home>/auth.json`. Watched, and written on sign-in. */
   readonly authFile?: string;
+  /**
+   * Where a sign-in is kept: the account file, or memory only, which is forgotten when the engine ends. Default
+   * `file`. `ephemeral` neither reads nor writes the account file. ACC-57
+   */
+  readonly authStore?: 'file' | 'ephemeral';
   /** OAuth issuer: https, or http on this machine. Default `https://auth.openai.com`. */
   readonly issuer?: string;
   /** OAuth client id. Default: that of the reference client. */
@@ -64,6 +69,7 @@ export function createAccount(options: AccountOptions, parts: AccountParts): Acc
   const { home, env, log, audit, dialer, broadcast, onFault } = parts;
   return new AccountService({
     path: options.authFile ?? home.authFile,
+    store: options.authStore ?? 'file',
     env,
     log,
     audit,

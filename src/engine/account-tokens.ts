@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, realpath, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Issuer } from '../adapters/account-issuer.js';
-import { replaceFile } from '../adapters/atomic-file.js';
 import { type AuthFile, contentHash, type Usable } from '../adapters/auth-file.js';
+import { type AuthStorage, LockFault } from '../adapters/auth-storage.js';
 import { apiKeyText, type NewSignIn, refreshedText, signInText } from '../adapters/auth-write.js';
-import { errnoOf, errnoText } from '../adapters/errno.js';
-import { withFileLock } from '../adapters/file-lock.js';
+import { errnoText } from '../adapters/errno.js';
 import type { StoreAccountOutcome, TokenRefreshOutcome, TokenRefreshReason } from '../protocol/account.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
@@ -16,18 +14,21 @@ import type { EngineLogger } from './logger.js';
 
 export interface TokenStoreOptions {
   readonly file: AuthFile;
+  readonly storage: AuthStorage;
   readonly credentials: Credentials;
   readonly issuer: () => Promise<Issuer>;
   readonly now: () => number;
   readonly log: EngineLogger;
-  /** How long to wait for another process that holds the account file, ms. */
-  readonly lockTimeout: number;
 }
 
 /** A token that ends within this time is renewed before it is used, ms. ACC-49 */
 const SOON = 5 * 60_000;
 /** A token that does not say when it ends is renewed this long after the last time, ms. ACC-49 */
 const STALE = 8 * 24 * 60 * 60_000;
+/** How long another program may take to save what it got for a token that it spent, ms. */
+const SAVING = 1_000;
+/** Between two looks for that, ms. */
+const LOOK = 25;
 
 /** Reading, renewing and writing the stored sign-in, alone among all processes that share the file. */
 export class TokenStore {
@@ -68,14 +69,14 @@ export class TokenStore {
     if (before.refreshToken === undefined) {
       return {
         kind: 'permanent',
-        failure: this.#failure('refreshTokenMissing', `${file.path}: it holds no refresh token`),
+        failure: this.#failure('refreshTokenMissing', `${file.name}: it holds no refresh token`),
       };
     }
     if (reason === 'forced' && this.#fresh === before.account.generation) {
       this.#fresh = undefined;
       return { kind: 'reloaded', stored: this.#options.credentials.stored() };
     }
-    return this.#locked(signal, async () => {
+    return this.#alone(signal, async () => {
       // Whoever had the lock before may have spent the token: then there is a newer one to take.
       const late = await this.#reload(before);
       return late ?? this.#spend(reason, before, signal);
@@ -83,18 +84,20 @@ export class TokenStore {
   }
 
   storeApiKey(key: Secret, signal: AbortSignal): Promise<StoreAccountOutcome> {
-    return this.#locked(signal, () => this.#write((text) => apiKeyText(text, key)));
+    return this.#alone(signal, () => this.#write((text) => apiKeyText(text, key), false, signal));
   }
 
   storeSignIn(signIn: Omit<NewSignIn, 'at' | 'ownerId'>, signal: AbortSignal): Promise<StoreAccountOutcome> {
     const ownerId = randomBytes(32).toString('base64url');
     const at = this.#options.now();
-    return this.#locked(signal, () => this.#write((text) => signInText(text, { ...signIn, ownerId, at })));
+    return this.#alone(signal, () =>
+      this.#write((text) => signInText(text, { ...signIn, ownerId, at }), true, signal),
+    );
   }
 
   /** Revokes and deletes what is stored. The revocation is tried once and may fail. ACC-55 */
   async signOut(signal: AbortSignal): Promise<StoreAccountOutcome> {
-    const { file, log, credentials } = this.#options;
+    const { file, storage, log, credentials } = this.#options;
     const disk = file.disk;
     const refreshToken =
       file.held?.refreshToken ?? (disk?.kind === 'unusable' ? disk.refreshToken : undefined);
@@ -107,9 +110,9 @@ export class TokenStore {
       await file.reload({ guarded: false });
       return { kind: 'stored', stored: credentials.stored() };
     }
-    return this.#locked(signal, async () => {
+    return this.#alone(signal, async () => {
       try {
-        await rm(file.path, { force: true });
+        await storage.remove(signal);
       } catch (error) {
         return { kind: 'failed', failure: this.#unwritable(error) };
       }
@@ -139,27 +142,52 @@ export class TokenStore {
       { refreshToken: before.refreshToken, clientId: before.clientId, reason },
       signal,
     );
-    if (outcome.kind !== 'granted') return outcome;
+    if (outcome.kind === 'permanent') {
+      return (await this.#spentElsewhere(before, outcome.failure.reason, signal)) ?? outcome;
+    }
+    if (outcome.kind === 'failed') return outcome;
     // Another program may have signed somebody else in meanwhile: that is neither overwritten nor taken. ACC-48
     const since = await this.#reload(before);
     if (since !== undefined) return since;
-    const written = await this.#write((text) =>
-      refreshedText(text ?? '', outcome.tokens, issuer.address.issuer, this.#options.now()),
+    const written = await this.#write(
+      (text) => refreshedText(text ?? '', outcome.tokens, issuer.address.issuer, this.#options.now()),
+      true,
+      signal,
     );
     return written.kind === 'stored'
       ? { kind: 'refreshed', stored: written.stored }
       : { kind: 'failed', failure: written.failure };
   }
 
-  /** Replaces the file and takes over what it then says. */
-  async #write(compose: (text: string | undefined) => string): Promise<StoreAccountOutcome> {
-    const { file, credentials } = this.#options;
+  /**
+   * Another program on the same file may have spent the token: the reference client takes no lock while it does. Then
+   * what it got instead is in the file, or will be in a moment.
+   */
+  async #spentElsewhere(
+    before: Usable,
+    reason: Reason,
+    signal: AbortSignal,
+  ): Promise<TokenRefreshOutcome | undefined> {
+    const deadline = performance.now() + (reason === 'refreshTokenReused' ? SAVING : 0);
+    for (;;) {
+      const found = await this.#reload(before);
+      if (found?.kind === 'reloaded') return found;
+      if (found !== undefined || performance.now() >= deadline) return undefined;
+      await sleep(LOOK, undefined, { signal });
+    }
+  }
+
+  /** Replaces the file and takes over what it then says. `must`: the text holds what cannot be had again. */
+  async #write(
+    compose: (text: string | undefined) => string,
+    must: boolean,
+    signal: AbortSignal,
+  ): Promise<StoreAccountOutcome> {
+    const { file, storage, credentials } = this.#options;
     try {
-      const path = await this.#target();
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-      const text = compose(await readIfThere(path));
+      const text = compose(await storage.read());
       file.noteOwnWrite(contentHash(text));
-      await replaceFile(path, text, true);
+      await storage.replace(text, must, signal);
     } catch (error) {
       return { kind: 'failed', failure: this.#unwritable(error) };
     }
@@ -167,46 +195,25 @@ export class TokenStore {
     return { kind: 'stored', stored: credentials.stored() };
   }
 
-  /** A link stays a link: the file that it names is replaced. */
-  async #target(): Promise<string> {
-    try {
-      return await realpath(this.#options.file.path);
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return this.#options.file.path;
-      throw error;
-    }
-  }
-
   async #isThere(): Promise<boolean> {
-    return (await readIfThere(this.#options.file.path).catch(() => '')) !== undefined;
+    return (await this.#options.storage.read().catch(() => '')) !== undefined;
   }
 
-  async #locked<T extends { readonly kind: string }>(
+  async #alone<T extends { readonly kind: string }>(
     signal: AbortSignal,
     task: () => Promise<T>,
   ): Promise<T | { readonly kind: 'failed'; readonly failure: Failure }> {
-    const { lockTimeout } = this.#options;
-    let path: string;
-    try {
-      path = await this.#target();
-      await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    } catch (error) {
-      return { kind: 'failed', failure: this.#unwritable(error) };
-    }
     let inside = false;
     try {
-      const done = await withFileLock(`${path}.lock`, lockTimeout, signal, () => {
+      return await this.#options.storage.alone(signal, () => {
         inside = true;
         return task();
       });
-      if (done !== undefined) return done.value;
     } catch (error) {
       if (inside || signal.aborted) throw error;
       // Without the lock nothing is spent and nothing written.
-      return { kind: 'failed', failure: this.#unwritable(error, `${path}.lock`) };
+      return { kind: 'failed', failure: this.#unwritable(error) };
     }
-    const waited = `another process has held the lock for ${Math.round(lockTimeout / 1_000)} s`;
-    return { kind: 'failed', failure: this.#failure('authFileNotWritable', `${path}.lock: ${waited}`) };
   }
 
   #nothing(): Failure {
@@ -214,11 +221,13 @@ export class TokenStore {
     const disk = file.disk;
     return disk?.kind === 'unusable'
       ? disk.failure
-      : this.#failure('authMissing', `${file.path}: nobody is signed in`);
+      : this.#failure('authMissing', `${file.name}: nobody is signed in`);
   }
 
-  #unwritable(error: unknown, path = this.#options.file.path): Failure {
-    return this.#failure('authFileNotWritable', `${path}: ${errnoText(error)}`);
+  #unwritable(error: unknown): Failure {
+    const { file } = this.#options;
+    const [path, why] = error instanceof LockFault ? [error.path, error.why] : [file.name, errnoText(error)];
+    return this.#failure('authFileNotWritable', `${path}: ${why}`);
   }
 
   #failure(reason: Reason, message: string): Failure {
@@ -232,13 +241,4 @@ function same(one: Usable, other: Usable): boolean {
       ? other.refreshToken === undefined
       : one.refreshToken.equals(other.refreshToken);
   return refresh && one.accessToken.equals(other.accessToken);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }

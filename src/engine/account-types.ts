@@ -32,6 +32,8 @@ export const DEFAULT_ACCOUNT_TIMING: AccountTiming = {
 export interface AccountServiceOptions {
   /** auth.json */
   readonly path: string;
+  /** ACC-57 */
+  readonly store: 'file' | 'ephemeral';
   readonly env: Env;
   readonly log: EngineLogger;
   readonly audit: AuditRing;
@@ -69,7 +71,7 @@ export interface AccountView {
 /** Who is signed in, in words that may be shown to everybody who may ask the engine. */
 export interface AccountSummary {
   readonly mode: AuthMode | null;
-  readonly source: 'file' | 'environment' | 'parent' | null;
+  readonly source: 'file' | 'memory' | 'environment' | 'parent' | null;
   /** Path of the active state, as `chatgpt.ready`. */
   readonly state: string;
   /** A sign-in that waits for a person. */

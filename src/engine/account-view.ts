@@ -40,6 +40,7 @@ export function updatedOf(context: AccountContext): {
 export function summaryOf(
   { value, context }: SnapshotFrom<typeof accountMachine>,
   outcome: AuthOutcome,
+  store: 'file' | 'ephemeral',
 ): AccountSummary {
   const { external, stored } = context;
   const shown = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
@@ -47,7 +48,7 @@ export function summaryOf(
   const problem = outcome.kind === 'unusable' ? outcome.failure : stale;
   return {
     mode: modeOf(context),
-    source: external !== null ? 'parent' : sourceOf(context),
+    source: external !== null ? 'parent' : sourceOf(context, store),
     state: statePath(value.auth),
     login: context.login?.kind ?? null,
     email: shown?.email ?? null,
@@ -58,7 +59,8 @@ export function summaryOf(
   };
 }
 
-function sourceOf({ stored }: AccountContext): 'file' | 'environment' | null {
-  if (stored.kind === 'chatgpt') return stored.source;
-  return stored.kind === 'apiKey' ? 'file' : null;
+function sourceOf({ stored }: AccountContext, store: 'file' | 'ephemeral'): AccountSummary['source'] {
+  if (stored.kind === 'chatgpt' && stored.source === 'environment') return 'environment';
+  if (stored.kind !== 'chatgpt' && stored.kind !== 'apiKey') return null;
+  return store === 'file' ? 'file' : 'memory';
 }

@@ -309,7 +309,7 @@ describe('auth.json', () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     rig.at.always('refresh', granted(token({ plan: 'plus' })));
     let read: Promise<unknown> | undefined;
-    await withFileLock(`${rig.authPath}.lock`, 1_000, never, async () => {
+    await withFileLock(`${rig.authPath}.engine-lock`, 1_000, never, async () => {
       read = rig.account(true);
       await new Promise((resolve) => setTimeout(resolve, 250));
       expect(rig.at.seen).toEqual([]);
@@ -319,7 +319,7 @@ describe('auth.json', () => {
 
   it('ACC-59: a lock that is never let go is a failure that says so, and spends nothing', async () => {
     const rig = await Rig.start({ auth: signIn(token()), accountTiming: { lockTimeout: 100 } });
-    await withFileLock(`${rig.authPath}.lock`, 1_000, never, async () => {
+    await withFileLock(`${rig.authPath}.engine-lock`, 1_000, never, async () => {
       expect(await rig.account(true)).toMatchObject({ planType: 'pro' });
     });
     expect(JSON.stringify(await rig.call('engine/audit/read'))).toContain('authFileNotWritable');

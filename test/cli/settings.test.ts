@@ -24,6 +24,9 @@ const GOOD = [
     'http://127.0.0.1:1/',
     'http://127.0.0.1:2/',
     'http://127.0.0.1:3/',
+    'file',
+    'auto',
+    'ephemeral',
   ],
 ];
 const BAD = ['not like this: at all', 'https://my.host/', '\u0000', ' '];

@@ -1,6 +1,6 @@
 /** Signing in and out with the built command line, as a new user would. */
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CLI, CliProcess, type CliResult, cli } from '../support/cli.js';
@@ -190,6 +190,31 @@ describe('an API key', () => {
     expect((await run(['login', '--api-key-stdin', '--device'])).code).toBe(2);
     expect((await run(['login', '--issuer', 'http://id.example'])).code).toBe(2);
   });
+});
+
+describe('a sign-in in memory only', () => {
+  it('ACC-57: goes through the running engine, which uses it, and is nowhere on disk', async () => {
+    const { at, start, run, auth, home } = await world();
+    at.always('devicePoll', GIVEN);
+    at.always('exchange', () => granted(token({ plan: 'plus' })));
+    const alone = await run(['login', '--device', '--auth-store', 'ephemeral', '--issuer', at.origin]);
+    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('Run rc-engine start with it')]);
+    expect(at.seen).toEqual([]);
+
+    const engine = start([...engineArgs(at), '--auth-store', 'ephemeral']);
+    await engine.line((line) => line.type === 'started', 'the start');
+    expect((await run(['login', '--device'])).code).toBe(0);
+    await engine.line((line) => line.environmentId === 'env-1', 'the identity');
+    const who = await run(['whoami']);
+    expect([who.code, who.stdout]).toEqual([0, expect.stringContaining('they end with the engine')]);
+    expect(existsSync(auth)).toBe(false);
+    await engine.stop();
+    const kept = readdirSync(home, { recursive: true, withFileTypes: true }).filter(
+      (entry) => entry.isFile() && readFileSync(join(entry.parentPath, entry.name)).includes(MARK),
+    );
+    expect(kept).toEqual([]);
+    expect((await run(['whoami'])).code).toBe(3);
+  }, 30_000);
 });
 
 describe('a token from the environment', () => {

@@ -8,6 +8,7 @@ import { it, type Lab } from '../support/lab.js';
 /** A mistake in each setting, and what the message must say is allowed. Other sources: test/cli/settings.test.ts */
 const MISTAKES: Readonly<Record<string, readonly [string, RegExp]>> = {
   authFile: ['', /must not be empty/],
+  authStore: ['keyring', /must be file, auto or ephemeral \(.*keyring of the system/],
   baseUrl: ['https://chatgpt.com.evil.com/', /Allowed are https to chatgpt\.com/],
   allowHost: ['https://my.host/', /must be a host name, or host:port/],
   caCert: ['/does/not/exist.pem', /cannot be read/],
