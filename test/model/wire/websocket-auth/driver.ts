@@ -25,7 +25,8 @@ interface Answer {
 }
 
 interface Told {
-  readonly listener: NonNullable<EngineStatus['listener']>;
+  readonly decisions: NonNullable<EngineStatus['listener']>['decisions'];
+  readonly connections: EngineStatus['connections'];
   readonly audit: readonly AuditRecord[];
 }
 
@@ -90,14 +91,14 @@ export class UpgradeDriver implements Driver {
     same('the reason', ACCEPTED[reason] ?? 'rejected', outcome);
     same('the chart', expected.states.at(-1), `websocketAuth.${outcome}`);
 
-    const { listener, audit } = await read(at);
-    const news = audit.slice(before.audit.length);
+    const after = await read(at);
+    const news = after.audit.slice(before.audit.length);
     same('the audit', news.map(wordsOf), [words]);
     const count = (told: Told) =>
-      told.listener.decisions.reduce((sum, one) => sum + (wordsOf(one) === words ? one.count : 0), 0);
-    same('its counter', count({ listener, audit }) - count(before), 1);
-    const known = new Set(before.listener.connections.map(({ id }) => id));
-    const added = listener.connections.filter(({ id }) => !known.has(id));
+      told.decisions.reduce((sum, one) => sum + (wordsOf(one) === words ? one.count : 0), 0);
+    same('its counter', count(after) - count(before), 1);
+    const known = new Set(before.connections.map(({ id }) => id));
+    const added = after.connections.filter(({ id }) => !known.has(id));
     same('the connections', added.map(wordsOf), outcome === 'rejected' ? [] : [words]);
   }
 
@@ -177,9 +178,13 @@ async function read(at: Running): Promise<Told> {
     readonly result: { readonly records: readonly AuditRecord[] };
   };
   client.close();
-  const { listener } = status.result;
+  const { listener, connections } = status.result;
   if (listener === null) throw new Error('nothing listens');
-  return { listener, audit: audit.result.records.filter(({ mode }) => mode !== undefined) };
+  return {
+    decisions: listener.decisions,
+    connections,
+    audit: audit.result.records.filter(({ mode }) => mode !== undefined),
+  };
 }
 
 /** The built-in app server, which ends only when the test lets it. */
