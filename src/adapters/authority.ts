@@ -1,4 +1,4 @@
-import { createHash, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createSecretKey, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type AuthorityMode, type CredentialFacts, NOTHING_PRESENTED } from '../protocol/authority.js';
 import { Secret } from '../protocol/secret.js';
 import { examineSignedToken, type SignedTokenRules } from './signed-token.js';
@@ -82,7 +82,7 @@ export function createAuthority(config: AuthorityConfig): Authority {
   }
 }
 
-export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+export const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 
 /** WSA-9 */
 function examineQuery(query: string | undefined, expected: Buffer): Examination {

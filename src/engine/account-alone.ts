@@ -70,7 +70,7 @@ export function serveAccountAlone(options: AccountAloneOptions): AccountAlone {
           onEnded: (session) => sessions.delete(session),
           onClosed: () => {},
         });
-        void client.open();
+        client.open();
         return client;
       },
       onEnd: () => {},

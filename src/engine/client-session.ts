@@ -10,11 +10,16 @@ import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { parseInitialize } from './initialize.js';
 import { type MethodTable, Reply, RpcFault } from './methods.js';
+import { type AskOutcome, OwnRequests } from './own-requests.js';
 
-/** How a session reaches its client. */
+/** How a session reaches its client, and whom it tells what became of it. */
 export interface ClientTransport {
   /** Writes one message. False: the client is slow; call `session.pause()` and later `session.resume()`. */
   send(text: string): void;
+  /** After the answer to `initialize` was sent. */
+  onInitialized(session: ClientSession): void;
+  /** The session is over, however that came. Called once. */
+  onEnded(session: ClientSession): void;
   /** The session is over from the app server's side. */
   onSessionClosed(failure: Failure | null): void;
   /** The inbound queue is blocked since a moment, or not any more. */
@@ -23,17 +28,12 @@ export interface ClientTransport {
   onHeld(held: boolean): void;
 }
 
-export interface SessionOptions {
-  readonly client: ClientContext;
-  readonly transport: ClientTransport;
+/** What all sessions share. */
+export interface SessionHost {
   readonly appServer: AppServer;
   readonly methods: MethodTable;
   /** Says which methods this client may call; null: allowed, else why not. WSA-7 */
   readonly policy: (method: string, client: ClientContext) => string | null;
-  /** After the answer to `initialize` was sent. */
-  readonly onInitialized: (session: ClientSession) => void;
-  /** The session is over, however that came. Called once. */
-  readonly onEnded: (session: ClientSession) => void;
 }
 
 /** Requests that may wait for one client; one more is answered with an overload error. WSA-24 */
@@ -43,21 +43,8 @@ const HOLD_AT = 4 * 1024 * 1024;
 /** Everything that may wait for one client, in UTF-16 units; past it the client is closed. */
 export const MAX_WAITING_CHARS = 32 * 1024 * 1024;
 
-/** How a client answered a request of the engine's own. */
-export type AskOutcome =
-  | { readonly kind: 'result'; readonly value: unknown }
-  | { readonly kind: 'error'; readonly code: number | null; readonly message: string }
-  | { readonly kind: 'timeout' }
-  /** The client went away. */
-  | { readonly kind: 'gone' };
-
-interface Ask {
-  readonly settle: (outcome: AskOutcome) => void;
-  readonly timer: NodeJS.Timeout;
-}
-
-/** Requests of the engine's own are numbered from 0 through all clients of the process. ACC-11 */
-let nextAskId = 0;
+/** Nobody writes to it. */
+const NOTHING: Message[] = [];
 
 type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
 
@@ -68,29 +55,28 @@ type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' |
  */
 export class ClientSession implements AppServerEvents {
   readonly client: ClientContext;
-  readonly #options: SessionOptions;
+  readonly #transport: ClientTransport;
+  readonly #host: SessionHost;
   #state: State = 'opening';
   #connection: AppServerConnection | undefined;
   #blocked = false;
   #paused = false;
-  #waiting: Message[] = [];
+  /** Shared while nothing waits: most clients never wait, and there are thousands. */
+  #waiting: Message[] = NOTHING;
   #waitingRequests = 0;
   #waitingChars = 0;
   #held = false;
   #initializeId: RpcId | undefined;
-  #optOut: ReadonlySet<string> = new Set();
+  #optOut: ReadonlySet<string> | undefined;
   #experimental = false;
   #clientName: string | undefined;
   #ownRequests = 0;
-  readonly #asks = new Map<RpcId, Ask>();
-  /** Requests of ours that were given up: their answers may still come and are for nobody else's eyes. */
-  readonly #givenUp = new Set<RpcId>();
-  /** Messages of the app server that wait because one of them has the id of a request of ours. */
-  #heldBack: Message[] = [];
+  #own: OwnRequests | undefined;
 
-  constructor(options: SessionOptions) {
-    this.#options = options;
-    this.client = options.client;
+  constructor(client: ClientContext, transport: ClientTransport, host: SessionHost) {
+    this.client = client;
+    this.#transport = transport;
+    this.#host = host;
   }
 
   get state(): string {
@@ -109,7 +95,7 @@ export class ClientSession implements AppServerEvents {
 
   /** Opens the app-server connection where that takes no time; false where it does. */
   openNow(): boolean {
-    const connection = this.#options.appServer.openNow?.(this, this.client);
+    const connection = this.#host.appServer.openNow?.(this, this.client);
     if (connection === undefined) return false;
     this.#opened(connection);
     return true;
@@ -117,7 +103,7 @@ export class ClientSession implements AppServerEvents {
 
   /** Opens the app-server connection; what came meanwhile is handled then. Rejects when it cannot be opened. */
   async open(signal: AbortSignal): Promise<void> {
-    const connection = await this.#options.appServer.open(this, this.client, signal);
+    const connection = await this.#host.appServer.open(this, this.client, signal);
     if (this.#state === 'closed' || signal.aborted) {
       connection.close();
       return;
@@ -142,8 +128,8 @@ export class ClientSession implements AppServerEvents {
 
   /** A notification of the engine's own; silently left out where the client opted out of it. WSA-23 */
   notify(method: string, params: unknown): void {
-    if (this.#state !== 'initialized' || this.#optOut.has(method)) return;
-    this.#options.transport.send(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
+    if (this.#state !== 'initialized' || this.#optOut?.has(method) === true) return;
+    this.#transport.send(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
   }
 
   /**
@@ -152,22 +138,10 @@ export class ClientSession implements AppServerEvents {
    */
   ask(method: string, params: unknown, limitMs: number): Promise<AskOutcome> {
     if (this.#state !== 'initialized') return Promise.resolve({ kind: 'gone' });
-    const id = nextAskId;
-    nextAskId += 1;
-    return new Promise((resolve) => {
-      const settle = (outcome: AskOutcome): void => {
-        clearTimeout(timer);
-        this.#asks.delete(id);
-        resolve(outcome);
-        if (this.#asks.size === 0) this.#letGo();
-      };
-      const timer = setTimeout(() => {
-        this.#givenUp.add(id);
-        settle({ kind: 'timeout' });
-      }, limitMs);
-      this.#asks.set(id, { settle, timer });
-      this.#options.transport.send(JSON.stringify({ method, id, params }));
+    this.#own ??= new OwnRequests((held) => {
+      for (const message of held) this.onMessage(message);
     });
+    return this.#own.ask((text) => this.#transport.send(text), method, params, limitMs);
   }
 
   /** The client reads slowly: its own app server is paused, nobody else. */
@@ -187,13 +161,12 @@ export class ClientSession implements AppServerEvents {
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#waiting = [];
-    this.#heldBack = [];
+    this.#waiting = NOTHING;
     this.#setHeld(false);
-    for (const ask of [...this.#asks.values()]) ask.settle({ kind: 'gone' });
+    this.#own?.close();
     this.#connection?.close();
     this.#connection = undefined;
-    this.#options.onEnded(this);
+    this.#transport.onEnded(this);
   }
 
   // --- from the app server
@@ -201,20 +174,18 @@ export class ClientSession implements AppServerEvents {
   onMessage(message: Message): void {
     if (this.#state === 'closed') return;
     if (this.#state !== 'initializing') {
-      const inspected = this.#asks.size > 0 || this.#givenUp.size > 0;
-      if (inspected && this.#mustHoldBack(message)) this.#heldBack.push(message);
-      else this.#options.transport.send(message.text);
+      if (this.#own?.holdsBack(message) !== true) this.#transport.send(message.text);
       return;
     }
     const { shape } = message;
-    this.#options.transport.send(message.text);
+    this.#transport.send(message.text);
     if (shape.kind !== 'response' || shape.id !== this.#initializeId) return;
     if (isRecord(message.value) && 'error' in message.value) {
       // A failed initialize does not count. ACC-4
       this.#state = 'awaitingInitialize';
     } else {
       this.#state = 'initialized';
-      this.#options.onInitialized(this);
+      this.#transport.onInitialized(this);
     }
     this.#takeWaiting();
   }
@@ -228,7 +199,7 @@ export class ClientSession implements AppServerEvents {
     if (this.#state === 'closed') return;
     this.#connection = undefined;
     this.close();
-    this.#options.transport.onSessionClosed(failure);
+    this.#transport.onSessionClosed(failure);
   }
 
   // --- inside
@@ -248,7 +219,8 @@ export class ClientSession implements AppServerEvents {
     this.#waitingChars += message.text.length;
     if (this.#waitingChars > MAX_WAITING_CHARS) return false;
     if (shape.kind === 'request') this.#waitingRequests += 1;
-    this.#waiting.push(message);
+    if (this.#waiting === NOTHING) this.#waiting = [message];
+    else this.#waiting.push(message);
     if (this.#waitingChars > HOLD_AT) this.#setHeld(true);
     return true;
   }
@@ -278,10 +250,11 @@ export class ClientSession implements AppServerEvents {
         // A notification before initialize is dropped silently. ACC-3
         if (this.#state !== 'initialized') return;
         // What may not be asked may not be told either; there is nothing to answer. WSA-7
-        if (this.#options.policy(shape.method, this.client) === null) this.#forward(message);
+        if (this.#host.policy(shape.method, this.client) === null) this.#forward(message);
         return;
       case 'response':
-        if (this.#state === 'initialized' && !this.#takeAnswer(shape.id, message)) this.#forward(message);
+        if (this.#state === 'initialized' && this.#own?.takeAnswer(shape.id, message) !== true)
+          this.#forward(message);
         return;
       case 'invalid':
         return;
@@ -297,12 +270,12 @@ export class ClientSession implements AppServerEvents {
       this.#answer(errorText(id, RPC.invalidRequest, 'Not initialized'));
       return;
     }
-    const refusal = this.#options.policy(method, this.client);
+    const refusal = this.#host.policy(method, this.client);
     if (refusal !== null) {
       this.#answer(errorText(id, RPC.refusedByPolicy, refusal));
       return;
     }
-    const own = this.#options.methods.find(method);
+    const own = this.#host.methods.find(method);
     if (own === undefined) {
       this.#forward(message);
       return;
@@ -339,42 +312,6 @@ export class ClientSession implements AppServerEvents {
     );
   }
 
-  /** True when it answers a request of the engine's own, or one that nobody waits for any more. */
-  #takeAnswer(id: RpcId | null, message: Message): boolean {
-    if (id === null) return false;
-    const ask = this.#asks.get(id);
-    if (ask === undefined) return this.#givenUp.delete(id);
-    const { value } = message;
-    if (!isRecord(value)) return false;
-    const { error } = value;
-    if (error === undefined) ask.settle({ kind: 'result', value: value.result });
-    else {
-      const { code, message: words } = isRecord(error) ? error : {};
-      ask.settle({
-        kind: 'error',
-        code: typeof code === 'number' ? code : null,
-        message: typeof words === 'string' ? words : '',
-      });
-    }
-    return true;
-  }
-
-  /** A request of the app server with an id that we use, too, would get our answer: it and what follows waits. */
-  #mustHoldBack(message: Message): boolean {
-    if (this.#heldBack.length > 0) return true;
-    const { shape } = message;
-    if (shape.kind !== 'request') return false;
-    // From now on an answer with this id is the app server's.
-    this.#givenUp.delete(shape.id);
-    return this.#asks.has(shape.id);
-  }
-
-  #letGo(): void {
-    const held = this.#heldBack;
-    this.#heldBack = [];
-    for (const message of held) this.onMessage(message);
-  }
-
   #initialize(id: RpcId, params: unknown, message: Message): void {
     if (this.#state === 'initialized') {
       this.#answer(errorText(id, RPC.invalidRequest, 'Already initialized'));
@@ -408,19 +345,19 @@ export class ClientSession implements AppServerEvents {
   }
 
   #answer(text: string): void {
-    if (this.#state !== 'closed') this.#options.transport.send(text);
+    if (this.#state !== 'closed') this.#transport.send(text);
   }
 
   #setBlocked(blocked: boolean): void {
     if (this.#blocked === blocked) return;
     this.#blocked = blocked;
-    this.#options.transport.onBlocked(blocked);
+    this.#transport.onBlocked(blocked);
   }
 
   #setHeld(held: boolean): void {
     if (this.#held === held) return;
     this.#held = held;
-    this.#options.transport.onHeld(held);
+    this.#transport.onHeld(held);
   }
 }
 

@@ -24,7 +24,7 @@ import { type ControlServer, listenControl } from './control-server.js';
 import { addEngineMethods } from './engine-methods.js';
 import type { EngineStatus } from './engine-status.js';
 import type { ListenerService, ListeningInfo } from './listener-service.js';
-import { CLOSE_GOING_AWAY, LocalClient, type LocalTransport } from './local-clients.js';
+import { CLOSE_GOING_AWAY, LocalClient, type LocalClientHost, type LocalTransport } from './local-clients.js';
 import { type EngineLogger, silentLogger } from './logger.js';
 import { MethodTable, RpcFault } from './methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
@@ -82,6 +82,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Why it ends, where nobody asked it to and no chart knows. */
   #failure: Failure | null = null;
   #builtin: BuiltinAppServer | undefined;
+  #hosts: Record<'open' | 'control', LocalClientHost> | undefined;
   #started = false;
   #begun = false;
   #stopping: Promise<void> | undefined;
@@ -346,29 +347,36 @@ export class Engine extends EventEmitter<EngineEvents> {
       log: this.#log,
       audit: this.#audit,
       watcher: this.#options.watcher,
-      accept: (client, transport, { onInitialized }) => this.#acceptClient(client, transport, onInitialized),
+      accept: (client, transport) => this.#acceptClient(client, transport),
       remoteControlStatus: () => board.report.status,
     });
     this.emit('listening', await this.#listener.listen());
     this.#listener.open();
   }
 
-  #acceptClient(context: ClientContext, transport: LocalTransport, onInitialized?: () => void): LocalClient {
-    const client = new LocalClient(context, transport, {
-      // Whoever asks over the control socket asks the engine, never the app server behind it.
-      appServer: context.origin === 'control' ? this.#builtinOf(this.#up.home) : this.#up.appServer,
+  #acceptClient(context: ClientContext, transport: LocalTransport): LocalClient {
+    this.#hosts ??= this.#localHosts();
+    const host = context.origin === 'control' ? this.#hosts.control : this.#hosts.open;
+    const client = new LocalClient(context, transport, host);
+    this.#localClients.add(client);
+    client.open();
+    return client;
+  }
+
+  /** Shared by all clients: thousands of connections may come, and most say nothing. */
+  #localHosts(): Record<'open' | 'control', LocalClientHost> {
+    const host = {
       methods: this.#methods,
       policy: this.#policy,
-      onInitialized: (session) => {
-        onInitialized?.();
-        this.#welcome(session);
-      },
-      onEnded: (session) => this.#sessions.delete(session),
-      onClosed: (closed) => this.#localClients.delete(closed),
-    });
-    this.#localClients.add(client);
-    void client.open();
-    return client;
+      onInitialized: (session: ClientSession) => this.#welcome(session),
+      onEnded: (session: ClientSession) => this.#sessions.delete(session),
+      onClosed: (client: LocalClient) => this.#localClients.delete(client),
+    };
+    return {
+      open: { ...host, appServer: this.#up.appServer },
+      // Whoever asks over the control socket asks the engine, never the app server behind it.
+      control: { ...host, appServer: this.#builtinOf(this.#up.home) },
+    };
   }
 
   /** A client gets one status right after it is initialized. RC-42 */

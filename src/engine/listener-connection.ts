@@ -1,10 +1,12 @@
 import type { ListenerConnectionEvent } from '../../machines/listener-connection.js';
 import { cutBytes, oneLine } from '../adapters/body-preview.js';
 import type { AcceptedConnection } from '../adapters/listener-host.js';
+import type { ClientContext } from '../protocol/app-server.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import type { ConnectionStatus } from './connection-status.js';
 import type { LocalClient, LocalTransport } from './local-clients.js';
 import { type SharedChart, SharedRun } from './shared-chart.js';
+import { connectionIdOf } from './upgrade-log.js';
 import type { EngineWatcher } from './watcher.js';
 
 /** Unsent bytes at which a client counts as slow, and at which it is closed. WSA-18 */
@@ -33,8 +35,9 @@ const EVENT_OF: Readonly<Record<number, ListenerConnectionEvent['type']>> = {
 };
 
 /** One accepted connection of the listener: its chart, its socket, and the client it serves. */
-export class ListenerConnection implements LocalTransport {
-  readonly id: string;
+export class ListenerConnection implements LocalTransport, ClientContext {
+  /** Counts up through the process. */
+  readonly number: number;
   readonly origin: ConnectionStatus['origin'];
   readonly since: number;
   readonly #accepted: AcceptedConnection;
@@ -48,12 +51,12 @@ export class ListenerConnection implements LocalTransport {
   #expiry: NodeJS.Timeout | undefined;
 
   constructor(
-    id: string,
+    number: number,
     origin: ConnectionStatus['origin'],
     accepted: AcceptedConnection,
     host: ConnectionHost,
   ) {
-    this.id = id;
+    this.number = number;
     this.origin = origin;
     this.since = host.now();
     this.#accepted = accepted;
@@ -61,7 +64,7 @@ export class ListenerConnection implements LocalTransport {
     this.#run = new SharedRun(
       host.chart,
       (effect, params) => this.#act(effect, params),
-      host.watcher?.run(id, host.chart.machine, host.chart.initial.snapshot),
+      host.watcher?.run(this.connectionId, host.chart.machine, host.chart.initial.snapshot),
     );
     this.#run.send({ type: 'ADMITTED' });
     const { ws, stream } = accepted;
@@ -87,8 +90,16 @@ export class ListenerConnection implements LocalTransport {
   }
 
   /** The app server has answered `initialize`. */
-  initialized(): void {
+  onInitialized(): void {
     this.#run.send({ type: 'INITIALIZED' });
+  }
+
+  get connectionId(): string {
+    return connectionIdOf(this.origin, this.number);
+  }
+
+  get degraded(): boolean {
+    return this.#accepted.authority.outcome === 'degraded';
   }
 
   get state(): string {
@@ -98,7 +109,7 @@ export class ListenerConnection implements LocalTransport {
   get status(): ConnectionStatus {
     const { stream, authority } = this.#accepted;
     return {
-      id: this.id,
+      id: this.connectionId,
       origin: this.origin,
       mode: authority.mode,
       outcome: authority.outcome,

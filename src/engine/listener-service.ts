@@ -36,11 +36,7 @@ export interface ListenerDeps {
   readonly audit: AuditRing;
   readonly watcher?: EngineWatcher | undefined;
   /** Makes the client of a connection and opens its app-server connection. */
-  readonly accept: (
-    client: ClientContext,
-    transport: LocalTransport,
-    hooks: { readonly onInitialized: () => void },
-  ) => LocalClient;
+  readonly accept: (client: ClientContext, transport: LocalTransport) => LocalClient;
   readonly remoteControlStatus: () => string;
 }
 
@@ -123,7 +119,8 @@ export class ListenerService {
       onWatched: (one) => this.#watch(one),
       onClosed: (one, reason) => this.#onClosed(one, reason),
       onBinary: (one, bytes) => {
-        if (this.#binaryLog.take()) log.warn({ connection: one.id, bytes }, 'binary message skipped');
+        if (this.#binaryLog.take())
+          log.warn({ connection: one.connectionId, bytes }, 'binary message skipped');
       },
     };
     this.#listener = new LocalListener(
@@ -257,19 +254,19 @@ export class ListenerService {
     const { authority } = accepted;
     const { log, options } = this.#deps;
     const origin = options.address.kind === 'unix' ? 'unix' : 'listener';
-    const id = `${origin}-${++connections}`;
-    const degraded = authority.outcome === 'degraded';
-    const connection = new ListenerConnection(id, origin, accepted, this.#connectionHost);
+    connections += 1;
+    const connection = new ListenerConnection(connections, origin, accepted, this.#connectionHost);
     this.#connections.add(connection);
-    this.#upgrades.add(connection.since, authority, id, null);
-    const level = degraded ? 'warn' : 'info';
+    this.#upgrades.addAccepted(connection.since, authority, origin, connections);
+    const level = connection.degraded ? 'warn' : 'info';
     if (log.isLevelEnabled?.(level) !== false) {
       const { mode, outcome, reason } = authority;
-      log[level]({ connection: id, mode, outcome, reason, peer: accepted.peer() }, `connection ${outcome}`);
+      log[level](
+        { connection: connection.connectionId, mode, outcome, reason, peer: accepted.peer() },
+        `connection ${outcome}`,
+      );
     }
-    const client = this.#deps.accept({ origin, connectionId: id, degraded }, connection, {
-      onInitialized: () => connection.initialized(),
-    });
+    const client = this.#deps.accept(connection, connection);
     connection.serve(client, options.closeOnTokenExpiry ? authority.expiresAt : null);
   }
 
@@ -284,7 +281,7 @@ export class ListenerService {
 
   #onRejected(verdict: Verdict, peer: string, detail: string | null): void {
     const { mode, outcome, reason } = verdict;
-    this.#upgrades.add(this.#deps.env.now(), verdict, peer, detail);
+    this.#upgrades.addRejected(this.#deps.env.now(), verdict, peer, detail);
     if (!this.#rejectionLog.take()) return;
     const fields = { mode, outcome, reason, peer, ...(detail === null ? {} : { detail }) };
     this.#deps.log.warn(fields, `connection ${outcome}`);

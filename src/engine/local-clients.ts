@@ -1,7 +1,7 @@
-import type { AppServer, ClientContext, Origin } from '../protocol/app-server.js';
+import type { ClientContext, Origin } from '../protocol/app-server.js';
 import { Message } from '../protocol/message.js';
-import { ClientSession } from './client-session.js';
-import type { MethodTable } from './methods.js';
+import type { Failure } from '../protocol/outcomes.js';
+import { ClientSession, type ClientTransport, type SessionHost } from './client-session.js';
 
 /** A local client's connection, whatever it is made of. */
 export interface LocalTransport {
@@ -12,15 +12,15 @@ export interface LocalTransport {
   hold(held: boolean): void;
   /** Ends the connection; the code is a WebSocket close code, where there is such a thing. */
   close(code: number, reason: string): void;
+  /** Its client has been initialized. */
+  onInitialized?(): void;
 }
 
-export interface LocalClientDeps {
-  readonly appServer: AppServer;
-  readonly methods: MethodTable;
-  readonly policy: (method: string, client: ClientContext) => string | null;
-  readonly onInitialized: (session: ClientSession) => void;
-  readonly onEnded: (session: ClientSession) => void;
-  readonly onClosed: (client: LocalClient) => void;
+/** What all local clients of one app server share. */
+export interface LocalClientHost extends SessionHost {
+  onInitialized(session: ClientSession): void;
+  onEnded(session: ClientSession): void;
+  onClosed(client: LocalClient): void;
 }
 
 /** WebSocket close codes that local clients see. */
@@ -29,43 +29,31 @@ export const CLOSE_OVERLOADED = 1013;
 export const CLOSE_APP_SERVER = 1011;
 
 /** One local client: its transport, its session, its own app-server connection. */
-export class LocalClient {
+export class LocalClient implements ClientTransport {
   readonly session: ClientSession;
   readonly since = Date.now();
   readonly #transport: LocalTransport;
-  readonly #deps: LocalClientDeps;
+  readonly #host: LocalClientHost;
   /** While its app-server connection is being opened. */
   #opening: AbortController | undefined;
   #closed = false;
 
-  constructor(client: ClientContext, transport: LocalTransport, deps: LocalClientDeps) {
+  constructor(client: ClientContext, transport: LocalTransport, host: LocalClientHost) {
     this.#transport = transport;
-    this.#deps = deps;
-    this.session = new ClientSession({
-      client,
-      appServer: deps.appServer,
-      methods: deps.methods,
-      policy: deps.policy,
-      onInitialized: deps.onInitialized,
-      onEnded: deps.onEnded,
-      transport: {
-        send: (text) => {
-          if (!transport.send(text)) this.session.pause();
-        },
-        onSessionClosed: (failure) =>
-          this.close(CLOSE_APP_SERVER, failure?.message ?? 'the app server ended this connection'),
-        onBlocked: () => {},
-        onHeld: (held) => transport.hold(held),
-      },
-    });
+    this.#host = host;
+    this.session = new ClientSession(client, this, host);
   }
 
   get origin(): Origin {
     return this.session.client.origin;
   }
 
-  async open(): Promise<void> {
-    if (this.session.openNow()) return;
+  /** Opens its app-server connection; when that fails, the client is closed with the reason. */
+  open(): void {
+    if (!this.session.openNow()) void this.#openLater();
+  }
+
+  async #openLater(): Promise<void> {
     this.#opening = new AbortController();
     try {
       await this.session.open(this.#opening.signal);
@@ -86,13 +74,40 @@ export class LocalClient {
     this.session.resume();
   }
 
+  // --- what its session asks and tells
+
+  send(text: string): void {
+    if (!this.#transport.send(text)) this.session.pause();
+  }
+
+  onInitialized(session: ClientSession): void {
+    this.#transport.onInitialized?.();
+    this.#host.onInitialized(session);
+  }
+
+  onEnded(session: ClientSession): void {
+    this.#host.onEnded(session);
+  }
+
+  onSessionClosed(failure: Failure | null): void {
+    this.close(CLOSE_APP_SERVER, failure?.message ?? 'the app server ended this connection');
+  }
+
+  onBlocked(): void {}
+
+  onHeld(held: boolean): void {
+    this.#transport.hold(held);
+  }
+
+  // --- its end
+
   /** The other side is gone. */
   ended(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#opening?.abort();
     this.session.close();
-    this.#deps.onClosed(this);
+    this.#host.onClosed(this);
   }
 
   close(code: number, reason: string): void {

@@ -1,24 +1,21 @@
 import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
-import type { AppServer, ClientContext } from '../protocol/app-server.js';
+import type { ClientContext } from '../protocol/app-server.js';
 import { errorText, isRpcId, RPC } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
+import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { AuditRing } from './audit.js';
-import { ClientSession } from './client-session.js';
-import type { MethodTable } from './methods.js';
+import { ClientSession, type ClientTransport, type SessionHost } from './client-session.js';
 import type { EngineWatcher } from './watcher.js';
 
 type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
 
 /** What virtual clients need of the engine. */
-export interface RemoteClientDeps {
+export interface RemoteClientDeps extends SessionHost {
   readonly env: Env;
   readonly timing: Timing;
-  readonly appServer: AppServer;
-  readonly methods: MethodTable;
-  readonly policy: (method: string, client: ClientContext) => string | null;
   readonly audit: AuditRing;
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
@@ -26,7 +23,7 @@ export interface RemoteClientDeps {
 }
 
 /** One open (client_id, stream_id): its chart, its session, and the stream that its answers go to. */
-export class RemoteClient {
+export class RemoteClient implements ClientTransport {
   readonly clientId: string;
   readonly streamId: string;
   readonly session: ClientSession;
@@ -35,7 +32,8 @@ export class RemoteClient {
   /** Highest seq_id handed over on this connection. RC-32 */
   lastSeqId = -1;
   readonly #actor: VirtualClientActor;
-  readonly #env: Env;
+  readonly #deps: RemoteClientDeps;
+  readonly #outbound: { send(text: string): void };
   #stall: NodeJS.Timeout | undefined;
 
   constructor(
@@ -47,24 +45,12 @@ export class RemoteClient {
   ) {
     this.clientId = ids.clientId;
     this.streamId = ids.streamId;
-    this.#env = deps.env;
     this.since = deps.env.now();
     this.lastActivity = this.since;
-    this.session = new ClientSession({
-      client: { origin: 'remote', connectionId: `${ids.clientId}/${ids.streamId}` },
-      appServer: deps.appServer,
-      methods: deps.methods,
-      policy: deps.policy,
-      onInitialized: deps.onInitialized,
-      onEnded: deps.onEnded,
-      transport: {
-        send: (text) => outbound.send(text),
-        onSessionClosed: (failure) => this.#actor.send({ type: 'APP_SERVER.CLOSED', failure }),
-        onBlocked: (blocked) => this.#watchStall(blocked, deps.timing.clientStall),
-        // All remote clients share one socket: whoever holds up too much is closed instead. RC-41
-        onHeld: () => {},
-      },
-    });
+    this.#deps = deps;
+    this.#outbound = outbound;
+    const client: ClientContext = { origin: 'remote', connectionId: `${ids.clientId}/${ids.streamId}` };
+    this.session = new ClientSession(client, this, deps);
     this.#actor = createActor(machine, {
       id: `virtualClient:${ids.clientId}/${ids.streamId}`,
       input: { env: deps.env, timing: deps.timing, clientId: ids.clientId, streamId: ids.streamId },
@@ -82,7 +68,7 @@ export class RemoteClient {
         );
       },
       complete: () => {
-        this.#watchStall(false, 0);
+        this.onBlocked(false);
         onClosed(this);
       },
       error: () => onClosed(this),
@@ -96,7 +82,7 @@ export class RemoteClient {
   }
 
   touch(): void {
-    this.lastActivity = this.#env.now();
+    this.lastActivity = this.#deps.env.now();
   }
 
   close(reason: Reason): void {
@@ -111,12 +97,35 @@ export class RemoteClient {
     return String(this.#actor.getSnapshot().value);
   }
 
-  /** One client may hold up its own traffic for a while, not for ever. RC-41 */
-  #watchStall(blocked: boolean, limit: number): void {
-    clearTimeout(this.#stall);
-    this.#stall = blocked ? setTimeout(() => this.#actor.send({ type: 'STALLED' }), limit) : undefined;
-    this.#stall?.unref();
+  // --- what its session asks and tells
+
+  send(text: string): void {
+    this.#outbound.send(text);
   }
+
+  onInitialized(session: ClientSession): void {
+    this.#deps.onInitialized(session);
+  }
+
+  onEnded(session: ClientSession): void {
+    this.#deps.onEnded(session);
+  }
+
+  onSessionClosed(failure: Failure | null): void {
+    this.#actor.send({ type: 'APP_SERVER.CLOSED', failure });
+  }
+
+  /** One client may hold up its own traffic for a while, not for ever. RC-41 */
+  onBlocked(blocked: boolean): void {
+    clearTimeout(this.#stall);
+    const { clientStall } = this.#deps.timing;
+    this.#stall = blocked
+      ? setTimeout(() => this.#actor.send({ type: 'STALLED' }), clientStall).unref()
+      : undefined;
+  }
+
+  /** All remote clients share one socket: whoever holds up too much is closed instead. RC-41 */
+  onHeld(): void {}
 }
 
 /** The chart's actions find their session here. */

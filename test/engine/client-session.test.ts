@@ -38,19 +38,18 @@ class Side {
       throw new Error('broken inside');
     });
     this.methods.add('own/experimental', v.looseObject({}), () => 'shown', { experimental: true });
-    this.session = new ClientSession({
-      client: { origin, connectionId: 'one' },
-      transport: {
-        send: (text) => this.sent.push(text),
-        onSessionClosed: (failure) => this.closed.push(failure),
-        onBlocked: (blocked) => this.blocked.push(blocked),
-        onHeld: (held) => this.held.push(held),
-      },
+    const transport = {
+      send: (text: string) => this.sent.push(text),
+      onInitialized: (session: ClientSession) => this.initialized.push(session),
+      onEnded: (session: ClientSession) => this.ended.push(session),
+      onSessionClosed: (failure: Failure | null) => this.closed.push(failure),
+      onBlocked: (blocked: boolean) => this.blocked.push(blocked),
+      onHeld: (held: boolean) => this.held.push(held),
+    };
+    this.session = new ClientSession({ origin, connectionId: 'one' }, transport, {
       appServer: this.appServer,
       methods: this.methods,
       policy: (method) => (this.refused.includes(method) ? `${method} is not for you` : null),
-      onInitialized: (session) => this.initialized.push(session),
-      onEnded: (session) => this.ended.push(session),
     });
   }
 
