@@ -295,13 +295,18 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#acceptClient({ origin: 'control', connectionId: `control-${++connections}` }, transport),
     );
     await this.#control;
-    if (this.#stopping === undefined) await this.#listen(running);
+    // Whoever probes finds the listener from here on; it lets nobody in before the start has succeeded.
+    const listening = this.#stopping === undefined ? await this.#listen(running) : undefined;
     const settled = await waitFor(
       actor,
       (snapshot) => snapshot.status !== 'active' || !snapshot.hasTag('undecided'),
       FOR_EVER,
     );
-    if (settled.status === 'active') return;
+    if (settled.status === 'active') {
+      this.#listener?.open();
+      if (listening !== undefined) this.emit('listening', listening);
+      return;
+    }
     await this.stop();
     const failure = settled.output?.failure ?? this.#failure;
     if (failure) throw endError(failure);
@@ -332,13 +337,14 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#log.info({ connection: id, mode, outcome, reason, peer }, `connection ${outcome}`);
   }
 
-  /** Opens the way in that `listen` names. */
-  async #listen({ board }: Running): Promise<void> {
+  /** Makes the way in that `listen` names. What is told of it, where it is a listener. */
+  async #listen({ board }: Running): Promise<ListeningInfo | undefined> {
     const { listen = 'off' } = this.#options;
-    if (listen === 'off') return;
+    if (listen === 'off') return undefined;
     if (listen === 'stdio://') {
+      // Served at once: its client's name may be what the start waits for. RC-45
       this.#serveStdio();
-      return;
+      return undefined;
     }
     const { createListener } = await import('./create-listener.js');
     this.#listener = createListener(this.#options, {
@@ -350,8 +356,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       accept: (client, transport) => this.#acceptClient(client, transport),
       remoteControlStatus: () => board.report.status,
     });
-    this.emit('listening', await this.#listener.listen());
-    this.#listener.open();
+    return this.#listener.listen();
   }
 
   #acceptClient(context: ClientContext, transport: LocalTransport): LocalClient {
