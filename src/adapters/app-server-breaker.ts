@@ -2,50 +2,137 @@ import type { AppServerConnection, AppServerEvents } from '../protocol/app-serve
 import { errorText, RPC } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 
-const MAX_DEATHS = 5;
+const MAX_FAILURES = 5;
 const WINDOW = 60_000;
+/** How often a socket that keeps failing is tried, ms. */
+const RETRY_EVERY = 1_000;
 
-/** Five deaths within a minute: no further child is started until the oldest of them is a minute ago. */
-export class Breaker {
-  readonly #deaths: number[] = [];
-  #cause = '';
+/** Failures of an app server: the last five, and what the newest one was. */
+class Failures {
+  readonly #times: number[] = [];
+  cause = '';
 
-  died(cause: string): void {
-    this.#cause = cause;
-    this.#deaths.push(performance.now());
-    if (this.#deaths.length > MAX_DEATHS) this.#deaths.shift();
+  add(cause: string): void {
+    this.cause = cause;
+    this.#times.push(performance.now());
+    if (this.#times.length > MAX_FAILURES) this.#times.shift();
   }
 
-  /** Why nothing is started now; undefined: it may be. */
-  get cause(): string | undefined {
-    const [oldest] = this.#deaths;
-    const open =
-      this.#deaths.length >= MAX_DEATHS && oldest !== undefined && performance.now() - oldest < WINDOW;
-    return open ? this.#cause : undefined;
+  clear(): void {
+    this.#times.length = 0;
+  }
+
+  get tooMany(): boolean {
+    const [oldest] = this.#times;
+    return this.#times.length >= MAX_FAILURES && oldest !== undefined && performance.now() - oldest < WINDOW;
   }
 }
 
-/** What stands in for an app server that keeps dying: each request is answered with -32002 and the cause. */
-export class UnavailableConnection implements AppServerConnection {
-  readonly #events: AppServerEvents;
-  readonly #text: string;
-  #closed = false;
+/** Five deaths within a minute: no further child is started until the oldest of them is a minute ago. */
+export class Breaker {
+  readonly #deaths = new Failures();
 
-  constructor(events: AppServerEvents, cause: string) {
-    this.#events = events;
-    this.#text = `The app server died ${MAX_DEATHS} times within a minute and is left alone for now: ${cause}`;
+  died(cause: string): void {
+    this.#deaths.add(cause);
   }
 
-  send({ shape }: Message): boolean {
-    if (this.#closed || shape.kind !== 'request') return true;
-    const answer = errorText(shape.id, RPC.appServerUnavailable, this.#text, { reason: 'appServerBreaker' });
-    this.#events.onMessage(Message.written(answer));
+  /** Why nothing is started now, in words; undefined: it may be. */
+  get refusal(): string | undefined {
+    if (!this.#deaths.tooMany) return undefined;
+    return `The app server died ${MAX_FAILURES} times within a minute and is left alone for now: ${this.#deaths.cause}`;
+  }
+}
+
+/**
+ * Five failures of an upstream within a minute, none of them followed by a success: from then on it is tried once a
+ * second, which costs little and finds it soon when it is back.
+ */
+export class UpstreamBreaker {
+  readonly #failures = new Failures();
+  #triedAt = Number.NEGATIVE_INFINITY;
+
+  failed(cause: string): void {
+    this.#failures.add(cause);
+    this.#triedAt = performance.now();
+  }
+
+  succeeded(): void {
+    this.#failures.clear();
+  }
+
+  /** Why it is not tried now, in words; undefined: it may be tried, once. */
+  refusal(): string | undefined {
+    if (!this.#failures.tooMany) return undefined;
+    const now = performance.now();
+    if (now - this.#triedAt >= RETRY_EVERY) {
+      this.#triedAt = now;
+      return undefined;
+    }
+    return `The app server failed ${MAX_FAILURES} times within a minute and is tried once a second now: ${this.#failures.cause}`;
+  }
+}
+
+/** What to do with a request while the breaker is open: words that refuse it, or the app server after all. */
+export type Again = (signal: AbortSignal) => string | Promise<AppServerConnection>;
+
+/**
+ * What stands in for an app server that keeps failing: each request is answered with -32002 and the cause, until it
+ * may be tried again. A session sends nothing but `initialize` before one has succeeded, so nothing is missed.
+ */
+export class UnavailableConnection implements AppServerConnection {
+  readonly #events: AppServerEvents;
+  readonly #again: Again;
+  readonly #abort = new AbortController();
+  #real: AppServerConnection | undefined;
+  #paused = false;
+
+  constructor(events: AppServerEvents, again: Again) {
+    this.#events = events;
+    this.#again = again;
+  }
+
+  send(message: Message): boolean {
+    if (this.#real !== undefined) return this.#real.send(message);
+    if (this.#abort.signal.aborted || message.shape.kind !== 'request') return true;
+    const { id } = message.shape;
+    const refuse = (text: string) => {
+      if (this.#abort.signal.aborted) return;
+      const answer = errorText(id, RPC.appServerUnavailable, text, { reason: 'appServerBreaker' });
+      this.#events.onMessage(Message.written(answer));
+    };
+    const again = this.#again(this.#abort.signal);
+    if (typeof again === 'string') refuse(again);
+    else {
+      again.then(
+        (real) => this.#replace(real, message),
+        (error: unknown) => refuse(error instanceof Error ? error.message : String(error)),
+      );
+    }
     return true;
   }
 
-  pause(): void {}
-  resume(): void {}
+  pause(): void {
+    this.#paused = true;
+    this.#real?.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#real?.resume();
+  }
+
   close(): void {
-    this.#closed = true;
+    this.#abort.abort();
+    this.#real?.close();
+  }
+
+  #replace(real: AppServerConnection, message: Message): void {
+    if (this.#abort.signal.aborted) {
+      real.close();
+      return;
+    }
+    this.#real = real;
+    if (this.#paused) real.pause();
+    real.send(message);
   }
 }

@@ -42,11 +42,15 @@ export class CommandAppServer implements AppServer {
 
   async open(
     events: AppServerEvents,
-    _client: ClientContext,
+    client: ClientContext,
     signal: AbortSignal,
   ): Promise<AppServerConnection> {
-    const { cause } = this.#breaker;
-    if (cause !== undefined) return new UnavailableConnection(events, cause);
+    if (this.#breaker.refusal !== undefined) {
+      return new UnavailableConnection(
+        events,
+        (ended) => this.#breaker.refusal ?? this.open(events, client, ended),
+      );
+    }
     const child = await this.#start();
     if (signal.aborted) {
       void child.stop();

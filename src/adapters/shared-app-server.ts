@@ -52,8 +52,12 @@ export class SharedAppServer implements AppServer {
     client: ClientContext,
     signal: AbortSignal,
   ): Promise<AppServerConnection> {
-    const { cause } = this.#breaker;
-    if (this.#starting === undefined && cause !== undefined) return new UnavailableConnection(events, cause);
+    if (this.#starting === undefined && this.#breaker.refusal !== undefined) {
+      return new UnavailableConnection(
+        events,
+        (ended) => this.#breaker.refusal ?? this.open(events, client, ended),
+      );
+    }
     this.#starting ??= this.#start();
     const { socket, child } = await this.#starting;
     try {

@@ -10,6 +10,7 @@ import type {
 import { EngineError } from '../protocol/errors.js';
 import { Message } from '../protocol/message.js';
 import type { Secret } from '../protocol/secret.js';
+import { UnavailableConnection, type UpstreamBreaker } from './app-server-breaker.js';
 import { cutBytes, maskTokens, oneLine } from './body-preview.js';
 import { errnoText } from './errno.js';
 
@@ -18,6 +19,10 @@ export interface SocketAppServerOptions {
   readonly url: string;
   /** Sent as `Authorization: Bearer`. */
   readonly bearer: Secret | undefined;
+  /** Keeps it from being tried too often while it fails. Default: it is tried for each client. */
+  readonly breaker?: UpstreamBreaker;
+  /** It could not be reached, or closed before it had said anything. */
+  readonly onFailed?: (why: string) => void;
   /** Something was skipped; never its content. */
   readonly onSkipped: (why: string, fields: Readonly<Record<string, unknown>>) => void;
 }
@@ -42,6 +47,16 @@ export class SocketAppServer implements AppServer {
   }
 
   open(events: AppServerEvents, _client: ClientContext, signal: AbortSignal): Promise<AppServerConnection> {
+    if (this.#options.breaker?.refusal() === undefined) return this.#connect(events, signal);
+    return Promise.resolve(
+      new UnavailableConnection(
+        events,
+        (ended) => this.#options.breaker?.refusal() ?? this.#connect(events, ended),
+      ),
+    );
+  }
+
+  #connect(events: AppServerEvents, signal: AbortSignal): Promise<AppServerConnection> {
     return new Promise((resolve, reject) => {
       const ws = this.#dial();
       let stream: Socket | undefined;
@@ -60,12 +75,13 @@ export class SocketAppServer implements AppServer {
       });
       const failed = (error?: Error) => {
         signal.removeEventListener('abort', onAbort);
+        ws.off('error', failed)
+          .off('close', failed)
+          .on('error', () => {});
         const why = fault ?? (error === undefined ? 'it closed the connection' : errnoText(error));
-        reject(
-          new EngineError('appServerFailed', `The app server ${this.name} cannot be reached: ${why}.`, {
-            cause: error,
-          }),
-        );
+        const message = `The app server ${this.name} cannot be reached: ${why}.`;
+        if (!signal.aborted) this.#failed(message);
+        reject(new EngineError('appServerFailed', message, { cause: error }));
       };
       ws.once('error', failed);
       ws.once('close', failed);
@@ -73,9 +89,21 @@ export class SocketAppServer implements AppServer {
         signal.removeEventListener('abort', onAbort);
         ws.off('error', failed).off('close', failed);
         if (stream === undefined) throw new Error('an open socket without its stream');
-        resolve(new SocketConnection(ws, stream, events, this.name, this.#options.onSkipped));
+        resolve(
+          new SocketConnection(ws, stream, events, {
+            name: this.name,
+            onSkipped: this.#options.onSkipped,
+            onFirst: () => this.#options.breaker?.succeeded(),
+            onMute: (why) => this.#failed(why),
+          }),
+        );
       });
     });
+  }
+
+  #failed(why: string): void {
+    this.#options.breaker?.failed(why);
+    this.#options.onFailed?.(why);
   }
 
   async close(): Promise<void> {
@@ -96,20 +124,24 @@ export class SocketAppServer implements AppServer {
   }
 }
 
+interface SocketHost {
+  readonly name: string;
+  readonly onSkipped: SocketAppServerOptions['onSkipped'];
+  /** It has said something. */
+  readonly onFirst: () => void;
+  /** It has closed the connection and never said anything. */
+  readonly onMute: (why: string) => void;
+}
+
 class SocketConnection implements AppServerConnection {
   readonly #ws: WebSocket;
   #full = false;
   #paused = false;
   #closed = false;
 
-  constructor(
-    ws: WebSocket,
-    stream: Socket,
-    events: AppServerEvents,
-    name: string,
-    onSkipped: SocketAppServerOptions['onSkipped'],
-  ) {
+  constructor(ws: WebSocket, stream: Socket, events: AppServerEvents, host: SocketHost) {
     this.#ws = ws;
+    let mute = true;
     // Nothing is delivered before whoever opened it has it in hand.
     ws.pause();
     setImmediate(() => {
@@ -117,7 +149,11 @@ class SocketConnection implements AppServerConnection {
     });
     ws.on('message', (data: Buffer, isBinary: boolean) => {
       if (this.#closed) return;
-      if (isBinary) onSkipped('binary message of the app server skipped', { bytes: data.length });
+      if (mute) {
+        mute = false;
+        host.onFirst();
+      }
+      if (isBinary) host.onSkipped('binary message of the app server skipped', { bytes: data.length });
       else events.onMessage(Message.written(data.toString()));
     });
     ws.on('error', () => {});
@@ -125,11 +161,9 @@ class SocketConnection implements AppServerConnection {
       if (this.#closed) return;
       this.#closed = true;
       const said = reason.length === 0 ? '' : `: ${cutBytes(oneLine(maskTokens(reason.toString())), 100)}`;
-      events.onClose({
-        reason: 'appServerClosed',
-        message: `The app server ${name} closed the connection (${code}${said}).`,
-        at: Date.now(),
-      });
+      const message = `The app server ${host.name} closed the connection (${code}${said}).`;
+      if (mute) host.onMute(message);
+      events.onClose({ reason: 'appServerClosed', message, at: Date.now() });
     });
     stream.on('drain', () => {
       if (!this.#full) return;

@@ -1,3 +1,4 @@
+import { UpstreamBreaker } from '../adapters/app-server-breaker.js';
 import { CommandAppServer } from '../adapters/command-app-server.js';
 import { SharedAppServer } from '../adapters/shared-app-server.js';
 import { SocketAppServer } from '../adapters/socket-app-server.js';
@@ -24,6 +25,8 @@ export function createAppServer(spec: AppServerSpec, log: EngineLogger): AppServ
   return new SocketAppServer({
     url: spec.url,
     bearer: spec.bearer,
+    breaker: new UpstreamBreaker(),
+    onFailed: (why) => log.warn({ app: spec.kind }, why),
     onSkipped: (why, fields) => log.warn(fields, why),
   });
 }

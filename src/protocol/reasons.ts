@@ -390,8 +390,8 @@ export const REASONS = {
     todo: 'Send smaller messages, or raise --max-message-bytes.',
   },
   appServerBreaker: {
-    means: 'The app server died five times within a minute; no new one is started for now.',
-    todo: 'Run the command after -- by hand and read what it says; the engine tries again within a minute.',
+    means: 'The app server died or failed five times within a minute, so it is left alone for a while.',
+    todo: 'Run the command after -- by hand, or look at what --app-server names; the engine tries again by itself.',
   },
   // --- pairing
   pairingStarted: { means: 'A pairing code was asked for.', todo: NOTHING },

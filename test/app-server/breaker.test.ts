@@ -1,0 +1,218 @@
+import { createServer } from 'node:http';
+import net from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { WebSocketServer } from 'ws';
+import { Breaker, UnavailableConnection } from '../../src/adapters/app-server-breaker.js';
+import { createAppServer } from '../../src/engine/app-servers.js';
+import type { EngineLogger } from '../../src/engine/logger.js';
+import type { ClientContext } from '../../src/protocol/app-server.js';
+import { Message } from '../../src/protocol/message.js';
+import { FakeAppServer, settle } from '../engine/fake-app-server.js';
+import { type Client, connect, listening, until } from '../listener/rig.js';
+import { tmpFolder } from '../support/tmp.js';
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+const CONTEXT: ClientContext = { origin: 'listener', connectionId: 'a' };
+const HELLO = { clientInfo: { name: 'x', version: '1' } };
+const REFUSED = { error: { code: -32002, data: { reason: 'appServerBreaker' } } };
+
+/** An engine in front of an upstream, and what it warns of. */
+async function engineAt(url: string) {
+  const warned: string[] = [];
+  const logger: EngineLogger = {
+    debug: () => {},
+    info: () => {},
+    warn: (_fields: object, message: string) => {
+      warned.push(message);
+    },
+    error: () => {},
+  };
+  const appServer = createAppServer({ kind: 'socket', url, bearer: undefined }, logger);
+  return { ...(await listening({ appServer })), warned };
+}
+
+const urlOf = (where: number | string) =>
+  typeof where === 'number' ? `ws://127.0.0.1:${where}` : `unix://${where}`;
+
+/** Where something can listen later: a port that was free a moment ago, or a path. */
+async function somewhere(kind: string): Promise<number | string> {
+  if (kind === 'unix://') return join(await tmpFolder(), 'up.sock');
+  const server = net.createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+function listenAt(server: net.Server, where: number | string): Promise<void> {
+  ends.push(() => server.close());
+  return new Promise((done) => {
+    if (typeof where === 'number') server.listen(where, '127.0.0.1', done);
+    else server.listen(where, done);
+  });
+}
+
+/** An app server that works. */
+async function goodAt(where: number | string): Promise<void> {
+  const http = createServer();
+  const server = new WebSocketServer({ server: http });
+  server.on('connection', (ws) => {
+    ends.push(() => ws.terminate());
+    ws.on('message', (data: Buffer) => {
+      const { id } = JSON.parse(data.toString()) as { id?: number };
+      if (id !== undefined) ws.send(JSON.stringify({ id, result: { good: true } }));
+    });
+  });
+  await listenAt(http, where);
+}
+
+/** Connects until a client stays, and how often it was closed before. */
+async function untilOneStays(
+  at: Awaited<ReturnType<typeof engineAt>>,
+): Promise<{ client: Client; reasons: string[] }> {
+  const reasons: string[] = [];
+  for (;;) {
+    const client = await connect(at);
+    const answer = client.request('initialize', HELLO);
+    answer.catch(() => {});
+    const end = await Promise.race([client.closed, answer.then(() => undefined)]);
+    if (end === undefined) return { client, reasons };
+    expect(end.code).toBe(1011);
+    reasons.push(end.reason);
+  }
+}
+
+describe.each(['ws://', 'unix://'])('an app server behind %s that is down', (kind) => {
+  it('each client is told at once; after five times it is tried once a second, and found when it is back', async () => {
+    const where = await somewhere(kind);
+    const at = await engineAt(urlOf(where));
+    const { client, reasons } = await untilOneStays(at);
+    expect(reasons).toHaveLength(5);
+    for (const reason of reasons) expect(reason).toMatch(/cannot be reached: (ECONNREFUSED|no such file)/);
+    const refused = client.messages.find(({ error }) => error !== undefined);
+    expect(refused).toMatchObject(REFUSED);
+    expect(JSON.stringify(refused)).toMatch(/failed 5 times.*cannot be reached: (ECONNREFUSED|no such file)/);
+    // Everybody is told as quickly, whoever comes.
+    const began = performance.now();
+    const others = await Promise.all(Array.from({ length: 20 }, () => connect(at)));
+    const answers = await Promise.all(
+      others.map((other) =>
+        Promise.race([other.closed, other.request('initialize', HELLO)]).catch(() => undefined),
+      ),
+    );
+    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(answers.filter((one) => one !== undefined)).toHaveLength(20);
+    expect(at.warned.filter((one) => one.includes('cannot be reached')).length).toBeLessThan(10);
+    await goodAt(where);
+    const back = performance.now();
+    // The one that was refused may simply ask again; so may a new one.
+    await until(
+      async () => (await client.request('initialize', HELLO)).result !== undefined,
+      'the app server to be found',
+    );
+    expect(performance.now() - back).toBeLessThan(2_000);
+    expect((await client.request('x')).result).toEqual({ good: true });
+    const next = await connect(at);
+    expect((await next.initialize()).result).toEqual({ good: true });
+  });
+});
+
+describe('five deaths of a command', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('are forgotten a minute after the first of them, and whoever was refused may ask again', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const breaker = new Breaker();
+    for (let i = 0; i < 5; i += 1) {
+      expect(breaker.refusal).toBeUndefined();
+      breaker.died(`death ${i}`);
+      vi.advanceTimersByTime(1_000);
+    }
+    expect(breaker.refusal).toContain('died 5 times within a minute and is left alone for now: death 4');
+    const said: string[] = [];
+    const real = new FakeAppServer();
+    const events = { onMessage: (message: Message) => said.push(message.text), onDrain() {}, onClose() {} };
+    const connection = new UnavailableConnection(events, () => breaker.refusal ?? real.open(events, CONTEXT));
+    const ask = (id: number) => connection.send(Message.parsed({ id, method: 'initialize', params: HELLO }));
+    ask(1);
+    expect(JSON.parse(said.pop() ?? '')).toMatchObject({ id: 1, ...REFUSED });
+    vi.advanceTimersByTime(54_000);
+    ask(2);
+    expect(JSON.parse(said.pop() ?? '')).toMatchObject({ id: 2, ...REFUSED });
+    vi.advanceTimersByTime(1_000);
+    connection.pause();
+    ask(3);
+    await settle();
+    expect(JSON.parse(said.pop() ?? '')).toEqual({ id: 3, result: { userAgent: 'fake' } });
+    expect(real.last.paused).toBe(true);
+    connection.resume();
+    expect(real.last.paused).toBe(false);
+    connection.close();
+    expect(real.last.closed).toBe(true);
+  });
+
+  it('a client that leaves while the next one is opened takes that one with it', async () => {
+    const real = new FakeAppServer();
+    real.hold();
+    const events = { onMessage() {}, onDrain() {}, onClose() {} };
+    const connection = new UnavailableConnection(events, () => real.open(events, CONTEXT));
+    connection.send(Message.parsed({ id: 1, method: 'initialize', params: HELLO }));
+    connection.close();
+    real.letIn();
+    await settle();
+    expect(real.last.closed).toBe(true);
+  });
+});
+
+it('an upstream that closes each connection at once is not hammered, whoever asks', async () => {
+  let dials = 0;
+  const where = await somewhere('ws://');
+  const server = net.createServer((socket) => {
+    dials += 1;
+    socket.destroy();
+  });
+  await listenAt(server, where);
+  const at = await engineAt(urlOf(where));
+  const { client } = await untilOneStays(at);
+  expect(dials).toBe(5);
+  const began = performance.now();
+  for (let i = 0; i < 100; i += 1) await client.request('initialize', HELLO);
+  const seconds = (performance.now() - began) / 1_000;
+  expect(dials).toBeLessThanOrEqual(5 + Math.ceil(seconds));
+  await until(async () => {
+    await client.request('initialize', HELLO);
+    return dials > 5;
+  }, 'another try');
+});
+
+it('one that upgrades and then closes without a word counts as failing; one that has spoken does not', async () => {
+  let speaks = true;
+  const where = await somewhere('ws://');
+  const http = createServer();
+  new WebSocketServer({ server: http }).on('connection', (ws) => {
+    ws.on('message', (data: Buffer) => {
+      const { id } = JSON.parse(data.toString()) as { id: number };
+      if (speaks) ws.send(JSON.stringify({ id, result: {} }));
+      ws.close(1001, 'bye');
+    });
+  });
+  await listenAt(http, where);
+  const at = await engineAt(urlOf(where));
+  for (let i = 0; i < 8; i += 1) {
+    const client = await connect(at);
+    client.send({ id: 1, method: 'initialize', params: HELLO });
+    expect((await client.closed).reason).toContain('closed the connection (1001: bye)');
+    expect(client.messages.find(({ id }) => id === 1)).toEqual({ id: 1, result: {} });
+  }
+  speaks = false;
+  const { client, reasons } = await untilOneStays(at);
+  expect(reasons).toHaveLength(5);
+  expect(client.messages.find(({ error }) => error !== undefined)).toMatchObject(REFUSED);
+});
