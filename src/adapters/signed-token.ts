@@ -53,7 +53,7 @@ export function examineSignedToken(token: string, rules: SignedTokenRules, now: 
   if (!timingSafeEqual(signature, expected)) return INVALID;
   // Only what the owner of the secret signed is parsed at all.
   if (!isAcceptedHeader(token.slice(0, first))) return INVALID;
-  const claims = readClaims(token.slice(first + 1, second));
+  const claims = claimsOf(token.slice(first + 1, second));
   if (claims === undefined) return INVALID;
   const seconds = now / 1000;
   const facts = shared({
@@ -102,6 +102,11 @@ function members(segment: string): ReadonlyMap<string, string> | undefined {
 
 const accepted = new Set<string>();
 const MAX_ACCEPTED = 16;
+/** Claims of payloads whose signature was right, by the payload: whoever comes again comes with the same token. */
+const readBefore = new Map<string, Claims>();
+const MAX_READ_BEFORE = 64;
+/** Longer ones are not kept. */
+const MAX_KEPT = 1_024;
 
 function isAcceptedHeader(segment: string): boolean {
   // A header is no secret, and all tokens of an issuer have the same.
@@ -112,8 +117,27 @@ function isAcceptedHeader(segment: string): boolean {
   if (HEADER_TEXTS.some((name) => present(header, name) && typeof value(header, name) !== 'string')) {
     return false;
   }
-  if (accepted.size < MAX_ACCEPTED && segment.length < 256) accepted.add(segment);
+  if (accepted.size < MAX_ACCEPTED && segment.length < 256) accepted.add(copyOf(segment));
   return true;
+}
+
+/** A slice of a token would keep the whole token, signature and all, in memory. */
+const copyOf = (segment: string): string => Buffer.from(segment, 'latin1').toString('latin1');
+
+/** The signature is compared each time; only the reading of what was signed is not done twice. */
+function claimsOf(segment: string): Claims | undefined {
+  const known = readBefore.get(segment);
+  if (known !== undefined) return known;
+  const claims = readClaims(segment);
+  if (claims === undefined || segment.length > MAX_KEPT) return claims;
+  if (readBefore.size >= MAX_READ_BEFORE) {
+    for (const oldest of readBefore.keys()) {
+      readBefore.delete(oldest);
+      break;
+    }
+  }
+  readBefore.set(copyOf(segment), claims);
+  return claims;
 }
 
 function readClaims(segment: string): Claims | undefined {

@@ -19,6 +19,22 @@ function signed(header: string, payload: string): string {
 const HEADER = '{"alg":"HS256"}';
 
 describe('signed tokens', () => {
+  it('WSA-12: what was read once is still judged anew: signature, clock and issuer', () => {
+    const token = signed(HEADER, `{"exp":${EXP}}`);
+    expect(examine(token)).toMatchObject({ matches: true, expired: false });
+    const forged = `${token.slice(0, token.lastIndexOf('.'))}.${'A'.repeat(43)}`;
+    expect(examine(forged).matches).toBe(false);
+    expect(
+      examine(token.replace(/^[^.]+/, Buffer.from('{"alg":"none"}').toString('base64url'))),
+    ).toMatchObject({
+      matches: false,
+    });
+    expect(examineSignedToken(token, rules, NOW + 3_600_000).facts.expired).toBe(true);
+    expect(examineSignedToken(token, { ...rules, issuer: 'somebody' }, NOW).facts.issuerMatches).toBe(false);
+    for (let i = 0; i < 200; i += 1) examine(signed(HEADER, `{"exp":${EXP},"n":${i}}`));
+    expect(examine(token)).toMatchObject({ matches: true, expired: false });
+  });
+
   it.each([
     ['exp is missing', '{}'],
     ['exp is a string', `{"exp":"${EXP}"}`],
