@@ -298,7 +298,7 @@ export class AccountDriver implements Driver {
     });
     let done: Promise<unknown> = Promise.resolve();
     await new Promise<void>((taken) => {
-      done = withFileLock(`${world.rig.authPath}.lock`, LIMIT, new AbortController().signal, () => {
+      done = withFileLock(`${world.rig.authPath}.engine-lock`, LIMIT, new AbortController().signal, () => {
         taken();
         return held;
       });

@@ -40,7 +40,7 @@ export interface Start {
 export const STARTS: readonly Start[] = [
   { name: 'anything is allowed', settings: {}, loginTimeout: null },
   { name: 'workspaces are looked up', settings: { workspaceRouting: true }, loginTimeout: null },
-  { name: 'the browser stays away', settings: {}, loginTimeout: 1_000 },
+  { name: 'the browser stays away', settings: {}, loginTimeout: 1_500 },
   { name: 'ChatGPT only', settings: { forcedLoginMethod: 'chatgpt' }, loginTimeout: null },
   { name: 'API keys only', settings: { forcedLoginMethod: 'api' }, loginTimeout: null },
   { name: 'only our workspace', settings: { forcedWorkspaces: [OURS] }, loginTimeout: null },
