@@ -336,8 +336,14 @@ export const remoteControlSetup = setup({
     },
 
     // What an actor reported, in the circumstances
-    transientWithValidToken: ({ context, event }) =>
-      outcomeOf(event)?.kind === 'transient' && !tokenEndsWithin(context, context.timing.refreshRequired),
+    /** Nothing was said against the identity, and the token at hand will do. */
+    refreshCanWait: ({ context, event }) => {
+      const got = outcomeOf(event);
+      const unanswered = got?.kind === 'other' && got.failure.httpStatus === undefined;
+      return (
+        (got?.kind === 'transient' || unanswered) && !tokenEndsWithin(context, context.timing.refreshRequired)
+      );
+    },
     handoverLikely: ({ context, event }) =>
       outcomeOf(event)?.kind === 'conflict' && context.sinceProof.conflicts < 2,
     conflictMeansReenroll: ({ context, event }) =>

@@ -508,7 +508,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                 actions: ['becauseItFailed', 'noteRetryAfter'],
               },
               {
-                guard: 'transientWithValidToken',
+                guard: 'refreshCanWait',
                 target: 'connecting',
                 description: 'The token at hand is still good: connect, and ask later. RC-14',
                 actions: ['becauseItFailed', 'deferRefresh'],

@@ -63,5 +63,7 @@ const DEAD: Readonly<Record<string, Reason>> = {
 /** Why these credentials are dead, or undefined when they may live. */
 export function deadReason(status: number, code: string | undefined): Reason | undefined {
   const known = code !== undefined && Object.hasOwn(DEAD, code) ? DEAD[code] : undefined;
-  return known ?? (status === 401 ? 'refreshTokenRefused' : undefined);
+  // RFC 6749 5.2: expired, revoked or spent. The reference takes it for lasting with this status only.
+  const refused = status === 401 || (status === 400 && code === 'invalid_grant');
+  return known ?? (refused ? 'refreshTokenRefused' : undefined);
 }

@@ -28,6 +28,8 @@ export interface RenewalPorts {
 /** When and how account tokens are renewed: before use, on demand, and after a refusal. */
 export class Renewal {
   readonly #ports: RenewalPorts;
+  /** Tokens that recovery has made and that have not yet been good for anything. */
+  #unproven: number | undefined;
 
   constructor(ports: RenewalPorts) {
     this.#ports = ports;
@@ -84,9 +86,24 @@ export class Renewal {
     });
   }
 
+  /** A call with the tokens at hand succeeded. */
+  proven(): void {
+    this.#unproven = undefined;
+  }
+
+  /** Renews once: a backend that refuses new tokens too would have each attempt spend another. RC-28 */
   async #recoverByRefresh(): Promise<RecoveryOutcome> {
+    const { credentials, env } = this.#ports;
+    const held = credentials.account()?.generation;
+    if (held !== undefined && held === this.#unproven) {
+      const message = 'The backend refuses the account tokens, the ones made just now by a renewal included.';
+      return { kind: 'exhausted', failure: { reason: 'authRejected', message, at: env.now() } };
+    }
     const answer = await this.refresh('unauthorized_recovery');
-    if (answer.kind !== 'failed') return this.#recovered();
+    if (answer.kind !== 'failed') {
+      this.#unproven = credentials.account()?.generation;
+      return this.#recovered();
+    }
     const lasting = this.#ports.dead() !== null || LASTING.has(answer.failure.reason);
     return { kind: lasting ? 'exhausted' : 'transient', failure: answer.failure };
   }

@@ -163,6 +163,7 @@ export class AccountService implements AccountPort {
   }
 
   succeeded(): void {
+    this.#renewal.proven();
     this.#rearm();
   }
 

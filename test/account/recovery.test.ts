@@ -37,6 +37,29 @@ describe('recovery after a 401', () => {
     expect(rig.asks()).toEqual([]);
   });
 
+  it('RC-28: tokens that were just renewed and are refused too are not renewed again until some were good', async () => {
+    const rig = await Rig.start({ auth: signIn(token()) });
+    const [second, third] = [token(), token()];
+    rig.at.script('refresh', granted(second), granted(third));
+    onlyFor(rig, []);
+    await rig.refused('remoteControl/enable', {});
+    const { message } = await rig.refused('remoteControl/enable', {});
+    expect(message).toMatch(/HTTP 401|refuses/);
+    expect(rig.at.of('refresh')).toHaveLength(1);
+    // Once they were good for something, the next refusal is news again.
+    rig.at.script('enroll', {
+      json: {
+        server_id: 'srv-1',
+        environment_id: 'env-1',
+        remote_control_token: `server-${MARK}`,
+        expires_at: new Date(Date.now() + 100_000).toISOString(),
+      },
+    });
+    rig.at.always('serverRefresh', { status: 401 });
+    rig.write({ id: 99, method: 'remoteControl/enable', params: {} });
+    expect((await rig.at.asked('refresh', 2)).fields.refresh_reason).toBe('unauthorized_recovery');
+  });
+
   it('ACC-65: what another program has put on disk meanwhile is enough', async () => {
     const other = token();
     const rig = await Rig.start({ auth: signIn(token()) });

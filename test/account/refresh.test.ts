@@ -159,6 +159,7 @@ describe('refreshing a stored sign-in', () => {
     [400, { error: 'Refresh_Token_Reused' }, 'refreshTokenReused'],
     [403, { code: 'refresh_token_invalidated' }, 'refreshTokenRevoked'],
     [401, { error: { code: 'other' } }, 'refreshTokenRefused'],
+    [400, { error: 'invalid_grant' }, 'refreshTokenRefused'],
     [401, {}, 'refreshTokenRefused'],
   ])(
     'ACC-17, ACC-53, ACC-54: HTTP %s %j is %s for good: nobody is shown, the file stays, nothing is sent again',
@@ -192,6 +193,7 @@ describe('refreshing a stored sign-in', () => {
   it.each([
     ['500', { status: 500, json: { error: 'server' } }, 'issuerFailed'],
     ['400 of another kind', oauthError(400, 'zzz'), 'issuerFailed'],
+    ['invalid_grant with another status', oauthError(403, 'invalid_grant'), 'issuerFailed'],
     [
       'the word only in a message',
       { status: 400, json: { error: { message: 'refresh_token_expired' } } },

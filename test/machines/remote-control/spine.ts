@@ -115,6 +115,20 @@ describe('refresh windows', () => {
   );
 
   it.each([
+    [30_000, {}, 'active.backingOff.failed', 'errored'],
+    [30_001, {}, 'active.connecting', 'connecting'],
+    [30_001, { httpStatus: 400 }, 'active.backingOff.failed', 'errored'],
+  ])(
+    'RC-14: when no answer to refresh came, a token with %d ms left will do; an answer %j that is no good is none',
+    async (left, answered, state, status) => {
+      const rig = await attemptWith(60_000);
+      await rig.pass(60_000 - left);
+      await rig.answer('refresh', { kind: 'other', failure: rig.failure('networkUnreachable', answered) });
+      expect(rig.shown).toEqual([state, status, 'networkUnreachable']);
+    },
+  );
+
+  it.each([
     [0, 24_000, -1, 'active.connecting'],
     [0, 24_000, 0, 'active.refreshing'],
     [0.999_999, 36_000, -1, 'active.connecting'],
