@@ -15,7 +15,7 @@ import type {
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import { answerFailure, parseHttpDate } from './backend-error.js';
-import { type Answered, badAnswer, type Call, createRequester } from './backend-request.js';
+import { type Answered, type Call, createRequester } from './backend-request.js';
 import type { Dialer } from './dialer.js';
 import { parseRfc3339 } from './rfc3339.js';
 import { isPathPart, shownUrl, type Target } from './target.js';

@@ -184,7 +184,7 @@ async function readBody(response: NodeFetch.Response, into: Uint8Array[]): Promi
 }
 
 /** An answer whose status is good and whose content is not. */
-export function badAnswer(done: Answered, because: string): RequestFault {
+function badAnswer(done: Answered, because: string): RequestFault {
   return {
     kind: 'other',
     failure: answerFailure(done.attempt, done.answer, 'backendBadAnswer', because),
