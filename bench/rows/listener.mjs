@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { sleep } from '../clock.mjs';
 import { Load, MODES, startBare, startEngine, startReference } from '../listener/parts.mjs';
 import { cpuMs, rssMiB } from '../process-tree.mjs';
-import { atLeast, atMost, line, median } from '../report.mjs';
+import { atLeast, atMost, line } from '../report.mjs';
 
 export const name = 'listener';
 
@@ -150,12 +150,13 @@ async function idle({ dir, repetitions, withReference }) {
     bare: () => startBare(dir, 'echo'),
     ...(withReference ? { reference: () => startReference(dir) } : {}),
   };
-  const found = Object.fromEntries(Object.keys(starts).map((who) => [who, { each: [], kept: [] }]));
+  const found = Object.fromEntries(Object.keys(starts).map((who) => [who, { each: [], left: [] }]));
   for (let round = 0; round < repetitions(3, 1); round += 1) {
     for (const [who, start] of Object.entries(starts)) {
       const server = await start();
       const load = new Load(dir);
       const { url, headers } = server;
+      const start = rssMiB(server.part.pid);
       // The second thousand: what a process takes once is not counted for each connection.
       await load.do('hold', { url, headers, count: IDLE });
       await sleep(SETTLE);
@@ -166,13 +167,12 @@ async function idle({ dir, repetitions, withReference }) {
       await load.do('release', {});
       await sleep(SETTLE);
       found[who].each.push(((second - first) * 1024) / IDLE);
-      found[who].kept.push(rssMiB(server.part.pid) - second);
+      found[who].left.push(rssMiB(server.part.pid) - start);
       await load.stop();
       await server.part.stop();
     }
   }
   const above = found.engine.each.map((each, i) => each - found.bare.each[i]);
-  const kept = (who) => `${median(found[who].kept).toFixed(1)} MiB (${who})`;
   return [
     line({
       row: name,
@@ -180,7 +180,16 @@ async function idle({ dir, repetitions, withReference }) {
       unit: 'KiB',
       values: above,
       goal: { ...atMost(25), absolute: true, unit: 'KiB' },
-      note: `change of RSS 3 s after ${2 * IDLE} closed: ${Object.keys(found).map(kept).join(', ')}`,
+    }),
+    line({
+      row: name,
+      what: `RSS above the start, 3 s after ${2 * IDLE} connections closed`,
+      unit: 'MiB',
+      values: found.engine.left,
+      baseline: withReference
+        ? { name: 'reference', values: found.reference.left }
+        : { name: 'bare ws', values: found.bare.left },
+      goal: { ...atMost(12), absolute: true, unit: 'MiB' },
     }),
     line({
       row: name,

@@ -57,6 +57,7 @@ export async function start(flags: StartFlags, command?: readonly string[]): Pro
       ...(appServer.appServer === undefined ? {} : { appServer: appServer.appServer }),
       ...(inspector === undefined ? {} : { watcher: inspector.watcher }),
       logger,
+      returnMemory: true,
       home: embedded?.home ?? home.dir,
       ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, accessToken: embedded.accessToken }),
     });

@@ -7,6 +7,7 @@ import { openEnrollmentStore } from '../adapters/enrollment-store.js';
 import { type Home, openHome, resolveHome } from '../adapters/home.js';
 import { acquireHomeLock, type HomeLock } from '../adapters/home-lock.js';
 import { loadInstallationId } from '../adapters/installation.js';
+import { MemoryReturn } from '../adapters/memory-return.js';
 import { type ParsedTarget, parseTarget } from '../adapters/target.js';
 import { createWakeDetector, type WakeDetector } from '../adapters/wake.js';
 import type { ClientContext } from '../protocol/app-server.js';
@@ -74,6 +75,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     linksOpened: 0,
     authRecoveries: 0,
   };
+  readonly #memory: MemoryReturn | undefined;
   #running: Running | undefined;
   #laying: Promise<Running> | undefined;
   #control: Promise<ControlServer> | undefined;
@@ -95,6 +97,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#log = options.logger ?? silentLogger;
     this.#policy = watchedPolicy(createPolicy(options.policy), this.#audit, this.#log, this.#env.now);
     this.#startedAt = this.#env.now();
+    if (options.returnMemory === true) {
+      this.#memory = new MemoryReturn({
+        onFault: (error) => this.#log.warn({ error: String(error) }, 'memory is not given back'),
+      });
+    }
   }
 
   /** The public status. Throws before `start`. */
@@ -216,7 +223,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       counters: this.#counters,
       policy: this.#policy,
       onInitialized: (session) => this.#welcome(session),
-      onEnded: (session) => this.#sessions.delete(session),
+      onEnded: (session) => this.#forget(session),
       drain: () => this.#drain(),
     };
     const remoteControl = assembleRemoteControl(foundations);
@@ -354,6 +361,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       audit: this.#audit,
       watcher: this.#options.watcher,
       accept: (client, transport) => this.#acceptClient(client, transport),
+      onTurnedAway: () => this.#memory?.note(),
       remoteControlStatus: () => board.report.status,
     });
     return this.#listener.listen();
@@ -374,7 +382,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       methods: this.#methods,
       policy: this.#policy,
       onInitialized: (session: ClientSession) => this.#welcome(session),
-      onEnded: (session: ClientSession) => this.#sessions.delete(session),
+      onEnded: (session: ClientSession) => this.#forget(session),
       onClosed: (client: LocalClient) => this.#localClients.delete(client),
     };
     return {
@@ -396,6 +404,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     void account.welcome((method, params) => session.notify(method, params)).catch(() => {});
   }
 
+  #forget(session: ClientSession): void {
+    this.#sessions.delete(session);
+    this.#memory?.note();
+  }
+
   async #stop(): Promise<void> {
     // A start that is under way has taken the home already, or is about to.
     const running = this.#running ?? (await this.#laying?.catch(() => undefined));
@@ -409,6 +422,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     actor.stop();
     running.pairingIfMade()?.stop();
     running.wake.close();
+    this.#memory?.close();
     running.account.close();
     running.dialer.close();
     await this.#listener?.close();

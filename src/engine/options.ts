@@ -47,6 +47,11 @@ export interface EngineOptions extends AccountOptions {
   readonly caCert?: string;
   /** Remote clients at a time; one more is answered with an error. Default 4096. */
   readonly maxRemoteClients?: number;
+  /**
+   * Collects garbage once a wave of clients is gone and the process is quiet, so that its memory returns. For a
+   * process that does nothing else: it stops for some 50 ms, longer with a large heap. Default false.
+   */
+  readonly returnMemory?: boolean;
   /** What clients talk to behind the engine. Default: the built-in one. */
   readonly appServer?: AppServer;
   /** Where the account comes from. Default: the account file; with another one the engine serves no `account/*`. */

@@ -1,0 +1,103 @@
+import { readdir, readlink } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { CliProcess, cli } from '../support/cli.js';
+import { MIB, rss } from '../support/memory.js';
+import { tmpFolder } from '../support/tmp.js';
+import { until, upgrade } from './rig.js';
+
+const CLIENTS = 2_000;
+
+async function engine() {
+  const home = await tmpFolder();
+  const run = new CliProcess([
+    ...['start', '--json', '--home', home, '--no-remote-control', '--listen', 'ws://127.0.0.1:0'],
+    ...['--max-connections', String(CLIENTS)],
+  ]);
+  const { connectUrl } = await run.line(({ type }) => type === 'listening', 'listening line');
+  const status = async () => JSON.parse((await cli(['status', '--json', '--home', home])).stdout);
+  // What the first of each kind costs is not what a client costs.
+  await open(String(connectUrl)).then((ws) => ws.terminate());
+  await status();
+  return { run, connectUrl: String(connectUrl), status, pid: run.child.pid ?? 0 };
+}
+
+/** A client that has been answered `initialize`. */
+function open(url: string): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    const ws = new WebSocket(url, { perMessageDeflate: false });
+    ws.once('error', reject);
+    ws.once('open', () =>
+      ws.send('{"id":1,"method":"initialize","params":{"clientInfo":{"name":"x","version":"1"}}}'),
+    );
+    ws.once('message', () => resolve(ws));
+  });
+}
+
+/** Sockets that a process holds; null where the system does not tell. */
+async function socketsOf(pid: number): Promise<number | null> {
+  const folder = `/proc/${pid}/fd`;
+  const names = await readdir(folder).catch(() => null);
+  if (names === null) return null;
+  const targets = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
+  return targets.filter((target) => target.startsWith('socket:')).length;
+}
+
+describe.skipIf(process.platform !== 'linux')('memory', () => {
+  it('returns within seconds after 2,000 connections have closed, and nothing of them is left', {
+    timeout: 60_000,
+  }, async () => {
+    const at = await engine();
+    const before = (await rss(at.pid)) ?? 0;
+    const sockets = await socketsOf(at.pid);
+    const peaks: number[] = [];
+    for (let wave = 0; wave < 2; wave += 1) {
+      const clients: WebSocket[] = [];
+      for (let n = 0; n < CLIENTS; n += 100) {
+        clients.push(...(await Promise.all(Array.from({ length: 100 }, () => open(at.connectUrl)))));
+      }
+      const full = await at.status();
+      expect([full.connections.length, full.listener.openConnections]).toEqual([CLIENTS, CLIENTS]);
+      peaks.push((await rss(at.pid)) ?? 0);
+      for (const ws of clients) ws.close();
+      await until(async () => (await socketsOf(at.pid)) === sockets, 'all sockets to be gone', 10_000);
+      const empty = await at.status();
+      expect(empty).toMatchObject({ connections: [], listener: { openConnections: 0 } });
+      // Who asks is a client, too.
+      expect(empty.localClients).toBe(1);
+      await until(
+        async () => ((await rss(at.pid)) ?? 0) < before + 12 * MIB,
+        'the memory to be where it was',
+        8_000,
+      );
+    }
+    const grown = peaks.map((peak) => Math.round((peak - before) / MIB));
+    console.info(
+      `with ${CLIENTS} clients: ${grown.join(', ')} MiB more; after them: ${Math.round((((await rss(at.pid)) ?? 0) - before) / MIB)}`,
+    );
+    for (const more of grown) expect(more).toBeGreaterThan(15);
+    expect((await at.run.stop()).code).toBe(0);
+  });
+
+  it('WSA-19: 1,000 rejections in a burst leave it where it was', { timeout: 60_000 }, async () => {
+    const at = await engine();
+    const port = Number(new URL(at.connectUrl).port);
+    const before = (await rss(at.pid)) ?? 0;
+    const lane = async () => {
+      for (let i = 0; i < 50; i += 1)
+        expect((await upgrade(port, { path: `/?token=${'x'.repeat(43)}` })).status).toBe(401);
+    };
+    await Promise.all(Array.from({ length: 20 }, lane));
+    const burst = ((await rss(at.pid)) ?? 0) - before;
+    expect(burst).toBeLessThan(24 * MIB);
+    await until(
+      async () => ((await rss(at.pid)) ?? 0) < before + 8 * MIB,
+      'the memory to be where it was',
+      8_000,
+    );
+    console.info(`after 1,000 rejections: ${(burst / MIB).toFixed(1)} MiB more`);
+    const { decisions } = (await at.status()).listener;
+    expect(decisions).toContainEqual(expect.objectContaining({ reason: 'invalidToken', count: 1_000 }));
+    await at.run.stop();
+  });
+});
