@@ -6,6 +6,7 @@ import type { Dialer } from '../adapters/dialer.js';
 import type { EnrollmentStore } from '../adapters/enrollment-store.js';
 import type { Home } from '../adapters/home.js';
 import { serverName } from '../adapters/installation.js';
+import { RateLimit } from '../adapters/rate-limit.js';
 import type { ParsedTarget } from '../adapters/target.js';
 import type { AppServer } from '../protocol/app-server.js';
 import { Secret } from '../protocol/secret.js';
@@ -61,6 +62,9 @@ export interface RemoteControl {
   readonly pair: (manual: boolean) => Promise<PairingAnswer>;
 }
 
+/** Skipped frames that are written down in a second: a backend that sends nothing else must not fill the disk. RC-40 */
+const SKIPS_LOGGED = 10;
+
 /** Plugs the adapters into the charts. */
 export function assembleRemoteControl(at: Foundations): RemoteControl {
   const { options, env, timing, log, account, store, target, installationId, audit, methods, dialer } = at;
@@ -79,6 +83,12 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     });
   });
 
+  const limit = new RateLimit(SKIPS_LOGGED, 1_000, (count) =>
+    log.warn({ count }, `${count} more frames of the backend skipped`),
+  );
+  const skipped = (why: string, fields: Readonly<Record<string, unknown>>): void => {
+    if (limit.take()) log.warn(fields, why);
+  };
   const mux = new RemoteMux({
     env,
     timing,
@@ -90,7 +100,7 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     onEnded: at.onEnded,
     watcher: options.watcher,
     maxClients: options.maxRemoteClients ?? DEFAULT_MAX_REMOTE_CLIENTS,
-    onSkipped: (why, fields) => log.warn(fields, why),
+    onSkipped: skipped,
   });
 
   const host = new RemoteControlHost({
@@ -124,7 +134,7 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     onPong: () => {
       lastPongAt = env.now();
     },
-    onBinary: (bytes) => log.warn({ bytes }, 'binary frame skipped'),
+    onBinary: (bytes) => skipped('binary frame skipped', { bytes }),
   });
 
   const actor: RemoteControlActor = createActor(host.machine(), {
