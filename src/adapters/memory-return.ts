@@ -3,7 +3,7 @@
  * the wave has left, often for minutes, and most of it is nothing but room for new objects.
  */
 
-/** Clients that make a wave. */
+/** Clients that came or went, and make a wave. */
 const WAVE = 256;
 const LOOK_EVERY = 1_000;
 /** Part of the time that the program may have been busy since the last look; else it has better things to do. */
@@ -21,8 +21,8 @@ export class MemoryReturn {
   readonly #onFault: (error: unknown) => void;
   readonly #collect: () => Promise<void>;
   readonly #busy: () => number;
-  /** Clients gone since the last collection, and as many as there were at the last look. */
-  #gone = 0;
+  /** Clients that came or went since the last collection, and as many as there were at the last look. */
+  #moved = 0;
   #seen = 0;
   #timer: NodeJS.Timeout | undefined;
 
@@ -32,11 +32,11 @@ export class MemoryReturn {
     this.#busy = busy;
   }
 
-  /** A client is gone, or was turned away. */
+  /** A client came, is gone, or was turned away. */
   note(): void {
-    this.#gone += 1;
-    if (this.#gone < WAVE || this.#timer !== undefined) return;
-    this.#seen = this.#gone;
+    this.#moved += 1;
+    if (this.#moved < WAVE || this.#timer !== undefined) return;
+    this.#seen = this.#moved;
     this.#busy();
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY).unref();
   }
@@ -48,11 +48,11 @@ export class MemoryReturn {
 
   #look(): void {
     const busy = this.#busy() > QUIET;
-    const more = this.#gone !== this.#seen;
-    this.#seen = this.#gone;
+    const more = this.#moved !== this.#seen;
+    this.#seen = this.#moved;
     if (more || busy) return;
     this.close();
-    this.#gone = 0;
+    this.#moved = 0;
     this.#collect().catch(this.#onFault);
   }
 }

@@ -395,6 +395,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** A client gets one status right after it is initialized. RC-42 */
   #welcome(session: ClientSession): void {
     this.#sessions.add(session);
+    this.#memory?.note();
     session.notify('remoteControl/status/changed', this.#up.board.publicStatus);
     if (session.client.origin === 'stdio' && session.clientName !== undefined) {
       this.#up.actor.send({ type: 'CLIENT.NAMED', name: session.clientName });

@@ -79,6 +79,24 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     expect((await at.run.stop()).code).toBe(0);
   });
 
+  it('goes down to what clients hold when a wave of them has come to stay', { timeout: 60_000 }, async () => {
+    const at = await engine();
+    const before = (await rss(at.pid)) ?? 0;
+    const clients: WebSocket[] = [];
+    for (let n = 0; n < 1_000; n += 100) {
+      clients.push(...(await Promise.all(Array.from({ length: 100 }, () => open(at.connectUrl)))));
+    }
+    const peak = (await rss(at.pid)) ?? 0;
+    await until(
+      async () => ((await rss(at.pid)) ?? 0) < before + (peak - before) * 0.7,
+      'what opening them has left to be given back',
+      8_000,
+    );
+    expect((await at.status()).listener.openConnections).toBe(1_000);
+    for (const ws of clients) ws.terminate();
+    await at.run.stop();
+  });
+
   it('WSA-19: 1,000 rejections in a burst leave it where it was', { timeout: 60_000 }, async () => {
     const at = await engine();
     const port = Number(new URL(at.connectUrl).port);
