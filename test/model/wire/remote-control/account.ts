@@ -33,6 +33,11 @@ export class ScriptedAccount extends EventEmitter<{ news: [] }> implements Accou
     resolve(outcome as never);
   }
 
+  /** Nobody waits for the answers any more. */
+  forget(): void {
+    this.#open.clear();
+  }
+
   change(account: Account | null): void {
     if (account !== null) this.#current = { kind: 'usable', account };
     this.#onChange(account);

@@ -5,16 +5,20 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { AnyActorRef } from 'xstate';
+import { PassThrough } from 'node:stream';
+import type { AnyActorRef, SnapshotFrom } from 'xstate';
+import type { remoteControlMachine } from '../../../../machines/remote-control.js';
 import { statePath, statusOf } from '../../../../machines/status.js';
 import { type Backend, createBackend } from '../../../../src/backend/index.js';
 import { createEngine, type Engine } from '../../../../src/engine/engine.js';
 import type { TimedReport } from '../../../../src/engine/status-board.js';
+import type { Account } from '../../../../src/protocol/outcomes.js';
 import type { Driver, Expected, Path, Step } from '../../../../src/testing/index.js';
 import { LineClient } from '../../../support/control.js';
 import { ScriptedAccount } from './account.js';
+import { Disk } from './disk.js';
 import { Gate, type Route } from './gate.js';
-import { BY_ITSELF, playOf, type Start, TIMING, TOKEN_LIFE } from './model.js';
+import { BY_ITSELF, CLIENT_NAME, playOf, type Start, TIMING, TOKEN_LIFE } from './model.js';
 
 const LIMIT = 4_000;
 /** Chance that makes a pause of the ladder a moment instead of most of a minute. */
@@ -43,6 +47,9 @@ const ASKED_IN: Readonly<Record<string, 'load' | 'reload' | 'recover'>> = {
   'resolvingPreference.readingAccount': 'reload',
   'active.recoveringAuth': 'recover',
 };
+const READS: ReadonlySet<string> = new Set(['loadEnrollment', 'loadPreference']);
+
+type Mode = 'on' | 'off' | 'preference';
 
 class World {
   readonly account = new ScriptedAccount();
@@ -51,6 +58,9 @@ class World {
   readonly backend: Backend;
   readonly gate: Gate;
   readonly engine: Engine;
+  readonly disk: Disk;
+  /** Client over stdio, if there is one. */
+  readonly stdin = new PassThrough();
   actor: AnyActorRef | undefined;
   control: LineClient | undefined;
   starting: Promise<void> | undefined;
@@ -59,14 +69,18 @@ class World {
   seen = 0;
   chance = LATER;
 
-  constructor(home: string, backend: Backend, gate: Gate, start: Start, mode: 'on' | 'off' | 'preference') {
+  constructor(home: string, backend: Backend, gate: Gate, start: Start, mode: Mode, clientName?: string) {
     this.home = home;
+    this.disk = new Disk(path.join(home, 'rc-engine.sqlite'));
     this.backend = backend;
     this.gate = gate;
     this.engine = createEngine({
       home,
-      baseUrl: gate.url(backend.url),
-      listen: 'off',
+      baseUrl: start.lacks === 'target' ? 'http://example.com/' : gate.url(backend.url),
+      listen: start.stdio ? 'stdio://' : 'off',
+      stdio: { input: this.stdin, output: new PassThrough().resume() },
+      ...(start.lacks === 'store' ? { store: 'none' } : {}),
+      ...(clientName === undefined ? {} : { clientName }),
       remoteControl: mode,
       account: this.account,
       authStartup: start.authStartup,
@@ -112,11 +126,18 @@ export class WireDriver implements Driver {
   async act(step: Step): Promise<void> {
     const world = this.#here;
     this.#at += 1;
-    const next = this.#path?.steps[this.#at];
     // The pause that begins with this step is short when its end is what comes next.
-    world.chance = next?.kind === 'delay' ? SOON : LATER;
+    world.chance = this.#nextPlayed?.kind === 'delay' ? SOON : LATER;
     const state = leaf(step.expected);
     world.account.asked = [state, ...this.#soon()].includes('active.loadingAuth.reading');
+    const isOnItsOwn = step.actor !== null && BY_ITSELF.has(step.actor);
+    const hasStore = this.#start.lacks === null && world.stopping === undefined;
+    if (hasStore && !isOnItsOwn) await world.disk.be(this.#diskNext());
+    // What was asked in a state that is left is answered to nobody.
+    const before = this.#path?.steps[this.#at - 2];
+    const isLeft = before !== undefined && leaf(before.expected) !== state;
+    if (step.kind === 'event' && (isLeft || step.edges.some((id) => id.includes('AUTH.CHANGED'))))
+      world.account.forget();
     if (step.kind === 'event') await this.#happen(step);
     else if (step.actor !== null) this.#answer(step.actor, step.value);
   }
@@ -136,6 +157,10 @@ export class WireDriver implements Driver {
       next?.kind === 'delay' &&
       world.reports.slice(world.seen).some((report) => report.state === leaf(next.expected));
     await this.#until(() => this.#wireShows(state) || isOver(), `${state} on the wire`);
+    if (world.stopping !== undefined || isOver() || next?.kind === 'delay') return;
+    const { reason } = (expected.snapshot as SnapshotFrom<typeof remoteControlMachine>).context.decision;
+    const told = () => world.engine.fullStatus.remoteControl.reason;
+    await this.#until(() => told() === reason, `reason ${reason}; it is ${told()}`);
   }
 
   async end(): Promise<void> {
@@ -158,6 +183,22 @@ export class WireDriver implements Driver {
       states.push(leaf(step.expected));
     }
     return states;
+  }
+
+  /** The next step that does not come by itself. */
+  get #nextPlayed(): Step | undefined {
+    return this.#path?.steps.slice(this.#at).find(({ actor }) => actor === null || !BY_ITSELF.has(actor));
+  }
+
+  /** What the store must be like for what comes by itself after the step under way. */
+  #diskNext(): { readonly unreadable: boolean; readonly readOnly: boolean } {
+    const failed: string[] = [];
+    for (const { kind, actor, value } of this.#path?.steps.slice(this.#at) ?? []) {
+      if (kind !== 'delay' && (actor === null || !BY_ITSELF.has(actor))) break;
+      if (actor !== null && kindOf(value) === 'failed') failed.push(actor);
+    }
+    const isRead = (actor: string) => READS.has(actor);
+    return { unreadable: failed.some(isRead), readOnly: failed.some((actor) => !isRead(actor)) };
   }
 
   get #here(): World {
@@ -190,7 +231,8 @@ export class WireDriver implements Driver {
 
   /** Gives the home an identity that the backend knows. */
   async #enroll(home: string, backend: Backend, gate: Gate): Promise<void> {
-    const world = new World(home, backend, gate, { ...this.#start, authStartup: 'recoverable' }, 'on');
+    const usual = { ...this.#start, authStartup: 'recoverable', stdio: false } as const;
+    const world = new World(home, backend, gate, usual, 'on', this.#start.stdio ? CLIENT_NAME : undefined);
     world.account.asked = false;
     world.account.change({ accountId: 'anna', generation: 1 });
     const pass = () => {
@@ -220,11 +262,25 @@ export class WireDriver implements Driver {
         return this.#begin();
       case 'ENABLE':
         if (world.starting === undefined) return this.#begin();
-        return this.#call('remoteControl/enable');
+        return this.#call('remoteControl/enable', { ephemeral: !('durable' in event && event.durable) });
       case 'DISABLE':
-        return this.#call('remoteControl/disable');
+        return this.#call('remoteControl/disable', { ephemeral: true });
+      case 'CLIENT.NAMED': {
+        const params = { clientInfo: { name: CLIENT_NAME, version: '1' } };
+        world.stdin.write(`${JSON.stringify({ id: 1, method: 'initialize', params })}\n`);
+        return;
+      }
       case 'AUTH.CHANGED':
-        return world.account.change({ accountId: 'anna', generation: 2 });
+        return world.account.change('account' in event ? (event.account as Account | null) : null);
+      case 'TOKEN.RENEWED':
+      case 'ENROLLMENT.LOST': {
+        this.#call('remoteControl/pairing/start', {});
+        await this.#until(() => world.gate.waiting.includes('refresh'), 'refresh for pairing');
+        const fault = { route: 'refresh', answer: 'status', status: 404 } as const;
+        if (event.type === 'ENROLLMENT.LOST') world.backend.fault({ action: 'answer', fault });
+        else world.backend.fault({ action: 'tokenLife', seconds: TOKEN_LIFE / 1_000 });
+        return world.gate.pass('refresh');
+      }
       case 'WAKE':
         // All that the wake detector does. The link answers the probe.
         world.backend.fault({ action: 'mutePongs', muted: false });
@@ -239,11 +295,11 @@ export class WireDriver implements Driver {
     }
   }
 
-  #call(method: string): void {
+  #call(method: string, params: object): void {
     const { control } = this.#here;
     if (control === undefined) throw new Error('there is no way in');
     this.#calls += 1;
-    control.send({ id: `path-${this.#calls}`, method, params: { ephemeral: true } });
+    control.send({ id: `path-${this.#calls}`, method, params });
   }
 
   #calls = 0;
@@ -313,4 +369,6 @@ export class WireDriver implements Driver {
   }
 }
 
+const kindOf = (value: unknown): unknown =>
+  typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
 const leaf = ({ value }: Expected): string => statePath(value);

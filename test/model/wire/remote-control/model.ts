@@ -1,8 +1,9 @@
 /** What a real backend, account and store can do to remoteControl, each with how it is played. */
 import type { SnapshotFrom } from 'xstate';
 import type { remoteControlMachine } from '../../../../machines/remote-control.js';
-import type { RemoteControlEvent } from '../../../../machines/remote-control.types.js';
+import type { RemoteControlContext, RemoteControlEvent } from '../../../../machines/remote-control.types.js';
 import type { FaultInput } from '../../../../src/backend/index.js';
+import type { Account } from '../../../../src/protocol/outcomes.js';
 import { Secret } from '../../../../src/protocol/secret.js';
 import type { Timing } from '../../../../src/protocol/timing.js';
 import { DEFAULT_TIMING } from '../../../../src/protocol/timing.js';
@@ -91,6 +92,10 @@ export interface Start {
   readonly preference: 'unset' | 'on' | 'off';
   readonly onConflict: 'wait' | 'reenroll' | 'exit';
   readonly authStartup: 'ready' | 'recoverable';
+  /** The first client comes over stdio, and its name is part of the key. RC-45 */
+  readonly stdio: boolean;
+  /** What makes remote control impossible. RC-2, RC-6 */
+  readonly lacks: 'target' | 'store' | null;
 }
 
 const USUAL: Start = {
@@ -99,7 +104,11 @@ const USUAL: Start = {
   preference: 'unset',
   onConflict: 'wait',
   authStartup: 'recoverable',
+  stdio: false,
+  lacks: null,
 };
+
+export const CLIENT_NAME = 'paths';
 
 export const STARTS: readonly Start[] = [
   USUAL,
@@ -113,6 +122,9 @@ export const STARTS: readonly Start[] = [
     onConflict: 'exit',
     authStartup: 'ready',
   },
+  { ...USUAL, name: 'a first client that comes over stdio', stdio: true },
+  { ...USUAL, name: 'a base URL that is refused', enrolled: false, lacks: 'target' },
+  { ...USUAL, name: 'no store', enrolled: false, lacks: 'store' },
 ];
 
 export function optionsOf(start: Start): GenerateOptions<Machine> {
@@ -125,13 +137,15 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
   const limited = (route: 'enroll' | 'refresh' | 'socket') =>
     status(route, 429, { headers: { 'retry-after': `${RETRY_AFTER}` } });
 
-  const auth = [
-    { kind: 'usable', account: anna(1) },
+  const auth = ({ context }: Snapshot) => [
+    ...(isBert(context) ? [] : [{ kind: 'usable', account: anna(1) }]),
+    ...(context.account !== null && start.enrolled ? [{ kind: 'usable', account: BERT }] : []),
     { kind: 'unusable', failure: failure('authMissing') },
   ];
   const refreshed = () => [
     played({ kind: 'granted', token: token() }, null),
     played({ kind: 'granted', token: token(120_000) }, short(120)),
+    played({ kind: 'granted', token: token(10_000) }, short(10)),
     played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('refresh', 401)),
     played({ kind: 'notFound', failure: failure('backendNotFound') }, status('refresh', 404)),
     played({ kind: 'transient', failure: failure('backendUnavailable') }, status('refresh', 503)),
@@ -141,16 +155,22 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
   const gone = { body: { detail: 'Remote app server not found' } };
   const none = { kind: 'none', preference: 'unset' };
   const found = { kind: 'found', enrollment: identity, preference: start.preference };
-  const loaded = [start.enrolled ? found : none];
-  const done = [{ kind: 'done' }];
+  const unread = { kind: 'failed', failure: failure('storeUnavailable') };
+  // Only a record that is there can be damaged.
+  const loaded = ({ context }: Snapshot) => (start.enrolled && !isBert(context) ? [found, unread] : [none]);
+  // A store that takes nothing more is not to be relied upon.
+  const stored = [{ kind: 'done' }, unread];
   return {
     input: {
       env,
       timing: TIMING,
-      target: { ok: true, socketUrl: 'wss://backend.test/server' },
-      store: 'present',
+      target:
+        start.lacks === 'target'
+          ? { ok: false, failure: failure('targetRefused') }
+          : { ok: true, socketUrl: 'wss://backend.test/server' },
+      store: start.lacks === 'store' ? 'missing' : 'present',
       serverName: 'host',
-      clientName: null,
+      clientName: start.stdio ? undefined : null,
       authStartup: start.authStartup,
       onConflict: start.onConflict,
     },
@@ -158,7 +178,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     // What can happen depends on how the decision was named.
     key: (snapshot) => [...whatGuardsRead(snapshot), nowOf(snapshot)],
     maxSteps: 30,
-    events: happenings,
+    events: (snapshot) => happenings(snapshot, start),
     // No adapter rejects, unless it has a bug.
     failures: Object.fromEntries(ACTORS.map((id) => [id, []])),
     outcomes: {
@@ -166,11 +186,12 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       reloadAuth: auth,
       loadPreference: loaded,
       loadEnrollment: loaded,
-      updateEnrollment: done,
-      saveEnrollment: done,
-      clearEnrollment: done,
-      recoverAuth: [
-        { kind: 'recovered', account: anna(2) },
+      updateEnrollment: stored,
+      saveEnrollment: stored,
+      clearEnrollment: stored,
+      recoverAuth: ({ context }) => [
+        ...(isBert(context) ? [] : [{ kind: 'recovered', account: anna(2) }]),
+        ...(start.enrolled ? [{ kind: 'recovered', account: BERT }] : []),
         { kind: 'transient', failure: failure('authRecoveryFailed') },
         { kind: 'exhausted', failure: failure('authRejected') },
       ],
@@ -215,21 +236,55 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
 const nowOf = ({ context }: Snapshot): string =>
   ['starting', 'linkProven'].find((reason) => reason === context.decision.reason) ?? '';
 
+/** Comes once, and nobody comes after him: so it is known what the store holds for whom. */
+const BERT: Account = { accountId: 'bert', generation: 9 };
+const isBert = ({ account }: RemoteControlContext): boolean => account?.accountId === BERT.accountId;
+
 /** What comes from outside, as far as a running engine can be made to see it. */
-function happenings({ context, value, children }: Snapshot): readonly RemoteControlEvent[] {
+function happenings({ context, value, children }: Snapshot, start: Start): readonly RemoteControlEvent[] {
   if (Object.keys(children).some((id) => BY_ITSELF.has(id))) return [];
   const isNew = value === 'idle' && context.decision.reason === 'starting';
+  const resolve = { type: 'RESOLVE_PREFERENCE' } as const;
+  const wish = { type: 'ENABLE', by: 'request', durable: false } as const;
+  if (start.lacks !== null) return isNew ? [wish, resolve] : [];
   return [
     ...(isNew
-      ? [{ type: 'ENABLE', by: 'start', durable: false } as const, { type: 'RESOLVE_PREFERENCE' } as const]
-      : []),
-    { type: 'ENABLE', by: 'request', durable: false },
+      ? [{ type: 'ENABLE', by: 'start', durable: false } as const, resolve, { ...wish, durable: true }]
+      : [wish]),
     { type: 'DISABLE', durable: false },
-    ...(context.account === null
-      ? []
-      : [{ type: 'AUTH.CHANGED', account: { accountId: 'anna', generation: 2 } } as const]),
+    ...(context.clientName === undefined ? [{ type: 'CLIENT.NAMED', name: CLIENT_NAME } as const] : []),
+    ...accounts(context, start),
+    ...pairings({ context, value }),
     { type: 'WAKE' },
     { type: 'LINK.PROVEN' },
     { type: 'STOP' },
+  ];
+}
+
+function accounts(context: RemoteControlContext, start: Start): readonly RemoteControlEvent[] {
+  const { account, enrollment, keptServerId } = context;
+  const change = (changed: Account | null): RemoteControlEvent => ({
+    type: 'AUTH.CHANGED',
+    account: changed,
+  });
+  if (isBert(context)) return [change(BERT)];
+  const again = change({ accountId: 'anna', generation: 2 });
+  if (!start.enrolled) return account === null ? [] : [again];
+  // Whoever comes back finds the identity that was left behind.
+  const isKept =
+    enrollment === 'unknown' || (typeof enrollment !== 'string' && enrollment.serverId === keptServerId);
+  return [again, ...(isKept ? [change(null)] : []), ...(account === null ? [] : [change(BERT)])];
+}
+
+/** Somebody pairs while the link is open and its token has ended: pairing renews it for both. RC-47 */
+function pairings({ context, value }: Pick<Snapshot, 'context' | 'value'>): readonly RemoteControlEvent[] {
+  const { enrollment, token, env, timing } = context;
+  const isConnected = typeof value === 'object' && 'active' in value && value.active === 'connected';
+  if (!isConnected || typeof enrollment === 'string' || token === null) return [];
+  if (token.expiresAt - env.now() > timing.refreshRequired) return [];
+  const renewed = { secret: new Secret('token'), expiresAt: env.now() + TOKEN_LIFE };
+  return [
+    { type: 'TOKEN.RENEWED', enrollment, token: renewed },
+    { type: 'ENROLLMENT.LOST', serverId: enrollment.serverId, failure: failure('backendNotFound') },
   ];
 }

@@ -9,21 +9,11 @@ import { optionsOf, STARTS } from './model.js';
 /** Transitions that no path over the wire takes, and why. All of them have a path in charts.test.ts. */
 const NOT_OVER_THE_WIRE: Exceptions = [
   [/ xstate\.error\.actor\./, 'an adapter rejects only when there is a bug in it'],
-  [/CLIENT\.NAMED|awaitingClientName|idle (ENABLE|RESOLVE_PREFERENCE) 2$/, 'only over stdio: test/e2e'],
   [
-    /idle (ENABLE|RESOLVE_PREFERENCE) [01]$/,
-    'a start with such settings is refused before the chart: test/engine',
+    /awaitingAuth ENROLLMENT\.LOST|refreshing TOKEN\.RENEWED|reenrolling ENROLLMENT\.LOST|tokenInvalid\.pausing .* 1$/,
+    'pairing has to answer in the very moment of another request: test/engine',
   ],
-  [/TOKEN\.RENEWED|ENROLLMENT\.LOST|tokenInvalid\.pausing .* 1$/, 'pairing at the same moment: test/engine'],
-  [
-    /AUTH\.CHANGED|loadAuth 0$|reloadAuth 1$|recoverAuth [01]$/,
-    'another account, or none: the store then holds what the chart no longer tells; test/engine',
-  ],
-  [
-    /waitingForStore|loadPreference 3$|loadEnrollment 3$|loadEnrollment 0$|updateEnrollment|saveEnrollment 1$|clearEnrollment 1$|notKept|preparing always 3$/,
-    'a disk that fails, or an outdated record: test/adapters and test/engine',
-  ],
-  [/stopping STOP 0$/, 'a running engine stops too fast for a second word'],
+  [/stopping STOP 0$/, 'an engine passes the wish to stop on once'],
 ];
 
 const { runs, coverage } = generateRuns(remoteControlMachine, STARTS, optionsOf);
