@@ -1,4 +1,6 @@
+import { statSync } from 'node:fs';
 import type { Server } from 'node:net';
+import { dirname } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from './errno.js';
 import { clearSocketPath, type ListenAddress } from './listen-address.js';
@@ -26,6 +28,15 @@ export async function bind(server: Server, address: Bindable, secure: boolean): 
   if (typeof bound !== 'object' || bound === null) return `unix://${String(bound)}`;
   const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
   return `${secure ? 'wss' : 'ws'}://${host}:${bound.port}/`;
+}
+
+/** Whether somebody else may remove the socket and wait there for our clients and their tokens. */
+export function othersMayReplace(path: string): boolean {
+  const folder = statSync(dirname(path), { throwIfNoEntry: false });
+  if (folder === undefined || process.platform === 'win32') return false;
+  const foreign = folder.uid !== process.getuid?.() && folder.uid !== 0;
+  // In a sticky folder, such as /tmp, nobody removes what is not theirs.
+  return foreign || ((folder.mode & 0o022) !== 0 && (folder.mode & 0o1000) === 0);
 }
 
 function listen(server: Server, address: Bindable): Promise<void> {

@@ -1,6 +1,7 @@
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { type AuthorityConfig, createAuthority } from '../adapters/authority.js';
 import { isLoopback, type ListenAddress } from '../adapters/listen-address.js';
+import { othersMayReplace } from '../adapters/listener-bind.js';
 import type { AcceptedConnection, Health, TlsIdentity } from '../adapters/listener-host.js';
 import { LocalListener } from '../adapters/local-listener.js';
 import { RateLimit } from '../adapters/rate-limit.js';
@@ -215,8 +216,12 @@ export class ListenerService {
     const { authMode, enforced } = this.#mode;
     const warnings: string[] = [];
     if (!enforced) {
+      const who = options.address.kind === 'unix' ? 'whoever may open the socket' : 'every local program';
+      warnings.push(`The token check is off (--no-token-check): ${who} may connect, marked degraded.`);
+    }
+    if (options.address.kind === 'unix' && othersMayReplace(options.address.path)) {
       warnings.push(
-        'The token check is off (--no-token-check): every local program may connect, marked degraded.',
+        `Others may put a socket of their own in the place of ${options.address.path}: use a folder that only you may write to.`,
       );
     }
     if (options.address.kind === 'tcp' && !secure && !isLoopback(options.address.host)) {

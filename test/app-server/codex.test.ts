@@ -1,12 +1,15 @@
 /** The reference app server behind the listener. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Client } from '../listener/rig.js';
-import { CliProcess } from '../support/cli.js';
+import { Client, until } from '../listener/rig.js';
+import { CliProcess, cli } from '../support/cli.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const { CODEX_BIN } = process.env;
 const present = CODEX_BIN !== undefined && spawnSync(CODEX_BIN, ['--version']).status === 0;
+const hasTmux = spawnSync('tmux', ['-V']).status === 0;
 
 async function started(...args: string[]): Promise<{ run: CliProcess; connectUrl: string }> {
   const home = await tmpFolder();
@@ -30,6 +33,62 @@ describe.skipIf(!present)(`codex app-server${present ? '' : ' (skipped: CODEX_BI
     client.ws.close();
     expect((await run.stop()).code).toBe(0);
   });
+
+  it.skipIf(!hasTmux).each(['unix', 'ws'])(
+    `the TUI comes up over %s://${hasTmux ? '' : ' (skipped: there is no tmux)'}`,
+    { timeout: 60_000 },
+    async (kind) => {
+      const home = await tmpFolder();
+      const env = { CODEX_HOME: await tmpFolder(), HOME: await tmpFolder() };
+      const socket = join(home, 'tui.sock');
+      const sha256 = createHash('sha256').update('tui-token').digest('hex');
+      const [listen, remote] =
+        kind === 'unix'
+          ? [[`unix://${socket}`, '--no-token-check'], '']
+          : [
+              ['ws://127.0.0.1:0', '--ws-auth', 'capability-token', '--ws-token-sha256', sha256],
+              '--remote-auth-token-env TUI_TOKEN',
+            ];
+      const run = new CliProcess(
+        [
+          ...['start', '--json', '--home', home, '--no-remote-control', '--listen', ...listen],
+          ...['--', CODEX_BIN ?? '', 'app-server'],
+        ],
+        env,
+      );
+      const { url } = await run.line(({ type }) => type === 'listening', 'listening line');
+      const address = kind === 'unix' ? String(url) : String(url).replace(/\/$/, '');
+      const tmux = (...args: string[]) =>
+        execFileSync('tmux', ['-S', join(home, 'tmux'), ...args], { env: { ...process.env, ...env } });
+      tmux(
+        'new-session',
+        '-d',
+        '-x',
+        '120',
+        '-y',
+        '40',
+        `TUI_TOKEN=tui-token '${CODEX_BIN}' --remote ${address} ${remote}; sleep 60`,
+      );
+      try {
+        await until(
+          () => /Welcome to Codex|OpenAI Codex/.test(tmux('capture-pane', '-p').toString()),
+          'the TUI',
+          30_000,
+        );
+        const why =
+          kind === 'unix'
+            ? { origin: 'unix', outcome: 'degraded', reason: 'uncheckedMissing' }
+            : { origin: 'listener', outcome: 'established', reason: 'capabilityMatched' };
+        const row = async () =>
+          JSON.parse((await cli(['status', '--json', '--home', home])).stdout).connections[0];
+        await until(async () => (await row())?.state === 'initialized', 'the TUI to be served', 20_000);
+        expect(await row()).toMatchObject({ ...why, client: 'codex-tui' });
+      } finally {
+        tmux('kill-server');
+      }
+      expect((await run.stop()).code).toBe(0);
+    },
+  );
 
   it('50 clients at once', { timeout: 60_000 }, async () => {
     const { run, connectUrl } = await started(

@@ -257,6 +257,19 @@ describe('a unix socket', () => {
     expect((await refused(['--listen', `unix://${path}`])).text).toContain('left alone');
     expect(await readFile(path, 'utf8')).toBe('precious');
   });
+
+  it('a folder that others may write to is warned of; one of our own and a sticky one are not', async () => {
+    const warned = async (mode: number) => {
+      const folder = join(await tmpFolder(), 'd');
+      await mkdir(folder);
+      await chmod(folder, mode);
+      const { process } = await open('--listen', `unix://${join(folder, 'l.sock')}`, '--no-token-check');
+      const { stderr } = await process.stop();
+      expect(stderr).toContain('whoever may open the socket may connect, marked degraded');
+      return stderr.includes('Others may put a socket of their own');
+    };
+    expect([await warned(0o700), await warned(0o770), await warned(0o1777)]).toEqual([false, true, false]);
+  });
 });
 
 describe('rc-engine token', () => {
