@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { cutBytes, maskTokens, oneLine } from './body-preview.js';
+import type { ChildGuard } from './child-guard.js';
 import { errnoText } from './errno.js';
 import { RateLimit } from './rate-limit.js';
 
@@ -31,7 +32,7 @@ export class Child {
   #kill: NodeJS.Timeout | undefined;
   #stopping = false;
 
-  private constructor(process: ChildProcess, pid: number, name: string, log: ChildLog) {
+  private constructor(process: ChildProcess, pid: number, name: string, log: ChildLog, guard: ChildGuard) {
     this.#process = process;
     this.pid = pid;
     const { stdin, stdout, stderr } = process;
@@ -39,6 +40,7 @@ export class Child {
     this.stdin = stdin;
     this.stdout = stdout;
     stdin.on('error', () => {});
+    guard.add(pid);
     const errors = logLines(stderr, { app: name, pid }, log);
     this.gone = new Promise((resolve) => {
       process.once('exit', (code, signal) => {
@@ -46,6 +48,7 @@ export class Child {
         const done = () => {
           clearTimeout(timer);
           this.#sweepGroup();
+          guard.remove(pid);
           const last = errors.last;
           // Ended by us, it has nothing to explain.
           const explains = last !== '' && !(this.#stopping && (signal !== null || code === 0));
@@ -61,6 +64,7 @@ export class Child {
   static start(
     command: { readonly program: string; readonly args: readonly string[]; readonly env?: NodeJS.ProcessEnv },
     log: ChildLog,
+    guard: ChildGuard,
   ): Promise<Child> {
     const { program, args, env } = command;
     return new Promise((resolve, reject) => {
@@ -73,7 +77,7 @@ export class Child {
       child.once('error', (error) => reject(new Error(`${program} cannot be started: ${errnoText(error)}`)));
       child.once('spawn', () => {
         child.on('error', () => {});
-        if (child.pid !== undefined) resolve(new Child(child, child.pid, program, log));
+        if (child.pid !== undefined) resolve(new Child(child, child.pid, program, log, guard));
       });
     });
   }

@@ -8,6 +8,7 @@ import { EngineError } from '../protocol/errors.js';
 import { Message } from '../protocol/message.js';
 import { Breaker, UnavailableConnection } from './app-server-breaker.js';
 import { Child, type ChildLog } from './child.js';
+import { ChildGuard } from './child-guard.js';
 import { LineConnection } from './line-connection.js';
 import { RateLimit } from './rate-limit.js';
 
@@ -28,6 +29,7 @@ export class CommandAppServer implements AppServer {
   readonly #command: Command;
   readonly #log: ChildLog;
   readonly #breaker = new Breaker();
+  readonly #guard = new ChildGuard();
   readonly #children = new Set<Child>();
   readonly #garbage: RateLimit;
 
@@ -62,12 +64,13 @@ export class CommandAppServer implements AppServer {
   async close(): Promise<void> {
     this.#garbage.flush();
     await Promise.all([...this.#children].map((child) => child.stop()));
+    this.#guard.close();
   }
 
   async #start(): Promise<Child> {
     let child: Child;
     try {
-      child = await Child.start(this.#command, this.#log);
+      child = await Child.start(this.#command, this.#log, this.#guard);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#died(why);

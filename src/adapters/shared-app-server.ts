@@ -11,6 +11,7 @@ import type {
 import { EngineError } from '../protocol/errors.js';
 import { Breaker, UnavailableConnection } from './app-server-breaker.js';
 import { Child, type ChildLog, logLines } from './child.js';
+import { ChildGuard } from './child-guard.js';
 import type { Command } from './command-app-server.js';
 import { SocketAppServer } from './socket-app-server.js';
 
@@ -38,6 +39,7 @@ export class SharedAppServer implements AppServer {
   readonly #command: Command;
   readonly #log: ChildLog;
   readonly #breaker = new Breaker();
+  readonly #guard = new ChildGuard();
   #starting: Promise<Shared> | undefined;
   #closed = false;
 
@@ -74,6 +76,7 @@ export class SharedAppServer implements AppServer {
     const shared = await this.#starting?.catch(() => undefined);
     await shared?.socket.close();
     await shared?.child.stop();
+    this.#guard.close();
   }
 
   async #start(): Promise<Shared> {
@@ -101,6 +104,7 @@ export class SharedAppServer implements AppServer {
           : [...args, '--listen', `unix://${path}`],
       },
       this.#log,
+      this.#guard,
     );
     logLines(child.stdout, { app: program, pid: child.pid }, this.#log);
     const dead = child.gone.then((how) => Promise.reject(new Error(how)));

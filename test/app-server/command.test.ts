@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createAppServer } from '../../src/engine/app-servers.js';
 import type { EngineLogger } from '../../src/engine/logger.js';
 import { type Client, connect, listening, until } from '../listener/rig.js';
+import { lives } from '../support/processes.js';
 
 const CHILD = path.join(import.meta.dirname, 'child.mjs');
 const SHARED = path.join(import.meta.dirname, 'shared-child.mjs');
@@ -30,16 +30,6 @@ async function initialized(at: Awaited<ReturnType<typeof behind>>): Promise<{ cl
   const client = await connect(at);
   const { result } = await client.initialize();
   return { client, pid: Number((result as { pid?: number } | undefined)?.pid) };
-}
-
-/** Running, and not only waiting to be collected. */
-function lives(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return !/^\) Z/.test(stat.slice(stat.lastIndexOf(')')));
-  } catch {
-    return false;
-  }
 }
 
 describe('a command as app server', () => {

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 
+if (process.argv.includes('stubborn')) process.on('SIGTERM', () => {});
 const path = process.argv[process.argv.indexOf('--listen') + 1]?.slice('unix://'.length);
 const http = createServer();
 const server = new WebSocketServer({ server: http });

@@ -1,0 +1,78 @@
+import path from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Client, until } from '../listener/rig.js';
+import { CliProcess } from '../support/cli.js';
+import { childrenOf, lives } from '../support/processes.js';
+import { tmpFolder } from '../support/tmp.js';
+
+const CHILD = path.join(import.meta.dirname, 'child.mjs');
+const SHARED = path.join(import.meta.dirname, 'shared-child.mjs');
+
+const started: number[] = [];
+afterEach(() => {
+  for (const pid of started.splice(0)) {
+    if (lives(pid)) process.kill(pid, 'SIGKILL');
+  }
+});
+
+async function engine(mode: string, ...command: string[]) {
+  const run = new CliProcess([
+    ...[
+      'start',
+      '--json',
+      '--home',
+      await tmpFolder(),
+      '--no-remote-control',
+      '--listen',
+      'ws://127.0.0.1:0',
+    ],
+    ...['--app-server-mode', mode, '--', process.execPath, ...command],
+  ]);
+  const { connectUrl } = await run.line(({ type }) => type === 'listening', 'listening line');
+  const initialized = async () => {
+    const client = await Client.open(String(connectUrl));
+    const { pid } = (await client.initialize()).result as { pid: number };
+    started.push(pid);
+    return { client, pid };
+  };
+  return { run, pid: run.child.pid ?? 0, initialized };
+}
+
+describe.skipIf(process.platform !== 'linux')('an engine that is killed', () => {
+  it.each([
+    ['shared', 'good'],
+    ['shared', 'stubborn'],
+    ['per-connection', 'good'],
+    ['per-connection', 'stubborn'],
+    ['per-connection', 'family'],
+  ])('takes its app servers with it (%s, %s), and what they started', async (mode, kind) => {
+    const at = await engine(mode, mode === 'shared' ? SHARED : CHILD, kind);
+    const { pid } = await at.initialized();
+    const { pid: second } = await at.initialized();
+    const pids = new Set([pid, second]);
+    expect(pids.size).toBe(mode === 'shared' ? 1 : 2);
+    for (const one of [...pids]) {
+      for (const grandchild of childrenOf(one)) {
+        pids.add(grandchild);
+        started.push(grandchild);
+      }
+    }
+    expect(pids.size).toBe(mode === 'shared' ? 1 : kind === 'family' ? 4 : 2);
+    const others = childrenOf(at.pid).filter((one) => !pids.has(one));
+    for (const one of pids) expect(lives(one)).toBe(true);
+    at.run.child.kill('SIGKILL');
+    await at.run.exited;
+    await until(() => ![...pids, ...others].some(lives), 'their end', 6_000);
+  });
+
+  it('a clean end leaves nothing either, and children that have ended before are left alone', async () => {
+    const at = await engine('per-connection', CHILD, 'good');
+    const { client, pid } = await at.initialized();
+    client.ws.close();
+    await until(() => !lives(pid), 'the end of the child');
+    await at.initialized();
+    const all = childrenOf(at.pid);
+    expect((await at.run.stop()).code).toBe(0);
+    await until(() => !all.some(lives), 'the end of all');
+  });
+});
