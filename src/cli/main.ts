@@ -6,7 +6,8 @@ import { beforeDeath } from './death.js';
 import { EXIT, errorOutput, exitCodeOf, printError } from './output.js';
 import { plainStart } from './plain-start.js';
 import type { Setting } from './setting.js';
-import { flagOf, START_SETTINGS, variableOf } from './settings.js';
+import { settingOptions } from './setting-options.js';
+import { flagOf, START_SETTINGS } from './settings.js';
 import { usageError } from './usage.js';
 
 const whole = process.argv.slice(2);
@@ -86,26 +87,15 @@ function accountOptions(args: Argv): Argv {
   return args;
 }
 
-function settingOptions(args: Argv, wanted: (name: string) => boolean): void {
-  for (const setting of START_SETTINGS) {
-    if (!wanted(setting.name)) continue;
-    const choices = 'values' in setting ? ` (${setting.values.join(' | ')})` : '';
-    const byDefault = 'byDefault' in setting ? ` [default: ${setting.byDefault}]` : '';
-    args.option(flagOf(setting.name), {
-      // An integer is read as text, so that what is wrong with it is said in one place.
-      type: setting.type === 'boolean' ? 'boolean' : 'string',
-      array: setting.type === 'list',
-      requiresArg: setting.type !== 'boolean' && !('bare' in setting),
-      description: `${setting.description}${choices}; ${variableOf(setting.name)}${byDefault}`,
-    });
-  }
-}
-
 function startOptions(args: Argv): Argv {
   args.options(home);
   settingOptions(args, () => true);
   return args
-    .option('no-remote-control', { type: 'boolean', description: 'the same as --remote-control off' })
+    .option('no-remote-control', {
+      type: 'boolean',
+      group: 'Remote control:',
+      description: 'the same as --remote-control off',
+    })
     .example('$0 start --base-url embedded', 'try it out: a backend in the same process')
     .example('$0 start -- codex app-server', 'one app server for each client')
     .example('$0 start --auth-file ~/.codex/auth.json', 'use the sign-in of another client');
@@ -114,8 +104,11 @@ function startOptions(args: Argv): Argv {
 /** Reads any command line and runs its command. */
 async function runParsed(): Promise<void> {
   const { default: yargs } = await import('yargs');
-  await yargs(argv)
+  const parser = yargs(argv);
+  await parser
     .scriptName('rc-engine')
+    // Wider lines are hard to read, and a pipe has no width.
+    .wrap(Math.min(parser.terminalWidth() || 80, 110))
     .usage('$0 COMMAND\n\nKeeps a local app server safely reachable, from far and from near.')
     .locale('en')
     .parserConfiguration({

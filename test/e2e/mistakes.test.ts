@@ -65,6 +65,10 @@ describe('other mistakes of a new user', () => {
       expect(stdout).toMatch(/Options:/);
     }
     const { stdout } = await lab.cli(['start', '--help']);
+    // Forty flags in one list are not read by anybody.
+    for (const topic of ['Remote control', 'Account', 'Local listener', 'App server', 'What it shows']) {
+      expect(stdout).toMatch(new RegExp(`^${topic}:\n +--`, 'm'));
+    }
     for (const { name } of START_SETTINGS) expect(stdout.replace(/\s+/g, ' ')).toContain(variableOf(name));
   });
 
