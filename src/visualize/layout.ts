@@ -13,7 +13,7 @@ import {
 } from './geometry.js';
 import { FONT, LINE_HEIGHT, widest } from './lines.js';
 import type { Arrow, Box, Picture } from './picture.js';
-import { crossings, penalty, README_WIDTH } from './score.js';
+import { crossings, penalty, WIDEST } from './score.js';
 
 const MARGIN = 10;
 const LABEL_PAD = 4;
@@ -40,10 +40,16 @@ const EACH: LayoutOptions = {
 /** Ways to lay the same picture out. The one that reads best wins; large pictures have time for the first ones only. */
 const WAYS: readonly LayoutOptions[] = [
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '1'],
-  ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '2'],
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '3'],
-  ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '4'],
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '5'],
+  ['LINEAR_SEGMENTS', 'NETWORK_SIMPLEX', '3'],
+  ['LINEAR_SEGMENTS', 'NETWORK_SIMPLEX', '5'],
+  ['LINEAR_SEGMENTS', 'NETWORK_SIMPLEX', '7'],
+  ['LINEAR_SEGMENTS', 'LONGEST_PATH_SOURCE', '1'],
+  ['NETWORK_SIMPLEX', 'LONGEST_PATH_SOURCE', '3'],
+  ['NETWORK_SIMPLEX', 'COFFMAN_GRAHAM', '3'],
+  ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '2'],
+  ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '4'],
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '6'],
   ['NETWORK_SIMPLEX', 'LONGEST_PATH', '2'],
   ['BRANDES_KOEPF', 'NETWORK_SIMPLEX', '1'],
@@ -52,35 +58,70 @@ const WAYS: readonly LayoutOptions[] = [
 ].map(([placement = '', layering = '', seed = '']) => ({
   'elk.layered.nodePlacement.strategy': placement,
   'elk.layered.layering.strategy': layering,
+  // Of the way that bounds it.
+  'elk.layered.layering.coffmanGraham.layerBound': '3',
   'elk.randomSeed': seed,
 }));
-const WAYS_WHEN_LARGE = 6;
-const LARGE = 20;
+const WAYS_WHEN_LARGE = 9;
+/** After so many it is known whether the rest can be any better. */
+const WAYS_TO_HOPE = 3;
+const LARGE = 16;
 
+/** The picture as it is, or a plainer one of the same, whichever is the first that reads well. */
 export async function layout(picture: Picture): Promise<Placed> {
   const { default: elkjs } = await import('elkjs/lib/elk.bundled.js');
-  const elk = new elkjs.default();
-  let best: { readonly placed: Placed; readonly cost: number } | undefined;
-  const ways = picture.boxes.length > LARGE ? WAYS.slice(0, WAYS_WHEN_LARGE) : WAYS;
-  const tryAll = async (plan: Omit<Plan, 'way'>) => {
-    for (const way of ways) {
-      const placed = placedOf(picture, await elk.layout(graphOf(picture, { ...plan, way })));
-      const cost = penalty(placed);
-      if (best === undefined || cost < best.cost) best = { placed, cost };
-      if (isGood(placed)) break;
-    }
-    return best !== undefined && clashes(best.placed).length === 0;
-  };
-  let isClear = await tryAll({ stack: false, apart: false });
-  if (picture.boxes.some(({ region }) => region)) isClear = await tryAll({ stack: true, apart: false });
-  if (!isClear) await tryAll({ stack: false, apart: true });
+  const place = new elkjs.default();
+  let best: Found | undefined;
+  let last = '';
+  for (let next: Picture | null = picture; next !== null; next = next.plainer?.() ?? null) {
+    const arrows = next.arrows.map(({ id }) => id).join();
+    if (arrows === last) continue;
+    last = arrows;
+    const found = await bestOf(next, (graph) => place.layout(graph));
+    if (isGood(found.placed)) return found.placed;
+    if (best === undefined || found.cost < best.cost) best = found;
+  }
   if (best === undefined) throw new Error('there is no way to lay a picture out');
   return best.placed;
 }
 
+interface Found {
+  readonly placed: Placed;
+  readonly cost: number;
+}
+
+async function bestOf(picture: Picture, place: (graph: ElkNode) => Promise<ElkNode>): Promise<Found> {
+  let best: Found | undefined;
+  const ways = picture.boxes.length > LARGE ? WAYS.slice(0, WAYS_WHEN_LARGE) : WAYS;
+  const findGood = async (plan: Omit<Plan, 'way'>): Promise<boolean> => {
+    for (const [index, way] of ways.entries()) {
+      if (index === WAYS_TO_HOPE && best !== undefined && isHopeless(best.placed) && picture.plainer !== null)
+        break;
+      const placed = placedOf(picture, await place(graphOf(picture, { ...plan, way })));
+      const found = { placed, cost: penalty(placed) };
+      const good = isGood(placed);
+      if (good || best === undefined || found.cost < best.cost) best = found;
+      if (good) return true;
+    }
+    return false;
+  };
+  const isClear = () => best !== undefined && clashes(best.placed).length === 0;
+  const regions = picture.boxes.some(({ region }) => region);
+  const plans = [{ stack: false }, ...(regions ? [{ stack: true }] : [])];
+  for (const plan of plans) if (await findGood({ ...plan, apart: false })) break;
+  if (!isClear()) await findGood({ stack: regions, apart: true });
+  if (best === undefined) throw new Error('there is no way to lay a picture out');
+  return best;
+}
+
+/** So far from good that a plainer picture is the better way. */
+function isHopeless({ width, arrows }: Placed): boolean {
+  return width > WIDEST * 1.25 || crossings(arrows) > 3;
+}
+
 /** Nothing that a person would mind: no need to look for better. */
 function isGood(placed: Placed): boolean {
-  return placed.width <= README_WIDTH && crossings(placed.arrows) === 0 && clashes(placed).length === 0;
+  return placed.width <= WIDEST && crossings(placed.arrows) === 0 && clashes(placed).length === 0;
 }
 
 interface Plan {

@@ -39,7 +39,7 @@ export function toPage(charts: readonly ChartPictures[]): string {
 <nav>${links}</nav>
 <main>
 <p><code>event [guard] / action</code> on an arrow. <code>after</code> is the end of a pause, <code>done</code> and <code>failed</code> are what an invoked actor came to.
-A star stands for every state of the box around it. A box with two small boxes in its corner has its own picture. Point at a state or an arrow to read what it is for.</p>
+A star stands for every state of the box around it, and what is written into that box holds in all of them. A box with two small boxes in its corner has its own picture. Point at a state or an arrow to read what it is for.</p>
 ${charts.map(section).join('\n')}
 </main>
 </body>

@@ -1,5 +1,6 @@
 /** What a picture of a chart shows, before it has a place: boxes with lines of text, arrows with labels. */
 import { distinct, type Ink, type Line, type Span, wrap } from './lines.js';
+import { anywhereMark, initialMark, plainArrow } from './marks.js';
 import type { Chart, ChartEdge, ChartState, Trigger } from './walk.js';
 import { edgeWords, elseEdges, shortId, triggerWords } from './words.js';
 
@@ -41,13 +42,31 @@ export interface Picture {
   /** Boxes before what is in them. */
   readonly boxes: readonly Box[];
   readonly arrows: readonly Arrow[];
+  /** The same with fewer arrows and more text, for when this one is too wide or too tangled; null: it is the last. */
+  readonly plainer: (() => Picture) | null;
 }
 
-/** A state with arrows from this many others is named in their boxes instead: no fan of lines across the picture. */
-const HUB = 5;
-const HUB_OF_OVERVIEW = 4;
-const HUB_PICTURE = 10;
+/** What is drawn as an arrow; everything else is written into a box. */
+interface Drawn {
+  /** A state that more others than this lead to is named in their boxes: no fan of lines across the picture. */
+  readonly hub: number;
+  /** Of arrows that hold in every state of one box; if there are more, they are written into that box. */
+  readonly stars: number;
+  /** In a picture of fewer states than this there is always room for all. */
+  readonly states: number;
+}
+
+/** From the one that shows most to the plainest. */
+const DRAWN: readonly Drawn[] = [
+  { hub: 4, stars: 8, states: 10 },
+  { hub: 4, stars: 3, states: 10 },
+  { hub: 3, stars: 8, states: 10 },
+  { hub: 3, stars: 3, states: 10 },
+];
+const PLAINEST: Drawn = { hub: 2, stars: 2, states: 0 };
 const ROW_LIMIT = 215;
+/** In a box with an inside there is more room. */
+const ROW_LIMIT_OF_GROUP = 345;
 const LABEL_LIMIT = 150;
 const LABEL_LIMIT_OF_OVERVIEW = 112;
 const MOST_LINES = 12;
@@ -57,6 +76,13 @@ interface Link {
   readonly edge: ChartEdge;
   readonly source: string;
   readonly target: string | null;
+}
+
+export interface DrawingOptions {
+  /** Of the picture; default: that of `top`. */
+  readonly name?: string;
+  /** It names states and triggers, and leaves out what they do. */
+  readonly overview?: boolean;
 }
 
 /** Draws one picture: what is in `top`, with the inside of the states in `open`. */
@@ -69,11 +95,13 @@ export class Drawing {
   readonly #open: ReadonlySet<string>;
   readonly #else: ReadonlySet<ChartEdge>;
 
-  /** An overview names states and triggers; it leaves out what they do. */
+  readonly #pictureName: string;
   readonly #overview: boolean;
 
-  constructor(chart: Chart, top: ChartState, open: ReadonlySet<string>, overview = false) {
+  constructor(chart: Chart, top: ChartState, open: ReadonlySet<string>, options: DrawingOptions = {}) {
+    const { name = top.id, overview = false } = options;
     this.#overview = overview;
+    this.#pictureName = name;
     this.#chart = chart;
     this.#top = top;
     this.#open = open;
@@ -89,10 +117,12 @@ export class Drawing {
     }
   }
 
-  picture(): Picture {
+  /** @param level Of what is drawn, 0 the most. */
+  picture(level = 0): Picture {
     const links = this.#links();
-    const hubs = this.#hubs(links);
-    const drawn = links.filter((link) => this.#isDrawn(link, links, hubs));
+    const wanted = DRAWN[level] ?? PLAINEST;
+    const hubs = this.#hubs(links, wanted);
+    const drawn = links.filter((link) => this.#isDrawn(link, links, hubs, wanted));
     const written = links.filter((link) => !drawn.includes(link));
     const arrows: Arrow[] = [];
     const marks: Box[] = [];
@@ -114,7 +144,7 @@ export class Drawing {
       (id) => !this.#boxOf.has(id),
     );
     return {
-      name: this.#top.id,
+      name: this.#pictureName,
       title: this.#top.id,
       description: this.#top.description,
       boxes: [
@@ -123,6 +153,7 @@ export class Drawing {
         ...elsewhere.map((id) => this.#elsewhereBox(id)),
       ],
       arrows,
+      plainer: wanted === PLAINEST ? null : () => this.picture(level + 1),
     };
   }
 
@@ -139,9 +170,8 @@ export class Drawing {
     });
   }
 
-  #hubs(links: readonly Link[]): Set<string> {
-    if (this.#states.length < HUB_PICTURE) return new Set();
-    const most = this.#overview ? HUB_OF_OVERVIEW : HUB;
+  #hubs(links: readonly Link[], { hub, states }: Drawn): Set<string> {
+    if (this.#states.length < states) return new Set();
     const sources = new Map<string, Set<string>>();
     for (const { source, target } of links) {
       if (target === null || source === target) continue;
@@ -149,14 +179,24 @@ export class Drawing {
     }
     // What is not in a large picture at all is named as well.
     return new Set(
-      [...sources].flatMap(([id, from]) => (from.size > most || !this.#boxOf.has(id) ? [id] : [])),
+      [...sources].flatMap(([id, from]) => (from.size > hub || !this.#boxOf.has(id) ? [id] : [])),
     );
   }
 
-  #isDrawn(link: Link, links: readonly Link[], hubs: ReadonlySet<string>): boolean {
+  #isDrawn(link: Link, links: readonly Link[], hubs: ReadonlySet<string>, { stars }: Drawn): boolean {
     const { source, target } = link;
     if (target === null || target === source || this.#isInside(source, target)) return false;
+    if (this.#isInside(target, source) && this.#starsOf(source, links).size > stars) return false;
     return !hubs.has(target) || source === this.#mainSource(target, links);
+  }
+
+  /** States that every state in this one leads to. */
+  #starsOf(outer: string, links: readonly Link[]): Set<string> {
+    return new Set(
+      links.flatMap(({ source, target }) =>
+        source === outer && target !== null && this.#isInside(target, outer) ? target : [],
+      ),
+    );
   }
 
   /** Of the many that lead to a hub, the last one written before it: that arrow is drawn. */
@@ -217,6 +257,7 @@ export class Drawing {
 
   #box(state: ChartState, written: readonly Link[], links: readonly Link[], hubs: ReadonlySet<string>): Box {
     const folded = !this.#open.has(state.id) && (state.kind === 'compound' || state.kind === 'parallel');
+    const limit = this.#limitOf(state.id);
     const say = (what: string, names: readonly string[]): Line[] =>
       names.length === 0 || (this.#overview && what !== 'invoke')
         ? []
@@ -225,7 +266,7 @@ export class Drawing {
               { text: `${what} / `, ink: 'faint' },
               { text: names.join(', '), ink: 'plain' },
             ],
-            ROW_LIMIT,
+            limit,
           );
     const from = hubs.has(state.id) ? this.#comesFrom(state.id, links) : [];
     const outside = state.id !== this.#top.id || state.parent === null ? [] : this.#entriesFromOutside();
@@ -249,12 +290,16 @@ export class Drawing {
         ...outside,
         ...(state.tags.length === 0 || this.#overview
           ? []
-          : wrap([{ text: state.tags.map((tag) => `#${tag}`).join(' '), ink: 'tag' }], ROW_LIMIT)),
+          : wrap([{ text: state.tags.map((tag) => `#${tag}`).join(' '), ink: 'tag' }], limit)),
       ],
       tooltip: `${state.id}${state.description === '' ? '' : ` – ${state.description}`}${
         folded ? ' (its inside has its own picture)' : ''
       }`,
     };
+  }
+
+  #limitOf(box: string): number {
+    return this.#open.has(box) ? ROW_LIMIT_OF_GROUP : ROW_LIMIT;
   }
 
   #rows(links: readonly Link[]): Line[] {
@@ -287,7 +332,7 @@ export class Drawing {
     if (does.length > 0 && edge.source === source) {
       spans.push({ text: ` /\u00a0${does.join(', ')}`, ink: 'faint' });
     }
-    return wrap(spans, ROW_LIMIT);
+    return wrap(spans, this.#limitOf(source));
   }
 
   /** As short as it can be said from there: the common ancestors are left out. */
@@ -305,7 +350,7 @@ export class Drawing {
         .filter(({ source, target }) => target === id && source !== id)
         .map(({ source }) => this.#name(source)),
     );
-    return wrap([{ text: `from ${[...names].join(', ')}`, ink: 'faint' }], ROW_LIMIT);
+    return wrap([{ text: `from ${[...names].join(', ')}`, ink: 'faint' }], this.#limitOf(id));
   }
 
   /** For a part of a chart: which of the other states lead here. */
@@ -316,7 +361,7 @@ export class Drawing {
       names.add(this.#nearName(source, this.#top.id));
     }
     if (names.size === 0) return [];
-    return wrap([{ text: `entered from ${[...names].join(', ')}`, ink: 'faint' }], ROW_LIMIT * 1.6);
+    return wrap([{ text: `entered from ${[...names].join(', ')}`, ink: 'faint' }], ROW_LIMIT_OF_GROUP);
   }
 
   #elsewhereBox(id: string): Box {
@@ -344,21 +389,6 @@ function grouped<T>(items: readonly T[], key: (item: T) => string): T[][] {
   const groups = new Map<string, T[]>();
   for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
   return [...groups.values()];
-}
-
-const MARK = { title: '', state: null, folded: false, region: false, lines: [] } as const;
-
-function initialMark(parent: string): Box {
-  return { ...MARK, id: `${parent} initial`, parent, kind: 'initial', tooltip: 'begins here' };
-}
-
-function anywhereMark(parent: string, target: string, name: string): Box {
-  const tooltip = `from any state in ${name}`;
-  return { ...MARK, id: `${parent} any ${target}`, parent, kind: 'anywhere', tooltip };
-}
-
-function plainArrow(source: string, target: string): Arrow {
-  return { id: `${source} > ${target}`, source, target, ink: 'plain', lines: [], edges: [], tooltip: '' };
 }
 
 function inkOf(trigger: Trigger | undefined): Ink {

@@ -20,13 +20,15 @@ export function picturesOf(chart: Chart): Picture[] {
       // Its regions have little to do with each other: each has its own picture.
       const regions = chart.states.filter(({ parent }) => parent === root.id);
       const shown = new Set([root, ...regions].map(({ id }) => id));
-      pictures.push(new Drawing(chart, top, shown, true).picture());
+      pictures.push(new Drawing(chart, top, shown, { overview: true }).picture());
       waiting.push(...regions);
       continue;
     }
     if (top === root && folded.length > 0) {
-      pictures.push(new Drawing(chart, top, opened(chart, top, MOST_NAMES, true), true).picture());
-      pictures.push({ ...new Drawing(chart, top, open).picture(), name: `${chart.id}.outside` });
+      pictures.push(
+        new Drawing(chart, top, opened(chart, top, MOST_NAMES, true), { overview: true }).picture(),
+      );
+      pictures.push(new Drawing(chart, top, open, { name: `${chart.id}.outside` }).picture());
     } else pictures.push(new Drawing(chart, top, open).picture());
     waiting.push(...folded);
   }

@@ -1,15 +1,19 @@
 /** How hard a laid-out picture is to read: crossings first, then length of lines, bends, and size. */
 import { clashes } from './clashes.js';
-
 import { type Placed, type PlacedArrow, type Segment, segments } from './geometry.js';
+import { FONT } from './lines.js';
 
 /** A README shows pictures about this wide; wider ones are scaled down. */
-export const README_WIDTH = 900;
+export const README_WIDTH = 830;
+/** Small text of a picture that is scaled down has at least so many pixels. */
+export const LEAST_FONT = 9.4;
+/** The widest picture that can be read there. */
+export const WIDEST = (README_WIDTH * FONT) / LEAST_FONT;
 
 export function penalty(placed: Placed): number {
   const bends = placed.arrows.reduce((sum, { points }) => sum + Math.max(points.length - 2, 0), 0);
   const length = placed.arrows.reduce((sum, arrow) => sum + lengthOf(arrow), 0);
-  const tooWide = Math.max(placed.width - README_WIDTH, 0);
+  const tooWide = Math.max(placed.width - WIDEST, 0);
   return (
     clashes(placed).length * 300 +
     crossings(placed.arrows) * 120 +
