@@ -365,6 +365,7 @@ async function runParsed(): Promise<void> {
     .recommendCommands()
     .version(false)
     .option('version', { type: 'boolean', description: 'version; with --json also the hashes of the charts' })
+    .completion('completion', 'print a completion script for bash or zsh')
     .help()
     .alias('h', 'help')
     .epilogue(

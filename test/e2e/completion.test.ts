@@ -1,0 +1,44 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { CLI, cleanEnv, cli } from '../support/cli.js';
+import { tmpFolder } from '../support/tmp.js';
+
+/** The script reads into an array, which the bash of macOS cannot. */
+const bash = spawnSync('bash', ['-c', 'type mapfile'], { stdio: 'ignore' }).status === 0;
+
+/** What bash proposes for the last word of a line. */
+async function proposed(...line: string[]): Promise<string[]> {
+  const bin = await tmpFolder();
+  const command = join(bin, 'rc-engine');
+  await writeFile(command, `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
+  await chmod(command, 0o755);
+  const { PATH = '' } = process.env;
+  const words = line.map((word) => `'${word}'`).join(' ');
+  const { stdout } = await promisify(execFile)(
+    'bash',
+    [
+      '-c',
+      `source <(rc-engine completion); COMP_WORDS=(${words}); COMP_CWORD=${line.length - 1};
+       _rc-engine_yargs_completions; printf '%s\\n' "\${COMPREPLY[@]}"`,
+    ],
+    { env: cleanEnv({ PATH: `${bin}:${PATH}`, SHELL: '/bin/bash' }) },
+  );
+  return stdout.split('\n').filter((word) => word !== '');
+}
+
+describe('rc-engine completion', () => {
+  it.runIf(bash)('completes commands and flags in bash', async () => {
+    expect(await proposed('rc-engine', 'sta')).toEqual(expect.arrayContaining(['start', 'status']));
+    expect(await proposed('rc-engine', 'start', '--ws-au')).toEqual(
+      expect.arrayContaining(['--ws-auth', '--ws-audience']),
+    );
+    expect(await proposed('rc-engine', 'status', '--jso')).toEqual(['--json']);
+  });
+
+  it('prints a script for zsh to zsh', async () => {
+    expect((await cli(['completion'], { SHELL: '/bin/zsh' })).stdout).toMatch(/^#compdef rc-engine/m);
+  });
+});
