@@ -1,6 +1,10 @@
+import { AccountService } from './account-service.js';
 import type { AccountSummary } from './account-types.js';
+import type { Foundations, RemoteControl } from './assembly.js';
+import { chartHashes } from './charts.js';
 import type { ConnectionStatus } from './connection-status.js';
 import type { ListenerStatus } from './listener-service.js';
+import type { LocalAccess } from './local-access.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { MuxCounters } from './remote-mux.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
@@ -45,4 +49,52 @@ export interface EngineStatus {
   readonly appServer: string;
   readonly store: string;
   readonly counters: HostCounters & MuxCounters;
+}
+
+/** What a status is made of. */
+type Parts = Foundations & RemoteControl & { readonly local: LocalAccess };
+
+export function engineStatusOf(
+  parts: Parts,
+  { version, startedAt }: { readonly version: string; readonly startedAt: number },
+): EngineStatus {
+  const { board, mux, target, account, local, env, counters } = parts;
+  return {
+    version,
+    pid: process.pid,
+    home: parts.home.dir,
+    startedAt,
+    now: env.now(),
+    charts: chartHashes(),
+    remoteControl: {
+      ...board.publicStatus,
+      ...board.report,
+      baseUrl: target.ok ? target.target.baseUrl : '',
+      lastPongAt: parts.lastPongAt(),
+      route: routeOf(parts),
+      accountDiffersOnDisk: account.differsOnDisk,
+    },
+    account: account instanceof AccountService ? account.summary() : null,
+    remoteClients: mux.clients.map((client) => ({
+      clientId: client.clientId,
+      streamId: client.streamId,
+      name: client.session.clientName ?? null,
+      state: client.state,
+      since: client.since,
+      lastActivity: client.lastActivity,
+    })),
+    localClients: local.clients,
+    connections: local.connections,
+    listener: local.listener,
+    appServer: parts.appServer.name,
+    store: parts.store.kind,
+    counters: { ...counters, ...mux.counters },
+  };
+}
+
+/** How the backend is reached: `direct`, or the proxy without its credentials. RC-25b */
+export function routeOf({ target, dialer }: Pick<Foundations, 'target' | 'dialer'>): string | null {
+  if (!target.ok) return null;
+  const route = dialer.routeFor(target.target.socketUrl);
+  return route.kind === 'direct' ? 'direct' : route.proxy;
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { waitFor } from 'xstate';
 import { BuiltinAppServer } from '../adapters/builtin-app-server.js';
+import { readCaCert } from '../adapters/ca-cert.js';
 import { createDialer, type Dialer } from '../adapters/dialer.js';
 import { openEnrollmentStore } from '../adapters/enrollment-store.js';
 import { type Home, openHome, resolveHome } from '../adapters/home.js';
@@ -10,7 +10,6 @@ import { loadInstallationId } from '../adapters/installation.js';
 import { MemoryReturn } from '../adapters/memory-return.js';
 import { type ParsedTarget, parseTarget } from '../adapters/target.js';
 import { createWakeDetector, type WakeDetector } from '../adapters/wake.js';
-import type { ClientContext } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { DEFAULT_TIMING, type Env, type Timing } from '../protocol/timing.js';
@@ -19,13 +18,11 @@ import { AccountService } from './account-service.js';
 import { createAccount, issuerAddress, loginPolicy } from './account-setup.js';
 import { assembleRemoteControl, type Foundations, type RemoteControl } from './assembly.js';
 import { AuditRing } from './audit.js';
-import { chartHashes } from './charts.js';
 import type { ClientSession } from './client-session.js';
-import { type ControlServer, listenControl } from './control-server.js';
 import { addEngineMethods } from './engine-methods.js';
-import type { EngineStatus } from './engine-status.js';
-import type { ListenerService, ListeningInfo } from './listener-service.js';
-import { CLOSE_GOING_AWAY, LocalClient, type LocalClientHost, type LocalTransport } from './local-clients.js';
+import { type EngineStatus, engineStatusOf, routeOf } from './engine-status.js';
+import type { ListeningInfo } from './listener-service.js';
+import { LocalAccess } from './local-access.js';
 import { type EngineLogger, silentLogger } from './logger.js';
 import { MethodTable, RpcFault } from './methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
@@ -33,7 +30,6 @@ import { createPolicy, type Policy, watchedPolicy } from './policy.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { PairingAnswer } from './remote-control-methods.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
-import { STDIO_VERDICT, StdioConnection } from './stdio-client.js';
 import { VERSION } from './version.js';
 
 /** What an engine tells while it runs. */
@@ -52,6 +48,7 @@ export interface EngineEvents {
 
 /** What exists between `start` and `stop`. */
 interface Running extends Foundations, RemoteControl {
+  readonly local: LocalAccess;
   readonly lock: HomeLock;
   readonly wake: WakeDetector;
 }
@@ -65,7 +62,6 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #methods = new MethodTable();
   readonly #audit = new AuditRing();
   readonly #sessions = new Set<ClientSession>();
-  readonly #localClients = new Set<LocalClient>();
   readonly #policy: Policy;
   readonly #startedAt: number;
   readonly #counters: HostCounters = {
@@ -78,13 +74,9 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #memory: MemoryReturn | undefined;
   #running: Running | undefined;
   #laying: Promise<Running> | undefined;
-  #control: Promise<ControlServer> | undefined;
-  #listener: ListenerService | undefined;
-  #stdio: StdioConnection | undefined;
   /** Why it ends, where nobody asked it to and no chart knows. */
   #failure: Failure | null = null;
   #builtin: BuiltinAppServer | undefined;
-  #hosts: Record<'open' | 'control', LocalClientHost> | undefined;
   #started = false;
   #begun = false;
   #stopping: Promise<void> | undefined;
@@ -228,7 +220,17 @@ export class Engine extends EventEmitter<EngineEvents> {
     };
     const remoteControl = assembleRemoteControl(foundations);
     const wake = createWakeDetector({ onWake: () => remoteControl.actor.send({ type: 'WAKE' }) });
-    const running = { ...foundations, ...remoteControl, lock: locked.value, wake };
+    const local = new LocalAccess({
+      ...foundations,
+      controlAppServer: this.#builtinOf(home),
+      remoteControlStatus: () => remoteControl.board.report.status,
+      onTurnedAway: () => this.#memory?.note(),
+      onStdioEnd: (failure) => {
+        this.#failure ??= failure;
+        void this.stop();
+      },
+    });
+    const running = { ...foundations, ...remoteControl, local, lock: locked.value, wake };
     addEngineMethods(this.#methods, { status: () => this.#statusOf(running), audit: this.#audit });
     return running;
   }
@@ -273,7 +275,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         lastTold = told;
         this.#audit.addDecision('remoteControl', board.report.state, snapshot.context.decision);
         const level = snapshot.hasTag('errored') ? 'warn' : 'info';
-        const route = reason === 'connected' ? { route: this.#routeOf(running) } : {};
+        const route = reason === 'connected' ? { route: routeOf(running) } : {};
         this.#log[level](
           { reason, state: board.report.state, ...route },
           detail ?? `remote control: ${reason}`,
@@ -291,105 +293,29 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   async #begin(running: Running, mode: 'on' | 'off' | 'preference'): Promise<void> {
-    const { actor } = running;
+    const { actor, local } = running;
     this.#begun = true;
     actor.start();
     const ended = waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER);
     void ended.then((snapshot) => this.#ended(snapshot.output?.failure ?? null)).catch(() => {});
     if (mode === 'on') actor.send({ type: 'ENABLE', by: 'start', durable: false });
     if (mode === 'preference') actor.send({ type: 'RESOLVE_PREFERENCE' });
-    this.#control = listenControl(running.home.controlSocket, (transport) =>
-      this.#acceptClient({ origin: 'control', connectionId: `control-${++connections}` }, transport),
-    );
-    await this.#control;
+    await local.openControl();
     // Whoever probes finds the listener from here on; it lets nobody in before the start has succeeded.
-    const listening = this.#stopping === undefined ? await this.#listen(running) : undefined;
+    const listening = this.#stopping === undefined ? await local.listen() : undefined;
     const settled = await waitFor(
       actor,
       (snapshot) => snapshot.status !== 'active' || !snapshot.hasTag('undecided'),
       FOR_EVER,
     );
     if (settled.status === 'active') {
-      this.#listener?.open();
+      local.open();
       if (listening !== undefined) this.emit('listening', listening);
       return;
     }
     await this.stop();
     const failure = settled.output?.failure ?? this.#failure;
     if (failure) throw endError(failure);
-  }
-
-  #serveStdio(): void {
-    const id = `stdio-${++connections}`;
-    const { now } = this.#env;
-    const streams = this.#options.stdio ?? { input: process.stdin, output: process.stdout };
-    this.#stdio = new StdioConnection(id, streams, {
-      now,
-      accept: (transport) => this.#acceptClient({ origin: 'stdio', connectionId: id }, transport),
-      onEnd: (failure) => {
-        this.#failure ??= failure;
-        void this.stop();
-      },
-    });
-    const { mode, outcome, reason } = STDIO_VERDICT;
-    this.#audit.add({
-      time: new Date(now()).toISOString(),
-      subject: id,
-      decision: outcome,
-      mode,
-      reason,
-      detail: null,
-    });
-    const { peer } = this.#stdio.status;
-    this.#log.info({ connection: id, mode, outcome, reason, peer }, `connection ${outcome}`);
-  }
-
-  /** Makes the way in that `listen` names. What is told of it, where it is a listener. */
-  async #listen({ board }: Running): Promise<ListeningInfo | undefined> {
-    const { listen = 'off' } = this.#options;
-    if (listen === 'off') return undefined;
-    if (listen === 'stdio://') {
-      // Served at once: its client's name may be what the start waits for. RC-45
-      this.#serveStdio();
-      return undefined;
-    }
-    const { createListener } = await import('./create-listener.js');
-    this.#listener = createListener(this.#options, {
-      env: this.#env,
-      timing: this.#timing,
-      log: this.#log,
-      audit: this.#audit,
-      watcher: this.#options.watcher,
-      accept: (client, transport) => this.#acceptClient(client, transport),
-      onTurnedAway: () => this.#memory?.note(),
-      remoteControlStatus: () => board.report.status,
-    });
-    return this.#listener.listen();
-  }
-
-  #acceptClient(context: ClientContext, transport: LocalTransport): LocalClient {
-    this.#hosts ??= this.#localHosts();
-    const host = context.origin === 'control' ? this.#hosts.control : this.#hosts.open;
-    const client = new LocalClient(context, transport, host);
-    this.#localClients.add(client);
-    client.open();
-    return client;
-  }
-
-  /** Shared by all clients: thousands of connections may come, and most say nothing. */
-  #localHosts(): Record<'open' | 'control', LocalClientHost> {
-    const host = {
-      methods: this.#methods,
-      policy: this.#policy,
-      onInitialized: (session: ClientSession) => this.#welcome(session),
-      onEnded: (session: ClientSession) => this.#forget(session),
-      onClosed: (client: LocalClient) => this.#localClients.delete(client),
-    };
-    return {
-      open: { ...host, appServer: this.#up.appServer },
-      // Whoever asks over the control socket asks the engine, never the app server behind it.
-      control: { ...host, appServer: this.#builtinOf(this.#up.home) },
-    };
   }
 
   /** A client gets one status right after it is initialized. RC-42 */
@@ -414,8 +340,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     // A start that is under way has taken the home already, or is about to.
     const running = this.#running ?? (await this.#laying?.catch(() => undefined));
     if (running === undefined) return;
-    const { actor } = running;
-    this.#listener?.stopping();
+    const { actor, local } = running;
+    local.stopping();
     if (this.#begun && actor.getSnapshot().status === 'active') {
       actor.send({ type: 'STOP' });
       await waitFor(actor, (snapshot) => snapshot.status !== 'active', FOR_EVER).catch(() => {});
@@ -426,8 +352,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#memory?.close();
     running.account.close();
     running.dialer.close();
-    await this.#listener?.close();
-    await (await this.#control?.catch(() => undefined))?.close();
+    await local.close();
     // A store that another process holds locked must not keep the engine from ending. RC-46
     await within(running.store.close(), this.#timing.shutdownTimeout / 4);
     await running.lock.release();
@@ -436,7 +361,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** What `stopping` waits for: local clients are told, sockets are gone, the store is flushed. RC-46 */
   async #drain(): Promise<void> {
     const running = this.#up;
-    for (const client of this.#localClients) client.close(CLOSE_GOING_AWAY, 'the engine stops');
+    running.local.closeClients();
     await Promise.all([
       running.host.settled(),
       // What a locked store cannot take in time it will not take: the rest of the time is for its closing.
@@ -445,53 +370,12 @@ export class Engine extends EventEmitter<EngineEvents> {
     ]);
   }
 
+  #statusOf(running: Running): EngineStatus {
+    return engineStatusOf(running, { version: VERSION, startedAt: this.#startedAt });
+  }
+
   #ended(failure: Failure | null): void {
     void this.stop().then(() => this.emit('stopped', failure ?? this.#failure));
-  }
-
-  /** How the backend is reached: `direct`, or the proxy without its credentials. RC-25b */
-  #routeOf({ target, dialer }: Running): string | null {
-    if (!target.ok) return null;
-    const route = dialer.routeFor(target.target.socketUrl);
-    return route.kind === 'direct' ? 'direct' : route.proxy;
-  }
-
-  #statusOf(running: Running): EngineStatus {
-    const { board, mux, target, account } = running;
-    return {
-      version: VERSION,
-      pid: process.pid,
-      home: running.home.dir,
-      startedAt: this.#startedAt,
-      now: this.#env.now(),
-      charts: chartHashes(),
-      remoteControl: {
-        ...board.publicStatus,
-        ...board.report,
-        baseUrl: target.ok ? target.target.baseUrl : '',
-        lastPongAt: running.lastPongAt(),
-        route: this.#routeOf(running),
-        accountDiffersOnDisk: account.differsOnDisk,
-      },
-      account: account instanceof AccountService ? account.summary() : null,
-      remoteClients: mux.clients.map((client) => ({
-        clientId: client.clientId,
-        streamId: client.streamId,
-        name: client.session.clientName ?? null,
-        state: client.state,
-        since: client.since,
-        lastActivity: client.lastActivity,
-      })),
-      localClients: this.#localClients.size,
-      connections: [
-        ...(this.#listener?.connections ?? []),
-        ...(this.#stdio === undefined ? [] : [this.#stdio.status]),
-      ],
-      listener: this.#listener?.status ?? null,
-      appServer: running.appServer.name,
-      store: running.store.kind,
-      counters: { ...this.#counters, ...mux.counters },
-    };
   }
 }
 
@@ -515,19 +399,9 @@ const STORE_BUSY_TIMEOUT = 2_000;
 
 const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };
 
-let connections = 0;
-
 /** Why an engine ended by itself, as an error for people. */
 export function endError(failure: Failure): EngineError {
   // A start that needs a sign-in has found none, at once or later (over stdio, when the client has named itself). RC-27
   if (failure.reason.startsWith('auth')) return new EngineError('authRequired', failure.message);
   return new EngineError(failure.reason, failure.message);
-}
-
-function readCaCert(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new EngineError('usage', `The certificate file ${path} cannot be read.`, { cause: error });
-  }
 }

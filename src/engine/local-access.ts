@@ -1,0 +1,146 @@
+import type { Home } from '../adapters/home.js';
+import type { AppServer, ClientContext } from '../protocol/app-server.js';
+import type { Failure } from '../protocol/outcomes.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import type { AuditRing } from './audit.js';
+import type { ClientSession } from './client-session.js';
+import type { ConnectionStatus } from './connection-status.js';
+import { type ControlServer, listenControl } from './control-server.js';
+import type { ListenerService, ListenerStatus, ListeningInfo } from './listener-service.js';
+import { CLOSE_GOING_AWAY, LocalClient, type LocalClientHost, type LocalTransport } from './local-clients.js';
+import type { EngineLogger } from './logger.js';
+import type { MethodTable } from './methods.js';
+import type { EngineOptions } from './options.js';
+import type { Policy } from './policy.js';
+import { STDIO_VERDICT, StdioConnection } from './stdio-client.js';
+
+export interface LocalAccessDeps {
+  readonly options: EngineOptions;
+  readonly home: Home;
+  readonly env: Env;
+  readonly timing: Timing;
+  readonly log: EngineLogger;
+  readonly audit: AuditRing;
+  readonly methods: MethodTable;
+  readonly policy: Policy;
+  readonly appServer: AppServer;
+  /** What the control socket talks to: whoever asks there asks the engine, never the app server behind it. */
+  readonly controlAppServer: AppServer;
+  readonly remoteControlStatus: () => string;
+  readonly onInitialized: (session: ClientSession) => void;
+  readonly onEnded: (session: ClientSession) => void;
+  readonly onTurnedAway: () => void;
+  /** The one client over stdio is gone; null: it went by itself. */
+  readonly onStdioEnd: (failure: Failure | null) => void;
+}
+
+let connections = 0;
+
+/** The ways in from this machine: the control socket of the home, and the listener or stdio that `listen` names. */
+export class LocalAccess {
+  readonly #deps: LocalAccessDeps;
+  readonly #clients = new Set<LocalClient>();
+  /** Shared by all clients: thousands of connections may come, and most say nothing. */
+  readonly #hosts: Record<'open' | 'control', LocalClientHost>;
+  #control: Promise<ControlServer> | undefined;
+  #listener: ListenerService | undefined;
+  #stdio: StdioConnection | undefined;
+
+  constructor(deps: LocalAccessDeps) {
+    this.#deps = deps;
+    const { methods, policy, onInitialized, onEnded, appServer, controlAppServer } = deps;
+    const onClosed = (client: LocalClient) => this.#clients.delete(client);
+    const host = { methods, policy, onInitialized, onEnded, onClosed };
+    this.#hosts = { open: { ...host, appServer }, control: { ...host, appServer: controlAppServer } };
+  }
+
+  /** @throws EngineError `homeUnusable` */
+  async openControl(): Promise<void> {
+    this.#control = listenControl(this.#deps.home.controlSocket, (transport) =>
+      this.#accept({ origin: 'control', connectionId: `control-${++connections}` }, transport),
+    );
+    await this.#control;
+  }
+
+  /** Makes the way in that `listen` names. What is told of it, where it is a listener: nobody gets in yet. */
+  async listen(): Promise<ListeningInfo | undefined> {
+    const { options, env, timing, log, audit, onTurnedAway, remoteControlStatus } = this.#deps;
+    const { listen = 'off', watcher } = options;
+    if (listen === 'off') return undefined;
+    if (listen === 'stdio://') {
+      // Served at once: its client's name may be what the start waits for. RC-45
+      this.#serveStdio();
+      return undefined;
+    }
+    const { createListener } = await import('./create-listener.js');
+    this.#listener = createListener(options, {
+      ...{ env, timing, log, audit, watcher, onTurnedAway, remoteControlStatus },
+      accept: (client, transport) => this.#accept(client, transport),
+    });
+    return this.#listener.listen();
+  }
+
+  /** From now on the listener lets clients in. */
+  open(): void {
+    this.#listener?.open();
+  }
+
+  /** From now on it lets nobody in. WSA-20 */
+  stopping(): void {
+    this.#listener?.stopping();
+  }
+
+  /** Ends every local client. RC-46 */
+  closeClients(): void {
+    for (const client of this.#clients) client.close(CLOSE_GOING_AWAY, 'the engine stops');
+  }
+
+  async close(): Promise<void> {
+    await this.#listener?.close();
+    await (await this.#control?.catch(() => undefined))?.close();
+  }
+
+  /** Clients of every way in, the control socket's included. */
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  get connections(): readonly ConnectionStatus[] {
+    const stdio = this.#stdio === undefined ? [] : [this.#stdio.status];
+    return [...(this.#listener?.connections ?? []), ...stdio];
+  }
+
+  get listener(): ListenerStatus | null {
+    return this.#listener?.status ?? null;
+  }
+
+  #accept(context: ClientContext, transport: LocalTransport): LocalClient {
+    const host = context.origin === 'control' ? this.#hosts.control : this.#hosts.open;
+    const client = new LocalClient(context, transport, host);
+    this.#clients.add(client);
+    client.open();
+    return client;
+  }
+
+  #serveStdio(): void {
+    const { options, env, log, audit, onStdioEnd } = this.#deps;
+    const id = `stdio-${++connections}`;
+    const streams = options.stdio ?? { input: process.stdin, output: process.stdout };
+    this.#stdio = new StdioConnection(id, streams, {
+      now: env.now,
+      accept: (transport) => this.#accept({ origin: 'stdio', connectionId: id }, transport),
+      onEnd: onStdioEnd,
+    });
+    const { mode, outcome, reason } = STDIO_VERDICT;
+    audit.add({
+      time: new Date(env.now()).toISOString(),
+      subject: id,
+      decision: outcome,
+      mode,
+      reason,
+      detail: null,
+    });
+    const { peer } = this.#stdio.status;
+    log.info({ connection: id, mode, outcome, reason, peer }, `connection ${outcome}`);
+  }
+}
