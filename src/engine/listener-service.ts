@@ -136,7 +136,7 @@ export class ListenerService {
       {
         decide: (facts) => {
           const verdict = this.#decisions.decide(facts);
-          deps.watcher?.verdict(verdict);
+          deps.watcher?.verdict(verdict, facts);
           return verdict;
         },
         onAccepted: (accepted) => this.#onAccepted(accepted),

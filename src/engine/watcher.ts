@@ -1,5 +1,5 @@
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
-import type { Verdict } from '../protocol/authority.js';
+import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 
 /** An action of a step, by its name. */
 export interface WatchedEffect {
@@ -21,6 +21,6 @@ export interface EngineWatcher {
   actor(actor: AnyActorRef): void;
   /** One more connection begins its way through the chart that all of them share. */
   run(id: string, machine: AnyStateMachine, initial: AnyMachineSnapshot): StepWatch;
-  /** An upgrade was decided. */
-  verdict(verdict: Verdict): void;
+  /** An upgrade was decided, on these facts alone. */
+  verdict(verdict: Verdict, facts: UpgradeFacts): void;
 }

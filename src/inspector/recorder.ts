@@ -6,7 +6,7 @@ import type {
   InspectionEvent,
 } from 'xstate';
 import type { EngineWatcher, StepWatch } from '../engine/watcher.js';
-import type { Verdict } from '../protocol/authority.js';
+import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 import {
   activeOf,
   ChartNames,
@@ -19,6 +19,7 @@ import {
   UNKNOWN_EVENT,
 } from './projection.js';
 import { type Actor, type ActorKind, type EndStatus, type Entry, Timeline } from './timeline.js';
+import { UpgradePaths } from './upgrade-paths.js';
 
 /** Living actors that are followed; more are only counted. */
 const MAX_ACTORS = 20_000;
@@ -42,6 +43,8 @@ interface Happened {
   readonly edges: readonly string[];
   readonly reason: string | null;
   readonly status?: EndStatus | undefined;
+  /** It has nothing to do with what the actor was in before. */
+  readonly apart?: true;
 }
 
 /**
@@ -64,6 +67,7 @@ export class Recorder implements EngineWatcher {
   #told = 0;
   readonly #steps = new WeakMap<AnyMachineSnapshot, Map<string, readonly string[]>>();
   #verdicts: Followed | undefined;
+  readonly #upgradePaths = new UpgradePaths();
 
   constructor(timeline = new Timeline(), now: () => number = Date.now) {
     this.timeline = timeline;
@@ -106,7 +110,7 @@ export class Recorder implements EngineWatcher {
       });
   }
 
-  verdict({ outcome, reason }: Verdict): void {
+  verdict({ outcome, reason }: Verdict, facts: UpgradeFacts): void {
     this.#safely(() => {
       this.#verdicts ??= this.#begin({
         name: 'upgrades',
@@ -116,7 +120,8 @@ export class Recorder implements EngineWatcher {
       });
       if (this.#verdicts === undefined) return;
       const active = [`websocketAuth.${outcome}`];
-      this.#note(this.#verdicts, { event: 'upgrade', active, edges: [], reason });
+      const edges = this.#upgradePaths.of(facts);
+      this.#note(this.#verdicts, { event: 'upgrade', active, edges, reason, apart: true });
     });
   }
 
@@ -213,13 +218,13 @@ export class Recorder implements EngineWatcher {
     return followed;
   }
 
-  #note(followed: Followed, { event, active, edges, reason, status }: Happened): void {
+  #note(followed: Followed, { event, active, edges, reason, status, apart }: Happened): void {
     const time = this.#now();
     const moved = !same(active, followed.active);
     const ended = status !== undefined;
     if (ended) this.#living -= 1;
     const quiet = edges.length === 0 && !moved && reason === followed.reason && event !== 'xstate.init';
-    const kind = ended ? 'ended' : quiet && event !== 'upgrade' ? 'ignored' : 'step';
+    const kind = ended ? 'ended' : quiet && apart !== true ? 'ignored' : 'step';
     const last = followed.last;
     if (
       !ended &&
@@ -237,7 +242,7 @@ export class Recorder implements EngineWatcher {
       this.timeline.replace(entry);
       return;
     }
-    const begins = followed.active.length === 0 && !ended;
+    const begins = (followed.active.length === 0 || apart === true) && !ended;
     const lasted = (moved && !begins) || ended ? Math.max(0, time - followed.since) : null;
     if (moved) followed.since = time;
     followed.active = moved ? active : followed.active;

@@ -2,6 +2,7 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { WebSocket } from 'ws';
 import { createActor, fromPromise } from 'xstate';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { openInspector } from '../../src/inspector/index.js';
@@ -162,6 +163,26 @@ describe.skipIf(noChromium)(
         `new Promise((r) => { const s = new WebSocket(${JSON.stringify(`${new URL(url).origin.replace('http', 'ws')}/timeline`)}); s.onopen = () => r('open'); s.onerror = () => r('refused'); })`,
       );
       expect(socket).toBe('refused');
+    });
+
+    it('an upgrade is decided at once, and yet its way through the chart is shown', {
+      timeout: SLOW,
+    }, async ({ lab }) => {
+      const { engine, page } = await watched(lab);
+      const listening = await engine.line(({ type }) => type === 'listening', 'connect URL');
+      const stranger = new WebSocket(`${new URL(String(listening.connectUrl)).origin}/?token=wrong`);
+      stranger.on('error', () => {});
+      await pick(page, 'upgrades', 'rejected');
+      await page.until(`${LIT}.includes('websocketAuth.rejected')`, 'refused upgrade');
+      const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;
+      for (const edge of ['originCheck always 1', 'admission always 0', 'credential.mode always 0']) {
+        await page.until(`${taken}.includes('websocketAuth.${edge}')`, `arrow of ${edge}`);
+      }
+      const way = await page.eval<string>(`document.querySelector('.path-row').innerText`);
+      expect(way).toMatch(/originCheck → requestCheck.* › .*queryTokenEnforced → rejected: always/);
+      await page.shot('upgrade');
+      await engine.stop();
+      expect(page.faults).toEqual([]);
     });
 
     it('1,000 actors with 1,000 events a second are shown as they come', { timeout: SLOW }, async () => {

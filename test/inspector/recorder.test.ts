@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { createActor, fromPromise, setup } from 'xstate';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { SharedChart, SharedRun } from '../../src/engine/shared-chart.js';
+import { askChart } from '../../src/engine/upgrade-decision.js';
+import { statesPassed } from '../../src/inspector/page/path.js';
 import { UNKNOWN_EVENT } from '../../src/inspector/projection.js';
 import { Recorder } from '../../src/inspector/recorder.js';
 import { type Entry, Timeline } from '../../src/inspector/timeline.js';
+import { NOTHING_PRESENTED, type UpgradeFacts } from '../../src/protocol/authority.js';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 
 const MARK = 'MARKED-sEcReT-81726354';
@@ -230,12 +233,56 @@ describe('the recorder', () => {
     actor.stop();
   });
 
-  it('shows each upgrade that the listener decided', () => {
-    const recorder = new Recorder();
-    recorder.verdict({ mode: 'capability', outcome: 'rejected', reason: 'originRefused' });
+  it('shows each upgrade that the listener decided, with the edges that led to the verdict', () => {
+    let now = 1_000;
+    const recorder = new Recorder(new Timeline(), () => now);
+    const facts: UpgradeFacts = {
+      mode: 'signedBearer',
+      enforced: true,
+      hasOrigin: false,
+      request: 'upgrade',
+      admission: 'open',
+      credential: { ...NOTHING_PRESENTED, presented: 'one', matches: true, expired: true },
+    };
+    const decide = (given: UpgradeFacts) => recorder.verdict(askChart(given), given);
+    decide(facts);
     expect(all(recorder).at(-1)).toMatchObject({
+      event: 'upgrade',
+      kind: 'step',
+      edges: [
+        'websocketAuth.originCheck always 1',
+        'websocketAuth.requestCheck always 0',
+        'websocketAuth.admission always 0',
+        'websocketAuth.credential.mode always 2',
+        'websocketAuth.credential.signedBearer.signature always 0',
+        'websocketAuth.credential.signedBearer.expiry always 0',
+      ],
       active: ['websocketAuth.rejected'],
-      reason: 'originRefused',
+      reason: 'expiredJwt',
+      lasted: null,
     });
+    // The next upgrade has nothing to do with it: it begins at the beginning, and nothing had lasted.
+    now = 2_000;
+    decide({ ...facts, hasOrigin: true });
+    expect(all(recorder).at(-1)).toMatchObject({
+      edges: ['websocketAuth.originCheck always 0'],
+      reason: 'originRefused',
+      lasted: null,
+    });
+    decide({ ...facts, hasOrigin: true });
+    expect(all(recorder).at(-1)).toMatchObject({ count: 2 });
+    expect(recorder.faults).toBe(0);
+  });
+});
+
+describe('the states that a step went through', () => {
+  it('are those that it neither came from nor stayed in', () => {
+    const path = ['a.b.c always 0', 'a.d GO 1', 'a.e always 0'];
+    expect(statesPassed(path, [])).toEqual(['a.b.c', 'a.d', 'a.e']);
+    expect(statesPassed(path, ['a.b.c'])).toEqual(['a.d', 'a.e']);
+    // An edge of the state around it is no state in between.
+    expect(statesPassed(['a GO 0', 'a.d always 0'], ['a.b.c'])).toEqual(['a.d']);
+    // Regions of a parallel state that move at once.
+    expect(statesPassed(['p.x.on T 0', 'p.y.on T 0'], ['p.x.on', 'p.y.on'])).toEqual([]);
   });
 });

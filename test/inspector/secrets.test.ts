@@ -70,6 +70,13 @@ describe('what leaves a running engine', () => {
     const stranger = new WebSocket(`${connectUrl.origin}/?token=wrong-TOKEN-given`);
     stranger.on('error', () => {});
     await until(() => active('websocketAuth.rejected'), 'refused upgrade');
+    const refusal = entries.find((entry) => entry.active.includes('websocketAuth.rejected'));
+    expect(refusal).toMatchObject({ reason: 'invalidToken' });
+    expect(refusal?.edges.map((edge) => edge.split(' ')[0])).toEqual(
+      ['originCheck', 'requestCheck', 'admission', 'credential.mode', 'credential.queryTokenEnforced'].map(
+        (id) => `websocketAuth.${id}`,
+      ),
+    );
     client.close();
 
     // A remote client, by a pairing code.

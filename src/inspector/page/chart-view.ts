@@ -50,7 +50,8 @@ export class ChartView {
     const actor = standing?.actor ?? null;
     const chart = actor?.chart ?? '';
     const facts = this.#facts.charts[chart];
-    this.#face(standing, facts);
+    const step = standing === undefined ? undefined : this.#model.lastStepOf(standing.actor.id);
+    this.#face(standing, step, facts);
     if (facts === undefined) {
       this.#chart = '';
       this.#picture = '';
@@ -66,11 +67,11 @@ export class ChartView {
     }
     const picture = facts.pictures.find(({ name }) => name === this.#chosen) ?? facts.pictures[0];
     if (picture !== undefined && picture.name !== this.#picture) this.#draw(facts, picture);
-    if (standing !== undefined) this.#light(standing, this.#model.lastStepOf(standing.actor.id));
+    if (standing !== undefined) this.#light(standing, step);
   }
 
-  /** What stands above the picture: state, reason, how long. */
-  #face(standing: Standing | undefined, facts: ChartFacts | undefined): void {
+  /** What stands above the picture: state, reason, how long, and the way there. */
+  #face(standing: Standing | undefined, step: Entry | undefined, facts: ChartFacts | undefined): void {
     const parts: HTMLElement[] = [];
     if (standing === undefined) {
       const gone = this.#model.selected !== null;
@@ -92,6 +93,7 @@ export class ChartView {
       const described = last.active.map((id) => facts?.states[id] ?? '').filter((text) => text !== '');
       why.append(el('span', 'quiet', described.join(' ')));
       parts.push(why);
+      if (step !== undefined && step.edges.length > 1) parts.push(pathRow(step, facts));
     }
     this.#facing.replaceChildren(...parts);
   }
@@ -197,6 +199,19 @@ export class ChartView {
     svg.setAttribute('height', String(Math.round(svg.viewBox.baseVal.height * this.#zoom)));
     byId('zoom-fit').textContent = `${Math.round(this.#zoom * 100)} %`;
   }
+}
+
+/** Every edge of a step that took several, in their order; each says in full what it is. */
+function pathRow({ edges }: Entry, facts: ChartFacts | undefined): HTMLElement {
+  const row = el('p', 'path-row');
+  row.append(el('span', 'quiet', 'by '));
+  for (const [index, edge] of edges.entries()) {
+    const words = facts?.edges[edge] ?? edge;
+    const step = el('span', 'path-step', words);
+    step.title = words;
+    row.append(...(index === 0 ? [] : [el('span', 'quiet', ' › ')]), step);
+  }
+  return row;
 }
 
 /** Without the name of the chart. */

@@ -3,6 +3,7 @@ import { shortId } from './chart-view.js';
 import { byId, clock, duration, el } from './dom.js';
 import type { Facts } from './facts.js';
 import type { Model } from './model.js';
+import { statesPassed } from './path.js';
 
 const ROW = 24;
 /** Rows above and below what is seen. */
@@ -185,16 +186,18 @@ export class ListView {
     return row;
   }
 
-  /** `connecting → connected` */
+  /** `connecting → connected`, with the states in between that it did not stay in. */
   #whither(entry: Entry, actor: Actor | undefined): string {
     if (entry.kind === 'ignored') return 'no edge for it here';
     if (entry.kind === 'started' || actor?.kind === 'task') return '';
+    const from = this.#left.get(entry.seq) ?? [];
+    const passed = statesPassed(entry.edges, from).map(shortId);
     const to = entry.active.map(shortId);
-    const from = this.#left.get(entry.seq)?.map(shortId);
-    if (from === undefined || entry.lasted === null) return to.join(' | ');
+    if (entry.lasted === null) return [...passed, to.join(' | ')].join(' → ');
     // Of states at once, only those that changed.
-    const [gone, come] = [from.filter((one) => !to.includes(one)), to.filter((one) => !from.includes(one))];
-    return come.length === 0 ? to.join(' | ') : `${gone.join(' | ')} → ${come.join(' | ')}`;
+    const gone = from.map(shortId).filter((one) => !to.includes(one));
+    const come = to.filter((one) => !from.map(shortId).includes(one));
+    return come.length === 0 ? to.join(' | ') : [gone.join(' | '), ...passed, come.join(' | ')].join(' → ');
   }
 }
 
