@@ -17,6 +17,7 @@ const OS_NAMES: Readonly<Record<string, string>> = { darwin: 'macos', win32: 'wi
  */
 export class BuiltinAppServer implements AppServer {
   readonly name = 'builtin';
+  readonly asksNothing = true;
   readonly #version: string;
   readonly #home: string;
 

@@ -27,6 +27,7 @@ export interface SocketAppServerOptions {
   readonly onSkipped: (why: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
+const OBJECT = /^\s*\{/;
 /** Largest message of an app server, bytes. */
 const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
 /** Unsent bytes at which the app server counts as full. */
@@ -154,7 +155,12 @@ class SocketConnection implements AppServerConnection {
         host.onFirst();
       }
       if (isBinary) host.onSkipped('binary message of the app server skipped', { bytes: data.length });
-      else events.onMessage(Message.written(data.toString()));
+      else {
+        const text = data.toString();
+        // Parsing each message would cost more than carrying it; what begins like this is no message at all.
+        if (OBJECT.test(text)) events.onMessage(Message.written(text));
+        else host.onSkipped('a message of the app server is no JSON object', { bytes: data.length });
+      }
     });
     ws.on('error', () => {});
     ws.on('close', (code: number, reason: Buffer) => {

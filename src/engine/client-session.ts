@@ -10,7 +10,7 @@ import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { parseInitialize } from './initialize.js';
 import { type MethodTable, Reply, RpcFault } from './methods.js';
-import { type AskOutcome, OwnRequests } from './own-requests.js';
+import { type AskOutcome, FIRST_BESIDE_OTHERS, OwnRequests } from './own-requests.js';
 
 /** How a session reaches its client, and whom it tells what became of it. */
 export interface ClientTransport {
@@ -42,6 +42,9 @@ export const MAX_WAITING_REQUESTS = 128;
 const HOLD_AT = 4 * 1024 * 1024;
 /** Everything that may wait for one client, in UTF-16 units; past it the client is closed. */
 export const MAX_WAITING_CHARS = 32 * 1024 * 1024;
+
+/** Methods and notifications that are the engine's alone, whatever app server is behind it. */
+const OWN_FAMILY = 'remoteControl';
 
 /** Nobody writes to it. */
 const NOTHING: Message[] = [];
@@ -138,10 +141,14 @@ export class ClientSession implements AppServerEvents {
    */
   ask(method: string, params: unknown, limitMs: number): Promise<AskOutcome> {
     if (this.#state !== 'initialized') return Promise.resolve({ kind: 'gone' });
-    this.#own ??= new OwnRequests((held) => {
+    return this.#ownRequestsOf().ask((text) => this.#transport.send(text), method, params, limitMs);
+  }
+
+  #ownRequestsOf(): OwnRequests {
+    this.#own ??= new OwnRequests(this.#host.appServer.asksNothing === true, (held) => {
       for (const message of held) this.onMessage(message);
     });
-    return this.#own.ask((text) => this.#transport.send(text), method, params, limitMs);
+    return this.#own;
   }
 
   /** The client reads slowly: its own app server is paused, nobody else. */
@@ -173,6 +180,7 @@ export class ClientSession implements AppServerEvents {
 
   onMessage(message: Message): void {
     if (this.#state === 'closed') return;
+    if (message.mayCall(OWN_FAMILY) && this.#isOurs(message)) return;
     if (this.#state !== 'initializing') {
       if (this.#own?.holdsBack(message) !== true) this.#transport.send(message.text);
       return;
@@ -188,6 +196,15 @@ export class ClientSession implements AppServerEvents {
       this.#transport.onInitialized(this);
     }
     this.#takeWaiting();
+  }
+
+  /** True for what the app server may not tell a client, as the engine tells it: clients would hear two truths. */
+  #isOurs({ shape }: Message): boolean {
+    if (shape.kind === 'notification') return shape.method.startsWith(`${OWN_FAMILY}/`);
+    if (shape.kind === 'request' && typeof shape.id === 'number' && shape.id >= FIRST_BESIDE_OTHERS) {
+      if (this.#own?.isOpen(shape.id) !== true) this.#ownRequestsOf().noteTheirs(shape.id);
+    }
+    return false;
   }
 
   onDrain(): void {

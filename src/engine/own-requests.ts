@@ -13,8 +13,14 @@ interface Ask {
   readonly settle: (outcome: AskOutcome) => void;
 }
 
-/** Requests of the engine's own are numbered from 0 through all clients of the process. ACC-11 */
+/**
+ * Requests of the engine's own are numbered through all clients of the process: from 0 where nobody else asks the
+ * client anything (ACC-11), else far above the numbers of its app server, which counts from 0 as well. A late answer
+ * to a request that was given up would be taken for an answer to the app server otherwise.
+ */
 let nextId = 0;
+export const FIRST_BESIDE_OTHERS = 1_000_000_000;
+let nextIdBesideOthers = FIRST_BESIDE_OTHERS;
 
 /**
  * The engine's own requests to one client, kept apart from those of its app server: both number as they like, and
@@ -24,19 +30,25 @@ export class OwnRequests {
   readonly #open = new Map<RpcId, Ask>();
   /** Given up: their answers may still come and are for nobody else's eyes. */
   readonly #givenUp = new Set<RpcId>();
+  /** Ids in our range that the app server uses at present. */
+  readonly #theirs = new Set<RpcId>();
   /** Messages of the app server that wait because one of them has the id of a request of ours. */
   #heldBack: Message[] = [];
+  readonly #alone: boolean;
   readonly #onLetGo: (held: readonly Message[]) => void;
 
-  /** `onLetGo` gets the messages held back, in order, when no id of ours is in their way any more. */
-  constructor(onLetGo: (held: readonly Message[]) => void) {
+  /**
+   * @param alone Nobody else asks this client anything.
+   * @param onLetGo Gets the messages held back, in order, when no id of ours is in their way any more.
+   */
+  constructor(alone: boolean, onLetGo: (held: readonly Message[]) => void) {
+    this.#alone = alone;
     this.#onLetGo = onLetGo;
   }
 
   /** Sends one request and waits for its answer, `limitMs` at most. A late or second answer is ignored. ACC-45 */
   ask(send: (text: string) => void, method: string, params: unknown, limitMs: number): Promise<AskOutcome> {
-    const id = nextId;
-    nextId += 1;
+    const id = this.#nextId();
     return new Promise((resolve) => {
       const settle = (outcome: AskOutcome): void => {
         clearTimeout(timer);
@@ -55,7 +67,7 @@ export class OwnRequests {
 
   /** True when it answers a request of ours, or one that nobody waits for any more. */
   takeAnswer(id: RpcId | null, message: Message): boolean {
-    if (id === null) return false;
+    if (id === null || this.#theirs.delete(id)) return false;
     const ask = this.#open.get(id);
     if (ask === undefined) return this.#givenUp.delete(id);
     const { value } = message;
@@ -96,6 +108,25 @@ export class OwnRequests {
   close(): void {
     this.#heldBack = [];
     for (const ask of [...this.#open.values()]) ask.settle({ kind: 'gone' });
+  }
+
+  isOpen(id: RpcId): boolean {
+    return this.#open.has(id);
+  }
+
+  /** A request of the app server is on its way to the client: its id is not ours while it is open. */
+  noteTheirs(id: RpcId): void {
+    this.#theirs.add(id);
+  }
+
+  #nextId(): number {
+    if (this.#alone) {
+      nextId += 1;
+      return nextId - 1;
+    }
+    while (this.#theirs.has(nextIdBesideOthers)) nextIdBesideOthers += 1;
+    nextIdBesideOthers += 1;
+    return nextIdBesideOthers - 1;
   }
 
   #letGo(): void {

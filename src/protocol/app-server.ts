@@ -35,6 +35,8 @@ export interface AppServerConnection {
 /** A place that answers JSON-RPC: built in, a child process, or a socket. */
 export interface AppServer {
   readonly name: string;
+  /** It never sends a request to a client, so that ids of the engine's own requests cannot meet any of it. */
+  readonly asksNothing?: true;
   /** Where opening takes no time: the same as `open`, at once. */
   openNow?(events: AppServerEvents, client: ClientContext): AppServerConnection;
   /** Rejects with an EngineError when it cannot be reached. */

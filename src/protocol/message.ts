@@ -1,5 +1,8 @@
 import { type RpcShape, shapeOf } from './jsonrpc.js';
 
+/** How a response begins, as everybody writes it. */
+const RESPONSE = /^\{\s*"id"\s*:\s*(?:-?\d+|"[^"\\]*")\s*,\s*"(?:result|error)"\s*:/;
+
 /**
  * One JSON-RPC message on its way between a client and an app server. The text is carried untouched; the
  * parsed value serves routing. Whoever has only one of the two gives that, and the other is made on demand.
@@ -30,7 +33,7 @@ export class Message {
     }
   }
 
-  /** From text that this program wrote and nobody needs to parse. */
+  /** From text that nobody has parsed and perhaps nobody needs to. */
   static written(text: string): Message {
     return new Message(text, undefined, false);
   }
@@ -41,12 +44,28 @@ export class Message {
     return this.#text;
   }
 
+  /** Undefined for text that is no JSON. */
   get value(): unknown {
     if (!this.#parsed) {
-      this.#value = JSON.parse(this.text);
       this.#parsed = true;
+      try {
+        this.#value = JSON.parse(this.text);
+      } catch {
+        this.#value = undefined;
+      }
     }
     return this.#value;
+  }
+
+  /**
+   * False when a look at the text tells that it is neither a request nor a notification whose method holds `word`.
+   * Spares most messages of an app server the parser; true says nothing.
+   */
+  mayCall(word: string): boolean {
+    if (this.#parsed) return this.shape.kind === 'request' || this.shape.kind === 'notification';
+    const { text } = this;
+    if (RESPONSE.test(text)) return false;
+    return text.includes(word) || (text.includes('"method"') && text.includes('"id"'));
   }
 
   get shape(): RpcShape {

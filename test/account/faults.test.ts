@@ -119,6 +119,32 @@ describe('another app server behind the engine', () => {
     expect(heard.some((text) => text.includes('account/'))).toBe(false);
   });
 
+  it('a request of the app server that is open since before ours keeps its own answer', async () => {
+    const { server, heard } = other(() => 0);
+    const rig = await Rig.start({ appServer: server });
+    const renewed = token({ plan: 'team' });
+    rig.at.always('enroll', { status: 401 });
+    await rig.externalIn(token(), 'org-1');
+    let answerTheirs: (reply: { result: string }) => void = () => {};
+    rig.onAsk = (ask) => {
+      if (ask.method === 'theirs/ask') {
+        return new Promise((resolve) => {
+          answerTheirs = resolve;
+        });
+      }
+      expect(ask.id).not.toBe(0);
+      return { result: { accessToken: renewed, chatgptAccountId: 'org-1', chatgptPlanType: 'team' } };
+    };
+    rig.write({ method: 'poke' });
+    await rig.until(() => rig.log.find((one) => one.method === 'theirs/ask'), 'their request');
+    await rig.refused('remoteControl/enable', {});
+    expect(await rig.account()).toMatchObject({ planType: 'team' });
+    expect(heard.filter((text) => text.includes('"result"'))).toEqual([]);
+    answerTheirs({ result: 'theirs' });
+    await rig.call('account/read');
+    expect(heard.filter((text) => text.includes('"result"'))).toEqual(['{"id":0,"result":"theirs"}']);
+  });
+
   it('a request of the app server with the id of ours waits until ours is answered', async () => {
     let ours = 0;
     const { server, heard } = other(() => ours);

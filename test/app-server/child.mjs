@@ -45,6 +45,10 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       say({ id: 'from-server', method: 'test/question', params });
       say({ id, result: {} });
       return;
+    case 'test/claim':
+      say({ method: 'remoteControl/status/changed', params: { status: 'errored' } });
+      say({ id, result: {} });
+      return;
     case 'test/die':
       process.stdout.write('{"id":1,"resu', () => process.exit(7));
       return;

@@ -59,6 +59,14 @@ describe('a command as app server', () => {
     expect(JSON.stringify(told)).toContain('from-server');
   });
 
+  it('RC-42: what the app server says of remote control reaches nobody; the engine’s own word does', async () => {
+    const at = await child('good');
+    const { client } = await initialized(at);
+    await client.request('test/claim');
+    const told = client.messages.filter(({ method }) => method === 'remoteControl/status/changed');
+    expect(told).toMatchObject([{ params: { status: 'disabled' } }]);
+  });
+
   it('a line break inside a message cannot become a message of its own: policies cannot be gone around', async () => {
     const at = await child('good');
     const { client } = await initialized(at);

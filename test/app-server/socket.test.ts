@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { createAppServer } from '../../src/engine/app-servers.js';
 import { silentLogger } from '../../src/engine/logger.js';
 import { Secret } from '../../src/protocol/secret.js';
@@ -15,7 +15,8 @@ afterEach(() => {
 });
 
 interface Upstream {
-  readonly port: number;
+  onConnect?: (ws: WebSocket) => void;
+  port: number;
   readonly authorizations: (string | undefined)[];
   readonly sockets: WebSocket[];
 }
@@ -29,7 +30,9 @@ async function upstream(
   const server = new WebSocketServer({ server: http });
   const sockets: WebSocket[] = [];
   const authorizations: (string | undefined)[] = [];
+  const found: Upstream = { port: 0, authorizations, sockets };
   server.on('connection', (ws, request) => {
+    found.onConnect?.(ws);
     sockets.push(ws);
     authorizations.push(request.headers.authorization);
     ws.on('message', (data: Buffer) => {
@@ -48,11 +51,8 @@ async function upstream(
   });
   await new Promise<void>((done) => http.listen(where, done));
   const address = http.address();
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : 0,
-    authorizations,
-    sockets,
-  };
+  found.port = typeof address === 'object' && address !== null ? address.port : 0;
+  return found;
 }
 
 const engineAt = (url: string, bearer?: Secret) =>
@@ -133,6 +133,32 @@ describe('an app server behind a socket', () => {
     const ended = new Promise((done) => dials[0]?.resume().once('close', done));
     client.ws.terminate();
     await ended;
+  });
+
+  it('one that sends garbage, also before it has answered initialize, and claims of remote control: skipped', async () => {
+    const junk = ['hello', '[1,2]', '"text"', '', '{"half":'];
+    const claim = '{"method":"remoteControl/status/changed","params":{"status":"errored"}}';
+    const far = await upstream(0, (ws, text) => {
+      for (const one of [...junk, claim]) ws.send(one);
+      ws.send(Buffer.from('{}'));
+      ws.send(`{"id":${(JSON.parse(text) as { id: number }).id},"result":"good"}`);
+    });
+    far.onConnect = (ws) => {
+      for (const one of [...junk, claim]) ws.send(one);
+    };
+    const at = await engineAt(`ws://127.0.0.1:${far.port}`);
+    const raw: string[] = [];
+    const ws = new WebSocket(at.info.connectUrl.reveal());
+    ws.on('message', (data: Buffer) => raw.push(data.toString()));
+    await new Promise((done) => ws.once('open', done));
+    ws.send('{"id":1,"method":"initialize","params":{"clientInfo":{"name":"x","version":"1"}}}');
+    await until(() => raw.some((text) => text.includes('"id":1')), 'initialize');
+    ws.send('{"id":2,"method":"x"}');
+    await until(() => raw.some((text) => text.includes('"good"')), 'the answer');
+    ws.terminate();
+    // What begins like a message is carried as it is.
+    expect(raw.filter((text) => junk.includes(text))).toEqual(['{"half":', '{"half":']);
+    expect(raw.filter((text) => text.includes('errored'))).toEqual([]);
   });
 
   it('one that closes in the middle: the client learns it, with the code', async () => {

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ClientSession, MAX_WAITING_REQUESTS } from '../../src/engine/client-session.js';
 import { MethodTable, RpcFault } from '../../src/engine/methods.js';
+import { FIRST_BESIDE_OTHERS } from '../../src/engine/own-requests.js';
 import type { Origin } from '../../src/protocol/app-server.js';
 import { Message } from '../../src/protocol/message.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
@@ -27,7 +28,8 @@ class Side {
   readonly refused: string[] = [];
   session: ClientSession;
 
-  constructor(origin: Origin = 'remote') {
+  /** @param alone The app server asks clients nothing. */
+  constructor(origin: Origin = 'remote', alone = false) {
     this.methods.add('own/now', v.looseObject({}), () => 'now');
     this.methods.add('own/later', v.looseObject({}), async () => 'later');
     this.methods.add('own/strict', v.object({ n: v.number() }), ({ n }) => n);
@@ -47,7 +49,14 @@ class Side {
       onHeld: (held: boolean) => this.held.push(held),
     };
     this.session = new ClientSession({ origin, connectionId: 'one' }, transport, {
-      appServer: this.appServer,
+      appServer: alone
+        ? {
+            name: 'alone',
+            asksNothing: true,
+            open: this.appServer.open.bind(this.appServer),
+            close: async () => {},
+          }
+        : this.appServer,
       methods: this.methods,
       policy: (method) => (this.refused.includes(method) ? `${method} is not for you` : null),
     });
@@ -304,6 +313,137 @@ describe('notifications', () => {
     side.session.close();
     side.session.notify('late', {});
     expect(side.answers.map(({ method }) => method)).toEqual(['now']);
+  });
+});
+
+describe('what the app server may not say', () => {
+  it.each([
+    '{"method":"remoteControl/status/changed","params":{"status":"connected"}}',
+    '{"params":{"pad":"x"},"method":"remoteControl\\/status\\/changed"}',
+    ' { "method" : "remoteControl/anything" }',
+  ])('a notification of remoteControl is the engine’s alone: %s goes nowhere', async (text) => {
+    await side.ready();
+    side.appServer.last.say(text);
+    // Told by a command, it has been parsed already.
+    side.appServer.last.tell(Message.parsed(JSON.parse(text), text));
+    expect(side.sent).toEqual([]);
+    const early = new Side();
+    early.appServer.answersInitialize = false;
+    await early.open();
+    early.say(initialize());
+    early.appServer.last.say(text);
+    expect(early.sent).toEqual([]);
+  });
+
+  it.each([
+    '{"method":"remoteControlled","params":{}}',
+    '{"method":"item/delta","params":{"text":"remoteControl/status/changed","id":1}}',
+    '{"method":"item/delta","params":{"method":"remoteControl/status/changed"}}',
+    '{"id":1,"result":{"method":"remoteControl/status/changed"}}',
+    '{"id":"q","method":"remoteControl/of/another","params":{}}',
+  ])('what only looks like it passes untouched: %s', async (text) => {
+    await side.ready();
+    side.appServer.last.say(text);
+    expect(side.sent).toEqual([text]);
+  });
+
+  it('text that is no JSON harms nobody, also before initialize is answered', async () => {
+    side.appServer.answersInitialize = false;
+    await side.open();
+    side.say(initialize());
+    for (const junk of [
+      '',
+      'remoteControl',
+      '{"method":"remoteControl',
+      '{"id":0,"result":',
+      '{"id" "method"',
+    ]) {
+      side.appServer.last.say(junk);
+    }
+    expect(side.session.initialized).toBe(false);
+    side.appServer.last.say({ id: 0, result: {} });
+    expect(side.session.initialized).toBe(true);
+  });
+});
+
+describe('requests of both sides to the client', () => {
+  const LIMIT = 1_000;
+  const lastId = () => Number(side.answers.at(-1)?.id);
+
+  it('numbers meet nowhere: the app server counts from 0, the engine far above', async () => {
+    await side.ready();
+    side.appServer.last.say({ id: 0, method: 'theirs/ask', params: {} });
+    const outcome = side.session.ask('ours/ask', {}, LIMIT);
+    const id = lastId();
+    expect(id).toBeGreaterThanOrEqual(FIRST_BESIDE_OTHERS);
+    side.say({ id: 0, result: 'theirs' });
+    expect(side.appServer.last.received.at(-1)).toBe('{"id":0,"result":"theirs"}');
+    side.say({ id, result: 'ours' });
+    expect(await outcome).toEqual({ kind: 'result', value: 'ours' });
+    expect(side.appServer.last.received.at(-1)).not.toContain('ours');
+  });
+
+  it.each(['ours', 'theirs'])(
+    'an id that the app server uses is left out, wherever it begins; each gets its own answer, %s first',
+    async (first) => {
+      await side.ready();
+      const before = side.session.ask('ours/ask', {}, LIMIT);
+      const next = lastId() + 1;
+      side.say({ id: lastId(), result: null });
+      await before;
+      side.appServer.last.say(`{"method":"theirs/ask","params":{},"id":${next}}`);
+      const outcome = side.session.ask('ours/ask', {}, LIMIT);
+      expect(lastId()).toBe(next + 1);
+      const answers = [
+        { id: next + 1, result: 'ours' },
+        { id: next, result: 'theirs' },
+      ];
+      for (const answer of first === 'ours' ? answers : answers.reverse()) side.say(answer);
+      expect(await outcome).toEqual({ kind: 'result', value: 'ours' });
+      expect(side.appServer.last.received.at(-1)).toBe(`{"id":${next},"result":"theirs"}`);
+      // Answered, its number is free again.
+      side.say({ id: next, result: 'twice' });
+      expect(side.appServer.last.received.at(-1)).toContain('twice');
+    },
+  );
+
+  it('a request of the app server with the id of ours waits for ours, and keeps what follows in order', async () => {
+    await side.ready();
+    const outcome = side.session.ask('ours/ask', {}, LIMIT);
+    const id = lastId();
+    side.sent.length = 0;
+    side.appServer.last.say({ id, method: 'theirs/ask', params: {} });
+    side.appServer.last.say({ method: 'item/delta', params: {} });
+    expect(side.sent).toEqual([]);
+    side.say({ id, error: { code: 5, message: 'no' } });
+    expect(await outcome).toEqual({ kind: 'error', code: 5, message: 'no' });
+    expect(side.answers.map(({ method }) => method)).toEqual(['theirs/ask', 'item/delta']);
+    side.say({ id, result: 'theirs' });
+    expect(side.appServer.last.received.at(-1)).toBe(`{"id":${id},"result":"theirs"}`);
+  });
+
+  it('ACC-45: a late answer to a request that was given up reaches nobody, least of all the app server', async () => {
+    await side.ready();
+    side.appServer.last.say({ id: 0, method: 'theirs/ask', params: {} });
+    const outcome = side.session.ask('ours/ask', {}, 1);
+    const id = lastId();
+    expect(await outcome).toEqual({ kind: 'timeout' });
+    const received = side.appServer.last.received.length;
+    side.say({ id, result: { accessToken: 'a secret' } });
+    expect(side.appServer.last.received).toHaveLength(received);
+    side.say({ id: 0, result: 1 });
+    expect(side.appServer.last.received).toHaveLength(received + 1);
+  });
+
+  it('ACC-11: where nobody else asks, the engine counts from 0', async () => {
+    const alone = new Side('listener', true);
+    await alone.ready();
+    void alone.session.ask('ours/ask', {}, LIMIT);
+    const first = Number(alone.answers.at(-1)?.id);
+    expect(first).toBeLessThan(100);
+    void alone.session.ask('ours/ask', {}, LIMIT);
+    expect(alone.answers.at(-1)?.id).toBe(first + 1);
+    alone.session.close();
   });
 });
 

@@ -55,6 +55,10 @@ export class FakeConnection implements AppServerConnection {
     this.#events.onMessage(Message.written(text));
   }
 
+  tell(message: Message): void {
+    this.#events.onMessage(message);
+  }
+
   drain(): void {
     this.full = false;
     this.#events.onDrain();
