@@ -29,6 +29,8 @@ interface Context extends AuthRecoveryInput {
 /** The call was refused: take the next step. */
 export interface AuthRecoveryEvent {
   readonly type: 'NEXT';
+  /** The refused tokens come from a renewal, and have been good for nothing yet. */
+  readonly renewedInVain: boolean;
 }
 
 const outcomeOf = (event: { readonly type: string }): RecoveryOutcome | null => {
@@ -99,6 +101,7 @@ export const authRecoverySetup = setup({
     external: ({ context }) => context.mode === 'external',
     recovered: ({ event }) => outcomeOf(event)?.kind === 'recovered',
     transient: ({ event }) => outcomeOf(event)?.kind === 'transient',
+    renewedInVain: ({ event }) => event.type === 'NEXT' && event.renewedInVain,
   },
 });
 
@@ -158,7 +161,17 @@ export const authRecoveryMachine = authRecoverySetup.createMachine({
         },
         toRefresh: {
           description: 'The issuer can renew the tokens.',
-          on: { NEXT: { target: 'refreshing', actions: 'forgetOutcome' } },
+          on: {
+            NEXT: [
+              {
+                guard: 'renewedInVain',
+                target: '#authRecovery.exhausted',
+                description: 'New tokens were refused, too: each attempt would spend another renewal. RC-28',
+                actions: 'noteExhausted',
+              },
+              { target: 'refreshing', actions: 'forgetOutcome' },
+            ],
+          },
         },
         refreshing: {
           description: 'The refresh token is spent.',

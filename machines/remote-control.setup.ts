@@ -102,7 +102,7 @@ export const remoteControlSetup = setup({
     /** The account in memory; with `reload`, read again from its source first. */
     loadAuth: fromPromise<AuthOutcome, { reload: boolean }>(notProvided('loadAuth')),
     /** One step of the account's recovery after a 401. RC-28 */
-    recoverAuth: fromPromise<RecoveryOutcome>(notProvided('recoverAuth')),
+    recoverAuth: fromPromise<RecoveryOutcome, { readonly asked: boolean }>(notProvided('recoverAuth')),
     loadEnrollment: fromPromise<LoadEnrollmentOutcome, EnrollmentKey>(notProvided('loadEnrollment')),
     saveEnrollment: fromPromise<
       StoreOutcome,

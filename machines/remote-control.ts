@@ -730,6 +730,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           invoke: {
             id: 'recoverAuth',
             src: 'recoverAuth',
+            input: ({ context }) => ({ asked: context.trial === 'request' }),
             onDone: [
               {
                 guard: 'usableAsOtherOnTrial',

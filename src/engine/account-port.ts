@@ -11,8 +11,11 @@ export interface AccountPort {
   load(): AuthOutcome | Promise<AuthOutcome>;
   /** Reads the source again, whoever is signed in there, and arms recovery anew. RC-26, RC-28 */
   reload(): AuthOutcome | Promise<AuthOutcome>;
-  /** The next recovery step after the backend refused the tokens. One step an attempt. RC-28 */
-  recover(signal: AbortSignal): Promise<RecoveryOutcome>;
+  /**
+   * The next recovery step after the backend refused the tokens. One step an attempt. RC-28
+   * @param asked A request of a client waits for it: an operation of its own, which may spend a renewal. ACC-64
+   */
+  recover(signal: AbortSignal, asked: boolean): Promise<RecoveryOutcome>;
   /** The same for one operation of its own: its steps are not those of the connection loop. ACC-64 */
   recovery(): Recovery;
   /** A call with these tokens succeeded: the next refusal starts recovery from its first step. */

@@ -16,7 +16,8 @@ export interface RecoverySteps {
 
 /** What is tried after a 401, one step a call; for one failing operation or one connection loop. ACC-64 */
 export interface Recovery {
-  next(signal: AbortSignal): Promise<RecoveryOutcome>;
+  /** `renewedInVain`: the refused tokens come from a renewal, and have been good for nothing yet. */
+  next(signal: AbortSignal, renewedInVain?: boolean): Promise<RecoveryOutcome>;
   stop(): void;
 }
 
@@ -36,8 +37,8 @@ export function startRecovery(steps: RecoverySteps): Recovery {
   steps.watcher?.actor(actor);
   actor.start();
   return {
-    async next(signal) {
-      actor.send({ type: 'NEXT' });
+    async next(signal, renewedInVain = false) {
+      actor.send({ type: 'NEXT', renewedInVain });
       const settled = await waitFor(actor, (snapshot) => !snapshot.hasTag('busy'), { timeout: FOR_EVER });
       signal.throwIfAborted();
       const { outcome } = settled.context;

@@ -91,14 +91,14 @@ export class Renewal {
     this.#unproven = undefined;
   }
 
-  /** Renews once: a backend that refuses new tokens too would have each attempt spend another. RC-28 */
+  /** The tokens at hand come from a recovery, and no call has succeeded with them. */
+  get inVain(): boolean {
+    const held = this.#ports.credentials.account()?.generation;
+    return held !== undefined && held === this.#unproven;
+  }
+
   async #recoverByRefresh(): Promise<RecoveryOutcome> {
-    const { credentials, env } = this.#ports;
-    const held = credentials.account()?.generation;
-    if (held !== undefined && held === this.#unproven) {
-      const message = 'The backend refuses the account tokens, the ones made just now by a renewal included.';
-      return { kind: 'exhausted', failure: { reason: 'authRejected', message, at: env.now() } };
-    }
+    const { credentials } = this.#ports;
     const answer = await this.refresh('unauthorized_recovery');
     if (answer.kind !== 'failed') {
       this.#unproven = credentials.account()?.generation;

@@ -149,10 +149,10 @@ export class AccountService implements AccountPort {
     return this.#credentials.outcome();
   }
 
-  async recover(signal: AbortSignal): Promise<RecoveryOutcome> {
+  async recover(signal: AbortSignal, asked: boolean): Promise<RecoveryOutcome> {
     const loop = this.#loop ?? this.recovery();
     this.#loop = loop;
-    const outcome = await loop.next(signal);
+    const outcome = await loop.next(signal, !asked && this.#renewal.inVain);
     // Whoever comes next begins with the first step. RC-28
     if (outcome.kind === 'exhausted' && this.#loop === loop) this.#rearm();
     return outcome;

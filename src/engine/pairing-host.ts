@@ -112,7 +112,7 @@ async function renew(deps: PairingDeps, signal: AbortSignal): Promise<EnsureToke
       return notReady(deps, 'pairingUnavailable', 'Pairing is unavailable until enrollment completes.');
     }
     if (outcome.kind !== 'unauthorized' || !again) return { kind: 'notReady', failure: outcome.failure };
-    const recovered = await account.recover(signal);
+    const recovered = await account.recover(signal, true);
     if (recovered.kind !== 'recovered') return { kind: 'notReady', failure: recovered.failure };
   }
 }

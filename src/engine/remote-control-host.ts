@@ -77,9 +77,9 @@ export class RemoteControlHost {
     return remoteControlMachine.provide({
       actors: {
         loadAuth: fromPromise(async ({ input }) => (input.reload ? account.reload() : account.load())),
-        recoverAuth: fromPromise(async ({ signal }) => {
+        recoverAuth: fromPromise(async ({ input, signal }) => {
           counters.authRecoveries += 1;
-          return this.#withRefusal(await account.recover(signal));
+          return this.#withRefusal(await account.recover(signal, input.asked));
         }),
         loadEnrollment: fromPromise(({ input }) => store.load(input)),
         saveEnrollment: fromPromise(async ({ input }) =>

@@ -29,8 +29,8 @@ function rig(mode: RecoveryMode) {
   }).start();
   return {
     desk,
-    next: async () => {
-      actor.send({ type: 'NEXT' });
+    next: async (renewedInVain = false) => {
+      actor.send({ type: 'NEXT', renewedInVain });
       await settle();
     },
     get state() {
@@ -57,6 +57,15 @@ describe('authRecovery', () => {
     await at.desk.answer('refresh', recovered);
     expect([at.state, at.reason]).toEqual(['exhausted', 'authRecovered']);
     await at.next();
+    expect(at.outcome).toMatchObject({ kind: 'exhausted', failure: { reason: 'authRejected' } });
+  });
+
+  it('RC-28: what a renewal has made and nobody takes is not renewed again', async () => {
+    const at = rig('managed');
+    await at.next(true);
+    await at.desk.answer('reload', recovered);
+    await at.next(true);
+    expect([at.state, at.reason]).toEqual(['exhausted', 'authRejected']);
     expect(at.outcome).toMatchObject({ kind: 'exhausted', failure: { reason: 'authRejected' } });
   });
 
