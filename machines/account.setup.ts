@@ -70,7 +70,10 @@ const storedIn = (event: AnEvent): StoredAccount | null => {
 /** What the chart of `account.ts` is made of: its actors, guards, actions and delays, by name. */
 export const accountSetup = setup({
   types: {
-    context: {} as AccountContext & { readonly ticket: number },
+    context: {} as AccountContext & {
+      /** Of the request that a region works on: the two work at the same time. */
+      readonly ticket: { readonly auth: number; readonly login: number };
+    },
     events: {} as AccountEvent,
     input: {} as AccountInput,
     /**
@@ -111,9 +114,15 @@ export const accountSetup = setup({
     }),
 
     // Answers to requests
-    noteTicket: assign(({ event }) => ({ ticket: ticketOf(event) })),
+    noteTicket: assign(({ context, event }) => ({ ticket: { ...context.ticket, auth: ticketOf(event) } })),
+    noteLoginTicket: assign(({ context, event }) => ({
+      ticket: { ...context.ticket, login: ticketOf(event) },
+    })),
     answerDone: assign(({ context, event }) => ({
-      answer: { ticket: ticketOf(event) || context.ticket, kind: 'done' } satisfies AccountAnswer,
+      answer: { ticket: ticketOf(event) || context.ticket.auth, kind: 'done' } satisfies AccountAnswer,
+    })),
+    answerOpened: assign(({ context }) => ({
+      answer: { ticket: context.ticket.login, kind: 'done' } satisfies AccountAnswer,
     })),
     answerNotFound: assign(({ event }) => ({
       answer: { ticket: ticketOf(event), kind: 'notFound' } satisfies AccountAnswer,
@@ -124,7 +133,14 @@ export const accountSetup = setup({
     })),
     answerFailed: assign(({ context, event }) => ({
       answer: {
-        ticket: context.ticket,
+        ticket: context.ticket.auth,
+        kind: 'failed',
+        failure: failureIn(event, context),
+      } satisfies AccountAnswer,
+    })),
+    answerNotOpened: assign(({ context, event }) => ({
+      answer: {
+        ticket: context.ticket.login,
         kind: 'failed',
         failure: failureIn(event, context),
       } satisfies AccountAnswer,

@@ -13,7 +13,7 @@ const failedStep = {
 } as const;
 const notOpened = {
   target: '#account.login.idle',
-  actions: ['answerFailed', 'becauseItFailed', 'forgetLogin'],
+  actions: ['answerNotOpened', 'becauseItFailed', 'forgetLogin'],
 } as const;
 
 /** Another request takes its place; whoever waits for it learns that first. ACC-26 */
@@ -24,11 +24,11 @@ const displace = {
 } as const;
 const startBrowser = {
   target: '#account.login.signingIn.browser',
-  actions: ['noteTicket', 'keepLogin', because('loginStarted')],
+  actions: ['noteLoginTicket', 'keepLogin', because('loginStarted')],
 } as const;
 const startDevice = {
   target: '#account.login.signingIn.device',
-  actions: ['noteTicket', 'keepLogin', because('loginStarted')],
+  actions: ['noteLoginTicket', 'keepLogin', because('loginStarted')],
 } as const;
 /** News of the file while it is being worked on: whoever works on it compares for himself. */
 const takeAlong = { description: 'Taken along.', actions: 'keepStored' } as const;
@@ -45,7 +45,7 @@ export const accountMachine = accountSetup.createMachine({
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({
     ...input,
-    ticket: 0,
+    ticket: { auth: 0, login: 0 },
     stored: {
       kind: 'none',
       failure: { reason: 'authMissing', message: 'Nobody is signed in.', at: input.env.now() },
@@ -311,7 +311,7 @@ export const accountMachine = accountSetup.createMachine({
                     id: 'openLoginServer',
                     src: 'openLoginServer',
                     input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-                    onDone: [{ guard: 'opened', target: 'waiting', actions: 'answerDone' }, notOpened],
+                    onDone: [{ guard: 'opened', target: 'waiting', actions: 'answerOpened' }, notOpened],
                     onError: notOpened,
                   },
                 },
@@ -352,7 +352,7 @@ export const accountMachine = accountSetup.createMachine({
                     id: 'requestDeviceCode',
                     src: 'requestDeviceCode',
                     input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-                    onDone: [{ guard: 'opened', target: 'polling', actions: 'answerDone' }, notOpened],
+                    onDone: [{ guard: 'opened', target: 'polling', actions: 'answerOpened' }, notOpened],
                     onError: notOpened,
                   },
                 },

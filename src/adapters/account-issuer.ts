@@ -2,6 +2,7 @@
 import type * as NodeFetch from 'node-fetch';
 import * as v from 'valibot';
 import type { TokenRefreshReason } from '../protocol/account.js';
+import { isRecord } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
@@ -12,6 +13,7 @@ import { warmUp } from './backend-request.js';
 import type { Dialer } from './dialer.js';
 import type { IssuerAddress } from './issuer-address.js';
 import { codeIn, deadReason, intervalOf, jsonIn, pageOf, shownWords, wordsIn } from './issuer-answer.js';
+import { jwtClaims } from './jwt.js';
 
 export type SpendOutcome =
   | { readonly kind: 'granted'; readonly tokens: IssuedTokens }
@@ -46,6 +48,12 @@ export type DevicePollOutcome =
   | { readonly kind: 'code'; readonly code: Secret; readonly verifier: Secret }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+/** What is revoked. */
+export interface Grant {
+  readonly kind: 'refresh_token' | 'access_token';
+  readonly token: Secret;
+}
+
 export interface Issuer {
   readonly address: IssuerAddress;
   /** ACC-51. `clientId`: the one that the refresh token was given to. */
@@ -54,7 +62,7 @@ export interface Issuer {
     signal: AbortSignal,
   ): Promise<SpendOutcome>;
   /** Best effort, within 10 s. ACC-55. Null: revoked. */
-  revoke(refreshToken: Secret, signal: AbortSignal): Promise<Failure | null>;
+  revoke(grant: Grant, signal: AbortSignal): Promise<Failure | null>;
   /** ACC-75 */
   exchange(
     request: { code: Secret; redirectUri: string; verifier: Secret },
@@ -86,16 +94,25 @@ const REVOKE_TIMEOUT = 10_000;
 
 // What becomes a header or is stored must be visible ASCII.
 const Token = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,65536}$/));
-const Refreshed = v.object({
-  id_token: v.nullish(Token),
-  access_token: v.nullish(Token),
-  refresh_token: v.nullish(Token),
-});
-const Granted = v.object({ id_token: Token, access_token: Token, refresh_token: Token });
+/** It says who it is: one that cannot be read must not take the place of one that can. */
+const IdToken = v.pipe(
+  Token,
+  v.check((token) => jwtClaims(token) !== undefined),
+);
+/** Empty is as good as absent: what there is stays. */
+const renewed = (form: v.GenericSchema<string>) => v.nullish(v.union([v.literal(''), form]));
+const Refreshed = v.pipe(
+  v.custom<object>((value) => isRecord(value)),
+  v.object({ id_token: renewed(IdToken), access_token: renewed(Token), refresh_token: renewed(Token) }),
+);
+const Granted = v.object({ id_token: IdToken, access_token: Token, refresh_token: Token });
 const Key = v.object({ access_token: Token });
+const CodeText = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,64}$/));
 const UserCode = v.object({
   device_auth_id: v.pipe(v.string(), v.minLength(1)),
-  user_code: v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,64}$/)),
+  user_code: v.optional(CodeText),
+  /** What the reference calls it, too. */
+  usercode: v.optional(CodeText),
   interval: v.optional(v.unknown()),
   verification_uri_complete: v.optional(v.unknown()),
 });
@@ -235,17 +252,18 @@ export function createIssuer(options: IssuerOptions): Issuer {
       return { kind: dead === undefined ? 'failed' : 'permanent', failure };
     },
 
-    async revoke(refreshToken, signal) {
+    async revoke({ kind, token }, signal) {
       const done = await post(
         {
           what: 'revocation',
           url: address.revokeUrl,
           json: {
-            token: refreshToken.reveal(),
-            token_type_hint: 'refresh_token',
-            client_id: address.clientId,
+            token: token.reveal(),
+            token_type_hint: kind,
+            // An access token belongs to no client.
+            ...(kind === 'refresh_token' ? { client_id: address.clientId } : {}),
           },
-          secrets: [refreshToken],
+          secrets: [token],
           timeout: REVOKE_TIMEOUT,
         },
         signal,
@@ -336,11 +354,13 @@ export function createIssuer(options: IssuerOptions): Issuer {
       }
       const parsed = v.safeParse(UserCode, done.json, { abortEarly: true });
       if (!parsed.success) return { kind: 'failed', failure: badAnswer(done) };
-      const { device_auth_id, user_code, interval, verification_uri_complete } = parsed.output;
+      const { device_auth_id, interval, verification_uri_complete } = parsed.output;
+      const userCode = parsed.output.user_code ?? parsed.output.usercode;
+      if (userCode === undefined) return { kind: 'failed', failure: badAnswer(done) };
       return {
         kind: 'granted',
         deviceAuthId: new Secret(device_auth_id),
-        userCode: user_code,
+        userCode,
         completeUrl: pageOf(verification_uri_complete, address.issuer),
         interval: intervalOf(interval) * 1_000,
       };
@@ -383,4 +403,4 @@ export function createIssuer(options: IssuerOptions): Issuer {
 
 const isOk = (status: number): boolean => status >= 200 && status < 300;
 const secretOf = (value: string | null | undefined): Secret | undefined =>
-  value == null ? undefined : new Secret(value);
+  value == null || value === '' ? undefined : new Secret(value);

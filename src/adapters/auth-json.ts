@@ -83,7 +83,7 @@ export function parseAuthJson(text: string, path: string, at: number): SignIn {
     return unusable('authUnreadable', `"${v.getDotPath(parsed.issues[0]) ?? 'it'}" is not of the known form`);
   }
   const { auth_mode, OPENAI_API_KEY: apiKey, tokens } = parsed.output;
-  const mode = auth_mode ?? (apiKey ? 'apikey' : 'chatgpt');
+  const mode = auth_mode ?? (apiKey == null ? 'chatgpt' : 'apikey');
   if (mode === 'apikey') {
     return apiKey == null
       ? unusable('authMissing', 'it holds no API key')
@@ -103,7 +103,7 @@ export function parseAuthJson(text: string, path: string, at: number): SignIn {
   }
   const accessToken = tokens.access_token ?? '';
   if (!HEADER_TEXT.test(accessToken)) {
-    return unusable('authUnreadable', 'it holds no usable access token', { holds: 'incomplete' });
+    return unusable('authUnreadable', 'it holds no usable access token');
   }
   const claims = jwtClaims(accessToken);
   const idClaims = typeof tokens.id_token === 'string' ? jwtClaims(tokens.id_token) : undefined;

@@ -77,7 +77,7 @@ export function signInText(text: string | undefined, signIn: NewSignIn): string 
       refresh_token: signIn.refreshToken.reveal(),
       oauth_provenance: { issuer: signIn.issuer, client_id: signIn.clientId },
       login_owner_id: signIn.ownerId,
-      ...(signIn.accountId === undefined ? {} : { account_id: signIn.accountId }),
+      account_id: signIn.accountId ?? null,
     },
     last_refresh: rfc3339(signIn.at),
     ...others(objectIn(text)),

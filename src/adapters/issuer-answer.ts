@@ -37,7 +37,9 @@ export function pageOf(raw: unknown, issuer: string): string | null {
 export function codeIn(json: unknown): string | undefined {
   if (!isRecord(json)) return undefined;
   const { error, code } = json;
-  const found = (isRecord(error) ? error.code : error) ?? code;
+  const found = [isRecord(error) ? error.code : error, code].find(
+    (word) => typeof word === 'string' && word.trim() !== '',
+  );
   return typeof found === 'string' ? found.toLowerCase() : undefined;
 }
 

@@ -9,8 +9,9 @@ const AUTH_CLAIM = 'https://api.openai.com/auth';
  * issued the token checks it, and nothing is granted here on the word of a claim. ACC-32
  */
 export function jwtClaims(token: string): Claims | undefined {
-  const [, payload, signature, ...more] = token.split('.');
-  if (payload === undefined || signature === undefined || more.length > 0) return undefined;
+  // Three parts, none of them empty, the middle one base64url without padding.
+  const payload = /^[^.]+\.([\w-]+)\.[^.]+$/.exec(token)?.[1];
+  if (payload === undefined) return undefined;
   try {
     const claims: unknown = JSON.parse(Buffer.from(payload, 'base64url').toString());
     return isRecord(claims) ? claims : undefined;

@@ -100,7 +100,12 @@ class CallbackServer implements LoginServer {
   readonly port: number;
   readonly #server: http.Server;
   readonly #state: Secret;
-  #answer: http.ServerResponse | undefined;
+  /** Who brought the code: the browser may ask for the same page again. */
+  readonly #answers = new Set<http.ServerResponse>();
+  /** What it was told; undefined: nothing yet. */
+  #told:
+    | { readonly status: number; readonly body: string; readonly headers: http.OutgoingHttpHeaders }
+    | undefined;
   #callback: Callback | undefined;
   #succeeded = false;
   readonly #waiters = new Set<() => void>();
@@ -181,12 +186,15 @@ class CallbackServer implements LoginServer {
       reply(response, 400, wrongStatePage());
       return;
     }
-    if (this.#callback !== undefined) {
-      reply(response, 400, usedPage());
-      return;
-    }
     const error = query.get('error');
     const code = query.get('code') ?? '';
+    if (this.#callback !== undefined) {
+      // The same once more, as a reload or an impatient browser brings it: it gets the same answer.
+      const same = this.#callback.kind === 'code' && error === null && this.#callback.code.reveal() === code;
+      if (same) this.#answerLikewise(response);
+      else reply(response, 400, usedPage());
+      return;
+    }
     if (error !== null) {
       const words = cutBytes(oneLine(maskTokens(query.get('error_description') || error)), WORDS_BYTES);
       const message = `Sign-in failed: ${words}`;
@@ -200,7 +208,7 @@ class CallbackServer implements LoginServer {
       this.#come({ kind: 'refused', message });
       return;
     }
-    this.#answer = response;
+    this.#answerLikewise(response);
     this.#come({ kind: 'code', code: new Secret(code) });
   }
 
@@ -217,9 +225,14 @@ class CallbackServer implements LoginServer {
   }
 
   #finish(status: number, body: string, headers: http.OutgoingHttpHeaders = {}): void {
-    const response = this.#answer;
-    this.#answer = undefined;
-    if (response !== undefined) reply(response, status, body, headers);
+    this.#told ??= { status, body, headers };
+    for (const response of this.#answers) this.#answerLikewise(response);
+    this.#answers.clear();
+  }
+
+  #answerLikewise(response: http.ServerResponse): void {
+    if (this.#told === undefined) this.#answers.add(response);
+    else reply(response, this.#told.status, this.#told.body, this.#told.headers);
   }
 
   #wake(): void {

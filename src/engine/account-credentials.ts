@@ -75,7 +75,7 @@ export class Credentials {
     const claims = jwtClaims(wish.accessToken);
     if (claims === undefined || !HEADER_TEXT.test(wish.accessToken)) return null;
     const profile = profileOf(claims);
-    const plan: Plan = wish.plan == null ? profile.plan : planOf(wish.plan);
+    const plan: Plan = wish.plan == null ? profile.plan : planOf(wish.plan.toLowerCase());
     return { ...profile, plan, accountId: wish.accountId, generation: ++this.#generation };
   }
 
@@ -162,9 +162,11 @@ export class Credentials {
 
   /** For `getAuthStatus`: the API key, or the access token. ACC-22 */
   authToken(mode: AuthMode | null): Secret | undefined {
-    if (mode !== 'apikey') return this.accessToken();
-    const disk = this.#file.disk;
-    return disk?.kind === 'unusable' ? disk.apiKey : undefined;
+    const { disk } = this.#file;
+    const unusable = disk?.kind === 'unusable' ? disk : undefined;
+    if (mode === 'apikey') return unusable?.apiKey;
+    // A sign-in without an account id has a token all the same.
+    return this.accessToken() ?? (mode === 'chatgpt' ? unusable?.accessToken : undefined);
   }
 
   #storedGiven(given: GivenToken): StoredAccount {

@@ -17,7 +17,7 @@ export interface BrowserWish {
   readonly originator: string;
   readonly streamlined: boolean;
   readonly hostedSuccessPage: boolean;
-  readonly appBrand: string | null;
+  readonly appBrand: 'codex' | 'chatgpt' | null;
 }
 
 export interface LoginsOptions {
@@ -50,7 +50,7 @@ interface Attempt {
 
 const DEVICE_LIMIT = 15 * 60_000;
 const SCOPE = 'openid profile email offline_access api.connectors.read api.connectors.invoke';
-const HOSTED_SUCCESS = 'https://chatgpt.com/codex/login/success';
+const HOSTED_SUCCESS = 'https://chatgpt.com/codex/open-app';
 const PLATFORM_URL = 'https://platform.openai.com';
 
 const random = (bytes: number): Secret => new Secret(randomBytes(bytes).toString('base64url'));
@@ -242,8 +242,7 @@ function serverOf(attempt: Attempt): LoginServer {
 /** Where the browser goes after the sign-in. ACC-76 */
 function successLocation({ wish }: Attempt, server: LoginServer, granted: Granted): string {
   if (wish.hostedSuccessPage) {
-    const query = wish.appBrand === null ? '' : `?${new URLSearchParams({ app_brand: wish.appBrand })}`;
-    return `${HOSTED_SUCCESS}${query}`;
+    return `${HOSTED_SUCCESS}?${new URLSearchParams({ source: 'login', app_brand: wish.appBrand ?? 'codex' })}`;
   }
   const auth = jwtClaims(granted.idToken.reveal())?.['https://api.openai.com/auth'];
   const accessAuth = jwtClaims(granted.accessToken.reveal())?.['https://api.openai.com/auth'];

@@ -12,9 +12,9 @@ const loginSchema = v.variant('type', [
   v.object({ type: v.literal('apiKey'), apiKey: v.string() }),
   v.object({
     type: v.literal('chatgpt'),
-    codexStreamlinedLogin: flag,
-    useHostedLoginSuccessPage: flag,
-    appBrand: v.nullish(v.string(), null),
+    codexStreamlinedLogin: v.optional(v.boolean(), false),
+    useHostedLoginSuccessPage: v.optional(v.boolean(), false),
+    appBrand: v.nullish(v.picklist(['codex', 'chatgpt']), null),
   }),
   v.object({ type: v.literal('chatgptDeviceCode') }),
   v.object({
@@ -27,7 +27,8 @@ const loginSchema = v.variant('type', [
 type Login = v.InferOutput<typeof loginSchema>;
 
 const REQUIRED = { paramsRequired: true };
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** In the forms that the reference reads: plain, without hyphens, in braces, as a URN. */
+const UUID = /^(?:urn:uuid:)?[0-9a-f]{8}(-?)(?:[0-9a-f]{4}\1){3}[0-9a-f]{12}$/i;
 
 /** `account/*` and `getAuthStatus`, for every origin. account.md sections 2 to 11 */
 export function addAccountMethods(
@@ -37,16 +38,21 @@ export function addAccountMethods(
 ): void {
   methods.add(
     'account/read',
-    v.looseObject({ refreshToken: flag }),
+    v.looseObject({ refreshToken: v.optional(v.boolean(), false) }),
     async (params) => shownAccount(await account.read(params.refreshToken)),
     REQUIRED,
   );
 
-  methods.add('getAuthStatus', v.looseObject({ includeToken: flag, refreshToken: flag }), async (params) => {
-    const { mode } = await account.read(params.refreshToken).catch(told);
-    const token = params.includeToken ? account.authToken() : undefined;
-    return { authMethod: mode, authToken: token?.reveal() ?? null, requiresOpenaiAuth: true };
-  });
+  methods.add(
+    'getAuthStatus',
+    v.looseObject({ includeToken: flag, refreshToken: flag }),
+    async (params) => {
+      const { mode } = await account.read(params.refreshToken).catch(told);
+      const token = params.includeToken ? account.authToken() : undefined;
+      return { authMethod: mode, authToken: token?.reveal() ?? null, requiresOpenaiAuth: true };
+    },
+    REQUIRED,
+  );
 
   methods.add(
     'account/login/start',
@@ -59,10 +65,11 @@ export function addAccountMethods(
     'account/login/cancel',
     v.looseObject({ loginId: v.string() }),
     ({ loginId }) => {
-      if (!UUID.test(loginId)) {
+      const id = uuidIn(loginId);
+      if (id === undefined) {
         throw new RpcFault(RPC.invalidRequest, `invalid login id: ${loginId.slice(0, 100)}`);
       }
-      const { result, after } = account.changes.cancel(loginId);
+      const { result, after } = account.changes.cancel(id);
       return new Reply({ status: result }, after);
     },
     REQUIRED,
@@ -162,6 +169,16 @@ export function addAccountMethods(
         return reason;
     }
   }
+}
+
+/** The UUID as login ids are written. ACC-82 */
+function uuidIn(text: string): string | undefined {
+  if (!UUID.test(text.replace(/^\{(.*)\}$/, '$1'))) return undefined;
+  const hex = text
+    .replace(/^urn:uuid:/i, '')
+    .replace(/[{}-]/g, '')
+    .toLowerCase();
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 const codeOf = (reason: Reason): number =>

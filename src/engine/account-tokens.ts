@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Issuer } from '../adapters/account-issuer.js';
+import type { Grant, Issuer } from '../adapters/account-issuer.js';
 import { type AuthFile, contentHash, type Usable } from '../adapters/auth-file.js';
+import type { SignIn } from '../adapters/auth-json.js';
 import { type AuthStorage, LockFault } from '../adapters/auth-storage.js';
 import { apiKeyText, type NewSignIn, refreshedText, signInText } from '../adapters/auth-write.js';
 import { errnoText } from '../adapters/errno.js';
@@ -98,13 +99,13 @@ export class TokenStore {
   /** Revokes and deletes what is stored. The revocation is tried once and may fail. ACC-55 */
   async signOut(signal: AbortSignal): Promise<StoreAccountOutcome> {
     const { file, storage, log, credentials } = this.#options;
-    const disk = file.disk;
-    const refreshToken =
-      file.held?.refreshToken ?? (disk?.kind === 'unusable' ? disk.refreshToken : undefined);
-    if (refreshToken !== undefined) {
+    const revoked = revocable(file.held, file.disk);
+    if (revoked.length > 0) {
       const issuer = await this.#options.issuer();
-      const failure = await issuer.revoke(refreshToken, signal);
-      if (failure !== null) log.warn({ reason: failure.reason }, failure.message);
+      const failures = await Promise.all(revoked.map((grant) => issuer.revoke(grant, signal)));
+      for (const failure of failures) {
+        if (failure !== null) log.warn({ reason: failure.reason }, failure.message);
+      }
     }
     if (!(await this.#isThere())) {
       await file.reload({ guarded: false });
@@ -233,6 +234,20 @@ export class TokenStore {
   #failure(reason: Reason, message: string): Failure {
     return { reason, message, at: this.#options.now() };
   }
+}
+
+/** What lives on at the issuer when the file is gone: that of the account in memory, and that of another on disk. */
+function revocable(held: Usable | undefined, disk: SignIn | undefined): Grant[] {
+  const grants = [held, disk?.kind === 'usable' && disk.accountId === held?.accountId ? undefined : disk]
+    .map(grantOf)
+    .filter((grant) => grant !== undefined);
+  return grants.filter((grant, at) => grants.findIndex(({ token }) => token.equals(grant.token)) === at);
+}
+
+/** The refresh token ends the whole sign-in; without one there is only the access token. ACC-55 */
+function grantOf(signIn: Pick<SignIn, 'refreshToken' | 'accessToken'> | undefined): Grant | undefined {
+  if (signIn?.refreshToken !== undefined) return { kind: 'refresh_token', token: signIn.refreshToken };
+  return signIn?.accessToken === undefined ? undefined : { kind: 'access_token', token: signIn.accessToken };
 }
 
 function same(one: Usable, other: Usable): boolean {

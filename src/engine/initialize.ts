@@ -9,7 +9,7 @@ const initializeSchema = v.object({
   }),
   capabilities: v.nullish(
     v.object({
-      experimentalApi: v.nullish(v.boolean()),
+      experimentalApi: v.optional(v.boolean()),
       optOutNotificationMethods: v.nullish(v.array(v.string())),
     }),
   ),

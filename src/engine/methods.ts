@@ -58,6 +58,9 @@ export class MethodTable {
         if (options.paramsRequired === true && params == null) {
           throw new RpcFault(RPC.invalidRequest, 'Invalid request: missing field `params`');
         }
+        if (Array.isArray(params)) {
+          throw new RpcFault(RPC.invalidRequest, 'Invalid request: params must be an object');
+        }
         const parsed = v.safeParse(schema, params ?? {});
         if (!parsed.success) {
           throw new RpcFault(RPC.invalidRequest, `Invalid request: ${firstIssue(parsed.issues)}`);

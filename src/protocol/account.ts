@@ -11,20 +11,28 @@ export const PLANS = [
   'prolite',
   'promax',
   'team',
+  'self_serve_business_prolite',
   'self_serve_business_usage_based',
   'business',
+  'ent26',
+  'enterprise_cbp_automation',
   'enterprise_cbp_usage_based',
   'enterprise',
   'edu',
   'edu_plus',
   'edu_pro',
+  'sci',
   'unknown',
 ] as const;
 export type Plan = (typeof PLANS)[number];
 
+/** Other words that the backend has for some of them. */
+const SAME_PLAN: Readonly<Record<string, Plan>> = { hc: 'enterprise', education: 'edu' };
+
 export function planOf(raw: unknown): Plan {
-  const found = typeof raw === 'string' ? raw.toLowerCase() : '';
-  return PLANS.find((plan) => plan === found) ?? 'unknown';
+  if (typeof raw !== 'string') return 'unknown';
+  if (Object.hasOwn(SAME_PLAN, raw)) return SAME_PLAN[raw] ?? 'unknown';
+  return PLANS.find((plan) => plan === raw) ?? 'unknown';
 }
 
 /** How somebody is signed in, in the words of `account/updated` and `getAuthStatus`. ACC-22 */

@@ -79,11 +79,10 @@ describe('signing in with a browser', () => {
   it('ACC-76: with a hosted success page the sign-in completes at once', async () => {
     const rig = await Rig.start();
     rig.at.always('exchange', granted(token()));
-    const login = await rig.browser({ useHostedLoginSuccessPage: true, appBrand: 'mine' });
+    const login = await rig.browser({ useHostedLoginSuccessPage: true, appBrand: 'chatgpt' });
     const from = rig.mark;
     const back = await get(login.callback({ code: CODE, state: login.state }));
-    expect(new URL(back.location).searchParams.get('app_brand')).toBe('mine');
-    expect(back.location).not.toContain(MARK);
+    expect(back.location).toBe('https://chatgpt.com/codex/open-app?source=login&app_brand=chatgpt');
     expect(await rig.order(from, 2)).toEqual(['completed true', 'updated chatgpt pro']);
   });
 
@@ -116,14 +115,21 @@ describe('signing in with a browser', () => {
     expect((await get(login.callback({ code: CODE, state: login.state }))).status).toBe(302);
   });
 
-  it('ACC-74: called twice, the code is exchanged once', async () => {
+  it('ACC-74: called again with the same code it answers the same, and the code is exchanged once', async () => {
     const rig = await Rig.start();
     rig.at.always('exchange', granted(token()));
     const login = await rig.browser();
+    const from = rig.mark;
     const url = login.callback({ code: CODE, state: login.state });
     const [one, two] = await Promise.all([get(url), get(url)]);
-    expect([one.status, two.status].sort()).toEqual([302, 400]);
+    const three = await get(url);
+    expect([one.status, two.status, three.status]).toEqual([302, 302, 302]);
+    expect([two.location, three.location]).toEqual([one.location, one.location]);
+    const other = await get(login.callback({ code: 'another', state: login.state }));
+    expect([other.status, other.location]).toEqual([400, '']);
     expect(rig.at.of('exchange')).toHaveLength(1);
+    await get(one.location);
+    expect(await rig.order(from, 2)).toEqual(['completed true', 'updated chatgpt pro']);
   });
 
   it.each([
@@ -142,6 +148,12 @@ describe('signing in with a browser', () => {
     ],
     ['the issuer breaks', { code: CODE }, { status: 500 }, /500/],
     ['tokens are missing', { code: CODE }, { json: { id_token: token() } }, /./],
+    [
+      'the id token is none',
+      { code: CODE },
+      { json: { id_token: 'x.y.z', access_token: token(), refresh_token: 'r' } },
+      /./,
+    ],
     ['it is garbage', { code: CODE }, { text: '<html>' }, /./],
     ['nobody answers', { code: CODE }, { fate: 'hang' as const }, /no complete answer/],
   ])(
@@ -189,6 +201,25 @@ describe('signing in with a browser', () => {
       onboardingEntrypoint: null,
     });
     expect((await get(login.page('/success'))).error).toBe('ECONNREFUSED');
+  });
+
+  it('ACC-82: a login id may be written in any form of a UUID; what is none is an error', async () => {
+    const rig = await Rig.start();
+    for (const write of [
+      (id: string) => id.toUpperCase(),
+      (id: string) => id.replaceAll('-', ''),
+      (id: string) => `{${id}}`,
+      (id: string) => `urn:uuid:${id}`,
+    ]) {
+      const { id } = await rig.browser();
+      const answer = await rig.call('account/login/cancel', { loginId: write(id) });
+      expect([write(id), answer.status]).toEqual([write(id), 'canceled']);
+    }
+    for (const loginId of ['', 'nope', '11111111-1111-4111-8111-11111111111', '1'.repeat(33)]) {
+      expect((await rig.refused('account/login/cancel', { loginId })).message).toBe(
+        `invalid login id: ${loginId}`,
+      );
+    }
   });
 
   it('ACC-74, ACC-82, ACC-83: a cancel from here or from another client ends it, but none from a web page', async () => {

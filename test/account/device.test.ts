@@ -57,6 +57,12 @@ describe('signing in with a device code', () => {
     },
   );
 
+  it('ACC-79: the code may be called usercode', async () => {
+    const rig = await Rig.start();
+    rig.at.always('usercode', { json: { device_auth_id: 'dev', usercode: 'WXYZ-9', interval: '1' } });
+    expect((await rig.login({ type: 'chatgptDeviceCode' })).result).toMatchObject({ userCode: 'WXYZ-9' });
+  });
+
   it('ACC-79: an issuer that does not offer it is -32600, one that fails -32603, and there is no notification', async () => {
     const rig = await Rig.start();
     rig.at.script('usercode', { status: 404 }, { status: 500 }, { text: 'x' }, { fate: 'drop' });

@@ -16,7 +16,14 @@ describe('tokens of a parent app', () => {
     const rig = await Rig.start();
     await rig.externalIn(token({ email: 'good@example.com' }), 'org-1', 'pro');
     const from = rig.mark;
-    for (const bad of ['', 'bad', 'a.b', 'a.%%%.c', `a.${Buffer.from('no json').toString('base64url')}.c`]) {
+    const payload = Buffer.from('{"z":"???>>>"}').toString('base64url');
+    const forms = [
+      `a.${payload}.`,
+      `.${payload}.c`,
+      `a.${payload}=.c`,
+      `a.${payload.replaceAll('_', '/')}.c`,
+    ];
+    for (const bad of ['', 'bad', 'a.b', 'a.%%%.c', `a.${btoa('no json')}.c`, ...forms]) {
       const { error } = await rig.external(bad, 'org-bad');
       expect(error?.code).toBe(-32603);
       expect(error?.message).toMatch(/^failed to set external auth: /);

@@ -41,12 +41,20 @@ describe('the handshake', () => {
     for (const [method, params] of [
       ['account/read', undefined],
       ['account/read', { refreshToken: 'x' }],
+      ['account/read', { refreshToken: null }],
+      ['account/read', 'x'],
+      ['getAuthStatus', undefined],
+      ['getAuthStatus', { includeToken: 'x' }],
       ['account/login/start', undefined],
       ['account/login/start', { type: 'bogus' }],
       ['account/login/start', { type: 'apiKey', apiKey: 7 }],
+      ['account/login/start', { type: 'chatgpt', codexStreamlinedLogin: null }],
+      ['account/login/start', { type: 'chatgpt', useHostedLoginSuccessPage: 1 }],
+      ['account/login/start', { type: 'chatgpt', appBrand: 'mine' }],
       ['account/login/cancel', undefined],
       ['account/login/cancel', {}],
       ['account/logout', { some: 1 }],
+      ['account/logout', []],
       ['account/logout', { all: 'yes' }],
     ] as const) {
       const { code, message } = await rig.refused(method, params);
@@ -128,8 +136,14 @@ describe('account/read', () => {
     ['some_new_plan', 'unknown'],
     [null, 'unknown'],
     [7, 'unknown'],
-    ['PRO', 'pro'],
+    ['PRO', 'unknown'],
     ['enterprise', 'enterprise'],
+    ['hc', 'enterprise'],
+    ['education', 'edu'],
+    ['sci', 'sci'],
+    ['ent26', 'ent26'],
+    ['enterprise_cbp_automation', 'enterprise_cbp_automation'],
+    ['self_serve_business_prolite', 'self_serve_business_prolite'],
   ])('ACC-21: the plan %j reads as %s', async (plan, shown) => {
     const rig = await Rig.start({ auth: signIn(token({ plan, email: null })) });
     expect(await rig.account()).toMatchObject({ email: null, planType: shown });

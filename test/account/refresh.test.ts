@@ -154,8 +154,32 @@ describe('refreshing a stored sign-in', () => {
     expect(rig.readAuth().tokens).toMatchObject({ access_token: access, refresh_token: `rt-${MARK}-7` });
   });
 
+  it('ACC-52: an empty token in the answer is as good as none', async () => {
+    const rig = await Rig.start({ auth: signIn(token()) });
+    const access = token({ plan: 'plus' });
+    rig.at.always('refresh', { json: { access_token: access, refresh_token: '', id_token: '' } });
+    await rig.account(true);
+    expect(rig.readAuth().tokens).toMatchObject({ access_token: access, refresh_token: `rt-${MARK}-1` });
+  });
+
+  it('ACC-48: a sign-in that begins in the middle of a refresh does not keep it from its answer', async () => {
+    const rig = await Rig.start({ auth: signIn(token()) });
+    let go: () => void = () => {};
+    const after = new Promise<void>((done) => (go = done));
+    rig.at.always('refresh', { ...granted(token({ plan: 'plus' })), after });
+    const read = rig.account(true);
+    await rig.at.asked('refresh');
+    const { result } = await rig.login({ type: 'chatgptDeviceCode' });
+    expect(result).toMatchObject({ userCode: 'ABCD-1234' });
+    go();
+    expect(await read).toMatchObject({ planType: 'plus' });
+    expect(await rig.account(true)).toMatchObject({ planType: 'plus' });
+  });
+
   it.each([
     [401, { error: { code: 'refresh_token_expired' } }, 'refreshTokenExpired'],
+    [400, { error: { code: '' }, code: 'refresh_token_expired' }, 'refreshTokenExpired'],
+    [400, { error: 5, code: 'refresh_token_reused' }, 'refreshTokenReused'],
     [400, { error: 'Refresh_Token_Reused' }, 'refreshTokenReused'],
     [403, { code: 'refresh_token_invalidated' }, 'refreshTokenRevoked'],
     [401, { error: { code: 'other' } }, 'refreshTokenRefused'],
@@ -194,6 +218,8 @@ describe('refreshing a stored sign-in', () => {
     ['500', { status: 500, json: { error: 'server' } }, 'issuerFailed'],
     ['400 of another kind', oauthError(400, 'zzz'), 'issuerFailed'],
     ['invalid_grant with another status', oauthError(403, 'invalid_grant'), 'issuerFailed'],
+    ['an id token that is none', { json: { id_token: 'x', access_token: token() } }, 'issuerFailed'],
+    ['a list', { text: '[]' }, 'issuerFailed'],
     [
       'the word only in a message',
       { status: 400, json: { error: { message: 'refresh_token_expired' } } },
@@ -255,6 +281,26 @@ describe('signing out', () => {
       expect(await rig.leaks()).toEqual([]);
     },
   );
+
+  it('ACC-55: without a refresh token the access token is revoked; of two accounts, both', async () => {
+    const access = token();
+    const rig = await Rig.start({ auth: signIn(access, { refresh: null }) });
+    await rig.call('account/read');
+    await rig.call('account/logout');
+    expect(rig.at.of('revoke').map(({ fields }) => fields)).toEqual([
+      { token: access, token_type_hint: 'access_token' },
+    ]);
+
+    const other = await Rig.start({ auth: signIn(token()) });
+    await other.call('account/read');
+    await other.replaceAuth(signIn(token({ account: 'acct-2' }), { account: 'acct-2', refresh: 'rt-other' }));
+    await other.call('account/read', { refreshToken: true });
+    await other.call('account/logout');
+    expect(other.at.of('revoke').map(({ fields }) => fields.token)).toEqual(
+      expect.arrayContaining([`rt-${MARK}-1`, 'rt-other']),
+    );
+    expect(other.rawAuth()).toBeNull();
+  });
 
   it('ACC-56: signed out it succeeds the same way, every time', async () => {
     const rig = await Rig.start();

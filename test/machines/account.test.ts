@@ -253,6 +253,24 @@ describe('who is signed in', () => {
     expect([rig.at('auth'), rig.context.dead]).toEqual(['chatgpt.ready', null]);
   });
 
+  it('ACC-27, ACC-48: a sign-in that begins during a refresh and the refresh are each answered, whoever ends first', async () => {
+    for (const first of ['refreshTokens', 'requestDeviceCode'] as const) {
+      const rig = await new Rig().stored(chatgpt(1));
+      await rig.send({ type: 'REFRESH', ticket: 1, reason: 'forced' });
+      await rig.send({ type: 'LOGIN.DEVICE', ticket: 2, loginId: 'D1' });
+      const end = {
+        refreshTokens: () => rig.desk.answer('refreshTokens', { kind: 'refreshed', stored: chatgpt(2) }),
+        requestDeviceCode: () => rig.desk.answer('requestDeviceCode', { kind: 'opened' }),
+      };
+      const ticket = { refreshTokens: 1, requestDeviceCode: 2 };
+      const second = first === 'refreshTokens' ? 'requestDeviceCode' : 'refreshTokens';
+      for (const which of [first, second] as const) {
+        await end[which]();
+        expect(rig.answer, which).toEqual({ ticket: ticket[which], kind: 'done' });
+      }
+    }
+  });
+
   it('ACC-16: where there is nothing to refresh or nobody to ask the answer comes at once', async () => {
     const rig = new Rig();
     await rig.send({ type: 'REFRESH', ticket: 1, reason: 'forced' });
