@@ -1,11 +1,12 @@
 /** Where the text of an auth.json is kept. ACC-57 */
-import { mkdir, readFile, realpath, rm } from 'node:fs/promises';
+import { readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Secret } from '../protocol/secret.js';
 import { withAdvisoryLocks } from './advisory-lock.js';
 import { replaceFile } from './atomic-file.js';
 import { errnoOf, errnoText } from './errno.js';
 import { withFileLock } from './file-lock.js';
+import { makeFolder } from './make-folder.js';
 
 export interface AuthStorage {
   /** Undefined: nothing is there. */
@@ -63,7 +64,7 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
 
     async replace(text, must, signal) {
       const file = await target();
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(file), 0o700);
       let written = false;
       const write = async (): Promise<void> => {
         written = true;
@@ -83,7 +84,7 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
 
     async alone(signal, task) {
       const file = await target();
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(file), 0o700);
       const lock = `${file}.engine-lock`;
       let inside = false;
       try {

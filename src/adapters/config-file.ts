@@ -1,8 +1,10 @@
 /** The configuration file of a home folder: JSON, checked against a schema, wrong in no silent way. */
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from './errno.js';
+import { repeatedMember } from './json-members.js';
 import { findJsonFault } from './json-syntax.js';
 import { closest } from './suggest.js';
 
@@ -20,15 +22,22 @@ export type ConfigSchema<T> = v.GenericSchema<unknown, T> & { readonly entries: 
  */
 export async function readConfigFile<T>(path: string, schema: ConfigSchema<T>): Promise<T> {
   const text = await readText(path);
-  return checkConfig(path, text === undefined ? {} : parseJson(path, text), schema);
+  if (text === undefined) return checkConfig(path, {}, schema);
+  const value = parseJson(path, text);
+  // JSON.parse takes the last of two without a word; which one guards the door must not depend on that.
+  const repeated = isRecord(value) ? repeatedMember(text) : undefined;
+  if (repeated !== undefined) throw invalid(path, `names "${repeated}" twice`);
+  return checkConfig(path, value, schema);
 }
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    const file = await open(path, 'r');
+    // Without waiting: a pipe in its place that nobody writes to would hold up the start for ever.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
-      const { size } = await file.stat();
-      if (size > MAX_BYTES) throw invalid(path, 'is larger than 1 MiB');
+      const found = await file.stat();
+      if (found.isFIFO()) throw invalid(path, 'is a pipe, not a file');
+      if (found.size > MAX_BYTES) throw invalid(path, 'is larger than 1 MiB');
       const bytes = await file.readFile();
       return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     } finally {
@@ -36,7 +45,8 @@ async function readText(path: string): Promise<string | undefined> {
     }
   } catch (error) {
     const code = errnoOf(error);
-    if (code === 'ENOENT') return undefined;
+    // Without a folder there is no file either; that is told of the home.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     if (error instanceof EngineError && code === 'configInvalid') throw error;
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw invalid(path, 'is not UTF-8 text', error);
     throw invalid(path, `cannot be read: ${errnoText(error)}`, error);

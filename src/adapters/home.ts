@@ -1,10 +1,11 @@
 /** The home folder: where everything of one engine lives. */
 import { accessSync, chmodSync, constants, lstatSync, mkdirSync, realpathSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { homedir, userInfo } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { controlSocketPath } from './control-socket-path.js';
 import { errnoOf, errnoText } from './errno.js';
+import { makeFolder } from './make-folder.js';
 
 const PRIVATE_FOLDER = 0o700;
 
@@ -35,12 +36,22 @@ export function resolveHome(dir: string | undefined, env: NodeJS.ProcessEnv = pr
   if (chosen === '' || chosen.includes('\0')) {
     throw new EngineError('homeUnusable', 'The path of the home folder is empty or not a path.');
   }
+  // What Node makes of bytes that are no UTF-8: it would be another folder than the one that was meant.
+  if (chosen.includes('\uFFFD')) {
+    throw new EngineError('homeUnusable', 'The path of the home folder is not UTF-8 text.');
+  }
   return resolve(expandTilde(chosen));
 }
 
 /** A leading `~/` is the user's folder. */
 export function expandTilde(path: string): string {
-  return /^~(?=$|[/\\])/.test(path) ? join(homedir(), path.slice(1)) : path;
+  return /^~(?=$|[/\\])/.test(path) ? join(userFolder(), path.slice(1)) : path;
+}
+
+/** HOME, but where that is empty or depends on where one is, what the system knows of the user. */
+function userFolder(): string {
+  const named = homedir();
+  return isAbsolute(named) ? named : userInfo().homedir;
 }
 
 /** The paths of a home folder that may not exist. Creates nothing. */
@@ -68,7 +79,7 @@ export function locateHome(dir?: string): Home {
 export function openHome(dir?: string): Home {
   const path = resolveHome(dir);
   try {
-    if (mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER }) !== undefined) {
+    if (makeFolder(path, PRIVATE_FOLDER)) {
       // A umask may have taken away bits that the owner needs.
       chmodSync(path, PRIVATE_FOLDER);
     }

@@ -9,17 +9,34 @@ export function topLevelMembers(text: string): ReadonlyMap<string, string> | und
   const whole: unknown = JSON.parse(text);
   if (typeof whole !== 'object' || whole === null || Array.isArray(whole)) return undefined;
   const found = new Map<string, string>();
+  for (const [name, value] of membersIn(text)) {
+    if (found.has(name)) return undefined;
+    found.set(name, value);
+  }
+  return found;
+}
+
+/** The first top-level name that comes twice in the text of a JSON object. */
+export function repeatedMember(text: string): string | undefined {
+  const found = new Set<string>();
+  for (const [name] of membersIn(text)) {
+    if (found.has(name)) return name;
+    found.add(name);
+  }
+  return undefined;
+}
+
+function* membersIn(text: string): Generator<readonly [name: string, value: string]> {
   let at = text.indexOf('{') + 1;
   for (;;) {
     at = skipSpace(text, at);
-    if (text[at] === '}') return found;
+    if (text[at] === '}') return;
     if (text[at] === ',') at = skipSpace(text, at + 1);
     const nameEnd = skipString(text, at);
-    const name: unknown = JSON.parse(text.slice(at, nameEnd));
+    const name = String(JSON.parse(text.slice(at, nameEnd)));
     const start = skipSpace(text, skipSpace(text, nameEnd) + 1);
     at = skipValue(text, start);
-    if (typeof name !== 'string' || found.has(name)) return undefined;
-    found.set(name, text.slice(start, at).trimEnd());
+    yield [name, text.slice(start, at).trimEnd()];
   }
 }
 

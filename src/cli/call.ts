@@ -2,6 +2,7 @@ import { chmod, open, readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import * as v from 'valibot';
 import { type ClaimedController, Controller, claim } from '../adapters/controller.js';
+import { errnoText } from '../adapters/errno.js';
 import { parseTarget } from '../adapters/target.js';
 import { VERSION } from '../engine/version.js';
 import { EngineError } from '../protocol/errors.js';
@@ -114,16 +115,25 @@ async function keep(file: string, claimed: ClaimedController): Promise<void> {
     environment_id: claimed.environmentId,
     server_name: claimed.serverName,
   });
-  // A file that was there before may be readable to others.
-  await chmod(file, 0o600);
-  await writeFile(file, `${text}\n`);
+  try {
+    // A file that was there before may be readable to others.
+    await chmod(file, 0o600);
+    await writeFile(file, `${text}\n`);
+  } catch (error) {
+    throw new EngineError('usage', `The controller file ${file} cannot be written: ${errnoText(error)}.`, {
+      cause: error,
+      remediation: 'The code is used up: make room, and ask for a new one with rc-engine pair.',
+    });
+  }
 }
 
 async function makeWritable(file: string): Promise<void> {
   try {
     await (await open(file, 'a', 0o600)).close();
   } catch (error) {
-    throw new EngineError('usage', `The controller file ${file} cannot be written.`, { cause: error });
+    throw new EngineError('usage', `The controller file ${file} cannot be written: ${errnoText(error)}.`, {
+      cause: error,
+    });
   }
 }
 
@@ -132,7 +142,8 @@ async function read(file: string): Promise<ClaimedController> {
   try {
     value = JSON.parse(await readFile(file, 'utf8'));
   } catch (error) {
-    throw new EngineError('usage', `The controller file ${file} cannot be read.`, { cause: error });
+    const why = error instanceof SyntaxError ? 'it holds no controller' : errnoText(error);
+    throw new EngineError('usage', `The controller file ${file} cannot be read: ${why}.`, { cause: error });
   }
   const parsed = v.safeParse(keptSchema, value);
   if (!parsed.success) throw new EngineError('usage', `The controller file ${file} holds no controller.`);

@@ -1,6 +1,7 @@
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { errnoOf } from '../adapters/errno.js';
+import { errnoText } from '../adapters/errno.js';
+import { makeFolder } from '../adapters/make-folder.js';
 import { CHARTS } from '../engine/charts.js';
 import { EngineError } from '../protocol/errors.js';
 import { type Charts, type ExportedFile, exportCharts, FORMATS } from '../visualize/exports.js';
@@ -51,7 +52,11 @@ async function toStdout([first, ...parts]: readonly ExportedFile[]): Promise<voi
 async function toFolder(files: readonly ExportedFile[], out: string, json: boolean): Promise<void> {
   for (const { name, text } of files) {
     const file = path.join(out, name);
-    await writeFile(file, text);
+    await writeFile(file, text).catch((error: unknown) => {
+      throw new EngineError('usage', `The file ${file} cannot be written: ${errnoText(error)}.`, {
+        cause: error,
+      });
+    });
     if (json) printJson({ type: 'file', path: file });
     else process.stdout.write(`${file}\n`);
   }
@@ -63,14 +68,10 @@ async function folder(out: string): Promise<void> {
     throw new EngineError('usage', `${out} is a file; --out takes a folder.`);
   }
   try {
-    await mkdir(out, { recursive: true });
+    makeFolder(out);
   } catch (error) {
-    throw new EngineError(
-      'usage',
-      `The folder ${out} cannot be made: ${errnoOf(error) ?? 'unknown error'}.`,
-      {
-        cause: error,
-      },
-    );
+    throw new EngineError('usage', `The folder ${out} cannot be made: ${errnoText(error)}.`, {
+      cause: error,
+    });
   }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import type { Argv } from 'yargs';
+import { errnoText } from '../adapters/errno.js';
 import { EngineError } from '../protocol/errors.js';
 import { ACCOUNT_SETTINGS } from './account-settings.js';
 import { beforeDeath } from './death.js';
@@ -29,10 +30,15 @@ function failHard(error: unknown): void {
   void beforeDeath().finally(() => process.exit(EXIT.internal));
 }
 
-// A reader that went away, as `head` does, is no fault: what runs ends in good order.
+let stdoutFault: NodeJS.ErrnoException | undefined;
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') failHard(error);
-  else void beforeDeath().finally(() => process.exit(exitCode));
+  // Once: what ends now may have more to say.
+  if (stdoutFault !== undefined) return;
+  stdoutFault = error;
+  if (error.code !== 'EPIPE') {
+    process.stderr.write(`rc-engine: stdout cannot be written: ${errnoText(error)}.\n`);
+  }
+  void beforeDeath().finally(() => process.exit(endCode()));
 });
 process.stderr.on('error', () => {});
 
@@ -74,6 +80,9 @@ const ONCE: ReadonlySet<string> = new Set(
 );
 
 let exitCode: number = EXIT.ok;
+/** A reader that went away, as `head` does, is no failure; a full disk is. */
+const endCode = (): number =>
+  stdoutFault === undefined || stdoutFault.code === 'EPIPE' ? exitCode : exitCode || EXIT.failed;
 /** Runs a command and keeps its exit code. */
 const run = (command: () => Promise<number>) => async () => {
   exitCode = await command();
@@ -381,7 +390,7 @@ async function runParsed(): Promise<void> {
 }
 
 try {
-  if (argv[0] === '--version' || argv[0] === '-v')
+  if (argv[0] === '-v' || argv.includes('--version'))
     exitCode = await (await import('./version.js')).version(json);
   else if (appCommand !== undefined && argv[0] !== 'start') {
     throw new EngineError('usage', 'Only start takes a command after --.');
@@ -395,6 +404,6 @@ try {
   exitCode = exitCodeOf(error);
 }
 // Everything has been closed by its owner; a stray handle must not keep a finished command alive.
-process.exitCode = exitCode;
+process.exitCode = endCode();
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
-process.exit(exitCode);
+process.exit(endCode());

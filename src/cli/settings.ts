@@ -134,9 +134,9 @@ export const flagOf = (name: string): string =>
 export const variableOf = (name: string): string =>
   `RC_ENGINE_${flagOf(name).replaceAll('-', '_').toUpperCase()}`;
 
-function schemaOf(setting: Setting): v.GenericSchema {
+function schemaOf(setting: Setting, from: 'file' | 'text'): v.GenericSchema {
   if (setting.type === 'boolean') return v.boolean('must be true or false');
-  if (setting.type === 'integer') return integerOf(setting);
+  if (setting.type === 'integer') return integerOf(setting, from);
   if (setting.type === 'list') return v.array(textOf(setting), 'must be a list of texts');
   if (setting.values !== undefined) {
     return v.picklist([...setting.values], `must be ${list(setting.values)}`);
@@ -155,11 +155,15 @@ function textOf({ check }: Setting): v.GenericSchema<string> {
   );
 }
 
-/** From a flag or variable a text, from the file a number. */
-function integerOf({ min = 0, max = Number.MAX_SAFE_INTEGER }: Setting): v.GenericSchema {
+/** A flag or variable has it as text, the file as a number. */
+function integerOf(
+  { min = 0, max = Number.MAX_SAFE_INTEGER }: Setting,
+  from: 'file' | 'text',
+): v.GenericSchema {
   const wrong = `must be a whole number from ${min} to ${max}`;
+  const text = v.pipe(v.string(wrong), v.regex(/^-?\d+$/, wrong), v.transform(Number));
   return v.pipe(
-    v.union([v.number(), v.pipe(v.string(), v.regex(/^-?\d+$/), v.transform(Number))], wrong),
+    from === 'file' ? v.number(wrong) : text,
     v.integer(wrong),
     v.minValue(min, wrong),
     v.maxValue(max, wrong),
@@ -170,7 +174,7 @@ const list = (values: readonly string[]): string =>
   values.length < 2 ? values.join('') : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
 
 const configSchema = v.strictObject(
-  Object.fromEntries(START_SETTINGS.map((setting) => [setting.name, v.optional(schemaOf(setting))])),
+  Object.fromEntries(START_SETTINGS.map((setting) => [setting.name, v.optional(schemaOf(setting, 'file'))])),
 );
 
 /** What the environment says, as the text of a flag would say it. */
@@ -195,7 +199,7 @@ export async function resolveStartSettings(
   const file: Record<string, unknown> = await readConfigFile(configFile, configSchema);
   const merged: Record<string, unknown> = {};
   for (const setting of START_SETTINGS as readonly Setting[]) {
-    const schema = schemaOf(setting);
+    const schema = schemaOf(setting, 'text');
     const given: readonly (readonly [string, unknown])[] = [
       [`--${flagOf(setting.name)}`, flags[setting.name] === '' ? (setting.bare ?? '') : flags[setting.name]],
       [variableOf(setting.name), fromEnvironment(setting, env)],

@@ -214,5 +214,7 @@ class Signals {
     };
     process.on('SIGINT', onSignal);
     process.on('SIGTERM', onSignal);
+    // Node would open its debugger on a port, to whoever is on this machine.
+    process.on('SIGUSR1', () => {});
   }
 }

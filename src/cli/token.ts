@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { sha256 } from '../adapters/authority.js';
 import { errnoOf, errnoText } from '../adapters/errno.js';
@@ -23,6 +23,10 @@ export async function createToken(args: {
     try {
       await file.chmod(0o600);
       await file.writeFile(`${token}\n`);
+    } catch (error) {
+      // An empty one would be in the way of the next try.
+      await rm(path, { force: true });
+      throw error;
     } finally {
       await file.close();
     }

@@ -8,10 +8,15 @@ const START_FLAGS = ['home', 'no-remote-control', ...START_SETTINGS.map(({ name 
 /** What the parser of the command line found wrong, as a person would say it. */
 export function usageError(found: string, argv: readonly string[]): EngineError {
   const message = found.replaceAll('\n', ' ');
-  const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1];
-  if (unknown !== undefined) return unknownArgument(unknown.split(', '), argv);
+  const unknown = /^Unknown arguments?: (.*)$/.exec(message)?.[1]?.split(', ');
+  const [command = ''] = argv;
+  // Of an unknown command no flag is known either; the command is what is wrong.
+  if (unknown?.includes(command) && !command.startsWith('-')) {
+    return usage(`There is no command ${command}.`, HELP);
+  }
+  if (unknown !== undefined) return unknownArgument(unknown, argv);
   // The parser proposes a command and leaves out what was typed.
-  if (/^Did you mean /.test(message)) return usage(`There is no command ${argv[0]}. ${message}`, HELP);
+  if (/^Did you mean /.test(message)) return usage(`There is no command ${command}. ${message}`, HELP);
   return usage(message, HELP);
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -38,6 +39,19 @@ async function problem(text: string | Uint8Array): Promise<string> {
 }
 
 describe('configuration file', () => {
+  it('names a key that comes twice, however it is written: which one counts must not be left to the parser', async () => {
+    expect(await problem('{"baseUrl": "a", "remoteControl": "on", "base\\u0055rl": "b"}')).toMatch(
+      /names "baseUrl" twice/,
+    );
+    expect(await problem('{"log": {}, "log": {}}')).toMatch(/names "log" twice/);
+  });
+
+  it('a pipe in its place does not hold up the start', async () => {
+    const path = join(await tmpFolder(), 'config.json');
+    execFileSync('mkfifo', [path]);
+    await expect(readConfigFile(path, schema)).rejects.toThrow(/is a pipe, not a file/);
+  });
+
   it('is that of an empty object when there is none', async () => {
     expect(await readConfigFile(join(await tmpFolder(), 'config.json'), schema)).toEqual({
       remoteControl: 'on',

@@ -48,6 +48,10 @@ describe('opening the home folder', () => {
     expect(await readdir(home.dir)).toEqual([]);
   });
 
+  it('a folder that lets nothing be made in it is told, though it says that it is not there', () => {
+    expect(errorOf(() => openHome('/proc/a/b'))).toMatchObject({ code: 'homeUnusable' });
+  });
+
   it('leaves the mode of an existing one', async () => {
     const dir = await tmpFolder();
     await chmod(dir, 0o755);

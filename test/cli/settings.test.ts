@@ -122,6 +122,14 @@ describe('settings of start', () => {
     expect(variableOf('onConflict')).toBe('RC_ENGINE_ON_CONFLICT');
   });
 
+  it('the file has numbers as numbers', async () => {
+    const path = join(await tmpFolder(), 'config.json');
+    await writeFile(path, '{"maxConnections": "5"}');
+    await expect(resolveStartSettings({}, {}, path)).rejects.toThrow(
+      /"maxConnections" must be a whole number from 1 to/,
+    );
+  });
+
   it('a file that is not there is an empty one', async () => {
     expect(await resolveStartSettings({}, {}, join(await tmpFolder(), 'config.json'))).toEqual({});
   });

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { flagOf, START_SETTINGS, variableOf } from '../../src/cli/settings.js';
@@ -106,13 +108,74 @@ describe('other mistakes of a new user', () => {
     }
   });
 
+  it('an unknown command is what is wrong, whatever flags stand behind it; --version is answered anywhere', async ({
+    lab,
+  }) => {
+    for (const args of [['nothing'], ['nothing', '--json'], ['nothing', '--bogus']]) {
+      const { code, stderr } = await lab.cli(args);
+      expect({ code, first: stderr.split('\n')[0] }).toEqual({
+        code: 2,
+        first: 'rc-engine: There is no command nothing.',
+      });
+    }
+    expect((await lab.cli(['start', '--version'])).stdout).toBe((await lab.cli(['--version'])).stdout);
+  });
+
+  it('a place that lets nothing be made in it and does not say so (/proc) is told at once', async ({
+    lab,
+  }) => {
+    const { code, stderr } = await lab.cli(['start', '--home', '/proc/x/y']);
+    expect(code).toBe(1);
+    expect(stderr).toContain('The home folder /proc/x/y cannot be used: ');
+  });
+
+  it('a full disk under stdout ends a command with a message, and an engine in good order', async ({
+    lab,
+  }) => {
+    const full = { before: 'exec >/dev/full' };
+    const home = ['--home', lab.home, '--no-remote-control'];
+    for (const args of [
+      ['explain', 'missingToken'],
+      ['--version'],
+      ['start', '--json', ...home],
+      ['start', ...home],
+    ]) {
+      const { code, stderr } = await lab.run(args, {}, full).exited;
+      expect({ args, code }).toEqual({ args, code: 1 });
+      expect(stderr).toContain('rc-engine: stdout cannot be written: the disk is full (ENOSPC).');
+      expect(stderr).not.toMatch(/^\s+at /m);
+    }
+  });
+
+  it('a file that cannot be written (EFBIG stands for a full disk) is told, and no half of it stays', async ({
+    lab,
+  }) => {
+    const none = { before: `trap '' XFSZ; ulimit -f 0` };
+    const file = join(lab.folder, 'token');
+    const made = await lab.run(['token', 'create', '--capability', file], {}, none).exited;
+    expect(made).toMatchObject({ code: 2, stderr: expect.stringContaining('(EFBIG)') });
+    expect(existsSync(file)).toBe(false);
+    const out = join(lab.folder, 'charts');
+    const drawn = await lab.run(['graph', 'link', '--format', 'json', '--out', out], {}, none).exited;
+    expect(drawn).toMatchObject({ code: 2, stderr: expect.stringContaining('(EFBIG)') });
+    expect(made.stderr + drawn.stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('an empty HOME is no home, and bytes that are no text are no path', async ({ lab }) => {
+    const { stdout } = await lab.cli(['status', '--json'], { HOME: '' });
+    expect(JSON.parse(stdout).message).toBe(`No engine runs on ${join(userInfo().homedir, '.rc-engine')}.`);
+    const wrong = await lab.cli(['start', '--home', `${lab.folder}/a\uFFFD`]);
+    expect(wrong.stderr).toMatch(/not UTF-8/);
+  });
+
   it('a home that is a file, or cannot be made', async ({ lab }) => {
     const file = join(lab.folder, 'file');
     await writeFile(file, '');
     for (const home of [file, join(file, 'below')]) {
       const { code, stderr } = await lab.cli(['start', '--home', home]);
-      expect(code).toBe(2);
-      expect(stderr).toContain(`${home}/config.json cannot be read: `);
+      expect(code).toBe(1);
+      expect(stderr).toContain(`The home folder ${home} cannot be used: `);
+      expect(stderr).toContain('explain homeUnusable');
       expect(stderr).not.toMatch(/^\s+at /m);
     }
   });

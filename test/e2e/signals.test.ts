@@ -165,3 +165,15 @@ describe('a signal at any moment of the start', () => {
     expect(new Set(seen).size, seen.join()).toBeGreaterThan(1);
   });
 });
+
+describe('SIGUSR1', () => {
+  it('does not open the debugger of Node, which would let in whoever is on this machine', async ({ lab }) => {
+    const engine = await lab.connected();
+    engine.child.kill('SIGUSR1');
+    // What comes after it has been handled when this is answered.
+    await lab.status();
+    await lab.status();
+    await expectQuickEnd(lab, engine, 'SIGTERM');
+    expect(engine.stderr).not.toMatch(/debugger/i);
+  });
+});
