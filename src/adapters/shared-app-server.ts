@@ -15,7 +15,6 @@ import { ChildGuard } from './child-guard.js';
 import type { Command } from './command-app-server.js';
 import { SocketAppServer } from './socket-app-server.js';
 
-/** Until the child must listen, ms. */
 const LISTEN_LIMIT = 10_000;
 const LOOK_EVERY = 20;
 /** Between the loss of a child's socket and the news of its end, ms. */
@@ -40,12 +39,15 @@ export class SharedAppServer implements AppServer {
   readonly #log: ChildLog;
   readonly #breaker = new Breaker();
   readonly #guard = new ChildGuard();
+  readonly #listenLimit: number;
   #starting: Promise<Shared> | undefined;
   #closed = false;
 
-  constructor(command: Command, log: ChildLog) {
+  /** @param listenLimit Until the child must listen, ms. */
+  constructor(command: Command, log: ChildLog, listenLimit = LISTEN_LIMIT) {
     this.#command = command;
     this.#log = log;
+    this.#listenLimit = listenLimit;
     this.name = `${[command.program, ...command.args].join(' ')} (shared)`;
   }
 
@@ -110,7 +112,7 @@ export class SharedAppServer implements AppServer {
     const dead = child.gone.then((how) => Promise.reject(new Error(how)));
     dead.catch(() => {});
     try {
-      await Promise.race([untilServed(path), dead]);
+      await Promise.race([untilServed(path, this.#listenLimit), dead]);
     } catch (error) {
       await child.stop();
       throw error;
@@ -145,11 +147,11 @@ async function endsWithin(child: Child, ms: number): Promise<boolean> {
   return ended;
 }
 
-async function untilServed(path: string): Promise<void> {
-  const deadline = performance.now() + LISTEN_LIMIT;
+async function untilServed(path: string, limit: number): Promise<void> {
+  const deadline = performance.now() + limit;
   while (!(await isServed(path))) {
     if (performance.now() > deadline) {
-      throw new Error(`did not listen on its socket within ${LISTEN_LIMIT / 1000} s`);
+      throw new Error(`did not listen on its socket within ${limit / 1000} s`);
     }
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
   }

@@ -19,6 +19,8 @@ export interface SocketAppServerOptions {
   readonly url: string;
   /** Sent as `Authorization: Bearer`. */
   readonly bearer: Secret | undefined;
+  /** How long an upgrade may take, ms. Default 10,000. */
+  readonly handshakeLimit?: number;
   /** Keeps it from being tried too often while it fails. Default: it is tried for each client. */
   readonly breaker?: UpstreamBreaker;
   /** It could not be reached, or closed before it had said anything. */
@@ -117,7 +119,7 @@ export class SocketAppServer implements AppServer {
     return new WebSocket(url, {
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
-      handshakeTimeout: HANDSHAKE_LIMIT,
+      handshakeTimeout: this.#options.handshakeLimit ?? HANDSHAKE_LIMIT,
       followRedirects: false,
       ...(bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer.reveal()}` } }),
       ...(socketPath === undefined ? {} : { createConnection: () => net.connect(socketPath) }),

@@ -1,7 +1,9 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { SharedAppServer } from '../../src/adapters/shared-app-server.js';
 import { createAppServer } from '../../src/engine/app-servers.js';
 import type { EngineLogger } from '../../src/engine/logger.js';
+import type { PolicyOptions } from '../../src/engine/policy.js';
 import { type Client, connect, listening, until } from '../listener/rig.js';
 import { lives } from '../support/processes.js';
 
@@ -9,7 +11,7 @@ const CHILD = path.join(import.meta.dirname, 'child.mjs');
 const SHARED = path.join(import.meta.dirname, 'shared-child.mjs');
 
 /** An engine in front of a command; its log holds what the app server's adapter says. */
-async function behind(program: string, args: readonly string[], shared = false) {
+async function behind(program: string, args: readonly string[], shared = false, policy: PolicyOptions = {}) {
   const log: { readonly level: string; readonly message: string }[] = [];
   const note = (level: string) => (_fields: object, message: string) => {
     log.push({ level, message });
@@ -21,10 +23,11 @@ async function behind(program: string, args: readonly string[], shared = false) 
     error: note('error'),
   };
   const appServer = createAppServer({ kind: 'command', program, args, shared }, logger);
-  const at = await listening({ appServer });
+  const at = await listening({ appServer, policy });
   return { ...at, log };
 }
-const child = (kind: string) => behind(process.execPath, [CHILD, kind]);
+const child = (kind: string, policy?: PolicyOptions) =>
+  behind(process.execPath, [CHILD, kind], false, policy);
 
 async function initialized(at: Awaited<ReturnType<typeof behind>>): Promise<{ client: Client; pid: number }> {
   const client = await connect(at);
@@ -118,6 +121,21 @@ describe('a command as app server', () => {
     ]);
   });
 
+  it('WSA-7: what is denied never reaches the app server, told or asked; the rest does', async () => {
+    const at = await child('good', { denyMethods: ['test/secret*'] });
+    const { client } = await initialized(at);
+    const refused = await client.request('test/secrets');
+    expect(refused).toMatchObject({ error: { code: -32003 } });
+    client.send({ method: 'test/secretly', params: {} });
+    client.send({ method: 'test/openly', params: {} });
+    const told = await client.until(
+      () => client.messages.find(({ method }) => method === 'test/told'),
+      'what the app server was told',
+    );
+    expect(JSON.stringify(told)).toContain('test/openly');
+    expect(JSON.stringify(client.messages)).not.toContain('"method":"test/secrets","params"');
+  });
+
   it('five deaths within a minute: requests are answered with -32002 and the cause, and no child is started', async () => {
     const at = await child('exits');
     for (let i = 0; i < 5; i += 1) {
@@ -187,7 +205,22 @@ describe('a shared command', () => {
     expect(again.pid).not.toBe(first.pid);
   });
 
-  it('one that never listens is given up with its reason', async () => {
+  it('one that runs and never listens is ended in time, with the reason', async () => {
+    const command = {
+      program: process.execPath,
+      args: ['-e', 'console.error("soon"); setInterval(() => {}, 1e3)', '--'],
+    };
+    const lines: { readonly message: string; readonly pid?: number }[] = [];
+    const note = (fields: object, message: string) => lines.push({ message, ...fields });
+    const appServer = new SharedAppServer(command, { info: note, warn: note }, 400);
+    const at = await listening({ appServer });
+    const client = await connect(at);
+    expect((await client.closed).reason).toBe('The app server did not listen on its socket within 0.4 s.');
+    const pid = lines.find(({ message }) => message === 'soon')?.pid ?? 0;
+    expect(lives(pid)).toBe(false);
+  });
+
+  it('one that ends before it listens is given up with its reason', async () => {
     const at = await behind(process.execPath, ['-e', 'process.exit(4)', '--'], true);
     const client = await connect(at);
     expect((await client.closed).reason).toBe('The app server exited with code 4.');

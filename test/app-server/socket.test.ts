@@ -3,6 +3,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { SocketAppServer } from '../../src/adapters/socket-app-server.js';
 import { createAppServer } from '../../src/engine/app-servers.js';
 import { silentLogger } from '../../src/engine/logger.js';
 import { Secret } from '../../src/protocol/secret.js';
@@ -133,6 +134,25 @@ describe('an app server behind a socket', () => {
     const ended = new Promise((done) => dials[0]?.resume().once('close', done));
     client.ws.terminate();
     await ended;
+  });
+
+  it('one that takes the connection and never answers the upgrade is given up in time, with the reason', async () => {
+    const mute = net.createServer((socket) => socket.on('error', () => {}).resume());
+    await new Promise<void>((done) => mute.listen(0, '127.0.0.1', done));
+    servers.push(mute);
+    const { port } = mute.address() as net.AddressInfo;
+    const appServer = new SocketAppServer({
+      url: `ws://127.0.0.1:${port}`,
+      bearer: undefined,
+      handshakeLimit: 300,
+      onSkipped: () => {},
+    });
+    const client = await connect(await listening({ appServer }));
+    const { code, reason } = await client.closed;
+    expect([code, reason]).toEqual([
+      1011,
+      `The app server ws://127.0.0.1:${port}/ cannot be reached: Opening handshake has timed out.`,
+    ]);
   });
 
   it('one that sends garbage, also before it has answered initialize, and claims of remote control: skipped', async () => {

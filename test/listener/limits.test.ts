@@ -202,6 +202,22 @@ describe('after connecting', () => {
     expect((await raw(at.port, upgradeText())).status).toBe(0);
   });
 
+  it('WSA-20a: by default an open connection outlives its token, and the log says which it is', async () => {
+    const { jwt, signedBearer } = await import('./rig.js');
+    const at = await listening({ authority: { ...signedBearer, skew: 0 } });
+    const exp = Math.floor(Date.now() / 1000) + 1;
+    const client = await Client.open(at.info.url, { authorization: `Bearer ${jwt({ exp })}` });
+    await client.initialize();
+    await until(() => Date.now() > (exp + 1) * 1_000, 'the end of the token');
+    expect((await client.request('engine/echo', { payload: 1 })).result).toEqual({ payload: 1 });
+    expect(at.log.some(({ message }) => message.includes('an open connection outlives its token'))).toBe(
+      true,
+    );
+    await expect(Client.open(at.info.url, { authorization: `Bearer ${jwt({ exp })}` })).rejects.toThrow(
+      '401',
+    );
+  });
+
   it('WSA-20a: with --close-on-token-expiry a connection ends with 1008 when its token does', async () => {
     const { jwt, signedBearer } = await import('./rig.js');
     const at = await listening({ authority: { ...signedBearer, skew: 0 }, closeOnTokenExpiry: true });

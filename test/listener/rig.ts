@@ -145,6 +145,19 @@ export function raw(where: number | string, bytes: string, limitMs = 5_000): Pro
   });
 }
 
+/** Sends bytes and answers what comes first; the connection stays open until the end of the test. */
+export function kept(
+  port: number,
+  bytes: string,
+): Promise<{ readonly socket: net.Socket; readonly text: string }> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
+    sockets.push(socket);
+    socket.on('error', () => {});
+    socket.once('data', (data) => resolve({ socket, text: data.toString('latin1') }));
+  });
+}
+
 export const upgrade = (at: Running | number, wish: UpgradeWish = {}) =>
   raw(typeof at === 'number' ? at : at.port, upgradeText(wish));
 

@@ -218,6 +218,53 @@ describe('starting', () => {
     expect(stderr).not.toContain('token=');
   });
 
+  it('WSA-4: status says that the check is off, in words and in JSON', async () => {
+    const { process, home } = await open('--no-token-check');
+    const shown = await cli(['status', '--home', home]);
+    expect(shown.stdout).toMatch(/^listener +ws:.*NOT enforced/m);
+    const { listener } = JSON.parse((await cli(['status', '--json', '--home', home])).stdout);
+    expect(listener).toMatchObject({ enforced: false, degraded: true });
+    await process.stop();
+  });
+
+  it.each([
+    [[], 'does not end open connections'],
+    [['--close-on-token-expiry'], 'closes open connections'],
+  ])('WSA-20a: the banner says what becomes of a connection whose token ends (%j)', async (args, says) => {
+    const process = new CliProcess([
+      ...['start', '--home', await tmpFolder(), '--no-remote-control', ...JWT],
+      ...['--ws-shared-secret-file', await file(SHARED_SECRET), ...args],
+    ]);
+    await process.until(() => process.stdout.includes(says), 'banner');
+    await process.stop();
+  });
+
+  it('WSA-15: IPv6, a port of one’s choice, and off, where nothing listens', async () => {
+    const { process, url, connectUrl } = await open('--listen', 'ws://[::1]:0');
+    expect(url).toMatch(/^ws:\/\/\[::1\]:\d+\/$/);
+    expect((await (await Client.open(connectUrl)).initialize()).result).toBeTypeOf('object');
+    const { port } = new URL(url);
+    await process.stop();
+    const chosen = await open('--listen', `ws://127.0.0.1:${port}`);
+    expect(chosen.url).toBe(`ws://127.0.0.1:${port}/`);
+    await chosen.process.stop();
+    const home = await tmpFolder();
+    const off = new CliProcess(['start', '--json', '--home', home, '--no-remote-control', '--listen', 'off']);
+    await off.line(({ type }) => type === 'started', 'started line');
+    const { listener, connections } = JSON.parse((await cli(['status', '--json', '--home', home])).stdout);
+    expect([listener, connections]).toEqual([null, []]);
+    expect((await off.stop()).stdout).not.toContain('"listening"');
+  });
+
+  it('WSA-17: --max-message-bytes is the limit that is asked for', async () => {
+    const { process, connectUrl } = await open('--max-message-bytes', '2000');
+    const client = await Client.open(connectUrl);
+    await client.initialize();
+    client.ws.send(' '.repeat(2_001));
+    expect((await client.closed).code).toBe(1009);
+    await process.stop();
+  });
+
   it('a port in use and an address that is not ours are told', async () => {
     const server = net.createServer();
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

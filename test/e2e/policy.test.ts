@@ -1,0 +1,50 @@
+import { describe, expect } from 'vitest';
+import { Controller } from '../../src/adapters/controller.js';
+import { claim } from '../../src/adapters/controller-claim.js';
+import { Secret } from '../../src/protocol/secret.js';
+import { LineClient } from '../support/control.js';
+import { it } from '../support/lab.js';
+
+const RULES = ['--deny-method', 'remote:engine/echo', '--deny-method', 'stdio:engine/audit/*'];
+
+describe('WSA-7: the execution policy, origin by origin', () => {
+  it('a remote client and the client over stdio are each refused what is denied to them, and no more', async ({
+    lab,
+  }) => {
+    await lab.signIn();
+    const engine = await lab.start(['--listen', 'stdio://', ...RULES], {}, false);
+    const { stdin, stdout } = engine.child;
+    const local = new LineClient(
+      stdout,
+      (line) => stdin.write(line),
+      () => stdin.end(),
+    );
+    await local.initialize();
+    await local.notification('remoteControl/status/changed', ({ status }) => status === 'connected');
+    expect((await local.call('engine/audit/read', {})).error).toEqual({
+      code: -32003,
+      message:
+        'engine/audit/read is refused by the execution policy of this connection (--deny-method stdio:engine/audit/*)',
+    });
+    expect((await local.call('engine/echo', { payload: 1 })).result).toEqual({ payload: 1 });
+
+    const { pairingCode } = await lab.ask('remoteControl/pairing/start');
+    const { url } = await lab.backend();
+    const { token } = await claim(
+      { baseUrl: url },
+      { kind: 'pairing', code: new Secret(String(pairingCode)) },
+    );
+    const remote = new Controller({ baseUrl: url, token });
+    await remote.connect();
+    await remote.request('initialize', { clientInfo: { name: 'far', version: '1' } });
+    await expect(remote.request('engine/echo', { payload: 1 }, 10_000)).rejects.toThrow(
+      'engine/echo is refused by the execution policy of this connection (--deny-method remote:engine/echo)',
+    );
+    expect(await remote.request('engine/audit/read', {}, 10_000)).toMatchObject({
+      records: expect.any(Array),
+    });
+    await remote.close();
+    local.close();
+    expect((await engine.exited).code).toBe(0);
+  });
+});

@@ -1,0 +1,128 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import net from 'node:net';
+import { join } from 'node:path';
+import tls from 'node:tls';
+import { describe, expect, it } from 'vitest';
+import { Client, connect, kept, listening, until, upgradeText } from './rig.js';
+
+const TLS = join(import.meta.dirname, '../support/tls');
+const MASK = [0, 0, 0, 0];
+const masked = (head: number, payload: string | Buffer) => {
+  const data = Buffer.from(payload);
+  const length =
+    data.length < 126 ? [0x80 | data.length] : [0x80 | 126, data.length >> 8, data.length & 0xff];
+  return Buffer.concat([Buffer.from([head, ...length, ...MASK]), data]);
+};
+const INITIALIZE = '{"id":1,"method":"initialize","params":{"clientInfo":{"name":"x","version":"1"}}}';
+
+/** Opens a connection, sends these frames, and answers the close code that comes back; 0: it was cut. */
+async function codeFor(
+  at: Awaited<ReturnType<typeof listening>>,
+  frames: readonly Buffer[],
+): Promise<number> {
+  const { socket } = await kept(at.port, upgradeText({ path: `/?token=${at.token}` }));
+  const got: Buffer[] = [];
+  socket.on('data', (data: Buffer) => got.push(data));
+  const closed = once(socket, 'close');
+  for (const frame of frames) socket.write(frame);
+  await closed;
+  const bytes = Buffer.concat(got);
+  const close = bytes.indexOf(0x88);
+  return close < 0 ? 0 : bytes.readUInt16BE(close + 2);
+}
+
+describe('frames that are wrong', () => {
+  it.each<[string, Buffer[], number]>([
+    ['not masked', [Buffer.from([0x81, 2, 0x7b, 0x7d])], 1002],
+    ['a reserved bit', [masked(0xc1, '{}')], 1002],
+    ['an opcode that is none', [masked(0x83, '{}')], 1002],
+    ['text that is no UTF-8', [masked(0x81, Buffer.from([0xff, 0xfe]))], 1007],
+    ['a continuation of nothing', [masked(0x80, '{}')], 1002],
+    ['a ping in two parts', [masked(0x09, 'a')], 1002],
+    ['a ping of 126 bytes', [masked(0x89, 'x'.repeat(126))], 1002],
+    ['a close code that is none', [masked(0x88, Buffer.from([0x03, 0xe7]))], 1002],
+  ])('%s: ends this connection with its code, and nobody else’s', async (_, frames, code) => {
+    const at = await listening();
+    const other = await connect(at);
+    await other.initialize();
+    expect(await codeFor(at, frames)).toBe(code);
+    await until(() => at.engine.fullStatus.connections.length === 1, 'the end of the connection');
+    expect((await other.request('engine/echo', { payload: 1 })).result).toEqual({ payload: 1 });
+  });
+
+  it('WSA-17: --max-message-bytes counts a message whole, however many frames it comes in', async () => {
+    const at = await listening({ maxMessageBytes: 1_000 });
+    const client = await connect(at);
+    await client.initialize();
+    const text = JSON.stringify({ id: 7, method: 'engine/echo', params: { payload: '' } });
+    const exact = text.replace('""', `"${'x'.repeat(1_000 - text.length)}"`);
+    client.ws.send(exact.slice(0, 400), { fin: false });
+    client.ws.send(exact.slice(400), { fin: true });
+    await client.until(() => client.messages.find(({ id }) => id === 7), 'the answer to 1,000 bytes');
+    client.ws.send(exact.slice(0, 600), { fin: false });
+    client.ws.send(`${exact.slice(600)} `, { fin: true });
+    expect((await client.closed).code).toBe(1009);
+  });
+
+  it('WSA-21: what is JSON but no message object is skipped, and a jsonrpc member does no harm', async () => {
+    const at = await listening();
+    const client = await connect(at);
+    for (const text of ['', '[]', `[${INITIALIZE}]`, '7', 'null', '{', '{"id":{},"method":"initialize"}']) {
+      client.ws.send(text);
+    }
+    client.send({ jsonrpc: '2.0', ...(JSON.parse(INITIALIZE) as object) });
+    await client.until(() => client.messages.find(({ id }) => id === 1), 'the answer');
+    expect(client.messages.filter(({ method }) => method === undefined)).toHaveLength(1);
+  });
+
+  it('WSA-23: notifications opted out of do not come, by exact name; others get them', async () => {
+    const at = await listening();
+    const quiet = await connect(at);
+    await quiet.initialize({ optOutNotificationMethods: ['remoteControl/status/changed'] });
+    const similar = await connect(at);
+    await similar.initialize({ optOutNotificationMethods: ['remoteControl/status', 'remoteControl/*'] });
+    await similar.until(
+      () => similar.messages.find(({ method }) => method === 'remoteControl/status/changed'),
+      'its status',
+    );
+    await quiet.request('engine/echo', {});
+    expect(quiet.messages.filter(({ method }) => method !== undefined)).toEqual([]);
+  });
+});
+
+describe('room', () => {
+  it('WSA-16: one connection too many gets 503 with Retry-After; when one ends there is room again', async () => {
+    const at = await listening({ maxConnections: 2 });
+    const clients = [await connect(at), await connect(at)];
+    const { text } = await kept(at.port, upgradeText({ path: `/?token=${at.token}` }));
+    expect(text).toMatch(/^HTTP\/1\.1 503 /);
+    expect(text).toMatch(/^Retry-After: \d+\r$/m);
+    expect(at.verdicts().at(-1)).toBe('queryToken rejected tooManyConnections');
+    clients[0]?.ws.close();
+    await until(() => at.engine.fullStatus.connections.length === 1, 'room');
+    expect((await (await connect(at)).initialize()).result).toBeTypeOf('object');
+  });
+
+  it('WSA-16: a TLS handshake that stops half-way is cut in time, and so is silence behind one', async () => {
+    const [cert, key] = await Promise.all(
+      ['backend.pem', 'backend.key.pem'].map((name) => readFile(join(TLS, name), 'utf8')),
+    );
+    const at = await listening({
+      listen: 'wss://127.0.0.1:0',
+      tls: { cert: cert ?? '', key: key ?? '' },
+      timing: { upgradeTimeout: 500 },
+    });
+    const began = performance.now();
+    const half = net.connect(at.port, '127.0.0.1', () =>
+      half.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00])),
+    );
+    const mute = tls.connect({ port: at.port, host: '127.0.0.1', rejectUnauthorized: false });
+    for (const socket of [half, mute]) socket.on('error', () => {}).resume();
+    await Promise.all([once(half, 'close'), once(mute, 'close')]);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(at.verdicts()).toEqual(Array(2).fill('queryToken rejected handshakeTooSlow'));
+    const client = await Client.open(at.info.connectUrl.reveal(), {}, { rejectUnauthorized: false });
+    expect((await client.initialize()).result).toBeTypeOf('object');
+  });
+});
