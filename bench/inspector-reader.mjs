@@ -1,9 +1,17 @@
-/** A page of the inspector, as far as the engine notices: opens the link, reads everything. */
+/** A page of the inspector, as far as the engine notices: opens the link, reads everything, says how much. */
 import { WebSocket } from 'ws';
+
+const TELL_EVERY = 500;
 
 const link = new URL(process.argv[2]);
 const response = await fetch(link);
 const cookie = response.headers.get('set-cookie').split(';')[0];
 const socket = new WebSocket(`ws://${link.host}/timeline`, { headers: { cookie, origin: link.origin } });
-socket.once('message', () => console.log('reads'));
-socket.on('message', (data) => JSON.parse(data));
+let entries = 0;
+socket.on('message', (data) => {
+  entries += JSON.parse(data).entries?.length ?? 0;
+});
+socket.once('message', () => {
+  console.log(entries);
+  setInterval(() => console.log(entries), TELL_EVERY);
+});

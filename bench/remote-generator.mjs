@@ -62,6 +62,8 @@ class RemoteSite {
   closeLink = () => this.#ask('closeLink');
   /** Opens virtual clients; answers how long it took, ms. */
   openClients = (count, window) => this.#ask('openClients', { count, window });
+  /** Replaces the oldest virtual clients by new ones; answers how many. */
+  replaceClients = (perSecond, ms) => this.#ask('replaceClients', { perSecond, ms });
   closeClients = () => this.#ask('closeClients');
   requests = (spec) => this.#ask('requests', { spec });
   pipe = (spec) => this.#ask('pipe', { spec });

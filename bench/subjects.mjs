@@ -12,9 +12,9 @@ const STOP_TIMEOUT = 8_000;
 const PASSED_ON = ['PATH', 'LANG', 'TERM', 'TMPDIR'];
 
 const COMMANDS = {
-  engine: (home, site) => ({
+  engine: (home, site, { cli = CLI, flags = [] }) => ({
     command: process.execPath,
-    args: [CLI, 'start', '--json', '--home', home, '--base-url', site.baseUrl, '--listen', 'off'],
+    args: [cli, 'start', '--json', '--home', home, '--base-url', site.baseUrl, '--listen', 'off', ...flags],
     env: {},
   }),
   reference: (home, site) => ({
@@ -56,8 +56,9 @@ export class Subject {
     });
   }
 
-  static start(kind, home, site) {
-    const { command, args, env } = COMMANDS[kind](home.home, site);
+  /** @param more Of an engine: `{cli, flags}` instead of what was built, and further flags. */
+  static start(kind, home, site, more = {}) {
+    const { command, args, env } = COMMANDS[kind](home.home, site, more);
     const inherited = Object.fromEntries(
       PASSED_ON.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
     );
@@ -83,9 +84,14 @@ export class Subject {
     return this.child.pid;
   }
 
+  /** Everything that it wrote so far. */
+  get said() {
+    return readFileSync(this.#log, 'utf8');
+  }
+
   /** What it wrote last, for a message. */
   get lastWords() {
-    return readFileSync(this.#log, 'utf8').slice(-2_000);
+    return this.said.slice(-2_000);
   }
 
   async stop() {

@@ -5,6 +5,8 @@ const INITIALIZE =
   '"method":"initialize","params":{"clientInfo":{"name":"bench","title":"Bench","version":"1.0.0"},' +
   '"capabilities":{"experimentalApi":true}}';
 const OPEN_TIMEOUT = 60_000;
+/** Between two looks at which clients are due to be replaced, ms. */
+const REPLACE_TICK = 5;
 
 /** One virtual client. */
 class Stream {
@@ -49,13 +51,8 @@ export class Link {
         OPEN_TIMEOUT,
       );
       const ask = () => {
-        this.#lastIndex += 1;
         asked += 1;
-        const stream = new Stream(this.#lastIndex);
-        this.#streams.set(this.#lastIndex, stream);
-        opening.push(stream);
-        const seq = stream.nextSeq++;
-        this.wire.send(stream.frames.message(seq, `{"id":${seq},${INITIALIZE}}`));
+        opening.push(this.#ask());
       };
       this.onAnswer = (stream, id, data) => {
         if (id < FIRST_NUMBER) return;
@@ -65,7 +62,7 @@ export class Link {
           return;
         }
         answered += 1;
-        this.wire.send(stream.frames.message(stream.nextSeq++, '{"method":"initialized"}'));
+        this.#sayInitialized(stream);
         if (asked < count) ask();
         if (answered < count) return;
         clearTimeout(timer);
@@ -74,6 +71,42 @@ export class Link {
       };
       while (asked < Math.min(window, count)) ask();
     });
+  }
+
+  /** Replaces the oldest virtual clients by new ones, so many a second. Resolves with how many. */
+  replace(perSecond, ms) {
+    this.onAnswer = (stream, id) => {
+      if (id >= FIRST_NUMBER) this.#sayInitialized(stream);
+    };
+    const began = performance.now();
+    let replaced = 0;
+    return new Promise((resolve) => {
+      const timer = setInterval(() => {
+        const passed = Math.min(performance.now() - began, ms);
+        for (const due = (passed / 1_000) * perSecond; replaced < due; replaced += 1) {
+          const [index, stream] = this.#streams.entries().next().value;
+          this.wire.send(stream.frames.closed());
+          this.#streams.delete(index);
+          this.#ask();
+        }
+        if (passed < ms) return;
+        clearInterval(timer);
+        resolve(replaced);
+      }, REPLACE_TICK);
+    });
+  }
+
+  #ask() {
+    this.#lastIndex += 1;
+    const stream = new Stream(this.#lastIndex);
+    this.#streams.set(this.#lastIndex, stream);
+    const seq = stream.nextSeq++;
+    this.wire.send(stream.frames.message(seq, `{"id":${seq},${INITIALIZE}}`));
+    return stream;
+  }
+
+  #sayInitialized(stream) {
+    this.wire.send(stream.frames.message(stream.nextSeq++, '{"method":"initialized"}'));
   }
 
   closeStreams() {

@@ -28,6 +28,7 @@ const operations = {
     await site.link.open(count, window);
     return now() - began;
   },
+  replaceClients: (site, { perSecond, ms }) => site.link.replace(perSecond, ms),
   closeClients: (site) => site.link.closeStreams(),
   requests: (site, { spec }) => runRequests(site.link, spec),
   pipe: (site, { spec }) => runPipe(site.pipe, spec),

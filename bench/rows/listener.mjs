@@ -152,8 +152,8 @@ async function idle({ dir, repetitions, withReference }) {
   };
   const found = Object.fromEntries(Object.keys(starts).map((who) => [who, { each: [], left: [] }]));
   for (let round = 0; round < repetitions(3, 1); round += 1) {
-    for (const [who, start] of Object.entries(starts)) {
-      const server = await start();
+    for (const [who, open] of Object.entries(starts)) {
+      const server = await open();
       const load = new Load(dir);
       const { url, headers } = server;
       const start = rssMiB(server.part.pid);

@@ -19,13 +19,14 @@ export function isMachine(logic: AnyActorLogic): logic is AnyStateMachine {
   return 'root' in logic && 'states' in logic;
 }
 
-/** Names of one chart that may be told, looked up at each step. */
+/** Names of one chart that may be told, looked up at each step. Lists of one name are made once and shared. */
 export class ChartNames {
-  readonly #edges: ReadonlyMap<AnyTransitionDefinition, string>;
+  readonly #edges: ReadonlyMap<AnyTransitionDefinition, readonly [string]>;
   readonly #events: ReadonlySet<string>;
+  readonly #states = new Map<string, readonly [string]>();
 
   private constructor(machine: AnyStateMachine) {
-    this.#edges = edgeIds(machine);
+    this.#edges = new Map([...edgeIds(machine)].map(([transition, id]) => [transition, [id]]));
     // Not `machine.events`: that one leaves out events that are refused by name.
     this.#events = new Set([...this.#edges.keys()].map(({ eventType }) => eventType));
   }
@@ -42,7 +43,32 @@ export class ChartNames {
   }
 
   edge(transition: AnyTransitionDefinition): string | undefined {
-    return this.#edges.get(transition);
+    return this.#edges.get(transition)?.[0];
+  }
+
+  /** Edges that were taken so far, and this one. */
+  edgesWith(taken: readonly string[], transition: AnyTransitionDefinition): readonly string[] {
+    const edge = this.#edges.get(transition);
+    if (edge === undefined) return taken;
+    return taken.length === 0 ? edge : [...taken, ...edge];
+  }
+
+  /** Ids of the active states without children. */
+  active(snapshot: unknown): readonly string[] {
+    const nodes = nodesOf(snapshot);
+    let only: string | undefined;
+    for (const { id, type } of nodes) {
+      if (type !== 'atomic' && type !== 'final') continue;
+      if (only !== undefined) return activeOf(snapshot);
+      only = id;
+    }
+    if (only === undefined) return NONE;
+    let list = this.#states.get(only);
+    if (list === undefined) {
+      list = [only];
+      this.#states.set(only, list);
+    }
+    return list;
   }
 
   event(type: string): string {
@@ -60,14 +86,15 @@ interface Node {
 
 /** Ids of the active states without children. */
 export function activeOf(snapshot: unknown): readonly string[] {
-  if (!isRecord(snapshot) || !Array.isArray(snapshot._nodes)) return NONE;
-  const nodes: readonly Node[] = snapshot._nodes;
   const found: string[] = [];
-  for (const { id, type } of nodes) if (type === 'atomic' || type === 'final') found.push(id);
+  for (const { id, type } of nodesOf(snapshot)) if (type === 'atomic' || type === 'final') found.push(id);
   return found;
 }
 
-const NONE: readonly string[] = [];
+const nodesOf = (snapshot: unknown): readonly Node[] =>
+  isRecord(snapshot) && Array.isArray(snapshot._nodes) ? snapshot._nodes : [];
+
+export const NONE: readonly string[] = [];
 
 /** The code of the decision that led here; undefined where the chart keeps none. */
 export function reasonOf(snapshot: unknown): string | undefined {

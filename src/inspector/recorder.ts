@@ -14,6 +14,7 @@ import {
   endOf,
   isInternal,
   isMachine,
+  NONE,
   reasonOf,
   reasonOfEffects,
   UNKNOWN_EVENT,
@@ -30,7 +31,7 @@ const COALESCE_WITHIN = 100;
 interface Followed {
   readonly id: number;
   readonly names: ChartNames | undefined;
-  edges: string[];
+  edges: readonly string[];
   active: readonly string[];
   since: number;
   reason: string | null;
@@ -84,7 +85,7 @@ export class Recorder implements EngineWatcher {
   actor(actor: AnyActorRef): void {
     this.#safely(() => {
       this.#followAll(actor, null);
-      actor.system.inspect((event) => this.#safely(() => this.#inspect(event)));
+      actor.system.inspect((event) => this.#inspectSafely(event));
     });
   }
 
@@ -101,7 +102,7 @@ export class Recorder implements EngineWatcher {
         const status = endOf(after);
         this.#note(followed, {
           event: names.event(eventType),
-          active: activeOf(after),
+          active: names.active(after),
           edges: this.#edgesOf(machine, names, before, eventType),
           reason: reasonOfEffects(effects) ?? followed.reason,
           status,
@@ -133,8 +134,7 @@ export class Recorder implements EngineWatcher {
         const followed = this.#followed.get(event.actorRef);
         if (followed?.names === undefined) return;
         for (const transition of event._transitions) {
-          const edge = followed.names.edge(transition);
-          if (edge !== undefined) followed.edges.push(edge);
+          followed.edges = followed.names.edgesWith(followed.edges, transition);
         }
         return;
       }
@@ -143,13 +143,13 @@ export class Recorder implements EngineWatcher {
         if (followed === undefined) return;
         const { type } = event.event;
         const { edges } = followed;
-        followed.edges = [];
+        followed.edges = NONE;
         const status = endOf(event.snapshot);
         // An actor that has begun is known already.
         if (type === 'xstate.init' && status === undefined && followed.names === undefined) return;
         this.#note(followed, {
           event: followed.names?.event(type) ?? (isInternal(type) ? clipped(type) : UNKNOWN_EVENT),
-          active: followed.names === undefined ? [] : activeOf(event.snapshot),
+          active: followed.names?.active(event.snapshot) ?? NONE,
           edges,
           reason: reasonOf(event.snapshot) ?? null,
           status,
@@ -196,8 +196,8 @@ export class Recorder implements EngineWatcher {
     const followed: Followed = {
       id: born.id,
       names: machine === undefined ? undefined : ChartNames.of(machine),
-      edges: [],
-      active: [],
+      edges: NONE,
+      active: NONE,
       since,
       reason: null,
       last: undefined,
@@ -208,8 +208,8 @@ export class Recorder implements EngineWatcher {
       actor: born.id,
       kind: 'started',
       event: 'started',
-      active: [],
-      edges: [],
+      active: NONE,
+      edges: NONE,
       reason: null,
       lasted: null,
       count: 1,
@@ -247,7 +247,7 @@ export class Recorder implements EngineWatcher {
     if (moved) followed.since = time;
     followed.active = moved ? active : followed.active;
     followed.reason = reason;
-    this.#add(followed, {
+    const entry: Entry = {
       seq: this.timeline.next,
       time,
       actor: followed.id,
@@ -258,8 +258,8 @@ export class Recorder implements EngineWatcher {
       reason,
       lasted,
       count: 1,
-      ...(status === undefined ? {} : { status }),
-    });
+    };
+    this.#add(followed, status === undefined ? entry : { ...entry, status });
   }
 
   #add(followed: Followed, entry: Entry): void {
@@ -290,6 +290,15 @@ export class Recorder implements EngineWatcher {
     return edges;
   }
 
+  /** At each event of each actor: without a closure for each. */
+  #inspectSafely(event: InspectionEvent): void {
+    try {
+      this.#inspect(event);
+    } catch {
+      this.faults += 1;
+    }
+  }
+
   #safely(work: () => void): void {
     try {
       work();
@@ -300,6 +309,7 @@ export class Recorder implements EngineWatcher {
 }
 
 function same(one: readonly string[], other: readonly string[]): boolean {
+  if (one === other) return true;
   return one.length === other.length && one.every((item, index) => item === other[index]);
 }
 
