@@ -69,6 +69,7 @@ export function serveAccountAlone(options: AccountAloneOptions): AccountAlone {
           onInitialized: (session) => sessions.add(session),
           onEnded: (session) => sessions.delete(session),
           onClosed: () => {},
+          onSkipped: () => {},
         });
         client.open();
         return client;

@@ -72,7 +72,7 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
   });
   const lines = new LineConnection(socket, socket, {
     onLine: (line) => client.receive(line),
-    onTooLong: () => {},
+    onTooLong: (bytes) => client.skipped('a line over 16 MiB', bytes),
     onDrain: () => client.drained(),
     onEnd: () => {
       client.ended();

@@ -1,4 +1,5 @@
 import type { Home } from '../adapters/home.js';
+import { RateLimit } from '../adapters/rate-limit.js';
 import type { AppServer, ClientContext } from '../protocol/app-server.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
@@ -34,6 +35,9 @@ export interface LocalAccessDeps {
   readonly onStdioEnd: (failure: Failure | null) => void;
 }
 
+/** Lines a second about what clients sent that is no message. */
+const SKIPS_LOGGED = 10;
+
 let connections = 0;
 
 /** The ways in from this machine: the control socket of the home, and the listener or stdio that `listen` names. */
@@ -42,15 +46,22 @@ export class LocalAccess {
   readonly #clients = new Set<LocalClient>();
   /** Shared by all clients: thousands of connections may come, and most say nothing. */
   readonly #hosts: Record<'open' | 'control', LocalClientHost>;
+  readonly #skipped: RateLimit;
   #control: Promise<ControlServer> | undefined;
   #listener: ListenerService | undefined;
   #stdio: StdioConnection | undefined;
 
   constructor(deps: LocalAccessDeps) {
     this.#deps = deps;
+    this.#skipped = new RateLimit(SKIPS_LOGGED, 1_000, (count) =>
+      deps.log.warn({ count }, `${count} more messages of local clients were skipped`),
+    );
     const { methods, policy, onInitialized, onEnded, appServer, controlAppServer } = deps;
     const onClosed = (client: LocalClient) => this.#clients.delete(client);
-    const host = { methods, policy, onInitialized, onEnded, onClosed };
+    const onSkipped = (connection: string, why: string, bytes: number) => {
+      if (this.#skipped.take()) deps.log.warn({ connection, bytes }, why);
+    };
+    const host = { methods, policy, onInitialized, onEnded, onClosed, onSkipped };
     this.#hosts = { open: { ...host, appServer }, control: { ...host, appServer: controlAppServer } };
   }
 
@@ -97,6 +108,7 @@ export class LocalAccess {
 
   async close(): Promise<void> {
     await this.#listener?.close();
+    this.#skipped.flush();
     await (await this.#control?.catch(() => undefined))?.close();
   }
 

@@ -21,6 +21,8 @@ export interface LocalClientHost extends SessionHost {
   onInitialized(session: ClientSession): void;
   onEnded(session: ClientSession): void;
   onClosed(client: LocalClient): void;
+  /** Something that a client sent was skipped; never its content. */
+  onSkipped(connectionId: string, why: string, bytes: number): void;
 }
 
 /** WebSocket close codes that local clients see. */
@@ -63,11 +65,19 @@ export class LocalClient implements ClientTransport {
     }
   }
 
-  /** One message of the client, as text. What is no JSON is skipped. ACC-6 */
+  /** One message of the client, as text. What is none is skipped. ACC-6 */
   receive(text: string): void {
+    if (this.#closed) return;
     const message = Message.fromText(text);
-    if (message === undefined || this.#closed) return;
+    if (message === undefined || message.shape.kind === 'invalid') {
+      this.skipped('what is no JSON-RPC message', Buffer.byteLength(text));
+      return;
+    }
     if (!this.session.receive(message)) this.close(CLOSE_OVERLOADED, 'too many messages wait');
+  }
+
+  skipped(what: string, bytes: number): void {
+    this.#host.onSkipped(this.session.client.connectionId, `${what} was skipped`, bytes);
   }
 
   drained(): void {

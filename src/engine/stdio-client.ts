@@ -50,7 +50,7 @@ export class StdioConnection implements LocalTransport {
     this.#onEnd = host.onEnd;
     this.#lines = new LineConnection(streams.input, streams.output, {
       onLine: (line) => this.#client.receive(line),
-      onTooLong: () => {},
+      onTooLong: (bytes) => this.#client.skipped('a line over 16 MiB', bytes),
       onDrain: () => this.#client.drained(),
       onEnd: () => {
         this.#client.ended();

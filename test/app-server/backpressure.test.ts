@@ -158,6 +158,20 @@ describe.each(['a child', 'an upstream socket'])('an app server (%s) that takes 
     await at.stop();
   });
 
+  it('a stop ends a client that is held like any other: 1012, and in time', { timeout: 60_000 }, async () => {
+    const far = kind === 'a child' ? undefined : await upstream();
+    const at = await engine(...(far === undefined ? CHILD_ARGS : ['--app-server', far.url]));
+    const eager = await at.connect('eager');
+    await eager.client.request('test/deaf');
+    void eager.offer();
+    await until(async () => (await at.row('eager'))?.held === true, 'the eager one to be held', 20_000);
+    const began = performance.now();
+    const stopped = at.stop();
+    expect((await eager.client.closed).code).toBe(1012);
+    expect((await stopped).code).toBe(0);
+    expect(performance.now() - began).toBeLessThan(5_000);
+  });
+
   it('a client that is held and goes away is noticed, and its connection there ends', {
     timeout: 60_000,
   }, async () => {

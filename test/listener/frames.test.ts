@@ -74,6 +74,21 @@ describe('frames that are wrong', () => {
     client.send({ jsonrpc: '2.0', ...(JSON.parse(INITIALIZE) as object) });
     await client.until(() => client.messages.find(({ id }) => id === 1), 'the answer');
     expect(client.messages.filter(({ method }) => method === undefined)).toHaveLength(1);
+    expect(at.log.filter(({ message }) => message.includes('no JSON-RPC message'))).toHaveLength(7);
+  });
+
+  it('what is skipped is said at most ten times a second, with a count of the rest, and never repeated', async () => {
+    const at = await listening();
+    const client = await connect(at);
+    for (let i = 0; i < 500; i += 1) client.ws.send(`MARKED ${i}`);
+    await client.initialize();
+    const lines = () => at.log.filter(({ message }) => /skipped/.test(message));
+    const rest = () =>
+      lines().reduce((sum, { message }) => sum + Number(/^(\d+) more/.exec(message)?.[1] ?? 0), 0);
+    const told = () => lines().filter(({ message }) => !/more/.test(message)).length;
+    await until(() => told() + rest() === 500, 'all to be counted');
+    expect(told()).toBeLessThanOrEqual(20);
+    expect(JSON.stringify(at.log)).not.toContain('MARKED');
   });
 
   it('WSA-23: notifications opted out of do not come, by exact name; others get them', async () => {
