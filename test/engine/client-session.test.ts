@@ -146,7 +146,7 @@ describe('initialize', () => {
   it('ACC-4: title, capabilities and their members may be null or left out', async () => {
     for (const params of [
       { clientInfo: { ...CLIENT_INFO, title: null }, capabilities: null },
-      { clientInfo: CLIENT_INFO, capabilities: { experimentalApi: null, optOutNotificationMethods: null } },
+      { clientInfo: CLIENT_INFO, capabilities: { optOutNotificationMethods: null } },
       { clientInfo: CLIENT_INFO, capabilities: {}, more: 1 },
     ]) {
       expect((await new Side().ready(params)).session.initialized).toBe(true);
