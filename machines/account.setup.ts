@@ -169,6 +169,8 @@ export const accountSetup = setup({
       if (stored.kind !== 'chatgpt') return {};
       return { dead: { generation: stored.account.generation, failure: failureIn(event, context) } };
     }),
+    /** Other credentials than those that are dead, be it only another refresh token. ACC-54 */
+    forgetDead: assign({ dead: null }),
 
     // Interactive sign-ins
     keepLogin: assign(({ event }) => {

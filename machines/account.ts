@@ -147,7 +147,7 @@ export const accountMachine = accountSetup.createMachine({
                     guard: 'reloaded',
                     target: '#account.auth.deciding',
                     description: 'Somebody else was faster: nothing was spent.',
-                    actions: ['keepStored', 'answerDone', because('tokensReloaded')],
+                    actions: ['keepStored', 'forgetDead', 'answerDone', because('tokensReloaded')],
                   },
                   {
                     guard: 'permanent',

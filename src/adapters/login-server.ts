@@ -21,10 +21,12 @@ export interface LoginServer {
   readonly redirectUri: string;
   /** The first callback with the right state, or a cancel. Rejects with the reason of the signal. */
   callback(signal: AbortSignal): Promise<Callback>;
+  /** Aborted when another client asks this one to give way, also after the callback. */
+  readonly cancelled: AbortSignal;
   /** Answers the browser that brought the code: to this address. */
   sendOn(location: string): void;
   sendError(message: string): void;
-  /** Resolves when the browser has fetched our last page. */
+  /** Resolves when the browser has fetched our last page, or another client wants the port. */
   success(signal: AbortSignal): Promise<void>;
   /** Frees the port at once; an answer that is being written is finished. */
   close(): void;
@@ -107,6 +109,7 @@ class CallbackServer implements LoginServer {
     | { readonly status: number; readonly body: string; readonly headers: http.OutgoingHttpHeaders }
     | undefined;
   #callback: Callback | undefined;
+  readonly #cancel = new AbortController();
   #succeeded = false;
   readonly #waiters = new Set<() => void>();
 
@@ -120,6 +123,10 @@ class CallbackServer implements LoginServer {
 
   get redirectUri(): string {
     return `http://127.0.0.1:${this.port}/auth/callback`;
+  }
+
+  get cancelled(): AbortSignal {
+    return this.#cancel.signal;
   }
 
   callback(signal: AbortSignal): Promise<Callback> {
@@ -173,8 +180,12 @@ class CallbackServer implements LoginServer {
           reply(response, 403, failedPage('Not from there.'));
           return;
         }
-        reply(response, 200, cancelledPage());
+        // What is saved by now is a success: then only the wait for the browser ends. ACC-76
+        reply(response, 200, this.#told?.status === 302 ? successPage() : cancelledPage());
+        this.#succeeded = this.#callback?.kind === 'code';
         this.#come({ kind: 'cancelled' });
+        this.#cancel.abort();
+        this.#wake();
         return;
       default:
         reply(response, 404, failedPage('There is nothing here.'));

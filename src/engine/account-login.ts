@@ -150,7 +150,12 @@ export class Logins {
   /** ACC-75 */
   async exchange(loginId: string, signal: AbortSignal): Promise<LoginStep> {
     const attempt = this.#at(loginId);
-    const step = await this.#exchange(attempt, signal);
+    const cancelled = attempt.server?.cancelled;
+    const either = cancelled === undefined ? signal : AbortSignal.any([signal, cancelled]);
+    const step = await this.#exchange(attempt, either).catch((error: unknown): LoginStep => {
+      if (cancelled?.aborted !== true || signal.aborted) throw error;
+      return this.#fail('loginCancelled', 'Login cancelled');
+    });
     if (step.kind === 'failed') attempt.server?.sendError(step.failure.message);
     return step;
   }

@@ -67,11 +67,11 @@ export class Renewal {
       // Whoever had the permit before may have done it.
       if (PROACTIVE.has(reason) && tokens.due() === null) return { ticket: 0, kind: 'done' };
       const before = credentials.account()?.generation;
+      const wasDead = this.#ports.dead() !== null;
       const answer = await this.#ports.requests().ask((ticket) => ({ type: 'REFRESH', ticket, reason }));
       const account = credentials.account();
-      if (reason !== 'unauthorized_recovery' && account !== null && account.generation !== before) {
-        this.#ports.tellChange();
-      }
+      const changed = account?.generation !== before || (wasDead && this.#ports.dead() === null);
+      if (reason !== 'unauthorized_recovery' && account !== null && changed) this.#ports.tellChange();
       return answer;
     });
   }

@@ -227,6 +227,7 @@ export class AccountService implements AccountPort {
   /** A client has just initialized: it learns of an account that is there already. ACC-12 */
   async welcome(notify: (method: string, params: unknown) => void): Promise<void> {
     await this.#prepare();
+    await this.#renewal.renewIfDue();
     if (this.view().chatgpt === null) return;
     if (this.#options.routing !== null) {
       await this.#workspace();

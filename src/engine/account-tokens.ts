@@ -255,5 +255,5 @@ function same(one: Usable, other: Usable): boolean {
     one.refreshToken === undefined
       ? other.refreshToken === undefined
       : one.refreshToken.equals(other.refreshToken);
-  return refresh && one.accessToken.equals(other.accessToken);
+  return refresh && one.accessToken.equals(other.accessToken) && one.refreshedAt === other.refreshedAt;
 }

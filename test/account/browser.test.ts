@@ -222,6 +222,33 @@ describe('signing in with a browser', () => {
     }
   });
 
+  it('ACC-70, ACC-76: another client that wants the port gets it: before the tokens are saved as a cancel, then as a success', async () => {
+    const rig = await Rig.start();
+    let go: () => void = () => {};
+    const after = new Promise<void>((done) => (go = done));
+    rig.at.script('exchange', { ...granted(token()), after });
+    rig.at.always('exchange', granted(token()));
+    const early = await rig.browser();
+    let from = rig.mark;
+    const back = get(early.callback({ code: CODE, state: early.state }));
+    await rig.at.asked('exchange');
+    expect((await get(early.page('/cancel'))).body).toContain('cancelled');
+    expect(await rig.completed(from)).toMatchObject({
+      success: false,
+      error: expect.stringContaining('Login cancelled'),
+    });
+    expect((await back).body).toContain('Login cancelled');
+    go();
+    expect([await rig.order(from, 1), rig.rawAuth()]).toEqual([['completed false'], null]);
+
+    const late = await rig.browser();
+    from = rig.mark;
+    await get(late.callback({ code: CODE, state: late.state }));
+    expect((await get(late.page('/cancel'))).body).toContain('Signed in');
+    expect(await rig.order(from, 2)).toEqual(['completed true', 'updated chatgpt pro']);
+    expect((await get(late.page('/success'))).error).toBe('ECONNREFUSED');
+  });
+
   it('ACC-74, ACC-82, ACC-83: a cancel from here or from another client ends it, but none from a web page', async () => {
     const rig = await Rig.start();
     const one = await rig.browser();

@@ -205,6 +205,34 @@ describe('refreshing a stored sign-in', () => {
     },
   );
 
+  it('ACC-54: another refresh token beside the same access token ends it, too', async () => {
+    const access = token();
+    const rig = await Rig.start({ auth: signIn(access) });
+    rig.at.always('refresh', oauthError(401, 'refresh_token_expired'));
+    expect(await rig.account(true)).toBeNull();
+    await rig.replaceAuth(signIn(access, { refresh: `rt-${MARK}-5` }));
+    expect(await rig.account(true)).toMatchObject({ planType: 'pro' });
+    rig.at.always('refresh', granted(token({ plan: 'plus' })));
+    expect(await rig.account(true)).toMatchObject({ planType: 'plus' });
+    expect(rig.at.of('refresh').map(({ fields }) => fields.refresh_token)).toEqual([
+      `rt-${MARK}-1`,
+      `rt-${MARK}-5`,
+    ]);
+  });
+
+  it('ACC-12, ACC-49: a client is told of the account after tokens that are about to end were renewed', async () => {
+    const exp = Math.floor(Date.now() / 1_000) - 60;
+    const rig = await Rig.start({ auth: signIn(token({ exp })), initialize: false });
+    rig.at.always('refresh', granted(token({ plan: 'plus' })));
+    await rig.initialize();
+    expect(await rig.order(0, 2)).toEqual(['result', 'updated chatgpt plus']);
+    const dead = await Rig.start({ auth: signIn(token({ exp })), initialize: false });
+    dead.at.always('refresh', oauthError(400, 'refresh_token_expired'));
+    await dead.initialize();
+    await dead.at.asked('refresh');
+    expect([await dead.account(), dead.seq()]).toEqual([null, ['result', 'result']]);
+  });
+
   it('ACC-54: new credentials on disk for the same account end it', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     rig.at.always('refresh', oauthError(401, 'refresh_token_expired'));

@@ -249,6 +249,11 @@ describe('who is signed in', () => {
     expect(rig.desk.lastInput('refreshTokens')).toMatchObject({ dead: { reason: 'refreshTokenExpired' } });
     await rig.desk.answer('refreshTokens', { kind: 'failed', failure: failure() });
     expect(rig.at('auth')).toBe('chatgpt.expired');
+    await rig.send({ type: 'REFRESH', ticket: 7, reason: 'forced' });
+    await rig.desk.answer('refreshTokens', { kind: 'reloaded', stored: chatgpt(3) });
+    expect([rig.at('auth'), rig.context.dead]).toEqual(['chatgpt.ready', null]);
+    await rig.send({ type: 'REFRESH', ticket: 8, reason: 'forced' });
+    await rig.desk.answer('refreshTokens', { kind: 'permanent', failure: failure('refreshTokenExpired') });
     await rig.stored(chatgpt(4));
     expect([rig.at('auth'), rig.context.dead]).toEqual(['chatgpt.ready', null]);
   });
