@@ -300,6 +300,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     void ended.then((snapshot) => this.#ended(snapshot.output?.failure ?? null)).catch(() => {});
     if (mode === 'on') actor.send({ type: 'ENABLE', by: 'start', durable: false });
     if (mode === 'preference') actor.send({ type: 'RESOLVE_PREFERENCE' });
+    // So that "why is it not connected?" is answered with what was asked for. RC-42a
+    if (mode === 'off') actor.send({ type: 'DISABLE', durable: false });
     await local.openControl();
     // Whoever probes finds the listener from here on; it lets nobody in before the start has succeeded.
     const listening = this.#stopping === undefined ? await local.listen() : undefined;

@@ -46,6 +46,13 @@ describe('an engine as a library', () => {
     });
   });
 
+  it('RC-42a: started with remote control off, it says that as the reason, and how to switch it on', async ({
+    rig,
+  }) => {
+    const engine = await rig.start({ remoteControl: 'off' });
+    expect(engine.fullStatus.remoteControl).toMatchObject({ state: 'idle', reason: 'disabled' });
+  });
+
   it('starts only once, and not after it was stopped', async ({ rig }) => {
     const engine = await rig.connected();
     await expect(engine.start()).rejects.toMatchObject({ code: 'usage' });
