@@ -12,6 +12,9 @@ export interface Decision {
   readonly at: number;
 }
 
+/** The action that makes one: `because` of every chart. */
+export const because = (reason: Reason) => ({ type: 'because', params: { reason } }) as const;
+
 /** What stands in `setup()` for an actor or action that the host must provide. */
 export const notProvided = (name: string) => () => {
   throw new Error(`not provided: ${name}`);

@@ -2,7 +2,7 @@ import { assign, fromPromise, setup } from 'xstate';
 import type { Failure, PairingCode, PairOutcome } from '../src/protocol/outcomes.js';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Env } from '../src/protocol/timing.js';
-import { type Decision, notProvided } from './decision.js';
+import { because, type Decision, notProvided } from './decision.js';
 import { failureOf, outcome, outcomeOf } from './outcome.js';
 import { MAX_PAUSE } from './pauses.js';
 
@@ -95,8 +95,6 @@ const pairing = setup({
       Math.min(Math.max((context.code?.expiresAt ?? 0) - context.env.now(), 0), MAX_PAUSE),
   },
 });
-
-const because = (reason: Reason) => ({ type: 'because', params: { reason } }) as const;
 
 /** How a controller gets to know this machine: a code that is shown here and entered there. RC-47, RC-48 */
 export const pairingMachine = pairing.createMachine({

@@ -1,5 +1,5 @@
 /** Whose account it runs on: looked for, waited for, mended after a refusal. Parts of `active` in the chart `remoteControl`. */
-import { because } from './remote-control.edges.js';
+import { because } from './decision.js';
 import { remoteControlSetup } from './remote-control.setup.js';
 
 export const loadingAuth = remoteControlSetup.createStateConfig({

@@ -1,7 +1,5 @@
 /** Edges that many states of the chart `remoteControl` have in common. */
-import type { Reason } from '../src/protocol/reasons.js';
-
-export const because = (reason: Reason) => ({ type: 'because', params: { reason } }) as const;
+import { because } from './decision.js';
 
 export const tryAgain = {
   pause: { target: '#remoteControl.active.preparing', actions: because('retrying') },

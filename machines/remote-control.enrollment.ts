@@ -1,5 +1,5 @@
 /** Which identity it has: loaded, made, renewed, doubted, made anew. Parts of `active` in the chart `remoteControl`. */
-import { because } from './remote-control.edges.js';
+import { because } from './decision.js';
 import { enrollmentOf, keyOf, remoteControlSetup } from './remote-control.setup.js';
 
 export const loadingEnrollment = remoteControlSetup.createStateConfig({

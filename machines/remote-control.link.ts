@@ -1,5 +1,6 @@
 /** The way to an open link, the link itself, and a token that was refused. Parts of `active` in the chart `remoteControl`. */
-import { because, cutShort } from './remote-control.edges.js';
+import { because } from './decision.js';
+import { cutShort } from './remote-control.edges.js';
 import { enrollmentOf, remoteControlSetup } from './remote-control.setup.js';
 
 export const connecting = remoteControlSetup.createStateConfig({

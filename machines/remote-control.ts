@@ -1,5 +1,6 @@
+import { because } from './decision.js';
 import { awaitingAuth, loadingAuth, recoveringAuth } from './remote-control.auth.js';
-import { because, cutShort, tryAgain } from './remote-control.edges.js';
+import { cutShort, tryAgain } from './remote-control.edges.js';
 import {
   enrolling,
   loadingEnrollment,
