@@ -73,10 +73,17 @@ export function describe(answer: EngineStatus): string[] {
       'engine',
       `${answer.version}, pid ${answer.pid}, up ${duration(now - answer.startedAt)}, home ${answer.home}`,
     ],
+    ['charts', charts(answer)],
   );
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${colour(90, name.padEnd(width))}  ${value}`);
 }
+
+/** Each with the hash of what it does, so that a report names the behaviour that it saw. */
+const charts = ({ charts }: EngineStatus): string =>
+  Object.entries(charts)
+    .map(([name, hash]) => `${name} ${hash}`)
+    .join(', ');
 
 function clients({ remoteClients }: EngineStatus): string {
   if (remoteClients.length === 0) return 'none';

@@ -340,5 +340,7 @@ describe('rc-engine --version', () => {
     );
     await lab.connected();
     expect((await lab.status()).charts).toEqual(charts);
+    const { stdout } = await lab.cli(['status', '--home', lab.home]);
+    for (const [name, hash] of Object.entries(charts)) expect(stdout).toContain(`${name} ${hash}`);
   });
 });

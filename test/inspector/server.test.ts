@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -237,6 +238,42 @@ describe('pages that behave badly', () => {
     expect((await closed)[0]).toBe(1008);
     add(10);
     await until(() => seqs.length === 10, 'entries');
+  });
+
+  it('one that pings without end is cut off, however slowly it does', async () => {
+    const socket = connect({ cookie: await cookie() });
+    await once(socket, 'open');
+    const closed = once(socket, 'close');
+    let pongs = 0;
+    const again = () => socket.ping();
+    socket.on('pong', () => {
+      pongs += 1;
+      if (pongs < 100) again();
+      else socket.close();
+    });
+    again();
+    await closed;
+    expect(pongs).toBeLessThan(30);
+  });
+
+  it('connections beyond the limit are dropped, and the page goes on', async () => {
+    const good = connect({ cookie: await cookie() });
+    const seqs = seqsOf(good);
+    await once(good, 'open');
+    const dropped = new Set<Socket>();
+    const idle = Array.from({ length: 300 }, () => {
+      const socket = createConnection(Number(link.port), '127.0.0.1');
+      socket.on('error', () => {});
+      socket.on('close', () => dropped.add(socket));
+      return socket;
+    });
+    try {
+      await until(() => dropped.size >= 300 - 256, 'dropped connections');
+      add(10);
+      await until(() => seqs.length === 10, 'entries');
+    } finally {
+      for (const socket of idle) socket.destroy();
+    }
   });
 
   it('one that sends more than a page ever would is closed', async () => {
