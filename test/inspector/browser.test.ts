@@ -94,6 +94,11 @@ describe.skipIf(noChromium)(
       // Back to the moment of the recovery: chart, tree and reason are those of that moment.
       await pick(page, 'remoteControl', 'recoveringAuth');
       await page.until(`${LIT}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
+      // The list shows that moment, with and without a filter.
+      await page.until(
+        `(() => { const row = document.querySelector('.entry.moment')?.getBoundingClientRect(); const list = document.getElementById('list').getBoundingClientRect(); return row && row.top >= list.top && row.bottom <= list.bottom; })()`,
+        'row of that moment in sight',
+      );
       await page.shot('scrolled-back');
       // Each part of the page follows in its own time.
       await page.until(`${facing}.includes('recoveringAuth')`, 'words for that moment');

@@ -188,7 +188,7 @@ export class ChartView {
     const { clientWidth, clientHeight } = this.#stage;
     // Smaller than this it cannot be read: then it scrolls.
     const whole = Math.min((clientWidth - 24) / width, (clientHeight - 24) / height);
-    this.#setZoom(Math.min(1, Math.max(whole, Math.min(0.62, (clientWidth - 24) / width))));
+    this.#setZoom(Math.min(1, Math.max(whole, Math.min(0.85, (clientWidth - 24) / width))));
   }
 
   #setZoom(zoom: number): void {

@@ -37,7 +37,10 @@ export class ListView {
     this.#model = model;
     this.#facts = facts;
     this.#onPick = onPick;
-    const again = () => this.update();
+    const again = () => {
+      this.update();
+      if (this.#model.moment !== null) this.reveal();
+    };
     for (const input of [this.#filter, this.#onlySelected, this.#ignored, this.#tasks]) {
       input.addEventListener('input', again);
     }
