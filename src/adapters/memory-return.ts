@@ -3,13 +3,15 @@
  * the wave has left, often for minutes, and most of it is nothing but room for new objects.
  */
 
-/** Clients that came or went, and make a wave. */
+/** Clients that make a wave: so many more, or fewer, than there were. Those that come and go one by one make none. */
 const WAVE = 256;
 const LOOK_EVERY = 1_000;
 /** Part of the time that the program may have been busy since the last look; else it has better things to do. */
 const QUIET = 0.2;
 
 export interface MemoryReturnOptions {
+  /** How many clients there are. */
+  readonly live: () => number;
   readonly onFault: (error: unknown) => void;
   /** Default: one full collection. */
   readonly collect?: () => Promise<void>;
@@ -17,25 +19,35 @@ export interface MemoryReturnOptions {
   readonly busy?: () => number;
 }
 
+/** A collection throws compiled code away, too, so it is made after a wave only. */
 export class MemoryReturn {
+  readonly #live: () => number;
   readonly #onFault: (error: unknown) => void;
   readonly #collect: () => Promise<void>;
   readonly #busy: () => number;
-  /** Clients that came or went since the last collection, and as many as there were at the last look. */
+  /** Most and fewest clients since the last collection. */
+  #most = 0;
+  #fewest = 0;
+  /** Clients that came or went, ever; and at the last look. */
   #moved = 0;
   #seen = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ onFault, collect = collectGarbage, busy = busySinceLast() }: MemoryReturnOptions) {
+  constructor({ live, onFault, collect = collectGarbage, busy = busySinceLast() }: MemoryReturnOptions) {
+    this.#live = live;
     this.#onFault = onFault;
     this.#collect = collect;
     this.#busy = busy;
   }
 
-  /** A client came, is gone, or was turned away. */
+  /** A client came or is gone. */
   note(): void {
     this.#moved += 1;
-    if (this.#moved < WAVE || this.#timer !== undefined) return;
+    const live = this.#live();
+    this.#most = Math.max(this.#most, live);
+    this.#fewest = Math.min(this.#fewest, live);
+    const wave = this.#most - live >= WAVE || live - this.#fewest >= WAVE;
+    if (!wave || this.#timer !== undefined) return;
     this.#seen = this.#moved;
     this.#busy();
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY).unref();
@@ -52,7 +64,8 @@ export class MemoryReturn {
     this.#seen = this.#moved;
     if (more || busy) return;
     this.close();
-    this.#moved = 0;
+    this.#most = this.#live();
+    this.#fewest = this.#most;
     this.#collect().catch(this.#onFault);
   }
 }

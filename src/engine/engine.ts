@@ -91,6 +91,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#startedAt = this.#env.now();
     if (options.returnMemory === true) {
       this.#memory = new MemoryReturn({
+        live: () => (this.#running?.local.clients ?? 0) + (this.#running?.mux.size ?? 0),
         onFault: (error) => this.#log.warn({ error: String(error) }, 'memory is not given back'),
       });
     }
@@ -224,7 +225,6 @@ export class Engine extends EventEmitter<EngineEvents> {
       ...foundations,
       controlAppServer: this.#builtinOf(home),
       remoteControlStatus: () => remoteControl.board.report.status,
-      onTurnedAway: () => this.#memory?.note(),
       onStdioEnd: (failure) => {
         this.#failure ??= failure;
         void this.stop();

@@ -38,7 +38,6 @@ export interface ListenerDeps {
   readonly watcher?: EngineWatcher | undefined;
   /** Makes the client of a connection and opens its app-server connection. */
   readonly accept: (client: ClientContext, transport: LocalTransport) => LocalClient;
-  readonly onTurnedAway: () => void;
   readonly remoteControlStatus: () => string;
 }
 
@@ -286,7 +285,6 @@ export class ListenerService {
   }
 
   #onRejected(verdict: Verdict, peer: string, detail: string | null): void {
-    this.#deps.onTurnedAway();
     const { mode, outcome, reason } = verdict;
     this.#upgrades.addRejected(this.#deps.env.now(), verdict, peer, detail);
     if (!this.#rejectionLog.take()) return;

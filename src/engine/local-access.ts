@@ -30,7 +30,6 @@ export interface LocalAccessDeps {
   readonly remoteControlStatus: () => string;
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
-  readonly onTurnedAway: () => void;
   /** The one client over stdio is gone; null: it went by itself. */
   readonly onStdioEnd: (failure: Failure | null) => void;
 }
@@ -75,7 +74,7 @@ export class LocalAccess {
 
   /** Makes the way in that `listen` names. What is told of it, where it is a listener: nobody gets in yet. */
   async listen(): Promise<ListeningInfo | undefined> {
-    const { options, env, timing, log, audit, onTurnedAway, remoteControlStatus } = this.#deps;
+    const { options, env, timing, log, audit, remoteControlStatus } = this.#deps;
     const { listen = 'off', watcher } = options;
     if (listen === 'off') return undefined;
     if (listen === 'stdio://') {
@@ -85,7 +84,7 @@ export class LocalAccess {
     }
     const { createListener } = await import('./create-listener.js');
     this.#listener = createListener(options, {
-      ...{ env, timing, log, audit, watcher, onTurnedAway, remoteControlStatus },
+      ...{ env, timing, log, audit, watcher, remoteControlStatus },
       accept: (client, transport) => this.#accept(client, transport),
     });
     return this.#listener.listen();

@@ -88,6 +88,9 @@ export class RemoteMux {
   get cursor(): string | undefined {
     return this.#cursor;
   }
+  get size(): number {
+    return this.#clients.size;
+  }
   get clients(): readonly RemoteClient[] {
     return [...this.#clients.values()];
   }

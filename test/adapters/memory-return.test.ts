@@ -9,8 +9,18 @@ describe('giving memory back', () => {
   const collect = async () => {
     collected += 1;
   };
-  const wave = (clients: number) => {
-    for (let i = 0; i < clients; i += 1) memory.note();
+  let live = 0;
+  const come = (clients: number) => {
+    for (let i = 0; i < clients; i += 1) {
+      live += 1;
+      memory.note();
+    }
+  };
+  const go = (clients: number) => {
+    for (let i = 0; i < clients; i += 1) {
+      live -= 1;
+      memory.note();
+    }
   };
 
   beforeEach(() => {
@@ -18,7 +28,13 @@ describe('giving memory back', () => {
     collected = 0;
     faults.length = 0;
     busy = 0;
-    memory = new MemoryReturn({ onFault: (error) => faults.push(error), collect, busy: () => busy });
+    live = 0;
+    memory = new MemoryReturn({
+      live: () => live,
+      onFault: (error) => faults.push(error),
+      collect,
+      busy: () => busy,
+    });
   });
   afterEach(() => {
     memory.close();
@@ -27,22 +43,35 @@ describe('giving memory back', () => {
 
   const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1_000);
 
-  it('is done once for a wave of 256, and not for less', async () => {
-    wave(255);
+  it('is done once for a wave of 256, that comes or goes, and not for less', async () => {
+    come(255);
     await seconds(3);
     expect([collected, vi.getTimerCount()]).toEqual([0, 0]);
-    wave(1);
+    come(1);
     await seconds(3);
     expect([collected, vi.getTimerCount()]).toEqual([1, 0]);
-    wave(255);
+    go(255);
     await seconds(2);
     expect(collected).toBe(1);
+    go(1);
+    await seconds(2);
+    expect(collected).toBe(2);
   });
 
-  it('waits while clients still go, and while the process is busy', async () => {
-    wave(300);
+  it('is not done for clients that come and go one by one, however many', async () => {
+    come(30);
+    for (let i = 0; i < 2_000; i += 1) {
+      come(1);
+      go(1);
+    }
+    await seconds(3);
+    expect([collected, vi.getTimerCount()]).toEqual([0, 0]);
+  });
+
+  it('waits while clients still come or go, and while the process is busy', async () => {
+    come(300);
     for (let i = 0; i < 3; i += 1) {
-      wave(1);
+      come(1);
       await seconds(1);
     }
     expect(collected).toBe(0);
@@ -55,16 +84,18 @@ describe('giving memory back', () => {
   });
 
   it('not after the end; what fails is told', async () => {
-    wave(300);
+    come(300);
     memory.close();
     await seconds(2);
     expect([collected, vi.getTimerCount()]).toEqual([0, 0]);
     memory = new MemoryReturn({
+      live: () => live,
       onFault: (error) => faults.push(error),
       collect: () => Promise.reject(new Error('no')),
       busy: () => busy,
     });
-    wave(300);
+    go(300);
+    come(300);
     await seconds(2);
     expect(faults).toEqual([new Error('no')]);
   });

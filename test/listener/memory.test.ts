@@ -108,11 +108,6 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     await Promise.all(Array.from({ length: 20 }, lane));
     const burst = ((await rss(at.pid)) ?? 0) - before;
     expect(burst).toBeLessThan(24 * MIB);
-    await until(
-      async () => ((await rss(at.pid)) ?? 0) < before + 8 * MIB,
-      'the memory to be where it was',
-      8_000,
-    );
     console.info(`after 1,000 rejections: ${(burst / MIB).toFixed(1)} MiB more`);
     const { decisions } = (await at.status()).listener;
     expect(decisions).toContainEqual(expect.objectContaining({ reason: 'invalidToken', count: 1_000 }));
