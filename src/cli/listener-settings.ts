@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type AuthorityConfig, sha256 } from '../adapters/authority.js';
 import { errnoText } from '../adapters/errno.js';
@@ -123,7 +124,28 @@ function tlsOf({ tlsCert, tlsKey, listen = DEFAULT_LISTEN }: StartSettings): Tls
     throw wrong('--tls-cert and --tls-key are given together');
   }
   if (listen.startsWith('unix://')) throw wrong('--tls-cert cannot be used with a unix:// listener');
-  return { cert: pem(tlsCert, '--tls-cert'), key: pem(tlsKey, '--tls-key') };
+  const cert = pem(tlsCert, '--tls-cert');
+  const key = pem(tlsKey, '--tls-key');
+  const certificate = parsed(
+    () => new X509Certificate(cert),
+    `The file ${tlsCert} of --tls-cert holds no PEM certificate`,
+  );
+  const unlocked = parsed(
+    () => createPrivateKey(key),
+    `The file ${tlsKey} of --tls-key holds no PEM key, or one with a passphrase`,
+  );
+  if (!certificate.checkPrivateKey(unlocked)) {
+    throw wrong('The key of --tls-key does not belong to the certificate of --tls-cert');
+  }
+  return { cert, key };
+}
+
+function parsed<T>(parse: () => T, problem: string): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw wrong(problem, error);
+  }
 }
 
 function pem(path: string, flag: string): string {

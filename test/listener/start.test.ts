@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ const CAP = ['--ws-auth', 'capability-token'];
 const JWT = ['--ws-auth', 'signed-bearer-token'];
 const HEX = createHash('sha256').update('x').digest('hex');
 const TLS = join(import.meta.dirname, '../support/tls');
+const CERTIFICATE = join(TLS, 'backend.pem');
 
 /** The line of a listener that is open, and its process. */
 async function open(...args: string[]) {
@@ -94,7 +96,25 @@ describe('flags that must not start anything', () => {
       () => ['--tls-cert', '/no/cert', '--tls-key', '/no/key'],
       /\/no\/cert of --tls-cert cannot be read/,
     ],
-    ['a certificate that is none', (p) => ['--tls-cert', p, '--tls-key', p], /certificate or key/],
+    [
+      'a certificate that is none',
+      (p) => ['--tls-cert', p, '--tls-key', p],
+      /of --tls-cert holds no PEM certificate/,
+    ],
+    [
+      'a certificate in place of its key',
+      () => ['--tls-cert', CERTIFICATE, '--tls-key', CERTIFICATE],
+      /of --tls-key holds no PEM key/,
+    ],
+    [
+      'a key of another certificate',
+      (p) => {
+        const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+        writeFileSync(p, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+        return ['--tls-cert', CERTIFICATE, '--tls-key', p];
+      },
+      /--tls-key does not belong to the certificate of --tls-cert/,
+    ],
     ['a socket path too long', () => ['--listen', `unix:///tmp/${'x'.repeat(120)}`], /at most 10[37]/],
     ['a bad pattern', () => ['--deny-method', 'a b'], /method name/],
     ['no connections', () => ['--max-connections', '0'], /--max-connections must be a whole number/],
