@@ -3,13 +3,17 @@ import { type ChildProcess, spawn } from 'node:child_process';
 /** Between the wish to end and the end, s; as long as the engine itself would wait. */
 const TERM_LIMIT = 2;
 
-/** Each line names all groups there are; the end of the input is the end of the engine, however that came. */
+/**
+ * A line is all groups there are, or a folder that is to go with them; the end of the input is the end of the engine,
+ * however that came.
+ */
 const SCRIPT = `
-while read -r line; do groups=$line; done
+while read -r line; do case $line in /*) folder=$line ;; *) groups=$line ;; esac; done
 [ -n "$groups" ] || exit 0
 for group in $groups; do kill -s TERM -- "-$group"; done
 sleep ${TERM_LIMIT}
 for group in $groups; do kill -s KILL -- "-$group"; done
+[ -z "$folder" ] || rm -rf -- "$folder"
 `;
 
 /**
@@ -28,6 +32,11 @@ export class ChildGuard {
     this.#tell();
   }
 
+  /** This folder of ours goes with the groups; absolute. */
+  leave(folder: string): void {
+    this.#shell?.stdin?.write(`${folder}\n`);
+  }
+
   /** It is gone. */
   remove(group: number): void {
     if (this.#groups.delete(group)) this.#tell();
@@ -42,7 +51,7 @@ export class ChildGuard {
   }
 
   #start(): ChildProcess {
-    const shell = spawn('/bin/sh', ['-c', SCRIPT], {
+    const shell = spawn('/bin/sh', ['-c', SCRIPT, 'rc-engine: ends app servers with the engine'], {
       stdio: ['pipe', 'ignore', 'ignore'],
       // A signal for the engine's whole group is not one for it.
       detached: true,

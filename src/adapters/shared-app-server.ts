@@ -108,6 +108,7 @@ export class SharedAppServer implements AppServer {
       this.#log,
       this.#guard,
     );
+    this.#guard.leave(folder);
     logLines(child.stdout, { app: program, pid: child.pid }, this.#log);
     const dead = child.gone.then((how) => Promise.reject(new Error(how)));
     dead.catch(() => {});

@@ -38,6 +38,7 @@ async function engine(...args: string[]) {
   return {
     pid: run.child.pid,
     rows,
+    status: async () => (await cli(['status', '--home', home])).stdout,
     row: async (name: string) => (await rows()).find(({ client }) => client === name),
     connect: (name: string) => Peer.connect(String(connectUrl), name),
     stop: () => run.stop(),
@@ -145,6 +146,7 @@ describe.each(['a child', 'an upstream socket'])('an app server (%s) that takes 
     await until(async () => (await at.row('eager'))?.held === true, 'the eager one to be held', 20_000);
     expect(await other.asked()).toBeLessThan(2_000);
     expect((await at.row('other'))?.held).toBe(false);
+    expect((await at.status()).match(/held back by its app server/g)).toHaveLength(1);
     expect(eager.left).toBeLessThan(MESSAGES);
     expect(memory.grown).toBeLessThan(MOST);
     if (far === undefined) process.kill(eager.pid, 'SIGUSR2');

@@ -1,3 +1,4 @@
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Client, until } from '../listener/rig.js';
@@ -16,7 +17,8 @@ afterEach(() => {
 });
 
 async function engine(mode: string, ...command: string[]) {
-  const run = new CliProcess([
+  const tmp = await tmpFolder();
+  const args = [
     ...[
       'start',
       '--json',
@@ -27,7 +29,8 @@ async function engine(mode: string, ...command: string[]) {
       'ws://127.0.0.1:0',
     ],
     ...['--app-server-mode', mode, '--', process.execPath, ...command],
-  ]);
+  ];
+  const run = new CliProcess(args, { TMPDIR: tmp });
   const { connectUrl } = await run.line(({ type }) => type === 'listening', 'listening line');
   const initialized = async () => {
     const client = await Client.open(String(connectUrl));
@@ -35,7 +38,7 @@ async function engine(mode: string, ...command: string[]) {
     started.push(pid);
     return { client, pid };
   };
-  return { run, pid: run.child.pid ?? 0, initialized };
+  return { run, tmp, pid: run.child.pid ?? 0, initialized };
 }
 
 describe.skipIf(process.platform !== 'linux')('an engine that is killed', () => {
@@ -63,6 +66,7 @@ describe.skipIf(process.platform !== 'linux')('an engine that is killed', () => 
     at.run.child.kill('SIGKILL');
     await at.run.exited;
     await until(() => ![...pids, ...others].some(lives), 'their end', 6_000);
+    expect(await readdir(at.tmp)).toEqual([]);
   });
 
   it('a clean end leaves nothing either, and children that have ended before are left alone', async () => {
