@@ -15,7 +15,9 @@ export function clashes({ arrows, boxes, picture }: Placed): string[] {
   const labels = arrows.flatMap(({ arrow, label }) =>
     label === null ? [] : [{ id: arrow.id, rect: label }],
   );
-  const found: string[] = [];
+  const found = boxes.flatMap(({ box, rect, text }) =>
+    text.x + text.width > rect.x + rect.width ? [`the text of ${box.id} is wider than its box`] : [],
+  );
   labels.forEach((label, index) => {
     for (const other of labels.slice(index + 1)) {
       if (overlap(label.rect, other.rect)) found.push(`the labels of ${label.id} and ${other.id} overlap`);
