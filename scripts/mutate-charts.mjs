@@ -8,11 +8,10 @@
 // Exit code 1 when fewer than 90 % are noticed.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { importSource } from './import-source.mjs';
 
 const GOAL = 0.9;
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -21,7 +20,7 @@ const { values, positionals } = parseArgs({
   options: { hand: { type: 'boolean', default: false }, sample: { type: 'string' } },
 });
 
-const { chartNames, judge } = await sources();
+const { chartNames, judge } = await importSource(ROOT, 'test/model/mutation-run.ts');
 for (const name of positionals) {
   if (chartNames.includes(name)) continue;
   console.error(`There is no chart ${name}. There is: ${chartNames.join(', ')}.`);
@@ -68,25 +67,4 @@ function isNoticedByHand({ chart, mutant }) {
     child.on('error', reject);
     child.on('close', (code) => resolve(code !== 0));
   });
-}
-
-async function sources() {
-  const cache = join(ROOT, 'node_modules/.cache');
-  await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, 'mutants-'));
-  try {
-    const outfile = join(folder, 'mutants.mjs');
-    await build({
-      entryPoints: [join(ROOT, 'test/model/mutation-run.ts')],
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      packages: 'external',
-      outfile,
-      logLevel: 'warning',
-    });
-    return await import(pathToFileURL(outfile).href);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }

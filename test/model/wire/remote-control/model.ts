@@ -150,7 +150,10 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     played({ kind: 'notFound', failure: failure('backendNotFound') }, status('refresh', 404)),
     played({ kind: 'transient', failure: failure('backendUnavailable') }, status('refresh', 503)),
     played({ kind: 'transient', failure: failure('backendRateLimited', told()) }, limited('refresh')),
-    played({ kind: 'other', failure: failure('backendRefused') }, status('refresh', 400)),
+    played(
+      { kind: 'other', failure: failure('backendRefused', { httpStatus: 400 }) },
+      status('refresh', 400),
+    ),
   ];
   const gone = { body: { detail: 'Remote app server not found' } };
   const none = { kind: 'none', preference: 'unset' };

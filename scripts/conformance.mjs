@@ -1,0 +1,83 @@
+// Does another client do what our chart says? Plays paths generated from remoteControl against it: a backend of ours
+// answers as each path says, and what is asked, what is open and what the public status says is compared.
+//
+//   npm run conformance -- --against codex        the reference client; CODEX_BIN names its binary
+//   npm run conformance -- --against rc-engine    this engine, as built; or whatever --command names
+//
+//   --command "WORDS"       the program to start instead
+//   --format text|markdown|json, --json           what is printed; default text
+//   --out FILE              write the report there instead
+//   --paths N               no more than so many paths
+//   --jobs N                so many at a time; default 4
+//   --patience SECONDS      how long the client may take to come to where it should be; default 12
+//   --strict                exit code 1 when there is a difference that nothing explains
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { importSource } from './import-source.mjs';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const FORMATS = ['text', 'markdown', 'json'];
+const USAGE = 64;
+
+const values = read();
+const format = values.json ? 'json' : values.format;
+if (!FORMATS.includes(format)) stop(`There is no format ${format}. There is: ${FORMATS.join(', ')}.`);
+const { compare, reportOf, unexplained, targetOf, TARGETS } = await importSource(
+  ROOT,
+  'test/model/conformance/index.ts',
+);
+if (values.against === undefined) stop(`--against is missing: say whom, one of ${TARGETS.join(', ')}.`);
+
+let target;
+try {
+  target = targetOf(values.against, { command: values.command, env: process.env, root: ROOT });
+} catch (error) {
+  stop(error.message);
+}
+
+const comparison = await compare(target, {
+  jobs: countOf('jobs'),
+  patience: countOf('patience') * 1_000,
+  paths: values.paths === undefined ? undefined : countOf('paths'),
+  onPath: (done) => {
+    if (process.stderr.isTTY) process.stderr.write(`\r${done} paths played`);
+  },
+});
+if (process.stderr.isTTY) process.stderr.write('\n');
+const report = reportOf(comparison, format);
+if (values.out === undefined) process.stdout.write(report);
+else await writeFile(values.out, report);
+process.exitCode = values.strict && unexplained(comparison).length > 0 ? 1 : 0;
+
+function read() {
+  try {
+    return parseArgs({
+      options: {
+        against: { type: 'string' },
+        command: { type: 'string' },
+        format: { type: 'string', default: 'text' },
+        json: { type: 'boolean', default: false },
+        out: { type: 'string' },
+        paths: { type: 'string' },
+        jobs: { type: 'string', default: '4' },
+        patience: { type: 'string', default: '12' },
+        strict: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    return stop(error.message);
+  }
+}
+
+function countOf(name) {
+  const count = Number(values[name]);
+  if (!Number.isInteger(count) || count < 1) stop(`--${name} ${values[name]} is no number of 1 or more.`);
+  return count;
+}
+
+function stop(message) {
+  console.error(message);
+  process.exit(USAGE);
+}

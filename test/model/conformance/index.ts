@@ -1,0 +1,3 @@
+export { compare } from './compare.js';
+export { reportOf, unexplained } from './report.js';
+export { TARGETS, targetOf } from './targets.js';

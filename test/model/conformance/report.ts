@@ -1,0 +1,105 @@
+/** A comparison for people. */
+import type { Comparison, Difference } from './compare.js';
+import type { Seen } from './driver.js';
+
+export type Format = 'text' | 'markdown' | 'json';
+
+export function reportOf(comparison: Comparison, format: Format): string {
+  if (format === 'json') return `${JSON.stringify(comparison, null, 2)}\n`;
+  return format === 'markdown' ? markdown(comparison) : text(comparison);
+}
+
+/** Differences that nothing says are meant. */
+export const unexplained = ({ differences }: Comparison): readonly Difference[] =>
+  differences.filter(({ intended }) => intended === null);
+
+function figures({ paths, transitions, differences }: Comparison): string[] {
+  const { total, same, differs, notReached, notPlayed } = transitions;
+  const open = differences.filter(({ intended }) => intended === null).length;
+  return [
+    `${paths.length} paths played: ${paths.filter(({ outcome }) => outcome === 'same').length} to their end`,
+    `${total} transitions: ${same.length} same, ${differs.length} with a difference, ` +
+      `${notReached.length} not reached, ${notPlayed.length} not to be played from outside`,
+    `${differences.length} differences: ${differences.length - open} meant, ${open} not explained`,
+  ];
+}
+
+function text(comparison: Comparison): string {
+  const { against, chart, unplayable, transitions } = comparison;
+  const meant = comparison.differences.filter(({ intended }) => intended !== null);
+  return [
+    `remoteControl (chart ${chart}) against ${against}`,
+    ...figures(comparison).map((line) => `  ${line}`),
+    ...chapter('Differences that nothing explains', unexplained(comparison).flatMap(differenceText)),
+    ...chapter('Differences that are meant', meant.flatMap(differenceText)),
+    ...chapter(
+      'Could not be played',
+      unplayable.map(({ state, event, why }) => `${state} on ${event}: ${why}`),
+    ),
+    ...chapter('Not reached: they lie behind a difference', transitions.notReached),
+    ...chapter('Not to be played from outside', reasonsOf(comparison)),
+    '',
+  ].join('\n');
+}
+
+const chapter = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ['', `${title}:`, ...lines.map((line) => `  ${line}`)];
+
+function differenceText({ state, event, to, expected, seen, intended, times, story }: Difference): string[] {
+  return [
+    `${state} on ${event} → ${to}${times > 1 ? ` (${times} times)` : ''}`,
+    `  expected ${seenWords(expected)}`,
+    `  seen     ${seenWords(seen)}`,
+    intended === null
+      ? `  after    ${story.slice(-4, -1).join('; ') || 'the start'}`
+      : `  meant:   ${intended}`,
+  ];
+}
+
+export function seenWords(seen: Seen | null): string {
+  if (seen === null) return 'nothing to be seen';
+  const asks = seen.asks === '' ? 'asks nothing' : `asks ${seen.asks}`;
+  return `${asks}, ${seen.connected ? 'connected' : 'not connected'}, status ${seen.status}`;
+}
+
+function reasonsOf({ transitions }: Comparison): string[] {
+  const count = new Map<string, number>();
+  for (const { why } of transitions.notPlayed) count.set(why, (count.get(why) ?? 0) + 1);
+  return [...count].map(([why, times]) => `${times}: ${why}`);
+}
+
+function markdown(comparison: Comparison): string {
+  const { against, chart, differences, transitions, unplayable } = comparison;
+  const row = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [
+    `# remoteControl against ${against}`,
+    '',
+    `Chart ${chart}.`,
+    '',
+    ...figures(comparison).map((line) => `- ${line}`),
+    '',
+    ...(differences.length === 0
+      ? []
+      : [
+          row(['state', 'event', 'expected', 'seen', 'meant']),
+          row(['---', '---', '---', '---', '---']),
+          ...differences.map(({ state, event, expected, seen, intended }) =>
+            row([state, event, seenWords(expected), seenWords(seen), intended ?? '**not explained**']),
+          ),
+          '',
+        ]),
+    ...list(
+      'Could not be played',
+      unplayable.map(({ state, event, why }) => `${state} on ${event}: ${why}`),
+    ),
+    ...list(
+      'Not reached: they lie behind a difference',
+      transitions.notReached.map((id) => `\`${id}\``),
+    ),
+    ...list('Not to be played from outside', reasonsOf(comparison)),
+  ].join('\n');
+}
+
+const list = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : [`## ${title}`, '', ...lines.map((line) => `- ${line}`), ''];
