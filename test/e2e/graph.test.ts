@@ -49,6 +49,7 @@ it.each([
   ],
   [['graph', '--diff', '--upload-pack=x'], 'diff', ''],
   [['paths', 'remote'], 'There is no machine "remote"', 'There is: remoteControl'],
+  [['paths', 'link', '--format', 'mrakdown'], 'There is no format "mrakdown"', 'Did you mean markdown?'],
   [['paths', 'link', '--coverage', 'state'], 'There is no coverage "state"', 'Did you mean states?'],
 ])('%s is a usage error that says what there is', async (args, message, hint) => {
   const { code, stdout, stderr } = await cli(args);

@@ -134,6 +134,17 @@ describe('generatePaths', () => {
     expect(paths[0]!.steps.slice(0, 3).map(({ elapsed }) => elapsed)).toEqual([30, 30, 30]);
   });
 
+  it('lets no delay end where the caller does not wait', () => {
+    const { paths, coverage } = generatePaths(dialer, {
+      ...OPTIONS,
+      waits: ({ value }) => value !== 'dialing',
+    });
+    const all = paths.flatMap(words);
+    expect(all).toContain('after backoff');
+    expect(all).not.toContain('after 5000 ms');
+    expect(coverage.transitions.missing.some((id) => id.includes('5000'))).toBe(true);
+  });
+
   it('stops at a limit with a clear message when the context has no end', () => {
     const counter = setup({
       types: { context: {} as { n: number }, events: {} as { type: 'MORE' } },

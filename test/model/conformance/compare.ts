@@ -49,7 +49,7 @@ export interface Comparison {
     readonly total: number;
     readonly same: readonly string[];
     readonly differs: readonly string[];
-    /** A path would take them, and none of those that were played came so far. */
+    /** No path that was played came so far. */
     readonly notReached: readonly string[];
     readonly notPlayed: readonly { readonly id: string; readonly why: string }[];
   };
@@ -75,7 +75,6 @@ export async function compare(target: Target, options: CompareOptions): Promise<
   const banned = new Set<string>();
   const same = new Set<string>();
   const differs = new Set<string>();
-  const reachable = new Set<string>();
   const found: Moment[] = [];
   const stories = new Map<Moment, readonly string[]>();
   const paths: PathResult[] = [];
@@ -92,7 +91,6 @@ export async function compare(target: Target, options: CompareOptions): Promise<
         for (const id of path.steps.flatMap(({ edges }) => edges)) planned.add(id);
       }
     }
-    for (const id of jobs.flatMap(({ path }) => path.steps.flatMap(({ edges }) => edges))) reachable.add(id);
     const left = (options.paths ?? Number.POSITIVE_INFINITY) - paths.length;
     const queue = jobs.slice(0, Math.max(left, 0));
     if (queue.length === 0) break;
@@ -109,10 +107,10 @@ export async function compare(target: Target, options: CompareOptions): Promise<
       total: all.length,
       same: all.filter((id) => same.has(id) && !differs.has(id)),
       differs: all.filter((id) => differs.has(id)),
-      notReached: rest.filter((id) => reachable.has(id) || reasonOf(id) === undefined),
+      notReached: rest.filter((id) => reasonOf(id) === undefined),
       notPlayed: rest.flatMap((id) => {
         const why = reasonOf(id);
-        return reachable.has(id) || why === undefined ? [] : [{ id, why }];
+        return why === undefined ? [] : [{ id, why }];
       }),
     },
     differences: differencesOf(found, stories),
