@@ -159,8 +159,10 @@ export class WireDriver implements Driver {
     await this.#until(() => this.#wireShows(state) || isOver(), `${state} on the wire`);
     if (world.stopping !== undefined || isOver() || next?.kind === 'delay') return;
     const { reason } = (expected.snapshot as SnapshotFrom<typeof remoteControlMachine>).context.decision;
+    // An engine that is off from the start is told so before the path begins.
+    const wanted = state === 'idle' && reason === 'starting' ? 'disabled' : reason;
     const told = () => world.engine.fullStatus.remoteControl.reason;
-    await this.#until(() => told() === reason, `reason ${reason}; it is ${told()}`);
+    await this.#until(() => told() === wanted, `reason ${wanted}; it is ${told()}`);
   }
 
   async end(): Promise<void> {
