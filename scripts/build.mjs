@@ -6,7 +6,7 @@ import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { inspectorPage } from './inspector-page.mjs';
+import { inspectorPages } from './inspector-page.mjs';
 
 /** Made aside and put in place whole: whoever starts the program meanwhile finds the old one or the new one. */
 const OUT = `.dist-${process.pid}`;
@@ -85,7 +85,7 @@ async function buildCommandLine() {
 try {
   await mkdir(OUT, { recursive: true });
   await Promise.all([
-    writeFile(`${OUT}/inspector.html`, await inspectorPage()),
+    ...(await inspectorPages()).map(([name, text]) => writeFile(`${OUT}/${name}`, text)),
     buildLibrary(),
     buildCommandLine(),
   ]);

@@ -1,5 +1,6 @@
-// Makes the page of the inspector: one file with its script, its style, and the pictures of all charts in it. The
-// pictures come from visualizations/ where they are of the charts as they are now; else they are laid out here.
+// Makes the pages of the inspector, one file each. The local one holds its script, its style, and the pictures of all
+// charts; the pictures come from visualizations/ where they are of the charts as they are now; else they are laid out
+// here. The one around the Stately inspector holds the definitions of the charts.
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,12 +9,21 @@ import { build } from 'esbuild';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PAGE = join(ROOT, 'src/inspector/page');
 
-export async function inspectorPage() {
+/** Answers `[name, text]` of each page. */
+export async function inspectorPages() {
+  const charts = await sources();
+  return Promise.all([
+    page('inspector.html', PAGE, factsOfCharts(charts)),
+    page('stately.html', join(PAGE, 'stately'), definitionsOf(charts)),
+  ]);
+}
+
+async function page(name, folder, factsToCome) {
   const [template, style, script, facts] = await Promise.all([
-    readFile(join(PAGE, 'index.html'), 'utf8'),
+    readFile(join(folder, 'index.html'), 'utf8'),
     bundled(join(PAGE, 'style.css')),
-    bundled(join(PAGE, 'main.ts')),
-    factsOfCharts(),
+    bundled(join(folder, 'main.ts')),
+    factsToCome,
   ]);
   const parts = {
     '/* STYLE */': style,
@@ -21,7 +31,7 @@ export async function inspectorPage() {
     // No text of a chart may end the element that holds it.
     '"FACTS"': JSON.stringify(facts).replaceAll('<', '\\u003c'),
   };
-  return template.replace(/\/\* (?:STYLE|SCRIPT) \*\/|"FACTS"/g, (name) => parts[name]);
+  return [name, template.replace(/\/\* (?:STYLE|SCRIPT) \*\/|"FACTS"/g, (part) => parts[part])];
 }
 
 async function bundled(entry) {
@@ -38,8 +48,16 @@ async function bundled(entry) {
   return outputFiles[0].text;
 }
 
-async function factsOfCharts() {
-  const { CHARTS, REASONS, chartHash, walk, edgeWords, picturesOf, svgOf } = await sources();
+/** Without the context that a chart begins with: nothing of any context goes to another site. */
+function definitionsOf({ CHARTS, chartHash, toConfigJson }) {
+  const definitionOf = (machine) => {
+    const { context: _, ...definition } = JSON.parse(toConfigJson(machine, chartHash(machine)));
+    return JSON.stringify(definition);
+  };
+  return Object.fromEntries(Object.entries(CHARTS).map(([name, machine]) => [name, definitionOf(machine)]));
+}
+
+async function factsOfCharts({ CHARTS, REASONS, chartHash, walk, edgeWords, picturesOf, svgOf }) {
   const charts = {};
   for (const [name, machine] of Object.entries(CHARTS)) {
     const chart = walk(machine);
@@ -79,6 +97,7 @@ async function sources() {
       contents: `
         export { CHARTS } from './src/engine/charts.ts';
         export { REASONS } from './src/protocol/reasons.ts';
+        export { toConfigJson } from './src/visualize/config-json.ts';
         export { chartHash } from './src/visualize/hash.ts';
         export { walk } from './src/visualize/walk.ts';
         export { edgeWords } from './src/visualize/words.ts';

@@ -11,9 +11,16 @@ const startOn = (port: number): InspectorStart => ({
   charts: chartHashes(),
 });
 
-/** For `start --inspect`. */
-export function inspectorOf(port: string): Promise<Inspector> {
-  return openInspector(startOn(Number(port)));
+/**
+ * For `start --inspect`.
+ * @param wish `PORT`, `stately` or `stately:PORT`
+ */
+export function inspectorOf(wish: string): Promise<Inspector> {
+  const [, stately, port = '0'] = /^(stately)?:?(\d+)?$/.exec(wish) ?? [];
+  return openInspector({
+    ...startOn(Number(port)),
+    ...(stately === undefined ? {} : { statelyFile: new URL('./stately.html', import.meta.url) }),
+  });
 }
 
 /** `rc-engine inspect FILE`: serves a saved timeline until a signal. */

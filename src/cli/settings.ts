@@ -28,7 +28,9 @@ const checkHost = (value: string): string | undefined =>
     : undefined;
 
 const checkInspect = (value: string): string | undefined =>
-  /^\d{1,5}$/.test(value) && Number(value) < 65_536 ? undefined : 'must be a port, 0 for any free one';
+  /^(?:stately|(?:stately:)?\d{1,5})$/.test(value) && Number(value.replace(/\D/g, '')) < 65_536
+    ? undefined
+    : 'must be a port, 0 for any free one, or stately, or stately:PORT';
 
 const checkStore = (value: string): string | undefined =>
   value === 'none' || value === 'memory:' || /^sqlite:./.test(value)
@@ -92,7 +94,8 @@ export const START_SETTINGS = [
     name: 'inspect',
     type: 'string',
     bare: '0',
-    description: 'live page of the running charts on 127.0.0.1: its port, 0 for any free one',
+    description:
+      'live page of the running charts on 127.0.0.1: its port, 0 for any free one; stately, or stately:PORT, for a page that shows them in the inspector of stately.ai, which is told names only',
     byDefault: 'off',
     check: checkInspect,
   },

@@ -100,10 +100,14 @@ async function run(
 ): Promise<number> {
   const engine = createEngine(options);
   const stdio = settings.listen === 'stdio://';
-  const link = inspector?.link.reveal();
+  const link = inspector === undefined ? undefined : linkOf(inspector, settings);
   // Over stdio, stdout belongs to the protocol. WSA-21
   if (link !== undefined && (stdio || !settings.json)) {
-    (stdio ? process.stderr : process.stdout).write(`\n  Inspector      ${link}\n\n`);
+    const more =
+      link.view === 'stately'
+        ? '  It tells stately.ai the names of actors, states, events and reasons, and their times; nothing else.\n'
+        : '';
+    (stdio ? process.stderr : process.stdout).write(`\n  Inspector      ${link.url}\n${more}\n`);
   }
   const face = stdio ? silent : settings.json ? jsonFace(engine, link) : humanFace(engine);
   let running = false;
@@ -136,6 +140,16 @@ async function run(
   return code;
 }
 
+interface InspectorLink {
+  readonly view: 'local' | 'stately';
+  readonly url: string;
+}
+
+const linkOf = ({ link }: Inspector, { inspect }: StartSettings): InspectorLink => ({
+  view: inspect?.startsWith('stately') === true ? 'stately' : 'local',
+  url: link.reveal(),
+});
+
 interface Face {
   started(settings: StartSettings): Promise<void>;
   end(): void;
@@ -144,7 +158,7 @@ interface Face {
 const silent: Face = { started: async () => {}, end: () => {} };
 
 /** RFC: one object a line; `started` first, then `status` at each change. */
-function jsonFace(engine: Engine, inspectorLink: string | undefined): Face {
+function jsonFace(engine: Engine, link: InspectorLink | undefined): Face {
   let started = false;
   const waiting: object[] = [];
   engine.on('report', (report) => {
@@ -173,7 +187,7 @@ function jsonFace(engine: Engine, inspectorLink: string | undefined): Face {
       printJson({ type: 'started', version: VERSION, pid, home, serverName, installationId, baseUrl });
       if (listening !== undefined) printJson(listening);
       listening = undefined;
-      if (inspectorLink !== undefined) printJson({ type: 'inspector', url: inspectorLink });
+      if (link !== undefined) printJson({ type: 'inspector', ...link });
       for (const line of waiting) printJson(line);
     },
     end: () => {},

@@ -21,8 +21,8 @@ export class Gate {
   }
 
   /** To be printed once, and written nowhere else. */
-  get link(): Secret {
-    return new Secret(`http://127.0.0.1:${this.#port}/?token=${this.#token.reveal()}`);
+  linkTo(path: string): Secret {
+    return new Secret(`http://127.0.0.1:${this.#port}${path}?token=${this.#token.reveal()}`);
   }
 
   /** Value of `Set-Cookie`. Cookies do not know ports, so its name does. */

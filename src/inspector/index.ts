@@ -10,6 +10,8 @@ export interface InspectorStart {
   /** 0: a free one. */
   readonly port: number;
   readonly pageFile: URL;
+  /** With it the link leads to this page, which holds the Stately inspector in a frame. */
+  readonly statelyFile?: URL | undefined;
   /** Version of this program, and the hash of each of its charts. */
   readonly engine: string;
   readonly charts: Readonly<Record<string, string>>;
@@ -25,11 +27,18 @@ export interface Inspector {
 }
 
 /** @throws EngineError `listenerFailed` when the port cannot be had. */
-export async function openInspector({ port, pageFile, engine, charts }: InspectorStart): Promise<Inspector> {
+export async function openInspector({
+  port,
+  pageFile,
+  statelyFile,
+  engine,
+  charts,
+}: InspectorStart): Promise<Inspector> {
   const recorder = new Recorder();
   const server = new InspectorServer({
     port,
     pageFile,
+    statelyFile,
     timeline: recorder.timeline,
     about: { mode: 'live', engine, charts },
     told: (next) => recorder.told(next),

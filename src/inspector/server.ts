@@ -12,6 +12,8 @@ import { TIMELINE_VERSION, type Timeline } from './timeline.js';
 import type { Hello } from './wire.js';
 
 export const SOCKET_PATH = '/timeline';
+export const STATELY_PATH = '/stately';
+const STATELY = 'https://stately.ai';
 
 /** Pages at a time; one more is told to wait. */
 const MAX_PAGES = 64;
@@ -29,6 +31,8 @@ export interface InspectorOptions {
   readonly port: number;
   /** The page, one file. */
   readonly pageFile: URL;
+  /** The page around the Stately inspector. Absent: nothing that is served can reach another site. */
+  readonly statelyFile?: URL | undefined;
   readonly timeline: Timeline;
   readonly about: Pick<Hello, 'mode' | 'engine' | 'charts' | 'file' | 'savedAt'>;
   /** Entries before this one have left. */
@@ -49,10 +53,15 @@ export class InspectorServer {
     clientTracking: false,
   });
   #gate: Gate | undefined;
-  #page: Promise<string | undefined> | undefined;
+  readonly #pages: ReadonlyMap<string, ServedPage>;
 
   constructor(options: InspectorOptions) {
     this.#options = options;
+    const { pageFile, statelyFile } = options;
+    this.#pages = new Map([
+      ['/', new ServedPage(pageFile)],
+      ...(statelyFile === undefined ? [] : [[STATELY_PATH, new ServedPage(statelyFile, STATELY)] as const]),
+    ]);
     this.#browsers = new Browsers(options.timeline, {
       hello: () => ({ type: 'hello', version: TIMELINE_VERSION, ...options.about }),
       told: options.told ?? (() => {}),
@@ -74,7 +83,7 @@ export class InspectorServer {
   }
 
   /**
-   * The link to print: it opens the page in one browser.
+   * The link to print: it opens the page in one browser; the one around the Stately inspector where there is one.
    * @throws EngineError `listenerFailed` when the port cannot be had.
    */
   async listen(): Promise<Secret> {
@@ -85,14 +94,18 @@ export class InspectorServer {
           new EngineError(
             'listenerFailed',
             `The inspector cannot listen on 127.0.0.1:${port} (${error.code}).`,
-            { cause: error, remediation: 'Choose another port: --inspect=PORT; 0 is any free one.' },
+            {
+              cause: error,
+              remediation:
+                'Choose another port: --inspect=PORT or --inspect=stately:PORT; 0 is any free one.',
+            },
           ),
         ),
       );
       this.#http.listen(port, '127.0.0.1', resolve);
     });
     this.#gate = new Gate((this.#http.address() as AddressInfo).port);
-    return this.#gate.link;
+    return this.#gate.linkTo(this.#options.statelyFile === undefined ? '/' : STATELY_PATH);
   }
 
   /** Something was added to the timeline. */
@@ -121,7 +134,8 @@ export class InspectorServer {
       refuse(response, 400, 'Not understood.');
       return;
     }
-    if (request.method !== 'GET' || url.pathname !== '/') {
+    const page = this.#pages.get(url.pathname);
+    if (request.method !== 'GET' || page === undefined) {
       refuse(response, 404, 'Nothing is here.');
       return;
     }
@@ -130,8 +144,8 @@ export class InspectorServer {
       refuse(response, 403, admission.why);
       return;
     }
-    const page = await this.#readPage();
-    if (page === undefined) {
+    const text = await page.read();
+    if (text === undefined) {
       refuse(response, 500, 'The page of the inspector is missing from this installation.');
       return;
     }
@@ -140,15 +154,10 @@ export class InspectorServer {
       .writeHead(200, {
         ...SAFE_HEADERS,
         'content-type': 'text/html; charset=utf-8',
-        'content-security-policy': policyOf(nonce, request.headers.host ?? ''),
+        'content-security-policy': policyOf(nonce, request.headers.host ?? '', page.frame),
         ...(admission.cookie === undefined ? {} : { 'set-cookie': gate.setCookie(admission.cookie) }),
       })
-      .end(page.replaceAll('__NONCE__', nonce));
-  }
-
-  #readPage(): Promise<string | undefined> {
-    this.#page ??= readFile(this.#options.pageFile, 'utf8').catch(() => undefined);
-    return this.#page;
+      .end(text.replaceAll('__NONCE__', nonce));
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -168,6 +177,25 @@ export class InspectorServer {
   }
 }
 
+/** One file, read when it is first asked for. */
+class ServedPage {
+  /** The one site that may stand in a frame of it. */
+  readonly frame: string | undefined;
+  readonly #file: URL;
+  #text: Promise<string | undefined> | undefined;
+
+  constructor(file: URL, frame?: string) {
+    this.#file = file;
+    this.frame = frame;
+  }
+
+  /** Undefined when it is missing. */
+  read(): Promise<string | undefined> {
+    this.#text ??= readFile(this.#file, 'utf8').catch(() => undefined);
+    return this.#text;
+  }
+}
+
 const SAFE_HEADERS = {
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
@@ -177,14 +205,15 @@ const SAFE_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-/** The page brings everything along; the only thing that it may reach is where it came from. */
-const policyOf = (nonce: string, host: string): string =>
+/** The page brings everything along; the only thing that it may reach is where it came from, and its frame. */
+const policyOf = (nonce: string, host: string, frame: string | undefined): string =>
   [
     "default-src 'none'",
     `script-src 'nonce-${nonce}'`,
     "style-src 'unsafe-inline'",
     'img-src data:',
     `connect-src 'self' ws://${host}`,
+    ...(frame === undefined ? [] : [`frame-src ${frame}`]),
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

@@ -53,7 +53,8 @@ export class Chromium {
     });
   }
 
-  static async open(): Promise<Chromium> {
+  /** @param more Arguments that this test needs. */
+  static async open(more: readonly string[] = []): Promise<Chromium> {
     const folder = await mkdtemp(join(tmpdir(), 'rc-engine-chromium-'));
     const child = spawn(
       CHROMIUM,
@@ -68,6 +69,7 @@ export class Chromium {
         '--disable-background-networking',
         '--disable-component-update',
         '--window-size=1400,900',
+        ...more,
         'about:blank',
       ],
       { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: folder } },

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { InspectorServer } from '../../src/inspector/server.js';
+import { type InspectorOptions, InspectorServer } from '../../src/inspector/server.js';
 import { type Entry, Timeline } from '../../src/inspector/timeline.js';
 import { checkLeftovers } from '../support/leftovers.js';
 
@@ -27,13 +27,14 @@ beforeEach(async () => {
   await open();
 });
 
-async function open(limit = 10_000): Promise<void> {
+async function open(limit = 10_000, more: Partial<InspectorOptions> = {}): Promise<void> {
   timeline = new Timeline(limit);
   server = new InspectorServer({
     port: 0,
     pageFile: pathToFileURL(join(folder, 'page.html')),
     timeline,
     about: { mode: 'live', engine: '0.0.0', charts: {} },
+    ...more,
   });
   link = new URL((await server.listen()).reveal());
 }
@@ -193,6 +194,57 @@ describe('who may see the page', () => {
     const [, nonce] = /nonce-([^']+)'/.exec(policy) ?? [];
     expect(one.body).toBe(`<script nonce="${nonce}">1</script>`);
     expect(two.body).not.toBe(one.body);
+  });
+});
+
+describe('the page around the Stately inspector', () => {
+  const openBoth = async () => {
+    await server.close();
+    await writeFile(join(folder, 'stately.html'), `${PAGE}<iframe></iframe>`);
+    await open(10_000, { statelyFile: pathToFileURL(join(folder, 'stately.html')) });
+  };
+
+  it('is where the link leads, behind the same gate: no token, a used one, another origin, another site are 403', async () => {
+    await openBoth();
+    expect(link.pathname).toBe('/stately');
+    expect((await get('/stately')).status).toBe(403);
+    expect((await get('/stately?token=wrong')).status).toBe(403);
+    const first = await get(`/stately${link.search}`);
+    expect(first.status).toBe(200);
+    expect(first.body).toContain('<iframe>');
+    expect((await get(`/stately${link.search}`)).status).toBe(403);
+    const given = { cookie: String(first.headers['set-cookie']).split(';')[0] ?? '' };
+    expect((await get('/stately', given)).status).toBe(200);
+    for (const headers of [
+      { host: 'attacker.example' },
+      { origin: 'https://stately.ai' },
+      { 'sec-fetch-site': 'cross-site' },
+    ]) {
+      expect((await get('/stately', { ...given, ...headers })).status).toBe(403);
+      expect(await statusOf(connect({ ...given, ...headers }))).toBe(403);
+    }
+    expect(await statusOf(connect({}))).toBe(403);
+    expect(await statusOf(connect(given))).toBe(101);
+  });
+
+  it('may frame stately.ai and nothing else; the local page beside it may frame nothing', async () => {
+    await openBoth();
+    const { headers } = await get(`/stately${link.search}`);
+    const given = { cookie: String(headers['set-cookie']).split(';')[0] ?? '' };
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain('; frame-src https://stately.ai;');
+    expect(policy).toContain("frame-ancestors 'none'");
+    const local = await get('/', given);
+    expect(local.status).toBe(200);
+    expect(String(local.headers['content-security-policy'])).not.toContain('stately');
+  });
+
+  it('is not there unless it was asked for', async () => {
+    expect(link.pathname).toBe('/');
+    const given = { cookie: await cookie() };
+    expect((await get('/stately', given)).status).toBe(404);
+    expect(String((await get('/', given)).headers['content-security-policy'])).not.toContain('frame-src');
   });
 });
 
