@@ -11,6 +11,7 @@ import type { Reason } from '../protocol/reasons.js';
 import { parseInitialize } from './initialize.js';
 import { type MethodTable, Reply, RpcFault } from './methods.js';
 import { type AskOutcome, FIRST_BESIDE_OTHERS, OwnRequests } from './own-requests.js';
+import type { Policy } from './policy.js';
 
 /** How a session reaches its client, and whom it tells what became of it. */
 export interface ClientTransport {
@@ -33,7 +34,7 @@ export interface SessionHost {
   readonly appServer: AppServer;
   readonly methods: MethodTable;
   /** Says which methods this client may call; null: allowed, else why not. WSA-7 */
-  readonly policy: (method: string, client: ClientContext) => string | null;
+  readonly policy: Policy;
 }
 
 /** Requests that may wait for one client; one more is answered with an overload error. WSA-24 */
@@ -267,7 +268,7 @@ export class ClientSession implements AppServerEvents {
         // A notification before initialize is dropped silently. ACC-3
         if (this.#state !== 'initialized') return;
         // What may not be asked may not be told either; there is nothing to answer. WSA-7
-        if (this.#host.policy(shape.method, this.client) === null) this.#forward(message);
+        if (this.#host.policy(shape.method, this.client, message) === null) this.#forward(message);
         return;
       case 'response':
         if (this.#state === 'initialized' && this.#own?.takeAnswer(shape.id, message) !== true)
@@ -287,7 +288,7 @@ export class ClientSession implements AppServerEvents {
       this.#answer(errorText(id, RPC.invalidRequest, 'Not initialized'));
       return;
     }
-    const refusal = this.#host.policy(method, this.client);
+    const refusal = this.#host.policy(method, this.client, message);
     if (refusal !== null) {
       this.#answer(errorText(id, RPC.refusedByPolicy, refusal));
       return;
@@ -332,6 +333,11 @@ export class ClientSession implements AppServerEvents {
   #initialize(id: RpcId, params: unknown, message: Message): void {
     if (this.#state === 'initialized') {
       this.#answer(errorText(id, RPC.invalidRequest, 'Already initialized'));
+      return;
+    }
+    const refusal = this.#host.policy('initialize', this.client, message);
+    if (refusal !== null) {
+      this.#answer(errorText(id, RPC.refusedByPolicy, refusal));
       return;
     }
     const wish = parseInitialize(params);

@@ -1,5 +1,6 @@
 import { RateLimit } from '../adapters/rate-limit.js';
 import type { ClientContext, Origin } from '../protocol/app-server.js';
+import { hasRepeatedMember } from '../protocol/message-text.js';
 import type { AuditRing } from './audit.js';
 import type { EngineLogger } from './logger.js';
 
@@ -21,7 +22,12 @@ export interface PolicyOptions {
 }
 
 /** Why a client may not call a method; null: it may. */
-export type Policy = (method: string, client: ClientContext) => string | null;
+export type Policy = (method: string, client: ClientContext, message?: PolicedMessage) => string | null;
+
+/** What would be handed on, as it was written: an app server may read it otherwise than the engine does. */
+export interface PolicedMessage {
+  readonly text: string;
+}
 
 /** What degraded connections may not call. WSA-7 */
 const AUTHORITY_METHODS = [
@@ -48,10 +54,15 @@ export function createPolicy(options: PolicyOptions = {}): Policy {
   const limited = (options.degradedAuthority ?? 'limited') === 'limited';
   const authority = AUTHORITY_METHODS.map(ruleOf);
   const nothingToCheck = allow.length === 0 && deny.length === 0;
-  return (method, client) => {
+  return (method, client, message) => {
     if (nothingToCheck && client.degraded !== true) return null;
     const origin = originOf(client.origin);
-    if (origin === undefined || ALWAYS.has(method)) return null;
+    if (origin === undefined) return null;
+    // The method that is judged here must be the one that an app server reads, whatever its parser.
+    if (message !== undefined && hasRepeatedMember(message.text)) {
+      return refusal(method, 'a member of the message comes twice');
+    }
+    if (ALWAYS.has(method)) return null;
     const fits = (rule: Rule) =>
       (rule.origin === undefined || rule.origin === origin) && rule.pattern.test(method);
     const denied = deny.find(fits);
@@ -80,8 +91,8 @@ export function watchedPolicy(
   const limit = new RateLimit(REFUSALS_TOLD, 1_000, (count) =>
     log.warn({ reason: 'refusedByPolicy', count }, `${count} more calls refused by policy`),
   );
-  return (method, client) => {
-    const refused = policy(method, client);
+  return (method, client, message) => {
+    const refused = policy(method, client, message);
     if (refused === null || !limit.take()) return refused;
     const shown = method.slice(0, MAX_SHOWN);
     audit.add({

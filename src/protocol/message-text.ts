@@ -86,22 +86,47 @@ function isKey(text: string, from: number, to: number, name: string): boolean {
  */
 export function sliceMessageText(frameText: string): string | undefined {
   let found: string | undefined;
-  let at = skipSpace(frameText, 0);
-  if (frameText.charCodeAt(at) !== OPEN_BRACE) return undefined;
-  at = skipSpace(frameText, at + 1);
-  while (frameText.charCodeAt(at) === QUOTE) {
-    const keyStart = at;
-    const keyEnd = skipString(frameText, keyStart);
-    if (keyEnd === -1) return undefined;
-    at = skipSpace(frameText, keyEnd);
-    if (frameText.charCodeAt(at) !== COLON) return undefined;
-    const valueStart = skipSpace(frameText, at + 1);
-    const valueEnd = skipValue(frameText, valueStart);
-    if (valueEnd === -1) return undefined;
+  eachMember(frameText, (keyStart, keyEnd, valueStart, valueEnd) => {
     if (isKey(frameText, keyStart, keyEnd, 'message')) found = frameText.slice(valueStart, valueEnd);
-    at = skipSpace(frameText, valueEnd);
-    if (frameText.charCodeAt(at) !== COMMA) break;
-    at = skipSpace(frameText, at + 1);
-  }
+  });
   return found;
+}
+
+/**
+ * True when an object that JSON.parse has accepted has two top-level names that are one but for their case. Of such
+ * two, parsers take the first, the last or either.
+ */
+export function hasRepeatedMember(text: string): boolean {
+  const found = new Set<string>();
+  let repeated = false;
+  eachMember(text, (keyStart, keyEnd) => {
+    const quoted = text.slice(keyStart, keyEnd);
+    const name = (quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1)).toLowerCase();
+    repeated ||= found.has(name);
+    found.add(name);
+  });
+  return repeated;
+}
+
+function eachMember(
+  text: string,
+  visit: (keyStart: number, keyEnd: number, valueStart: number, valueEnd: number) => void,
+): void {
+  let at = skipSpace(text, 0);
+  if (text.charCodeAt(at) !== OPEN_BRACE) return;
+  at = skipSpace(text, at + 1);
+  while (text.charCodeAt(at) === QUOTE) {
+    const keyStart = at;
+    const keyEnd = skipString(text, keyStart);
+    if (keyEnd === -1) return;
+    at = skipSpace(text, keyEnd);
+    if (text.charCodeAt(at) !== COLON) return;
+    const valueStart = skipSpace(text, at + 1);
+    const valueEnd = skipValue(text, valueStart);
+    if (valueEnd === -1) return;
+    visit(keyStart, keyEnd, valueStart, valueEnd);
+    at = skipSpace(text, valueEnd);
+    if (text.charCodeAt(at) !== COMMA) return;
+    at = skipSpace(text, at + 1);
+  }
 }

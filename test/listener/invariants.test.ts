@@ -130,6 +130,15 @@ describe('the five invariants of the listener', () => {
     expect(JSON.stringify(await client.request('engine/audit/read'))).toContain('"decision":"refused"');
   });
 
+  it('5, WSA-7: a call hidden behind another in one message reaches nobody', async () => {
+    const at = await listening({ policy: { denyMethods: ['engine/audit/read'] } });
+    const client = await connect(at);
+    await client.initialize();
+    client.ws.send('{"id":77,"method":"engine/echo","params":{"payload":1},"Method":"engine/audit/read"}');
+    const answer = await client.until(() => client.messages.find(({ id }) => id === 77), 'an answer');
+    expect(answer).toMatchObject({ error: { code: -32003, message: expect.stringContaining('twice') } });
+  });
+
   it('5, WSA-7: a degraded connection may not change authority or identity, one with the token may', async () => {
     const at = await listening({ authority: { mode: 'queryToken', enforced: false } });
     const degraded = await Client.open(at.info.url);

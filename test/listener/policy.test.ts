@@ -42,6 +42,23 @@ describe('execution policy', () => {
     expect(allowed(policy, 'x', 'control')).toBe(true);
   });
 
+  it('WSA-7: what is judged is what an app server reads: a message with two methods is refused, whatever its parser would take', () => {
+    const twice = [
+      '{"id":1,"method":"account/logout","method":"thread/list"}',
+      '{"id":1,"method":"thread/list","m\\u0065thod":"account/logout"}',
+      '{"id":1,"method":"thread/list","params":{"a":[1,"}"]},"Method":"account/logout"}',
+    ];
+    const once = '{"id":1,"method":"thread/list","params":{"method":1,"Method":2,"method":3}}';
+    const policy = createPolicy({ denyMethods: ['account/logout'] });
+    for (const text of twice) {
+      expect(policy('thread/list', client('listener'), { text })).toContain('comes twice');
+      expect(policy('initialize', client('listener'), { text })).toContain('comes twice');
+      expect(createPolicy()('thread/list', client('listener', true), { text })).toContain('comes twice');
+      expect(createPolicy()('thread/list', client('listener'), { text })).toBeNull();
+    }
+    expect(policy('thread/list', client('listener'), { text: once })).toBeNull();
+  });
+
   it('initialize and initialized belong to every conversation', () => {
     const policy = createPolicy({ allowMethods: ['thread/*'] });
     expect(allowed(policy, 'initialized')).toBe(true);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sliceMessageText } from '../../src/protocol/message-text.js';
+import { hasRepeatedMember, sliceMessageText } from '../../src/protocol/message-text.js';
 
 /** JSON text with the spaces and escapes that a serializer is free to write. */
 const loose = fc.tuple(fc.jsonValue(), fc.nat({ max: 3 })).map(([value, indent]) => {
@@ -77,5 +77,19 @@ describe('sliceMessageText', () => {
       }),
       { numRuns: 1000 },
     );
+  });
+});
+
+describe('hasRepeatedMember', () => {
+  it.each([
+    ['{}', false],
+    [' { "a" : 1 , "b" : {"a":1,"A":2} } ', false],
+    ['{"a":1,"a":2}', true],
+    ['{"a":[{"b":"}"}],"b":"\\"","B":1}', true],
+    ['{"ab":1,"\\u0061b":2}', true],
+    ['[]', false],
+  ])('WSA-7: %s: %s', (text, repeated) => {
+    expect(isJson(text)).toBe(true);
+    expect(hasRepeatedMember(text)).toBe(repeated);
   });
 });
