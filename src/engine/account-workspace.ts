@@ -13,8 +13,8 @@ const schema = v.object({
     v.object({
       id: v.string(),
       name: v.nullish(v.string(), null),
-      workspace_backend_origin: v.nullish(v.string(), 'NO_CONSTRAINT'),
-      account_routing_override: v.nullish(v.string(), 'NO_CONSTRAINT'),
+      workspace_backend_origin: v.nullish(v.string(), ''),
+      account_routing_override: v.nullish(v.string(), ''),
     }),
   ),
 });
@@ -115,7 +115,7 @@ function originOf(text: string, baseUrl: string): string | undefined {
     url.hash === '' &&
     url.username === '' &&
     url.password === '';
-  return bare && !text.endsWith('/') && !text.includes('?') && !text.includes('#') ? url.origin : undefined;
+  return bare && !text.includes('?') && !text.includes('#') ? url.origin : undefined;
 }
 
 function failureOf(at: number, message: string, httpStatus?: number): Failure {

@@ -65,6 +65,7 @@ describe('workspace routing', () => {
     ],
     ['a plain origin', { json: workspaces('org-1', { workspace_backend_origin: 'http://x.example' }) }],
     ['the loopback base URL', { json: workspaces('org-1', { workspace_backend_origin: 'NO_CONSTRAINT' }) }],
+    ['no override', { json: workspaces('org-1', { account_routing_override: null }) }],
     ['an unknown override', { json: workspaces('org-1', { account_routing_override: 'mars' }) }],
   ])(
     'ACC-38, ACC-61, ACC-62: with %s the sign-in completes as a failure, the account stays, reads fail and try again',
@@ -84,6 +85,17 @@ describe('workspace routing', () => {
       expect(await rig.account()).toMatchObject({ workspaceName: 'Acme org-1' });
     },
   );
+
+  it('ACC-61: an origin may end with a slash, which is no path', async () => {
+    const rig = await Rig.start(ROUTED);
+    rig.at.always('check', {
+      json: workspaces('org-1', { workspace_backend_origin: 'https://localhost:9/' }),
+    });
+    await rig.externalIn(token(), 'org-1');
+    expect(await rig.call('account/read')).toMatchObject({
+      workspaceRouting: { backendOrigin: 'https://localhost:9' },
+    });
+  });
 
   it.each([
     ['known', { json: workspaces('acct-1') }, ['completed true', 'updated chatgpt pro']],
