@@ -37,6 +37,10 @@ export class AccountChanges {
   readonly #ports: AccountChangesPorts;
   /** One at a time, each until its notifications are sent. ACC-27 */
   readonly #changes = new Lock();
+  /** Changes that decide who is signed in, until they are told. */
+  readonly #decisions = new Set<Promise<void>>();
+  /** Reads that were asked for and are not answered. */
+  readonly #reads = new Set<Promise<unknown>>();
   /** While it is set, notifications wait for the answer to a request. */
   #held: Note[] | undefined;
   /** Of the request that is being worked on. */
@@ -54,7 +58,7 @@ export class AccountChanges {
   }
 
   loginApiKey(key: string): Promise<Changed<null>> {
-    return this.#change(async (later) => {
+    return this.#decide(async (later) => {
       this.#refuseWhenGiven();
       this.apiKey = new Secret(key);
       try {
@@ -71,7 +75,7 @@ export class AccountChanges {
   }
 
   loginExternal(wish: ExternalWish, owner: ClientSession): Promise<Changed<null>> {
-    return this.#change(async (later) => {
+    return this.#decide(async (later) => {
       const account = this.#ports.credentials.readExternal(wish);
       await this.#ports.permit.run(this.#ports.ended, async () => {
         await this.#ports.requests.request((ticket) => ({
@@ -117,7 +121,7 @@ export class AccountChanges {
   }
 
   logout(all: boolean): Promise<Changed<null>> {
-    return this.#change(async (later) => {
+    return this.#decide(async (later) => {
       if (this.#ports.credentials.external === undefined) this.#refuseWhenGiven();
       await this.#ports.permit.run(this.#ports.ended, () =>
         this.#ports.requests.request((ticket) => ({ type: 'LOGOUT', ticket, all })),
@@ -128,8 +132,41 @@ export class AccountChanges {
     });
   }
 
+  /**
+   * Reads in turn: after the changes that were asked for before it, and before those that are asked for after it. A
+   * sign-in that waits for a person is none of them. ACC-27
+   */
+  inTurn<T>(read: () => Promise<T>): Promise<T> {
+    const reading = Promise.all(this.#decisions).then(read);
+    this.#reads.add(reading);
+    const done = (): unknown => this.#reads.delete(reading);
+    reading.then(done, done);
+    return reading;
+  }
+
+  /** A change that decides who is signed in. */
+  #decide<T>(decide: (later: (() => unknown)[]) => Promise<T>): Promise<Changed<T>> {
+    let told: () => void = () => {};
+    const reads = [...this.#reads];
+    const task = async (later: (() => unknown)[]): Promise<T> => {
+      await Promise.allSettled(reads);
+      return decide(later);
+    };
+    const decision = new Promise<void>((resolve) => {
+      told = resolve;
+    });
+    this.#decisions.add(decision);
+    return this.#change(task, () => {
+      this.#decisions.delete(decision);
+      told();
+    });
+  }
+
   /** One change at a time; its lock is held until what comes after the answer has been told. ACC-27 */
-  #change<T>(task: (later: (() => unknown)[]) => Promise<T>): Promise<Changed<T>> {
+  #change<T>(
+    task: (later: (() => unknown)[]) => Promise<T>,
+    onTold: () => void = () => {},
+  ): Promise<Changed<T>> {
     return new Promise((resolve, reject) => {
       this.#changes
         .run(this.#ports.ended, async () => {
@@ -140,7 +177,8 @@ export class AccountChanges {
           await new Promise<void>((answered) => resolve({ result, after: answered }));
           for (const note of later) await note();
         })
-        .catch(reject);
+        .catch(reject)
+        .finally(onTold);
     });
   }
 

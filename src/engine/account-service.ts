@@ -191,12 +191,14 @@ export class AccountService implements AccountPort {
 
   /** The account as it is. `refresh`: after its tokens were renewed, where there are some. ACC-13, ACC-16 */
   async read(refresh: boolean): Promise<AccountView> {
-    await this.#prepare();
-    if (this.#credentials.external === undefined && !this.#credentials.given) {
-      if (refresh) await this.#renewal.refresh('forced');
-      else await this.#renewal.renewIfDue();
-    }
-    const view = this.view();
+    const view = await this.changes.inTurn(async () => {
+      await this.#prepare();
+      if (this.#credentials.external === undefined && !this.#credentials.given) {
+        if (refresh) await this.#renewal.refresh('forced');
+        else await this.#renewal.renewIfDue();
+      }
+      return this.view();
+    });
     if (view.chatgpt === null || this.#options.routing === null) return view;
     await this.#workspace();
     return this.view();

@@ -134,10 +134,35 @@ describe('account/login/start', () => {
       'completed true',
       'updated chatgptAuthTokens pro',
       'result',
-      'result',
       'updated null null',
+      'result',
     ]);
+    expect((await rig.response(read)).result).toMatchObject({ account: null });
     expect(rig.at.of('check')).toHaveLength(2);
+  });
+
+  it('ACC-27: a read right behind a sign-in or a logout is answered after it, and knows of it', async () => {
+    const rig = await Rig.start();
+    let from = rig.mark;
+    const external = { type: 'chatgptAuthTokens', accessToken: token(), chatgptAccountId: 'org-1' };
+    rig.send('account/login/start', external);
+    expect(await rig.account()).toMatchObject({ type: 'chatgpt' });
+    expect(rig.seq(from)).toEqual(['result', 'completed true', 'updated chatgptAuthTokens pro', 'result']);
+    from = rig.mark;
+    rig.send('account/logout');
+    expect(await rig.call('getAuthStatus')).toMatchObject({ authMethod: null });
+    expect(rig.seq(from)).toEqual(['result', 'updated null null', 'result']);
+    rig.send('account/login/start', { type: 'apiKey', apiKey: 'sk-1' });
+    expect(await rig.account()).toEqual({ type: 'apiKey' });
+    const first = rig.send('account/read', {});
+    rig.send('account/logout');
+    expect((await rig.response(first)).result).toMatchObject({ account: { type: 'apiKey' } });
+    await rig.login({ type: 'apiKey', apiKey: 'sk-1' });
+    // One that waits for the issuer, or a person, holds nobody up.
+    rig.at.always('usercode', { fate: 'hang' });
+    rig.send('account/login/start', { type: 'chatgptDeviceCode' });
+    await rig.at.asked('usercode');
+    expect(await rig.account()).toEqual({ type: 'apiKey' });
   });
 
   it('ACC-29: while a parent app owns the tokens every other sign-in is refused with one text', async () => {
