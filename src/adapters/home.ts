@@ -48,10 +48,19 @@ export function expandTilde(path: string): string {
   return /^~(?=$|[/\\])/.test(path) ? join(userFolder(), path.slice(1)) : path;
 }
 
-/** HOME, but where that is empty or depends on where one is, what the system knows of the user. */
+/**
+ * HOME, but where that is empty or depends on where one is, what the system knows of the user.
+ * @throws EngineError `homeUnusable` where it knows nothing: containers run under ids that are in no list.
+ */
 function userFolder(): string {
-  const named = homedir();
-  return isAbsolute(named) ? named : userInfo().homedir;
+  try {
+    const named = homedir();
+    return isAbsolute(named) ? named : userInfo().homedir;
+  } catch (cause) {
+    throw new EngineError('homeUnusable', 'HOME is not set, and the system knows no folder of this user.', {
+      cause,
+    });
+  }
 }
 
 /** The paths of a home folder that may not exist. Creates nothing. */

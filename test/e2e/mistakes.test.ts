@@ -168,6 +168,17 @@ describe('other mistakes of a new user', () => {
     expect(wrong.stderr).toMatch(/not UTF-8/);
   });
 
+  it.runIf(process.getuid?.() === 0)(
+    'a user that the system does not know, without HOME, is told',
+    async ({ lab }) => {
+      const stranger = { uid: 12_345, gid: 12_345, before: 'unset HOME' };
+      const { code, stderr } = await lab.run(['status'], {}, stranger).exited;
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/^rc-engine: HOME is not set, and the system knows no folder of this user\.\n/);
+      expect(stderr).toContain('--home');
+    },
+  );
+
   it('a home that is a file, or cannot be made', async ({ lab }) => {
     const file = join(lab.folder, 'file');
     await writeFile(file, '');
