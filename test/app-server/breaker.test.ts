@@ -105,7 +105,7 @@ describe.each(['ws://', 'unix://'])('an app server behind %s that is down', (kin
         Promise.race([other.closed, other.request('initialize', HELLO)]).catch(() => undefined),
       ),
     );
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(3_000);
     expect(answers.filter((one) => one !== undefined)).toHaveLength(20);
     expect(at.warned.filter((one) => one.includes('cannot be reached')).length).toBeLessThan(10);
     await goodAt(where);
@@ -115,7 +115,7 @@ describe.each(['ws://', 'unix://'])('an app server behind %s that is down', (kin
       async () => (await client.request('initialize', HELLO)).result !== undefined,
       'the app server to be found',
     );
-    expect(performance.now() - back).toBeLessThan(2_000);
+    expect(performance.now() - back).toBeLessThan(4_000);
     expect((await client.request('x')).result).toEqual({ good: true });
     const next = await connect(at);
     expect((await next.initialize()).result).toEqual({ good: true });

@@ -135,7 +135,7 @@ describe('room', () => {
     const mute = tls.connect({ port: at.port, host: '127.0.0.1', rejectUnauthorized: false });
     for (const socket of [half, mute]) socket.on('error', () => {}).resume();
     await Promise.all([once(half, 'close'), once(mute, 'close')]);
-    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(performance.now() - began).toBeLessThan(5_000);
     expect(at.verdicts()).toEqual(Array(2).fill('queryToken rejected handshakeTooSlow'));
     const client = await Client.open(at.info.connectUrl.reveal(), {}, { rejectUnauthorized: false });
     expect((await client.initialize()).result).toBeTypeOf('object');

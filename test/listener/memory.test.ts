@@ -68,7 +68,7 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
       await until(
         async () => ((await rss(at.pid)) ?? 0) < before + 12 * MIB,
         'the memory to be where it was',
-        8_000,
+        20_000,
       );
     }
     const grown = peaks.map((peak) => Math.round((peak - before) / MIB));
@@ -90,7 +90,7 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     await until(
       async () => ((await rss(at.pid)) ?? 0) < before + (peak - before) * 0.7,
       'what opening them has left to be given back',
-      8_000,
+      20_000,
     );
     expect((await at.status()).listener.openConnections).toBe(1_000);
     for (const ws of clients) ws.terminate();
