@@ -152,7 +152,7 @@ describe.each(['a child', 'an upstream socket'])('an app server (%s) that takes 
     if (far === undefined) process.kill(eager.pid, 'SIGUSR2');
     else for (const ws of far.deaf) ws.resume();
     await offering;
-    const { result } = await eager.client.request('test/ping', {});
+    const { result } = await eager.client.request('test/ping', {}, 40_000);
     expect(result).toEqual({ count: MESSAGES });
     expect((await at.row('eager'))?.held).toBe(false);
     console.info(`${kind}: grew by ${Math.round(memory.end() / MIB)} MiB at most`);

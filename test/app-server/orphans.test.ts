@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { processToken } from '../../src/adapters/process-token.js';
 import { Client, until } from '../listener/rig.js';
 import { CliProcess } from '../support/cli.js';
 import { childrenOf, lives } from '../support/processes.js';
@@ -9,12 +10,15 @@ import { tmpFolder } from '../support/tmp.js';
 const CHILD = path.join(import.meta.dirname, 'child.mjs');
 const SHARED = path.join(import.meta.dirname, 'shared-child.mjs');
 
-const started: number[] = [];
-afterEach(() => {
-  for (const pid of started.splice(0)) {
-    if (lives(pid)) process.kill(pid, 'SIGKILL');
+/** What a failed test would leave behind; the token tells a process from a later one with its pid. */
+const started = new Map<number, string | null>();
+afterEach(async () => {
+  for (const [pid, token] of started) {
+    if (token !== null && (await processToken(pid)) === token) process.kill(pid, 'SIGKILL');
   }
+  started.clear();
 });
+const note = async (pid: number) => started.set(pid, await processToken(pid));
 
 async function engine(mode: string, ...command: string[]) {
   const tmp = await tmpFolder();
@@ -35,7 +39,7 @@ async function engine(mode: string, ...command: string[]) {
   const initialized = async () => {
     const client = await Client.open(String(connectUrl));
     const { pid } = (await client.initialize()).result as { pid: number };
-    started.push(pid);
+    await note(pid);
     return { client, pid };
   };
   return { run, tmp, pid: run.child.pid ?? 0, initialized };
@@ -57,7 +61,7 @@ describe.skipIf(process.platform !== 'linux')('an engine that is killed', () => 
     for (const one of [...pids]) {
       for (const grandchild of childrenOf(one)) {
         pids.add(grandchild);
-        started.push(grandchild);
+        await note(grandchild);
       }
     }
     expect(pids.size).toBe(mode === 'shared' ? 1 : kind === 'family' ? 4 : 2);

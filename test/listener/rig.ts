@@ -223,13 +223,14 @@ export class Client {
     this.ws.send(JSON.stringify(message));
   }
 
-  async request(method: string, params: unknown = {}): Promise<Record<string, unknown>> {
+  async request(method: string, params: unknown = {}, limitMs?: number): Promise<Record<string, unknown>> {
     this.#lastId += 1;
     const id = this.#lastId;
     this.send({ id, method, params });
     return this.until(
       () => this.messages.find((one) => one.id === id && one.method === undefined),
       `answer to ${method}`,
+      limitMs,
     );
   }
 
