@@ -7,6 +7,7 @@ import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { inspectorPages } from './inspector-page.mjs';
+import { noticesOf } from './notices.mjs';
 
 /** Made aside and put in place whole: whoever starts the program meanwhile finds the old one or the new one. */
 const OUT = `.dist-${process.pid}`;
@@ -57,7 +58,7 @@ async function buildLibrary() {
 }
 
 async function buildCommandLine() {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...common,
     entryPoints: ['src/cli/main.ts'],
     plugins: [outside, withoutPolyfills],
@@ -68,6 +69,7 @@ async function buildCommandLine() {
     minifyWhitespace: true,
     minifySyntax: true,
     write: false,
+    metafile: true,
   });
   const text = outputFiles[0].text.replace(/^#!.*\n/, '');
   if (/^(import|export)\b/m.test(text)) throw new Error('the bundle of the command line is no single script');
@@ -78,17 +80,18 @@ async function buildCommandLine() {
   await copyFile('scripts/cli-boot.js', `${OUT}/cli.js`);
   const maker = fileURLToPath(new URL('code-cache.mjs', import.meta.url));
   const { status, stderr } = spawnSync(process.execPath, [maker, OUT], { encoding: 'utf8' });
-  if (status === 0) return;
-  console.warn(`No code cache was made, so that dist/cli.js starts more slowly.\n${stderr}`);
+  if (status !== 0) {
+    console.warn(`No code cache was made, so that dist/cli.js starts more slowly.\n${stderr}`);
+  }
+  return Object.keys(metafile.inputs);
 }
 
 try {
   await mkdir(OUT, { recursive: true });
-  await Promise.all([
-    ...(await inspectorPages()).map(([name, text]) => writeFile(`${OUT}/${name}`, text)),
-    buildLibrary(),
-    buildCommandLine(),
-  ]);
+  const [pages, inCommandLine] = await Promise.all([inspectorPages(), buildCommandLine(), buildLibrary()]);
+  for (const { name, text } of pages) await writeFile(`${OUT}/${name}`, text);
+  const inputs = [...inCommandLine, ...pages.flatMap((page) => page.inputs)];
+  await writeFile(`${OUT}/THIRD-PARTY-NOTICES.txt`, await noticesOf(inputs));
   await rm('dist', { recursive: true, force: true });
   // Another build that ends at the same moment has made the same.
   await rename(OUT, 'dist').catch((error) => {

@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PAGE = join(ROOT, 'src/inspector/page');
 
-/** Answers `[name, text]` of each page. */
+/** Answers `{ name, text, inputs }` of each page: `inputs` are the files that its script is made of. */
 export async function inspectorPages() {
   const charts = await sources();
   return Promise.all([
@@ -26,26 +26,28 @@ async function page(name, folder, factsToCome) {
     factsToCome,
   ]);
   const parts = {
-    '/* STYLE */': style,
-    '/* SCRIPT */': script,
+    '/* STYLE */': style.text,
+    '/* SCRIPT */': script.text,
     // No text of a chart may end the element that holds it.
     '"FACTS"': JSON.stringify(facts).replaceAll('<', '\\u003c'),
   };
-  return [name, template.replace(/\/\* (?:STYLE|SCRIPT) \*\/|"FACTS"/g, (part) => parts[part])];
+  const text = template.replace(/\/\* (?:STYLE|SCRIPT) \*\/|"FACTS"/g, (part) => parts[part]);
+  return { name, text, inputs: script.inputs };
 }
 
 async function bundled(entry) {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: [entry],
     bundle: true,
     format: 'esm',
     target: ['chrome109', 'firefox115', 'safari16'],
     minify: true,
     write: false,
+    metafile: true,
     legalComments: 'none',
     logLevel: 'warning',
   });
-  return outputFiles[0].text;
+  return { text: outputFiles[0].text, inputs: Object.keys(metafile.inputs) };
 }
 
 /** Without the context that a chart begins with: nothing of any context goes to another site. */

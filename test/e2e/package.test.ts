@@ -66,3 +66,14 @@ it('type-checks for a consumer, and runs: rc-engine and rc-engine/machines', {
     secret: '<redacted>',
   });
 });
+
+it('brings the licences of the packages whose code is in it', async () => {
+  const text = await readFile(join(dirname(CLI), 'THIRD-PARTY-NOTICES.txt'), 'utf8');
+  const notices = text.split(`\n\n${'-'.repeat(80)}\n\n`);
+  for (const name of ['ws', 'xstate', 'yargs', '@statelyai/inspect']) {
+    const notice = notices.find((one) => one.startsWith(`${name} `));
+    expect(notice, name).toMatch(/MIT|Permission is hereby granted/);
+  }
+  // What is required when it is needed comes with a licence of its own.
+  expect(notices.filter((one) => /^(?:sqlite3|elkjs) /.test(one))).toEqual([]);
+});
