@@ -9,7 +9,7 @@
 //   --out FILE              write the report there instead
 //   --paths N               no more than so many paths
 //   --jobs N                so many at a time; default 4
-//   --patience SECONDS      how long the client may take to come to where it should be; default 12
+//   --patience SECONDS      how long the client may take to come to where it should be; default 25
 //   --strict                exit code 1 when there is a difference that nothing explains
 import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -62,7 +62,7 @@ function read() {
         out: { type: 'string' },
         paths: { type: 'string' },
         jobs: { type: 'string', default: '4' },
-        patience: { type: 'string', default: '12' },
+        patience: { type: 'string', default: '25' },
         strict: { type: 'boolean', default: false },
       },
     }).values;

@@ -62,7 +62,7 @@ const ROUTE_OF: Readonly<Record<string, Route>> = {
 };
 /** A state has been reached when it is seen for so long, ms. */
 const STEADY = 120;
-/** What the backend sees is right and does not change: the status beside it will not either, ms. */
+/** A request waits, or what the backend sees is right, for so long: then nothing changes by itself any more, ms. */
 const SETTLED = 1_500;
 const ACCOUNT = 'anna';
 
@@ -260,10 +260,7 @@ class Play {
       if (now >= end) return seen;
       if (goals.some((goal) => same(seen, goal))) {
         if (now - since >= STEADY) return seen;
-      } else if (
-        now - since >= SETTLED &&
-        goals.some((goal) => seen.asks !== '' && seen.asks === goal.asks)
-      ) {
+      } else if (now - since >= SETTLED && (seen.asks !== '' || goals.some((goal) => alike(seen, goal)))) {
         return seen;
       }
     }

@@ -26,6 +26,10 @@ const INTENDED: readonly Intended[] = [
       outcome === 'status' && [from, to].some((state) => /recoveringAuth|backingOff\.recovered/.test(state)),
   },
   {
+    why: 'a first conflict may be a hand-over, and that is no error yet (RC-24)',
+    is: ({ from, to, outcome }) => outcome === 'status' && [from, to].includes('active.backingOff.handover'),
+  },
+  {
     why: 'a new attempt is on the way: connecting, whatever the last one came to (RC-25)',
     is: ({ outcome, expected, seen }) =>
       outcome === 'status' && expected?.status === 'connecting' && seen?.status === 'errored',
