@@ -47,10 +47,7 @@ export class Handshakes {
 
   /** A new connection; its end is noticed here. */
   enter(socket: Socket): void {
-    const { leave } = this;
-    socket.on('close', function left(this: Socket) {
-      leave(this);
-    });
+    socket.on('close', this.#left);
     if (this.#active.size < this.#limits.maxHandshakes) {
       this.#admit(socket);
       return;
@@ -63,6 +60,9 @@ export class Handshakes {
     this.#waiting.set(socket, performance.now() + this.#limits.maxWait);
     this.#watch();
   }
+
+  /** One for all: each socket has it for a listener. */
+  readonly #left = leaves(this);
 
   /** It is a WebSocket now, or gone. */
   readonly leave = (socket: Socket): void => {
@@ -124,4 +124,10 @@ function overdue(sockets: ReadonlyMap<Socket, number>, now: number): Socket[] {
     found.push(socket);
   }
   return found;
+}
+
+function leaves(handshakes: Handshakes): (this: Socket) => void {
+  return function left(this: Socket) {
+    handshakes.leave(this);
+  };
 }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import type { ConnectionAuthority, UpgradeFacts, Verdict } from '../protocol/authority.js';
+import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 
 export interface ListenerLimits {
   /** Open connections. Default 1,024. WSA-16 */
@@ -23,9 +23,10 @@ export interface AcceptedConnection {
   readonly ws: WebSocket;
   /** The stream below, for what it says of bytes and drains. */
   readonly stream: Socket;
-  readonly authority: ConnectionAuthority;
-  /** `ADDRESS:PORT`, or `unix`. Asks the system, so only when it is needed. */
-  peer(): string;
+  /** Shared by all that were let in for the same reason: thousands a second may come. */
+  readonly verdict: Verdict;
+  /** Wall-clock ms at which the credential ends; null: it does not. */
+  readonly expiresAt: number | null;
 }
 
 export interface Health {

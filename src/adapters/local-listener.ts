@@ -244,13 +244,7 @@ export class LocalListener {
       this.#handshakes.leave(placeOf(stream).raw);
       this.#open.add(ws);
       ws.once('close', () => this.#open.delete(ws));
-      const { mode, outcome, reason } = verdict;
-      this.#host.onAccepted({
-        ws,
-        stream,
-        peer: () => peerOf(stream),
-        authority: { mode, outcome, reason, expiresAt },
-      });
+      this.#host.onAccepted({ ws, stream, verdict, expiresAt });
     });
   }
 
@@ -365,7 +359,8 @@ const ignore = (): void => {};
 
 const isHealth = (path: string): boolean => path === '/healthz' || path === '/readyz';
 
-function peerOf(socket: Socket): string {
+/** `ADDRESS:PORT`, or `unix`. Asks the system, so only when it is needed. */
+export function peerOf(socket: Socket): string {
   const { remoteAddress, remotePort } = socket;
   if (remoteAddress === undefined) return 'unix';
   return remoteAddress.includes(':') ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;

@@ -1,6 +1,7 @@
 import type { ListenerConnectionEvent } from '../../machines/listener-connection.js';
 import { cutBytes, oneLine } from '../adapters/body-preview.js';
 import type { AcceptedConnection } from '../adapters/listener-host.js';
+import { peerOf } from '../adapters/local-listener.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import type { ConnectionStatus } from './connection-status.js';
@@ -67,7 +68,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       host.watcher?.run(this.connectionId, host.chart.machine, host.chart.initial.snapshot),
     );
     this.#run.send({ type: 'ADMITTED' });
-    const { ws, stream } = accepted;
+    const { ws } = accepted;
     ws.on('message', (data: Buffer, isBinary: boolean) => {
       // A close frame is out: what still comes is not served.
       if (this.#closing !== undefined) return;
@@ -80,7 +81,6 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       }
     });
     ws.on('close', () => this.#ended());
-    stream.on('drain', () => this.#checkUnsent());
   }
 
   /** Gives it the client that it serves. */
@@ -99,7 +99,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   }
 
   get degraded(): boolean {
-    return this.#accepted.authority.outcome === 'degraded';
+    return this.#accepted.verdict.outcome === 'degraded';
   }
 
   get state(): string {
@@ -107,21 +107,21 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   }
 
   get status(): ConnectionStatus {
-    const { stream, authority } = this.#accepted;
+    const { stream, verdict, expiresAt } = this.#accepted;
     return {
       id: this.connectionId,
       origin: this.origin,
-      mode: authority.mode,
-      outcome: authority.outcome,
-      reason: authority.reason,
+      mode: verdict.mode,
+      outcome: verdict.outcome,
+      reason: verdict.reason,
       state: this.#run.state,
       held: this.#held,
       since: this.since,
       bytesIn: stream.bytesRead,
       bytesOut: stream.bytesWritten,
-      peer: this.#accepted.peer(),
+      peer: peerOf(stream),
       client: this.#client?.session.clientName ?? null,
-      expiresAt: authority.expiresAt,
+      expiresAt,
     };
   }
 
@@ -134,6 +134,8 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     if (stream.writableLength === 0) return true;
     if (this.#unsentSince === 0) {
       this.#unsentSince = performance.now();
+      // Only now: a closed socket is kept until the next full collection, and whatever its listeners lead to.
+      stream.once('drain', () => this.#checkUnsent());
       this.#host.onWatched(this);
     }
     const unsent = ws.bufferedAmount;

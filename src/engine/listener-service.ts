@@ -3,7 +3,7 @@ import { type AuthorityConfig, createAuthority } from '../adapters/authority.js'
 import { isLoopback, type ListenAddress } from '../adapters/listen-address.js';
 import { othersMayReplace } from '../adapters/listener-bind.js';
 import type { AcceptedConnection, Health, TlsIdentity } from '../adapters/listener-host.js';
-import { LocalListener } from '../adapters/local-listener.js';
+import { LocalListener, peerOf } from '../adapters/local-listener.js';
 import { RateLimit } from '../adapters/rate-limit.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import type { AuthorityMode, Verdict } from '../protocol/authority.js';
@@ -256,23 +256,23 @@ export class ListenerService {
   }
 
   #onAccepted(accepted: AcceptedConnection): void {
-    const { authority } = accepted;
+    const { verdict, expiresAt } = accepted;
     const { log, options } = this.#deps;
     const origin = options.address.kind === 'unix' ? 'unix' : 'listener';
     connections += 1;
     const connection = new ListenerConnection(connections, origin, accepted, this.#connectionHost);
     this.#connections.add(connection);
-    this.#upgrades.addAccepted(connection.since, authority, origin, connections);
+    this.#upgrades.addAccepted(connection.since, verdict, origin, connections);
     const level = connection.degraded ? 'warn' : 'info';
     if (log.isLevelEnabled?.(level) !== false) {
-      const { mode, outcome, reason } = authority;
+      const { mode, outcome, reason } = verdict;
       log[level](
-        { connection: connection.connectionId, mode, outcome, reason, peer: accepted.peer() },
+        { connection: connection.connectionId, mode, outcome, reason, peer: peerOf(accepted.stream) },
         `connection ${outcome}`,
       );
     }
     const client = this.#deps.accept(connection, connection);
-    connection.serve(client, options.closeOnTokenExpiry ? authority.expiresAt : null);
+    connection.serve(client, options.closeOnTokenExpiry ? expiresAt : null);
   }
 
   #onClosed(connection: ListenerConnection, reason: Reason): void {

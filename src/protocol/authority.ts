@@ -60,9 +60,3 @@ export interface UpgradeFacts {
   readonly admission: Admission;
   readonly credential: CredentialFacts;
 }
-
-/** Everything of a connection that its verdict needs beyond the verdict itself. */
-export interface ConnectionAuthority extends Verdict {
-  /** Wall-clock ms at which the credential ends, skew included; null: it does not. WSA-20a */
-  readonly expiresAt: number | null;
-}
