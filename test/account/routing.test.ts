@@ -41,6 +41,13 @@ describe('workspace routing', () => {
     expect(rig.at.of('check')).toHaveLength(2);
   });
 
+  it('ACC-63 is left out: a business plan is asked for its workspace, and for no bundle of configuration', async () => {
+    const rig = await Rig.start({ ...ROUTED, auth: signIn(token({ plan: 'enterprise' })) });
+    expect(await rig.order(0, 2)).toEqual(['result', 'updated chatgpt enterprise']);
+    await rig.call('account/read');
+    expect(rig.at.seen.map(({ route }) => route)).toEqual(['check']);
+  });
+
   it('ACC-12, ACC-60: a stored account is told after its lookup, and not when that fails', async () => {
     const rig = await Rig.start({ ...ROUTED, auth: signIn(token({ plan: 'plus' })) });
     expect(await rig.order(0, 2)).toEqual(['result', 'updated chatgpt plus']);

@@ -46,7 +46,7 @@ describe('the five invariants of the listener', () => {
     expect(at.engine.fullStatus.listener).toMatchObject({ enforced: false, degraded: true });
   });
 
-  it('3: the token is in the one bootstrap line and nowhere else', async () => {
+  it('3, WSA-5: the token is in the one bootstrap line and nowhere else', async () => {
     const home = await tmpFolder();
     const run = new CliProcess([
       'start',
