@@ -1,9 +1,8 @@
 // Writes what is made from the sources into the current folder: visualizations/ and docs/errors.md. With --check
 // nothing is written, and a document that differs is a failure.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { importNames } from './import-source.mjs';
 
 const HELP = 'Usage: npm run charts [-- --check]';
 
@@ -13,7 +12,13 @@ if (rest.length > 0 || (option !== undefined && option !== '--check')) {
   process.exit(64);
 }
 
-const { CHARTS, documents, exportAll, scenarios, toOverview } = await sources();
+const { CHARTS, documents, exportAll, scenarios, toOverview } = await importNames({
+  'src/engine/charts.ts': ['CHARTS'],
+  'src/visualize/documents.ts': ['documents'],
+  'src/visualize/exports.ts': ['exportAll'],
+  'src/testing/charts/index.ts': ['scenarios'],
+  'src/visualize/overview.ts': ['toOverview'],
+});
 const wanted = new Map(documents(CHARTS));
 const readme = await readmeWithOverview();
 if (readme !== undefined) wanted.set('README.md', readme);
@@ -42,39 +47,6 @@ if (option === '--check') {
     await writeFile(path, text);
   }
   for (const path of stale) await rm(path);
-}
-
-/** The sources, built on the fly: no build of the project is needed. Beside node_modules, where packages are found. */
-async function sources() {
-  const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-  const cache = join(root, 'node_modules/.cache');
-  await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, 'charts-'));
-  try {
-    const outfile = join(folder, 'charts.mjs');
-    await build({
-      stdin: {
-        contents: [
-          "export { CHARTS } from './src/engine/charts.ts';",
-          "export { documents } from './src/visualize/documents.ts';",
-          "export { exportAll } from './src/visualize/exports.ts';",
-          "export { scenarios } from './src/testing/charts/index.ts';",
-          "export { toOverview } from './src/visualize/overview.ts';",
-        ].join('\n'),
-        resolveDir: root,
-        loader: 'ts',
-      },
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      packages: 'external',
-      outfile,
-      logLevel: 'warning',
-    });
-    return await import(pathToFileURL(outfile).href);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
 
 /** The picture between the markers of README.md is drawn anew; the rest of the page, if there is one, stays as it is. */

@@ -12,12 +12,9 @@
 //   --patience SECONDS      how long the client may take to come to where it should be; default 25
 //   --strict                exit code 1 when there is a difference that nothing explains
 import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { importSource } from './import-source.mjs';
+import { importSource, ROOT } from './import-source.mjs';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const FORMATS = ['text', 'markdown', 'json'];
 const USAGE = 64;
 
@@ -25,7 +22,6 @@ const values = read();
 const format = values.json ? 'json' : values.format;
 if (!FORMATS.includes(format)) stop(`There is no format ${format}. There is: ${FORMATS.join(', ')}.`);
 const { compare, reportOf, unexplained, targetOf, TARGETS } = await importSource(
-  ROOT,
   'test/model/conformance/index.ts',
 );
 if (values.against === undefined) stop(`--against is missing: say whom, one of ${TARGETS.join(', ')}.`);
@@ -48,7 +44,10 @@ const comparison = await compare(target, {
 if (process.stderr.isTTY) process.stderr.write('\n');
 const report = reportOf(comparison, format);
 if (values.out === undefined) process.stdout.write(report);
-else await writeFile(values.out, report);
+else
+  await writeFile(values.out, report).catch((error) =>
+    stop(`The report cannot be written: ${error.message}`),
+  );
 process.exitCode = values.strict && unexplained(comparison).length > 0 ? 1 : 0;
 
 function read() {

@@ -2,16 +2,24 @@
 // charts; the pictures come from visualizations/ where they are of the charts as they are now; else they are laid out
 // here. The one around the Stately inspector holds the definitions of the charts.
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { build } from 'esbuild';
+import { importNames, ROOT } from './import-source.mjs';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PAGE = join(ROOT, 'src/inspector/page');
 
 /** Answers `{ name, text, inputs }` of each page: `inputs` are the files that its script is made of. */
 export async function inspectorPages() {
-  const charts = await sources();
+  const charts = await importNames({
+    'src/engine/charts.ts': ['CHARTS'],
+    'src/protocol/reasons.ts': ['REASONS'],
+    'src/visualize/config-json.ts': ['toConfigJson'],
+    'src/visualize/hash.ts': ['chartHash'],
+    'src/visualize/walk.ts': ['walk'],
+    'src/visualize/words.ts': ['edgeWords'],
+    'src/visualize/pictures.ts': ['picturesOf'],
+    'src/visualize/svg.ts': ['svgOf'],
+  });
   return Promise.all([
     page('inspector.html', PAGE, factsOfCharts(charts)),
     page('stately.html', join(PAGE, 'stately'), definitionsOf(charts)),
@@ -90,29 +98,4 @@ async function factsOfCharts({ CHARTS, REASONS, chartHash, walk, edgeWords, pict
 async function committed(name, hash) {
   const svg = await readFile(join(ROOT, 'visualizations', `${name}.svg`), 'utf8').catch(() => undefined);
   return svg?.includes(` data-hash="${hash}"`) ? svg : undefined;
-}
-
-/** The sources, built on the fly. */
-async function sources() {
-  const { outputFiles } = await build({
-    stdin: {
-      contents: `
-        export { CHARTS } from './src/engine/charts.ts';
-        export { REASONS } from './src/protocol/reasons.ts';
-        export { toConfigJson } from './src/visualize/config-json.ts';
-        export { chartHash } from './src/visualize/hash.ts';
-        export { walk } from './src/visualize/walk.ts';
-        export { edgeWords } from './src/visualize/words.ts';
-        export { picturesOf } from './src/visualize/pictures.ts';
-        export { svgOf } from './src/visualize/svg.ts';`,
-      resolveDir: ROOT,
-      loader: 'ts',
-    },
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    write: false,
-    logLevel: 'warning',
-  });
-  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
 }

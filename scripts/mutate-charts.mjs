@@ -8,23 +8,20 @@
 // Exit code 1 when fewer than 90 % are noticed.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { importSource } from './import-source.mjs';
+import { importSource, ROOT } from './import-source.mjs';
 
 const GOAL = 0.9;
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { hand: { type: 'boolean', default: false }, sample: { type: 'string' } },
-});
+const { values, positionals } = read();
+if (values.sample !== undefined && !/^[1-9]\d*$/.test(values.sample)) {
+  stop(`--sample must be a whole number from 1 on, not ${JSON.stringify(values.sample)}.`);
+}
 
-const { chartNames, judge } = await importSource(ROOT, 'test/model/mutation-run.ts');
+const { chartNames, judge } = await importSource('test/model/mutation-run.ts');
 for (const name of positionals) {
   if (chartNames.includes(name)) continue;
-  console.error(`There is no chart ${name}. There is: ${chartNames.join(', ')}.`);
-  process.exit(64);
+  stop(`There is no chart ${name}. There is: ${chartNames.join(', ')}.`);
 }
 
 let all = 0;
@@ -67,4 +64,20 @@ function isNoticedByHand({ chart, mutant }) {
     child.on('error', reject);
     child.on('close', (code) => resolve(code !== 0));
   });
+}
+
+function read() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { hand: { type: 'boolean', default: false }, sample: { type: 'string' } },
+    });
+  } catch (error) {
+    return stop(`${error.message} The head of scripts/mutate-charts.mjs says what there is.`);
+  }
+}
+
+function stop(message) {
+  console.error(message);
+  process.exit(64);
 }

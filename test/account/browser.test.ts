@@ -5,7 +5,7 @@ import { DEFAULT_CLIENT_ID } from '../../src/adapters/issuer-address.js';
 import { openLoginServer } from '../../src/adapters/login-server.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { listen } from '../support/http.js';
-import { granted, MARK, token } from '../support/issuer.js';
+import { AUTHORIZE_PARAMS, granted, MARK, token } from '../support/issuer.js';
 import { get, Rig } from './rig.js';
 
 const CODE = `code-${MARK}`;
@@ -22,18 +22,7 @@ describe('signing in with a browser', () => {
     expect(Object.keys(login.result).sort()).toEqual(['authUrl', 'loginId', 'type']);
     expect(login.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(login.authUrl.origin + login.authUrl.pathname).toBe(`${rig.at.origin}/oauth/authorize`);
-    expect([...login.authUrl.searchParams.keys()]).toEqual([
-      'response_type',
-      'client_id',
-      'redirect_uri',
-      'code_challenge',
-      'code_challenge_method',
-      'state',
-      'scope',
-      'id_token_add_organizations',
-      'codex_cli_simplified_flow',
-      'originator',
-    ]);
+    expect([...login.authUrl.searchParams.keys()]).toEqual(AUTHORIZE_PARAMS);
     expect(login.authUrl.search).toContain('scope=openid+profile+email+offline_access');
     expect(login.authUrl.searchParams.get('originator')).toBe('rig');
     expect(login.state).toMatch(/^[\w-]{43}$/);

@@ -12,7 +12,7 @@ import { WebSocket } from 'ws';
 import { Model } from '../../src/inspector/page/model.js';
 import type { ServerMessage } from '../../src/inspector/wire.js';
 import { CliProcess } from '../support/cli.js';
-import { granted, LoopbackIssuer, MARK, token } from '../support/issuer.js';
+import { AUTHORIZE_PARAMS, granted, LoopbackIssuer, MARK, token } from '../support/issuer.js';
 import { filesOf, findLeaks, type Place, place, processOf } from '../support/leaks.js';
 import { tmpFolder } from '../support/tmp.js';
 
@@ -224,18 +224,7 @@ describe('secrets of the account', () => {
     const [opened] = browser.seen();
     const address = new URL(opened?.args[0] ?? '');
     expect(opened?.args).toHaveLength(1);
-    expect([...address.searchParams.keys()]).toEqual([
-      'response_type',
-      'client_id',
-      'redirect_uri',
-      'code_challenge',
-      'code_challenge_method',
-      'state',
-      'scope',
-      'id_token_add_organizations',
-      'codex_cli_simplified_flow',
-      'originator',
-    ]);
+    expect([...address.searchParams.keys()]).toEqual(AUTHORIZE_PARAMS);
     const state = String(address.searchParams.get('state'));
     const holders = findLeaks([state], places).map((leak) => leak.place);
     expect(holders).toEqual([expect.stringContaining(browser.path), 'output of login']);

@@ -47,6 +47,15 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** A running actor that a recorder looks on at. */
+function watched() {
+  const recorder = new Recorder();
+  const actor = createActor(machine, { id: 'both' });
+  recorder.actor(actor);
+  actor.start();
+  return { recorder, actor };
+}
+
 function hello(recorder: Recorder): void {
   const { base, first, next } = recorder.timeline;
   feed.receive({ type: 'hello', version: 1, mode: 'live', engine: '1', charts: {}, base, first });
@@ -110,10 +119,7 @@ describe('what the Stately inspector is told', () => {
   });
 
   it('a frame that is loaded anew is told everything anew', () => {
-    const recorder = new Recorder();
-    const actor = createActor(machine, { id: 'both' });
-    recorder.actor(actor);
-    actor.start();
+    const { recorder, actor } = watched();
     hello(recorder);
     feed.connect();
     vi.runAllTimers();
@@ -125,10 +131,7 @@ describe('what the Stately inspector is told', () => {
   });
 
   it('a frame that comes late is told how everything stands, then the newest of the past', () => {
-    const recorder = new Recorder();
-    const actor = createActor(machine, { id: 'both' });
-    recorder.actor(actor);
-    actor.start();
+    const { recorder, actor } = watched();
     const entry = recorder.timeline.get(recorder.timeline.next - 1) as Entry;
     for (let i = 0; i < 2_000; i += 1)
       recorder.timeline.add({ ...entry, seq: recorder.timeline.next, kind: 'ignored', event: 'OLD' });
@@ -177,10 +180,7 @@ describe('what the Stately inspector is told', () => {
   });
 
   it('never more than 2,000 entries a second', () => {
-    const recorder = new Recorder();
-    const actor = createActor(machine, { id: 'both' });
-    recorder.actor(actor);
-    actor.start();
+    const { recorder, actor } = watched();
     hello(recorder);
     feed.connect();
     vi.runAllTimers();

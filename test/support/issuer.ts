@@ -112,6 +112,20 @@ export const oauthError = (status: number, code: string): Scripted => ({
   json: { error: { code, message: 'scripted' } },
 });
 
+/** What the browser carries to the issuer, in this order. ACC-71 */
+export const AUTHORIZE_PARAMS = [
+  'response_type',
+  'client_id',
+  'redirect_uri',
+  'code_challenge',
+  'code_challenge_method',
+  'state',
+  'scope',
+  'id_token_add_organizations',
+  'codex_cli_simplified_flow',
+  'originator',
+] as const;
+
 export class LoopbackIssuer {
   readonly seen: Seen[] = [];
   readonly #server: RunningServer<http.Server>;

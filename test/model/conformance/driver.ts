@@ -12,7 +12,7 @@ import { type Backend, createBackend } from '../../../src/backend/index.js';
 import type { Expected, Path, Step } from '../../../src/testing/index.js';
 import { signIn, writeAuth } from '../../support/auth.js';
 import { LineClient } from '../../support/control.js';
-import { Gate, type Route } from '../wire/remote-control/gate.js';
+import { ASKS, Gate, ROUTE_OF, type Route } from '../wire/remote-control/gate.js';
 import { playOf, type Start, TOKEN_LIFE } from '../wire/remote-control/model.js';
 import { isPassing, kindOf, leafOf, recoversUnseen, type Snapshot, stepWords } from './model.js';
 import { TokenEndpoint } from './oauth.js';
@@ -48,18 +48,6 @@ export interface Limits {
   readonly patience: number;
 }
 
-const ASKS: Readonly<Record<string, Route>> = {
-  'active.enrolling.requesting': 'enroll',
-  'active.refreshing': 'refresh',
-  'active.verifyingEnrollment': 'refresh',
-  'active.connecting': 'socket',
-};
-const ROUTE_OF: Readonly<Record<string, Route>> = {
-  enroll: 'enroll',
-  refresh: 'refresh',
-  verify: 'refresh',
-  dial: 'socket',
-};
 /** A state has been reached when it is seen for so long, ms. */
 const STEADY = 120;
 /** A request waits, or what the backend sees is right, for so long: then nothing changes by itself any more, ms. */

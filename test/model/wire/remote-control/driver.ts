@@ -17,25 +17,13 @@ import type { Driver, Expected, Path, Step } from '../../../../src/testing/index
 import { LineClient } from '../../../support/control.js';
 import { ScriptedAccount } from './account.js';
 import { Disk } from './disk.js';
-import { Gate, type Route } from './gate.js';
+import { ASKS, Gate, ROUTE_OF, type Route } from './gate.js';
 import { BY_ITSELF, CLIENT_NAME, playOf, type Start, TIMING, TOKEN_LIFE } from './model.js';
 
 const LIMIT = 4_000;
 /** Chance that makes a pause of the ladder a moment instead of most of a minute. */
 const SOON = -0.995;
 const LATER = 0.5;
-const ASKS: Readonly<Record<string, Route>> = {
-  'active.enrolling.requesting': 'enroll',
-  'active.refreshing': 'refresh',
-  'active.verifyingEnrollment': 'refresh',
-  'active.connecting': 'socket',
-};
-const ROUTE_OF: Readonly<Record<string, Route>> = {
-  enroll: 'enroll',
-  refresh: 'refresh',
-  verify: 'refresh',
-  dial: 'socket',
-};
 const QUESTIONS: Readonly<Record<string, 'load' | 'reload' | 'recover'>> = {
   loadAuth: 'load',
   reloadAuth: 'reload',

@@ -5,6 +5,21 @@ import net, { type AddressInfo, type Socket } from 'node:net';
 
 export type Route = 'enroll' | 'refresh' | 'socket';
 
+/** The request that waits while remoteControl is in a state. */
+export const ASKS: Readonly<Record<string, Route>> = {
+  'active.enrolling.requesting': 'enroll',
+  'active.refreshing': 'refresh',
+  'active.verifyingEnrollment': 'refresh',
+  'active.connecting': 'socket',
+};
+/** The request that an actor of the chart makes. */
+export const ROUTE_OF: Readonly<Record<string, Route>> = {
+  enroll: 'enroll',
+  refresh: 'refresh',
+  verify: 'refresh',
+  dial: 'socket',
+};
+
 interface Held {
   readonly route: Route;
   readonly pass: () => void;
