@@ -2,7 +2,6 @@
 import type * as NodeFetch from 'node-fetch';
 import * as v from 'valibot';
 import type { TokenRefreshReason } from '../protocol/account.js';
-import { isRecord } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
@@ -13,7 +12,7 @@ import { warmUp } from './backend-request.js';
 import type { Dialer } from './dialer.js';
 import type { IssuerAddress } from './issuer-address.js';
 import { codeIn, deadReason, intervalOf, jsonIn, pageOf, shownWords, wordsIn } from './issuer-answer.js';
-import { jwtClaims } from './jwt.js';
+import { DeviceCode, Granted, Key, Refreshed, UserCode } from './issuer-shapes.js';
 
 export type SpendOutcome =
   | { readonly kind: 'granted'; readonly tokens: IssuedTokens }
@@ -91,32 +90,6 @@ export interface IssuerOptions {
 const BODY_LIMIT = 1024 * 1024;
 const REQUEST_TIMEOUT = 30_000;
 const REVOKE_TIMEOUT = 10_000;
-
-// What becomes a header or is stored must be visible ASCII.
-const Token = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,65536}$/));
-/** It says who it is: one that cannot be read must not take the place of one that can. */
-const IdToken = v.pipe(
-  Token,
-  v.check((token) => jwtClaims(token) !== undefined),
-);
-/** Empty is as good as absent: what there is stays. */
-const renewed = (form: v.GenericSchema<string>) => v.nullish(v.union([v.literal(''), form]));
-const Refreshed = v.pipe(
-  v.custom<object>((value) => isRecord(value)),
-  v.object({ id_token: renewed(IdToken), access_token: renewed(Token), refresh_token: renewed(Token) }),
-);
-const Granted = v.object({ id_token: IdToken, access_token: Token, refresh_token: Token });
-const Key = v.object({ access_token: Token });
-const CodeText = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,64}$/));
-const UserCode = v.object({
-  device_auth_id: v.pipe(v.string(), v.minLength(1)),
-  user_code: v.optional(CodeText),
-  /** What the reference calls it, too. */
-  usercode: v.optional(CodeText),
-  interval: v.optional(v.unknown()),
-  verification_uri_complete: v.optional(v.unknown()),
-});
-const DeviceCode = v.object({ authorization_code: Token, code_verifier: Token });
 
 interface Post {
   readonly what: string;

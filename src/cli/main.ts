@@ -6,9 +6,8 @@ import { ACCOUNT_SETTINGS } from './account-settings.js';
 import { beforeDeath } from './death.js';
 import { EXIT, errorOutput, exitCodeOf, printError } from './output.js';
 import { plainStart } from './plain-start.js';
-import type { Setting } from './setting.js';
+import { lastOf, settleRepeated } from './repeated.js';
 import { settingOptions } from './setting-options.js';
-import { flagOf, START_SETTINGS } from './settings.js';
 import { usageError } from './usage.js';
 
 const whole = process.argv.slice(2);
@@ -63,21 +62,6 @@ const seconds =
     if (value === undefined || (value >= 0 && value <= MAX_SECONDS)) return value;
     throw new EngineError('usage', `${flag} must be a number of seconds, 0 to ${Math.floor(MAX_SECONDS)}.`);
   };
-
-/**
- * A flag that is given again replaces what it said before; only lists grow. One that guards the door may not: of
- * two audiences the one that somebody relies on would be dropped without a word. WSA-14
- */
-const lastOf = <T>(given: T | readonly T[]): T => (Array.isArray(given) ? (given.at(-1) as T) : (given as T));
-const LISTS: ReadonlySet<string> = new Set(
-  START_SETTINGS.filter(({ type }) => type === 'list').flatMap(({ name }) => [name, flagOf(name)]),
-);
-
-const ONCE: ReadonlySet<string> = new Set(
-  (START_SETTINGS as readonly Setting[])
-    .filter(({ guardsDoor, type }) => guardsDoor === true && type !== 'list')
-    .map(({ name }) => flagOf(name)),
-);
 
 let exitCode: number = EXIT.ok;
 /** A reader that went away, as `head` does, is no failure; a full disk is. */
@@ -361,14 +345,7 @@ async function runParsed(): Promise<void> {
         }),
       async (args) => run(async () => (await import('./backend.js')).backend(args))(),
     )
-    .middleware((args) => {
-      for (const [name, value] of Object.entries(args)) {
-        if (!Array.isArray(value) || name === '_' || LISTS.has(name)) continue;
-        if (ONCE.has(name))
-          throw new EngineError('usage', `--${name} is given ${value.length} times; give it once.`);
-        args[name] = lastOf(value);
-      }
-    }, true)
+    .middleware(settleRepeated, true)
     .demandCommand(1, 'Say what to do.')
     .strict()
     .recommendCommands()

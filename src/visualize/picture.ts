@@ -1,6 +1,7 @@
 /** What a picture of a chart shows, before it has a place: boxes with lines of text, arrows with labels. */
 import { distinct, type Ink, type Line, type Span, wrap } from './lines.js';
 import { anywhereMark, initialMark, plainArrow } from './marks.js';
+import { type Link, selectLinks } from './selection.js';
 import type { Chart, ChartEdge, ChartState, Trigger } from './walk.js';
 import { edgeWords, elseEdges, shortId, triggerWords } from './words.js';
 
@@ -46,37 +47,12 @@ export interface Picture {
   readonly plainer: (() => Picture) | null;
 }
 
-/** What is drawn as an arrow; everything else is written into a box. */
-interface Drawn {
-  /** A state that more others than this lead to is named in their boxes: no fan of lines across the picture. */
-  readonly hub: number;
-  /** Of arrows that hold in every state of one box; if there are more, they are written into that box. */
-  readonly stars: number;
-  /** In a picture of fewer states than this there is always room for all. */
-  readonly states: number;
-}
-
-/** From the one that shows most to the plainest. */
-const DRAWN: readonly Drawn[] = [
-  { hub: 4, stars: 8, states: 10 },
-  { hub: 4, stars: 3, states: 10 },
-  { hub: 3, stars: 8, states: 10 },
-  { hub: 3, stars: 3, states: 10 },
-];
-const PLAINEST: Drawn = { hub: 2, stars: 2, states: 0 };
 const ROW_LIMIT = 215;
 /** In a box with an inside there is more room. */
 const ROW_LIMIT_OF_GROUP = 345;
 const LABEL_LIMIT = 150;
 const LABEL_LIMIT_OF_OVERVIEW = 112;
 const MOST_LINES = 12;
-
-/** An edge as the picture sees it: between boxes. */
-interface Link {
-  readonly edge: ChartEdge;
-  readonly source: string;
-  readonly target: string | null;
-}
 
 export interface DrawingOptions {
   /** Of the picture; default: that of `top`. */
@@ -120,10 +96,10 @@ export class Drawing {
   /** @param level Of what is drawn, 0 the most. */
   picture(level = 0): Picture {
     const links = this.#links();
-    const wanted = DRAWN[level] ?? PLAINEST;
-    const hubs = this.#hubs(links, wanted);
-    const drawn = links.filter((link) => this.#isDrawn(link, links, hubs, wanted));
-    const written = links.filter((link) => !drawn.includes(link));
+    const { drawn, written, hubs, isPlainest } = selectLinks(links, level, {
+      states: this.#states,
+      isInside: (id, outer) => this.#isInside(id, outer),
+    });
     const arrows: Arrow[] = [];
     const marks: Box[] = [];
     for (const group of grouped(drawn, ({ source, target }) => `${source} ${target}`)) {
@@ -153,7 +129,7 @@ export class Drawing {
         ...elsewhere.map((id) => this.#elsewhereBox(id)),
       ],
       arrows,
-      plainer: wanted === PLAINEST ? null : () => this.picture(level + 1),
+      plainer: isPlainest ? null : () => this.picture(level + 1),
     };
   }
 
@@ -168,44 +144,6 @@ export class Drawing {
         return target === source && edge.source !== source ? [] : [{ edge, source, target }];
       });
     });
-  }
-
-  #hubs(links: readonly Link[], { hub, states }: Drawn): Set<string> {
-    if (this.#states.length < states) return new Set();
-    const sources = new Map<string, Set<string>>();
-    for (const { source, target } of links) {
-      if (target === null || source === target) continue;
-      sources.set(target, (sources.get(target) ?? new Set()).add(source));
-    }
-    // What is not in a large picture at all is named as well.
-    return new Set(
-      [...sources].flatMap(([id, from]) => (from.size > hub || !this.#boxOf.has(id) ? [id] : [])),
-    );
-  }
-
-  #isDrawn(link: Link, links: readonly Link[], hubs: ReadonlySet<string>, { stars }: Drawn): boolean {
-    const { source, target } = link;
-    if (target === null || target === source || this.#isInside(source, target)) return false;
-    if (this.#isInside(target, source) && this.#starsOf(source, links).size > stars) return false;
-    return !hubs.has(target) || source === this.#mainSource(target, links);
-  }
-
-  /** States that every state in this one leads to. */
-  #starsOf(outer: string, links: readonly Link[]): Set<string> {
-    return new Set(
-      links.flatMap(({ source, target }) =>
-        source === outer && target !== null && this.#isInside(target, outer) ? target : [],
-      ),
-    );
-  }
-
-  /** Of the many that lead to a hub, the last one written before it: that arrow is drawn. */
-  #mainSource(hub: string, links: readonly Link[]): string | undefined {
-    const place = this.#states.findIndex(({ id }) => id === hub);
-    const sources = new Set(links.flatMap(({ source, target }) => (target === hub ? source : [])));
-    return this.#states.findLast(
-      ({ id }, index) => index < place && sources.has(id) && !this.#isInside(hub, id),
-    )?.id;
   }
 
   #isInside(id: string, outer: string): boolean {
