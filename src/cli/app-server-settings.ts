@@ -1,5 +1,5 @@
+import { programFault } from '../adapters/find-program.js';
 import { readSecretFile } from '../adapters/secret-file.js';
-
 import type { EngineLogger } from '../engine/logger.js';
 import type { AppServer } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
@@ -33,7 +33,12 @@ export async function appServerSettings(given: {
     }
     const { createAppServer } = await import('../engine/app-servers.js');
     const shared = appServerMode === 'shared';
-    return { appServer: createAppServer({ kind: 'command', program, args, shared }, log), warnings: [] };
+    const fault = programFault(program);
+    return {
+      appServer: createAppServer({ kind: 'command', program, args, shared }, log),
+      // No reason not to start: it may be there when the first client comes.
+      warnings: fault === null ? [] : [`${program} ${fault}: clients are turned away until it is there.`],
+    };
   }
   if (flags.appServerMode !== undefined) throw wrong('--app-server-mode needs a command after --');
   if (appServer === 'builtin') {

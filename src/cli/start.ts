@@ -39,7 +39,11 @@ export async function start(flags: StartFlags, command?: readonly string[]): Pro
   const local = listenerSettings(settings);
   const { appServerSettings } = await import('./app-server-settings.js');
   const appServer = await appServerSettings({ settings, flags, command, logger });
-  for (const warning of [...local.warnings, ...appServer.warnings]) logger.warn({}, warning);
+  const warnings = [...local.warnings, ...appServer.warnings];
+  if (settings.baseUrl === 'embedded' && flags.authFile !== undefined) {
+    warnings.push('--auth-file is not used with --base-url embedded, which has an account of its own.');
+  }
+  for (const warning of warnings) logger.warn({}, warning);
   const embedded =
     settings.baseUrl === 'embedded'
       ? await (await import('./embedded.js')).startEmbedded(

@@ -74,6 +74,14 @@ describe('other mistakes of a new user', () => {
     for (const { name } of START_SETTINGS) expect(stdout.replace(/\s+/g, ' ')).toContain(variableOf(name));
   });
 
+  it('a command that is not there is told at the start, not only to the first client', async ({ lab }) => {
+    const engine = await lab.start(['--no-remote-control', '--listen', 'off', '--', 'no-such-command']);
+    await engine.until(() => engine.stderr.includes('is not on the PATH'), 'the warning');
+    expect(engine.stderr).toContain(
+      'no-such-command is not on the PATH: clients are turned away until it is there.',
+    );
+  });
+
   it('a flag given again replaces what it said before; --allow-host grows', async ({ lab }) => {
     const { stderr } = await start(lab, [
       ...['--base-url', 'http://one.test', '--base-url', 'http://two.test'],
