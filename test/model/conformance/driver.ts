@@ -12,7 +12,7 @@ import { type Backend, createBackend } from '../../../src/backend/index.js';
 import type { Expected, Path, Step } from '../../../src/testing/index.js';
 import { signIn, writeAuth } from '../../support/auth.js';
 import { LineClient } from '../../support/control.js';
-import { ASKS, Gate, ROUTE_OF, type Route } from '../wire/remote-control/gate.js';
+import { ASKS, Gate, ROUTE_OF } from '../wire/remote-control/gate.js';
 import { playOf, type Start, TOKEN_LIFE } from '../wire/remote-control/model.js';
 import { isPassing, kindOf, leafOf, recoversUnseen, type Snapshot, stepWords } from './model.js';
 import { TokenEndpoint } from './oauth.js';

@@ -17,7 +17,7 @@ import type { Driver, Expected, Path, Step } from '../../../../src/testing/index
 import { LineClient } from '../../../support/control.js';
 import { ScriptedAccount } from './account.js';
 import { Disk } from './disk.js';
-import { ASKS, Gate, ROUTE_OF, type Route } from './gate.js';
+import { ASKS, Gate, ROUTE_OF } from './gate.js';
 import { BY_ITSELF, CLIENT_NAME, playOf, type Start, TIMING, TOKEN_LIFE } from './model.js';
 
 const LIMIT = 4_000;
