@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
-import { granted, MARK, oauthError, signIn, token } from '../support/issuer.js';
+import { granted, LoopbackIssuer, MARK, oauthError, signIn, token } from '../support/issuer.js';
 import { Rig } from './rig.js';
 
 /** The backend takes only these tokens. */
-function onlyFor(rig: Rig, good: readonly string[]): void {
-  rig.at.always('enroll', ({ bearer }) =>
+function onlyFor(at: LoopbackIssuer, good: readonly string[]): void {
+  at.always('enroll', ({ bearer }) =>
     good.includes(bearer ?? '')
       ? {
           json: {
@@ -24,7 +24,7 @@ describe('recovery after a 401', () => {
     const first = token();
     const renewed = token({ plan: 'plus' });
     const rig = await Rig.start({ auth: signIn(first) });
-    onlyFor(rig, [renewed]);
+    onlyFor(rig.at, [renewed]);
     rig.at.always('refresh', granted(renewed));
     expect(await rig.call('remoteControl/enable', {})).toMatchObject({ environmentId: 'env-1' });
     expect(rig.at.seen.filter(({ route }) => route !== 'other').map(({ route }) => route)).toEqual([
@@ -42,7 +42,7 @@ describe('recovery after a 401', () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     const [second, third] = [token(), token()];
     rig.at.script('refresh', granted(second), granted(third));
-    onlyFor(rig, [third]);
+    onlyFor(rig.at, [third]);
     const { message } = await rig.refused('remoteControl/enable', {});
     expect(message).toMatch(/HTTP 401/);
     expect(await rig.call('remoteControl/enable', {})).toMatchObject({ environmentId: 'env-1' });
@@ -54,10 +54,13 @@ describe('recovery after a 401', () => {
 
   it('RC-28: the connection loop spends one renewal on a backend that refuses the new tokens, too', async () => {
     const timing = { ...DEFAULT_TIMING, backoffBase: 10, backoffCap: 20, authPoll: 10 };
-    const rig = await Rig.start({ auth: signIn(token()), remoteControl: 'on', clientName: 'rig', timing });
     const [good, others] = [token(), Array.from({ length: 50 }, () => token())];
-    rig.at.script('refresh', ...others.map((one) => granted(one)));
-    onlyFor(rig, [good]);
+    // Before the engine starts: it enrolls at once.
+    const at = await LoopbackIssuer.start();
+    at.script('refresh', ...others.map((one) => granted(one)));
+    onlyFor(at, [good]);
+    const auth = signIn(token());
+    const rig = await Rig.start({ at, auth, remoteControl: 'on', clientName: 'rig', timing });
     await rig.at.asked('enroll', 12);
     expect(rig.at.of('refresh')).toHaveLength(1);
     await rig.replaceAuth(signIn(good));
@@ -67,7 +70,7 @@ describe('recovery after a 401', () => {
   it('ACC-65: what another program has put on disk meanwhile is enough', async () => {
     const other = token();
     const rig = await Rig.start({ auth: signIn(token()) });
-    onlyFor(rig, [other]);
+    onlyFor(rig.at, [other]);
     rig.at.script('enroll', async () => {
       await rig.replaceAuth(signIn(other));
       return { status: 401 };
@@ -78,7 +81,7 @@ describe('recovery after a 401', () => {
 
   it('ACC-65, ACC-50: another account on disk ends recovery and is not taken', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
-    onlyFor(rig, []);
+    onlyFor(rig.at, []);
     await rig.replaceAuth(signIn(token({ account: 'acct-2' }), { account: 'acct-2' }));
     await rig.refused('remoteControl/enable', {});
     expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('accountDiffersOnDisk');
@@ -89,7 +92,7 @@ describe('recovery after a 401', () => {
   it('ACC-66: a failed ask is not used up: the next failing call asks again', async () => {
     const renewed = token();
     const rig = await Rig.start();
-    onlyFor(rig, [renewed]);
+    onlyFor(rig.at, [renewed]);
     await rig.externalIn(token(), 'org-1');
     rig.onAsk = () => ({ error: { code: 1, message: 'not now' } });
     await rig.refused('remoteControl/enable', {});
@@ -116,10 +119,12 @@ describe('recovery after a 401', () => {
   });
 
   it('RC-28, ACC-69: when every step is used up it waits, names why, and goes on by itself after a sign-in', async () => {
-    const rig = await Rig.start({ auth: signIn(token()), remoteControl: 'on', clientName: 'rig' });
-    rig.at.always('refresh', oauthError(400, 'refresh_token_reused'));
     const fresh = token();
-    onlyFor(rig, [fresh]);
+    // Before the engine starts: it enrolls at once.
+    const at = await LoopbackIssuer.start();
+    at.always('refresh', oauthError(400, 'refresh_token_reused'));
+    onlyFor(at, [fresh]);
+    const rig = await Rig.start({ at, auth: signIn(token()), remoteControl: 'on', clientName: 'rig' });
     const deadline = Date.now() + 10_000;
     while (rig.engine.fullStatus.remoteControl.reason !== 'refreshTokenReused' && Date.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -141,7 +146,7 @@ describe('recovery after a 401', () => {
 
   it('ACC-69: an issuer that is away is told apart from a dead sign-in, and costs no account', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
-    onlyFor(rig, []);
+    onlyFor(rig.at, []);
     rig.at.always('refresh', { fate: 'drop' });
     const { code, message } = await rig.refused('remoteControl/enable', {});
     expect(code).toBe(-32600);
@@ -173,7 +178,7 @@ describe('a token from the environment', () => {
     const rig = await Rig.start({ accessToken: { token: new Secret(given) }, auth: signIn(token()) });
     expect(await rig.account(true)).toMatchObject({ planType: 'team' });
     expect(rig.engine.fullStatus.account).toMatchObject({ source: 'environment', accountId: 'acct-ci' });
-    onlyFor(rig, []);
+    onlyFor(rig.at, []);
     await rig.refused('remoteControl/enable', {});
     expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('authRejected');
     expect(rig.at.seen.map(({ route, bearer }) => [route, bearer])).toEqual([['enroll', given]]);
