@@ -51,7 +51,8 @@ export function createAuthority(config: AuthorityConfig): Authority {
         examine: ({ query }) => examineQuery(query, expected),
       };
     }
-    case 'capability':
+    case 'capability': {
+      const expected = Buffer.from(config.digest.toString('hex'));
       return {
         mode: 'capability',
         enforced: true,
@@ -59,9 +60,10 @@ export function createAuthority(config: AuthorityConfig): Authority {
         examine: (request) => {
           const bearer = bearerOf(request);
           if (typeof bearer !== 'string') return bearer;
-          return timingSafeEqual(sha256(bearer), config.digest) ? RIGHT : WRONG;
+          return timingSafeEqual(Buffer.from(hash('sha256', bearer, 'hex')), expected) ? RIGHT : WRONG;
         },
       };
+    }
     case 'signedBearer': {
       const rules = { ...config, key: createSecretKey(config.secret.reveal(), 'utf8') };
       return {

@@ -11,6 +11,7 @@ import {
 } from '../protocol/authority.js';
 import type { Authority, Examination } from './authority.js';
 import { errnoOf } from './errno.js';
+import { watchFirstBytes } from './first-bytes.js';
 import { Handshakes } from './handshakes.js';
 import { answerBytes, answerTo, type HttpAnswer } from './http-answers.js';
 import type { ListenAddress } from './listen-address.js';
@@ -49,10 +50,14 @@ export class LocalListener {
   readonly #host: ListenerHost;
   readonly #secureContext: SecureContext | undefined;
   readonly #front: net.Server;
+  readonly #watchFirstBytes: (stream: Socket) => void;
+  /** Reads whatever is not a plain request for a WebSocket. */
   readonly #http: http.Server;
   readonly #wss: WebSocketServer;
   readonly #handshakes: Handshakes;
   readonly #open = new Set<WebSocket>();
+  /** One for all WebSockets. */
+  readonly #onClosed = removesItself(this.#open);
   #admission: Admission = 'notReady';
   #url: string | undefined;
 
@@ -85,6 +90,10 @@ export class LocalListener {
     this.#http.on('checkContinue', (request, response) => this.#onRequest(request, response));
     this.#http.on('checkExpectation', (request, response) => this.#onRequest(request, response));
     this.#http.on('clientError', (error, stream) => this.#onClientError(error, stream as Socket));
+    this.#watchFirstBytes = watchFirstBytes({
+      onUpgrade: (stream, { request, head }) => this.#onUpgrade(request, stream, head),
+      onOther: (stream) => this.#http.emit('connection', stream),
+    });
     this.#handshakes = new Handshakes(
       {
         maxHandshakes: limits.maxHandshakes,
@@ -160,7 +169,7 @@ export class LocalListener {
     const place: Place = { raw: socket, answered: false };
     (socket as Placed)[PLACE] = place;
     if (this.#secureContext === undefined) {
-      this.#http.emit('connection', socket);
+      this.#watchFirstBytes(socket);
       return;
     }
     const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#secureContext });
@@ -170,7 +179,7 @@ export class LocalListener {
       if (!place.answered) this.#reject(secure, 'malformed', 'the TLS handshake failed');
       socket.destroy();
     });
-    secure.once('secure', () => this.#http.emit('connection', secure));
+    secure.once('secure', () => this.#watchFirstBytes(secure));
   }
 
   /** Only the first request of a connection counts. True when this is not the first. */
@@ -243,7 +252,7 @@ export class LocalListener {
     this.#wss.handleUpgrade(request, stream, head, (ws) => {
       this.#handshakes.leave(placeOf(stream).raw);
       this.#open.add(ws);
-      ws.once('close', () => this.#open.delete(ws));
+      ws.on('close', this.#onClosed);
       this.#host.onAccepted({ ws, stream, verdict, expiresAt });
     });
   }
@@ -356,6 +365,12 @@ export class LocalListener {
 }
 
 const ignore = (): void => {};
+
+function removesItself(open: Set<WebSocket>): (this: WebSocket) => void {
+  return function removeItself(this: WebSocket) {
+    open.delete(this);
+  };
+}
 
 const isHealth = (path: string): boolean => path === '/healthz' || path === '/readyz';
 

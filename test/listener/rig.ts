@@ -124,7 +124,15 @@ export interface RawAnswer {
 }
 
 /** Sends bytes and collects what comes until the other side closes, or until an upgrade was accepted. */
-export function raw(where: number | string, bytes: string, limitMs = 5_000): Promise<RawAnswer> {
+export const raw = (where: number | string, bytes: string, limitMs?: number): Promise<RawAnswer> =>
+  rawInParts(where, [bytes], limitMs);
+
+/** The same, each part a packet of its own. */
+export function rawInParts(
+  where: number | string,
+  parts: readonly string[],
+  limitMs = 5_000,
+): Promise<RawAnswer> {
   return new Promise((resolve) => {
     const socket = typeof where === 'number' ? net.connect(where, '127.0.0.1') : net.connect(where);
     sockets.push(socket);
@@ -141,7 +149,12 @@ export function raw(where: number | string, bytes: string, limitMs = 5_000): Pro
       text += part;
       if (text.startsWith('HTTP/1.1 101')) done(false);
     });
-    socket.write(bytes, 'latin1');
+    socket.setNoDelay(true);
+    const write = ([first = '', ...rest]: readonly string[]): void => {
+      // The next turn of the loop: the other side, in this process, reads in between.
+      socket.write(first, 'latin1', () => rest.length > 0 && setImmediate(write, rest));
+    };
+    write(parts);
   });
 }
 
