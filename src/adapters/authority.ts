@@ -1,6 +1,7 @@
-import { createSecretKey, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type AuthorityMode, type CredentialFacts, NOTHING_PRESENTED } from '../protocol/authority.js';
 import { Secret } from '../protocol/secret.js';
+import { HmacKey } from './hmac-key.js';
 import { examineSignedToken, type SignedTokenRules } from './signed-token.js';
 import type { UpgradeRequest } from './upgrade-request.js';
 
@@ -65,7 +66,7 @@ export function createAuthority(config: AuthorityConfig): Authority {
       };
     }
     case 'signedBearer': {
-      const rules = { ...config, key: createSecretKey(config.secret.reveal(), 'utf8') };
+      const rules = { ...config, key: new HmacKey(config.secret) };
       return {
         mode: 'signedBearer',
         enforced: true,

@@ -16,7 +16,7 @@ export function watchFirstBytes(events: FirstBytesEvents): (stream: Socket) => v
   }
   function onData(this: Socket, bytes: Buffer): void {
     stop(this);
-    const upgrade = readPlainUpgrade(this, bytes);
+    const upgrade = readPlainUpgrade(bytes);
     if (upgrade !== undefined) {
       events.onUpgrade(this, upgrade);
       return;

@@ -1,5 +1,5 @@
-import http, { type IncomingMessage, type ServerResponse } from 'node:http';
-import net, { type Socket } from 'node:net';
+import http, { IncomingMessage, type ServerResponse } from 'node:http';
+import net, { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import {
@@ -17,7 +17,13 @@ import { answerBytes, answerTo, type HttpAnswer } from './http-answers.js';
 import type { ListenAddress } from './listen-address.js';
 import { bind } from './listener-bind.js';
 import type { ListenerHost, ListenerLimits, TlsIdentity } from './listener-host.js';
-import { kindOf, MAX_HEADER_BYTES, readUpgradeRequest, type UpgradeRequest } from './upgrade-request.js';
+import {
+  kindOf,
+  MAX_HEADER_BYTES,
+  type RequestHead,
+  readUpgradeRequest,
+  type UpgradeRequest,
+} from './upgrade-request.js';
 
 const MAX_WAITING = 4_096;
 const MAX_WAIT = 1_000;
@@ -111,7 +117,7 @@ export class LocalListener {
         },
       },
     );
-    this.#front = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    this.#front = net.createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', ignore);
       this.#handshakes.enter(socket);
     });
@@ -172,6 +178,7 @@ export class LocalListener {
       this.#watchFirstBytes(socket);
       return;
     }
+    socket.setNoDelay(true);
     const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#secureContext });
     (secure as Placed)[PLACE] = place;
     secure.on('error', ignore);
@@ -213,7 +220,7 @@ export class LocalListener {
     response.end(request.method === 'HEAD' ? undefined : `${answer.text}\n`);
   }
 
-  #onUpgrade(request: IncomingMessage, stream: Socket, head: Buffer): void {
+  #onUpgrade(request: RequestHead, stream: Socket, head: Buffer): void {
     if (this.#isSecond(stream)) {
       stream.destroy();
       return;
@@ -235,21 +242,11 @@ export class LocalListener {
       else this.#end(stream, answerTo(verdict, read.fault));
       return;
     }
-    this.#open101(request, stream, head, verdict, examined);
+    this.#open101(read.key, stream, head, verdict, examined);
   }
 
-  #open101(
-    request: IncomingMessage,
-    stream: Socket,
-    head: Buffer,
-    verdict: Verdict,
-    { expiresAt }: Examination,
-  ): void {
-    // None is spoken here; left in, a malformed list would be refused after the decision.
-    if (request.headers['sec-websocket-protocol'] !== undefined) {
-      delete request.headers['sec-websocket-protocol'];
-    }
-    this.#wss.handleUpgrade(request, stream, head, (ws) => {
+  #open101(key: string, stream: Socket, head: Buffer, verdict: Verdict, { expiresAt }: Examination): void {
+    this.#wss.handleUpgrade(handshakeOf(key), stream, head, (ws) => {
       this.#handshakes.leave(placeOf(stream).raw);
       this.#open.add(ws);
       ws.on('close', this.#onClosed);
@@ -347,7 +344,7 @@ export class LocalListener {
   }
 
   /** The same on a connection that asked for an upgrade beside it: answered as plain HTTP, no socket. WSA-8 */
-  #answerHealthRaw(request: IncomingMessage, path: string, stream: Socket): void {
+  #answerHealthRaw(request: RequestHead, path: string, stream: Socket): void {
     const { status, text, allow } = this.#healthOf(request.method, path);
     this.#end(stream, { status, text: text.trimEnd(), ...(allow ? { headers: ['Allow: GET, HEAD'] } : {}) });
   }
@@ -365,6 +362,16 @@ export class LocalListener {
 }
 
 const ignore = (): void => {};
+
+/** What `ws` looks at of a request, which has been read already. It keeps nothing of it, so that one serves all. */
+const handshake = new IncomingMessage(new Socket());
+handshake.method = 'GET';
+
+/** No subprotocol and no extension is spoken here. */
+function handshakeOf(key: string): IncomingMessage {
+  handshake.headers = { upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key };
+  return handshake;
+}
 
 function removesItself(open: Set<WebSocket>): (this: WebSocket) => void {
   return function removeItself(this: WebSocket) {

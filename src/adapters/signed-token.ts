@@ -1,9 +1,10 @@
-import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { type CredentialFacts, NOTHING_PRESENTED } from '../protocol/authority.js';
+import type { HmacKey } from './hmac-key.js';
 import { topLevelMembers } from './json-members.js';
 
 export interface SignedTokenRules {
-  readonly key: KeyObject;
+  readonly key: HmacKey;
   /** Undefined: not checked. */
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
@@ -48,7 +49,7 @@ export function examineSignedToken(token: string, rules: SignedTokenRules, now: 
   if (first < 1 || second < 0 || token.indexOf('.', second + 1) >= 0) return INVALID;
   // Compared as text, so that no second spelling of the same bytes counts. The length is no secret.
   const signature = Buffer.from(token.slice(second + 1));
-  const expected = createHmac('sha256', rules.key).update(token.slice(0, second)).digest('base64url');
+  const expected = rules.key.sign(token.slice(0, second));
   if (signature.length !== expected.length) return INVALID;
   if (!timingSafeEqual(signature, Buffer.from(expected))) return INVALID;
   // Only what the owner of the secret signed is parsed at all.

@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestKind } from '../protocol/authority.js';
 
+/** The first part of an HTTP request, as it came. */
+export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>;
+
 /** What an HTTP request says, as far as the listener looks at it. The query and Authorization are secrets. */
 export interface UpgradeRequest {
   readonly path: string;
@@ -10,6 +13,8 @@ export interface UpgradeRequest {
   readonly authorizations: number;
   /** Of several, the first. */
   readonly authorization: string | undefined;
+  /** Of the WebSocket handshake; of several, the last. */
+  readonly key: string;
   /** How many header lines. */
   readonly headers: number;
   /** The whole header section, request line included, as it came. */
@@ -60,7 +65,7 @@ const UPGRADE_TOKEN = /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i;
  * Reads a request strictly, one pass over its headers as they came: a name that comes twice is seen twice, which
  * Node's joined `headers` would hide. RFC 6455 4.2.1, RFC 9112 3.2
  */
-export function readUpgradeRequest(request: IncomingMessage): UpgradeRequest {
+export function readUpgradeRequest(request: RequestHead): UpgradeRequest {
   return new Reading(request);
 }
 
@@ -73,10 +78,10 @@ class Reading implements UpgradeRequest {
   hasOrigin = false;
   authorizations = 0;
   authorization: string | undefined = undefined;
+  key = '';
   headerBytes: number;
   #hosts = 0;
   #keys = 0;
-  #key = '';
   #versions = 0;
   #version = '';
   #upgrades = 0;
@@ -84,7 +89,7 @@ class Reading implements UpgradeRequest {
   #saysUpgrade = false;
   #hasBody = false;
 
-  constructor(request: IncomingMessage) {
+  constructor(request: RequestHead) {
     const { rawHeaders, method = '', url = '/' } = request;
     // Node's own limit leaves out what stands between names and values.
     this.headerBytes = method.length + url.length + ' HTTP/1.1'.length + 1 + 4;
@@ -122,7 +127,7 @@ class Reading implements UpgradeRequest {
         return;
       case 'sec-websocket-key':
         this.#keys += 1;
-        this.#key = value;
+        this.key = value;
         return;
       case 'sec-websocket-version':
         this.#versions += 1;
@@ -145,7 +150,7 @@ class Reading implements UpgradeRequest {
     if (!this.#saysUpgrade) return FAULTS.connection;
     if (this.#upgrades !== 1 || this.#upgrade.toLowerCase() !== 'websocket') return FAULTS.upgrade;
     if (this.#versions !== 1 || this.#version !== '13') return FAULTS.wsVersion;
-    return this.#keys !== 1 || !KEY.test(this.#key) ? FAULTS.key : undefined;
+    return this.#keys !== 1 || !KEY.test(this.key) ? FAULTS.key : undefined;
   }
 }
 

@@ -1,9 +1,10 @@
-import http, { type IncomingMessage } from 'node:http';
+import http from 'node:http';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readPlainUpgrade } from '../../src/adapters/plain-upgrade.js';
+import type { RequestHead } from '../../src/adapters/upgrade-request.js';
 import { bearer, CAPABILITY, capability, listening, rawInParts, upgradeText } from './rig.js';
 
 interface Read {
@@ -11,17 +12,15 @@ interface Read {
   readonly url: string | undefined;
   readonly version: string;
   readonly rawHeaders: readonly string[];
-  readonly headers: http.IncomingHttpHeaders;
   readonly head: string;
 }
 
-const readOf = ({ method, url, httpVersion, rawHeaders, headers }: IncomingMessage, head: Buffer): Read => ({
+const readOf = ({ method, url, httpVersion, rawHeaders }: RequestHead, head: Buffer): Read => ({
   ...{
     method,
     url,
     version: httpVersion,
     rawHeaders,
-    headers: { ...headers },
     head: head.toString('latin1'),
   },
 });
@@ -46,7 +45,7 @@ function nodeReads(bytes: Buffer): Promise<Read | undefined> {
 }
 
 function plainReads(bytes: Buffer): Read | undefined {
-  const found = readPlainUpgrade(new net.Socket(), bytes);
+  const found = readPlainUpgrade(bytes);
   return found === undefined ? undefined : readOf(found.request, found.head);
 }
 
@@ -176,6 +175,7 @@ describe('first bytes', () => {
     ['a usual one', upgradeText()],
     ['with credentials', upgradeText({ path: '/?token=abc', headers: [bearer('abc')] })],
     ['of a browser', upgradeText({ omit: ['Connection'], headers: [['Connection', 'keep-alive, Upgrade']] })],
+    ['with two credentials', upgradeText({ headers: [bearer('a'), bearer('b')] })],
     ['with its first frame', upgradeText({ tail: '\u0081\u0080abcd' })],
   ])('a request for a WebSocket is read at once: %s', async (_, text) => {
     const bytes = Buffer.from(text, 'latin1');
@@ -188,17 +188,15 @@ describe('first bytes', () => {
     ['no upgrade', upgradeText({ omit: ['Upgrade'] })],
     ['another method', upgradeText({ method: 'POST' })],
     ['HTTP/1.0', upgradeText({ version: 'HTTP/1.0' })],
+    ['two upgrades', upgradeText({ headers: [['upgrade', 'websocket']] })],
     ['a body', upgradeText({ headers: [['Content-Length', '5']], tail: 'hello' })],
     ['a chunked body', upgradeText({ headers: [['Transfer-Encoding', 'chunked']] })],
-    ['a header twice', upgradeText({ headers: [['host', 'b']] })],
-    ['two credentials', upgradeText({ headers: [bearer('a'), bearer('b')] })],
     ['a folded line', upgradeText({ headers: [['X-A', 'a\r\n b']] })],
     ['a bare line feed', upgradeText({ headers: [['X-A', 'a\nOrigin: http://evil']] })],
     ['a space before the colon', upgradeText().replace('Host:', 'Host :')],
     ['a byte above ASCII', upgradeText({ headers: [['X-A', '\u00e9']] })],
     ['a target with a fragment', upgradeText({ path: '/#a' })],
     ['an absolute target', upgradeText({ path: 'http://127.0.0.1/' })],
-    ['a name that objects have', upgradeText({ headers: [['__proto__', 'a']] })],
     ['much of it', upgradeText({ headers: [['X-Pad', 'p'.repeat(5_000)]] })],
   ])('what may be read in two ways is left to the parser: %s', (_, text) => {
     expect(plainReads(Buffer.from(text, 'latin1'))).toBeUndefined();

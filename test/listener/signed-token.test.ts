@@ -1,11 +1,13 @@
-import { createHmac, createSecretKey } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { HmacKey } from '../../src/adapters/hmac-key.js';
 import { topLevelMembers } from '../../src/adapters/json-members.js';
 import { examineSignedToken, type SignedTokenRules } from '../../src/adapters/signed-token.js';
+import { Secret } from '../../src/protocol/secret.js';
 import { jwt, SHARED_SECRET, signedBearer } from './rig.js';
 
-const rules: SignedTokenRules = { ...signedBearer, key: createSecretKey(SHARED_SECRET, 'utf8') };
+const rules: SignedTokenRules = { ...signedBearer, key: new HmacKey(new Secret(SHARED_SECRET)) };
 const NOW = 1_800_000_000_000;
 const EXP = NOW / 1000 + 60;
 const examine = (token: string) => examineSignedToken(token, rules, NOW).facts;
