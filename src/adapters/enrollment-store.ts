@@ -33,6 +33,8 @@ export interface EnrollmentStore {
   save(key: EnrollmentKey, enrollment: Enrollment, preference: Preference): Promise<StoreOutcome>;
   /** Removes the enrollment, if the stored one has the same server id, and keeps the preference. RC-22 */
   clear(key: EnrollmentKey, enrollment: Enrollment): Promise<ClearEnrollmentOutcome>;
+  /** Removes the enrollments of all accounts, and keeps their preferences: this machine is to be another one. RC-24 */
+  clearAll(): Promise<StoreOutcome>;
   /** Changes the preference and keeps the enrollment. RC-44 */
   savePreference(key: EnrollmentKey, preference: Preference): Promise<StoreOutcome>;
   /** Resolves when everything asked for until now is durable or has failed. RC-46 */
@@ -134,6 +136,17 @@ export class TableStore implements EnrollmentStore {
           : undefined,
       );
       return { kind: 'done', cleared };
+    });
+  }
+
+  clearAll(): Promise<StoreOutcome> {
+    return this.#run('storeWriteFailed', async (table) => {
+      for (const name of await table.names()) {
+        await update(table, name, (stored) =>
+          stored?.enrollment ? { enrollment: null, preference: stored.preference } : undefined,
+        );
+      }
+      return { kind: 'done' };
     });
   }
 
@@ -239,6 +252,7 @@ function missingStore(now: () => number): EnrollmentStore {
     load: missing,
     save: missing,
     clear: missing,
+    clearAll: missing,
     savePreference: missing,
     flush: async () => {},
     close: async () => {},

@@ -5,6 +5,8 @@ import { encodeStored, toStored } from './enrollment-record.js';
 export interface RecordTable {
   /** What it is and where, for messages: `The enrollment store /home/me/rc-engine.sqlite`. */
   readonly title: string;
+  /** Of every record that is stored. */
+  names(): Promise<readonly string[]>;
   /** The stored text, undefined when there is none. */
   read(name: string): Promise<string | undefined>;
   /** Resolves once the record is durable. */
@@ -32,6 +34,10 @@ export class StoreFault extends Error {
 export class MemoryTable implements RecordTable {
   readonly title = 'The enrollment store in memory';
   readonly #texts = new Map<string, string>();
+
+  async names(): Promise<readonly string[]> {
+    return [...this.#texts.keys()];
+  }
 
   async read(name: string): Promise<string | undefined> {
     return this.#texts.get(name);

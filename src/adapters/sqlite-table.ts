@@ -10,6 +10,7 @@ import { ensureDatabase, probeDatabase } from './sqlite-file.js';
 
 /** No `_`: Keyv puts the namespace into LIKE patterns, where that sign matches any other. */
 const NAMESPACE = 'enrollment';
+const PREFIX = `${NAMESPACE}:`;
 const CHECKPOINT_TIMEOUT_MS = 200;
 
 export interface SqliteTableOptions {
@@ -70,6 +71,15 @@ export class SqliteTable implements RecordTable {
       await this.close();
       throw error;
     }
+  }
+
+  async names(): Promise<readonly string[]> {
+    const rows = await this.query(
+      'SELECT key FROM keyv WHERE substr(key, 1, ?) = ?',
+      `${PREFIX.length}`,
+      PREFIX,
+    );
+    return rows.flatMap(({ key }) => (typeof key === 'string' ? [key.slice(PREFIX.length)] : []));
   }
 
   async read(name: string): Promise<string | undefined> {
@@ -159,7 +169,7 @@ export class SqliteTable implements RecordTable {
 }
 
 function entry(name: string): string {
-  return `${NAMESPACE}:${name}`;
+  return `${PREFIX}${name}`;
 }
 
 function isRow(row: unknown): row is Readonly<Record<string, unknown>> {

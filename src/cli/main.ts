@@ -268,6 +268,25 @@ async function runParsed(): Promise<void> {
       async (args) => run(async () => (await import('./explain.js')).explainCode(args))(),
     )
     .command(
+      'repair',
+      'a link that does not come up: what can be done, and do what is confirmed',
+      (args) => {
+        settingOptions(args, (name) => name === 'store');
+        return args.options({
+          ...home,
+          ...jsonFlag,
+          step: {
+            choices: ['retry', 'refresh', 'reenroll', 'installation-id'] as const,
+            requiresArg: true,
+            description: 'this one only',
+          },
+          yes: { type: 'boolean', description: 'do the --step without asking' },
+          store: { type: 'string' },
+        });
+      },
+      async (args) => run(async () => (await import('./repair.js')).repair(args))(),
+    )
+    .command(
       'pair',
       'ask for a pairing code, for a controller to be let in',
       (args) =>

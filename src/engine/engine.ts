@@ -29,6 +29,7 @@ import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
 import { createPolicy, type Policy, watchedPolicy } from './policy.js';
 import type { HostCounters } from './remote-control-host.js';
 import type { PairingAnswer } from './remote-control-methods.js';
+import { addRepairMethod } from './repair.js';
 import type { PublicStatus, TimedReport } from './status-board.js';
 import { VERSION } from './version.js';
 
@@ -232,6 +233,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     });
     const running = { ...foundations, ...remoteControl, local, lock: locked.value, wake };
     addEngineMethods(this.#methods, { status: () => this.#statusOf(running), audit: this.#audit });
+    addRepairMethod(this.#methods, running);
     return running;
   }
 

@@ -7,6 +7,7 @@ import type { Env, Timing } from '../protocol/timing.js';
 import type { AccountPort } from './account-port.js';
 import type { AuditRing } from './audit.js';
 import type { RemoteControlActor, RemoteControlHost } from './remote-control-host.js';
+import { renewToken } from './renew-token.js';
 import type { EngineWatcher } from './watcher.js';
 
 export interface PairingDeps {
@@ -93,28 +94,10 @@ async function ensureToken(
     return notReady(deps, 'pairingUnavailable', `Pairing is unavailable until enrollment completes: ${why}`);
   }
   if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
-  return renew(deps, signal);
-}
-
-async function renew(deps: PairingDeps, signal: AbortSignal): Promise<EnsureTokenOutcome> {
-  const { actor, host, account } = deps;
-  for (let again = true; ; again = false) {
-    const { context } = actor.getSnapshot();
-    const enrollment = enrollmentOf(context);
-    const outcome = await host.refresh(enrollment, context.account, signal);
-    if (outcome.kind === 'granted' && enrollment !== null) {
-      actor.send({ type: 'TOKEN.RENEWED', enrollment, token: outcome.token });
-      return { kind: 'ready' };
-    }
-    if (outcome.kind === 'granted') return notReady(deps, 'pairingUnavailable', 'The identity went away.');
-    if (outcome.kind === 'notFound' && enrollment !== null) {
-      actor.send({ type: 'ENROLLMENT.LOST', serverId: enrollment.serverId, failure: outcome.failure });
-      return notReady(deps, 'pairingUnavailable', 'Pairing is unavailable until enrollment completes.');
-    }
-    if (outcome.kind !== 'unauthorized' || !again) return { kind: 'notReady', failure: outcome.failure };
-    const recovered = await account.recover(signal, true);
-    if (recovered.kind !== 'recovered') return { kind: 'notReady', failure: recovered.failure };
-  }
+  const renewed = await renewToken(deps, signal);
+  if (renewed.kind === 'renewed') return { kind: 'ready' };
+  if (renewed.kind === 'failed') return { kind: 'notReady', failure: renewed.failure };
+  return notReady(deps, 'pairingUnavailable', 'Pairing is unavailable until enrollment completes.');
 }
 
 async function requestCode(

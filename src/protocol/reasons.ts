@@ -36,6 +36,10 @@ export const REASONS = {
   connected: { means: 'The link to the backend is open.', todo: NOTHING },
   stopped: { means: 'The engine was asked to stop.', todo: 'Start it again with rc-engine start.' },
   retrying: { means: 'The pause before the next attempt is over.', todo: NOTHING },
+  repairRequested: {
+    means: 'Somebody asked for a new identity with rc-engine repair.',
+    todo: NOTHING,
+  },
   wokeUp: { means: 'The machine woke up or its network changed.', todo: NOTHING },
   authChanged: { means: 'The account on this machine changed.', todo: NOTHING },
   // --- account
@@ -194,6 +198,10 @@ export const REASONS = {
     means: 'The backend answered something that is no valid answer.',
     todo: 'Check --base-url and any proxy in between; report the request id.',
   },
+  identityMissing: {
+    means: 'This machine has no identity at the backend yet.',
+    todo: 'Let it enroll first: rc-engine status says what is in the way.',
+  },
   identityMismatch: {
     means: 'The backend answered for another identity; the stored one was kept.',
     todo: 'If it lasts, report the request id to the operator of the backend.',
@@ -225,7 +233,7 @@ export const REASONS = {
   identityVerified: { means: 'The backend still knows this identity.', todo: NOTHING },
   connectionConflict: {
     means: 'Another process holds the connection of this identity (often its own ghost after sleep).',
-    todo: 'Stop the other engine that uses a copy of this home; or start with --on-conflict reenroll to take a new identity.',
+    todo: 'Stop the other engine that uses a copy of this home, or run rc-engine repair: it goes step by step up to a new identity.',
   },
   handshakeTimeout: {
     means: 'The backend did not finish the socket handshake in time.',

@@ -48,6 +48,17 @@ describe.each([
     await store.close();
   });
 
+  it('RC-24: clearAll forgets the enrollment of every account and keeps what each wished', async () => {
+    const store = await open();
+    const other = { ...key, accountId: 'acct-2', clientName: '100%_' };
+    await store.save(key, first, 'on');
+    await store.save(other, second, 'off');
+    expect(await store.clearAll()).toEqual({ kind: 'done' });
+    expect(await store.load(key)).toEqual({ kind: 'none', preference: 'on' });
+    expect(await store.load(other)).toEqual({ kind: 'none', preference: 'off' });
+    await store.close();
+  });
+
   it('RC-7: each account keeps its own enrollment', async () => {
     const store = await open();
     const other = { ...key, accountId: 'acct-2' };

@@ -154,6 +154,15 @@ describe('the five invariants of the listener', () => {
     expect((await established.request('remoteControl/disable')).result).toBeTypeOf('object');
   });
 
+  it('5, RC-24: the identity of the machine is repaired over its control socket only, whatever was presented', async () => {
+    const at = await listening({ policy: { degradedAuthority: 'full' } });
+    const client = await connect(at);
+    await client.initialize();
+    expect(await client.request('engine/repair', { step: 'reenroll' })).toMatchObject({
+      error: { code: -32003, message: expect.stringContaining('control socket') },
+    });
+  });
+
   it('5, WSA-7: --degraded-authority full lifts that', async () => {
     const at = await listening({
       authority: { mode: 'queryToken', enforced: false },
