@@ -163,7 +163,11 @@ export const remoteControlSetup = setup({
     ),
 
     // Who wants remote control
-    noteEnable: assign(({ event }) => (event.type === 'ENABLE' ? { trial: event.by } : {})),
+    /** A wish for good is tried while somebody waits for the answer; one for now is like a start: it goes on from there. */
+    noteEnable: assign(({ event }) => {
+      if (event.type !== 'ENABLE') return {};
+      return { trial: event.by === 'request' && !event.durable ? ('passed' as const) : event.by };
+    }),
     /** The host writes it where a record exists; a record that is written later must not undo it. RC-44 */
     noteWish: assign(({ event }) => {
       if (event.type !== 'ENABLE' && event.type !== 'DISABLE') return {};

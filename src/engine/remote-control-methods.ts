@@ -60,14 +60,8 @@ export function addRemoteControlMethods(
     async (params) => {
       const durable = params.ephemeral !== true;
       actor.send({ type: 'ENABLE', by: 'request', durable });
-      // The answer waits for the identity, so that whoever asked learns of a refusal. ACC-69
-      const settled = await waitFor(
-        actor,
-        (snapshot) => !snapshot.hasTag('beforeIdentity') || snapshot.hasTag('errored'),
-        {
-          timeout: ENABLE_LIMIT,
-        },
-      );
+      // The answer to a wish for good waits for the identity, so that whoever asked learns of a refusal. ACC-69
+      const settled = durable ? await settledWish() : actor.getSnapshot();
       board.refresh();
       if (settled.hasTag('disabled')) throw refuse(settled.context.lastFailure);
       if (durable) await keep('on');
@@ -88,6 +82,11 @@ export function addRemoteControlMethods(
     },
     EXPERIMENTAL,
   );
+
+  const settledWish = () =>
+    waitFor(actor, (snapshot) => !snapshot.hasTag('beforeIdentity') || snapshot.hasTag('errored'), {
+      timeout: ENABLE_LIMIT,
+    });
 
   /** The durable wish is on disk before it is answered; where the account is unknown yet, the chart keeps it. RC-44 */
   async function keep(preference: Preference): Promise<void> {

@@ -95,7 +95,7 @@ describe('remoteControl/enable', () => {
   it('RC-42: answers once the identity is known', async ({ rig }) => {
     await rig.lab.signIn();
     const engine = await rig.start({ remoteControl: 'off' });
-    const { environmentId } = await resultOf(rig, 'remoteControl/enable', { ephemeral: true });
+    const { environmentId } = await resultOf(rig, 'remoteControl/enable');
     expect(environmentId).toBe((await rig.lab.backend()).servers[0]?.environmentId);
     await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
     expect(await resultOf(rig, 'remoteControl/enable', { ephemeral: true })).toEqual(engine.status);
@@ -124,16 +124,45 @@ describe('remoteControl/enable', () => {
     expect(error).toMatchObject({ code: -32600 });
     expect(engine.status).toMatchObject({ status: 'disabled', environmentId: null });
     (await rig.lab.backend()).fault({ action: 'clear' });
+    expect(await resultOf(rig, 'remoteControl/enable')).toMatchObject({ environmentId: expect.any(String) });
+  });
+
+  it('RC-26, RC-42: for now only: answered at once, and it goes on as soon as somebody has signed in', async ({
+    rig,
+  }) => {
+    const backend = await rig.lab.backend();
+    const engine = await rig.start({ remoteControl: 'off' });
     expect(await resultOf(rig, 'remoteControl/enable', { ephemeral: true })).toMatchObject({
-      environmentId: expect.any(String),
+      status: 'connecting',
+      environmentId: null,
     });
+    await rig.reached(
+      engine,
+      ({ state }) => state === 'active.awaitingAuth.missing',
+      'waiting for a sign-in',
+    );
+    expect(engine.status.status).toBe('connecting');
+    await rig.lab.signIn();
+    await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
+    expect(backend.servers).toHaveLength(1);
+  });
+
+  it('RC-28: for now only: tokens that the backend refuses do not switch it off', async ({ rig }) => {
+    await rig.lab.signIn();
+    fault(await rig.lab.backend(), { route: 'enroll', answer: 'status', status: 401, times: 2 });
+    const engine = await rig.start({ remoteControl: 'off' });
+    expect(await resultOf(rig, 'remoteControl/enable', { ephemeral: true })).toMatchObject({
+      status: 'connecting',
+    });
+    await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
+    expect(rig.reports.slice(1).map(({ status }) => status)).not.toContain('disabled');
   });
 
   it('answers errored, and goes on trying, when the backend cannot enroll for now', async ({ rig }) => {
     await rig.lab.signIn();
     fault(await rig.lab.backend(), { route: 'enroll', answer: 'status', status: 500, times: 2 });
     const engine = await rig.start({ remoteControl: 'off' });
-    expect(await resultOf(rig, 'remoteControl/enable', { ephemeral: true })).toMatchObject({
+    expect(await resultOf(rig, 'remoteControl/enable')).toMatchObject({
       status: 'errored',
       environmentId: null,
     });

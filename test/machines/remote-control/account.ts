@@ -178,7 +178,7 @@ describe('the account that the backend refused', () => {
 
   it('ACC-46: a recovery that brings another account ends a request to enable: it meant the one before', async () => {
     const rig = new Rig();
-    await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.answer('loadAuth', usable());
     await rig.answer('loadEnrollment', { kind: 'none', preference: 'unset' });
     await rig.answer('enroll', { kind: 'unauthorized', failure: rig.failure('backendUnauthorized') });
@@ -278,7 +278,7 @@ describe('another account', () => {
 describe('a request to enable, on trial', () => {
   async function asked(): Promise<Rig> {
     const rig = new Rig();
-    await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     return rig;
   }
 
@@ -291,12 +291,23 @@ describe('a request to enable, on trial', () => {
     expect(rig.report.lastFailure?.reason).toBe('authMissing');
   });
 
+  it('RC-26: a request for now is no trial: it waits for a sign-in, as after a start', async () => {
+    const rig = new Rig({ authStartup: 'ready' });
+    await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+    await rig.answer('loadAuth', unusable(rig));
+    await rig.answer('loadAuth', unusable(rig));
+    expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
+    await rig.send({ type: 'AUTH.CHANGED', account: BERT });
+    await rig.answer('loadAuth', usable(BERT));
+    expect(rig.state).toBe('active.loadingEnrollment.reading');
+  });
+
   it.each(['exhausted', 'transient'] as const)(
     'ACC-69: it runs all steps of a recovery before it gives up as %s',
     async (kind) => {
       const rig = await asked();
       await rig.answer('loadAuth', usable());
-      await rig.load();
+      await rig.load(S1, 'on');
       for (const generation of [2, 3]) {
         await rig.refuseRefresh();
         await rig.answer('recoverAuth', { kind: 'recovered', account: { accountId: 'anna', generation } });
@@ -318,7 +329,7 @@ describe('a request to enable, on trial', () => {
 
   it('ACC-69: a request while it is on by the start does not put it on trial', async () => {
     const rig = await rigIn('active.loadingAuth.reading');
-    await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.answer('loadAuth', unusable(rig));
     await rig.answer('loadAuth', unusable(rig));
     expect(rig.state).toBe('active.awaitingAuth.missing');
@@ -342,7 +353,7 @@ describe('a request to enable, on trial', () => {
         await rig.answer('enroll', { kind: 'granted', enrollment: S1, token: rig.token() });
         await rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
       } else {
-        await rig.load();
+        await rig.load(S1, 'on');
         const retryAfterAt = rig.now + 1_000;
         if (state === 'active.connecting') await rig.renew();
         if (state === 'active.backingOff.failed') {
@@ -368,7 +379,7 @@ describe('a request to enable, on trial', () => {
   it('ACC-69: tokens that were refused before are tried once more for whoever asks', async () => {
     const rig = await rigIn('active.awaitingAuth.refused');
     await rig.send({ type: 'DISABLE', durable: false });
-    await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.answer('loadAuth', unusable(rig));
     await rig.answer('loadAuth', usable());
     expect(rig.state).toBe('active.refreshing');

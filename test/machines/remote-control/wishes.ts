@@ -110,7 +110,7 @@ describe('who asked', () => {
       if ('clientName' in options) await rig.send({ type: 'ENABLE', by: 'request', durable: false });
       if ('clientName' in options) await rig.send({ type: 'DISABLE', durable: false });
       else {
-        await rig.send({ type: 'ENABLE', by: 'request', durable: false });
+        await rig.send({ type: 'ENABLE', by: 'request', durable: true });
         await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
         await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
       }
