@@ -129,6 +129,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
 export const refreshing = remoteControlSetup.createStateConfig({
   description: 'Asks for a new server token for the same identity. RC-10, RC-13, RC-14',
   tags: ['connecting', 'beforeIdentity'],
+  entry: 'passTrial',
   on: {
     'TOKEN.RENEWED': {
       guard: 'sameIdentity',

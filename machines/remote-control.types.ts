@@ -53,7 +53,7 @@ export const PROVEN: SinceProof = {
 export interface RemoteControlContext extends RemoteControlInput {
   /**
    * What a missing sign-in would undo: the start of the engine, until an account has been seen (RC-27); a request
-   * to enable for good, until it has an identity or waits for one (ACC-69); or nothing (any more).
+   * to enable for good, until there is an identity or it is waited for (ACC-69); or nothing (any more).
    */
   readonly trial: 'start' | 'request' | 'passed';
   readonly account: Account | null;

@@ -36,6 +36,16 @@ const refuse = (failure: Failure | null): RpcFault => {
   return new RpcFault(code, said(failure), failure === null ? undefined : { reason: failure.reason });
 };
 
+type Snapshot = ReturnType<RemoteControlActor['getSnapshot']>;
+
+/** It has an identity that the backend takes, or waits for something, or was refused. */
+const isTried = (snapshot: Snapshot): boolean =>
+  !snapshot.hasTag('beforeIdentity') || snapshot.hasTag('errored');
+
+/** It is known whether there is an identity: the account and the store have been read, or cannot be. */
+const isLookedUp = (snapshot: Snapshot): boolean =>
+  isTried(snapshot) || snapshot.context.enrollment !== 'unknown';
+
 /** What `remoteControl/pairing/start` answers. RC-47 */
 export interface PairingAnswer {
   readonly pairingCode: string;
@@ -60,8 +70,8 @@ export function addRemoteControlMethods(
     async (params) => {
       const durable = params.ephemeral !== true;
       actor.send({ type: 'ENABLE', by: 'request', durable });
-      // The answer to a wish for good waits for the identity, so that whoever asked learns of a refusal. ACC-69
-      const settled = durable ? await settledWish() : actor.getSnapshot();
+      // A wish for good is tried out while its asker waits, and may be refused. ACC-69
+      const settled = await waitFor(actor, durable ? isTried : isLookedUp, { timeout: ENABLE_LIMIT });
       board.refresh();
       if (settled.hasTag('disabled')) throw refuse(settled.context.lastFailure);
       if (durable) await keep('on');
@@ -82,11 +92,6 @@ export function addRemoteControlMethods(
     },
     EXPERIMENTAL,
   );
-
-  const settledWish = () =>
-    waitFor(actor, (snapshot) => !snapshot.hasTag('beforeIdentity') || snapshot.hasTag('errored'), {
-      timeout: ENABLE_LIMIT,
-    });
 
   /** The durable wish is on disk before it is answered; where the account is unknown yet, the chart keeps it. RC-44 */
   async function keep(preference: Preference): Promise<void> {

@@ -307,18 +307,29 @@ describe('a request to enable, on trial', () => {
     async (kind) => {
       const rig = await asked();
       await rig.answer('loadAuth', usable());
-      await rig.load(S1, 'on');
+      await rig.load(null);
+      const refused = () =>
+        rig.answer('enroll', { kind: 'unauthorized', failure: rig.failure('backendUnauthorized') });
       for (const generation of [2, 3]) {
-        await rig.refuseRefresh();
+        await refused();
         await rig.answer('recoverAuth', { kind: 'recovered', account: { accountId: 'anna', generation } });
         expect(rig.actor.getSnapshot().hasTag('beforeIdentity')).toBe(true);
         await rig.timeInState();
       }
-      await rig.refuseRefresh();
+      await refused();
       await rig.answer('recoverAuth', { kind, failure: rig.failure('authRejected') });
       expect(rig.shown).toEqual(['idle', 'disabled', 'authRejected']);
     },
   );
+
+  it('ACC-69: where there is an identity nothing is undone: it stays on, and waits', async () => {
+    const rig = await asked();
+    await rig.answer('loadAuth', usable());
+    await rig.load(S1, 'on');
+    await rig.refuseRefresh();
+    await rig.answer('recoverAuth', { kind: 'transient', failure: rig.failure('authRecoveryFailed') });
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'authRecoveryFailed']);
+  });
 
   it('ACC-69: a start never goes back to idle for it', async () => {
     const rig = await rigIn('active.recoveringAuth');
@@ -385,6 +396,6 @@ describe('a request to enable, on trial', () => {
     expect(rig.state).toBe('active.refreshing');
     await rig.refuseRefresh();
     await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('authRejected') });
-    expect(rig.shown).toEqual(['idle', 'disabled', 'authRejected']);
+    expect(rig.state).toBe('active.loadingAuth.reloading');
   });
 });

@@ -44,6 +44,11 @@ const INTENDED: readonly Intended[] = [
       outcome === 'status' && words === 'link lost' && expected?.status === 'errored',
   },
   {
+    why: 'an identity that the backend does not know is forgotten before another one is asked for, and stays so (RC-20)',
+    is: ({ from, to, seen }) =>
+      from === 'idle' && to === 'active.enrolling.requesting' && seen?.asks === 'refresh',
+  },
+  {
     why: 'a token that is about to end is refreshed before it is used, also right after enroll (RC-13)',
     is: ({ words }) => words.endsWith('granted, for 10 s'),
   },

@@ -194,7 +194,8 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       clearEnrollment: stored,
       recoverAuth: ({ context }) => [
         ...(isBert(context) ? [] : [{ kind: 'recovered', account: anna(2) }]),
-        ...(start.enrolled ? [{ kind: 'recovered', account: BERT }] : []),
+        // On a new home only where that ends the request, so that it stays known what is stored for whom.
+        ...(start.enrolled || context.trial === 'request' ? [{ kind: 'recovered', account: BERT }] : []),
         { kind: 'transient', failure: failure('authRecoveryFailed') },
         { kind: 'exhausted', failure: failure('authRejected') },
       ],
