@@ -229,7 +229,9 @@ class WatchedAuthFile implements AuthFile {
       return;
     }
     const differed = this.differsOnDisk;
-    const own = this.#note(look);
+    // Where nobody has looked before, and there is nothing, nothing has changed: other files of the folder have.
+    const neverThere = this.#seenKey === undefined && isMissing(look.signIn);
+    const own = this.#note(look) || neverThere;
     const change = this.#apply(look.signIn, differed);
     if (change !== undefined && !own) this.#options.onChange(change);
   }
@@ -319,6 +321,9 @@ class WatchedAuthFile implements AuthFile {
     }
   }
 }
+
+const isMissing = (signIn: SignIn): boolean =>
+  signIn.kind === 'unusable' && signIn.failure.reason === 'authMissing';
 
 function statOf(path: string): { size: number; isFile: boolean } {
   const stat = statSync(path);

@@ -352,6 +352,17 @@ describe('watch', () => {
     );
   });
 
+  it('RC-26: a file that was never there is no news, whatever else happens in its folder; one that comes is', async () => {
+    const { file, folder, changes, replace, until, looked } = await setup(undefined, 10);
+    file.watch();
+    await writeFile(join(folder, 'another'), '');
+    await looked();
+    expect(changes).toEqual([]);
+    await replace(chatgpt('anna'));
+    await until(() => expect(changes).toHaveLength(1));
+    expect(changes[0]).toMatchObject({ kind: 'usable', account: { accountId: 'anna' } });
+  });
+
   it('RC-26: a file that grows while it is watched is reported only when it is whole', async () => {
     const { path, changes, file, until } = await setup(undefined, 60_000);
     await file.load();
