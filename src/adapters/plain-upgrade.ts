@@ -28,7 +28,7 @@ const VERSION = ' HTTP/1.1\r\n';
 /**
  * Reads the first bytes of a connection where they are, beyond doubt, one whole request for a WebSocket as every client
  * writes it; undefined: they are something else, and it is for Node's parser to say what. It says the same as that
- * parser of all that it reads (a test compares them), and a connection then costs a quarter less. RFC 9112
+ * parser of all that it reads (a test compares them), and a connection then costs a fifth less. RFC 9112
  */
 export function readPlainUpgrade(bytes: Buffer): PlainUpgrade | undefined {
   const text = bytes.toString('latin1', 0, MAX_BYTES);

@@ -6,6 +6,7 @@ import { ACCOUNT_SETTINGS } from './account-settings.js';
 import { beforeDeath } from './death.js';
 import { EXIT, errorOutput, exitCodeOf, printError } from './output.js';
 import { plainStart } from './plain-start.js';
+import { REPAIR_STEPS } from './repair-steps.js';
 import { lastOf, settleRepeated } from './repeated.js';
 import { settingOptions } from './setting-options.js';
 import { usageError } from './usage.js';
@@ -276,7 +277,7 @@ async function runParsed(): Promise<void> {
           ...home,
           ...jsonFlag,
           step: {
-            choices: ['retry', 'refresh', 'reenroll', 'installation-id'] as const,
+            choices: REPAIR_STEPS.map(({ name }) => name),
             requiresArg: true,
             description: 'this one only',
           },

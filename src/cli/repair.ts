@@ -5,42 +5,12 @@ import { EngineError } from '../protocol/errors.js';
 import { type ControlClient, connectControl } from './control-client.js';
 import { EXIT, means, printJson, todo } from './output.js';
 import { renewInstallation } from './renew-installation.js';
-
-interface Step {
-  readonly name: string;
-  readonly does: string;
-  readonly costs: string;
-}
-
-/** From the mildest on. RC-24 */
-const STEPS = [
-  {
-    name: 'retry',
-    does: 'tries again now instead of after the pause; an open link is checked',
-    costs: 'changes nothing; a Retry-After of the backend is kept',
-  },
-  {
-    name: 'refresh',
-    does: 'asks the backend for a new server token for the same identity, and tries again',
-    costs: 'changes nothing that is stored',
-  },
-  {
-    name: 'reenroll',
-    does: 'forgets the stored identity and asks the backend for a new one',
-    costs: 'remote clients are closed; controllers know the old environment and may have to pair again',
-  },
-  {
-    name: 'installation-id',
-    does: 'gives this home a new installation id, and forgets every stored identity',
-    costs: 'only while no engine runs on it; to the backend it is another machine from then on',
-  },
-] as const satisfies readonly Step[];
-type StepName = (typeof STEPS)[number]['name'];
+import { REPAIR_STEPS, type RepairStep, type RepairStepName } from './repair-steps.js';
 
 export interface RepairArgs {
   readonly home?: string | undefined;
   readonly store?: string | undefined;
-  readonly step?: StepName | undefined;
+  readonly step?: RepairStepName | undefined;
   readonly yes?: boolean | undefined;
   readonly json?: boolean | undefined;
 }
@@ -77,7 +47,7 @@ export async function repair(args: RepairArgs): Promise<number> {
     const asks = args.yes !== true && args.json !== true && process.stdin.isTTY && process.stdout.isTTY;
     if (args.yes !== true) showPlan(args, before);
     if (args.yes !== true && !asks) {
-      if (args.json !== true) process.stdout.write(`\n${hint(before)}\n`);
+      if (args.json !== true) process.stdout.write(`\n${hint(args, before)}\n`);
       return EXIT.ok;
     }
     if (args.step === undefined && before?.status === 'connected') {
@@ -97,7 +67,7 @@ async function doSteps(
   asks: boolean,
 ): Promise<number> {
   let connected = connectedBefore;
-  for (const step of STEPS) {
+  for (const step of REPAIR_STEPS) {
     if (args.step !== undefined && args.step !== step.name) continue;
     // Only one of the two kinds of step can be done now; whoever named one is told why not.
     const possible = (step.name === 'installation-id') === (client === undefined);
@@ -113,13 +83,13 @@ async function doSteps(
   return connected ? EXIT.ok : EXIT.failed;
 }
 
-function hint(state: State | undefined): string {
+function hint({ step = 'retry' }: RepairArgs, state: State | undefined): string {
   return state === undefined
     ? 'Nothing was done. The first steps need a running engine: rc-engine start. The last one, while none runs:\n  rc-engine repair --step installation-id --yes'
-    : 'Nothing was done. To do a step: rc-engine repair --step retry --yes';
+    : `Nothing was done. To do a step: rc-engine repair --step ${step} --yes`;
 }
 
-function impossible(step: StepName, home: string | undefined): EngineError {
+function impossible(step: RepairStepName, home: string | undefined): EngineError {
   const { dir } = locateHome(home);
   if (step !== 'installation-id') return new EngineError('notRunning', `No engine runs on ${dir}.`);
   return new EngineError(
@@ -131,7 +101,7 @@ function impossible(step: StepName, home: string | undefined): EngineError {
   );
 }
 
-async function ask(client: ControlClient, step: StepName) {
+async function ask(client: ControlClient, step: RepairStepName) {
   return v.parse(answerSchema, await client.request('engine/repair', { step }, STEP_LIMIT));
 }
 
@@ -140,7 +110,7 @@ async function stateOf(client: ControlClient): Promise<State> {
 }
 
 function showPlan({ json, step: only }: RepairArgs, state: State | undefined): void {
-  const steps = STEPS.filter(({ name }) => only === undefined || name === only);
+  const steps = REPAIR_STEPS.filter(({ name }) => only === undefined || name === only);
   if (json === true) {
     printJson({ type: 'plan', engine: state ?? null, steps });
     return;
@@ -174,7 +144,7 @@ function sentence({ status, state, reason, lastFailure }: State): string {
   return `Remote control is ${status} (${state}): ${why}`;
 }
 
-async function confirmed({ name, does }: Step): Promise<boolean> {
+async function confirmed({ name, does }: RepairStep): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stdout });
   lines.on('SIGINT', () => {
     lines.close();

@@ -6,7 +6,7 @@ import type { Enrollment, Failure, PairOutcome, ServerToken } from '../protocol/
 import type { Env, Timing } from '../protocol/timing.js';
 import type { AccountPort } from './account-port.js';
 import type { AuditRing } from './audit.js';
-import type { RemoteControlActor, RemoteControlHost } from './remote-control-host.js';
+import { isAtRest, type RemoteControlActor, type RemoteControlHost } from './remote-control-host.js';
 import { renewToken } from './renew-token.js';
 import type { EngineWatcher } from './watcher.js';
 
@@ -81,11 +81,9 @@ async function ensureToken(
 ): Promise<EnsureTokenOutcome> {
   const { actor } = deps;
   if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
-  const settled = await waitFor(
-    actor,
-    (snapshot) => snapshot.hasTag('connected') || snapshot.hasTag('disabled') || snapshot.hasTag('waiting'),
-    { timeout: IDENTITY_WAIT, signal },
-  ).catch(() => actor.getSnapshot());
+  const settled = await waitFor(actor, isAtRest, { timeout: IDENTITY_WAIT, signal }).catch(() =>
+    actor.getSnapshot(),
+  );
   if (settled.hasTag('disabled')) return notReady(deps, 'disabled', 'Remote control is switched off.');
   if (!settled.hasTag('connected')) {
     if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };

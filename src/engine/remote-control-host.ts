@@ -23,6 +23,10 @@ import type { RemoteMux } from './remote-mux.js';
 
 export type RemoteControlActor = ActorRefFrom<typeof remoteControlMachine>;
 
+/** Where the chart comes to rest: connected, off, or waiting for something. */
+export const isAtRest = (snapshot: ReturnType<RemoteControlActor['getSnapshot']>): boolean =>
+  snapshot.hasTag('connected') || snapshot.hasTag('disabled') || snapshot.hasTag('waiting');
+
 /** What one dial needs. RC-17 */
 export interface DialRequest {
   readonly enrollment: Enrollment;

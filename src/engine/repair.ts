@@ -4,6 +4,7 @@ import { enrollmentOf } from '../../machines/remote-control.setup.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { type MethodTable, RpcFault } from './methods.js';
+import { isAtRest } from './remote-control-host.js';
 import { identityMissing, type RenewTokenDeps, renewToken } from './renew-token.js';
 import type { StatusBoard } from './status-board.js';
 
@@ -35,7 +36,8 @@ export function addRepairMethod(methods: MethodTable, deps: RepairDeps): void {
       });
     }
     const failure = await DO[step](deps);
-    await settled(deps);
+    // What still goes on after the limit is told as it is.
+    await waitFor(deps.actor, isAtRest, { timeout: SETTLE_LIMIT }).catch(() => undefined);
     deps.board.refresh();
     return { step, failure, status: deps.board.publicStatus, report: deps.board.report };
   });
@@ -53,10 +55,9 @@ const DO: Readonly<Record<RepairStep, Do>> = {
   refresh: async (deps) => {
     const { actor, env } = deps;
     if (enrollmentOf(actor.getSnapshot().context) === null) return identityMissing(env.now());
-    const renewed = await renewToken(deps, AbortSignal.timeout(SETTLE_LIMIT));
-    if (renewed.kind !== 'renewed') return renewed.failure;
-    actor.send({ type: 'WAKE' });
-    return null;
+    const failure = await renewWhileOn(deps);
+    if (failure === null) actor.send({ type: 'WAKE' });
+    return failure;
   },
   /** The stored identity is forgotten, and the backend asked for a new one. */
   reenroll: async ({ actor, env }) => {
@@ -75,11 +76,25 @@ const DO: Readonly<Record<RepairStep, Do>> = {
   },
 };
 
-/** Where the chart comes to rest: connected, off, or waiting again. What still goes on after the limit is told as it is. */
-async function settled({ actor }: RepairDeps): Promise<void> {
-  await waitFor(
-    actor,
-    (snapshot) => snapshot.hasTag('connected') || snapshot.hasTag('disabled') || snapshot.hasTag('waiting'),
-    { timeout: SETTLE_LIMIT },
-  ).catch(() => undefined);
+/** Renews until it is done, remote control is switched off, or the engine stops. RC-43, RC-46 */
+async function renewWhileOn(deps: RepairDeps): Promise<Failure | null> {
+  const { actor, env } = deps;
+  const gaveUp = new AbortController();
+  const timer = setTimeout(() => gaveUp.abort(), SETTLE_LIMIT);
+  const watch = actor.subscribe((snapshot) => {
+    if (snapshot.hasTag('disabled')) gaveUp.abort();
+  });
+  try {
+    const renewed = await renewToken(deps, gaveUp.signal);
+    return renewed.kind === 'renewed' ? null : renewed.failure;
+  } catch (error) {
+    if (!gaveUp.signal.aborted) throw error;
+    const off = actor.getSnapshot().hasTag('disabled');
+    return off
+      ? { reason: 'disabled', message: 'Remote control was switched off meanwhile.', at: env.now() }
+      : { reason: 'backendTimeout', message: 'There was no new server token in time.', at: env.now() };
+  } finally {
+    clearTimeout(timer);
+    watch.unsubscribe();
+  }
 }

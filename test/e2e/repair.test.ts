@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import type { Backend } from '../../src/backend/index.js';
 import { it, type Lab } from '../support/lab.js';
 
@@ -97,6 +97,21 @@ describe('rc-engine repair', () => {
     expect(stdout).toMatch(/^Remote control is (errored|connecting) /m);
   });
 
+  it('RC-43: switching it off ends a step that still waits for the backend', async ({ lab }) => {
+    const { backend } = await stuck(lab);
+    backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'hang', times: 9 } });
+    const [waiting, answering] = [await lab.control(), await lab.control()];
+    const answer = waiting.call('engine/repair', { step: 'refresh' });
+    await vi.waitFor(async () => {
+      const status = (await answering.call('engine/status/read', {})) as { result: { counters: object } };
+      expect(status.result.counters).toMatchObject({ refreshRequests: 1 });
+    });
+    await answering.call('remoteControl/disable', { ephemeral: true });
+    expect(await answer).toMatchObject({
+      result: { failure: { reason: 'disabled' }, report: { status: 'disabled' } },
+    });
+  });
+
   it('RC-24: a new installation id needs the engine to be stopped, and forgets identities that were made for the old one', async ({
     lab,
   }) => {
@@ -128,12 +143,11 @@ describe('rc-engine repair', () => {
     expect(lines(stdout)).toMatchObject([{ step: 'installation-id', oldInstallationId: null }]);
   });
 
-  it.each([
+  it.for([
     [['--yes'], 2, '--yes needs --step'],
     [['--step', 'hammer', '--yes'], 2, 'hammer'],
     [['--step', 'retry', '--yes'], 5, 'No engine runs on'],
-  ] as const)('%j is refused with exit code %i', async (args, expected, said) => {
-    const lab = await import('../support/lab.js').then(({ Lab }) => Lab.open());
+  ] as const)('%j is refused with exit code %i', async ([args, expected, said], { lab }) => {
     const { code, stderr } = await repair(lab, ...args);
     expect({ code, stderr }).toMatchObject({ code: expected, stderr: expect.stringContaining(said) });
     expect(stderr).not.toMatch(/^\s+at /m);
