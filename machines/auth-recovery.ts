@@ -1,8 +1,9 @@
 import { assign, fromPromise, setup } from 'xstate';
+import type { Decision } from '../src/protocol/decision.js';
 import type { Failure, RecoveryOutcome } from '../src/protocol/outcomes.js';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Env } from '../src/protocol/timing.js';
-import { type Decision, notProvided } from './decision.js';
+import { notProvided } from './shared/decision.js';
 
 /** What can be done about refused tokens. ACC-64 */
 export type RecoveryMode =

@@ -1,13 +1,14 @@
 /** The statecharts, to be driven by adapters of your own: `provide()` the actors and actions each one names. */
-export { accountMachine } from './account.js';
-export type { AccountAnswer, AccountContext, AccountEvent, AccountInput } from './account.types.js';
+
+export type { Decision } from '../src/protocol/decision.js';
+export { accountMachine } from './account/machine.js';
+export type { AccountAnswer, AccountContext, AccountEvent, AccountInput } from './account/types.js';
 export {
   type AuthRecoveryEvent,
   type AuthRecoveryInput,
   authRecoveryMachine,
   type RecoveryMode,
 } from './auth-recovery.js';
-export type { Decision } from './decision.js';
 export { type LinkEvent, type LinkInput, type LinkOutput, linkMachine, type SocketCommand } from './link.js';
 export {
   CLOSE_CODES,
@@ -21,14 +22,14 @@ export {
   type PairingInput,
   pairingMachine,
 } from './pairing.js';
-export { remoteControlMachine } from './remote-control.js';
+export { remoteControlMachine } from './remote-control/machine.js';
 export type {
   RemoteControlContext,
   RemoteControlEvent,
   RemoteControlInput,
   RemoteControlOutput,
-} from './remote-control.types.js';
-export { type RemoteControlStatus, type StatusReport, statusOf } from './status.js';
+} from './remote-control/types.js';
+export { type RemoteControlStatus, type StatusReport, statusOf } from './shared/status.js';
 export {
   type VirtualClientEvent,
   type VirtualClientInput,

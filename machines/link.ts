@@ -2,7 +2,7 @@ import { assign, fromCallback, sendParent, sendTo, setup } from 'xstate';
 import type { SocketHandle } from '../src/protocol/outcomes.js';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Timing } from '../src/protocol/timing.js';
-import { notProvided } from './decision.js';
+import { notProvided } from './shared/decision.js';
 
 /** How a link ended. */
 export interface LinkOutput {

@@ -1,7 +1,7 @@
 import { setup } from 'xstate';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Timing } from '../src/protocol/timing.js';
-import { notProvided } from './decision.js';
+import { notProvided } from './shared/decision.js';
 
 export interface ListenerConnectionInput {
   readonly timing: Pick<Timing, 'sendStall' | 'localClose'>;

@@ -1,10 +1,11 @@
 import { assign, fromPromise, setup } from 'xstate';
+import type { Decision } from '../src/protocol/decision.js';
 import type { Failure, PairingCode, PairOutcome } from '../src/protocol/outcomes.js';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Env } from '../src/protocol/timing.js';
-import { because, type Decision, notProvided } from './decision.js';
-import { failureOf, outcome, outcomeOf } from './outcome.js';
-import { MAX_PAUSE } from './pauses.js';
+import { MAX_PAUSE } from './shared/backoff.js';
+import { because, notProvided } from './shared/decision.js';
+import { failureOf, outcome, outcomeOf } from './shared/outcome.js';
 
 /** What `ensureToken` reports: a token to pair with is in place, or why not. */
 export type EnsureTokenOutcome =

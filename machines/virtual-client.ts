@@ -1,8 +1,9 @@
 import { assign, fromPromise, setup } from 'xstate';
+import type { Decision } from '../src/protocol/decision.js';
 import type { Failure } from '../src/protocol/outcomes.js';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Env, Timing } from '../src/protocol/timing.js';
-import { type Decision, notProvided } from './decision.js';
+import { notProvided } from './shared/decision.js';
 
 export interface VirtualClientInput {
   readonly env: Env;

@@ -1,18 +1,15 @@
 /** rc-engine as a library: `createEngine(options)` → `start()`, `stop()`, `status`, events. */
 
-export type { AuthorityConfig } from './adapters/authority.js';
-export type { TlsIdentity } from './adapters/listener-host.js';
-export type { AccountPort } from './engine/account-port.js';
-export { type AppServerSpec, createAppServer } from './engine/app-servers.js';
-export type { AuditRecord } from './engine/audit.js';
+export { type AppServerSpec, createAppServer } from './app-server/create.js';
 export { createEngine, type Engine, type EngineEvents } from './engine/engine.js';
-export type { EngineStatus } from './engine/engine-status.js';
-export type { ListeningInfo } from './engine/listener-service.js';
-export type { EngineLogger } from './engine/logger.js';
 export type { EngineOptions, ListenUrl } from './engine/options.js';
-export type { PolicyOptions } from './engine/policy.js';
-export type { PublicStatus, TimedReport } from './engine/status-board.js';
-export { VERSION } from './engine/version.js';
+export type { EngineStatus } from './engine/status.js';
+export type { AuthorityConfig } from './listener/auth/authority.js';
+export type { TlsIdentity } from './listener/host.js';
+export type { ListeningInfo } from './listener/service.js';
+export type { AuditRecord } from './observe/audit.js';
+export type { EngineLogger } from './observe/logger.js';
+export type { AccountPort } from './protocol/account-source.js';
 export type {
   AppServer,
   AppServerConnection,
@@ -31,3 +28,6 @@ export type {
 export { REASONS, type Reason } from './protocol/reasons.js';
 export { Secret } from './protocol/secret.js';
 export { DEFAULT_TIMING, type Env, type Timing } from './protocol/timing.js';
+export { VERSION } from './protocol/version.js';
+export type { PublicStatus, TimedReport } from './remote-control/status.js';
+export type { PolicyOptions } from './session/policy.js';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { type Home, locateHome, resolveHome } from '../adapters/home.js';
+import { type Home, locateHome, resolveHome } from '../home/home.js';
 import { EngineError } from '../protocol/errors.js';
-import { accountOptionsOf } from './account-settings.js';
 import { type ControlClient, connectControl, introduced } from './control-client.js';
-import { createLogger } from './logger.js';
-import { resolveStartSettings } from './settings.js';
+import { createLogger } from './output/logger.js';
+import { accountOptionsOf } from './settings/account-settings.js';
+import { resolveStartSettings } from './settings/settings.js';
 
 export interface AccountFlags {
   readonly home?: string | undefined;
@@ -36,7 +36,7 @@ export async function connectAccount(flags: AccountFlags, toSignIn = false): Pro
       remediation: 'Run rc-engine start with it first, then sign in: the engine takes it.',
     });
   }
-  const { serveAccountAlone } = await import('../engine/account-alone.js');
+  const { serveAccountAlone } = await import('../engine/account-only.js');
   const { caCert, baseUrl, allowHost } = settings;
   const alone = serveAccountAlone({
     home,

@@ -1,13 +1,13 @@
 import net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { locateHome, resolveHome } from '../adapters/home.js';
-import { readEngineInfo } from '../adapters/home-lock.js';
-import { LineConnection } from '../adapters/line-connection.js';
-import { VERSION } from '../engine/version.js';
+import { locateHome, resolveHome } from '../home/home.js';
+import { readEngineInfo } from '../home/home-lock.js';
 import { EngineError } from '../protocol/errors.js';
 import { isRecord } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 import { isReason } from '../protocol/reasons.js';
+import { VERSION } from '../protocol/version.js';
+import { LineConnection } from '../session/line-connection.js';
 
 const ANSWER_LIMIT = 10_000;
 

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { GivenToken } from '../account/credentials.js';
 import { type Backend, createBackend } from '../backend/index.js';
-import type { GivenToken } from '../engine/account-credentials.js';
 import { Secret } from '../protocol/secret.js';
 
 /** A backend in this process, for trying things out: its only account belongs to this engine. */

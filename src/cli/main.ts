@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 import type { Argv } from 'yargs';
-import { errnoText } from '../adapters/errno.js';
 import { EngineError } from '../protocol/errors.js';
-import { ACCOUNT_SETTINGS } from './account-settings.js';
+import { errnoText } from '../system/errno.js';
+import { REPAIR_STEPS } from './commands/repair-steps.js';
 import { beforeDeath } from './death.js';
-import { EXIT, errorOutput, exitCodeOf, printError } from './output.js';
-import { plainStart } from './plain-start.js';
-import { REPAIR_STEPS } from './repair-steps.js';
-import { lastOf, settleRepeated } from './repeated.js';
-import { settingOptions } from './setting-options.js';
-import { usageError } from './usage.js';
+import { EXIT, errorOutput, exitCodeOf, printError } from './output/output.js';
+import { ACCOUNT_SETTINGS } from './settings/account-settings.js';
+import { plainStart } from './settings/plain-start.js';
+import { lastOf, settleRepeated } from './settings/repeated.js';
+import { settingOptions } from './settings/setting-options.js';
+import { usageError } from './settings/usage.js';
 
 const whole = process.argv.slice(2);
 // What comes after -- is the command of the app server; nothing of it is ours.
@@ -116,7 +116,7 @@ async function runParsed(): Promise<void> {
       (args) => startOptions(args),
       async (args) => {
         const off = args.noRemoteControl === true ? { remoteControl: 'off' } : {};
-        await run(async () => (await import('./start.js')).start({ ...args, ...off }, appCommand))();
+        await run(async () => (await import('./commands/start.js')).start({ ...args, ...off }, appCommand))();
       },
     )
     .command('token', 'make what the bearer modes of the listener need', (args) =>
@@ -134,7 +134,7 @@ async function runParsed(): Promise<void> {
               },
               ...jsonFlag,
             }),
-          async (one) => run(async () => (await import('./token.js')).createToken(one))(),
+          async (one) => run(async () => (await import('./commands/token.js')).createToken(one))(),
         )
         .command(
           'sign',
@@ -157,7 +157,7 @@ async function runParsed(): Promise<void> {
               },
               ...jsonFlag,
             }),
-          async (one) => run(async () => (await import('./token.js')).signToken(one))(),
+          async (one) => run(async () => (await import('./commands/token.js')).signToken(one))(),
         )
         .demandCommand(1, 'Say create or sign.'),
     )
@@ -171,7 +171,7 @@ async function runParsed(): Promise<void> {
           'no-browser': { type: 'boolean', description: 'print the address only' },
           'no-qr': { type: 'boolean', description: 'with --device: no picture of the address' },
         }),
-      async (args) => run(async () => (await import('./login.js')).login(args))(),
+      async (args) => run(async () => (await import('./commands/login.js')).login(args))(),
     )
     .command(
       'logout',
@@ -180,19 +180,19 @@ async function runParsed(): Promise<void> {
         accountOptions(args).options({
           all: { type: 'boolean', description: 'also what lies beneath the tokens of a parent app' },
         }),
-      async (args) => run(async () => (await import('./logout.js')).logout(args))(),
+      async (args) => run(async () => (await import('./commands/logout.js')).logout(args))(),
     )
     .command(
       'whoami',
       'who is signed in; exit code 3 when nobody is, or not in a usable way',
       (args) => accountOptions(args),
-      async (args) => run(async () => (await import('./whoami.js')).whoami(args))(),
+      async (args) => run(async () => (await import('./commands/whoami.js')).whoami(args))(),
     )
     .command(
       'status',
       'how the engine of a home is doing; exit code 0 connected, 1 not, 5 no engine',
       (args) => args.options({ ...home, ...jsonFlag }),
-      async (args) => run(async () => (await import('./status.js')).status(args))(),
+      async (args) => run(async () => (await import('./commands/status.js')).status(args))(),
     )
     .command(
       'wait',
@@ -208,7 +208,7 @@ async function runParsed(): Promise<void> {
             description: 'seconds to wait at most [default: for ever]',
           },
         }),
-      async (args) => run(async () => (await import('./wait.js')).wait(args))(),
+      async (args) => run(async () => (await import('./commands/wait.js')).wait(args))(),
     )
     .command(
       'graph [machine]',
@@ -230,7 +230,7 @@ async function runParsed(): Promise<void> {
             },
             ...jsonFlag,
           }),
-      async (args) => run(async () => (await import('./graph.js')).graph(args))(),
+      async (args) => run(async () => (await import('./commands/graph.js')).graph(args))(),
     )
     .command(
       'paths [machine]',
@@ -246,7 +246,7 @@ async function runParsed(): Promise<void> {
             },
             format: { type: 'string', requiresArg: true, description: 'markdown | json [default: markdown]' },
           }),
-      async (args) => run(async () => (await import('./paths.js')).paths(args))(),
+      async (args) => run(async () => (await import('./commands/paths.js')).paths(args))(),
     )
     .command(
       'inspect <file>',
@@ -260,13 +260,13 @@ async function runParsed(): Promise<void> {
           },
           ...jsonFlag,
         }),
-      async (args) => run(async () => (await import('./inspect.js')).inspect(args))(),
+      async (args) => run(async () => (await import('./commands/inspect.js')).inspect(args))(),
     )
     .command(
       'explain <code>',
       'what an error or reason means and what to do',
       (args) => args.positional('code', { type: 'string', demandOption: true }).options(jsonFlag),
-      async (args) => run(async () => (await import('./explain.js')).explainCode(args))(),
+      async (args) => run(async () => (await import('./commands/explain.js')).explainCode(args))(),
     )
     .command(
       'repair',
@@ -285,7 +285,7 @@ async function runParsed(): Promise<void> {
           store: { type: 'string' },
         });
       },
-      async (args) => run(async () => (await import('./repair.js')).repair(args))(),
+      async (args) => run(async () => (await import('./commands/repair.js')).repair(args))(),
     )
     .command(
       'pair',
@@ -296,7 +296,7 @@ async function runParsed(): Promise<void> {
           ...jsonFlag,
           wait: { type: 'boolean', description: 'until the code is claimed' },
         }),
-      async (args) => run(async () => (await import('./pair.js')).pair(args))(),
+      async (args) => run(async () => (await import('./commands/pair.js')).pair(args))(),
     )
     .command(
       'call [method] [params]',
@@ -332,7 +332,7 @@ async function runParsed(): Promise<void> {
           }),
       async (args) =>
         run(async () =>
-          (await import('./call.js')).call({ ...args, timeout: args.timeout ?? DEFAULT_CALL_LIMIT }),
+          (await import('./commands/call.js')).call({ ...args, timeout: args.timeout ?? DEFAULT_CALL_LIMIT }),
         )(),
     )
     .command(
@@ -363,7 +363,7 @@ async function runParsed(): Promise<void> {
           },
           ...jsonFlag,
         }),
-      async (args) => run(async () => (await import('./backend.js')).backend(args))(),
+      async (args) => run(async () => (await import('./commands/backend.js')).backend(args))(),
     )
     .middleware(settleRepeated, true)
     .demandCommand(1, 'Say what to do.')
@@ -388,13 +388,13 @@ async function runParsed(): Promise<void> {
 
 try {
   if (argv[0] === '-v' || argv.includes('--version'))
-    exitCode = await (await import('./version.js')).version(json);
+    exitCode = await (await import('./commands/version.js')).version(json);
   else if (appCommand !== undefined && argv[0] !== 'start') {
     throw new EngineError('usage', 'Only start takes a command after --.');
   } else {
     const plain = plainStart(argv);
     if (plain === undefined) await runParsed();
-    else exitCode = await (await import('./start.js')).start(plain, appCommand);
+    else exitCode = await (await import('./commands/start.js')).start(plain, appCommand);
   }
 } catch (error) {
   printError(error);

@@ -1,19 +1,24 @@
-import type { Home } from '../adapters/home.js';
-import { RateLimit } from '../adapters/rate-limit.js';
+import type { Home } from '../home/home.js';
+import type { ListenerService, ListenerStatus, ListeningInfo } from '../listener/service.js';
+import type { AuditRing } from '../observe/audit.js';
+import type { EngineLogger } from '../observe/logger.js';
+import { RateLimit } from '../observe/rate-limit.js';
 import type { AppServer, ClientContext } from '../protocol/app-server.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
-import type { AuditRing } from './audit.js';
-import type { ClientSession } from './client-session.js';
-import type { ConnectionStatus } from './connection-status.js';
-import { type ControlServer, listenControl } from './control-server.js';
-import type { ListenerService, ListenerStatus, ListeningInfo } from './listener-service.js';
-import { CLOSE_GOING_AWAY, LocalClient, type LocalClientHost, type LocalTransport } from './local-clients.js';
-import type { EngineLogger } from './logger.js';
-import type { MethodTable } from './methods.js';
+import type { ConnectionStatus } from '../session/connection-status.js';
+import { type ControlServer, listenControl } from '../session/control-server.js';
+import {
+  CLOSE_GOING_AWAY,
+  LocalClient,
+  type LocalClientHost,
+  type LocalTransport,
+} from '../session/local-clients.js';
+import type { MethodTable } from '../session/methods.js';
+import type { Policy } from '../session/policy.js';
+import type { ClientSession } from '../session/session.js';
+import { STDIO_VERDICT, StdioConnection } from '../session/stdio.js';
 import type { EngineOptions } from './options.js';
-import type { Policy } from './policy.js';
-import { STDIO_VERDICT, StdioConnection } from './stdio-client.js';
 
 export interface LocalAccessDeps {
   readonly options: EngineOptions;
@@ -82,7 +87,7 @@ export class LocalAccess {
       this.#serveStdio();
       return undefined;
     }
-    const { createListener } = await import('./create-listener.js');
+    const { createListener } = await import('./listener.js');
     this.#listener = createListener(options, {
       ...{ env, timing, log, audit, watcher, remoteControlStatus },
       accept: (client, transport) => this.#accept(client, transport),

@@ -1,80 +1,26 @@
 import * as v from 'valibot';
-import { isRecord, RPC } from '../protocol/jsonrpc.js';
-import { isReason, type Reason } from '../protocol/reasons.js';
-import { firstIssue } from '../protocol/validation.js';
-import type { ClientSession } from './client-session.js';
+import type { AuditRing } from '../observe/audit.js';
+import type { MethodTable } from '../session/methods.js';
+import type { EngineStatus } from './status.js';
 
-/** A JSON-RPC error as a thrown value. */
-export class RpcFault extends Error {
-  readonly code: number;
-  readonly data: unknown;
+/** Most audit records that one answer holds. */
+const MAX_AUDIT_ANSWER = 1_000;
 
-  constructor(code: number, message: string, data?: unknown) {
-    super(message);
-    this.name = 'RpcFault';
-    this.code = code;
-    this.data = data;
-  }
-
-  /** The reason in `data`, where there is one. */
-  get reason(): Reason | undefined {
-    const reason = isRecord(this.data) ? this.data.reason : undefined;
-    return typeof reason === 'string' && isReason(reason) ? reason : undefined;
-  }
-}
-
-/** An answer, and what is done as soon as it has been sent: what a client must see after it. ACC-24 */
-export class Reply {
-  readonly result: unknown;
-  readonly after: () => void;
-
-  constructor(result: unknown, after: () => void) {
-    this.result = result;
-    this.after = after;
-  }
-}
-
-export interface EngineMethod {
-  /** Needs `capabilities.experimentalApi`. ACC-9 */
-  readonly experimental: boolean;
-  /** Answers with a value, a Reply, or a promise of one; throws or rejects with an RpcFault. */
-  handle(params: unknown, session: ClientSession): unknown;
-}
-
-/** Methods that the engine answers itself, for every origin; all others belong to the app server. */
-export class MethodTable {
-  readonly #methods = new Map<string, EngineMethod>();
-
-  /** Registers a method whose params are checked by a schema; absent params count as `{}`. ACC-7 */
-  add<S extends v.GenericSchema>(
-    name: string,
-    schema: S,
-    handle: (params: v.InferOutput<S>, session: ClientSession) => unknown,
-    options: { readonly experimental?: boolean; readonly paramsRequired?: boolean } = {},
-  ): void {
-    this.#methods.set(name, {
-      experimental: options.experimental ?? false,
-      handle: (params, session) => {
-        if (options.paramsRequired === true && params == null) {
-          throw new RpcFault(RPC.invalidRequest, 'Invalid request: missing field `params`');
-        }
-        if (Array.isArray(params)) {
-          throw new RpcFault(RPC.invalidRequest, 'Invalid request: params must be an object');
-        }
-        const parsed = v.safeParse(schema, params ?? {});
-        if (!parsed.success) {
-          throw new RpcFault(RPC.invalidRequest, `Invalid request: ${firstIssue(parsed.issues)}`);
-        }
-        return handle(parsed.output, session);
-      },
-    });
-  }
-
-  find(name: string): EngineMethod | undefined {
-    return this.#methods.get(name);
-  }
-
-  get names(): readonly string[] {
-    return [...this.#methods.keys()];
-  }
+/** `engine/*`: what the engine says of itself, for every origin. */
+export function addEngineMethods(
+  methods: MethodTable,
+  deps: { readonly status: () => EngineStatus; readonly audit: AuditRing },
+): void {
+  methods.add('engine/status/read', v.looseObject({}), () => deps.status());
+  methods.add(
+    'engine/audit/read',
+    v.object({
+      limit: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_AUDIT_ANSWER))),
+    }),
+    (params) => ({ records: deps.audit.read(params.limit ?? MAX_AUDIT_ANSWER) }),
+  );
+  // Lets a controller see that the way there and back works, and how long it takes.
+  methods.add('engine/echo', v.looseObject({ payload: v.optional(v.unknown()) }), (params) => ({
+    payload: params.payload ?? null,
+  }));
 }

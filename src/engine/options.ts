@@ -1,13 +1,13 @@
-import type { AuthorityConfig } from '../adapters/authority.js';
-import type { TlsIdentity } from '../adapters/listener-host.js';
+import type { AccountOptions } from '../account/setup.js';
+import type { AuthorityConfig } from '../listener/auth/authority.js';
+import type { TlsIdentity } from '../listener/host.js';
+import type { EngineLogger } from '../observe/logger.js';
+import type { EngineWatcher } from '../observe/watcher.js';
+import type { AccountPort } from '../protocol/account-source.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Env, Timing } from '../protocol/timing.js';
-import type { AccountPort } from './account-port.js';
-import type { AccountOptions } from './account-setup.js';
-import type { EngineLogger } from './logger.js';
-import type { PolicyOptions } from './policy.js';
-import type { StdioStreams } from './stdio-client.js';
-import type { EngineWatcher } from './watcher.js';
+import type { PolicyOptions } from '../session/policy.js';
+import type { StdioStreams } from '../session/stdio.js';
 
 /** What a local client may connect to. WSA-15 */
 export type ListenUrl = 'off' | 'stdio://' | `ws://${string}` | `wss://${string}` | `unix://${string}`;

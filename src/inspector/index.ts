@@ -1,6 +1,6 @@
 /** The live inspector: watches an engine's charts and shows them in a browser on this machine. */
 
-import type { EngineWatcher } from '../engine/watcher.js';
+import type { EngineWatcher } from '../observe/watcher.js';
 import type { Secret } from '../protocol/secret.js';
 import { Recorder } from './recorder.js';
 import { readTimeline, timelineOf } from './saved.js';

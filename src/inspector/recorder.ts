@@ -5,7 +5,7 @@ import type {
   AnyStateMachine,
   InspectionEvent,
 } from 'xstate';
-import type { EngineWatcher, StepWatch } from '../engine/watcher.js';
+import type { EngineWatcher, StepWatch } from '../observe/watcher.js';
 import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 import {
   activeOf,

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_CLIENT_ID } from '../../src/adapters/issuer-address.js';
-import { openLoginServer } from '../../src/adapters/login-server.js';
+import { DEFAULT_CLIENT_ID } from '../../src/account/issuer/address.js';
+import { openLoginServer } from '../../src/account/login/server.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { listen } from '../support/http.js';
 import { AUTHORIZE_PARAMS, granted, MARK, token } from '../support/issuer.js';

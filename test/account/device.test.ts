@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_CLIENT_ID } from '../../src/adapters/issuer-address.js';
+import { DEFAULT_CLIENT_ID } from '../../src/account/issuer/address.js';
 import { granted, MARK, token } from '../support/issuer.js';
 import { Rig } from './rig.js';
 

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { withFileLock } from '../../src/adapters/file-lock.js';
-import { DEFAULT_CLIENT_ID } from '../../src/adapters/issuer-address.js';
+import { DEFAULT_CLIENT_ID } from '../../src/account/issuer/address.js';
+import { withFileLock } from '../../src/system/file-lock.js';
 import { granted, LoopbackIssuer, MARK, oauthError, signIn, token } from '../support/issuer.js';
 import { tmpFolder } from '../support/tmp.js';
 import { Rig } from './rig.js';

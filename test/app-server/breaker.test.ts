@@ -3,13 +3,13 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { Breaker, UnavailableConnection } from '../../src/adapters/app-server-breaker.js';
-import { createAppServer } from '../../src/engine/app-servers.js';
-import type { EngineLogger } from '../../src/engine/logger.js';
+import { Breaker, UnavailableConnection } from '../../src/app-server/breaker.js';
+import { createAppServer } from '../../src/app-server/create.js';
+import type { EngineLogger } from '../../src/observe/logger.js';
 import type { ClientContext } from '../../src/protocol/app-server.js';
 import { Message } from '../../src/protocol/message.js';
-import { FakeAppServer, settle } from '../engine/fake-app-server.js';
 import { type Client, connect, listening, until } from '../listener/rig.js';
+import { FakeAppServer, settle } from '../support/fake-app-server.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const ends: (() => unknown)[] = [];

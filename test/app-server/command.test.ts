@@ -1,9 +1,9 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { SharedAppServer } from '../../src/adapters/shared-app-server.js';
-import { createAppServer } from '../../src/engine/app-servers.js';
-import type { EngineLogger } from '../../src/engine/logger.js';
-import type { PolicyOptions } from '../../src/engine/policy.js';
+import { createAppServer } from '../../src/app-server/create.js';
+import { SharedAppServer } from '../../src/app-server/shared.js';
+import type { EngineLogger } from '../../src/observe/logger.js';
+import type { PolicyOptions } from '../../src/session/policy.js';
 import { type Client, connect, listening, until } from '../listener/rig.js';
 import { lives } from '../support/processes.js';
 

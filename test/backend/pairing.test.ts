@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ClaimCode, claim } from '../../src/adapters/controller-claim.js';
 import { type Backend, createBackend } from '../../src/backend/index.js';
+import { type ClaimCode, claim } from '../../src/controller/claim.js';
 import { Secret } from '../../src/protocol/secret.js';
 import {
   ACCOUNT,

@@ -1,8 +1,8 @@
 /** The two peers of the backend, as plain as they can be: a server that enrolls, and waiting for events. */
 import { WebSocket } from 'ws';
-import { Controller } from '../../src/adapters/controller.js';
-import { type ClaimedController, claim } from '../../src/adapters/controller-claim.js';
 import type { Backend, BackendEvent } from '../../src/backend/index.js';
+import { type ClaimedController, claim } from '../../src/controller/claim.js';
+import { Controller } from '../../src/controller/controller.js';
 
 export const INSTALLATION = '7d0c5a2e-9c1f-4f0e-8a55-2f6a6c1b0001';
 export const ACCOUNT = { authorization: 'Bearer access-token', 'chatgpt-account-id': 'account-A' };

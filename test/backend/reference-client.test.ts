@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Controller } from '../../src/adapters/controller.js';
-import { claim } from '../../src/adapters/controller-claim.js';
 import { type Backend, createBackend } from '../../src/backend/index.js';
+import { claim } from '../../src/controller/claim.js';
+import type { Controller } from '../../src/controller/controller.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { ACCOUNT, call, connectController, controlUrl, event } from './peers.js';
 

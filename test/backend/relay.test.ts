@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Controller } from '../../src/adapters/controller.js';
-import type { ClaimedController } from '../../src/adapters/controller-claim.js';
 import { type Backend, createBackend } from '../../src/backend/index.js';
+import type { ClaimedController } from '../../src/controller/claim.js';
+import type { Controller } from '../../src/controller/controller.js';
 import { ChunkAssembler } from '../../src/protocol/chunks.js';
 import { MAX_FRAME_BYTES } from '../../src/protocol/frames.js';
 import { OutboundStream } from '../../src/protocol/outbound.js';

@@ -3,11 +3,11 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { flagOf, START_SETTINGS, variableOf } from '../../src/cli/settings.js';
+import { flagOf, START_SETTINGS, variableOf } from '../../src/cli/settings/settings.js';
 import type { CliResult } from '../support/cli.js';
 import { it, type Lab } from '../support/lab.js';
 
-/** A mistake in each setting, and what the message must say is allowed. Other sources: test/cli/settings.test.ts */
+/** A mistake in each setting, and what the message must say is allowed. Other sources: test/cli/settings/settings.test.ts */
 const MISTAKES: Readonly<Record<string, readonly [string, RegExp]>> = {
   authFile: ['', /must not be empty/],
   authStore: ['keyring', /must be file, auto or ephemeral \(.*keyring of the system/],

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
-import { Controller } from '../../src/adapters/controller.js';
-import { claim } from '../../src/adapters/controller-claim.js';
+import { claim } from '../../src/controller/claim.js';
+import { Controller } from '../../src/controller/controller.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { LineClient } from '../support/control.js';
 import { it } from '../support/lab.js';

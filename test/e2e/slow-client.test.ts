@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
-import { Controller } from '../../src/adapters/controller.js';
-import { type ClaimedController, claim } from '../../src/adapters/controller-claim.js';
+import { type ClaimedController, claim } from '../../src/controller/claim.js';
+import { Controller } from '../../src/controller/controller.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { it, type Lab } from '../support/lab.js';
 import { MIB as MB, rss } from '../support/memory.js';

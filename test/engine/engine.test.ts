@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { createEngine } from '../../src/engine/engine.js';
 import { LineClient } from '../support/control.js';
-import { it } from './rig.js';
+import { it } from '../support/engine-rig.js';
 
 describe('an engine as a library', () => {
   it('starts, tells its status as it changes, and stops', async ({ rig }) => {

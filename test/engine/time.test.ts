@@ -1,8 +1,8 @@
 /** Clocks that jump: the wall clock is the engine's `env`, and timers go on as they are. */
 import { describe, expect } from 'vitest';
 import type { FaultInput } from '../../src/backend/index.js';
-import { claimController } from './peers.js';
-import { it, type Rig } from './rig.js';
+import { it, type Rig } from '../support/engine-rig.js';
+import { claimController } from '../support/peers.js';
 
 class Wall {
   offset = 0;

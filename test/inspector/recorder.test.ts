@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromPromise, setup } from 'xstate';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
-import { SharedChart, SharedRun } from '../../src/engine/shared-chart.js';
-import { askChart } from '../../src/engine/upgrade-decision.js';
 import { statesPassed } from '../../src/inspector/page/path.js';
 import { UNKNOWN_EVENT } from '../../src/inspector/projection.js';
 import { Recorder } from '../../src/inspector/recorder.js';
 import { type Entry, Timeline } from '../../src/inspector/timeline.js';
+import { askChart } from '../../src/listener/auth/upgrade-decision.js';
+import { SharedChart, SharedRun } from '../../src/listener/shared-chart.js';
 import { NOTHING_PRESENTED, type UpgradeFacts } from '../../src/protocol/authority.js';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 

@@ -1,7 +1,7 @@
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createActor, fromPromise, setup } from 'xstate';
-import { remoteControlMachine } from '../../machines/remote-control.js';
+import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { Feed, HISTORY } from '../../src/inspector/page/stately/feed.js';
 import { stateValueOf } from '../../src/inspector/page/stately/state-value.js';
 import { activeOf } from '../../src/inspector/projection.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createPolicy, patternFault } from '../../src/engine/policy.js';
 import type { Origin } from '../../src/protocol/app-server.js';
+import { createPolicy, patternFault } from '../../src/session/policy.js';
 
 const client = (origin: Origin, degraded = false) => ({ origin, connectionId: 'x', degraded });
 const allowed = (policy: ReturnType<typeof createPolicy>, method: string, origin: Origin = 'listener') =>

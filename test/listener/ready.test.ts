@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createAppServer } from '../../src/engine/app-servers.js';
+import { createAppServer } from '../../src/app-server/create.js';
 import { createEngine } from '../../src/engine/engine.js';
-import { silentLogger } from '../../src/engine/logger.js';
+import { silentLogger } from '../../src/observe/logger.js';
 import type { AuthOutcome } from '../../src/protocol/outcomes.js';
 import { tmpFolder } from '../support/tmp.js';
 import { connect, listening, raw, until, upgradeText } from './rig.js';

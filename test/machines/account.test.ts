@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, type EventFromLogic } from 'xstate';
-import { accountMachine } from '../../machines/account.js';
-import { statePath } from '../../machines/status.js';
+import { accountMachine } from '../../machines/account/machine.js';
+import { statePath } from '../../machines/shared/status.js';
 import type {
   ChatgptAccount,
   LoginPolicy,

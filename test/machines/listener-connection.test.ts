@@ -6,7 +6,7 @@ import {
   type ListenerConnectionEvent,
   listenerConnectionMachine,
 } from '../../machines/listener-connection.js';
-import { SharedChart, SharedRun } from '../../src/engine/shared-chart.js';
+import { SharedChart, SharedRun } from '../../src/listener/shared-chart.js';
 import { EdgeCover, TestClock, unusedNames } from '../support/charts.js';
 
 const TIMING = { sendStall: 30_000, localClose: 10_000 };

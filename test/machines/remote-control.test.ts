@@ -7,7 +7,7 @@ import './remote-control/refusals.js';
 import './remote-control/pauses.js';
 import './remote-control/spine.js';
 import { describe, expect, it } from 'vitest';
-import { remoteControlMachine } from '../../machines/remote-control.js';
+import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { walk } from '../../src/visualize/walk.js';
 import { unusedNames } from '../support/charts.js';
 import { cover } from './remote-control/rig.js';

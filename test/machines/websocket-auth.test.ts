@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
-import { askChart, UpgradeDecisions } from '../../src/engine/upgrade-decision.js';
+import { askChart, UpgradeDecisions } from '../../src/listener/auth/upgrade-decision.js';
 import {
   type CredentialFacts,
   NOTHING_PRESENTED,

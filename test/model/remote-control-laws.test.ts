@@ -3,7 +3,7 @@
  * chart, the laws are written from the protocol. A wrong transition breaks a law, not only a picture.
  */
 import { describe, expect, it } from 'vitest';
-import type { RemoteControlContext } from '../../machines/remote-control.types.js';
+import type { RemoteControlContext } from '../../machines/remote-control/types.js';
 import { MODELS, pathsOfChart } from '../../src/testing/charts/index.js';
 import { EPOCH } from '../../src/testing/charts/model.js';
 import type { Expected, Step } from '../../src/testing/index.js';

@@ -1,6 +1,6 @@
 import type { SnapshotFrom } from 'xstate';
-import type { accountMachine } from '../../../machines/account.js';
-import type { AccountEvent, AccountInput } from '../../../machines/account.types.js';
+import type { accountMachine } from '../../../machines/account/machine.js';
+import type { AccountEvent, AccountInput } from '../../../machines/account/types.js';
 import type {
   ChatgptAccount,
   LoginStep,

@@ -1,11 +1,11 @@
 /** The engine's own charts with everything that can happen to them: what their paths are generated from. */
 import type { AnyStateMachine } from 'xstate';
-import { accountMachine } from '../../../machines/account.js';
+import { accountMachine } from '../../../machines/account/machine.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
 import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
 import { pairingMachine } from '../../../machines/pairing.js';
-import { remoteControlMachine } from '../../../machines/remote-control.js';
+import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
 import { chartHash } from '../../visualize/hash.js';

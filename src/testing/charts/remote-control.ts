@@ -1,6 +1,6 @@
 import type { SnapshotFrom } from 'xstate';
-import type { remoteControlMachine } from '../../../machines/remote-control.js';
-import type { RemoteControlEvent, RemoteControlInput } from '../../../machines/remote-control.types.js';
+import type { remoteControlMachine } from '../../../machines/remote-control/machine.js';
+import type { RemoteControlEvent, RemoteControlInput } from '../../../machines/remote-control/types.js';
 import type {
   Account,
   AuthOutcome,

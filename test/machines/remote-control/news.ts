@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { enrollmentOf } from '../../../machines/remote-control.setup.js';
+import { enrollmentOf } from '../../../machines/remote-control/setup.js';
 import { BERT, Rig, S1, S2 } from './rig.js';
 import { rigIn, WAYS } from './ways.js';
 

@@ -1,9 +1,9 @@
 /** The remoteControl chart with scripted actors, a fake socket under the real link chart, and a simulated clock. */
 import { createActor, type EventFromLogic, fromCallback } from 'xstate';
 import { type LinkEvent, linkMachine, type SocketCommand } from '../../../machines/link.js';
-import { remoteControlMachine } from '../../../machines/remote-control.js';
-import type { RemoteControlInput } from '../../../machines/remote-control.types.js';
-import { type StatusReport, statusOf } from '../../../machines/status.js';
+import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
+import type { RemoteControlInput } from '../../../machines/remote-control/types.js';
+import { type StatusReport, statusOf } from '../../../machines/shared/status.js';
 import type {
   Account,
   AuthOutcome,

@@ -1,5 +1,5 @@
 /** Plays generated paths of remoteControl against a client, and collects what is the same and what is not. */
-import { remoteControlMachine } from '../../../machines/remote-control.js';
+import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import { generatePaths, type Path } from '../../../src/testing/index.js';
 import { chartHash } from '../../../src/visualize/hash.js';
 import { walk } from '../../../src/visualize/walk.js';

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { statusOf } from '../../../machines/status.js';
+import { statusOf } from '../../../machines/shared/status.js';
 import { type Backend, createBackend } from '../../../src/backend/index.js';
 import type { Expected, Path, Step } from '../../../src/testing/index.js';
 import { signIn, writeAuth } from '../../support/auth.js';

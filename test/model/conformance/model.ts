@@ -1,8 +1,8 @@
 /** What can be done to a remote-control client from outside alone: its backend, its account file, its JSON-RPC. */
 import type { SnapshotFrom } from 'xstate';
-import type { remoteControlMachine } from '../../../machines/remote-control.js';
-import type { RemoteControlContext, RemoteControlEvent } from '../../../machines/remote-control.types.js';
-import { statePath } from '../../../machines/status.js';
+import type { remoteControlMachine } from '../../../machines/remote-control/machine.js';
+import type { RemoteControlContext, RemoteControlEvent } from '../../../machines/remote-control/types.js';
+import { statePath } from '../../../machines/shared/status.js';
 import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
 import { failure } from '../../../src/testing/charts/model.js';
 import { whatGuardsRead } from '../../../src/testing/charts/remote-control.js';

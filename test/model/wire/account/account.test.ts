@@ -1,6 +1,6 @@
 /** The transitions of account as they are seen from outside: by a client, an issuer, a parent app, and in the file. */
 import { describe, expect, it } from 'vitest';
-import { accountMachine } from '../../../../machines/account.js';
+import { accountMachine } from '../../../../machines/account/machine.js';
 import { failureWords, runPaths } from '../../../../src/testing/index.js';
 import { type Exceptions, generateRuns, reportCoverage } from '../report.js';
 import { AccountDriver } from './driver.js';

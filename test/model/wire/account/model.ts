@@ -1,9 +1,9 @@
 /** What clients, issuer, parent app, browser and file can do to the account, as far as a test can make them. */
 import type { SnapshotFrom } from 'xstate';
-import type { accountMachine } from '../../../../machines/account.js';
-import type { AccountContext, AccountEvent } from '../../../../machines/account.types.js';
-import { statePath } from '../../../../machines/status.js';
-import type { AccountOptions } from '../../../../src/engine/account-setup.js';
+import type { accountMachine } from '../../../../machines/account/machine.js';
+import type { AccountContext, AccountEvent } from '../../../../machines/account/types.js';
+import { statePath } from '../../../../machines/shared/status.js';
+import type { AccountOptions } from '../../../../src/account/setup.js';
 import type { ChatgptAccount, Plan, StoredAccount } from '../../../../src/protocol/account.js';
 import type { Reason } from '../../../../src/protocol/reasons.js';
 import { failure, SimulatedEnv } from '../../../../src/testing/charts/model.js';

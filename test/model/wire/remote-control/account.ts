@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { AccountPort } from '../../../../src/engine/account-port.js';
+import type { AccountPort } from '../../../../src/protocol/account-source.js';
 import type { Account, AuthOutcome, RecoveryOutcome } from '../../../../src/protocol/outcomes.js';
 import { Secret } from '../../../../src/protocol/secret.js';
 

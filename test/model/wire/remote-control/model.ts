@@ -1,7 +1,7 @@
 /** What a real backend, account and store can do to remoteControl, each with how it is played. */
 import type { SnapshotFrom } from 'xstate';
-import type { remoteControlMachine } from '../../../../machines/remote-control.js';
-import type { RemoteControlContext, RemoteControlEvent } from '../../../../machines/remote-control.types.js';
+import type { remoteControlMachine } from '../../../../machines/remote-control/machine.js';
+import type { RemoteControlContext, RemoteControlEvent } from '../../../../machines/remote-control/types.js';
 import type { FaultInput } from '../../../../src/backend/index.js';
 import type { Account } from '../../../../src/protocol/outcomes.js';
 import { Secret } from '../../../../src/protocol/secret.js';

@@ -1,6 +1,6 @@
 /** The transitions of remoteControl as they are seen from outside: over real sockets, against the embedded backend. */
 import { describe, expect, it } from 'vitest';
-import { remoteControlMachine } from '../../../../machines/remote-control.js';
+import { remoteControlMachine } from '../../../../machines/remote-control/machine.js';
 import { failureWords, runPaths } from '../../../../src/testing/index.js';
 import { type Exceptions, generateRuns, reportCoverage } from '../report.js';
 import { WireDriver } from './driver.js';

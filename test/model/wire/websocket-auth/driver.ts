@@ -6,9 +6,9 @@
 import { randomBytes } from 'node:crypto';
 import net, { type Socket } from 'node:net';
 import path from 'node:path';
-import { BuiltinAppServer } from '../../../../src/adapters/builtin-app-server.js';
-import type { AuditRecord } from '../../../../src/engine/audit.js';
-import type { EngineStatus } from '../../../../src/engine/engine-status.js';
+import { BuiltinAppServer } from '../../../../src/app-server/builtin.js';
+import type { EngineStatus } from '../../../../src/engine/status.js';
+import type { AuditRecord } from '../../../../src/observe/audit.js';
 import type { UpgradeFacts, Verdict } from '../../../../src/protocol/authority.js';
 import type { Driver, Expected } from '../../../../src/testing/index.js';
 import { listening, type Running, until } from '../../../listener/rig.js';

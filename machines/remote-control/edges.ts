@@ -1,0 +1,18 @@
+/** Edges that many states of the chart `remoteControl` have in common. */
+import { because } from '../shared/decision.js';
+
+export const tryAgain = {
+  pause: { target: '#remoteControl.active.preparing', actions: because('retrying') },
+} as const;
+
+/** What ends an ordinary pause before its time. A Retry-After is not one: `preparing` goes back to it. RC-25 */
+export const cutShort = {
+  'AUTH.CHANGED': {
+    guard: 'sameAccount',
+    target: '#remoteControl.active.preparing',
+    description: 'A newer sign-in of this account.',
+    actions: ['keepAccount', because('authChanged')],
+  },
+  ENABLE: { target: '#remoteControl.active.preparing', actions: ['noteWish', because('enabled')] },
+  WAKE: { target: '#remoteControl.active.preparing', description: 'RC-25a', actions: because('wokeUp') },
+} as const;

@@ -1,0 +1,32 @@
+import type { EngineLogger } from '../observe/logger.js';
+import type { AppServer } from '../protocol/app-server.js';
+import type { Secret } from '../protocol/secret.js';
+import { UpstreamBreaker } from './breaker.js';
+import { CommandAppServer } from './command.js';
+import { SharedAppServer } from './shared.js';
+import { SocketAppServer } from './socket.js';
+
+export type AppServerSpec =
+  /** `ws://`, `wss://` or `unix://`: one socket for each client. */
+  | { readonly kind: 'socket'; readonly url: string; readonly bearer: Secret | undefined }
+  /** One child for each client, or one that listens on a socket for all. */
+  | {
+      readonly kind: 'command';
+      readonly program: string;
+      readonly args: readonly string[];
+      readonly shared: boolean;
+    };
+
+/** Makes the app server that is asked for. Nothing is started before the first client comes. */
+export function createAppServer(spec: AppServerSpec, log: EngineLogger): AppServer {
+  if (spec.kind === 'command') {
+    return spec.shared ? new SharedAppServer(spec, log) : new CommandAppServer(spec, log);
+  }
+  return new SocketAppServer({
+    url: spec.url,
+    bearer: spec.bearer,
+    breaker: new UpstreamBreaker(),
+    onFailed: (why) => log.warn({ app: spec.kind }, why),
+    onSkipped: (why, fields) => log.warn(fields, why),
+  });
+}

@@ -1,0 +1,275 @@
+/** A remote controller: drives a paired machine through an embedded backend, one JSON-RPC message a frame. */
+import type { Agent } from 'node:http';
+import type { WebSocket } from 'ws';
+import { shownUrl } from '../net/target.js';
+import { EngineError } from '../protocol/errors.js';
+import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
+import { errorText, isRecord, RPC, type RpcErrorBody, type RpcId, shapeOf } from '../protocol/jsonrpc.js';
+import type { Secret } from '../protocol/secret.js';
+import { type ControllerRoute, controllerUrl, DEFAULT_CONTROLLER_TIMEOUT } from './claim.js';
+
+export {
+  type ClaimCode,
+  type ClaimedController,
+  type ControllerRoute,
+  claim,
+} from './claim.js';
+
+/** The JSON-RPC error that a request was answered with. */
+export class RemoteRpcError extends EngineError {
+  readonly rpc: RpcErrorBody;
+
+  constructor(method: string, rpc: RpcErrorBody) {
+    super('remoteRefused', `${method} was refused: ${rpc.message} (${rpc.code})`);
+    this.name = 'RemoteRpcError';
+    this.rpc = rpc;
+  }
+}
+
+export interface ControllerOptions extends ControllerRoute {
+  readonly token: Secret;
+}
+
+/** A request of the app server, such as one for an approval. What it returns or throws is the answer. */
+export type RequestHandler = (method: string, params: unknown) => unknown;
+export type NotificationListener = (method: string, params: unknown) => void;
+/** Called once, when the connection is over; null when `close` ended it. */
+export type CloseListener = (error: EngineError | null) => void;
+
+interface Pending {
+  readonly method: string;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: EngineError) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** How long the backend may take to answer a close. */
+const CLOSE_GRACE = 500;
+
+/** One connection; a new one needs a new object. */
+export class Controller {
+  readonly #options: ControllerOptions;
+  #socket: WebSocket | undefined;
+  #ended: EngineError | null | undefined;
+  #nextId = 1;
+  readonly #pending = new Map<RpcId, Pending>();
+  readonly #onNotification = new Set<NotificationListener>();
+  readonly #onClose = new Set<CloseListener>();
+  #onRequest: RequestHandler | undefined;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Throws EngineError: `remoteRefused` (the token is not known any more), `handshakeFailed`, `handshakeTimeout`,
+   * `networkUnreachable`. A machine that is not connected shows itself a little later, as `environmentOffline`.
+   */
+  async connect(signal?: AbortSignal): Promise<void> {
+    if (this.#socket !== undefined) throw new EngineError('usage', 'a controller connects once');
+    const url = controllerUrl(this.#options.baseUrl, 'client');
+    url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+    const timeout = this.#options.timeout ?? DEFAULT_CONTROLLER_TIMEOUT;
+    const limit = AbortSignal.timeout(timeout);
+    const { WebSocket } = await import('ws');
+    let agent: Agent | undefined;
+    try {
+      agent = await this.#options.dialer?.agentFor(url.href, limit);
+    } catch (cause) {
+      throw new EngineError('networkUnreachable', `${shownUrl(url.href)} cannot be reached`, { cause });
+    }
+    signal?.throwIfAborted();
+    const socket = new WebSocket(url, {
+      headers: { authorization: `Bearer ${this.#options.token.reveal()}` },
+      perMessageDeflate: false,
+      handshakeTimeout: timeout,
+      followRedirects: false,
+      maxPayload: MAX_CHUNKED_MESSAGE_BYTES,
+      ...(agent === undefined ? {} : { agent }),
+    });
+    this.#socket = socket;
+    // Before it opens: frames may come in the same packet as the answer to the handshake.
+    socket.on('message', (data) => this.#onText(String(data)));
+    const abort = (): void => socket.terminate();
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await opened(socket, shownUrl(url.href));
+    } catch (error) {
+      // Later errors of a socket that never opened tell nothing new.
+      socket.on('error', () => {});
+      socket.terminate();
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+    socket.on('error', () => socket.terminate());
+    socket.on('close', (code, reason) => this.#end(closeError(code, reason.toString())));
+  }
+
+  /**
+   * Sends a request and waits for its answer. Throws RemoteRpcError (the answer is an error) or EngineError:
+   * `timeout`, or why the connection is over.
+   */
+  request(method: string, params?: unknown, timeout = DEFAULT_CONTROLLER_TIMEOUT): Promise<unknown> {
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#pending.delete(id);
+        reject(new EngineError('timeout', `${method} was not answered within ${timeout} ms`));
+      }, timeout);
+      this.#pending.set(id, { method, resolve, reject, timer });
+      try {
+        this.#send({ id, method, ...(params === undefined ? {} : { params }) });
+      } catch (error) {
+        clearTimeout(timer);
+        this.#pending.delete(id);
+        reject(error);
+      }
+    });
+  }
+
+  /** Throws EngineError when the connection is over. */
+  notify(method: string, params?: unknown): void {
+    this.#send({ method, ...(params === undefined ? {} : { params }) });
+  }
+
+  /** Returns a function that ends it. */
+  onNotification(listener: NotificationListener): () => void {
+    this.#onNotification.add(listener);
+    return () => this.#onNotification.delete(listener);
+  }
+
+  /** Without a handler every request of the app server is answered with `method not found`. */
+  onRequest(handler: RequestHandler): void {
+    this.#onRequest = handler;
+  }
+
+  onClose(listener: CloseListener): () => void {
+    this.#onClose.add(listener);
+    return () => this.#onClose.delete(listener);
+  }
+
+  /** Says goodbye; requests in flight fail. Resolves when the connection is closed. */
+  async close(): Promise<void> {
+    const socket = this.#socket;
+    if (socket === undefined || socket.readyState === socket.CLOSED) return;
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
+    this.#end(null);
+    socket.close(1000);
+    const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #send(message: Readonly<Record<string, unknown>>): void {
+    if (this.#socket === undefined || this.#ended !== undefined) {
+      throw this.#ended ?? new EngineError('linkClosed', 'this controller is not connected');
+    }
+    this.#socket.send(JSON.stringify(message));
+  }
+
+  #onText(text: string): void {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      return;
+    }
+    const shape = shapeOf(value);
+    if (shape.kind === 'notification') {
+      for (const listener of this.#onNotification) listener(shape.method, shape.params);
+    } else if (shape.kind === 'request') {
+      void this.#answer(shape.id, shape.method, shape.params);
+    } else if (shape.kind === 'response' && shape.id !== null && isRecord(value)) {
+      const pending = this.#pending.get(shape.id);
+      if (pending === undefined) return;
+      this.#pending.delete(shape.id);
+      clearTimeout(pending.timer);
+      if ('error' in value) pending.reject(new RemoteRpcError(pending.method, readRpcError(value.error)));
+      else pending.resolve(value.result);
+    }
+  }
+
+  async #answer(id: RpcId, method: string, params: unknown): Promise<void> {
+    let text: string;
+    try {
+      if (this.#onRequest === undefined) {
+        text = errorText(id, RPC.methodNotFound, `This controller does not answer ${method}`);
+      } else {
+        text = JSON.stringify({ id, result: (await this.#onRequest(method, params)) ?? null });
+      }
+    } catch (error) {
+      text = errorText(id, RPC.internalError, error instanceof Error ? error.message : String(error));
+    }
+    if (this.#ended === undefined) this.#socket?.send(text);
+  }
+
+  #end(error: EngineError | null): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
+    const why = error ?? new EngineError('linkClosed', 'this controller was closed');
+    for (const pending of this.#pending.values()) {
+      clearTimeout(pending.timer);
+      pending.reject(why);
+    }
+    this.#pending.clear();
+    for (const listener of this.#onClose) listener(error);
+  }
+}
+
+function opened(socket: WebSocket, shown: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.once('unexpected-response', (_request, response) => {
+      response.resume();
+      const status = response.statusCode ?? 0;
+      if (status === 401 || status === 404) {
+        reject(
+          new EngineError('remoteRefused', `the backend no longer knows this controller (HTTP ${status})`, {
+            remediation: 'Pair it again: rc-engine pair on the machine, then claim the code here.',
+          }),
+        );
+      } else {
+        reject(new EngineError('handshakeFailed', `${shown} refused the socket with HTTP ${status}`));
+      }
+    });
+    socket.once('error', (cause) => {
+      const timedOut = /handshake has timed out/i.test(cause.message);
+      reject(
+        timedOut
+          ? new EngineError('handshakeTimeout', `${shown} did not finish the handshake in time`, { cause })
+          : new EngineError('networkUnreachable', `${shown} cannot be reached`, { cause }),
+      );
+    });
+  });
+}
+
+/** What the close codes of the embedded backend mean to a person. */
+function closeError(code: number, reason: string): EngineError {
+  const told = reason === '' ? `code ${code}` : reason;
+  switch (code) {
+    case 4404:
+      return new EngineError('environmentOffline', 'the paired machine is not connected to the backend');
+    case 4403:
+      return new EngineError('remoteRefused', 'this controller was revoked', {
+        remediation: 'Pair it again if that was not meant.',
+      });
+    case 4410:
+      return new EngineError('appServerClosed', `the connection to the paired machine is over: ${told}`);
+    case 1013:
+      return new EngineError('clientOverloaded', `the backend closed this controller: ${told}`);
+    case 1006:
+      return new EngineError('linkLost', 'the connection to the backend broke');
+    default:
+      return new EngineError('linkClosed', `the backend closed the connection: ${told}`);
+  }
+}
+
+function readRpcError(value: unknown): RpcErrorBody {
+  if (isRecord(value) && typeof value.code === 'number' && typeof value.message === 'string') {
+    const { code, message, data } = value;
+    return data === undefined ? { code, message } : { code, message, data };
+  }
+  return { code: RPC.internalError, message: 'an error without code and message' };
+}

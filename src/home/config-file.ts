@@ -1,0 +1,148 @@
+/** The configuration file of a home folder: JSON, checked against a schema, wrong in no silent way. */
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import * as v from 'valibot';
+import { EngineError } from '../protocol/errors.js';
+import { repeatedMember } from '../protocol/json-members.js';
+import { errnoOf, errnoText } from '../system/errno.js';
+import { closest } from '../system/suggest.js';
+import { findJsonFault } from './json-syntax.js';
+
+const MAX_BYTES = 1024 * 1024;
+/** Messages stay readable; what is left out comes after the first ones are corrected. */
+const MAX_PROBLEMS = 5;
+
+/** `v.object` or `v.strictObject`: unknown keys are errors with either, inside nested objects too. */
+export type ConfigSchema<T> = v.GenericSchema<unknown, T> & { readonly entries: v.ObjectEntries };
+
+/**
+ * The checked content of the file; that of `{}` when there is no file.
+ * @throws EngineError `configInvalid`, naming the file, each wrong key, what is wrong and what is allowed. Texts
+ * from the file are shown only where the schema lists the allowed ones, as any other may be a secret.
+ */
+export async function readConfigFile<T>(path: string, schema: ConfigSchema<T>): Promise<T> {
+  const text = await readText(path);
+  if (text === undefined) return checkConfig(path, {}, schema);
+  const value = parseJson(path, text);
+  // JSON.parse takes the last of two without a word; which one guards the door must not depend on that.
+  const repeated = isRecord(value) ? repeatedMember(text) : undefined;
+  if (repeated !== undefined) throw invalid(path, `names "${repeated}" twice`);
+  return checkConfig(path, value, schema);
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    // Without waiting: a pipe in its place that nobody writes to would hold up the start for ever.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      const found = await file.stat();
+      if (found.isFIFO()) throw invalid(path, 'is a pipe, not a file');
+      if (found.size > MAX_BYTES) throw invalid(path, 'is larger than 1 MiB');
+      const bytes = await file.readFile();
+      return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    const code = errnoOf(error);
+    // Without a folder there is no file either; that is told of the home.
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if (error instanceof EngineError && code === 'configInvalid') throw error;
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw invalid(path, 'is not UTF-8 text', error);
+    throw invalid(path, `cannot be read: ${errnoText(error)}`, error);
+  }
+}
+
+function parseJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The error of JSON.parse quotes the text, which may hold a secret, and often has no position.
+    const fault = findJsonFault(text);
+    if (fault === undefined) throw invalid(path, 'is not valid JSON');
+    throw invalid(path, `is not valid JSON: line ${fault.line}, column ${fault.column}: ${fault.problem}`);
+  }
+}
+
+function checkConfig<T>(path: string, value: unknown, schema: ConfigSchema<T>): T {
+  if (!isRecord(value)) {
+    throw invalid(path, `must hold an object in braces, but holds ${kindOf(value)}`);
+  }
+  const parsed = v.safeParse(schema, value);
+  const problems = unknownKeys(schema, value, '');
+  for (const issue of parsed.issues ?? []) {
+    if (issue.type !== 'strict_object' || issue.expected !== 'never') problems.push(describe(issue));
+  }
+  if (parsed.success && problems.length === 0) return parsed.output;
+  const shown = problems.slice(0, MAX_PROBLEMS);
+  if (shown.length < problems.length) shown.push(`and ${problems.length - shown.length} more`);
+  throw invalid(path, `is not valid: ${shown.join('; ')}`);
+}
+
+/** Looked for here rather than in the schema, to name all of them, and the likely one for each. */
+function unknownKeys(schema: object, value: unknown, prefix: string): string[] {
+  const entries = entriesOf(schema);
+  if (entries === undefined || !isRecord(value)) return [];
+  const names = Object.keys(entries);
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const entry = Object.hasOwn(entries, key) ? entries[key] : undefined;
+    if (isRecord(entry)) return unknownKeys(entry, inner, `${prefix}${key}.`);
+    const likely = closest(key, names);
+    const hint = likely === undefined ? `allowed: ${names.join(', ')}` : `did you mean "${prefix}${likely}"?`;
+    return [`"${prefix}${key}" is not a known key (${hint})`];
+  });
+}
+
+/** The keys that an object schema knows, also inside `v.optional` and its kin. */
+function entriesOf(schema: object): Record<string, unknown> | undefined {
+  if ('wrapped' in schema && isRecord(schema.wrapped)) return entriesOf(schema.wrapped);
+  return 'entries' in schema && isRecord(schema.entries) ? schema.entries : undefined;
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const key = v.getDotPath(issue) ?? '';
+  // A schema that brings its own message says it better.
+  if (!issue.message.startsWith('Invalid ')) return `"${key}" ${issue.message}`;
+  if (issue.input === undefined) return `"${key}" is missing`;
+  return `"${key}" must be ${allowed(issue)}, not ${received(issue)}`;
+}
+
+function allowed(issue: v.BaseIssue<unknown>): string {
+  const { expected } = issue;
+  if (expected === null) return 'something else';
+  // ("a" | "b") reads better without its signs.
+  const choices = /^\((.*)\)$/.exec(expected)?.[1]?.split(' | ') ?? [expected];
+  return choices.map((choice) => WORDS[choice] ?? choice).join(' or ');
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  string: 'a text',
+  number: 'a number',
+  integer: 'a whole number',
+  boolean: 'true or false',
+  Object: 'an object',
+  Array: 'a list',
+};
+
+function received(issue: v.BaseIssue<unknown>): string {
+  const { input, type } = issue;
+  if (typeof input === 'number' || typeof input === 'boolean') return String(input);
+  const listed = type === 'picklist' || type === 'enum' || type === 'literal';
+  if (typeof input === 'string' && listed && input.length <= 40) return JSON.stringify(input);
+  return kindOf(input);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function invalid(path: string, problem: string, cause?: unknown): EngineError {
+  return new EngineError('configInvalid', `The configuration file ${path} ${problem}.`, { cause });
+}

@@ -1,0 +1,74 @@
+import type { Decision } from '../protocol/decision.js';
+import type { Reason } from '../protocol/reasons.js';
+
+/** One decision of the engine, as `engine/audit/read` and `rc-engine status` show it. Holds no secret. */
+export interface AuditRecord {
+  /** RFC 3339. */
+  readonly time: string;
+  readonly subject: string;
+  /** What was decided: the state that was entered, or the outcome. */
+  readonly decision: string;
+  /** Authority mode, for connections. */
+  readonly mode?: string;
+  readonly reason: Reason | string;
+  readonly detail: string | null;
+}
+
+export interface AuditSource {
+  /** Oldest first. */
+  read(): readonly AuditRecord[];
+}
+
+const byTime = (a: AuditRecord, b: AuditRecord): number => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0);
+
+const DEFAULT_CAPACITY = 1_000;
+
+/** The last decisions, oldest first; past the capacity the oldest goes. */
+export class AuditRing {
+  readonly #records: AuditRecord[] = [];
+  readonly #capacity: number;
+  #start = 0;
+  #listeners = new Set<(record: AuditRecord) => void>();
+  readonly #sources = new Set<AuditSource>();
+
+  constructor(capacity = DEFAULT_CAPACITY) {
+    this.#capacity = capacity;
+  }
+
+  add(record: AuditRecord): void {
+    if (this.#records.length < this.#capacity) this.#records.push(record);
+    else {
+      this.#records[this.#start] = record;
+      this.#start = (this.#start + 1) % this.#capacity;
+    }
+    for (const listener of this.#listeners) listener(record);
+  }
+
+  addDecision(subject: string, state: string, decision: Decision): void {
+    this.add({
+      time: new Date(decision.at).toISOString(),
+      subject,
+      decision: state,
+      reason: decision.reason,
+      detail: decision.detail,
+    });
+  }
+
+  /** The newest `limit` records, oldest first. */
+  read(limit = this.#capacity): readonly AuditRecord[] {
+    const own = [...this.#records.slice(this.#start), ...this.#records.slice(0, this.#start)];
+    const others = [...this.#sources].flatMap((source) => source.read());
+    const all = others.length === 0 ? own : [...own, ...others].sort(byTime);
+    return limit >= all.length ? all : all.slice(all.length - limit);
+  }
+
+  /** Records that are kept elsewhere, so that many of them do not drive out the few that are kept here. */
+  addSource(source: AuditSource): void {
+    this.#sources.add(source);
+  }
+
+  onRecord(listener: (record: AuditRecord) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

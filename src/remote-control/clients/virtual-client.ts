@@ -1,0 +1,160 @@
+import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
+import { virtualClientMachine } from '../../../machines/virtual-client.js';
+import type { AuditRing } from '../../observe/audit.js';
+import type { EngineWatcher } from '../../observe/watcher.js';
+import type { ClientContext } from '../../protocol/app-server.js';
+import { errorText, isRpcId, RPC } from '../../protocol/jsonrpc.js';
+import { Message } from '../../protocol/message.js';
+import type { Failure } from '../../protocol/outcomes.js';
+import type { Reason } from '../../protocol/reasons.js';
+import type { Env, Timing } from '../../protocol/timing.js';
+import { ClientSession, type ClientTransport, type SessionHost } from '../../session/session.js';
+
+type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
+
+/** What virtual clients need of the engine. */
+export interface RemoteClientDeps extends SessionHost {
+  readonly env: Env;
+  readonly timing: Timing;
+  readonly audit: AuditRing;
+  readonly onInitialized: (session: ClientSession) => void;
+  readonly onEnded: (session: ClientSession) => void;
+  readonly watcher?: EngineWatcher | undefined;
+}
+
+/** One open (client_id, stream_id): its chart, its session, and the stream that its answers go to. */
+export class RemoteClient implements ClientTransport {
+  readonly clientId: string;
+  readonly streamId: string;
+  readonly session: ClientSession;
+  readonly since: number;
+  lastActivity: number;
+  /** Highest seq_id handed over on this connection. RC-32 */
+  lastSeqId = -1;
+  readonly #actor: VirtualClientActor;
+  readonly #deps: RemoteClientDeps;
+  readonly #outbound: { send(text: string): void };
+  #stall: NodeJS.Timeout | undefined;
+
+  constructor(
+    ids: { readonly clientId: string; readonly streamId: string },
+    deps: RemoteClientDeps,
+    machine: typeof virtualClientMachine,
+    outbound: { send(text: string): void },
+    onClosed: (client: RemoteClient) => void,
+  ) {
+    this.clientId = ids.clientId;
+    this.streamId = ids.streamId;
+    this.since = deps.env.now();
+    this.lastActivity = this.since;
+    this.#deps = deps;
+    this.#outbound = outbound;
+    const client: ClientContext = { origin: 'remote', connectionId: `${ids.clientId}/${ids.streamId}` };
+    this.session = new ClientSession(client, this, deps);
+    this.#actor = createActor(machine, {
+      id: `virtualClient:${ids.clientId}/${ids.streamId}`,
+      input: { env: deps.env, timing: deps.timing, clientId: ids.clientId, streamId: ids.streamId },
+    });
+    sessions.set(this.#actor, this.session);
+    let decision: unknown;
+    this.#actor.subscribe({
+      next: (snapshot) => {
+        if (snapshot.context.decision === decision) return;
+        decision = snapshot.context.decision;
+        deps.audit.addDecision(
+          `client ${ids.clientId}/${ids.streamId}`,
+          String(snapshot.value),
+          snapshot.context.decision,
+        );
+      },
+      complete: () => {
+        this.onBlocked(false);
+        onClosed(this);
+      },
+      error: () => onClosed(this),
+    });
+    deps.watcher?.actor(this.#actor);
+  }
+
+  /** Call it once the client can be found by its ids. */
+  start(): void {
+    this.#actor.start();
+  }
+
+  touch(): void {
+    this.lastActivity = this.#deps.env.now();
+  }
+
+  close(reason: Reason): void {
+    this.#actor.send({ type: 'CLOSE', reason });
+  }
+
+  expire(): void {
+    this.#actor.send({ type: 'IDLE' });
+  }
+
+  get state(): string {
+    return String(this.#actor.getSnapshot().value);
+  }
+
+  // --- what its session asks and tells
+
+  send(text: string): void {
+    this.#outbound.send(text);
+  }
+
+  onInitialized(session: ClientSession): void {
+    this.#deps.onInitialized(session);
+  }
+
+  onEnded(session: ClientSession): void {
+    this.#deps.onEnded(session);
+  }
+
+  onSessionClosed(failure: Failure | null): void {
+    this.#actor.send({ type: 'APP_SERVER.CLOSED', failure });
+  }
+
+  /** One client may hold up its own traffic for a while, not for ever. RC-41 */
+  onBlocked(blocked: boolean): void {
+    clearTimeout(this.#stall);
+    const { clientStall } = this.#deps.timing;
+    this.#stall = blocked
+      ? setTimeout(() => this.#actor.send({ type: 'STALLED' }), clientStall).unref()
+      : undefined;
+  }
+
+  /** All remote clients share one socket: whoever holds up too much is closed instead. RC-41 */
+  onHeld(): void {}
+}
+
+/** The chart's actions find their session here. */
+const sessions = new WeakMap<object, ClientSession>();
+
+/** One provided machine serves all clients: providing one for each would cost more than the client itself. */
+export function provideVirtualClient(
+  sessionOf: (clientId: string, streamId: string) => ClientSession | undefined,
+): typeof virtualClientMachine {
+  return virtualClientMachine.provide({
+    actors: {
+      openAppServer: fromPromise(async ({ input, signal }) => {
+        await sessionOf(input.clientId, input.streamId)?.open(signal);
+      }),
+    },
+    actions: {
+      closeAppServer: ({ self }) => sessions.get(self)?.close(),
+    },
+  });
+}
+
+/** The answer for a message that cannot be carried: its requester must not wait for ever. RC-38 */
+export function tooLargeAnswer(messageText: string): string | undefined {
+  const id = Message.fromText(messageText)?.value;
+  if (typeof id !== 'object' || id === null || !('id' in id) || !isRpcId(id.id)) return undefined;
+  const size = Math.ceil(messageText.length / 1024 / 1024);
+  return errorText(
+    id.id,
+    RPC.messageTooLarge,
+    `The answer is about ${size} MiB, more than remote control can carry (100 MiB); ask for less of it.`,
+  );
+}

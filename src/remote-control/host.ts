@@ -1,0 +1,255 @@
+import { type ActorRefFrom, fromCallback, fromPromise } from 'xstate';
+import { linkMachine, type SocketCommand } from '../../machines/link.js';
+import { remoteControlMachine } from '../../machines/remote-control/machine.js';
+import type { AccountPort } from '../protocol/account-source.js';
+import type {
+  Account,
+  Enrollment,
+  EnrollOutcome,
+  Failure,
+  RecoveryOutcome,
+  RefreshOutcome,
+  ServerToken,
+  SocketHandle,
+} from '../protocol/outcomes.js';
+import type { Secret } from '../protocol/secret.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import type { Lock } from '../system/mutex.js';
+import type { RemoteMux } from './clients/mux.js';
+import type { DialResult } from './link/dial.js';
+import type { BackendHttp } from './link/http.js';
+import type { BackendSocket } from './link/socket.js';
+import type { EnrollmentStore } from './store/enrollment-store.js';
+
+export type RemoteControlActor = ActorRefFrom<typeof remoteControlMachine>;
+
+/** Where the chart comes to rest: connected, off, or waiting for something. */
+export const isAtRest = (snapshot: ReturnType<RemoteControlActor['getSnapshot']>): boolean =>
+  snapshot.hasTag('connected') || snapshot.hasTag('disabled') || snapshot.hasTag('waiting');
+
+/** What one dial needs. RC-17 */
+export interface DialRequest {
+  readonly enrollment: Enrollment;
+  readonly token: ServerToken;
+  readonly cursor: string | undefined;
+}
+
+export interface HostCounters {
+  enrollRequests: number;
+  refreshRequests: number;
+  dials: number;
+  linksOpened: number;
+  authRecoveries: number;
+}
+
+export interface RemoteControlPorts {
+  readonly env: Env;
+  readonly timing: Timing;
+  readonly account: AccountPort;
+  readonly http: () => Promise<BackendHttp>;
+  readonly store: EnrollmentStore;
+  readonly dial: (request: DialRequest, signal: AbortSignal) => Promise<DialResult>;
+  readonly mux: RemoteMux;
+  readonly lock: Lock;
+  readonly counters: HostCounters;
+  readonly drain: () => Promise<void>;
+  readonly onPong: () => void;
+  readonly onBinary: (bytes: number) => void;
+}
+
+const faultOf = (env: Env, message: string): Failure => ({ reason: 'engineFault', message, at: env.now() });
+
+/** Signs of life by frames are told to the chart at most this often, ms: bytes take the short way. */
+const FRAMES_EVERY = 1_000;
+
+/** Plugs the adapters into the `remoteControl` chart. Nothing is decided here. */
+export class RemoteControlHost {
+  readonly #ports: RemoteControlPorts;
+  readonly #sockets = new Map<SocketHandle, BackendSocket>();
+  /** Sockets on their way out; a shutdown waits for them. */
+  readonly #closing = new Set<Promise<void>>();
+  #lastHandle = 0;
+  /** What the backend said when it last refused the account. */
+  #refusal: Failure | undefined;
+
+  constructor(ports: RemoteControlPorts) {
+    this.#ports = ports;
+  }
+
+  machine(): typeof remoteControlMachine {
+    const { account, store, mux, counters } = this.#ports;
+    return remoteControlMachine.provide({
+      actors: {
+        loadAuth: fromPromise(async ({ input }) => (input.reload ? account.reload() : account.load())),
+        recoverAuth: fromPromise(async ({ input, signal }) => {
+          counters.authRecoveries += 1;
+          return this.#withRefusal(await account.recover(signal, input.asked));
+        }),
+        loadEnrollment: fromPromise(({ input }) => store.load(input)),
+        saveEnrollment: fromPromise(async ({ input }) =>
+          input.enrollment === null
+            ? { kind: 'done' as const }
+            : store.save(input.key, input.enrollment, input.preference),
+        ),
+        clearEnrollment: fromPromise(async ({ input }) => {
+          if (input.enrollment === null) return { kind: 'done' as const };
+          const cleared = await store.clear(input.key, input.enrollment);
+          return cleared.kind === 'failed' ? cleared : { kind: 'done' as const };
+        }),
+        enroll: fromPromise(({ input, signal }) => this.#enroll(input.account, signal)),
+        refresh: fromPromise(({ input, signal }) => this.refresh(input.enrollment, input.account, signal)),
+        dial: fromPromise(({ input, signal }) => this.#dial(input, signal)),
+        link: linkMachine.provide({ actors: { socket: this.#socketActor() } }),
+        drain: fromPromise(() => this.#ports.drain()),
+      },
+      actions: {
+        dropRemoteClients: ({ context }) => mux.dropAll(context.decision.reason),
+      },
+    });
+  }
+
+  /** Whoever is told that recovery failed also learns of the refusal that it could not mend. ACC-69 */
+  #withRefusal(outcome: RecoveryOutcome): RecoveryOutcome {
+    const refusal = this.#refusal;
+    if (outcome.kind === 'recovered' || refusal === undefined) return outcome;
+    const { httpStatus, requestId, cfRay } = refusal;
+    return {
+      ...outcome,
+      failure: {
+        ...(httpStatus === undefined ? {} : { httpStatus }),
+        ...(requestId === undefined ? {} : { requestId }),
+        ...(cfRay === undefined ? {} : { cfRay }),
+        ...outcome.failure,
+        message: `${outcome.failure.message} (${refusal.message})`,
+      },
+    };
+  }
+
+  /** The access token of this account, renewed where it is about to end; undefined when it is not there. ACC-49 */
+  async #tokenOf(account: Account | null, signal: AbortSignal): Promise<Secret | undefined> {
+    if (account === null) return undefined;
+    const outcome = await this.#ports.account.load();
+    signal.throwIfAborted();
+    if (outcome.kind === 'usable' && outcome.account.accountId !== account.accountId) return undefined;
+    return this.#ports.account.accessToken();
+  }
+
+  /** Resolves when every socket that was told to close is gone. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#closing);
+  }
+
+  /** One refresh, alone under the lock shared with pairing. */
+  refresh(
+    enrollment: Enrollment | null,
+    account: Account | null,
+    signal: AbortSignal,
+  ): Promise<RefreshOutcome> {
+    return this.#ports.lock.run(signal, async () => {
+      const accessToken = await this.#tokenOf(account, signal);
+      if (enrollment === null || account === null || accessToken === undefined) {
+        return {
+          kind: 'other',
+          failure: faultOf(this.#ports.env, 'A refresh was asked for without identity or account.'),
+        };
+      }
+      this.#ports.counters.refreshRequests += 1;
+      const http = await this.#ports.http();
+      const outcome = await http.refresh({ enrollment, account, accessToken }, signal);
+      this.#note(outcome);
+      return outcome;
+    });
+  }
+
+  #enroll(account: Account | null, signal: AbortSignal): Promise<EnrollOutcome> {
+    return this.#ports.lock.run(signal, async () => {
+      const accessToken = await this.#tokenOf(account, signal);
+      if (account === null || accessToken === undefined) {
+        return {
+          kind: 'other',
+          failure: faultOf(this.#ports.env, 'An enrollment was asked for without an account.'),
+        };
+      }
+      this.#ports.counters.enrollRequests += 1;
+      const http = await this.#ports.http();
+      const outcome = await http.enroll({ account, accessToken }, signal);
+      this.#note(outcome);
+      return outcome;
+    });
+  }
+
+  #note(outcome: EnrollOutcome | RefreshOutcome): void {
+    if (outcome.kind === 'granted') this.#ports.account.succeeded();
+    if (outcome.kind === 'unauthorized') this.#refusal = outcome.failure;
+  }
+
+  async #dial(
+    input: { readonly enrollment: Enrollment | null; readonly token: ServerToken | null },
+    signal: AbortSignal,
+  ) {
+    const { env, mux, counters } = this.#ports;
+    const { enrollment, token } = input;
+    if (enrollment === null || token === null) {
+      return {
+        kind: 'failed' as const,
+        failure: faultOf(env, 'A link was asked for without identity or token.'),
+      };
+    }
+    counters.dials += 1;
+    const result = await this.#ports.dial({ enrollment, token, cursor: mux.cursor }, signal);
+    if (result.kind !== 'open') return result;
+    if (signal.aborted) {
+      result.socket.terminate();
+      return { kind: 'failed' as const, failure: faultOf(env, 'The link was given up while it opened.') };
+    }
+    counters.linksOpened += 1;
+    this.#lastHandle += 1;
+    this.#sockets.set(this.#lastHandle, result.socket);
+    return { kind: 'open' as const, socket: this.#lastHandle };
+  }
+
+  #socketActor() {
+    return fromCallback<SocketCommand, { socket: SocketHandle; timing: Timing }>(
+      ({ input, sendBack, receive }) => {
+        const { mux, timing } = this.#ports;
+        const socket = this.#sockets.get(input.socket);
+        if (socket === undefined) throw new Error(`no open socket ${input.socket}`);
+        this.#sockets.delete(input.socket);
+        let gone = false;
+        let framesToldAt = 0;
+        socket.onPong(() => {
+          this.#ports.onPong();
+          sendBack({ type: 'PONG' });
+        });
+        socket.onClose((end) => {
+          gone = true;
+          mux.detach(socket);
+          sendBack({ type: 'SOCKET.CLOSED', clean: end.clean, code: end.code });
+        });
+        socket.onDrain(() => mux.feed());
+        socket.onBinary((bytes) => this.#ports.onBinary(bytes));
+        receive((command) => {
+          if (command.type === 'PING') socket.ping();
+          else this.#close(socket, timing.closeTimeout);
+        });
+        mux.attach(socket);
+        socket.onFrame((frame) => {
+          mux.receive(frame);
+          const now = performance.now();
+          if (now - framesToldAt < FRAMES_EVERY) return;
+          framesToldAt = now;
+          sendBack({ type: 'FRAMES' });
+        });
+        return () => {
+          mux.detach(socket);
+          if (!gone) this.#close(socket, timing.closeTimeout);
+        };
+      },
+    );
+  }
+
+  #close(socket: BackendSocket, limit: number): void {
+    const closing = socket.close(1000, limit).finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+}

@@ -1,0 +1,49 @@
+import { enrollmentOf } from '../../machines/remote-control/setup.js';
+import type { AccountPort } from '../protocol/account-source.js';
+import type { Failure } from '../protocol/outcomes.js';
+import type { Env } from '../protocol/timing.js';
+import type { RemoteControlActor, RemoteControlHost } from './host.js';
+
+export interface RenewTokenDeps {
+  readonly env: Env;
+  readonly actor: RemoteControlActor;
+  readonly host: RemoteControlHost;
+  readonly account: AccountPort;
+}
+
+export type RenewTokenOutcome =
+  | { readonly kind: 'renewed' }
+  /** The backend does not know the identity (the chart has been told), or it went away meanwhile. */
+  | { readonly kind: 'identityLost'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/**
+ * A new server token for the identity that there is, for `remoteControl` and whoever asked. One refused account token
+ * is renewed on the way. RC-47
+ */
+export async function renewToken(deps: RenewTokenDeps, signal: AbortSignal): Promise<RenewTokenOutcome> {
+  const { actor, host, account } = deps;
+  for (let again = true; ; again = false) {
+    const { context } = actor.getSnapshot();
+    const enrollment = enrollmentOf(context);
+    const outcome = await host.refresh(enrollment, context.account, signal);
+    if (outcome.kind === 'granted') {
+      if (enrollment === null) return { kind: 'identityLost', failure: identityMissing(deps.env.now()) };
+      actor.send({ type: 'TOKEN.RENEWED', enrollment, token: outcome.token });
+      return { kind: 'renewed' };
+    }
+    if (outcome.kind === 'notFound' && enrollment !== null) {
+      actor.send({ type: 'ENROLLMENT.LOST', serverId: enrollment.serverId, failure: outcome.failure });
+      return { kind: 'identityLost', failure: outcome.failure };
+    }
+    if (outcome.kind !== 'unauthorized' || !again) return { kind: 'failed', failure: outcome.failure };
+    const recovered = await account.recover(signal, true);
+    if (recovered.kind !== 'recovered') return { kind: 'failed', failure: recovered.failure };
+  }
+}
+
+export const identityMissing = (at: number): Failure => ({
+  reason: 'identityMissing',
+  message: 'This machine has no identity at the backend yet.',
+  at,
+});

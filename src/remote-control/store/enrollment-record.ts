@@ -1,0 +1,96 @@
+/** What the enrollment store keeps, and under which name. */
+import * as v from 'valibot';
+import type { Enrollment, EnrollmentKey, Preference } from '../../protocol/outcomes.js';
+
+const SCHEMA_VERSION = 1;
+
+/** Everything that is kept of one account on one target. RC-5, RC-44 */
+export interface EnrollmentRecord {
+  readonly enrollment: Enrollment | null;
+  readonly preference: Preference;
+}
+
+const filled = v.pipe(v.string(), v.minLength(1));
+const preference = v.picklist(['unset', 'on', 'off'] satisfies Preference[]);
+
+const storedSchema = v.union([
+  v.strictObject({
+    schema: v.literal(SCHEMA_VERSION),
+    server_id: filled,
+    environment_id: filled,
+    server_name: filled,
+    preference,
+  }),
+  v.strictObject({
+    schema: v.literal(SCHEMA_VERSION),
+    server_id: v.null(),
+    environment_id: v.null(),
+    server_name: v.null(),
+    preference,
+  }),
+]);
+
+/** A record as it is stored. */
+export type StoredRecord = v.InferOutput<typeof storedSchema>;
+
+/** Keyv keeps every value in this envelope. */
+const envelopeSchema = v.strictObject({ value: storedSchema });
+const newerSchema = v.object({ value: v.object({ schema: v.pipe(v.number(), v.gtValue(SCHEMA_VERSION)) }) });
+
+/** Throws when the record could not be read again: an empty id must fail here, not at the next start. */
+export function toStored({ enrollment, preference }: EnrollmentRecord): StoredRecord {
+  return v.parse(storedSchema, {
+    schema: SCHEMA_VERSION,
+    server_id: enrollment?.serverId ?? null,
+    environment_id: enrollment?.environmentId ?? null,
+    server_name: enrollment?.serverName ?? null,
+    preference,
+  });
+}
+
+/** The text in the database, the same that Keyv writes. */
+export function encodeStored(stored: StoredRecord): string {
+  return JSON.stringify({ value: stored });
+}
+
+/** The record, or one phrase (no content of the record in it) that says why it is none. RC-6 */
+export function decodeRecord(raw: string): EnrollmentRecord | { readonly damage: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(raw);
+  } catch {
+    return { damage: 'holds a record that is not valid JSON' };
+  }
+  const parsed = v.safeParse(envelopeSchema, json);
+  if (!parsed.success) {
+    if (v.is(newerSchema, json)) return { damage: 'holds a record that a newer version has written' };
+    return { damage: 'holds a record that is damaged or was written by something else' };
+  }
+  const stored = parsed.output.value;
+  return {
+    enrollment:
+      stored.server_id === null
+        ? null
+        : {
+            serverId: stored.server_id,
+            environmentId: stored.environment_id,
+            serverName: stored.server_name,
+          },
+    preference: stored.preference,
+  };
+}
+
+/**
+ * The name of a record: readable, and never the same for two different keys. Separators, the escape sign,
+ * control characters and lone surrogates (which UTF-8 cannot hold) are escaped. RC-5
+ */
+export function recordName(key: EnrollmentKey): string {
+  const client = key.clientName === null ? 'client' : `client=${escapePart(key.clientName)}`;
+  return `url=${escapePart(key.socketUrl)}|account=${escapePart(key.accountId)}|${client}`;
+}
+
+const UNSAFE = /[%|\p{Cc}\p{Cs}]/gu;
+
+function escapePart(text: string): string {
+  return text.replace(UNSAFE, (char) => `%${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

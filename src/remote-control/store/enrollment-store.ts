@@ -1,0 +1,264 @@
+import { resolve } from 'node:path';
+import { EngineError } from '../../protocol/errors.js';
+import type {
+  Enrollment,
+  EnrollmentKey,
+  Failure,
+  LoadEnrollmentOutcome,
+  Preference,
+  StoreOutcome,
+} from '../../protocol/outcomes.js';
+import type { Reason } from '../../protocol/reasons.js';
+import { errnoText } from '../../system/errno.js';
+import { decodeRecord, type EnrollmentRecord, recordName } from './enrollment-record.js';
+import { MemoryTable, type RecordTable, StoreFault } from './record-table.js';
+
+/** `cleared` is false when another enrollment has taken the place of the one that was to go. RC-22 */
+export type ClearEnrollmentOutcome =
+  | { readonly kind: 'done'; readonly cleared: boolean }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/**
+ * Keeps the identity and the preference of each account. Methods report a store that fails as an outcome and
+ * never reject for it; they run one after the other, in the order they were called.
+ */
+export interface EnrollmentStore {
+  /** `none`: there is no store, and every method fails with `storeMissing`. `memory` is lost with the process. */
+  readonly kind: 'sqlite' | 'memory' | 'none';
+  /** Starts to open the database, so that the first `load` finds it open. Optional. */
+  prepare(): void;
+  /** Never says `none` of a store that is unreadable, damaged or read-only. RC-6 */
+  load(key: EnrollmentKey): Promise<LoadEnrollmentOutcome>;
+  /** Done once it is durable. RC-5 */
+  save(key: EnrollmentKey, enrollment: Enrollment, preference: Preference): Promise<StoreOutcome>;
+  /** Removes the enrollment, if the stored one has the same server id, and keeps the preference. RC-22 */
+  clear(key: EnrollmentKey, enrollment: Enrollment): Promise<ClearEnrollmentOutcome>;
+  /** Removes the enrollments of all accounts, and keeps their preferences: this machine is to be another one. RC-24 */
+  clearAll(): Promise<StoreOutcome>;
+  /** Changes the preference and keeps the enrollment. RC-44 */
+  savePreference(key: EnrollmentKey, preference: Preference): Promise<StoreOutcome>;
+  /** Resolves when everything asked for until now is durable or has failed. RC-46 */
+  flush(): Promise<void>;
+  /** Like flush, and ends the connection. What is called afterwards fails. */
+  close(): Promise<void>;
+}
+
+export interface EnrollmentStoreOptions {
+  /** Wall-clock milliseconds, for the time of a failure. */
+  readonly now: () => number;
+  /** How long to wait for another process that holds the database. Milliseconds, default 5000. */
+  readonly busyTimeoutMs?: number;
+}
+
+const BUSY_TIMEOUT_MS = 5_000;
+/** Calls that may wait for the one in progress. One engine asks for a handful. */
+const MAX_WAITING = 64;
+/** Each lost round means that another writer got through. */
+const MAX_ROUNDS = 100;
+
+/**
+ * `sqlite:PATH` or `sqlite://PATH` (a relative path is relative to the working folder), `memory:` or `none`.
+ * Returns at once: the database is opened by `prepare` or the first call.
+ * @throws EngineError `usage` for any other URL.
+ */
+export function openEnrollmentStore(url: string, options: EnrollmentStoreOptions): EnrollmentStore {
+  if (url === 'none') return missingStore(options.now);
+  if (url === 'memory:') return new TableStore('memory', async () => new MemoryTable(), options.now);
+  const path = databasePath(url);
+  const busyTimeoutMs = options.busyTimeoutMs ?? BUSY_TIMEOUT_MS;
+  const open = async (again: boolean): Promise<RecordTable> => {
+    const { openSqliteTable } = await import('./sqlite-table.js').catch(driverMissing);
+    return openSqliteTable(path, { busyTimeoutMs, probe: again });
+  };
+  return new TableStore('sqlite', open, options.now);
+}
+
+/** The absolute path in an `sqlite:` URL. Paths are taken as they are: nothing in them is percent-decoded. */
+export function databasePath(url: string): string {
+  const path = /^sqlite:(?:\/\/)?(.*)$/s.exec(url)?.[1] ?? '';
+  if (path === '' || path === ':memory:' || path.includes('\0')) {
+    throw new EngineError(
+      'usage',
+      `The store "${url}" is not understood: use sqlite:PATH, memory: or none.`,
+      path === ':memory:' ? { remediation: 'Use memory: for a store that is lost with the process.' } : {},
+    );
+  }
+  // sqlite:///C:/folder/file is how a drive is written in a URL.
+  return resolve(process.platform === 'win32' ? path.replace(/^\/(?=[a-z]:)/i, '') : path);
+}
+
+export class TableStore implements EnrollmentStore {
+  readonly kind: 'sqlite' | 'memory';
+  readonly #open: (again: boolean) => Promise<RecordTable>;
+  readonly #now: () => number;
+  #table: Promise<RecordTable> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #failedOnce = false;
+  #closed = false;
+
+  /** `open` is told whether an earlier table had failed. */
+  constructor(kind: 'sqlite' | 'memory', open: (again: boolean) => Promise<RecordTable>, now: () => number) {
+    this.kind = kind;
+    this.#open = open;
+    this.#now = now;
+  }
+
+  prepare(): void {
+    if (this.#closed) return;
+    // A failure stays in the promise, and the call that needs the table reports it.
+    this.#opened().catch(() => {});
+  }
+
+  load(key: EnrollmentKey): Promise<LoadEnrollmentOutcome> {
+    return this.#run('storeUnavailable', async (table) => {
+      const raw = await table.read(recordName(key));
+      const stored = raw === undefined ? undefined : decode(table, raw);
+      const preference = stored?.preference ?? 'unset';
+      if (stored?.enrollment) return { kind: 'found', enrollment: stored.enrollment, preference };
+      await table.verify();
+      return { kind: 'none', preference };
+    });
+  }
+
+  save(key: EnrollmentKey, enrollment: Enrollment, preference: Preference): Promise<StoreOutcome> {
+    return this.#run('storeWriteFailed', async (table) => {
+      await table.write(recordName(key), { enrollment, preference });
+      return { kind: 'done' };
+    });
+  }
+
+  clear(key: EnrollmentKey, enrollment: Enrollment): Promise<ClearEnrollmentOutcome> {
+    return this.#run('storeWriteFailed', async (table) => {
+      const cleared = await update(table, recordName(key), (stored) =>
+        stored?.enrollment?.serverId === enrollment.serverId
+          ? { enrollment: null, preference: stored.preference }
+          : undefined,
+      );
+      return { kind: 'done', cleared };
+    });
+  }
+
+  clearAll(): Promise<StoreOutcome> {
+    return this.#run('storeWriteFailed', async (table) => {
+      for (const name of await table.names()) {
+        await update(table, name, (stored) =>
+          stored?.enrollment ? { enrollment: null, preference: stored.preference } : undefined,
+        );
+      }
+      return { kind: 'done' };
+    });
+  }
+
+  savePreference(key: EnrollmentKey, preference: Preference): Promise<StoreOutcome> {
+    return this.#run('storeWriteFailed', async (table) => {
+      await update(table, recordName(key), (stored) =>
+        stored?.preference === preference
+          ? undefined
+          : { enrollment: stored?.enrollment ?? null, preference },
+      );
+      return { kind: 'done' };
+    });
+  }
+
+  async flush(): Promise<void> {
+    await this.#last;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#last;
+    await this.#drop();
+  }
+
+  /** One call at a time: SQLite waits for a lock inside a thread, of which the process has only four. */
+  async #run<T>(
+    reason: Extract<Reason, 'storeUnavailable' | 'storeWriteFailed'>,
+    work: (table: RecordTable) => Promise<T>,
+  ): Promise<T | { kind: 'failed'; failure: Failure }> {
+    if (this.#closed) return failed(reason, 'The enrollment store was closed.', this.#now());
+    if (this.#waiting >= MAX_WAITING) {
+      return failed(reason, 'Too many calls wait for the enrollment store.', this.#now());
+    }
+    this.#waiting += 1;
+    const turn = this.#last.then(async () => {
+      try {
+        return await work(await this.#opened());
+      } catch (error) {
+        // Whatever it was, a new connection meets the file as it is then: repaired, released, replaced.
+        this.#failedOnce = true;
+        await this.#drop();
+        if (!(error instanceof StoreFault)) throw error;
+        return failed(error.unusable ? 'storeUnavailable' : reason, error.message, this.#now());
+      } finally {
+        this.#waiting -= 1;
+      }
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  #opened(): Promise<RecordTable> {
+    this.#table ??= this.#open(this.#failedOnce);
+    return this.#table;
+  }
+
+  async #drop(): Promise<void> {
+    const table = this.#table;
+    this.#table = undefined;
+    // One that never opened has nothing to close.
+    const opened = await table?.catch(() => undefined);
+    await opened?.close();
+  }
+}
+
+/**
+ * Changes a record only if nobody else did meanwhile, else looks again; `change` returns undefined to leave it
+ * as it is, and then false comes back.
+ */
+export async function update(
+  table: RecordTable,
+  name: string,
+  change: (stored: EnrollmentRecord | undefined) => EnrollmentRecord | undefined,
+): Promise<boolean> {
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    const raw = await table.read(name);
+    const next = change(raw === undefined ? undefined : decode(table, raw));
+    if (next === undefined) return false;
+    if (await table.swap(name, raw, next)) return true;
+  }
+  throw new StoreFault(`${table.title} is changed by another process all the time.`, { unusable: false });
+}
+
+function decode(table: RecordTable, raw: string): EnrollmentRecord {
+  const record = decodeRecord(raw);
+  if ('damage' in record) throw new StoreFault(`${table.title} ${record.damage}.`, { unusable: true });
+  return record;
+}
+
+/** SQLite is native code: it can be absent, or built for another platform. */
+function driverMissing(error: unknown): never {
+  throw new StoreFault(`SQLite cannot be loaded, so there is no enrollment store: ${errnoText(error)}.`, {
+    unusable: true,
+    cause: error,
+  });
+}
+
+function missingStore(now: () => number): EnrollmentStore {
+  const missing = async () => failed('storeMissing', 'There is no enrollment store (--store none).', now());
+  return {
+    kind: 'none',
+    prepare: () => {},
+    load: missing,
+    save: missing,
+    clear: missing,
+    clearAll: missing,
+    savePreference: missing,
+    flush: async () => {},
+    close: async () => {},
+  };
+}
+
+function failed(reason: Reason, message: string, at: number): { kind: 'failed'; failure: Failure } {
+  return { kind: 'failed', failure: { reason, message, at } };
+}

@@ -1,0 +1,177 @@
+/** Imports the drivers at once, so it is itself imported only when a database is opened. */
+import { KeyvSqlite } from '@keyv/sqlite';
+import { Keyv } from 'keyv';
+import sqlite from 'sqlite3';
+import { errnoOf } from '../../system/errno.js';
+import { type EnrollmentRecord, encodeStored, type StoredRecord, toStored } from './enrollment-record.js';
+import { type RecordTable, StoreFault } from './record-table.js';
+import { explainSqliteError, storeTitle } from './sqlite-fault.js';
+import { ensureDatabase, probeDatabase } from './sqlite-file.js';
+
+/** No `_`: Keyv puts the namespace into LIKE patterns, where that sign matches any other. */
+const NAMESPACE = 'enrollment';
+const PREFIX = `${NAMESPACE}:`;
+const CHECKPOINT_TIMEOUT_MS = 200;
+
+export interface SqliteTableOptions {
+  /** How long to wait for another process that holds the database. Milliseconds. */
+  readonly busyTimeoutMs: number;
+  /** Try the file with a connection of our own first; set after an opening that failed. */
+  readonly probe: boolean;
+}
+
+/** Opens (or creates) the database at an absolute path. Rejects with a `StoreFault`. */
+export async function openSqliteTable(path: string, options: SqliteTableOptions): Promise<SqliteTable> {
+  try {
+    await ensureDatabase(sqlite, path);
+    if (options.probe) await probeDatabase(sqlite, path, options.busyTimeoutMs);
+    const store = new KeyvSqlite({ uri: `sqlite://${path}`, busyTimeout: options.busyTimeoutMs });
+    const keyv = new Keyv<StoredRecord>({
+      store,
+      namespace: NAMESPACE,
+      throwOnErrors: true,
+      // The same bytes as a swap writes, and no `expires`.
+      serialize: ({ value }) => JSON.stringify({ value }),
+    });
+    // Every fault also rejects the call that met it, and there it is handled.
+    keyv.on('error', () => {});
+    const table = new SqliteTable(path, store, keyv, options.busyTimeoutMs);
+    await table.tune();
+    return table;
+  } catch (error) {
+    throw await explainSqliteError(path, error);
+  }
+}
+
+/**
+ * Records in SQLite, through Keyv. Reads take the raw text: `Keyv.get` reports NULL and `null` as absent and
+ * deletes an entry that carries an `expires` in the past, and neither may happen to an identity. RC-6
+ */
+export class SqliteTable implements RecordTable {
+  readonly title: string;
+  readonly #path: string;
+  readonly #store: KeyvSqlite;
+  readonly #keyv: Keyv<StoredRecord>;
+  readonly #busyTimeoutMs: number;
+
+  constructor(path: string, store: KeyvSqlite, keyv: Keyv<StoredRecord>, busyTimeoutMs: number) {
+    this.title = storeTitle(path);
+    this.#path = path;
+    this.#store = store;
+    this.#keyv = keyv;
+    this.#busyTimeoutMs = busyTimeoutMs;
+  }
+
+  /** Settings of this connection. One statement per call: Keyv's `query` runs only the first of several. */
+  async tune(): Promise<void> {
+    try {
+      await this.query('PRAGMA journal_mode=WAL');
+      await this.query('PRAGMA synchronous=FULL');
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  async names(): Promise<readonly string[]> {
+    const rows = await this.query(
+      'SELECT key FROM keyv WHERE substr(key, 1, ?) = ?',
+      `${PREFIX.length}`,
+      PREFIX,
+    );
+    return rows.flatMap(({ key }) => (typeof key === 'string' ? [key.slice(PREFIX.length)] : []));
+  }
+
+  async read(name: string): Promise<string | undefined> {
+    const row = (await this.query('SELECT value FROM keyv WHERE key = ?', entry(name)))[0];
+    if (row === undefined) return undefined;
+    const value = row.value;
+    if (typeof value === 'string') return value;
+    throw new StoreFault(`${this.title} holds a record that is not text.`, {
+      unusable: true,
+    });
+  }
+
+  async write(name: string, record: EnrollmentRecord): Promise<void> {
+    try {
+      await this.#keyv.set(name, toStored(record));
+    } catch (error) {
+      throw await explainSqliteError(this.#path, error);
+    }
+    await this.#checkpoint();
+  }
+
+  async swap(name: string, expected: string | undefined, record: EnrollmentRecord): Promise<boolean> {
+    const next = encodeStored(toStored(record));
+    const rows =
+      expected === undefined
+        ? await this.query(
+            'INSERT INTO keyv (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING RETURNING key',
+            entry(name),
+            next,
+          )
+        : await this.query(
+            'UPDATE keyv SET value = ? WHERE key = ? AND value = ? RETURNING key',
+            next,
+            entry(name),
+            expected,
+          );
+    if (rows.length === 0) return false;
+    await this.#checkpoint();
+    return true;
+  }
+
+  async verify(): Promise<void> {
+    const [row] = await this.query('PRAGMA integrity_check(1)');
+    if (row?.integrity_check !== 'ok') {
+      throw new StoreFault(
+        `${this.title} is not a valid SQLite database any more: it fails its integrity check.`,
+        { unusable: true },
+      );
+    }
+    // Takes the write lock and changes nothing, so a read-only store says so before an identity is made.
+    await this.query('UPDATE keyv SET value = value WHERE key IS NULL');
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#store.close();
+    } catch (error) {
+      // What was written is durable already, and a connection that never opened has nothing to close.
+      if (errnoOf(error) === undefined) throw error;
+    }
+  }
+
+  /**
+   * Runs one statement on this connection; rejects with a `StoreFault`. The driver itself knows neither
+   * columns nor types.
+   */
+  async query(sql: string, ...parameters: string[]): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    try {
+      const rows: unknown = await this.#store.query(sql, ...parameters);
+      return Array.isArray(rows) ? rows.filter(isRow) : [];
+    } catch (error) {
+      throw await explainSqliteError(this.#path, error);
+    }
+  }
+
+  /**
+   * Moves what was written from the log into the database and empties the log. Writes are rare, and a log that
+   * is damaged later then holds nothing that the database lacks: SQLite drops such a log without a word. RC-6
+   * Somebody else's open read can prevent it (the answer is a row, no error); the write is durable all the
+   * same, so it is not worth a long wait.
+   */
+  async #checkpoint(): Promise<void> {
+    await this.query(`PRAGMA busy_timeout=${Math.min(CHECKPOINT_TIMEOUT_MS, this.#busyTimeoutMs)}`);
+    await this.query('PRAGMA wal_checkpoint(TRUNCATE)');
+    await this.query(`PRAGMA busy_timeout=${this.#busyTimeoutMs}`);
+  }
+}
+
+function entry(name: string): string {
+  return `${PREFIX}${name}`;
+}
+
+function isRow(row: unknown): row is Readonly<Record<string, unknown>> {
+  return typeof row === 'object' && row !== null;
+}

@@ -1,0 +1,80 @@
+import * as v from 'valibot';
+import { isRecord, RPC } from '../protocol/jsonrpc.js';
+import { isReason, type Reason } from '../protocol/reasons.js';
+import { firstIssue } from '../protocol/validation.js';
+import type { ClientSession } from './session.js';
+
+/** A JSON-RPC error as a thrown value. */
+export class RpcFault extends Error {
+  readonly code: number;
+  readonly data: unknown;
+
+  constructor(code: number, message: string, data?: unknown) {
+    super(message);
+    this.name = 'RpcFault';
+    this.code = code;
+    this.data = data;
+  }
+
+  /** The reason in `data`, where there is one. */
+  get reason(): Reason | undefined {
+    const reason = isRecord(this.data) ? this.data.reason : undefined;
+    return typeof reason === 'string' && isReason(reason) ? reason : undefined;
+  }
+}
+
+/** An answer, and what is done as soon as it has been sent: what a client must see after it. ACC-24 */
+export class Reply {
+  readonly result: unknown;
+  readonly after: () => void;
+
+  constructor(result: unknown, after: () => void) {
+    this.result = result;
+    this.after = after;
+  }
+}
+
+export interface EngineMethod {
+  /** Needs `capabilities.experimentalApi`. ACC-9 */
+  readonly experimental: boolean;
+  /** Answers with a value, a Reply, or a promise of one; throws or rejects with an RpcFault. */
+  handle(params: unknown, session: ClientSession): unknown;
+}
+
+/** Methods that the engine answers itself, for every origin; all others belong to the app server. */
+export class MethodTable {
+  readonly #methods = new Map<string, EngineMethod>();
+
+  /** Registers a method whose params are checked by a schema; absent params count as `{}`. ACC-7 */
+  add<S extends v.GenericSchema>(
+    name: string,
+    schema: S,
+    handle: (params: v.InferOutput<S>, session: ClientSession) => unknown,
+    options: { readonly experimental?: boolean; readonly paramsRequired?: boolean } = {},
+  ): void {
+    this.#methods.set(name, {
+      experimental: options.experimental ?? false,
+      handle: (params, session) => {
+        if (options.paramsRequired === true && params == null) {
+          throw new RpcFault(RPC.invalidRequest, 'Invalid request: missing field `params`');
+        }
+        if (Array.isArray(params)) {
+          throw new RpcFault(RPC.invalidRequest, 'Invalid request: params must be an object');
+        }
+        const parsed = v.safeParse(schema, params ?? {});
+        if (!parsed.success) {
+          throw new RpcFault(RPC.invalidRequest, `Invalid request: ${firstIssue(parsed.issues)}`);
+        }
+        return handle(parsed.output, session);
+      },
+    });
+  }
+
+  find(name: string): EngineMethod | undefined {
+    return this.#methods.get(name);
+  }
+
+  get names(): readonly string[] {
+    return [...this.#methods.keys()];
+  }
+}

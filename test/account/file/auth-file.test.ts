@@ -1,0 +1,517 @@
+import { writeFileSync } from 'node:fs';
+import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import {
+  type AuthChange,
+  type AuthFile,
+  contentHash,
+  createAuthFile,
+} from '../../../src/account/file/auth-file.js';
+import { tmpFolder } from '../../support/tmp.js';
+
+const DAY = 86_400;
+let minted = 0;
+
+function jwt(claims: object): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  minted += 1;
+  return `${part({ alg: 'none' })}.${part({ n: minted, ...claims })}.sig`;
+}
+
+const tokenOf = (account: string, ttl = 30 * DAY): string =>
+  jwt({
+    exp: Math.floor(Date.now() / 1_000) + ttl,
+    'https://api.openai.com/auth': { chatgpt_account_id: account },
+  });
+
+function chatgpt(account: string, token = tokenOf(account)): string {
+  return JSON.stringify({
+    auth_mode: 'chatgpt',
+    OPENAI_API_KEY: null,
+    tokens: {
+      id_token: token,
+      access_token: token,
+      refresh_token: `refresh-${account}`,
+      account_id: account,
+    },
+    last_refresh: new Date().toISOString(),
+  });
+}
+
+const files: AuthFile[] = [];
+afterEach(() => {
+  for (const file of files.splice(0)) file.close();
+});
+
+async function setup(content?: string, pollMs?: number) {
+  const folder = await tmpFolder();
+  const path = join(folder, 'auth.json');
+  if (content !== undefined) await writeFile(path, content);
+  const changes: AuthChange[] = [];
+  const now = vi.fn(Date.now);
+  const file = createAuthFile({
+    path,
+    now,
+    onChange: (change) => changes.push(change),
+    ...(pollMs === undefined ? {} : { pollMs }),
+  });
+  files.push(file);
+  /** As the reference client writes: a sibling, then a rename. */
+  const replace = async (text: string): Promise<void> => {
+    await writeFile(`${path}.new`, text);
+    await rename(`${path}.new`, path);
+  };
+  const until = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 5 });
+  /** Each look at the file asks for the time: resolves when there have been some more. Needs a short poll. */
+  const looked = (): Promise<void> => {
+    const before = now.mock.calls.length;
+    return until(() => expect(now.mock.calls.length).toBeGreaterThan(before + 4));
+  };
+  return { folder, path, file, changes, replace, until, looked };
+}
+
+async function loaded(content: string, pollMs?: number) {
+  const at = await setup(content, pollMs);
+  expect(await at.file.load()).toMatchObject({ kind: 'usable' });
+  at.file.watch();
+  return at;
+}
+
+const accounts = (changes: readonly AuthChange[]) =>
+  changes.flatMap((change) => (change.kind === 'usable' ? [change.account] : []));
+
+describe('what an auth.json says', () => {
+  const reasonOf = async (content: string) => {
+    const { file, path } = await setup(content);
+    const outcome = await file.load();
+    if (outcome.kind === 'usable') return outcome.account.accountId;
+    expect(outcome.failure.message).toContain(path);
+    expect(outcome.failure.message).not.toMatch(/eyJ|sk-|hunter2/);
+    expect(file.accessToken()).toBeUndefined();
+    return outcome.failure.reason;
+  };
+  const token = tokenOf('claimed');
+  const bare = jwt({ email: 'a@example.com' });
+
+  it.each<[string, string, unknown]>([
+    ['a ChatGPT sign-in', 'A', JSON.parse(chatgpt('A'))],
+    [
+      'unknown keys at both levels',
+      'A',
+      { x: 1, auth_mode: 'chatgpt', tokens: { access_token: bare, account_id: 'A', y: {} } },
+    ],
+    ['no auth_mode and no key', 'A', { tokens: { access_token: bare, account_id: 'A' } }],
+    [
+      'an opaque access token',
+      'A',
+      { auth_mode: 'chatgpt', tokens: { access_token: 'opaque', account_id: 'A' } },
+    ],
+    [
+      'an exchanged API key beside the tokens',
+      'A',
+      { auth_mode: 'chatgpt', OPENAI_API_KEY: 'sk-1', tokens: { access_token: bare, account_id: 'A' } },
+    ],
+    [
+      'the account in the id token',
+      'claimed',
+      { tokens: { access_token: bare, id_token: token, account_id: null } },
+    ],
+    ['the account in the access token', 'claimed', { tokens: { access_token: token } }],
+    ['an id token that is none', 'claimed', { tokens: { access_token: token, id_token: { raw: 'x' } } }],
+  ])('RC-26, ACC-58: %s is usable', async (_what, account, value) => {
+    expect(await reasonOf(JSON.stringify(value))).toBe(account);
+  });
+
+  it.each<[string, string, unknown]>([
+    ['API-key mode', 'authApiKeyOnly', { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-1', tokens: null }],
+    [
+      'API-key mode beside tokens',
+      'authApiKeyOnly',
+      { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-1', tokens: { access_token: token, account_id: 'A' } },
+    ],
+    ['only a key', 'authApiKeyOnly', { OPENAI_API_KEY: 'sk-1' }],
+    [
+      'a key and no mode beside tokens',
+      'authApiKeyOnly',
+      { OPENAI_API_KEY: 'sk-1', tokens: { access_token: token } },
+    ],
+    [
+      'ChatGPT mode with a key and no tokens',
+      'authApiKeyOnly',
+      { auth_mode: 'chatgpt', OPENAI_API_KEY: 'sk-1' },
+    ],
+    ['an empty object', 'authMissing', {}],
+    ['ChatGPT mode without tokens', 'authMissing', { auth_mode: 'chatgpt', tokens: null }],
+    ['another mode', 'authMissing', { auth_mode: 'agentIdentity', tokens: null }],
+    ['a mode of odd letters', 'authMissing', { auth_mode: 'hunter2 \n', tokens: null }],
+    [
+      'no account id',
+      'authNoAccountId',
+      { auth_mode: 'chatgpt', tokens: { access_token: bare, id_token: bare, account_id: null } },
+    ],
+    ['an empty account id', 'authNoAccountId', { tokens: { access_token: bare, account_id: '' } }],
+    ['no access token', 'authUnreadable', { tokens: { account_id: 'A' } }],
+    ['an empty access token', 'authUnreadable', { tokens: { access_token: '', account_id: 'A' } }],
+    [
+      'an access token with a line break',
+      'authUnreadable',
+      { tokens: { access_token: 'hunter2\n', account_id: 'A' } },
+    ],
+    [
+      'an account id with a line break',
+      'authUnreadable',
+      { tokens: { access_token: bare, account_id: 'A\r\nx: y' } },
+    ],
+    ['tokens of another type', 'authUnreadable', { tokens: 'hunter2' }],
+    ['an access token of another type', 'authUnreadable', { tokens: { access_token: ['hunter2'] } }],
+    ['a mode of another type', 'authUnreadable', { auth_mode: 7 }],
+    ['an array', 'authUnreadable', ['hunter2']],
+    ['null', 'authUnreadable', null],
+  ])('RC-26, ACC-19: %s is %s', async (_what, reason, value) => {
+    expect(await reasonOf(JSON.stringify(value))).toBe(reason);
+  });
+
+  it.each(['', ' \n', '{"tokens":{"access_token":"hunter2"', 'hunter2', '\u0000\u0000'])(
+    'RC-26: %j is unreadable, and the message quotes nothing of it',
+    async (content) => {
+      expect(await reasonOf(content)).toBe('authUnreadable');
+    },
+  );
+});
+
+describe('load and reload', () => {
+  it('RC-26: without a file nobody is signed in', async () => {
+    const { file } = await setup();
+    expect(await file.load()).toMatchObject({ kind: 'unusable', failure: { reason: 'authMissing' } });
+    expect(file.generation).toBe(0);
+  });
+
+  it('RC-26: without its folder, or below a file, too', async () => {
+    const { folder } = await setup('');
+    const at = (path: string) => createAuthFile({ path, now: Date.now, onChange: () => {} }).load();
+    expect(await at(join(folder, 'gone', 'auth.json'))).toMatchObject({ failure: { reason: 'authMissing' } });
+    expect(await at(join(folder, 'auth.json', 'auth.json'))).toMatchObject({
+      failure: { reason: 'authUnreadable' },
+    });
+  });
+
+  it('RC-26: a folder in its place is unreadable', async () => {
+    const { file, path } = await setup();
+    await mkdir(path);
+    expect(await file.load()).toMatchObject({ failure: { reason: 'authUnreadable' } });
+  });
+
+  it('RC-26: a link that leads in a circle is unreadable', async () => {
+    const { file, path } = await setup();
+    await symlink(path, path);
+    expect(await file.load()).toMatchObject({ failure: { reason: 'authUnreadable' } });
+  });
+
+  it('RC-26: an enormous file is unreadable', async () => {
+    const { file } = await setup(`"${'x'.repeat(2 * 1024 * 1024)}"`);
+    expect(await file.load()).toMatchObject({ failure: { reason: 'authUnreadable' } });
+  });
+
+  // Permissions do not bind root.
+  it.skipIf(process.getuid?.() === 0)('RC-26: a file that may not be read says so', async () => {
+    const { file, path } = await setup(chatgpt('A'));
+    await chmod(path, 0o000);
+    const outcome = await file.load();
+    expect(outcome).toMatchObject({ failure: { reason: 'authUnreadable' } });
+    expect(JSON.stringify(outcome)).toContain('permission denied');
+  });
+
+  it('RC-26: a half-written file gets a second look before it counts as unreadable', async () => {
+    const whole = chatgpt('A');
+    const { file, path } = await setup(whole.slice(0, 40));
+    const loading = file.load();
+    await writeFile(path, whole);
+    expect(await loading).toEqual({ kind: 'usable', account: { accountId: 'A', generation: 1 } });
+  });
+
+  it('ACC-50: a loaded account stays, whatever happens to the file', async () => {
+    const { file, path, replace } = await setup(chatgpt('A'));
+    const first = await file.load();
+    const token = file.accessToken();
+    await replace(chatgpt('B'));
+    expect(await file.load()).toEqual(first);
+    await rm(path);
+    expect(await file.load()).toEqual(first);
+    expect(file.accessToken()).toBe(token);
+  });
+
+  it('RC-5: the token is a secret that no print shows', async () => {
+    const token = tokenOf('A');
+    const { file } = await setup(chatgpt('A', token));
+    await file.load();
+    expect(file.accessToken()?.reveal()).toBe(token);
+    expect(JSON.stringify(file.accessToken())).not.toContain(token);
+  });
+
+  it('ACC-50: a guarded reload takes a newer token of the same account', async () => {
+    const { file, replace } = await setup(chatgpt('A'));
+    await file.load();
+    const newer = tokenOf('A');
+    await replace(chatgpt('A', newer));
+    expect(await file.reload({ guarded: true })).toEqual({
+      kind: 'usable',
+      account: { accountId: 'A', generation: 2 },
+    });
+    expect(file.accessToken()?.reveal()).toBe(newer);
+  });
+
+  it('ACC-50: a guarded reload of the same content gives the same generation', async () => {
+    const { file } = await setup(chatgpt('A'));
+    await file.load();
+    expect(await file.reload({ guarded: true })).toMatchObject({ account: { generation: 1 } });
+  });
+
+  it('ACC-50: a guarded reload takes no other account, and no loss, and needs an account to guard', async () => {
+    const { file, path, replace } = await setup(chatgpt('A'));
+    expect(await file.reload({ guarded: true })).toMatchObject({ failure: { reason: 'authMissing' } });
+    expect(file.accessToken()).toBeUndefined();
+    await file.load();
+    const token = file.accessToken();
+    await replace(chatgpt('B'));
+    expect(await file.reload({ guarded: true })).toMatchObject({
+      failure: { reason: 'accountDiffersOnDisk' },
+    });
+    expect(file.differsOnDisk).toBe(true);
+    await rm(path);
+    expect(await file.reload({ guarded: true })).toMatchObject({ failure: { reason: 'authMissing' } });
+    expect(file.differsOnDisk).toBe(true);
+    expect(file.accessToken()).toBe(token);
+    expect(file.generation).toBe(1);
+  });
+
+  it('ACC-68: an unguarded reload takes whoever is signed in, also nobody', async () => {
+    const { file, path, replace } = await setup(chatgpt('A'));
+    await file.load();
+    await replace(chatgpt('B'));
+    expect(await file.reload({ guarded: false })).toEqual({
+      kind: 'usable',
+      account: { accountId: 'B', generation: 2 },
+    });
+    expect(file.differsOnDisk).toBe(false);
+    await rm(path);
+    expect(await file.reload({ guarded: false })).toMatchObject({ failure: { reason: 'authMissing' } });
+    expect(file.accessToken()).toBeUndefined();
+  });
+});
+
+describe('watch', () => {
+  it('RC-26: a newer token of the same account is taken at once', async () => {
+    const { file, changes, replace, until } = await loaded(chatgpt('A'), 60_000);
+    const newer = tokenOf('A');
+    await replace(chatgpt('A', newer));
+    await until(() =>
+      expect(changes).toEqual([{ kind: 'usable', account: { accountId: 'A', generation: 2 } }]),
+    );
+    expect(file.accessToken()?.reveal()).toBe(newer);
+  });
+
+  it('RC-26: a file rewritten in place is noticed as well', async () => {
+    const { path, changes, until } = await loaded(chatgpt('A'), 60_000);
+    await writeFile(path, chatgpt('A'));
+    await until(() => expect(accounts(changes)).toEqual([{ accountId: 'A', generation: 2 }]));
+  });
+
+  it('RC-26: another account is told, and does not push out the one in memory', async () => {
+    const { file, changes, replace, until } = await loaded(chatgpt('A'), 60_000);
+    const token = file.accessToken();
+    await replace(chatgpt('B'));
+    await until(() => expect(changes).toEqual([{ kind: 'diskOnly' }]));
+    expect(file.differsOnDisk).toBe(true);
+    expect(file.accessToken()).toBe(token);
+    expect(await file.load()).toMatchObject({ account: { accountId: 'A', generation: 1 } });
+    await replace(chatgpt('A', token?.reveal()));
+    await until(() => expect(changes).toEqual([{ kind: 'diskOnly' }, { kind: 'diskOnly' }]));
+    expect(file.differsOnDisk).toBe(false);
+  });
+
+  it('ACC-50: the account outlives the file, and a newer token afterwards is taken again', async () => {
+    const { file, path, changes, replace, until } = await loaded(chatgpt('A'), 60_000);
+    await rm(path);
+    await until(() => expect(changes).toEqual([{ kind: 'diskOnly' }]));
+    expect(file.differsOnDisk).toBe(true);
+    expect(file.accessToken()).toBeDefined();
+    await replace('{ nonsense');
+    await until(() => expect(changes).toHaveLength(2));
+    await replace(chatgpt('A'));
+    await until(() => expect(accounts(changes)).toEqual([{ accountId: 'A', generation: 2 }]));
+    expect(file.differsOnDisk).toBe(false);
+  });
+
+  it('RC-26: while nobody is signed in, any sign-in is taken, and each other content tells why not', async () => {
+    const { file, changes, replace, until } = await setup(undefined, 60_000);
+    await file.load();
+    file.watch();
+    await replace('{"OPENAI_API_KEY":"sk-1"}');
+    await until(() => expect(changes.at(-1)).toMatchObject({ failure: { reason: 'authApiKeyOnly' } }));
+    await replace('{"tokens":{"access_token":"x"}}');
+    await until(() => expect(changes.at(-1)).toMatchObject({ failure: { reason: 'authNoAccountId' } }));
+    await replace(chatgpt('B'));
+    await until(() =>
+      expect(changes.at(-1)).toEqual({ kind: 'usable', account: { accountId: 'B', generation: 1 } }),
+    );
+  });
+
+  it('RC-26: a file that was never there is no news, whatever else happens in its folder; one that comes is', async () => {
+    const { file, folder, changes, replace, until, looked } = await setup(undefined, 10);
+    file.watch();
+    await writeFile(join(folder, 'another'), '');
+    await looked();
+    expect(changes).toEqual([]);
+    await replace(chatgpt('anna'));
+    await until(() => expect(changes).toHaveLength(1));
+    expect(changes[0]).toMatchObject({ kind: 'usable', account: { accountId: 'anna' } });
+  });
+
+  it('RC-26: a file that grows while it is watched is reported only when it is whole', async () => {
+    const { path, changes, file, until } = await setup(undefined, 60_000);
+    await file.load();
+    file.watch();
+    const whole = chatgpt('A');
+    // A writer that is slower than the first look.
+    await writeFile(path, whole.slice(0, 30));
+    setTimeout(() => writeFileSync(path, whole), 35);
+    await until(() => expect(accounts(changes)).toHaveLength(1));
+    expect(changes.every((change) => change.kind !== 'unusable')).toBe(true);
+  });
+
+  it('RC-26: a file that stays half-written is told in the end', async () => {
+    const { path, changes, file, until } = await setup(undefined, 60_000);
+    await file.load();
+    file.watch();
+    await writeFile(path, '{"tok');
+    await until(() =>
+      expect(changes).toMatchObject([{ kind: 'unusable', failure: { reason: 'authUnreadable' } }]),
+    );
+  });
+
+  it('RC-26: an expired token from an old copy does not push out one that works', async () => {
+    const { file, changes, replace, looked } = await loaded(chatgpt('A'), 20);
+    const token = file.accessToken();
+    await replace(chatgpt('A', tokenOf('A', -DAY)));
+    await looked();
+    expect(changes).toEqual([]);
+    expect(file.accessToken()).toBe(token);
+  });
+
+  it('RC-26: a change of nothing but other keys is no change of the account', async () => {
+    const content = chatgpt('A');
+    const { changes, replace, looked } = await loaded(content, 20);
+    await replace(content.replace('{', '{"extra":1,'));
+    await looked();
+    expect(changes).toEqual([]);
+  });
+
+  it('RC-26: a folder that comes later, and is then replaced, is found by the poll', async () => {
+    const base = await tmpFolder();
+    const folder = join(base, 'home');
+    const path = join(folder, 'auth.json');
+    const changes: AuthChange[] = [];
+    const file = createAuthFile({
+      path,
+      now: Date.now,
+      pollMs: 25,
+      onChange: (change) => changes.push(change),
+    });
+    files.push(file);
+    expect(await file.load()).toMatchObject({ failure: { reason: 'authMissing' } });
+    file.watch();
+    await mkdir(folder);
+    await writeFile(path, chatgpt('A'));
+    await vi.waitFor(() => expect(accounts(changes)).toHaveLength(1), { timeout: 5_000 });
+    await rename(folder, `${folder}.old`);
+    await mkdir(folder);
+    await writeFile(path, chatgpt('A'));
+    await vi.waitFor(() => expect(accounts(changes)).toHaveLength(2), { timeout: 5_000 });
+  });
+
+  it('RC-26: a link to a file elsewhere is followed by the poll', async () => {
+    const { folder, path, changes, file } = await setup(undefined, 25);
+    const real = join(folder, 'real.json');
+    await writeFile(real, chatgpt('A'));
+    await symlink(real, path);
+    await file.load();
+    file.watch();
+    await writeFile(real, chatgpt('A'));
+    await vi.waitFor(() => expect(accounts(changes)).toHaveLength(1), { timeout: 5_000 });
+  });
+
+  it('RC-26: two hundred rapid replacements end with the last one', async () => {
+    const { file, changes, replace, until } = await loaded(chatgpt('A'), 60_000);
+    let last = '';
+    for (let n = 0; n < 200; n += 1) {
+      last = tokenOf('A');
+      await replace(chatgpt('A', last));
+    }
+    await until(() => expect(file.accessToken()?.reveal()).toBe(last));
+    expect(accounts(changes).at(-1)?.generation).toBe(file.generation);
+    expect(changes.length).toBeLessThan(200);
+  });
+
+  it('RC-29: what the engine writes itself is taken, and is no change from outside', async () => {
+    const { file, changes, replace, until, looked } = await loaded(chatgpt('A'), 20);
+    const token = tokenOf('A');
+    const content = chatgpt('A', token);
+    file.noteOwnWrite(contentHash(content));
+    await replace(content);
+    await until(() => expect(file.accessToken()?.reveal()).toBe(token));
+    await looked();
+    expect(changes).toEqual([]);
+  });
+
+  it('RC-29: a change that races with an own write counts, before it and after it', async () => {
+    const { file, changes, replace, until, looked } = await loaded(chatgpt('A'), 20);
+    const own = chatgpt('A');
+    const foreign = chatgpt('A');
+    file.noteOwnWrite(contentHash(own));
+    await replace(foreign);
+    await until(() => expect(changes).toHaveLength(1));
+    await replace(own);
+    await until(() => expect(file.generation).toBe(3));
+    await looked();
+    expect(changes).toHaveLength(1);
+    await replace(foreign);
+    await until(() => expect(changes).toHaveLength(2));
+    // The own content once more, but this time somebody else has put it there.
+    await replace(own);
+    await until(() => expect(changes).toHaveLength(3));
+  });
+
+  it('RC-29: what a reload has told already is not told again', async () => {
+    const { file, changes, replace, looked } = await loaded(chatgpt('A'), 20);
+    await replace(chatgpt('A'));
+    await file.reload({ guarded: true });
+    const told = changes.length;
+    await looked();
+    expect(changes).toHaveLength(told);
+    expect(file.generation).toBe(2);
+  });
+
+  it('RC-26: nothing is told after close, and nothing is left', async () => {
+    const { file, path, changes, replace, until } = await loaded(chatgpt('A'), 20);
+    let witnessed = 0;
+    const witness = createAuthFile({
+      path,
+      now: Date.now,
+      pollMs: 20,
+      onChange: () => {
+        witnessed += 1;
+      },
+    });
+    await witness.load();
+    witness.watch();
+    await replace(chatgpt('A'));
+    file.close();
+    const told = changes.length;
+    await replace(chatgpt('A'));
+    await until(() => expect(witnessed).toBeGreaterThan(0));
+    expect(changes).toHaveLength(told);
+    witness.close();
+    expect(process.getActiveResourcesInfo()).not.toContain('FSEventWrap');
+  });
+});

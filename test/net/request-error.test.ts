@@ -1,0 +1,158 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type Answer,
+  type Attempt,
+  answerFault,
+  networkFailure,
+  parseRetryAfter,
+} from '../../src/net/request-error.js';
+import { Secret } from '../../src/protocol/secret.js';
+
+const NOW = Date.parse('2026-11-20T12:00:00Z');
+const attempt: Attempt = {
+  what: 'refresh',
+  url: 'https://chatgpt.com/backend-api/wham/remote/control/server/refresh',
+  route: { kind: 'direct' },
+  secrets: [new Secret('the-access-token')],
+  now: () => NOW,
+};
+const answer = (status: number, body = '', headers: Record<string, string> = {}): Answer => ({
+  status,
+  header: (name) => headers[name],
+  body: Buffer.from(body),
+});
+const failing = (code: string, message = code) => Object.assign(new Error(message), { code });
+
+describe('answerFault', () => {
+  it.each([
+    [401, 'unauthorized', 'backendUnauthorized'],
+    [403, 'unauthorized', 'backendUnauthorized'],
+    [404, 'notFound', 'backendNotFound'],
+    [409, 'conflict', 'backendConflict'],
+    [429, 'transient', 'backendRateLimited'],
+    [500, 'transient', 'backendUnavailable'],
+    [503, 'transient', 'backendUnavailable'],
+    [599, 'transient', 'backendUnavailable'],
+    [400, 'other', 'backendRefused'],
+    [410, 'other', 'backendRefused'],
+    [304, 'other', 'backendRefused'],
+    [301, 'other', 'redirectRefused'],
+    [307, 'other', 'redirectRefused'],
+  ])('RC-12: HTTP %i is %s', (status, kind, reason) => {
+    expect(answerFault(attempt, answer(status))).toMatchObject({
+      kind,
+      failure: { reason, httpStatus: status, at: NOW },
+    });
+  });
+
+  it('RC-11: the message is one short line with URL, status, request id and cf-ray; the detail is long', () => {
+    const body = JSON.stringify({ detail: `no\nluck ${'x'.repeat(5_000)}`, remote_control_token: 'rct-x' });
+    const { failure } = answerFault(
+      attempt,
+      answer(500, body, { 'x-request-id': 'req-1', 'x-oai-request-id': 'oai-1', 'cf-ray': 'ray-1' }),
+    );
+    expect(failure.message).toContain(
+      'refresh: https://chatgpt.com/backend-api/wham/remote/control/server/refresh answered HTTP 500, ' +
+        'request-id req-1, cf-ray ray-1, body: {"detail":"no',
+    );
+    expect(Buffer.byteLength(failure.message)).toBeLessThanOrEqual(600);
+    expect(failure).toMatchObject({ requestId: 'req-1', cfRay: 'ray-1' });
+    expect(Buffer.byteLength(failure.detail ?? '')).toBeGreaterThan(4_000);
+    expect(Buffer.byteLength(failure.detail ?? '')).toBeLessThanOrEqual(4_096);
+    expect(failure.message + failure.detail).not.toMatch(/\n|rct-x/);
+  });
+
+  it('RC-11: x-oai-request-id stands in for a missing x-request-id', () => {
+    const { failure } = answerFault(attempt, answer(500, '', { 'x-oai-request-id': 'oai-1' }));
+    expect(failure.requestId).toBe('oai-1');
+    expect(failure.message).toContain('request-id oai-1');
+  });
+
+  it('RC-3: a refused redirect names where it would have led, without what may be secret there', () => {
+    const headers = { location: 'https://me:pw@login.example/start?token=t0k3n' };
+    const { failure } = answerFault(attempt, answer(302, '', headers));
+    expect(failure.message).toContain('redirect to https://login.example/start not followed');
+    expect(failure.message).not.toMatch(/t0k3n|pw/);
+  });
+
+  it('RC-11: what was sent does not come back in message or detail', () => {
+    const { failure } = answerFault(attempt, answer(401, 'bad credentials the-access-token'));
+    expect(failure.message + failure.detail).not.toContain('the-access-token');
+  });
+
+  it('RC-12: Retry-After becomes a time', () => {
+    expect(answerFault(attempt, answer(429, '', { 'retry-after': '8' })).failure.retryAfterAt).toBe(
+      NOW + 8_000,
+    );
+    expect(answerFault(attempt, answer(429)).failure).not.toHaveProperty('retryAfterAt');
+  });
+});
+
+describe('parseRetryAfter', () => {
+  it.each<[string, number]>([
+    ['8', 8_000],
+    [' 120 ', 120_000],
+    ['Fri, 20 Nov 2026 12:01:00 GMT', 60_000],
+    ['Friday, 20-Nov-26 12:01:00 GMT', 60_000],
+    ['Fri Nov 20 12:01:00 2026', 60_000],
+  ])('RC-12: %j is honoured', (value, delay) => {
+    expect(parseRetryAfter(value, NOW)).toBe(NOW + delay);
+  });
+
+  it.each([undefined, '', '0', '-5', '1.5', 'soon', '2 seconds', 'Fri, 20 Nov 2026 11:59:00 GMT'])(
+    'RC-12: %j names no time to come',
+    (value) => {
+      expect(parseRetryAfter(value, NOW)).toBeUndefined();
+    },
+  );
+
+  it('RC-12: an absurd delay is kept within what a timer can wait', () => {
+    const at = parseRetryAfter('9'.repeat(40), NOW) ?? 0;
+    expect(at - NOW).toBeLessThan(2 ** 31 - 1 - 60_000);
+    expect(at - NOW).toBeGreaterThan(20 * 86_400_000);
+  });
+});
+
+describe('networkFailure', () => {
+  it.each([
+    ['ECONNREFUSED', 'networkUnreachable'],
+    ['ENOTFOUND', 'networkUnreachable'],
+    ['EAI_AGAIN', 'networkUnreachable'],
+    ['ECONNRESET', 'networkUnreachable'],
+    ['EHOSTUNREACH', 'networkUnreachable'],
+    ['ERR_STREAM_PREMATURE_CLOSE', 'networkUnreachable'],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'tlsFailed'],
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'tlsFailed'],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'tlsFailed'],
+    ['CERT_HAS_EXPIRED', 'tlsFailed'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'tlsFailed'],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', 'tlsFailed'],
+    ['EPROTO', 'tlsFailed'],
+    ['ERR_PROXY', 'proxyFailed'],
+    ['HPE_INVALID_CONSTANT', 'backendBadAnswer'],
+    ['Z_DATA_ERROR', 'backendBadAnswer'],
+  ])('RC-12: %s is %s', (code, reason) => {
+    const failure = networkFailure(attempt, failing(code, `it was ${code}`));
+    expect(failure).toMatchObject({ reason, at: NOW });
+    expect(failure?.message).toBe(`refresh: ${attempt.url}: it was ${code}`);
+  });
+
+  it('RC-25b: a failure behind a proxy names the proxy', () => {
+    const through: Attempt = { ...attempt, route: { kind: 'proxy', proxy: 'http://proxy.corp:3128' } };
+    expect(networkFailure(through, failing('ECONNRESET'))?.message).toContain(
+      'through proxy http://proxy.corp:3128',
+    );
+  });
+
+  it('RC-12: an error without a message shows its code, and an HTTP client adds no words of its own', () => {
+    expect(networkFailure(attempt, failing('ECONNREFUSED', ''))?.message).toContain('ECONNREFUSED');
+    const wrapped = failing('ENOTFOUND', 'request to https://x/ failed, reason: getaddrinfo ENOTFOUND x');
+    expect(networkFailure(attempt, wrapped)?.message).toMatch(/refresh: getaddrinfo ENOTFOUND x$/);
+  });
+
+  it('RC-12: what is no network fault is no outcome', () => {
+    expect(networkFailure(attempt, new TypeError('bug'))).toBeUndefined();
+    expect(networkFailure(attempt, failing('ERR_INVALID_CHAR'))).toBeUndefined();
+    expect(networkFailure(attempt, 'text')).toBeUndefined();
+  });
+});

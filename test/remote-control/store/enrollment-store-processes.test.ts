@@ -1,0 +1,85 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { EnrollmentKey } from '../../../src/protocol/outcomes.js';
+import { openEnrollmentStore } from '../../../src/remote-control/store/enrollment-store.js';
+import { type Child, start } from '../../support/children.js';
+import { tmpFolder } from '../../support/tmp.js';
+
+const key: EnrollmentKey = { socketUrl: 'wss://chatgpt.com/x', accountId: 'acct', clientName: null };
+
+async function load(path: string) {
+  const store = openEnrollmentStore(`sqlite:${path}`, { now: Date.now });
+  const outcome = await store.load(key);
+  await store.close();
+  return outcome;
+}
+
+describe('several processes on one enrollment store', () => {
+  it('RC-22: two that change one record 200 times each lose no change', async () => {
+    const path = join(await tmpFolder(), 's.sqlite');
+    const children = await Promise.all([1, 2].map(() => start(['count', path, '200'])));
+    for (const child of children) expect(await child.line()).toBe('ready');
+    for (const child of children) child.go();
+    for (const child of children) expect(await child.line(30_000)).toBe('done');
+    expect(await load(path)).toMatchObject({ kind: 'found', enrollment: { serverName: '400' } });
+  }, 60_000);
+
+  it('RC-22: of four that clear the same enrollment at once, exactly one has cleared it', async () => {
+    const url = `sqlite:${join(await tmpFolder(), 's.sqlite')}`;
+    const store = openEnrollmentStore(url, { now: Date.now });
+    await store.save(key, { serverId: 'srv', environmentId: 'env', serverName: 'host' }, 'on');
+    await store.close();
+    const children = await Promise.all([1, 2, 3, 4].map(() => start(['clear', url, 'host'])));
+    for (const child of children) expect(await child.line()).toBe('ready');
+    for (const child of children) child.go();
+    const outcomes = await Promise.all(children.map((child) => child.line()));
+    expect(outcomes.every((outcome) => (outcome as { kind: string }).kind === 'done')).toBe(true);
+    expect(outcomes.filter((outcome) => (outcome as { cleared: boolean }).cleared)).toHaveLength(1);
+  });
+
+  it('RC-6: six that create the database at once all work on the same one', async () => {
+    const dir = await tmpFolder();
+    const children = await Promise.all(
+      Array.from({ length: 6 }, () => start(['count', `${dir}/s.sqlite`, '5'])),
+    );
+    for (const child of children) expect(await child.line()).toBe('ready');
+    for (const child of children) child.go();
+    for (const child of children) expect(await child.line(20_000)).toBe('done');
+    await Promise.all(children.map((child) => child.ended));
+    expect(await load(`${dir}/s.sqlite`)).toMatchObject({ enrollment: { serverName: '30' } });
+    expect(await readdir(dir)).toEqual(['s.sqlite']);
+  }, 40_000);
+});
+
+describe('kill -9', () => {
+  it('RC-6: whenever a writer is killed, the store opens and has every save that was reported done', async () => {
+    let path = '';
+    let reported = 0;
+    for (let round = 0; round < 30; round += 1) {
+      if (round % 6 === 0) {
+        path = join(await tmpFolder(), 's.sqlite');
+        reported = 0;
+      }
+      const child = await start(['saveForEver', `sqlite:${path}`, String(reported + 1)]);
+      expect(await child.line()).toBe('ready');
+      await pause(Math.random() * 40);
+      await child.kill();
+      reported = lastNumber(child) ?? reported;
+      const outcome = await load(path);
+      if (outcome.kind !== 'found')
+        expect({ outcome, reported }).toMatchObject({ outcome: { kind: 'none' }, reported: 0 });
+      else expect(Number(outcome.enrollment.serverName)).toBeGreaterThanOrEqual(reported);
+    }
+    expect(reported).toBeGreaterThan(0);
+  }, 120_000);
+});
+
+/** The moment of the kill is what is random here; nothing waits for something to have happened. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function lastNumber(child: Child): number | undefined {
+  return child.taken().findLast((line) => typeof line === 'number') as number | undefined;
+}

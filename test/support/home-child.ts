@@ -1,0 +1,145 @@
+/** What the tests of the home folder run as a process of its own. Speaks JSON lines; ends with its stdin. */
+import { spawn } from 'node:child_process';
+import sqlite3 from 'sqlite3';
+import { openHome } from '../../src/home/home.js';
+import { acquireHomeLock } from '../../src/home/home-lock.js';
+import { loadInstallationId } from '../../src/home/installation.js';
+import { EngineError } from '../../src/protocol/errors.js';
+import type { EnrollmentKey } from '../../src/protocol/outcomes.js';
+import { recordName } from '../../src/remote-control/store/enrollment-record.js';
+import { openEnrollmentStore, update } from '../../src/remote-control/store/enrollment-store.js';
+import { openSqliteTable } from '../../src/remote-control/store/sqlite-table.js';
+
+const key: EnrollmentKey = { socketUrl: 'wss://chatgpt.com/x', accountId: 'acct', clientName: null };
+const identity = (serverName: string) => ({ serverId: 'srv', environmentId: 'env', serverName });
+
+const commands: Record<string, (...args: string[]) => Promise<void>> = {
+  /** Runs SQL with a connection that is never closed. */
+  async sql(path, text) {
+    await execute(path!, text!);
+    say('done');
+    await stdinEnd();
+  },
+
+  /** Holds the database against writers (`exclusive`) or against everybody (`everything`). */
+  async hold(path, mode) {
+    await execute(path!, `${mode === 'everything' ? 'PRAGMA locking_mode=EXCLUSIVE;' : ''} BEGIN EXCLUSIVE`);
+    say('held');
+    await stdinEnd();
+  },
+
+  /** Adds one to a number in a record, `times` times, by compare-and-swap. */
+  async count(path, times) {
+    const table = await openSqliteTable(path!, { busyTimeoutMs: 10_000, probe: false });
+    say('ready');
+    await stdinLine();
+    for (let i = 0; i < Number(times); i += 1) {
+      await update(table, recordName(key), (stored) => ({
+        enrollment: identity(String(Number(stored?.enrollment?.serverName ?? 0) + 1)),
+        preference: 'on',
+      }));
+    }
+    await table.close();
+    say('done');
+  },
+
+  /** Saves identities with rising numbers and tells of each one that was reported done. */
+  async saveForEver(url, from) {
+    const store = openEnrollmentStore(url!, { now: Date.now });
+    say('ready');
+    for (let i = Number(from); ; i += 1) {
+      const outcome = await store.save(key, identity(String(i)), 'on');
+      if (outcome.kind !== 'done') throw new Error(outcome.failure.message);
+      say(i);
+    }
+  },
+
+  /** Clears the given identity, and says whether it did. */
+  async clear(url, serverName) {
+    const store = openEnrollmentStore(url!, { now: Date.now });
+    store.prepare();
+    say('ready');
+    await stdinLine();
+    say(await store.clear(key, identity(serverName!)));
+    await store.close();
+  },
+
+  /** Takes a home folder once told to, says how that went, and keeps it until its stdin ends. */
+  async lock(dir, withChild) {
+    const home = openHome(dir);
+    say('ready');
+    await stdinLine();
+    try {
+      const lock = await acquireHomeLock(home, { startedAt: 1, controlSocket: 'sock', version: '0' });
+      const child = withChild ? spawn('sleep', ['60'], { stdio: 'ignore' }) : undefined;
+      say({ won: true, pid: process.pid, ...(child ? { child: child.pid } : {}) });
+      await stdinEnd();
+      await lock.release();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      say({ won: false, code: error.code, message: error.message });
+    }
+  },
+
+  /** Asks for the installation id once told to. */
+  async installationId(dir) {
+    const home = openHome(dir);
+    say('ready');
+    await stdinLine();
+    say(await loadInstallationId(home));
+  },
+
+  async openHome(dir) {
+    try {
+      say(openHome(dir).dir);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      say({ code: error.code, message: error.message });
+    }
+  },
+
+  async load(url) {
+    const store = openEnrollmentStore(url!, { now: Date.now, busyTimeoutMs: 200 });
+    say(await store.load(key));
+    await store.close();
+  },
+
+  /** Saves a record of `size` characters, tells the outcome and stays until its stdin ends. */
+  async save(url, size) {
+    const store = openEnrollmentStore(url!, { now: Date.now, busyTimeoutMs: 200 });
+    say(await store.save(key, identity('x'.repeat(Number(size))), 'on'));
+    await stdinEnd();
+    await store.close();
+  },
+};
+
+/** Keeps connections from being collected, and their locks with them. */
+const held: sqlite3.Database[] = [];
+
+async function execute(path: string, sql: string): Promise<void> {
+  const db = new sqlite3.Database(path);
+  held.push(db);
+  await new Promise<void>((resolve, reject) => {
+    db.exec(sql, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function say(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+function stdinLine(): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdin.once('data', () => resolve());
+  });
+}
+
+function stdinEnd(): Promise<void> {
+  return new Promise((resolve) => {
+    process.stdin.on('end', resolve).resume();
+  });
+}
+
+const [command, ...args] = process.argv.slice(2);
+await commands[command ?? '']!(...args);
+process.exit(0);

@@ -1,0 +1,51 @@
+/** Who talks to the engine under test: controllers, as `rc-engine call` is one, and local clients. */
+import { join } from 'node:path';
+import type { Backend, FaultInput } from '../../src/backend/index.js';
+import { type ClaimedController, claim } from '../../src/controller/claim.js';
+import { Controller } from '../../src/controller/controller.js';
+import type { Engine } from '../../src/engine/engine.js';
+import { Secret } from '../../src/protocol/secret.js';
+import { LineClient } from './control.js';
+import type { Rig } from './engine-rig.js';
+import type { Json } from './lab.js';
+
+export async function pairController(engine: Engine, backend: Backend): Promise<ClaimedController> {
+  const { pairingCode } = await engine.pair();
+  return claim({ baseUrl: backend.url }, { kind: 'pairing', code: new Secret(pairingCode) });
+}
+
+/** Paired, connected, and through with initialize. */
+export async function claimController(
+  engine: Engine,
+  backend: Backend,
+  name = 'controller',
+): Promise<Controller> {
+  const { token } = await pairController(engine, backend);
+  const controller = new Controller({ baseUrl: backend.url, token });
+  await controller.connect();
+  await controller.request('initialize', {
+    clientInfo: { name, version: '1' },
+    capabilities: { experimentalApi: true },
+  });
+  controller.notify('initialized');
+  return controller;
+}
+
+export type Answer = Extract<FaultInput, { action: 'answer' }>['fault'];
+export const fault = (backend: Backend, answer: Answer) => backend.fault({ action: 'answer', fault: answer });
+
+/** Calls a method on a connection of its own; the whole answer. */
+export async function call(rig: Rig, method: string, params: object = {}): Promise<Json> {
+  const client = await LineClient.connect(join(rig.lab.home, 'control.sock'));
+  try {
+    await client.initialize('caller');
+    return await client.call(method, params);
+  } finally {
+    client.close();
+  }
+}
+
+export const resultOf = async (rig: Rig, method: string, params: object = {}) =>
+  (await call(rig, method, params)).result as Json;
+export const errorOf = async (rig: Rig, method: string, params: object = {}) =>
+  (await call(rig, method, params)).error as Json;
