@@ -126,7 +126,10 @@ export const authRecoveryMachine = authRecoverySetup.createMachine({
       always: [
         { guard: 'managed', target: 'managed' },
         { guard: 'external', target: 'external' },
-        { target: 'exhausted', description: 'ACC-64, ACC-67' },
+        {
+          target: 'exhausted',
+          description: 'An API key, or no sign-in: there is no recovery step. ACC-64, ACC-67',
+        },
       ],
     },
     managed: {

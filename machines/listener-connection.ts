@@ -23,7 +23,7 @@ export type ListenerConnectionEvent =
   /** The client sent more than may wait for its app server. */
   | { readonly type: 'FLOODED' }
   | { readonly type: 'APP_SERVER.CLOSED' }
-  /** WSA-20a */
+  /** The signed token of an open connection expired. WSA-20a */
   | { readonly type: 'TOKEN.EXPIRED' }
   /** The engine stops. WSA-20 */
   | { readonly type: 'STOP' }
@@ -83,11 +83,20 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
   initial: 'authorizing',
   on: {
     ENDED: { target: '.closed', description: 'The client closed, or the connection broke.' },
-    OVERFLOW: { ...closing(CLOSE_CODES.overloaded, 'clientOverloaded'), description: 'WSA-18' },
-    FLOODED: { ...closing(CLOSE_CODES.overloaded, 'clientOverloaded'), description: 'WSA-24' },
+    OVERFLOW: {
+      ...closing(CLOSE_CODES.overloaded, 'clientOverloaded'),
+      description: 'More than the limit of unsent data waits for the client. WSA-18',
+    },
+    FLOODED: {
+      ...closing(CLOSE_CODES.overloaded, 'clientOverloaded'),
+      description: 'Too many messages of the client wait for its app server. WSA-24',
+    },
     'APP_SERVER.CLOSED': closing(CLOSE_CODES.appServer, 'appServerClosed'),
-    'TOKEN.EXPIRED': { ...closing(CLOSE_CODES.policy, 'jwtRanOut'), description: 'WSA-20a' },
-    STOP: { ...closing(CLOSE_CODES.stopping, 'stopped'), description: 'WSA-20' },
+    'TOKEN.EXPIRED': {
+      ...closing(CLOSE_CODES.policy, 'jwtRanOut'),
+      description: 'The signed token expired, and the listener closes such connections. WSA-20a',
+    },
+    STOP: { ...closing(CLOSE_CODES.stopping, 'stopped'), description: 'The engine stops. WSA-20' },
   },
   states: {
     authorizing: {

@@ -87,7 +87,7 @@ export const virtualClientMachine = virtualClient.createMachine({
     CLOSE: { target: '.closing', actions: 'becauseAsked' },
     STALLED: {
       target: '.closing',
-      description: 'RC-41',
+      description: 'Its app server accepted no messages for too long. RC-41',
       actions: { type: 'because', params: { reason: 'clientStalled' } },
     },
     'APP_SERVER.CLOSED': { target: '.closing', actions: 'becauseAppServerClosed' },
@@ -117,7 +117,7 @@ export const virtualClientMachine = virtualClient.createMachine({
       on: {
         IDLE: {
           target: 'idleExpired',
-          description: 'RC-34',
+          description: 'No message and no ping for the idle limit. RC-34',
           actions: { type: 'because', params: { reason: 'clientIdle' } },
         },
       },

@@ -61,7 +61,7 @@ export const login = accountSetup.createStateConfig({
           {
             guard: 'thisLogin',
             target: 'idle',
-            description: 'ACC-83',
+            description: 'The person, or the client that started it, cancelled this sign-in. ACC-83',
             actions: ['answerDone', endBecause('loginCancelled', 'Login was not completed'), 'tellCompleted'],
           },
           { actions: 'answerNotFound' },
@@ -103,7 +103,7 @@ export const login = accountSetup.createStateConfig({
               after: {
                 loginTimeout: {
                   target: '#account.login.idle',
-                  description: 'ACC-77',
+                  description: 'Nobody finished the sign-in within the limit. ACC-77',
                   actions: [endBecause('loginTimedOut', 'Login timed out'), 'tellCompleted'],
                 },
               },

@@ -40,14 +40,34 @@ export const accountMachine = accountSetup.createMachine({
       on: {
         'STORED.CHANGED': { target: '.deciding', actions: ['keepStored', because('authChanged')] },
         'LOGIN.API_KEY': [
-          { guard: 'externalActive', description: 'ACC-29', actions: refuse('externalAuthActive') },
-          { guard: 'apiKeyForbidden', description: 'ACC-30', actions: refuse('authMethodForbidden') },
+          {
+            guard: 'externalActive',
+            description: 'Refused while a parent app provides the tokens. ACC-29',
+            actions: refuse('externalAuthActive'),
+          },
+          {
+            guard: 'apiKeyForbidden',
+            description: 'The forced login method does not allow API keys. ACC-30',
+            actions: refuse('authMethodForbidden'),
+          },
           { target: '.storingApiKey', actions: 'noteTicket' },
         ],
         'LOGIN.EXTERNAL': [
-          { guard: 'chatgptForbidden', description: 'ACC-30', actions: refuse('authMethodForbidden') },
-          { guard: 'workspaceForbidden', description: 'ACC-37', actions: refuse('authWrongWorkspace') },
-          { guard: 'tokenUnreadable', description: 'ACC-32', actions: refuse('authTokenUnreadable') },
+          {
+            guard: 'chatgptForbidden',
+            description: 'The forced login method allows API keys only. ACC-30',
+            actions: refuse('authMethodForbidden'),
+          },
+          {
+            guard: 'workspaceForbidden',
+            description: 'The workspace is not one of the forced workspaces. ACC-37',
+            actions: refuse('authWrongWorkspace'),
+          },
+          {
+            guard: 'tokenUnreadable',
+            description: 'The token is not a readable JWT; the earlier sign-in stays. ACC-32',
+            actions: refuse('authTokenUnreadable'),
+          },
           {
             target: '.external',
             description: 'In memory only, also in place of earlier external tokens. ACC-35, ACC-36',
@@ -55,12 +75,28 @@ export const accountMachine = accountSetup.createMachine({
           },
         ],
         'LOGIN.BROWSER': [
-          { guard: 'externalActive', description: 'ACC-29', actions: refuse('externalAuthActive') },
-          { guard: 'chatgptForbidden', description: 'ACC-30', actions: refuse('authMethodForbidden') },
+          {
+            guard: 'externalActive',
+            description: 'Refused while a parent app provides the tokens. ACC-29',
+            actions: refuse('externalAuthActive'),
+          },
+          {
+            guard: 'chatgptForbidden',
+            description: 'The forced login method allows API keys only. ACC-30',
+            actions: refuse('authMethodForbidden'),
+          },
         ],
         'LOGIN.DEVICE': [
-          { guard: 'externalActive', description: 'ACC-29', actions: refuse('externalAuthActive') },
-          { guard: 'chatgptForbidden', description: 'ACC-30', actions: refuse('authMethodForbidden') },
+          {
+            guard: 'externalActive',
+            description: 'Refused while a parent app provides the tokens. ACC-29',
+            actions: refuse('externalAuthActive'),
+          },
+          {
+            guard: 'chatgptForbidden',
+            description: 'The forced login method allows API keys only. ACC-30',
+            actions: refuse('authMethodForbidden'),
+          },
         ],
         LOGOUT: { target: '.signingOut', actions: 'noteTicket' },
         REFRESH: { description: 'There is nothing to refresh.', actions: 'answerDone' },
@@ -263,7 +299,7 @@ export const accountMachine = accountSetup.createMachine({
               {
                 guard: 'foundForAnother',
                 target: 'failed',
-                description: 'ACC-46',
+                description: 'The account changed while its workspace was being looked up. ACC-46',
                 actions: 'noteAccountChanged',
               },
               { guard: 'found', target: 'known', actions: 'keepWorkspace' },

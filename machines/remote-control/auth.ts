@@ -47,7 +47,7 @@ export const loadingAuth = remoteControlSetup.createStateConfig({
           {
             guard: 'authMustBeReady',
             target: '#remoteControl.stopping',
-            description: 'RC-27',
+            description: 'This start requires a sign-in and found none. RC-27',
             actions: 'becauseItFailed',
           },
           { guard: 'onTrial', target: '#remoteControl.idle', actions: 'becauseItFailed' },
@@ -77,7 +77,7 @@ export const awaitingAuth = remoteControlSetup.createStateConfig({
       { target: 'loadingAuth', actions: because('authChanged') },
     ],
     ENABLE: { target: 'loadingAuth', actions: ['noteWish', because('enabled')] },
-    WAKE: { target: 'loadingAuth', description: 'RC-25a' },
+    WAKE: { target: 'loadingAuth', description: 'The machine woke up: check for a sign-in at once. RC-25a' },
     'ENROLLMENT.LOST': {
       guard: 'sameIdentity',
       description: 'Nobody could enroll now; the next account does.',

@@ -14,5 +14,9 @@ export const cutShort = {
     actions: ['keepAccount', because('authChanged')],
   },
   ENABLE: { target: '#remoteControl.active.preparing', actions: ['noteWish', because('enabled')] },
-  WAKE: { target: '#remoteControl.active.preparing', description: 'RC-25a', actions: because('wokeUp') },
+  WAKE: {
+    target: '#remoteControl.active.preparing',
+    description: 'The machine woke up: try again at once. RC-25a',
+    actions: because('wokeUp'),
+  },
 } as const;

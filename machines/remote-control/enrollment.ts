@@ -145,7 +145,12 @@ export const refreshing = remoteControlSetup.createStateConfig({
     onDone: [
       { guard: 'granted', target: 'connecting', actions: ['keepGrant', because('tokenRefreshed')] },
       { guard: 'unauthorized', target: 'recoveringAuth', actions: 'becauseItFailed' },
-      { guard: 'notFound', target: 'reenrolling', description: 'RC-20', actions: 'becauseItFailed' },
+      {
+        guard: 'notFound',
+        target: 'reenrolling',
+        description: 'The backend does not know the identity. RC-20',
+        actions: 'becauseItFailed',
+      },
       {
         guard: 'toldToWait',
         target: 'backingOff.asTold',

@@ -54,7 +54,11 @@ export const connecting = remoteControlSetup.createStateConfig({
         description: '--on-conflict exit',
         actions: 'becauseItFailed',
       },
-      { target: 'backingOff.failed', description: 'RC-25', actions: 'becauseItFailed' },
+      {
+        target: 'backingOff.failed',
+        description: 'Any other failure: retry after a backoff pause. RC-25',
+        actions: 'becauseItFailed',
+      },
     ],
     onError: { target: 'backingOff.failed', actions: 'becauseOfFault' },
   },
@@ -69,7 +73,7 @@ export const connected = remoteControlSetup.createStateConfig({
       description: 'The reconnect ladder starts over. RC-25',
       actions: ['forgetTroubles', because('linkProven')],
     },
-    WAKE: { description: 'RC-25a', actions: 'probeLink' },
+    WAKE: { description: 'The machine woke up: check that the link is alive. RC-25a', actions: 'probeLink' },
   },
   invoke: {
     id: 'link',

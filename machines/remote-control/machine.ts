@@ -44,7 +44,13 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     failure: context.decision.reason === 'stopped' ? null : context.lastFailure,
   }),
   initial: 'idle',
-  on: { STOP: { target: '.stopping', description: 'RC-46', actions: because('stopped') } },
+  on: {
+    STOP: {
+      target: '.stopping',
+      description: 'Shut down, from any state. RC-46',
+      actions: because('stopped'),
+    },
+  },
   states: {
     idle: {
       description:
@@ -53,8 +59,16 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
       entry: 'dropRemoteClients',
       on: {
         ENABLE: [
-          { guard: 'targetRefused', description: 'RC-2', actions: 'becauseTargetRefused' },
-          { guard: 'storeMissing', description: 'RC-6', actions: 'becauseStoreMissing' },
+          {
+            guard: 'targetRefused',
+            description: 'Credentials may not be sent to the configured base URL. RC-2',
+            actions: 'becauseTargetRefused',
+          },
+          {
+            guard: 'storeMissing',
+            description: 'Without a store an identity could not be persisted. RC-6',
+            actions: 'becauseStoreMissing',
+          },
           {
             guard: 'clientNameUnknown',
             target: 'awaitingClientName',
@@ -64,8 +78,16 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         ],
         DISABLE: { description: 'It is off already.', actions: ['noteWish', because('disabled')] },
         RESOLVE_PREFERENCE: [
-          { guard: 'targetRefused', description: 'RC-2', actions: 'becauseTargetRefused' },
-          { guard: 'storeMissing', description: 'RC-6', actions: 'becauseStoreMissing' },
+          {
+            guard: 'targetRefused',
+            description: 'Credentials may not be sent to the configured base URL. RC-2',
+            actions: 'becauseTargetRefused',
+          },
+          {
+            guard: 'storeMissing',
+            description: 'Without a store an identity could not be persisted. RC-6',
+            actions: 'becauseStoreMissing',
+          },
           {
             guard: 'clientNameUnknown',
             target: 'awaitingClientName.toResolve',
@@ -142,7 +164,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               {
                 guard: 'authMustBeReady',
                 target: '#remoteControl.stopping',
-                description: 'RC-27',
+                description: 'This start requires a sign-in and found none. RC-27',
                 actions: 'becauseItFailed',
               },
               { target: 'waitingForAccount', actions: 'becauseItFailed' },
@@ -246,7 +268,11 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               target: 'enrolling.keeping',
               description: 'It was interrupted while the identity was written. RC-6',
             },
-            { guard: 'refreshNeeded', target: 'refreshing', description: 'RC-13' },
+            {
+              guard: 'refreshNeeded',
+              target: 'refreshing',
+              description: 'The server token is missing or about to expire. RC-13',
+            },
             { target: 'connecting', description: 'The cached token is good. RC-16' },
           ],
         },

@@ -25,7 +25,7 @@ export interface AccountChangesPorts {
   /** Null: the workspace is known, or none is needed. */
   readonly workspace: () => Promise<Failure | null>;
   readonly tellChange: () => void;
-  /** ACC-24 */
+  /** Reports the end of a sign-in to all clients. ACC-24 */
   readonly tellLogin: (loginId: string | null, error: string | null) => void;
   readonly tellUpdated: () => void;
 }

@@ -284,7 +284,7 @@ export class AccountService implements AccountPort {
     this.#onChange?.(this.#credentials.account());
   }
 
-  /** ACC-24, ACC-25 */
+  /** Reports the end of a sign-in, then the new account. ACC-24, ACC-25 */
   #tellLogin(loginId: string | null, error: string | null): void {
     const { broadcast } = this.#options;
     const success = error === null;

@@ -32,7 +32,7 @@ export const DEFAULT_ACCOUNT_TIMING: AccountTiming = {
 export interface AccountServiceOptions {
   /** auth.json */
   readonly path: string;
-  /** ACC-57 */
+  /** Where a sign-in is stored: in the file, or in memory only. ACC-57 */
   readonly store: 'file' | 'ephemeral';
   readonly env: Env;
   readonly log: EngineLogger;

@@ -62,16 +62,16 @@ export interface Issuer {
   ): Promise<SpendOutcome>;
   /** Best effort, within 10 s. ACC-55. Null: revoked. */
   revoke(grant: Grant, signal: AbortSignal): Promise<Failure | null>;
-  /** ACC-75 */
+  /** Exchanges the authorization code of a sign-in for tokens. ACC-75 */
   exchange(
     request: { code: Secret; redirectUri: string; verifier: Secret },
     signal: AbortSignal,
   ): Promise<ExchangeOutcome>;
   /** An API key for the one who signed in; undefined when the issuer gives none. ACC-75 */
   exchangeApiKey(idToken: Secret, signal: AbortSignal): Promise<Secret | undefined>;
-  /** ACC-79 */
+  /** Requests a code that a person types on another device. ACC-79 */
   requestDeviceCode(signal: AbortSignal): Promise<DeviceCodeOutcome>;
-  /** ACC-80 */
+  /** Asks once whether that code was entered. ACC-80 */
   pollDevice(
     request: { deviceAuthId: Secret; userCode: string },
     signal: AbortSignal,

@@ -78,7 +78,7 @@ export class Logins {
     this.#attempts.delete(loginId);
   }
 
-  /** ACC-70, ACC-71 */
+  /** Opens the callback server and makes the URL for the browser. ACC-70, ACC-71 */
   async open(loginId: string, signal: AbortSignal): Promise<LoginStep> {
     const attempt = this.#at(loginId);
     const { openLoginServer } = await import('./server.js');
@@ -111,7 +111,7 @@ export class Logins {
     }
   }
 
-  /** ACC-79 */
+  /** Requests a device code. ACC-79 */
   async requestDevice(loginId: string, signal: AbortSignal): Promise<LoginStep> {
     const attempt = this.#at(loginId);
     const issuer = await this.#options.issuer();
@@ -123,7 +123,7 @@ export class Logins {
     return { kind: 'opened' };
   }
 
-  /** ACC-80 */
+  /** Polls until the device code is entered, is denied, or expires. ACC-80 */
   async pollDevice(loginId: string, signal: AbortSignal): Promise<LoginStep> {
     const attempt = this.#at(loginId);
     const { device } = attempt;
@@ -147,7 +147,7 @@ export class Logins {
     }
   }
 
-  /** ACC-75 */
+  /** Exchanges the code of either sign-in for tokens. ACC-75 */
   async exchange(loginId: string, signal: AbortSignal): Promise<LoginStep> {
     const attempt = this.#at(loginId);
     const cancelled = attempt.server?.cancelled;

@@ -87,7 +87,7 @@ export function createAuthority(config: AuthorityConfig): Authority {
 
 export const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 
-/** WSA-9 */
+/** Compares the token of the query, in constant time, with the one of this process. WSA-9 */
 function examineQuery(query: string | undefined, expected: Buffer): Examination {
   if (query === undefined) return NONE;
   const tokens = queryTokens(query);

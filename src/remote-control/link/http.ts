@@ -71,11 +71,11 @@ export interface ClientName {
 }
 
 export interface BackendHttp {
-  /** RC-9 */
+  /** Requests an identity and its first server token. RC-9 */
   enroll(request: AccountCredentials, signal: AbortSignal): Promise<EnrollOutcome>;
   /** RC-10. An answer for another identity is `other`. */
   refresh(request: RefreshRequest, signal: AbortSignal): Promise<RefreshOutcome>;
-  /** RC-47 */
+  /** Requests a pairing code for this identity. RC-47 */
   pair(request: PairRequest, signal: AbortSignal): Promise<PairOutcome>;
   /** RC-48. `notFound` (404 or 410): the backend does not know the code, or no longer. */
   pairStatus(request: PairStatusRequest, signal: AbortSignal): Promise<PairStatusOutcome>;

@@ -2,7 +2,7 @@ import type { authRecoveryMachine, RecoveryMode } from '../../../machines/auth-r
 import type { RecoveryOutcome } from '../../protocol/outcomes.js';
 import { failure, SimulatedEnv, type Variant } from './model.js';
 
-/** ACC-64 to ACC-67 */
+/** Paths through the recovery of each kind of sign-in. ACC-64 to ACC-67 */
 export function authRecoveryModel(): Variant<typeof authRecoveryMachine>[] {
   const outcomes: readonly RecoveryOutcome[] = [
     { kind: 'recovered', account: { accountId: 'anna', generation: 2 } },
