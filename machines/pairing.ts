@@ -4,7 +4,7 @@ import type { Failure, PairingCode, PairOutcome } from '../src/protocol/outcomes
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Env } from '../src/protocol/timing.js';
 import { MAX_PAUSE } from './shared/backoff.js';
-import { because, notProvided } from './shared/decision.js';
+import { notProvided, setReason } from './shared/decision.js';
 import { failureOf, outcome, outcomeOf } from './shared/outcome.js';
 
 /** What `ensureToken` reports: a token to pair with is in place, or why not. */
@@ -116,7 +116,7 @@ export const pairingMachine = pairing.createMachine({
   states: {
     unpaired: {
       description: 'No code is out.',
-      on: { START: { target: 'starting', actions: ['noteStart', because('pairingStarted')] } },
+      on: { START: { target: 'starting', actions: ['noteStart', setReason('pairingStarted')] } },
     },
     starting: {
       description: 'The backend is asked for a code.',
@@ -146,7 +146,7 @@ export const pairingMachine = pairing.createMachine({
               {
                 guard: 'granted',
                 target: '#pairing.codeShown',
-                actions: ['keepCode', because('pairingCodeShown')],
+                actions: ['keepCode', setReason('pairingCodeShown')],
               },
               { guard: 'unauthorized', target: 'renewingToken', actions: 'becauseItFailed' },
               { guard: 'notFound', target: 'losingIdentity', actions: 'becauseItFailed' },
@@ -178,7 +178,7 @@ export const pairingMachine = pairing.createMachine({
               {
                 guard: 'granted',
                 target: '#pairing.codeShown',
-                actions: ['keepCode', because('pairingCodeShown')],
+                actions: ['keepCode', setReason('pairingCodeShown')],
               },
               { guard: 'notFound', target: 'losingIdentity', actions: 'becauseItFailed' },
               { target: '#pairing.unpaired', actions: 'becauseItFailed' },
@@ -201,21 +201,21 @@ export const pairingMachine = pairing.createMachine({
     codeShown: {
       description: 'The code waits to be entered on the other device.',
       on: {
-        CLAIMED: { target: 'claimed', actions: because('pairingClaimed') },
-        START: { target: 'starting', actions: ['noteStart', because('pairingStarted')] },
+        CLAIMED: { target: 'claimed', actions: setReason('pairingClaimed') },
+        START: { target: 'starting', actions: ['noteStart', setReason('pairingStarted')] },
       },
       after: {
-        codeLife: { target: 'expired', actions: ['forgetCode', because('pairingExpired')] },
+        codeLife: { target: 'expired', actions: ['forgetCode', setReason('pairingExpired')] },
       },
     },
     claimed: {
       description: 'A controller has it.',
       entry: 'forgetCode',
-      on: { START: { target: 'starting', actions: ['noteStart', because('pairingStarted')] } },
+      on: { START: { target: 'starting', actions: ['noteStart', setReason('pairingStarted')] } },
     },
     expired: {
       description: 'Nobody claimed it in time.',
-      on: { START: { target: 'starting', actions: ['noteStart', because('pairingStarted')] } },
+      on: { START: { target: 'starting', actions: ['noteStart', setReason('pairingStarted')] } },
     },
   },
 });

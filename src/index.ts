@@ -9,7 +9,7 @@ export type { TlsIdentity } from './listener/host.js';
 export type { ListeningInfo } from './listener/service.js';
 export type { AuditRecord } from './observe/audit.js';
 export type { EngineLogger } from './observe/logger.js';
-export type { AccountPort } from './protocol/account-source.js';
+export type { AccountSource as AccountPort } from './protocol/account-source.js';
 export type {
   AppServer,
   AppServerConnection,

@@ -1,6 +1,6 @@
 /** How people sign in: the region `login` of the chart `account`. */
 import type { Reason } from '../../src/protocol/reasons.js';
-import { because } from '../shared/decision.js';
+import { setReason } from '../shared/decision.js';
 import { accountSetup } from './setup.js';
 
 const endBecause = (reason: Reason, message: string) =>
@@ -22,11 +22,11 @@ const displace = {
 } as const;
 const startBrowser = {
   target: '#account.login.signingIn.browser',
-  actions: ['noteLoginTicket', 'keepLogin', because('loginStarted')],
+  actions: ['noteLoginTicket', 'keepLogin', setReason('loginStarted')],
 } as const;
 const startDevice = {
   target: '#account.login.signingIn.device',
-  actions: ['noteLoginTicket', 'keepLogin', because('loginStarted')],
+  actions: ['noteLoginTicket', 'keepLogin', setReason('loginStarted')],
 } as const;
 const instead = { guard: 'admitted', reenter: true } as const;
 const tellFirst = [endBecause('loginDisplaced', 'Login was not completed'), 'tellDisplaced'] as const;
@@ -94,7 +94,7 @@ export const login = accountSetup.createStateConfig({
                   {
                     guard: 'code',
                     target: '#account.login.signingIn.exchanging',
-                    actions: because('loginCodeReceived'),
+                    actions: setReason('loginCodeReceived'),
                   },
                   failedStep,
                 ],
@@ -135,7 +135,7 @@ export const login = accountSetup.createStateConfig({
                   {
                     guard: 'code',
                     target: '#account.login.signingIn.exchanging',
-                    actions: because('loginCodeReceived'),
+                    actions: setReason('loginCodeReceived'),
                   },
                   failedStep,
                 ],
@@ -201,7 +201,7 @@ export const login = accountSetup.createStateConfig({
               {
                 guard: 'finished',
                 target: '#account.login.idle',
-                actions: ['endAsSuccess', because('signedIn'), 'tellCompleted'],
+                actions: ['endAsSuccess', setReason('signedIn'), 'tellCompleted'],
               },
               failedStep,
             ],

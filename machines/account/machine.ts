@@ -1,5 +1,5 @@
 import type { Reason } from '../../src/protocol/reasons.js';
-import { because } from '../shared/decision.js';
+import { setReason } from '../shared/decision.js';
 import { login } from './login.js';
 import { accountSetup } from './setup.js';
 
@@ -38,7 +38,7 @@ export const accountMachine = accountSetup.createMachine({
       description: 'Who is signed in.',
       initial: 'deciding',
       on: {
-        'STORED.CHANGED': { target: '.deciding', actions: ['keepStored', because('authChanged')] },
+        'STORED.CHANGED': { target: '.deciding', actions: ['keepStored', setReason('authChanged')] },
         'LOGIN.API_KEY': [
           {
             guard: 'externalActive',
@@ -71,7 +71,7 @@ export const accountMachine = accountSetup.createMachine({
           {
             target: '.external',
             description: 'In memory only, also in place of earlier external tokens. ACC-35, ACC-36',
-            actions: ['keepExternal', 'answerDone', because('signedIn')],
+            actions: ['keepExternal', 'answerDone', setReason('signedIn')],
           },
         ],
         'LOGIN.BROWSER': [
@@ -149,13 +149,13 @@ export const accountMachine = accountSetup.createMachine({
                   {
                     guard: 'refreshed',
                     target: '#account.auth.deciding',
-                    actions: ['keepStored', 'answerDone', because('tokensRefreshed')],
+                    actions: ['keepStored', 'answerDone', setReason('tokensRefreshed')],
                   },
                   {
                     guard: 'reloaded',
                     target: '#account.auth.deciding',
                     description: 'Somebody else was faster: nothing was spent.',
-                    actions: ['keepStored', 'forgetDead', 'answerDone', because('tokensReloaded')],
+                    actions: ['keepStored', 'forgetDead', 'answerDone', setReason('tokensReloaded')],
                   },
                   {
                     guard: 'permanent',
@@ -210,7 +210,7 @@ export const accountMachine = accountSetup.createMachine({
                   {
                     guard: 'replaced',
                     target: 'ready',
-                    actions: ['keepExternal', 'answerDone', because('tokensReplaced')],
+                    actions: ['keepExternal', 'answerDone', setReason('tokensReplaced')],
                   },
                   {
                     target: 'ready',
@@ -234,7 +234,7 @@ export const accountMachine = accountSetup.createMachine({
               {
                 guard: 'stored',
                 target: 'deciding',
-                actions: ['keepStored', 'answerDone', because('signedIn')],
+                actions: ['keepStored', 'answerDone', setReason('signedIn')],
               },
               { target: 'deciding', actions: ['answerFailed', 'becauseItFailed'] },
             ],
@@ -256,7 +256,7 @@ export const accountMachine = accountSetup.createMachine({
               {
                 guard: 'stored',
                 target: 'deciding',
-                actions: ['dropExternal', 'keepStored', 'answerDone', because('signedOut')],
+                actions: ['dropExternal', 'keepStored', 'answerDone', setReason('signedOut')],
               },
               { target: 'deciding', actions: ['answerFailed', 'becauseItFailed'] },
             ],

@@ -1,8 +1,8 @@
 import { assign, fromPromise, raise, setup } from 'xstate';
 import {
   type ChatgptAccount,
+  type ExternalTokensOutcome,
   type LoginStep,
-  type ParentOutcome,
   type StoreAccountOutcome,
   type StoredAccount,
   type TokenRefreshOutcome,
@@ -16,7 +16,12 @@ import { notProvided } from '../shared/decision.js';
 import type { AccountAnswer, AccountContext, AccountEvent, AccountInput } from './types.js';
 
 type AnEvent = { readonly type: string } | AccountEvent;
-type Outcome = LoginStep | ParentOutcome | StoreAccountOutcome | TokenRefreshOutcome | WorkspaceOutcome;
+type Outcome =
+  | LoginStep
+  | ExternalTokensOutcome
+  | StoreAccountOutcome
+  | TokenRefreshOutcome
+  | WorkspaceOutcome;
 
 function outcomeOf(event: AnEvent): Outcome | null {
   if (!('output' in event)) return null;
@@ -91,7 +96,7 @@ export const accountSetup = setup({
     refreshTokens: fromPromise<TokenRefreshOutcome, { reason: TokenRefreshReason; dead: Failure | null }>(
       notProvided('refreshTokens'),
     ),
-    askParent: fromPromise<ParentOutcome>(notProvided('askParent')),
+    askParent: fromPromise<ExternalTokensOutcome>(notProvided('askParent')),
     lookUpWorkspace: fromPromise<WorkspaceOutcome, { account: ChatgptAccount | null }>(
       notProvided('lookUpWorkspace'),
     ),

@@ -1,5 +1,5 @@
 /** Whose account it runs on: looked for, waited for, mended after a refusal. Parts of `active` in the chart `remoteControl`. */
-import { because } from '../shared/decision.js';
+import { setReason } from '../shared/decision.js';
 import { remoteControlSetup } from './setup.js';
 
 export const loadingAuth = remoteControlSetup.createStateConfig({
@@ -17,7 +17,7 @@ export const loadingAuth = remoteControlSetup.createStateConfig({
           {
             guard: 'usableAsOther',
             target: '#remoteControl.active.preparing',
-            actions: [because('authChanged'), 'dropRemoteClients', 'keepAccount'],
+            actions: [setReason('authChanged'), 'dropRemoteClients', 'keepAccount'],
           },
           { guard: 'usable', target: '#remoteControl.active.preparing', actions: 'keepAccount' },
           { target: 'reloading' },
@@ -41,7 +41,7 @@ export const loadingAuth = remoteControlSetup.createStateConfig({
           {
             guard: 'usableAsOther',
             target: '#remoteControl.active.preparing',
-            actions: [because('authChanged'), 'dropRemoteClients', 'keepAccount'],
+            actions: [setReason('authChanged'), 'dropRemoteClients', 'keepAccount'],
           },
           { guard: 'usable', target: '#remoteControl.active.preparing', actions: 'keepAccount' },
           {
@@ -72,11 +72,11 @@ export const awaitingAuth = remoteControlSetup.createStateConfig({
       {
         guard: 'signedOut',
         target: '.missing',
-        actions: ['dropAccount', because('authMissing'), 'dropRemoteClients'],
+        actions: ['dropAccount', setReason('authMissing'), 'dropRemoteClients'],
       },
-      { target: 'loadingAuth', actions: because('authChanged') },
+      { target: 'loadingAuth', actions: setReason('authChanged') },
     ],
-    ENABLE: { target: 'loadingAuth', actions: ['noteWish', because('enabled')] },
+    ENABLE: { target: 'loadingAuth', actions: ['noteWish', setReason('enabled')] },
     WAKE: { target: 'loadingAuth', description: 'The machine woke up: check for a sign-in at once. RC-25a' },
     'ENROLLMENT.LOST': {
       guard: 'sameIdentity',
@@ -106,7 +106,7 @@ export const recoveringAuth = remoteControlSetup.createStateConfig({
       guard: 'sameAccount',
       target: 'preparing',
       description: 'A newer sign-in from outside was faster. RC-29',
-      actions: ['keepAccount', because('authChanged')],
+      actions: ['keepAccount', setReason('authChanged')],
     },
   },
   invoke: {
@@ -124,12 +124,12 @@ export const recoveringAuth = remoteControlSetup.createStateConfig({
         guard: 'usableAsOther',
         target: 'preparing',
         description: 'Recovery brought another account. RC-7',
-        actions: [because('authChanged'), 'dropRemoteClients', 'keepAccount'],
+        actions: [setReason('authChanged'), 'dropRemoteClients', 'keepAccount'],
       },
       {
         guard: 'recovered',
         target: 'backingOff.recovered',
-        actions: ['countRecovery', 'keepAccount', because('authRecovered')],
+        actions: ['countRecovery', 'keepAccount', setReason('authRecovered')],
       },
       {
         guard: 'refusedOnTrial',

@@ -1,5 +1,5 @@
 /** Which identity it has: loaded, made, renewed, doubted, made anew. Parts of `active` in the chart `remoteControl`. */
-import { because } from '../shared/decision.js';
+import { setReason } from '../shared/decision.js';
 import { enrollmentOf, keyOf, remoteControlSetup } from './setup.js';
 
 export const loadingEnrollment = remoteControlSetup.createStateConfig({
@@ -62,7 +62,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
         src: 'enroll',
         input: ({ context }) => ({ account: context.account }),
         onDone: [
-          { guard: 'granted', target: 'keeping', actions: ['keepGrant', because('enrolled')] },
+          { guard: 'granted', target: 'keeping', actions: ['keepGrant', setReason('enrolled')] },
           {
             guard: 'unauthorized',
             target: '#remoteControl.active.recoveringAuth',
@@ -113,7 +113,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
           guard: 'identityLostBefore',
           target: '#remoteControl.active.backingOff.failed',
           description: 'A backend that loses each new identity is not hammered. RC-20',
-          actions: because('serverGone'),
+          actions: setReason('serverGone'),
         },
         {
           guard: 'refreshNeeded',
@@ -135,7 +135,7 @@ export const refreshing = remoteControlSetup.createStateConfig({
       guard: 'sameIdentity',
       target: 'connecting',
       description: 'Pairing refreshed first.',
-      actions: ['keepRenewal', because('tokenRefreshed')],
+      actions: ['keepRenewal', setReason('tokenRefreshed')],
     },
   },
   invoke: {
@@ -143,7 +143,7 @@ export const refreshing = remoteControlSetup.createStateConfig({
     src: 'refresh',
     input: ({ context }) => ({ account: context.account, enrollment: enrollmentOf(context) }),
     onDone: [
-      { guard: 'granted', target: 'connecting', actions: ['keepGrant', because('tokenRefreshed')] },
+      { guard: 'granted', target: 'connecting', actions: ['keepGrant', setReason('tokenRefreshed')] },
       { guard: 'unauthorized', target: 'recoveringAuth', actions: 'becauseItFailed' },
       {
         guard: 'notFound',
@@ -186,7 +186,7 @@ export const verifyingEnrollment = remoteControlSetup.createStateConfig({
         guard: 'granted',
         target: 'backingOff.failed',
         description: 'It is still ours; the route is at fault.',
-        actions: ['keepGrant', because('identityVerified')],
+        actions: ['keepGrant', setReason('identityVerified')],
       },
       { guard: 'notFound', target: 'reenrolling', actions: 'becauseItFailed' },
       {

@@ -1,5 +1,5 @@
 /** The way to an open link, the link itself, and a token that was refused. Parts of `active` in the chart `remoteControl`. */
-import { because } from '../shared/decision.js';
+import { setReason } from '../shared/decision.js';
 import { cutShort } from './edges.js';
 import { enrollmentOf, remoteControlSetup } from './setup.js';
 
@@ -12,7 +12,7 @@ export const connecting = remoteControlSetup.createStateConfig({
     src: 'dial',
     input: ({ context }) => ({ enrollment: enrollmentOf(context), token: context.token }),
     onDone: [
-      { guard: 'open', target: 'connected', actions: ['keepSocket', because('connected')] },
+      { guard: 'open', target: 'connected', actions: ['keepSocket', setReason('connected')] },
       {
         guard: 'tokenRejected',
         target: 'tokenInvalid',
@@ -71,7 +71,7 @@ export const connected = remoteControlSetup.createStateConfig({
   on: {
     'LINK.PROVEN': {
       description: 'The reconnect ladder starts over. RC-25',
-      actions: ['forgetTroubles', because('linkProven')],
+      actions: ['forgetTroubles', setReason('linkProven')],
     },
     WAKE: { description: 'The machine woke up: check that the link is alive. RC-25a', actions: 'probeLink' },
   },
@@ -84,19 +84,19 @@ export const connected = remoteControlSetup.createStateConfig({
         guard: 'closedYoungAgain',
         target: 'backingOff.reconnecting',
         description: 'Accepted and closed again. RC-25',
-        actions: ['countShortLife', because('flapping')],
+        actions: ['countShortLife', setReason('flapping')],
       },
       {
         guard: 'lostYoungAgain',
         target: 'backingOff.failed',
         description: 'Accepted and dropped again. RC-25',
-        actions: ['countShortLife', 'becauseLinkEnded', because('flapping')],
+        actions: ['countShortLife', 'becauseLinkEnded', setReason('flapping')],
       },
       {
         guard: 'closedByPeer',
         target: 'backingOff.reconnecting',
         description: 'A clean close. RC-16, RC-25',
-        actions: ['countShortLife', because('linkClosed')],
+        actions: ['countShortLife', setReason('linkClosed')],
       },
       {
         target: 'backingOff.failed',

@@ -1,10 +1,10 @@
-import { because } from '../shared/decision.js';
+import { setReason } from '../shared/decision.js';
 import { awaitingAuth, loadingAuth, recoveringAuth } from './auth.js';
 import { cutShort, tryAgain } from './edges.js';
 import { enrolling, loadingEnrollment, reenrolling, refreshing, verifyingEnrollment } from './enrollment.js';
 import { connected, connecting, tokenInvalid } from './link.js';
 import { keyOf, remoteControlSetup } from './setup.js';
-import { PROVEN } from './types.js';
+import { NO_FAILURES } from './types.js';
 
 /**
  * The whole life of the link to the backend: who asked for it, whose account it runs on, which identity it has,
@@ -31,7 +31,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     token: null,
     socket: null,
     openedAt: null,
-    sinceProof: PROVEN,
+    sinceProof: NO_FAILURES,
     refreshNotBefore: 0,
     quiet: { ms: 0, until: 0 },
     pause: { ms: 0, until: 0 },
@@ -48,7 +48,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     STOP: {
       target: '.stopping',
       description: 'Shut down, from any state. RC-46',
-      actions: because('stopped'),
+      actions: setReason('stopped'),
     },
   },
   states: {
@@ -72,11 +72,11 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           {
             guard: 'clientNameUnknown',
             target: 'awaitingClientName',
-            actions: ['noteEnable', 'noteWish', because('clientNameAwaited')],
+            actions: ['noteEnable', 'noteWish', setReason('clientNameAwaited')],
           },
-          { target: 'active', actions: ['noteEnable', 'noteWish', 'startOver', because('enabled')] },
+          { target: 'active', actions: ['noteEnable', 'noteWish', 'startOver', setReason('enabled')] },
         ],
-        DISABLE: { description: 'It is off already.', actions: ['noteWish', because('disabled')] },
+        DISABLE: { description: 'It is off already.', actions: ['noteWish', setReason('disabled')] },
         RESOLVE_PREFERENCE: [
           {
             guard: 'targetRefused',
@@ -91,9 +91,9 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           {
             guard: 'clientNameUnknown',
             target: 'awaitingClientName.toResolve',
-            actions: ['noteStart', because('clientNameAwaited')],
+            actions: ['noteStart', setReason('clientNameAwaited')],
           },
-          { target: 'resolvingPreference', actions: ['noteStart', because('starting')] },
+          { target: 'resolvingPreference', actions: ['noteStart', setReason('starting')] },
         ],
         'CLIENT.NAMED': {
           guard: 'clientNameUnknown',
@@ -107,7 +107,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
       description:
         'Over stdio the first client names itself, and its name is part of the enrollment key. RC-45',
       initial: 'toEnable',
-      on: { DISABLE: { target: 'idle', actions: ['noteWish', because('disabled')] } },
+      on: { DISABLE: { target: 'idle', actions: ['noteWish', setReason('disabled')] } },
       states: {
         toEnable: {
           description: 'Then remote control goes on.',
@@ -115,7 +115,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           on: {
             'CLIENT.NAMED': {
               target: '#remoteControl.active',
-              actions: ['noteClientName', because('enabled')],
+              actions: ['noteClientName', setReason('enabled')],
             },
             ENABLE: { description: 'It will go on already; only the wish is new.', actions: 'noteWish' },
           },
@@ -136,18 +136,18 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
       tags: ['disabled'],
       initial: 'readingAccount',
       on: {
-        ENABLE: { target: 'active', actions: ['noteEnable', 'noteWish', 'startOver', because('enabled')] },
-        DISABLE: { target: 'idle', actions: ['noteWish', because('disabled')] },
+        ENABLE: { target: 'active', actions: ['noteEnable', 'noteWish', 'startOver', setReason('enabled')] },
+        DISABLE: { target: 'idle', actions: ['noteWish', setReason('disabled')] },
         'AUTH.CHANGED': [
           {
             guard: 'signedOut',
             target: '.waitingForAccount',
-            actions: ['dropAccount', because('authMissing')],
+            actions: ['dropAccount', setReason('authMissing')],
           },
           {
             target: '.readingAccount',
             description: 'Another wish may hold.',
-            actions: because('authChanged'),
+            actions: setReason('authChanged'),
           },
         ],
       },
@@ -186,17 +186,17 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               {
                 guard: 'preferenceOn',
                 target: '#remoteControl.active',
-                actions: ['startOver', because('enabled')],
+                actions: ['startOver', setReason('enabled')],
               },
               {
                 guard: 'preferenceOff',
                 target: '#remoteControl.idle',
-                actions: because('preferenceOff'),
+                actions: setReason('preferenceOff'),
               },
               {
                 guard: 'preferenceUnset',
                 target: '#remoteControl.idle',
-                actions: because('preferenceUnset'),
+                actions: setReason('preferenceUnset'),
               },
               { target: 'waitingForStore', actions: 'becauseItFailed' },
             ],
@@ -219,20 +219,20 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         DISABLE: {
           target: 'idle',
           description: 'In any state: requests are cancelled, socket and clients closed. RC-43',
-          actions: ['noteWish', because('disabled')],
+          actions: ['noteWish', setReason('disabled')],
         },
         'AUTH.CHANGED': [
           {
             guard: 'signedOut',
             target: '.awaitingAuth.missing',
             description: 'Deliberately signed out.',
-            actions: ['dropAccount', because('authMissing'), 'dropRemoteClients'],
+            actions: ['dropAccount', setReason('authMissing'), 'dropRemoteClients'],
           },
           {
             guard: 'otherAccount',
             target: '.loadingAuth',
             description: 'Another account has its own identity. RC-7',
-            actions: [because('authChanged'), 'dropRemoteClients'],
+            actions: [setReason('authChanged'), 'dropRemoteClients'],
           },
         ],
         ENABLE: { description: 'It is on already; only the durable wish is new.', actions: 'noteWish' },
@@ -259,7 +259,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               guard: 'toldToBeQuiet',
               target: 'backingOff.asTold',
               description: 'A Retry-After holds, whatever happened since. RC-14, RC-25',
-              actions: because('backendRateLimited'),
+              actions: setReason('backendRateLimited'),
             },
             { guard: 'enrollmentUnknown', target: 'loadingEnrollment' },
             { guard: 'notEnrolled', target: 'enrolling' },
@@ -340,7 +340,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               after: {
                 pause: {
                   target: '#remoteControl.active.preparing',
-                  actions: ['forgetRetryAfter', because('retrying')],
+                  actions: ['forgetRetryAfter', setReason('retrying')],
                 },
               },
             },

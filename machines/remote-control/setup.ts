@@ -20,7 +20,7 @@ import { backoffPause, between, MAX_PAUSE, retryAfterPause } from '../shared/bac
 import { notProvided } from '../shared/decision.js';
 import { failureOf, outcome, outcomeOf } from '../shared/outcome.js';
 import {
-  PROVEN,
+  NO_FAILURES,
   type RemoteControlContext,
   type RemoteControlEvent,
   type RemoteControlInput,
@@ -177,7 +177,7 @@ export const remoteControlSetup = setup({
     noteStart: assign({ trial: 'start' }),
     passTrial: assign(({ context }) => (context.trial === 'request' ? { trial: 'passed' as const } : {})),
     noteClientName: assign(({ event }) => (event.type === 'CLIENT.NAMED' ? { clientName: event.name } : {})),
-    startOver: assign({ sinceProof: PROVEN, refreshNotBefore: 0 }),
+    startOver: assign({ sinceProof: NO_FAILURES, refreshNotBefore: 0 }),
 
     // Account, identity, token
     keepAccount: assign(({ context, event }) => {
@@ -246,7 +246,7 @@ export const remoteControlSetup = setup({
     dropRemoteClients: notProvided('dropRemoteClients'),
 
     // Counting since proven life
-    forgetTroubles: assign({ sinceProof: PROVEN }),
+    forgetTroubles: assign({ sinceProof: NO_FAILURES }),
     countTokenRejection: assign(({ context }) => countOne(context, 'tokenRejections')),
     countIdentityLoss: assign(({ context }) => countOne(context, 'identityLosses')),
     countConflict: assign(({ context }) => countOne(context, 'conflicts')),

@@ -30,7 +30,7 @@ export interface RemoteControlInput {
 }
 
 /** Counted since the last proven life; proven life sets all of them back. RC-25 */
-export interface SinceProof {
+export interface FailureCounters {
   /** Rung of the reconnect ladder. */
   readonly rung: number;
   readonly tokenRejections: number;
@@ -41,7 +41,7 @@ export interface SinceProof {
   readonly shortLives: number;
 }
 
-export const PROVEN: SinceProof = {
+export const NO_FAILURES: FailureCounters = {
   rung: 0,
   tokenRejections: 0,
   identityLosses: 0,
@@ -64,7 +64,7 @@ export interface RemoteControlContext extends RemoteControlInput {
   readonly preference: Preference;
   readonly token: ServerToken | null;
   readonly socket: SocketHandle | null;
-  readonly sinceProof: SinceProof;
+  readonly sinceProof: FailureCounters;
   /** Wall-clock ms before which no proactive refresh is tried. RC-14 */
   readonly refreshNotBefore: number;
   /** The last Retry-After with its random part: until it ends, nothing is sent to the backend. RC-25 */

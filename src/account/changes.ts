@@ -4,19 +4,19 @@ import type { EndedLogin } from '../../machines/account/types.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
 import type { ClientSession } from '../session/session.js';
-import { Lock } from '../system/mutex.js';
+import { Mutex } from '../system/mutex.js';
 import type { AccountActor } from './chart.js';
-import type { Credentials, ExternalWish } from './credentials.js';
-import type { BrowserWish, Logins } from './login/login.js';
+import type { Credentials, ExternalTokensParams } from './credentials.js';
+import type { BrowserLoginParams, Logins } from './login/login.js';
 import type { AccountRequests } from './requests.js';
-import { AccountRefusal, type Changed, type LoginShown } from './types.js';
+import { type AccountChange, AccountRefusal, type LoginPrompt } from './types.js';
 
-export interface AccountChangesPorts {
+export interface AccountChangesDeps {
   readonly actor: AccountActor;
   readonly requests: AccountRequests;
   readonly credentials: Credentials;
   readonly logins: Logins;
-  readonly permit: Lock;
+  readonly permit: Mutex;
   readonly ended: AbortSignal;
   readonly routing: boolean;
   readonly now: () => number;
@@ -34,9 +34,9 @@ type Note = () => void;
 
 /** What clients change: signing in, cancelling, signing out. */
 export class AccountChanges {
-  readonly #ports: AccountChangesPorts;
+  readonly #ports: AccountChangesDeps;
   /** One at a time, each until its notifications are sent. ACC-27 */
-  readonly #changes = new Lock();
+  readonly #changes = new Mutex();
   /** Changes that decide who is signed in, until they are told. */
   readonly #decisions = new Set<Promise<void>>();
   /** Reads that were asked for and are not answered. */
@@ -46,7 +46,7 @@ export class AccountChanges {
   /** Of the request that is being worked on. */
   apiKey: Secret | undefined;
 
-  constructor(ports: AccountChangesPorts) {
+  constructor(ports: AccountChangesDeps) {
     this.#ports = ports;
   }
 
@@ -57,12 +57,12 @@ export class AccountChanges {
     else note();
   }
 
-  loginApiKey(key: string): Promise<Changed<null>> {
+  loginApiKey(key: string): Promise<AccountChange<null>> {
     return this.#decide(async (later) => {
       this.#refuseWhenGiven();
       this.apiKey = new Secret(key);
       try {
-        await this.#ports.permit.run(this.#ports.ended, () =>
+        await this.#ports.permit.runExclusive(this.#ports.ended, () =>
           this.#ports.requests.request((ticket) => ({ type: 'LOGIN.API_KEY', ticket })),
         );
       } finally {
@@ -74,10 +74,10 @@ export class AccountChanges {
     });
   }
 
-  loginExternal(wish: ExternalWish, owner: ClientSession): Promise<Changed<null>> {
+  loginExternal(wish: ExternalTokensParams, owner: ClientSession): Promise<AccountChange<null>> {
     return this.#decide(async (later) => {
       const account = this.#ports.credentials.readExternal(wish);
-      await this.#ports.permit.run(this.#ports.ended, async () => {
+      await this.#ports.permit.runExclusive(this.#ports.ended, async () => {
         await this.#ports.requests.request((ticket) => ({
           type: 'LOGIN.EXTERNAL',
           ticket,
@@ -95,16 +95,16 @@ export class AccountChanges {
     });
   }
 
-  loginBrowser(wish: BrowserWish): Promise<Changed<LoginShown>> {
+  loginBrowser(wish: BrowserLoginParams): Promise<AccountChange<LoginPrompt>> {
     return this.#loginInteractive('LOGIN.BROWSER', wish);
   }
 
-  loginDevice(wish: BrowserWish): Promise<Changed<LoginShown>> {
+  loginDevice(wish: BrowserLoginParams): Promise<AccountChange<LoginPrompt>> {
     return this.#loginInteractive('LOGIN.DEVICE', wish);
   }
 
   /** Answers at once: it does not wait for other changes. ACC-82 */
-  cancel(loginId: string): Changed<'canceled' | 'notFound'> {
+  cancel(loginId: string): AccountChange<'canceled' | 'notFound'> {
     const held: Note[] = [];
     this.#held = held;
     try {
@@ -120,10 +120,10 @@ export class AccountChanges {
     }
   }
 
-  logout(all: boolean): Promise<Changed<null>> {
+  logout(all: boolean): Promise<AccountChange<null>> {
     return this.#decide(async (later) => {
       if (this.#ports.credentials.external === undefined) this.#refuseWhenGiven();
-      await this.#ports.permit.run(this.#ports.ended, () =>
+      await this.#ports.permit.runExclusive(this.#ports.ended, () =>
         this.#ports.requests.request((ticket) => ({ type: 'LOGOUT', ticket, all })),
       );
       this.#ports.tellChange();
@@ -145,7 +145,7 @@ export class AccountChanges {
   }
 
   /** A change that decides who is signed in. */
-  #decide<T>(decide: (later: (() => unknown)[]) => Promise<T>): Promise<Changed<T>> {
+  #decide<T>(decide: (later: (() => unknown)[]) => Promise<T>): Promise<AccountChange<T>> {
     let told: () => void = () => {};
     const reads = [...this.#reads];
     const task = async (later: (() => unknown)[]): Promise<T> => {
@@ -166,10 +166,10 @@ export class AccountChanges {
   #change<T>(
     task: (later: (() => unknown)[]) => Promise<T>,
     onTold: () => void = () => {},
-  ): Promise<Changed<T>> {
+  ): Promise<AccountChange<T>> {
     return new Promise((resolve, reject) => {
       this.#changes
-        .run(this.#ports.ended, async () => {
+        .runExclusive(this.#ports.ended, async () => {
           await this.#ports.prepare();
           await this.#finishSaved();
           const later: (() => unknown)[] = [];
@@ -182,7 +182,10 @@ export class AccountChanges {
     });
   }
 
-  #loginInteractive(type: 'LOGIN.BROWSER' | 'LOGIN.DEVICE', wish: BrowserWish): Promise<Changed<LoginShown>> {
+  #loginInteractive(
+    type: 'LOGIN.BROWSER' | 'LOGIN.DEVICE',
+    wish: BrowserLoginParams,
+  ): Promise<AccountChange<LoginPrompt>> {
     return this.#change(async () => {
       this.#refuseWhenGiven();
       const loginId = randomUUID();

@@ -7,10 +7,10 @@ import type { LoginStep } from '../protocol/account.js';
 import type { Recovery } from '../protocol/account-source.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
-import type { Lock } from '../system/mutex.js';
+import type { Mutex } from '../system/mutex.js';
 import type { Credentials } from './credentials.js';
 import type { Logins } from './login/login.js';
-import { askParent } from './parent-app.js';
+import { requestExternalTokens } from './parent-app.js';
 import type { TokenStore } from './tokens.js';
 import type { AccountServiceOptions, AccountTiming } from './types.js';
 import { lookUpWorkspace } from './workspace.js';
@@ -18,14 +18,14 @@ import { lookUpWorkspace } from './workspace.js';
 export type AccountActor = ActorRefFrom<typeof accountMachine>;
 
 /** What the `account` chart is plugged into. */
-export interface AccountChartPorts {
+export interface AccountChartDeps {
   readonly options: AccountServiceOptions;
   readonly timing: AccountTiming;
   readonly credentials: Credentials;
   readonly tokens: TokenStore;
   readonly logins: Logins;
   /** Whoever spends a refresh token or writes the file, one at a time. ACC-48 */
-  readonly permit: Lock;
+  readonly permit: Mutex;
   /** Aborted when the engine ends. */
   readonly ended: AbortSignal;
   /** Of the request that is being worked on. */
@@ -41,7 +41,7 @@ export interface AccountChartPorts {
 }
 
 /** Plugs files, issuer, parent app and login server into the chart. Nothing is decided here. */
-export function createAccountActor(ports: AccountChartPorts): AccountActor {
+export function createAccountActor(ports: AccountChartDeps): AccountActor {
   const { logins, tokens, credentials } = ports;
   const { env, policy, routing, audit, log, onFault } = ports.options;
   const actor: AccountActor = createActor(
@@ -62,7 +62,9 @@ export function createAccountActor(ports: AccountChartPorts): AccountActor {
           return outcome;
         }),
         refreshTokens: fromPromise(({ input }) => tokens.refresh(input.reason, input.dead, ports.ended)),
-        askParent: fromPromise(() => askParent(credentials, policy, env.now, ports.timing.parentLimit)),
+        askParent: fromPromise(() =>
+          requestExternalTokens(credentials, policy, env.now, ports.timing.parentLimit),
+        ),
         lookUpWorkspace: fromPromise(({ input, signal }) =>
           lookUpWorkspace(
             {
@@ -80,7 +82,7 @@ export function createAccountActor(ports: AccountChartPorts): AccountActor {
         awaitCallback: fromPromise(({ input, signal }) => logins.awaitCallback(input.loginId, signal)),
         exchangeCode: fromPromise(({ input, signal }) => logins.exchange(input.loginId, signal)),
         saveSignIn: fromPromise(({ input }) =>
-          ports.permit.run(neverAborted, () => logins.save(input.loginId)),
+          ports.permit.runExclusive(neverAborted, () => logins.save(input.loginId)),
         ),
         awaitSuccessPage: fromPromise(({ input, signal }) => logins.awaitSuccess(input.loginId, signal)),
         requestDeviceCode: fromPromise(({ input, signal }) => logins.requestDevice(input.loginId, signal)),

@@ -31,7 +31,7 @@ export interface ExternalTokens {
 }
 
 /** What a parent app says of its tokens. ACC-31 */
-export interface ExternalWish {
+export interface ExternalTokensParams {
   readonly accessToken: string;
   readonly accountId: string;
   readonly plan: string | null | undefined;
@@ -71,7 +71,7 @@ export class Credentials {
   }
 
   /** The account that tokens of a parent app speak for; null when the token is none. ACC-32, ACC-34 */
-  readExternal(wish: ExternalWish): ExternalTokens['account'] | null {
+  readExternal(wish: ExternalTokensParams): ExternalTokens['account'] | null {
     const claims = jwtClaims(wish.accessToken);
     if (claims === undefined || !HEADER_TEXT.test(wish.accessToken)) return null;
     const profile = profileOf(claims);

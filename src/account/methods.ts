@@ -1,10 +1,10 @@
 import * as v from 'valibot';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Reason } from '../protocol/reasons.js';
-import { type MethodTable, Reply, RpcFault } from '../session/methods.js';
+import { JsonRpcError, type MethodTable, Reply } from '../session/methods.js';
 import type { ClientSession } from '../session/session.js';
 import type { AccountService } from './service.js';
-import { AccountRefusal, type AccountView, type Changed } from './types.js';
+import { type AccountChange, AccountRefusal, type AccountView } from './types.js';
 
 const flag = v.nullish(v.boolean(), false);
 
@@ -67,7 +67,7 @@ export function addAccountMethods(
     ({ loginId }) => {
       const id = uuidIn(loginId);
       if (id === undefined) {
-        throw new RpcFault(RPC.invalidRequest, `invalid login id: ${loginId.slice(0, 100)}`);
+        throw new JsonRpcError(RPC.invalidRequest, `invalid login id: ${loginId.slice(0, 100)}`);
       }
       const { result, after } = account.changes.cancel(id);
       return new Reply({ status: result }, after);
@@ -95,7 +95,7 @@ export function addAccountMethods(
       case 'chatgptAuthTokens': {
         // Whoever speaks over the control socket is this same program. ACC-9
         if (!session.experimental && session.client.origin !== 'control') {
-          throw new RpcFault(
+          throw new JsonRpcError(
             RPC.invalidRequest,
             `account/login/start.${type} requires experimentalApi capability`,
           );
@@ -136,10 +136,10 @@ export function addAccountMethods(
   }
 
   /** The words of a refusal. Those of account.md section 12 that are called exact are so. */
-  function refusalOf(params: Login): (refusal: AccountRefusal) => RpcFault {
+  function refusalOf(params: Login): (refusal: AccountRefusal) => JsonRpcError {
     return ({ failure, refused }) => {
       const { reason, message } = failure;
-      if (refused) return new RpcFault(codeOf(reason), wordsOf(reason, params), { reason });
+      if (refused) return new JsonRpcError(codeOf(reason), wordsOf(reason, params), { reason });
       const lead = params.type === 'chatgpt' ? 'failed to start login server: ' : '';
       const code =
         reason === 'deviceLoginUnavailable' || reason === 'authMethodForbidden'
@@ -184,13 +184,13 @@ function uuidIn(text: string): string | undefined {
 const codeOf = (reason: Reason): number =>
   reason === 'authTokenUnreadable' ? RPC.internalError : RPC.invalidRequest;
 
-const faultOf = (code: number, message: string, reason: Reason): RpcFault =>
-  new RpcFault(code, message, { reason });
+const faultOf = (code: number, message: string, reason: Reason): JsonRpcError =>
+  new JsonRpcError(code, message, { reason });
 
 async function replyTo<T>(
   head: object,
-  changed: Promise<Changed<T>>,
-  refusal: (refusal: AccountRefusal) => RpcFault,
+  changed: Promise<AccountChange<T>>,
+  refusal: (refusal: AccountRefusal) => JsonRpcError,
   body: (result: T) => object = () => ({}),
 ): Promise<Reply> {
   try {
@@ -236,7 +236,7 @@ function shownAccount(view: AccountView): object {
   }
   if (mode === 'apikey') return { ...none, account: { type: 'apiKey' } };
   if (mode === null && stored.kind === 'incomplete') {
-    throw new RpcFault(RPC.invalidRequest, 'plan type is required for chatgpt authentication');
+    throw new JsonRpcError(RPC.invalidRequest, 'plan type is required for chatgpt authentication');
   }
   return none;
 }

@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { hideKnown, maskTokens, oneLine } from '../observe/body-preview.js';
-import { type LoginPolicy, type ParentOutcome, workspaceAllowed } from '../protocol/account.js';
+import { type ExternalTokensOutcome, type LoginPolicy, workspaceAllowed } from '../protocol/account.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Credentials } from './credentials.js';
 
 /** How long the parent app may take, ms. ACC-45 */
-export const PARENT_LIMIT = 10_000;
+export const PARENT_APP_TIMEOUT = 10_000;
 const WORDS = 500;
 
 const replySchema = v.object({
@@ -15,14 +15,14 @@ const replySchema = v.object({
 });
 
 /** Asks the client that owns the external tokens for new ones, and takes them. ACC-41 … ACC-46 */
-export async function askParent(
+export async function requestExternalTokens(
   credentials: Credentials,
   policy: LoginPolicy,
   now: () => number,
   limitMs: number,
-): Promise<ParentOutcome> {
+): Promise<ExternalTokensOutcome> {
   const { external } = credentials;
-  const failed = (reason: Reason, message: string): ParentOutcome => ({
+  const failed = (reason: Reason, message: string): ExternalTokensOutcome => ({
     kind: 'failed',
     failure: { reason, message, at: now() },
   });

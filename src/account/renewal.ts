@@ -4,20 +4,20 @@ import type { TokenRefreshReason } from '../protocol/account.js';
 import type { Recovery } from '../protocol/account-source.js';
 import type { Failure, RecoveryOutcome } from '../protocol/outcomes.js';
 import type { Env } from '../protocol/timing.js';
-import type { Lock } from '../system/mutex.js';
+import type { Mutex } from '../system/mutex.js';
 import type { Credentials } from './credentials.js';
 import type { AuthFile } from './file/auth-file.js';
 import { startRecovery } from './recovery.js';
 import type { AccountRequests } from './requests.js';
 import type { TokenStore } from './tokens.js';
 
-export interface RenewalPorts {
+export interface RenewalDeps {
   readonly env: Env;
   readonly watcher: EngineWatcher | undefined;
   readonly file: AuthFile;
   readonly credentials: Credentials;
   readonly tokens: TokenStore;
-  readonly permit: Lock;
+  readonly permit: Mutex;
   readonly ended: AbortSignal;
   readonly requests: () => AccountRequests;
   /** Why the stored tokens can never be renewed. ACC-54 */
@@ -28,11 +28,11 @@ export interface RenewalPorts {
 
 /** When and how account tokens are renewed: before use, on demand, and after a refusal. */
 export class Renewal {
-  readonly #ports: RenewalPorts;
+  readonly #ports: RenewalDeps;
   /** Tokens that recovery has made and that have not yet been good for anything. */
   #unproven: number | undefined;
 
-  constructor(ports: RenewalPorts) {
+  constructor(ports: RenewalDeps) {
     this.#ports = ports;
   }
 
@@ -64,7 +64,7 @@ export class Renewal {
   /** One at a time: each waits for the one before. ACC-48 */
   refresh(reason: TokenRefreshReason): Promise<AccountAnswer> {
     const { credentials, tokens, permit, ended } = this.#ports;
-    return permit.run(ended, async () => {
+    return permit.runExclusive(ended, async () => {
       // Whoever had the permit before may have done it.
       if (PROACTIVE.has(reason) && tokens.due() === null) return { ticket: 0, kind: 'done' };
       const before = credentials.account()?.generation;
@@ -79,7 +79,7 @@ export class Renewal {
 
   async #recoverByReload(): Promise<RecoveryOutcome> {
     const { file, permit, ended } = this.#ports;
-    return permit.run(ended, async () => {
+    return permit.runExclusive(ended, async () => {
       const outcome = await file.reload({ guarded: true });
       if (outcome.kind === 'unusable') return { kind: 'exhausted', failure: outcome.failure };
       this.#ports.takeStored();
@@ -111,7 +111,7 @@ export class Renewal {
 
   async #recoverByAsking(): Promise<RecoveryOutcome> {
     const { permit, ended } = this.#ports;
-    const answer = await permit.run(ended, () =>
+    const answer = await permit.runExclusive(ended, () =>
       this.#ports.requests().ask((ticket) => ({ type: 'ASK', ticket })),
     );
     if (answer.kind !== 'failed') return this.#recovered();

@@ -2,10 +2,10 @@ import { resolve } from 'node:path';
 import { waitFor } from 'xstate';
 import type { Requester } from '../net/http-request.js';
 import type { StoredAccount } from '../protocol/account.js';
-import type { AccountPort, Recovery } from '../protocol/account-source.js';
+import type { AccountSource, Recovery } from '../protocol/account-source.js';
 import type { Account, AuthOutcome, Failure, RecoveryOutcome } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
-import { Lock } from '../system/mutex.js';
+import { Mutex } from '../system/mutex.js';
 import { AccountChanges } from './changes.js';
 import { type AccountActor, createAccountActor } from './chart.js';
 import { Credentials } from './credentials.js';
@@ -23,14 +23,14 @@ import {
   type AccountView,
   DEFAULT_ACCOUNT_TIMING,
 } from './types.js';
-import { deadOf, modeOf, summaryOf, updatedOf, viewOf } from './view.js';
+import { expiredReasonOf, modeOf, summaryOf, updatedOf, viewOf } from './view.js';
 import { WORKSPACE_LIMIT } from './workspace.js';
 
 /**
  * The account of this engine: plugs files, issuer, parent app and login server into the `account` chart, answers
  * what clients ask, and is where remote control gets its account from.
  */
-export class AccountService implements AccountPort {
+export class AccountService implements AccountSource {
   readonly #options: AccountServiceOptions;
   readonly #timing: AccountTiming;
   readonly #file: AuthFile;
@@ -43,7 +43,7 @@ export class AccountService implements AccountPort {
   /** What clients change. */
   readonly changes: AccountChanges;
   /** Whoever spends a refresh token or writes the file, one at a time. ACC-48 */
-  readonly #permit = new Lock();
+  readonly #permit = new Mutex();
   readonly #abort = new AbortController();
   #ready: Promise<void> | undefined;
   #issuer: Promise<Issuer> | undefined;
@@ -89,7 +89,7 @@ export class AccountService implements AccountPort {
       permit: this.#permit,
       ended: this.#abort.signal,
       requests: () => this.#requests,
-      dead: () => deadOf(this.#context),
+      dead: () => expiredReasonOf(this.#context),
       takeStored: () => this.#takeStored(),
       tellChange: () => this.#tellChange(),
     });
@@ -210,7 +210,7 @@ export class AccountService implements AccountPort {
 
   /** What `getAuthStatus` may hand out; nothing once the tokens can never be renewed. ACC-17, ACC-22 */
   authToken(): Secret | undefined {
-    if (this.#credentials.external === undefined && deadOf(this.#context) !== null) return undefined;
+    if (this.#credentials.external === undefined && expiredReasonOf(this.#context) !== null) return undefined;
     return this.#credentials.authToken(modeOf(this.#context));
   }
 

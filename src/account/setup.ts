@@ -39,7 +39,7 @@ export interface AccountOptions {
   readonly accountTiming?: Partial<AccountTiming>;
 }
 
-export interface AccountParts {
+export interface AccountDeps {
   readonly home: Home;
   readonly env: Env;
   readonly log: EngineLogger;
@@ -65,7 +65,7 @@ export function issuerAddress(options: AccountOptions): IssuerAddress {
 }
 
 /** @throws EngineError as `issuerAddress`. */
-export function createAccount(options: AccountOptions, parts: AccountParts): AccountService {
+export function createAccount(options: AccountOptions, parts: AccountDeps): AccountService {
   const { home, env, log, audit, dialer, broadcast, onFault } = parts;
   return new AccountService({
     path: options.authFile ?? home.authFile,

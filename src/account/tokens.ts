@@ -7,9 +7,9 @@ import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
 import type { Credentials } from './credentials.js';
-import { type AuthFile, contentHash, type Usable } from './file/auth-file.js';
+import { type AuthFile, contentHash, type UsableSignIn } from './file/auth-file.js';
 import type { SignIn } from './file/auth-json.js';
-import { type AuthStorage, LockFault } from './file/auth-storage.js';
+import { type AuthStorage, LockError } from './file/auth-storage.js';
 import { apiKeyText, type NewSignIn, refreshedText, signInText } from './file/auth-write.js';
 import type { Grant, Issuer } from './issuer/issuer.js';
 
@@ -123,7 +123,7 @@ export class TokenStore {
   }
 
   /** Takes what the same account has on disk; undefined when that is what is in memory. ACC-50 */
-  async #reload(before: Usable): Promise<TokenRefreshOutcome | undefined> {
+  async #reload(before: UsableSignIn): Promise<TokenRefreshOutcome | undefined> {
     const { file, credentials } = this.#options;
     const outcome = await file.reload({ guarded: true });
     if (outcome.kind === 'unusable') return { kind: 'skipped', failure: outcome.failure };
@@ -134,7 +134,7 @@ export class TokenStore {
 
   async #spend(
     reason: TokenRefreshReason,
-    before: Usable,
+    before: UsableSignIn,
     signal: AbortSignal,
   ): Promise<TokenRefreshOutcome> {
     if (before.refreshToken === undefined) return { kind: 'skipped', failure: this.#nothing() };
@@ -165,7 +165,7 @@ export class TokenStore {
    * what it got instead is in the file, or will be in a moment.
    */
   async #spentElsewhere(
-    before: Usable,
+    before: UsableSignIn,
     reason: Reason,
     signal: AbortSignal,
   ): Promise<TokenRefreshOutcome | undefined> {
@@ -227,7 +227,7 @@ export class TokenStore {
 
   #unwritable(error: unknown): Failure {
     const { file } = this.#options;
-    const [path, why] = error instanceof LockFault ? [error.path, error.why] : [file.name, errnoText(error)];
+    const [path, why] = error instanceof LockError ? [error.path, error.why] : [file.name, errnoText(error)];
     return this.#failure('authFileNotWritable', `${path}: ${why}`);
   }
 
@@ -237,7 +237,7 @@ export class TokenStore {
 }
 
 /** What lives on at the issuer when the file is gone: that of the account in memory, and that of another on disk. */
-function revocable(held: Usable | undefined, disk: SignIn | undefined): Grant[] {
+function revocable(held: UsableSignIn | undefined, disk: SignIn | undefined): Grant[] {
   const grants = [held, disk?.kind === 'usable' && disk.accountId === held?.accountId ? undefined : disk]
     .map(grantOf)
     .filter((grant) => grant !== undefined);
@@ -250,7 +250,7 @@ function grantOf(signIn: Pick<SignIn, 'refreshToken' | 'accessToken'> | undefine
   return signIn?.accessToken === undefined ? undefined : { kind: 'access_token', token: signIn.accessToken };
 }
 
-function same(one: Usable, other: Usable): boolean {
+function same(one: UsableSignIn, other: UsableSignIn): boolean {
   const refresh =
     one.refreshToken === undefined
       ? other.refreshToken === undefined

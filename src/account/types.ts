@@ -8,7 +8,7 @@ import type { Reason } from '../protocol/reasons.js';
 import type { Env } from '../protocol/timing.js';
 import type { GivenToken } from './credentials.js';
 import type { IssuerAddress } from './issuer/address.js';
-import { PARENT_LIMIT } from './parent-app.js';
+import { PARENT_APP_TIMEOUT } from './parent-app.js';
 
 /** Delays of the account, ms. */
 export interface AccountTiming {
@@ -23,7 +23,7 @@ export interface AccountTiming {
 }
 
 export const DEFAULT_ACCOUNT_TIMING: AccountTiming = {
-  parentLimit: PARENT_LIMIT,
+  parentLimit: PARENT_APP_TIMEOUT,
   loginTimeout: 600_000,
   lockTimeout: 45_000,
   issuerTimeout: 30_000,
@@ -97,7 +97,7 @@ export class AccountRefusal extends Error {
   }
 }
 
-export interface LoginShown {
+export interface LoginPrompt {
   readonly loginId: string;
   readonly url: string;
   readonly userCode: string | null;
@@ -106,7 +106,7 @@ export interface LoginShown {
 }
 
 /** What became of a change, and what is done when its answer is on the wire. */
-export interface Changed<T> {
+export interface AccountChange<T> {
   readonly result: T;
   /** Call exactly once: until then no other change of the account begins. ACC-27 */
   readonly after: () => void;

@@ -14,14 +14,14 @@ export function modeOf({ external, stored }: AccountContext): AuthMode | null {
 }
 
 /** Why the stored tokens can never be renewed. ACC-54 */
-export function deadOf({ dead, stored }: AccountContext): Failure | null {
+export function expiredReasonOf({ dead, stored }: AccountContext): Failure | null {
   return stored.kind === 'chatgpt' && dead?.generation === stored.account.generation ? dead.failure : null;
 }
 
 /** What clients are shown. */
 export function viewOf(context: AccountContext): AccountView {
   const { external, stored, workspace, workspaceFailure } = context;
-  const stale = deadOf(context) !== null;
+  const stale = expiredReasonOf(context) !== null;
   const chatgpt = external ?? (stored.kind === 'chatgpt' && !stale ? stored.account : null);
   return { mode: modeOf(context), stored, chatgpt, workspace, workspaceFailure };
 }
@@ -44,7 +44,7 @@ export function summaryOf(
 ): AccountSummary {
   const { external, stored } = context;
   const shown = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
-  const stale = external === null ? deadOf(context) : null;
+  const stale = external === null ? expiredReasonOf(context) : null;
   const problem = outcome.kind === 'unusable' ? outcome.failure : stale;
   return {
     mode: modeOf(context),

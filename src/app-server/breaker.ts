@@ -73,7 +73,7 @@ export class UpstreamBreaker {
 }
 
 /** What to do with a request while the breaker is open: words that refuse it, or the app server after all. */
-export type Again = (signal: AbortSignal) => string | Promise<AppServerConnection>;
+export type RetryingConnection = (signal: AbortSignal) => string | Promise<AppServerConnection>;
 
 /**
  * What stands in for an app server that keeps failing: each request is answered with -32002 and the cause, until it
@@ -81,12 +81,12 @@ export type Again = (signal: AbortSignal) => string | Promise<AppServerConnectio
  */
 export class UnavailableConnection implements AppServerConnection {
   readonly #events: AppServerEvents;
-  readonly #again: Again;
+  readonly #again: RetryingConnection;
   readonly #abort = new AbortController();
   #real: AppServerConnection | undefined;
   #paused = false;
 
-  constructor(events: AppServerEvents, again: Again) {
+  constructor(events: AppServerEvents, again: RetryingConnection) {
     this.#events = events;
     this.#again = again;
   }

@@ -36,7 +36,7 @@ export async function connectAccount(flags: AccountFlags, toSignIn = false): Pro
       remediation: 'Run rc-engine start with it first, then sign in: the engine takes it.',
     });
   }
-  const { serveAccountAlone } = await import('../engine/account-only.js');
+  const { serveAccountOnly: serveAccountAlone } = await import('../engine/account-only.js');
   const { caCert, baseUrl, allowHost } = settings;
   const alone = serveAccountAlone({
     home,

@@ -3,12 +3,12 @@ const LIMIT = 2_000;
 
 let lastWish: (() => Promise<void>) | undefined;
 
-export function setLastWish(wish: (() => Promise<void>) | undefined): void {
+export function onFatalExit(wish: (() => Promise<void>) | undefined): void {
   lastWish = wish;
 }
 
 /** Carries the wish out once; never rejects, never takes longer than the limit. */
-export function beforeDeath(): Promise<void> {
+export function runFatalExitHooks(): Promise<void> {
   const wish = lastWish;
   lastWish = undefined;
   if (wish === undefined) return Promise.resolve();

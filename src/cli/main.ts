@@ -3,7 +3,7 @@ import type { Argv } from 'yargs';
 import { EngineError } from '../protocol/errors.js';
 import { errnoText } from '../system/errno.js';
 import { REPAIR_STEPS } from './commands/repair-steps.js';
-import { beforeDeath } from './death.js';
+import { runFatalExitHooks } from './death.js';
 import { EXIT, errorOutput, exitCodeOf, printError } from './output/output.js';
 import { ACCOUNT_SETTINGS } from './settings/account-settings.js';
 import { plainStart } from './settings/plain-start.js';
@@ -27,7 +27,7 @@ process.on('unhandledRejection', failHard);
 /** A fault nobody expected ends the process, the store flushed: never a half-alive engine. */
 function failHard(error: unknown): void {
   printError(error);
-  void beforeDeath().finally(() => process.exit(EXIT.internal));
+  void runFatalExitHooks().finally(() => process.exit(EXIT.internal));
 }
 
 let stdoutFault: NodeJS.ErrnoException | undefined;
@@ -38,7 +38,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') {
     process.stderr.write(`rc-engine: stdout cannot be written: ${errnoText(error)}.\n`);
   }
-  void beforeDeath().finally(() => process.exit(endCode()));
+  void runFatalExitHooks().finally(() => process.exit(endCode()));
 });
 process.stderr.on('error', () => {});
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 
 /** Why no browser is opened here; undefined: one can be. */
-export function noBrowserBecause(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string | undefined {
+export function whyNoBrowser(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string | undefined {
   if (env.BROWSER) return undefined;
   if (env.SSH_CONNECTION || env.SSH_TTY) return 'this is a session over SSH';
   if (platform === 'linux' && !env.DISPLAY && !env.WAYLAND_DISPLAY) return 'there is no display here';

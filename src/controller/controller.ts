@@ -16,7 +16,7 @@ export {
 } from './claim.js';
 
 /** The JSON-RPC error that a request was answered with. */
-export class RemoteRpcError extends EngineError {
+export class RemoteJsonRpcError extends EngineError {
   readonly rpc: RpcErrorBody;
 
   constructor(method: string, rpc: RpcErrorBody) {
@@ -186,7 +186,7 @@ export class Controller {
       if (pending === undefined) return;
       this.#pending.delete(shape.id);
       clearTimeout(pending.timer);
-      if ('error' in value) pending.reject(new RemoteRpcError(pending.method, readRpcError(value.error)));
+      if ('error' in value) pending.reject(new RemoteJsonRpcError(pending.method, readRpcError(value.error)));
       else pending.resolve(value.result);
     }
   }

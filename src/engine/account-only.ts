@@ -14,7 +14,7 @@ import type { ClientSession } from '../session/session.js';
 import { StdioConnection } from '../session/stdio.js';
 import { DEFAULT_BASE_URL } from './options.js';
 
-export interface AccountAloneOptions extends AccountOptions {
+export interface AccountOnlyOptions extends AccountOptions {
   readonly home: Home;
   readonly log: EngineLogger;
   readonly baseUrl?: string;
@@ -24,7 +24,7 @@ export interface AccountAloneOptions extends AccountOptions {
 }
 
 /** The two ends of a conversation with it, one JSON-RPC message a line. */
-export interface AccountAlone {
+export interface AccountOnly {
   readonly input: PassThrough;
   readonly output: PassThrough;
   close(): void;
@@ -34,7 +34,7 @@ export interface AccountAlone {
  * The account of a home on which no engine runs, served to one client in this process: the same methods with the
  * same words, so that a command need not care whether an engine runs.
  */
-export function serveAccountAlone(options: AccountAloneOptions): AccountAlone {
+export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
   const { home, log } = options;
   const env = { now: () => Date.now(), random: () => Math.random() };
   const methods = new MethodTable();

@@ -17,20 +17,20 @@ import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { DEFAULT_TIMING, type Env, type Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
-import type { HostCounters } from '../remote-control/host.js';
-import type { PairingAnswer } from '../remote-control/methods.js';
+import type { LinkCounters } from '../remote-control/host.js';
+import type { PairingResult } from '../remote-control/methods.js';
 import { addRepairMethod } from '../remote-control/repair.js';
 import type { PublicStatus, TimedReport } from '../remote-control/status.js';
 import { openEnrollmentStore } from '../remote-control/store/enrollment-store.js';
-import { MethodTable, RpcFault } from '../session/methods.js';
-import { createPolicy, type Policy, watchedPolicy } from '../session/policy.js';
+import { JsonRpcError, MethodTable } from '../session/methods.js';
+import { auditedPolicy, createPolicy, type Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
-import { MemoryReturn } from '../system/idle-memory.js';
-import { createWakeDetector, type WakeDetector } from '../system/sleep-detector.js';
+import { IdleMemory } from '../system/idle-memory.js';
+import { createSleepDetector, type SleepDetector } from '../system/sleep-detector.js';
 import { LocalAccess } from './local-access.js';
 import { addEngineMethods } from './methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
-import { assembleRemoteControl, type Foundations, type RemoteControl } from './remote-control.js';
+import { type BootstrapDeps, createRemoteControl, type RemoteControl } from './remote-control.js';
 import { type EngineStatus, engineStatusOf, routeOf } from './status.js';
 
 /** What an engine tells while it runs. */
@@ -48,10 +48,10 @@ export interface EngineEvents {
 }
 
 /** What exists between `start` and `stop`. */
-interface Running extends Foundations, RemoteControl {
+interface Running extends BootstrapDeps, RemoteControl {
   readonly local: LocalAccess;
   readonly lock: HomeLock;
-  readonly wake: WakeDetector;
+  readonly wake: SleepDetector;
 }
 
 /** One engine on one home folder: create it, `start()` it, `stop()` it. It does not start again. */
@@ -65,14 +65,14 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #sessions = new Set<ClientSession>();
   readonly #policy: Policy;
   readonly #startedAt: number;
-  readonly #counters: HostCounters = {
+  readonly #counters: LinkCounters = {
     enrollRequests: 0,
     refreshRequests: 0,
     dials: 0,
     linksOpened: 0,
     authRecoveries: 0,
   };
-  readonly #memory: MemoryReturn | undefined;
+  readonly #memory: IdleMemory | undefined;
   #running: Running | undefined;
   #laying: Promise<Running> | undefined;
   /** Why it ends, where nobody asked it to and no chart knows. */
@@ -88,10 +88,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#env = options.env ?? { now: () => Date.now(), random: () => Math.random() };
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#log = options.logger ?? silentLogger;
-    this.#policy = watchedPolicy(createPolicy(options.policy), this.#audit, this.#log, this.#env.now);
+    this.#policy = auditedPolicy(createPolicy(options.policy), this.#audit, this.#log, this.#env.now);
     this.#startedAt = this.#env.now();
     if (options.returnMemory === true) {
-      this.#memory = new MemoryReturn({
+      this.#memory = new IdleMemory({
         live: () => (this.#running?.local.clients ?? 0) + (this.#running?.mux.size ?? 0),
         onFault: (error) => this.#log.warn({ error: String(error) }, 'memory is not given back'),
       });
@@ -116,11 +116,11 @@ export class Engine extends EventEmitter<EngineEvents> {
    * Asks the backend for a pairing code, as `remoteControl/pairing/start` does. RC-47
    * Rejects with an EngineError whose code is the reason.
    */
-  async pair(options: { readonly manualCode?: boolean } = {}): Promise<PairingAnswer> {
+  async pair(options: { readonly manualCode?: boolean } = {}): Promise<PairingResult> {
     try {
       return await this.#up.pair(options.manualCode ?? false);
     } catch (error) {
-      throw error instanceof RpcFault
+      throw error instanceof JsonRpcError
         ? new EngineError(error.reason ?? 'pairingFailed', error.message)
         : error;
     }
@@ -200,7 +200,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       throw locked.status === 'rejected' ? locked.reason : (identity as PromiseRejectedResult).reason;
     }
     const account = options.account ?? this.#createAccount(home, dialer, target);
-    const foundations: Foundations = {
+    const foundations: BootstrapDeps = {
       options,
       env: this.#env,
       timing: this.#timing,
@@ -220,8 +220,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       onEnded: (session) => this.#forget(session),
       drain: () => this.#drain(),
     };
-    const remoteControl = assembleRemoteControl(foundations);
-    const wake = createWakeDetector({ onWake: () => remoteControl.actor.send({ type: 'WAKE' }) });
+    const remoteControl = createRemoteControl(foundations);
+    const wake = createSleepDetector({ onWake: () => remoteControl.actor.send({ type: 'WAKE' }) });
     const local = new LocalAccess({
       ...foundations,
       controlAppServer: this.#builtinOf(home),

@@ -11,7 +11,7 @@ import { type ControlServer, listenControl } from '../session/control-server.js'
 import {
   CLOSE_GOING_AWAY,
   LocalClient,
-  type LocalClientHost,
+  type LocalClientDeps,
   type LocalTransport,
 } from '../session/local-clients.js';
 import type { MethodTable } from '../session/methods.js';
@@ -49,7 +49,7 @@ export class LocalAccess {
   readonly #deps: LocalAccessDeps;
   readonly #clients = new Set<LocalClient>();
   /** Shared by all clients: thousands of connections may come, and most say nothing. */
-  readonly #hosts: Record<'open' | 'control', LocalClientHost>;
+  readonly #hosts: Record<'open' | 'control', LocalClientDeps>;
   readonly #skipped: RateLimit;
   #control: Promise<ControlServer> | undefined;
   #listener: ListenerService | undefined;

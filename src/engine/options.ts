@@ -3,7 +3,7 @@ import type { AuthorityConfig } from '../listener/auth/authority.js';
 import type { TlsIdentity } from '../listener/host.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { EngineWatcher } from '../observe/watcher.js';
-import type { AccountPort } from '../protocol/account-source.js';
+import type { AccountSource } from '../protocol/account-source.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { PolicyOptions } from '../session/policy.js';
@@ -55,7 +55,7 @@ export interface EngineOptions extends AccountOptions {
   /** What clients talk to behind the engine. Default: the built-in one. */
   readonly appServer?: AppServer;
   /** Where the account comes from. Default: the account file; with another one the engine serves no `account/*`. */
-  readonly account?: AccountPort;
+  readonly account?: AccountSource;
   /** Default: no log. */
   readonly logger?: EngineLogger;
   /** Delays in ms, over the defaults. For tests and measurements. */

@@ -8,41 +8,41 @@ import type { ParsedTarget } from '../net/target.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
-import type { AccountPort } from '../protocol/account-source.js';
+import type { AccountSource } from '../protocol/account-source.js';
 import type { AppServer } from '../protocol/app-server.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { RemoteMux } from '../remote-control/clients/mux.js';
-import { RemoteClientsApi } from '../remote-control/controllers.js';
-import { type HostCounters, type RemoteControlActor, RemoteControlHost } from '../remote-control/host.js';
+import { Controllers } from '../remote-control/controllers.js';
+import { type LinkCounters, type RemoteControlActor, RemoteControlService } from '../remote-control/host.js';
 import type { BackendHttp } from '../remote-control/link/http.js';
-import { addRemoteControlMethods, type PairingAnswer } from '../remote-control/methods.js';
+import { addRemoteControlMethods, type PairingResult } from '../remote-control/methods.js';
 import { type PairingActor, startPairing } from '../remote-control/pairing.js';
 import { StatusBoard } from '../remote-control/status.js';
 import type { EnrollmentStore } from '../remote-control/store/enrollment-store.js';
 import type { MethodTable } from '../session/methods.js';
 import type { Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
-import { Lock } from '../system/mutex.js';
+import { Mutex } from '../system/mutex.js';
 import { DEFAULT_MAX_REMOTE_CLIENTS, type EngineOptions } from './options.js';
 
 /** What the start has made ready before anything is plugged together. */
-export interface Foundations {
+export interface BootstrapDeps {
   readonly options: EngineOptions;
   readonly env: Env;
   readonly timing: Timing;
   readonly log: EngineLogger;
   readonly home: Home;
   readonly store: EnrollmentStore;
-  readonly account: AccountPort;
+  readonly account: AccountSource;
   readonly installationId: string;
   readonly target: ParsedTarget;
   readonly dialer: Dialer;
   readonly appServer: AppServer;
   readonly methods: MethodTable;
   readonly audit: AuditRing;
-  readonly counters: HostCounters;
+  readonly counters: LinkCounters;
   readonly policy: Policy;
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
@@ -54,19 +54,19 @@ export interface RemoteControl {
   readonly actor: RemoteControlActor;
   readonly board: StatusBoard;
   readonly mux: RemoteMux;
-  readonly host: RemoteControlHost;
+  readonly host: RemoteControlService;
   /** The pairing chart; made when it is first needed. */
   readonly pairing: () => PairingActor;
   readonly pairingIfMade: () => PairingActor | undefined;
   readonly lastPongAt: () => number | null;
-  readonly pair: (manual: boolean) => Promise<PairingAnswer>;
+  readonly pair: (manual: boolean) => Promise<PairingResult>;
 }
 
 /** Skipped frames that are written down in a second: a backend that sends nothing else must not fill the disk. RC-40 */
 const SKIPS_LOGGED = 10;
 
 /** Plugs the adapters into the charts. */
-export function assembleRemoteControl(at: Foundations): RemoteControl {
+export function createRemoteControl(at: BootstrapDeps): RemoteControl {
   const { options, env, timing, log, account, store, target, installationId, audit, methods, dialer } = at;
   let lastPongAt: number | null = null;
   const name = serverName();
@@ -103,7 +103,7 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     onSkipped: skipped,
   });
 
-  const host = new RemoteControlHost({
+  const host = new RemoteControlService({
     env,
     timing,
     account,
@@ -128,7 +128,7 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
       );
     },
     mux,
-    lock: new Lock(),
+    lock: new Mutex(),
     counters: at.counters,
     drain: at.drain,
     onPong: () => {
@@ -153,7 +153,7 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
     actor,
     board,
     pairing,
-    api: new RemoteClientsApi({
+    api: new Controllers({
       http,
       account,
       token: () => actor.getSnapshot().context.token,
@@ -187,7 +187,7 @@ export function assembleRemoteControl(at: Foundations): RemoteControl {
   };
 }
 
-function inputOf({ options, env, timing, target, store }: Foundations, name: string): RemoteControlInput {
+function inputOf({ options, env, timing, target, store }: BootstrapDeps, name: string): RemoteControlInput {
   const onlyTransport = (options.listen ?? 'off') === 'off';
   return {
     env,
@@ -203,7 +203,7 @@ function inputOf({ options, env, timing, target, store }: Foundations, name: str
   };
 }
 
-async function accountIdOf(account: AccountPort): Promise<string | undefined> {
+async function accountIdOf(account: AccountSource): Promise<string | undefined> {
   const loaded = await account.load();
   return loaded.kind === 'usable' ? loaded.account.accountId : undefined;
 }

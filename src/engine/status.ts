@@ -2,15 +2,15 @@ import { AccountService } from '../account/service.js';
 import type { AccountSummary } from '../account/types.js';
 import type { ListenerStatus } from '../listener/service.js';
 import type { MuxCounters } from '../remote-control/clients/mux.js';
-import type { HostCounters } from '../remote-control/host.js';
+import type { LinkCounters } from '../remote-control/host.js';
 import type { PublicStatus, TimedReport } from '../remote-control/status.js';
 import type { ConnectionStatus } from '../session/connection-status.js';
 import { chartHashes } from './charts.js';
 import type { LocalAccess } from './local-access.js';
-import type { Foundations, RemoteControl } from './remote-control.js';
+import type { BootstrapDeps, RemoteControl } from './remote-control.js';
 
 /** One remote client, as status lists it. */
-export interface RemoteClientStatus {
+export interface VirtualClientStatus {
   readonly clientId: string;
   readonly streamId: string;
   readonly name: string | null;
@@ -40,7 +40,7 @@ export interface EngineStatus {
     };
   /** Null with an account that the embedding program keeps itself. */
   readonly account: AccountSummary | null;
-  readonly remoteClients: readonly RemoteClientStatus[];
+  readonly remoteClients: readonly VirtualClientStatus[];
   readonly localClients: number;
   /** Clients of the listener, of its unix socket, or over stdio. */
   readonly connections: readonly ConnectionStatus[];
@@ -48,11 +48,11 @@ export interface EngineStatus {
   readonly listener: ListenerStatus | null;
   readonly appServer: string;
   readonly store: string;
-  readonly counters: HostCounters & MuxCounters;
+  readonly counters: LinkCounters & MuxCounters;
 }
 
 /** What a status is made of. */
-type Parts = Foundations & RemoteControl & { readonly local: LocalAccess };
+type Parts = BootstrapDeps & RemoteControl & { readonly local: LocalAccess };
 
 export function engineStatusOf(
   parts: Parts,
@@ -93,7 +93,7 @@ export function engineStatusOf(
 }
 
 /** How the backend is reached: `direct`, or the proxy without its credentials. RC-25b */
-export function routeOf({ target, dialer }: Pick<Foundations, 'target' | 'dialer'>): string | null {
+export function routeOf({ target, dialer }: Pick<BootstrapDeps, 'target' | 'dialer'>): string | null {
   if (!target.ok) return null;
   const route = dialer.routeFor(target.target.socketUrl);
   return route.kind === 'direct' ? 'direct' : route.proxy;

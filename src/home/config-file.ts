@@ -5,8 +5,8 @@ import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
 import { repeatedMember } from '../protocol/json-members.js';
 import { errnoOf, errnoText } from '../system/errno.js';
-import { closest } from '../system/suggest.js';
-import { findJsonFault } from './json-syntax.js';
+import { closestMatch } from '../system/suggest.js';
+import { findJsonSyntaxError } from './json-syntax.js';
 
 const MAX_BYTES = 1024 * 1024;
 /** Messages stay readable; what is left out comes after the first ones are corrected. */
@@ -58,7 +58,7 @@ function parseJson(path: string, text: string): unknown {
     return JSON.parse(text);
   } catch {
     // The error of JSON.parse quotes the text, which may hold a secret, and often has no position.
-    const fault = findJsonFault(text);
+    const fault = findJsonSyntaxError(text);
     if (fault === undefined) throw invalid(path, 'is not valid JSON');
     throw invalid(path, `is not valid JSON: line ${fault.line}, column ${fault.column}: ${fault.problem}`);
   }
@@ -87,7 +87,7 @@ function unknownKeys(schema: object, value: unknown, prefix: string): string[] {
   return Object.entries(value).flatMap(([key, inner]) => {
     const entry = Object.hasOwn(entries, key) ? entries[key] : undefined;
     if (isRecord(entry)) return unknownKeys(entry, inner, `${prefix}${key}.`);
-    const likely = closest(key, names);
+    const likely = closestMatch(key, names);
     const hint = likely === undefined ? `allowed: ${names.join(', ')}` : `did you mean "${prefix}${likely}"?`;
     return [`"${prefix}${key}" is not a known key (${hint})`];
   });

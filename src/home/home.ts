@@ -4,7 +4,7 @@ import { homedir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from '../system/errno.js';
-import { makeFolder } from '../system/make-directory.js';
+import { makeDirectory } from '../system/make-directory.js';
 import { controlSocketPath } from './control-socket-path.js';
 
 const PRIVATE_FOLDER = 0o700;
@@ -88,7 +88,7 @@ export function locateHome(dir?: string): Home {
 export function openHome(dir?: string): Home {
   const path = resolveHome(dir);
   try {
-    if (makeFolder(path, PRIVATE_FOLDER)) {
+    if (makeDirectory(path, PRIVATE_FOLDER)) {
       // A umask may have taken away bits that the owner needs.
       chmodSync(path, PRIVATE_FOLDER);
     }

@@ -1,6 +1,6 @@
 /** Finds where and why a text is no JSON. `JSON.parse` of Node 20 often says neither. */
 
-export interface JsonFault {
+export interface JsonSyntaxError {
   /** Both count from 1; a column is a UTF-16 unit. */
   readonly line: number;
   readonly column: number;
@@ -14,7 +14,7 @@ const STRING_PART = /(?:(?!["\\])[^\p{Cc}]|[\u{7f}-\u{9f}])+|\\(?:["\\/bfnrt]|u[
 const SPACE = /[ \t\r\n]*/y;
 
 /** The first fault in `text`, undefined when it is JSON (of up to 200 levels). */
-export function findJsonFault(text: string): JsonFault | undefined {
+export function findJsonSyntaxError(text: string): JsonSyntaxError | undefined {
   try {
     new Scanner(text).document();
     return undefined;

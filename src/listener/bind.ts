@@ -31,7 +31,7 @@ export async function bind(server: Server, address: Bindable, secure: boolean): 
 }
 
 /** Whether somebody else may remove the socket and wait there for our clients and their tokens. */
-export function othersMayReplace(path: string): boolean {
+export function isDirectoryShared(path: string): boolean {
   const folder = statSync(dirname(path), { throwIfNoEntry: false });
   if (folder === undefined || process.platform === 'win32') return false;
   const foreign = folder.uid !== process.getuid?.() && folder.uid !== 0;

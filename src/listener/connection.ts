@@ -19,7 +19,7 @@ const SLOW_AFTER = 1_000;
 const MAX_CLOSE_TEXT = 120;
 const MAX_TIMER = 2 ** 31 - 1;
 
-export interface ConnectionHost {
+export interface ListenerConnectionDeps {
   readonly chart: SharedChart;
   readonly watcher?: EngineWatcher | undefined;
   readonly now: () => number;
@@ -42,7 +42,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   readonly origin: ConnectionStatus['origin'];
   readonly since: number;
   readonly #accepted: AcceptedConnection;
-  readonly #host: ConnectionHost;
+  readonly #host: ListenerConnectionDeps;
   readonly #run: SharedRun<ListenerConnectionEvent>;
   #client: LocalClient | undefined;
   /** Monotonic ms since when data waits; 0: none does. */
@@ -55,7 +55,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     number: number,
     origin: ConnectionStatus['origin'],
     accepted: AcceptedConnection,
-    host: ConnectionHost,
+    host: ListenerConnectionDeps,
   ) {
     this.number = number;
     this.origin = origin;

@@ -37,7 +37,7 @@ export interface Health {
 }
 
 /** Whoever runs the listener: it decides and keeps the books, the listener does what it says. */
-export interface ListenerHost {
+export interface LocalListenerDeps {
   decide(facts: UpgradeFacts): Verdict;
   /** `detail` is fixed text that holds nothing of the request. */
   onRejected(verdict: Verdict, peer: string, detail: string | null): void;

@@ -23,7 +23,7 @@ import {
   readUpgradeRequest,
   type UpgradeRequest,
 } from './handshake/upgrade-request.js';
-import type { ListenerHost, ListenerLimits, TlsIdentity } from './host.js';
+import type { ListenerLimits, LocalListenerDeps, TlsIdentity } from './host.js';
 
 const MAX_WAITING = 4_096;
 const MAX_WAIT = 1_000;
@@ -53,7 +53,7 @@ function placeOf(stream: Placed): Place {
 export class LocalListener {
   readonly #authority: Authority;
   readonly #limits: ListenerLimits;
-  readonly #host: ListenerHost;
+  readonly #host: LocalListenerDeps;
   readonly #secureContext: SecureContext | undefined;
   readonly #front: net.Server;
   readonly #watchFirstBytes: (stream: Socket) => void;
@@ -68,7 +68,7 @@ export class LocalListener {
   #url: string | undefined;
 
   /** @throws whatever Node says of a certificate or key that cannot be used. */
-  constructor(authority: Authority, limits: ListenerLimits, host: ListenerHost, tls?: TlsIdentity) {
+  constructor(authority: Authority, limits: ListenerLimits, host: LocalListenerDeps, tls?: TlsIdentity) {
     this.#authority = authority;
     this.#limits = limits;
     this.#host = host;

@@ -13,8 +13,8 @@ import type { LocalClient, LocalTransport } from '../session/local-clients.js';
 import { isLoopback, type ListenAddress } from './address.js';
 import { type AuthorityConfig, createAuthority } from './auth/authority.js';
 import { type CountedVerdict, UpgradeDecisions } from './auth/upgrade-decision.js';
-import { othersMayReplace } from './bind.js';
-import { type ConnectionHost, ListenerConnection } from './connection.js';
+import { isDirectoryShared } from './bind.js';
+import { ListenerConnection, type ListenerConnectionDeps } from './connection.js';
 import type { AcceptedConnection, Health, TlsIdentity } from './host.js';
 import { LocalListener, peerOf } from './listener.js';
 import { SharedChart } from './shared-chart.js';
@@ -96,7 +96,7 @@ export class ListenerService {
   readonly #rejectionLog: RateLimit;
   readonly #binaryLog: RateLimit;
   readonly #queryToken: Secret | undefined;
-  readonly #connectionHost: ConnectionHost;
+  readonly #connectionHost: ListenerConnectionDeps;
   #watchTimer: NodeJS.Timeout | undefined;
   #state: 'starting' | 'ready' | 'stopping' = 'starting';
 
@@ -218,7 +218,7 @@ export class ListenerService {
       const who = options.address.kind === 'unix' ? 'whoever may open the socket' : 'every local program';
       warnings.push(`The token check is off (--no-token-check): ${who} may connect, marked degraded.`);
     }
-    if (options.address.kind === 'unix' && othersMayReplace(options.address.path)) {
+    if (options.address.kind === 'unix' && isDirectoryShared(options.address.path)) {
       warnings.push(
         `Others may put a socket of their own in the place of ${options.address.path}: use a folder that only you may write to.`,
       );

@@ -1,21 +1,21 @@
 /** One request to the backend, from the proxy to the last byte of the answer, and the check of its shape. RC-11 */
 import type * as NodeFetch from 'node-fetch';
 import * as v from 'valibot';
-import type { RequestFault } from '../protocol/outcomes.js';
+import type { RequestFailure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { Dialer } from './dialer.js';
 import {
-  type Answer,
-  type Attempt,
-  answerFailure,
-  answerFault,
+  type HttpResponse,
   networkFailure,
   plainFailure,
+  type RequestContext,
+  responseFailure,
+  responseFailureOf,
 } from './request-error.js';
 
-export interface Call {
+export interface HttpRequest {
   /** To begin a message with: `refresh`. */
   readonly what: string;
   readonly method: 'POST' | 'GET' | 'DELETE';
@@ -30,10 +30,10 @@ export interface Call {
   readonly refused?: Reason;
 }
 
-export interface Answered {
+export interface HttpResult {
   readonly kind: 'answered';
-  readonly attempt: Attempt;
-  readonly answer: Answer;
+  readonly attempt: RequestContext;
+  readonly answer: HttpResponse;
 }
 
 export interface RequesterOptions {
@@ -45,13 +45,13 @@ export interface RequesterOptions {
 
 export interface Requester {
   /** Any success is `answered`. Rejects only for a bug, or with the reason of `signal`. */
-  send(call: Call, signal: AbortSignal): Promise<Answered | RequestFault>;
+  send(call: HttpRequest, signal: AbortSignal): Promise<HttpResult | RequestFailure>;
   /** As `send`, for an answer of this shape. */
   ask<Schema extends v.GenericSchema>(
-    call: Call,
+    call: HttpRequest,
     schema: Schema,
     signal: AbortSignal,
-  ): Promise<(Answered & { readonly value: v.InferOutput<Schema> }) | RequestFault>;
+  ): Promise<(HttpResult & { readonly value: v.InferOutput<Schema> }) | RequestFailure>;
 }
 
 /** Largest body that is read. RC-11 */
@@ -68,9 +68,9 @@ export function warmUp(): Promise<typeof NodeFetch> {
 export function createRequester(options: RequesterOptions): Requester {
   const { dialer, env, timing, userAgent } = options;
 
-  async function send(call: Call, signal: AbortSignal): Promise<Answered | RequestFault> {
+  async function send(call: HttpRequest, signal: AbortSignal): Promise<HttpResult | RequestFailure> {
     signal.throwIfAborted();
-    const attempt: Attempt = {
+    const attempt: RequestContext = {
       what: call.what,
       url: call.url,
       route: dialer.routeFor(call.url),
@@ -88,7 +88,7 @@ export function createRequester(options: RequesterOptions): Requester {
     signal.addEventListener('abort', onAbort, { once: true });
     const body: Uint8Array[] = [];
     let response: NodeFetch.Response | undefined;
-    const answered = (status: number): Answered => ({
+    const answered = (status: number): HttpResult => ({
       kind: 'answered',
       attempt,
       answer: {
@@ -124,7 +124,7 @@ export function createRequester(options: RequesterOptions): Requester {
       if (!whole && response.ok) {
         const { answer } = answered(response.status);
         const because = `its body is larger than ${BODY_LIMIT} bytes`;
-        return { kind: 'other', failure: answerFailure(attempt, answer, 'backendBadAnswer', because) };
+        return { kind: 'other', failure: responseFailureOf(attempt, answer, 'backendBadAnswer', because) };
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -143,15 +143,15 @@ export function createRequester(options: RequesterOptions): Requester {
       signal.removeEventListener('abort', onAbort);
     }
     const done = answered(response.status);
-    return response.ok ? done : answerFault(attempt, done.answer, call.refused);
+    return response.ok ? done : responseFailure(attempt, done.answer, call.refused);
   }
 
   /** Sends the call and checks the shape of a good answer. */
   async function ask<Schema extends v.GenericSchema>(
-    call: Call,
+    call: HttpRequest,
     schema: Schema,
     signal: AbortSignal,
-  ): Promise<(Answered & { readonly value: v.InferOutput<Schema> }) | RequestFault> {
+  ): Promise<(HttpResult & { readonly value: v.InferOutput<Schema> }) | RequestFailure> {
     const done = await send(call, signal);
     if (done.kind !== 'answered') return done;
     let json: unknown;
@@ -184,9 +184,9 @@ async function readBody(response: NodeFetch.Response, into: Uint8Array[]): Promi
 }
 
 /** An answer whose status is good and whose content is not. */
-function badAnswer(done: Answered, because: string): RequestFault {
+function badAnswer(done: HttpResult, because: string): RequestFailure {
   return {
     kind: 'other',
-    failure: answerFailure(done.attempt, done.answer, 'backendBadAnswer', because),
+    failure: responseFailureOf(done.attempt, done.answer, 'backendBadAnswer', because),
   };
 }

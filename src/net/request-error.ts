@@ -1,7 +1,7 @@
 /** Turns what goes wrong between us and the backend, over HTTP or the socket handshake, into outcomes. RC-11, RC-12 */
 
 import { cutBytes, hideKnown, maskTokens, oneLine, previewBody } from '../observe/body-preview.js';
-import type { Failure, RequestFault } from '../protocol/outcomes.js';
+import type { Failure, RequestFailure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
 import { errnoOf } from '../system/errno.js';
@@ -10,7 +10,7 @@ import { PROXY_ERROR_CODE } from './proxy-error.js';
 import { shownUrl } from './target.js';
 
 /** One request or handshake, as far as a message about it needs to know. */
-export interface Attempt {
+export interface RequestContext {
   /** What was tried, to begin a sentence with: `refresh`. */
   readonly what: string;
   readonly url: string;
@@ -20,7 +20,7 @@ export interface Attempt {
   readonly now: () => number;
 }
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number;
   header(name: string): string | undefined;
   /** As much of it as was read. */
@@ -33,15 +33,15 @@ const HEADER_CHARS = 128;
 const RETRY_AFTER_LIMIT = 24 * 24 * 60 * 60 * 1_000;
 
 /** An answer with a status that is no success. */
-export function answerFault(
-  attempt: Attempt,
-  answer: Answer,
+export function responseFailure(
+  attempt: RequestContext,
+  answer: HttpResponse,
   refused: Reason = 'backendUnauthorized',
-): RequestFault {
+): RequestFailure {
   const { status } = answer;
-  const fault = (kind: RequestFault['kind'], reason: Reason): RequestFault => ({
+  const fault = (kind: RequestFailure['kind'], reason: Reason): RequestFailure => ({
     kind,
-    failure: answerFailure(attempt, answer, reason),
+    failure: responseFailureOf(attempt, answer, reason),
   });
   if (status === 401 || status === 403) return fault('unauthorized', refused);
   if (status === 404) return fault('notFound', 'backendNotFound');
@@ -52,7 +52,12 @@ export function answerFault(
 }
 
 /** `because` stands before the body: why an answer is no good although its status is. */
-export function answerFailure(attempt: Attempt, answer: Answer, reason: Reason, because?: string): Failure {
+export function responseFailureOf(
+  attempt: RequestContext,
+  answer: HttpResponse,
+  reason: Reason,
+  because?: string,
+): Failure {
   const at = attempt.now();
   const requestId = shownHeader(answer, 'x-request-id') ?? shownHeader(answer, 'x-oai-request-id');
   const cfRay = shownHeader(answer, 'cf-ray');
@@ -82,7 +87,7 @@ export function answerFailure(attempt: Attempt, answer: Answer, reason: Reason, 
 }
 
 /** No answer came, or it broke off. Undefined for an error that is no network fault: a bug, to be thrown on. */
-export function networkFailure(attempt: Attempt, error: unknown): Failure | undefined {
+export function networkFailure(attempt: RequestContext, error: unknown): Failure | undefined {
   const code = errnoOf(error);
   const reason = code === undefined ? undefined : reasonOf(code);
   if (reason === undefined) return undefined;
@@ -90,7 +95,7 @@ export function networkFailure(attempt: Attempt, error: unknown): Failure | unde
 }
 
 /** A failure without an answer. */
-export function plainFailure(attempt: Attempt, reason: Reason, what: string): Failure {
+export function plainFailure(attempt: RequestContext, reason: Reason, what: string): Failure {
   // The text of a proxy's failure names the proxy already.
   const route = reason === 'proxyFailed' ? '' : via(attempt.route);
   const text = `${attempt.what}: ${shownUrl(attempt.url)}: ${maskTokens(what)}${route}`;
@@ -142,7 +147,7 @@ export function parseHttpDate(text: string): number | undefined {
   return Number.isNaN(at) ? undefined : at;
 }
 
-function shownHeader(answer: Answer, name: string): string | undefined {
+function shownHeader(answer: HttpResponse, name: string): string | undefined {
   const value = answer.header(name);
   return value === undefined || value === '' ? undefined : oneLine(value).slice(0, HEADER_CHARS);
 }
@@ -155,6 +160,6 @@ function via(route: Route): string {
   return route.kind === 'proxy' ? ` (through proxy ${route.proxy})` : '';
 }
 
-function line(attempt: Attempt, text: string): string {
+function line(attempt: RequestContext, text: string): string {
   return cutBytes(oneLine(hideKnown(text, attempt.secrets)), MESSAGE_BYTES);
 }

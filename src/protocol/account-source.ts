@@ -12,7 +12,7 @@ export interface Recovery {
  * Where the account comes from. `remoteControl` knows it only through this port, so that a sign-in on disk, one
  * in memory and one owned by a parent app look the same to it.
  */
-export interface AccountPort {
+export interface AccountSource {
   /** The account in memory, read from its source the first time. */
   load(): AuthOutcome | Promise<AuthOutcome>;
   /** Reads the source again, whoever is signed in there, and arms recovery anew. RC-26, RC-28 */

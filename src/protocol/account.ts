@@ -98,7 +98,7 @@ export type TokenRefreshOutcome =
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 /** What the parent app answered when it was asked for new tokens. ACC-43, ACC-45 */
-export type ParentOutcome =
+export type ExternalTokensOutcome =
   | { readonly kind: 'replaced'; readonly account: ChatgptAccount }
   | { readonly kind: 'failed'; readonly failure: Failure };
 

@@ -16,7 +16,7 @@ export const MAX_ASSEMBLY_BYTES = 256 * 1024 * 1024;
 const MAX_REMEMBERED_STREAMS = 4_096;
 
 /** Why a chunk was dropped, and with it the unfinished message of its stream if not said otherwise. Holds no content. */
-export type ChunkFault =
+export type ChunkError =
   | 'noStream'
   | 'noSeq'
   | 'frameTooLarge'
@@ -35,7 +35,7 @@ export type ChunkFault =
 export type ChunkResult =
   | { readonly kind: 'incomplete' }
   | { readonly kind: 'complete'; readonly text: string }
-  | { readonly kind: 'dropped'; readonly why: ChunkFault };
+  | { readonly kind: 'dropped'; readonly why: ChunkError };
 
 export interface AssemblyLimits {
   readonly assemblies: number;
@@ -51,7 +51,7 @@ interface Assembly {
 }
 
 const INCOMPLETE: ChunkResult = { kind: 'incomplete' };
-const dropped = (why: ChunkFault): ChunkResult => ({ kind: 'dropped', why });
+const dropped = (why: ChunkError): ChunkResult => ({ kind: 'dropped', why });
 
 /**
  * Puts chunked messages together, one at a time a stream. Whatever breaks the rules drops the unfinished
@@ -138,7 +138,7 @@ export class ChunkAssembler {
   }
 
   /** The assembly that this chunk continues or starts, as the most recently fed one; or why it fits none. */
-  #assemblyFor(stream: string, seqId: number, chunk: ChunkFields): Assembly | ChunkFault {
+  #assemblyFor(stream: string, seqId: number, chunk: ChunkFields): Assembly | ChunkError {
     const current = this.#assemblies.get(stream);
     if (current?.seqId === seqId) {
       if (!isOf(current, chunk)) return 'mismatch';
@@ -167,7 +167,7 @@ export class ChunkAssembler {
     }
   }
 
-  #drop(stream: string, seqId: number | undefined, why: ChunkFault): ChunkResult {
+  #drop(stream: string, seqId: number | undefined, why: ChunkError): ChunkResult {
     if (seqId === undefined) this.#remove(stream);
     else this.#close(stream, seqId);
     return dropped(why);
@@ -197,7 +197,7 @@ function isOf(assembly: Assembly, chunk: ChunkFields): boolean {
   return assembly.segmentCount === chunk.segmentCount && assembly.messageSizeBytes === chunk.messageSizeBytes;
 }
 
-function shapeFault(chunk: ChunkFields, frameBytes: number): ChunkFault | undefined {
+function shapeFault(chunk: ChunkFields, frameBytes: number): ChunkError | undefined {
   const { segmentId, segmentCount, messageSizeBytes } = chunk;
   if (frameBytes > MAX_FRAME_BYTES) return 'frameTooLarge';
   if (segmentCount < 1 || segmentCount > MAX_CHUNKS || segmentId >= segmentCount) return 'badCount';

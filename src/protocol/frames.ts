@@ -37,10 +37,10 @@ export interface ClientClosedFrame extends InboundBase {
 export type InboundFrame = ClientMessageFrame | ClientChunkFrame | AckFrame | PingFrame | ClientClosedFrame;
 
 /** Why a frame was skipped; never holds content of the frame. RC-40 */
-export type FrameFault = 'notJson' | 'notAnObject' | 'unknownType' | 'badField' | 'missingField';
+export type FrameError = 'notJson' | 'notAnObject' | 'unknownType' | 'badField' | 'missingField';
 export type DecodedFrame =
   | { readonly ok: true; readonly frame: InboundFrame }
-  | { readonly ok: false; readonly fault: FrameFault };
+  | { readonly ok: false; readonly fault: FrameError };
 
 export type PongStatus = 'active' | 'unknown';
 
@@ -58,7 +58,7 @@ export function streamKey(clientId: string, streamId: string): string {
   return `${clientId.length}:${clientId}${streamId}`;
 }
 
-const fault = (name: FrameFault): DecodedFrame => ({ ok: false, fault: name });
+const fault = (name: FrameError): DecodedFrame => ({ ok: false, fault: name });
 const NOT_JSON = fault('notJson');
 const NOT_AN_OBJECT = fault('notAnObject');
 const UNKNOWN_TYPE = fault('unknownType');

@@ -71,7 +71,7 @@ export type LoadEnrollmentOutcome =
 export type StoreOutcome = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly failure: Failure };
 
 /** How a request to the backend went wrong. RC-12 */
-export type RequestFault =
+export type RequestFailure =
   | { readonly kind: 'unauthorized'; readonly failure: Failure }
   | { readonly kind: 'notFound'; readonly failure: Failure }
   | { readonly kind: 'conflict'; readonly failure: Failure }
@@ -80,9 +80,9 @@ export type RequestFault =
 
 export type EnrollOutcome =
   | { readonly kind: 'granted'; readonly enrollment: Enrollment; readonly token: ServerToken }
-  | RequestFault;
+  | RequestFailure;
 
-export type RefreshOutcome = { readonly kind: 'granted'; readonly token: ServerToken } | RequestFault;
+export type RefreshOutcome = { readonly kind: 'granted'; readonly token: ServerToken } | RequestFailure;
 
 /** Names an open backend socket inside the engine; the socket itself never enters a chart. */
 export type SocketHandle = number;
@@ -107,12 +107,12 @@ export interface PairingCode {
   readonly expiresAt: number;
 }
 
-export type PairOutcome = { readonly kind: 'granted'; readonly code: PairingCode } | RequestFault;
+export type PairOutcome = { readonly kind: 'granted'; readonly code: PairingCode } | RequestFailure;
 
-export type PairStatusOutcome = { readonly kind: 'known'; readonly claimed: boolean } | RequestFault;
+export type PairStatusOutcome = { readonly kind: 'known'; readonly claimed: boolean } | RequestFailure;
 
 /** A device that controls an environment. RC-49 */
-export interface RemoteClient {
+export interface Controller {
   readonly clientId: string;
   readonly displayName: string | null;
   readonly deviceType: string | null;
@@ -125,11 +125,13 @@ export interface RemoteClient {
 }
 
 /** As JSON-RPC tells it. */
-export interface ClientsPage {
-  readonly data: readonly RemoteClient[];
+export interface ControllersPage {
+  readonly data: readonly Controller[];
   readonly nextCursor: string | null;
 }
 
-export type ListClientsOutcome = { readonly kind: 'listed'; readonly page: ClientsPage } | RequestFault;
+export type ListControllersOutcome =
+  | { readonly kind: 'listed'; readonly page: ControllersPage }
+  | RequestFailure;
 
-export type RevokeClientOutcome = { readonly kind: 'revoked' } | RequestFault;
+export type RevokeControllerOutcome = { readonly kind: 'revoked' } | RequestFailure;

@@ -1,19 +1,19 @@
-import type { AccountPort } from '../protocol/account-source.js';
+import type { AccountSource } from '../protocol/account-source.js';
 import { RPC } from '../protocol/jsonrpc.js';
-import type { RequestFault, ServerToken } from '../protocol/outcomes.js';
+import type { RequestFailure, ServerToken } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
-import { RpcFault } from '../session/methods.js';
-import type { BackendHttp, ClientsPage, ListClientsQuery } from './link/http.js';
+import { JsonRpcError } from '../session/methods.js';
+import type { BackendHttp, ClientsPage, ListControllersQuery } from './link/http.js';
 
-export interface RemoteClientsApiDeps {
+export interface ControllersDeps {
   readonly http: () => Promise<BackendHttp>;
-  readonly account: AccountPort;
+  readonly account: AccountSource;
   readonly token: () => ServerToken | null;
   readonly onClaimed: (code: string) => void;
 }
 
 /** RC-49: 400 is the caller's fault, 401/403 denied, 404 not found; the rest is the backend's. */
-function faultOf(fault: RequestFault): RpcFault {
+function faultOf(fault: RequestFailure): JsonRpcError {
   const { failure } = fault;
   const code = failure.httpStatus === 400 ? RPC.invalidParams : RPC.invalidRequest;
   const lead =
@@ -24,14 +24,14 @@ function faultOf(fault: RequestFault): RpcFault {
         : failure.httpStatus === 400
           ? 'Invalid params: '
           : '';
-  return new RpcFault(code, `${lead}${failure.message}`, { reason: failure.reason });
+  return new JsonRpcError(code, `${lead}${failure.message}`, { reason: failure.reason });
 }
 
 /** What is asked of the backend about pairing codes and the controllers of an environment. RC-48, RC-49 */
-export class RemoteClientsApi {
-  readonly #deps: RemoteClientsApiDeps;
+export class Controllers {
+  readonly #deps: ControllersDeps;
 
-  constructor(deps: RemoteClientsApiDeps) {
+  constructor(deps: ControllersDeps) {
     this.#deps = deps;
   }
 
@@ -41,7 +41,7 @@ export class RemoteClientsApi {
   }): Promise<boolean> {
     const token = this.#deps.token();
     if (token === null) {
-      throw new RpcFault(RPC.invalidRequest, 'Pairing is unavailable until enrollment completes.', {
+      throw new JsonRpcError(RPC.invalidRequest, 'Pairing is unavailable until enrollment completes.', {
         reason: 'pairingUnavailable',
       });
     }
@@ -59,7 +59,7 @@ export class RemoteClientsApi {
     return outcome.claimed;
   }
 
-  async listClients(query: ListClientsQuery): Promise<ClientsPage> {
+  async listClients(query: ListControllersQuery): Promise<ClientsPage> {
     const outcome = await this.#withAccount((http, auth) =>
       http.listClients({ ...auth, ...query }, neverAborted),
     );
@@ -86,7 +86,7 @@ export class RemoteClientsApi {
       const accessToken = account.accessToken();
       if (loaded.kind !== 'usable' || accessToken === undefined) {
         const failure = loaded.kind === 'unusable' ? loaded.failure : null;
-        throw new RpcFault(RPC.invalidRequest, failure?.message ?? 'Nobody is signed in with ChatGPT.', {
+        throw new JsonRpcError(RPC.invalidRequest, failure?.message ?? 'Nobody is signed in with ChatGPT.', {
           reason: failure?.reason ?? 'authMissing',
         });
       }

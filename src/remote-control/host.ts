@@ -1,7 +1,7 @@
 import { type ActorRefFrom, fromCallback, fromPromise } from 'xstate';
 import { linkMachine, type SocketCommand } from '../../machines/link.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
-import type { AccountPort } from '../protocol/account-source.js';
+import type { AccountSource } from '../protocol/account-source.js';
 import type {
   Account,
   Enrollment,
@@ -14,7 +14,7 @@ import type {
 } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
-import type { Lock } from '../system/mutex.js';
+import type { Mutex } from '../system/mutex.js';
 import type { RemoteMux } from './clients/mux.js';
 import type { DialResult } from './link/dial.js';
 import type { BackendHttp } from './link/http.js';
@@ -24,7 +24,7 @@ import type { EnrollmentStore } from './store/enrollment-store.js';
 export type RemoteControlActor = ActorRefFrom<typeof remoteControlMachine>;
 
 /** Where the chart comes to rest: connected, off, or waiting for something. */
-export const isAtRest = (snapshot: ReturnType<RemoteControlActor['getSnapshot']>): boolean =>
+export const isSettled = (snapshot: ReturnType<RemoteControlActor['getSnapshot']>): boolean =>
   snapshot.hasTag('connected') || snapshot.hasTag('disabled') || snapshot.hasTag('waiting');
 
 /** What one dial needs. RC-17 */
@@ -34,7 +34,7 @@ export interface DialRequest {
   readonly cursor: string | undefined;
 }
 
-export interface HostCounters {
+export interface LinkCounters {
   enrollRequests: number;
   refreshRequests: number;
   dials: number;
@@ -42,16 +42,16 @@ export interface HostCounters {
   authRecoveries: number;
 }
 
-export interface RemoteControlPorts {
+export interface RemoteControlDeps {
   readonly env: Env;
   readonly timing: Timing;
-  readonly account: AccountPort;
+  readonly account: AccountSource;
   readonly http: () => Promise<BackendHttp>;
   readonly store: EnrollmentStore;
   readonly dial: (request: DialRequest, signal: AbortSignal) => Promise<DialResult>;
   readonly mux: RemoteMux;
-  readonly lock: Lock;
-  readonly counters: HostCounters;
+  readonly lock: Mutex;
+  readonly counters: LinkCounters;
   readonly drain: () => Promise<void>;
   readonly onPong: () => void;
   readonly onBinary: (bytes: number) => void;
@@ -63,8 +63,8 @@ const faultOf = (env: Env, message: string): Failure => ({ reason: 'engineFault'
 const FRAMES_EVERY = 1_000;
 
 /** Plugs the adapters into the `remoteControl` chart. Nothing is decided here. */
-export class RemoteControlHost {
-  readonly #ports: RemoteControlPorts;
+export class RemoteControlService {
+  readonly #ports: RemoteControlDeps;
   readonly #sockets = new Map<SocketHandle, BackendSocket>();
   /** Sockets on their way out; a shutdown waits for them. */
   readonly #closing = new Set<Promise<void>>();
@@ -72,7 +72,7 @@ export class RemoteControlHost {
   /** What the backend said when it last refused the account. */
   #refusal: Failure | undefined;
 
-  constructor(ports: RemoteControlPorts) {
+  constructor(ports: RemoteControlDeps) {
     this.#ports = ports;
   }
 
@@ -145,7 +145,7 @@ export class RemoteControlHost {
     account: Account | null,
     signal: AbortSignal,
   ): Promise<RefreshOutcome> {
-    return this.#ports.lock.run(signal, async () => {
+    return this.#ports.lock.runExclusive(signal, async () => {
       const accessToken = await this.#tokenOf(account, signal);
       if (enrollment === null || account === null || accessToken === undefined) {
         return {
@@ -162,7 +162,7 @@ export class RemoteControlHost {
   }
 
   #enroll(account: Account | null, signal: AbortSignal): Promise<EnrollOutcome> {
-    return this.#ports.lock.run(signal, async () => {
+    return this.#ports.lock.runExclusive(signal, async () => {
       const accessToken = await this.#tokenOf(account, signal);
       if (account === null || accessToken === undefined) {
         return {

@@ -5,8 +5,8 @@ import type { pairingMachine } from '../../machines/pairing.js';
 import { isPathPart } from '../net/target.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure, Preference, StoreOutcome } from '../protocol/outcomes.js';
-import { type MethodTable, RpcFault } from '../session/methods.js';
-import type { RemoteClientsApi } from './controllers.js';
+import { JsonRpcError, type MethodTable } from '../session/methods.js';
+import type { Controllers } from './controllers.js';
 import type { RemoteControlActor } from './host.js';
 import type { StatusBoard } from './status.js';
 
@@ -14,7 +14,7 @@ export interface RemoteControlMethodDeps {
   readonly actor: RemoteControlActor;
   readonly board: StatusBoard;
   readonly pairing: () => ActorRefFrom<typeof pairingMachine>;
-  readonly api: RemoteClientsApi;
+  readonly api: Controllers;
   readonly savePreference: (preference: Preference) => Promise<StoreOutcome | 'accountUnknown'>;
 }
 
@@ -30,10 +30,10 @@ const ephemeral = v.object({ ephemeral: v.nullish(v.boolean()) });
 const said = (failure: Failure | null): string =>
   failure === null ? 'remote control could not be enabled' : failure.message;
 
-const refuse = (failure: Failure | null): RpcFault => {
+const refuse = (failure: Failure | null): JsonRpcError => {
   // The account that was to be enabled is not there any more: no fault of the request. ACC-46
   const code = failure?.reason === 'authChanged' ? RPC.internalError : RPC.invalidRequest;
-  return new RpcFault(code, said(failure), failure === null ? undefined : { reason: failure.reason });
+  return new JsonRpcError(code, said(failure), failure === null ? undefined : { reason: failure.reason });
 };
 
 type Snapshot = ReturnType<RemoteControlActor['getSnapshot']>;
@@ -47,7 +47,7 @@ const isLookedUp = (snapshot: Snapshot): boolean =>
   isTried(snapshot) || snapshot.context.enrollment !== 'unknown';
 
 /** What `remoteControl/pairing/start` answers. RC-47 */
-export interface PairingAnswer {
+export interface PairingResult {
   readonly pairingCode: string;
   readonly manualPairingCode: string | null;
   readonly environmentId: string;
@@ -59,7 +59,7 @@ export interface PairingAnswer {
 export function addRemoteControlMethods(
   methods: MethodTable,
   deps: RemoteControlMethodDeps,
-): (manual: boolean) => Promise<PairingAnswer> {
+): (manual: boolean) => Promise<PairingResult> {
   const { actor, board } = deps;
 
   methods.add('remoteControl/status/read', v.looseObject({}), () => board.publicStatus, EXPERIMENTAL);
@@ -97,7 +97,7 @@ export function addRemoteControlMethods(
   async function keep(preference: Preference): Promise<void> {
     const kept = await deps.savePreference(preference);
     if (kept === 'accountUnknown' || kept.kind === 'done') return;
-    throw new RpcFault(RPC.internalError, kept.failure.message, { reason: kept.failure.reason });
+    throw new JsonRpcError(RPC.internalError, kept.failure.message, { reason: kept.failure.reason });
   }
 
   let pairingTurn: Promise<unknown> = Promise.resolve();
@@ -109,13 +109,13 @@ export function addRemoteControlMethods(
   );
 
   /** One at a time: each code replaces the one before. */
-  function pair(manual: boolean): Promise<PairingAnswer> {
+  function pair(manual: boolean): Promise<PairingResult> {
     const turn = pairingTurn.then(() => startPairing(manual));
     pairingTurn = turn.catch(() => undefined);
     return turn;
   }
 
-  async function startPairing(manual: boolean): Promise<PairingAnswer> {
+  async function startPairing(manual: boolean): Promise<PairingResult> {
     const pairing = deps.pairing();
     pairing.send({ type: 'START', manual });
     const settled = await waitFor(pairing, (snapshot) => !snapshot.hasTag('busy'), {

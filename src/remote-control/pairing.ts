@@ -3,10 +3,10 @@ import { type EnsureTokenOutcome, pairingMachine } from '../../machines/pairing.
 import { enrollmentOf } from '../../machines/remote-control/setup.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { EngineWatcher } from '../observe/watcher.js';
-import type { AccountPort } from '../protocol/account-source.js';
+import type { AccountSource } from '../protocol/account-source.js';
 import type { Enrollment, Failure, PairOutcome, ServerToken } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
-import { isAtRest, type RemoteControlActor, type RemoteControlHost } from './host.js';
+import { isSettled, type RemoteControlActor, type RemoteControlService } from './host.js';
 import type { BackendHttp } from './link/http.js';
 import { renewToken } from './renew-token.js';
 
@@ -14,9 +14,9 @@ export interface PairingDeps {
   readonly env: Env;
   readonly timing: Timing;
   readonly actor: RemoteControlActor;
-  readonly host: RemoteControlHost;
+  readonly host: RemoteControlService;
   readonly http: () => Promise<BackendHttp>;
-  readonly account: AccountPort;
+  readonly account: AccountSource;
   readonly audit: AuditRing;
   readonly watcher?: EngineWatcher | undefined;
 }
@@ -81,7 +81,7 @@ async function ensureToken(
 ): Promise<EnsureTokenOutcome> {
   const { actor } = deps;
   if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
-  const settled = await waitFor(actor, isAtRest, { timeout: IDENTITY_WAIT, signal }).catch(() =>
+  const settled = await waitFor(actor, isSettled, { timeout: IDENTITY_WAIT, signal }).catch(() =>
     actor.getSnapshot(),
   );
   if (settled.hasTag('disabled')) return notReady(deps, 'disabled', 'Remote control is switched off.');

@@ -1,14 +1,14 @@
 import { enrollmentOf } from '../../machines/remote-control/setup.js';
-import type { AccountPort } from '../protocol/account-source.js';
+import type { AccountSource } from '../protocol/account-source.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env } from '../protocol/timing.js';
-import type { RemoteControlActor, RemoteControlHost } from './host.js';
+import type { RemoteControlActor, RemoteControlService } from './host.js';
 
 export interface RenewTokenDeps {
   readonly env: Env;
   readonly actor: RemoteControlActor;
-  readonly host: RemoteControlHost;
-  readonly account: AccountPort;
+  readonly host: RemoteControlService;
+  readonly account: AccountSource;
 }
 
 export type RenewTokenOutcome =

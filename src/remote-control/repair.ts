@@ -3,8 +3,8 @@ import { waitFor } from 'xstate';
 import { enrollmentOf } from '../../machines/remote-control/setup.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
-import { type MethodTable, RpcFault } from '../session/methods.js';
-import { isAtRest } from './host.js';
+import { JsonRpcError, type MethodTable } from '../session/methods.js';
+import { isSettled } from './host.js';
 import { identityMissing, type RenewTokenDeps, renewToken } from './renew-token.js';
 import type { StatusBoard } from './status.js';
 
@@ -26,18 +26,26 @@ const SETTLE_LIMIT = 65_000;
 export function addRepairMethod(methods: MethodTable, deps: RepairDeps): void {
   methods.add('engine/repair', v.object({ step: v.picklist(REPAIR_STEPS) }), async ({ step }, session) => {
     if (session.client.origin !== 'control') {
-      throw new RpcFault(RPC.refusedByPolicy, 'engine/repair is for the control socket of this home only', {
-        reason: 'refusedByPolicy',
-      });
+      throw new JsonRpcError(
+        RPC.refusedByPolicy,
+        'engine/repair is for the control socket of this home only',
+        {
+          reason: 'refusedByPolicy',
+        },
+      );
     }
     if (deps.actor.getSnapshot().hasTag('disabled')) {
-      throw new RpcFault(RPC.invalidRequest, 'Remote control is switched off: there is nothing to repair.', {
-        reason: 'disabled',
-      });
+      throw new JsonRpcError(
+        RPC.invalidRequest,
+        'Remote control is switched off: there is nothing to repair.',
+        {
+          reason: 'disabled',
+        },
+      );
     }
     const failure = await DO[step](deps);
     // What still goes on after the limit is told as it is.
-    await waitFor(deps.actor, isAtRest, { timeout: SETTLE_LIMIT }).catch(() => undefined);
+    await waitFor(deps.actor, isSettled, { timeout: SETTLE_LIMIT }).catch(() => undefined);
     deps.board.refresh();
     return { step, failure, status: deps.board.publicStatus, report: deps.board.report };
   });

@@ -16,14 +16,14 @@ const initializeSchema = v.object({
 });
 
 /** What a client says of itself once. */
-export interface InitializeWish {
+export interface InitializeParams {
   readonly clientName: string;
   readonly experimentalApi: boolean;
   /** Exact method names that this client does not want. WSA-23, ACC-10 */
   readonly optOutNotificationMethods: ReadonlySet<string>;
 }
 
-export function parseInitialize(params: unknown): InitializeWish | { readonly fault: string } {
+export function parseInitialize(params: unknown): InitializeParams | { readonly fault: string } {
   const parsed = v.safeParse(initializeSchema, params);
   if (!parsed.success) return { fault: firstIssue(parsed.issues) };
   const { clientInfo, capabilities } = parsed.output;

@@ -1,7 +1,7 @@
 import type { ClientContext, Origin } from '../protocol/app-server.js';
 import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
-import { ClientSession, type ClientTransport, type SessionHost } from './session.js';
+import { ClientSession, type ClientTransport, type SessionDeps } from './session.js';
 
 /** A local client's connection, whatever it is made of. */
 export interface LocalTransport {
@@ -17,7 +17,7 @@ export interface LocalTransport {
 }
 
 /** What all local clients of one app server share. */
-export interface LocalClientHost extends SessionHost {
+export interface LocalClientDeps extends SessionDeps {
   onInitialized(session: ClientSession): void;
   onEnded(session: ClientSession): void;
   onClosed(client: LocalClient): void;
@@ -35,12 +35,12 @@ export class LocalClient implements ClientTransport {
   readonly session: ClientSession;
   readonly since = Date.now();
   readonly #transport: LocalTransport;
-  readonly #host: LocalClientHost;
+  readonly #host: LocalClientDeps;
   /** While its app-server connection is being opened. */
   #opening: AbortController | undefined;
   #closed = false;
 
-  constructor(client: ClientContext, transport: LocalTransport, host: LocalClientHost) {
+  constructor(client: ClientContext, transport: LocalTransport, host: LocalClientDeps) {
     this.#transport = transport;
     this.#host = host;
     this.session = new ClientSession(client, this, host);

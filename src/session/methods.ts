@@ -5,7 +5,7 @@ import { firstIssue } from '../protocol/validation.js';
 import type { ClientSession } from './session.js';
 
 /** A JSON-RPC error as a thrown value. */
-export class RpcFault extends Error {
+export class JsonRpcError extends Error {
   readonly code: number;
   readonly data: unknown;
 
@@ -56,14 +56,14 @@ export class MethodTable {
       experimental: options.experimental ?? false,
       handle: (params, session) => {
         if (options.paramsRequired === true && params == null) {
-          throw new RpcFault(RPC.invalidRequest, 'Invalid request: missing field `params`');
+          throw new JsonRpcError(RPC.invalidRequest, 'Invalid request: missing field `params`');
         }
         if (Array.isArray(params)) {
-          throw new RpcFault(RPC.invalidRequest, 'Invalid request: params must be an object');
+          throw new JsonRpcError(RPC.invalidRequest, 'Invalid request: params must be an object');
         }
         const parsed = v.safeParse(schema, params ?? {});
         if (!parsed.success) {
-          throw new RpcFault(RPC.invalidRequest, `Invalid request: ${firstIssue(parsed.issues)}`);
+          throw new JsonRpcError(RPC.invalidRequest, `Invalid request: ${firstIssue(parsed.issues)}`);
         }
         return handle(parsed.output, session);
       },

@@ -82,7 +82,7 @@ export function createPolicy(options: PolicyOptions = {}): Policy {
 const REFUSALS_TOLD = 10;
 
 /** The same policy, its refusals in the audit and the log. */
-export function watchedPolicy(
+export function auditedPolicy(
   policy: Policy,
   audit: AuditRing,
   log: EngineLogger,
@@ -114,7 +114,7 @@ export function watchedPolicy(
 const MAX_SHOWN = 100;
 
 /** What is wrong with a pattern; undefined: nothing. */
-export function patternFault(text: string): string | undefined {
+export function invalidPatternReason(text: string): string | undefined {
   const { rest } = splitOrigin(text);
   return /^[A-Za-z0-9_$*./-]+$/.test(rest)
     ? undefined

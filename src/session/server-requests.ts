@@ -2,7 +2,7 @@ import { isRecord, type RpcId } from '../protocol/jsonrpc.js';
 import type { Message } from '../protocol/message.js';
 
 /** How a client answered a request of the engine's own. */
-export type AskOutcome =
+export type ServerRequestOutcome =
   | { readonly kind: 'result'; readonly value: unknown }
   | { readonly kind: 'error'; readonly code: number | null; readonly message: string }
   | { readonly kind: 'timeout' }
@@ -10,7 +10,7 @@ export type AskOutcome =
   | { readonly kind: 'gone' };
 
 interface Ask {
-  readonly settle: (outcome: AskOutcome) => void;
+  readonly settle: (outcome: ServerRequestOutcome) => void;
 }
 
 /**
@@ -26,7 +26,7 @@ let nextIdBesideOthers = FIRST_BESIDE_OTHERS;
  * The engine's own requests to one client, kept apart from those of its app server: both number as they like, and
  * each must get its own answer. Most clients are never asked anything, so a session makes this when it first asks.
  */
-export class OwnRequests {
+export class ServerRequests {
   readonly #open = new Map<RpcId, Ask>();
   /** Given up: their answers may still come and are for nobody else's eyes. */
   readonly #givenUp = new Set<RpcId>();
@@ -47,10 +47,15 @@ export class OwnRequests {
   }
 
   /** Sends one request and waits for its answer, `limitMs` at most. A late or second answer is ignored. ACC-45 */
-  ask(send: (text: string) => void, method: string, params: unknown, limitMs: number): Promise<AskOutcome> {
+  ask(
+    send: (text: string) => void,
+    method: string,
+    params: unknown,
+    limitMs: number,
+  ): Promise<ServerRequestOutcome> {
     const id = this.#nextId();
     return new Promise((resolve) => {
-      const settle = (outcome: AskOutcome): void => {
+      const settle = (outcome: ServerRequestOutcome): void => {
         clearTimeout(timer);
         this.#open.delete(id);
         resolve(outcome);

@@ -9,9 +9,9 @@ import type { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { parseInitialize } from './initialize.js';
-import { type MethodTable, Reply, RpcFault } from './methods.js';
+import { JsonRpcError, type MethodTable, Reply } from './methods.js';
 import type { Policy } from './policy.js';
-import { type AskOutcome, FIRST_BESIDE_OTHERS, OwnRequests } from './server-requests.js';
+import { FIRST_BESIDE_OTHERS, type ServerRequestOutcome, ServerRequests } from './server-requests.js';
 
 /** How a session reaches its client, and whom it tells what became of it. */
 export interface ClientTransport {
@@ -30,7 +30,7 @@ export interface ClientTransport {
 }
 
 /** What all sessions share. */
-export interface SessionHost {
+export interface SessionDeps {
   readonly appServer: AppServer;
   readonly methods: MethodTable;
   /** Says which methods this client may call; null: allowed, else why not. WSA-7 */
@@ -38,11 +38,11 @@ export interface SessionHost {
 }
 
 /** Requests that may wait for one client; one more is answered with an overload error. WSA-24 */
-export const MAX_WAITING_REQUESTS = 128;
+export const MAX_QUEUED_REQUESTS = 128;
 /** What waits for one client, in UTF-16 units, when nothing more is read from it until all of it has gone on. */
 const HOLD_AT = 4 * 1024 * 1024;
 /** Everything that may wait for one client, in UTF-16 units; past it the client is closed. */
-export const MAX_WAITING_CHARS = 32 * 1024 * 1024;
+export const MAX_QUEUED_CHARS = 32 * 1024 * 1024;
 
 /** Methods and notifications that are the engine's alone, whatever app server is behind it. */
 const OWN_FAMILY = 'remoteControl';
@@ -60,7 +60,7 @@ type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' |
 export class ClientSession implements AppServerEvents {
   readonly client: ClientContext;
   readonly #transport: ClientTransport;
-  readonly #host: SessionHost;
+  readonly #host: SessionDeps;
   #state: State = 'opening';
   #connection: AppServerConnection | undefined;
   #blocked = false;
@@ -75,9 +75,9 @@ export class ClientSession implements AppServerEvents {
   #experimental = false;
   #clientName: string | undefined;
   #ownRequests = 0;
-  #own: OwnRequests | undefined;
+  #own: ServerRequests | undefined;
 
-  constructor(client: ClientContext, transport: ClientTransport, host: SessionHost) {
+  constructor(client: ClientContext, transport: ClientTransport, host: SessionDeps) {
     this.client = client;
     this.#transport = transport;
     this.#host = host;
@@ -140,13 +140,13 @@ export class ClientSession implements AppServerEvents {
    * Asks the client itself. A late or second answer, and one to an unknown id, is ignored. Never opted out of.
    * ACC-10, ACC-45
    */
-  ask(method: string, params: unknown, limitMs: number): Promise<AskOutcome> {
+  ask(method: string, params: unknown, limitMs: number): Promise<ServerRequestOutcome> {
     if (this.#state !== 'initialized') return Promise.resolve({ kind: 'gone' });
     return this.#ownRequestsOf().ask((text) => this.#transport.send(text), method, params, limitMs);
   }
 
-  #ownRequestsOf(): OwnRequests {
-    this.#own ??= new OwnRequests(this.#host.appServer.asksNothing === true, (held) => {
+  #ownRequestsOf(): ServerRequests {
+    this.#own ??= new ServerRequests(this.#host.appServer.asksNothing === true, (held) => {
       for (const message of held) this.onMessage(message);
     });
     return this.#own;
@@ -230,12 +230,12 @@ export class ClientSession implements AppServerEvents {
 
   #keepWaiting(message: Message): boolean {
     const { shape } = message;
-    if (shape.kind === 'request' && this.#waitingRequests >= MAX_WAITING_REQUESTS) {
+    if (shape.kind === 'request' && this.#waitingRequests >= MAX_QUEUED_REQUESTS) {
       this.#answer(errorText(shape.id, RPC.overloaded, 'Server overloaded; retry later.'));
       return true;
     }
     this.#waitingChars += message.text.length;
-    if (this.#waitingChars > MAX_WAITING_CHARS) return false;
+    if (this.#waitingChars > MAX_QUEUED_CHARS) return false;
     if (shape.kind === 'request') this.#waitingRequests += 1;
     if (this.#waiting === NOTHING) this.#waiting = [message];
     else this.#waiting.push(message);
@@ -302,7 +302,7 @@ export class ClientSession implements AppServerEvents {
       this.#answer(errorText(id, RPC.invalidRequest, `${method} requires experimentalApi capability`));
       return;
     }
-    if (this.#ownRequests >= MAX_WAITING_REQUESTS) {
+    if (this.#ownRequests >= MAX_QUEUED_REQUESTS) {
       this.#answer(errorText(id, RPC.overloaded, 'Server overloaded; retry later.'));
       return;
     }
@@ -385,7 +385,7 @@ export class ClientSession implements AppServerEvents {
 }
 
 function faultText(id: RpcId, error: unknown): string {
-  if (error instanceof RpcFault) return errorText(id, error.code, error.message, error.data);
+  if (error instanceof JsonRpcError) return errorText(id, error.code, error.message, error.data);
   return errorText(id, RPC.internalError, error instanceof Error ? error.message : 'internal error');
 }
 

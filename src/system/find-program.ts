@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
  * Why a program cannot be started from here, in words that go on from its name; null: nothing speaks against it.
  * Only a look: it may come, or go, until somebody starts it.
  */
-export function programFault(program: string, env: NodeJS.ProcessEnv = process.env): string | null {
+export function whyNotExecutable(program: string, env: NodeJS.ProcessEnv = process.env): string | null {
   const named = /[/\\]/.test(program);
   const windows = process.platform === 'win32';
   const folders = (env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');

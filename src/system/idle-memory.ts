@@ -9,7 +9,7 @@ const LOOK_EVERY = 1_000;
 /** Part of the time that the program may have been busy since the last look; else it has better things to do. */
 const QUIET = 0.2;
 
-export interface MemoryReturnOptions {
+export interface IdleMemoryOptions {
   /** How many clients there are. */
   readonly live: () => number;
   readonly onFault: (error: unknown) => void;
@@ -20,7 +20,7 @@ export interface MemoryReturnOptions {
 }
 
 /** A collection throws compiled code away, too, so it is made after a wave only. */
-export class MemoryReturn {
+export class IdleMemory {
   readonly #live: () => number;
   readonly #onFault: (error: unknown) => void;
   readonly #collect: () => Promise<void>;
@@ -33,7 +33,7 @@ export class MemoryReturn {
   #seen = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ live, onFault, collect = collectGarbage, busy = busySinceLast() }: MemoryReturnOptions) {
+  constructor({ live, onFault, collect = collectGarbage, busy = busySinceLast() }: IdleMemoryOptions) {
     this.#live = live;
     this.#onFault = onFault;
     this.#collect = collect;

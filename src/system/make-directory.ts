@@ -8,7 +8,7 @@ import { errnoOf } from './errno.js';
  * /proc does and some network file systems do.
  * @throws The error of the system: EEXIST when `path` is something else, ENOTDIR when one above it is.
  */
-export function makeFolder(path: string, mode?: number): boolean {
+export function makeDirectory(path: string, mode?: number): boolean {
   try {
     mkdirSync(path, { mode });
     return true;
@@ -19,8 +19,8 @@ export function makeFolder(path: string, mode?: number): boolean {
     const above = dirname(path);
     if (code !== 'ENOENT' || above === path || isFolder(above)) throw error;
   }
-  makeFolder(dirname(path), mode);
-  return makeFolder(path, mode);
+  makeDirectory(dirname(path), mode);
+  return makeDirectory(path, mode);
 }
 
 function isFolder(path: string): boolean {

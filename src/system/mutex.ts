@@ -2,11 +2,11 @@
  * A lock for one thing at a time, first come first served. Connecting and pairing share one, so that the two
  * never refresh or enroll at the same moment. RC-47
  */
-export class Lock {
+export class Mutex {
   #tail: Promise<void> = Promise.resolve();
 
   /** Runs `task` alone. A task whose signal is aborted before its turn is not started. */
-  async run<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+  async runExclusive<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     const before = this.#tail;
     let release: () => void = () => {};
     this.#tail = new Promise((resolve) => {

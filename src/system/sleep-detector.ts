@@ -5,7 +5,7 @@ export type WakeCause =
   /** The clock on the wall and the one that counts time disagree by `jumpMs`, or nothing ran for so long. */
   { readonly kind: 'clock'; readonly jumpMs: number } | { readonly kind: 'network' };
 
-export interface WakeDetectorOptions {
+export interface SleepDetectorOptions {
   readonly onWake: (cause: WakeCause) => void;
   /** Between two looks, ms. Default 2,000. */
   readonly interval?: number;
@@ -19,14 +19,14 @@ export interface WakeDetectorOptions {
   readonly every?: (ms: number, look: () => void) => () => void;
 }
 
-export interface WakeDetector {
+export interface SleepDetector {
   close(): void;
 }
 
 /** A clock that is set right by less is no wake-up. */
 const TOLERANCE = 3_000;
 
-export function createWakeDetector(options: WakeDetectorOptions): WakeDetector {
+export function createSleepDetector(options: SleepDetectorOptions): SleepDetector {
   const {
     onWake,
     interval = 2_000,

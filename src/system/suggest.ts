@@ -1,5 +1,5 @@
 /** The candidate that `word` is most likely a slip for; undefined when none is near. */
-export function closest(word: string, candidates: readonly string[]): string | undefined {
+export function closestMatch(word: string, candidates: readonly string[]): string | undefined {
   const plain = simplify(word);
   let best: string | undefined;
   let least = Math.floor(plain.length / 3) + 1;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findJsonFault } from '../../src/home/json-syntax.js';
+import { findJsonSyntaxError } from '../../src/home/json-syntax.js';
 
 function isJson(text: string): boolean {
   try {
@@ -15,7 +15,7 @@ describe('search for a fault in JSON', () => {
   it('finds none in JSON', () => {
     fc.assert(
       fc.property(fc.json({ stringUnit: 'binary' }), fc.constantFrom(0, 1, '\t'), (json, space) => {
-        expect(findJsonFault(JSON.stringify(JSON.parse(json), null, space))).toBeUndefined();
+        expect(findJsonSyntaxError(JSON.stringify(JSON.parse(json), null, space))).toBeUndefined();
       }),
     );
   });
@@ -35,25 +35,29 @@ describe('search for a fault in JSON', () => {
     const noise = fc.array(sign, { maxLength: 12 }).map((signs) => signs.join(''));
     fc.assert(
       fc.property(fc.oneof(spoilt, noise), (text) => {
-        expect(findJsonFault(text) === undefined).toBe(isJson(text));
+        expect(findJsonSyntaxError(text) === undefined).toBe(isJson(text));
       }),
       { numRuns: 5_000 },
     );
   });
 
   it('points at the place, in lines and columns from 1', () => {
-    expect(findJsonFault('[\n  1,\r\n  x]')).toEqual({ line: 3, column: 3, problem: 'expected a value' });
-    expect(findJsonFault('["ä😀" 1]')).toMatchObject({ line: 1, column: 8 });
-    expect(findJsonFault('{"a": "b\n"}')).toEqual({
+    expect(findJsonSyntaxError('[\n  1,\r\n  x]')).toEqual({
+      line: 3,
+      column: 3,
+      problem: 'expected a value',
+    });
+    expect(findJsonSyntaxError('["ä😀" 1]')).toMatchObject({ line: 1, column: 8 });
+    expect(findJsonSyntaxError('{"a": "b\n"}')).toEqual({
       line: 1,
       column: 9,
       problem: 'the text in double quotes is not closed',
     });
-    expect(findJsonFault('{"a": tru}')).toMatchObject({ line: 1, column: 7 });
-    expect(findJsonFault('{"a" 1}')).toMatchObject({ column: 6, problem: 'expected a colon' });
+    expect(findJsonSyntaxError('{"a": tru}')).toMatchObject({ line: 1, column: 7 });
+    expect(findJsonSyntaxError('{"a" 1}')).toMatchObject({ column: 6, problem: 'expected a colon' });
   });
 
   it('gives up on deep nesting in good order', () => {
-    expect(findJsonFault('['.repeat(100_000))).toMatchObject({ problem: 'nested too deeply' });
+    expect(findJsonSyntaxError('['.repeat(100_000))).toMatchObject({ problem: 'nested too deeply' });
   });
 });

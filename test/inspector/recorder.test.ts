@@ -5,7 +5,7 @@ import { statesPassed } from '../../src/inspector/page/path.js';
 import { UNKNOWN_EVENT } from '../../src/inspector/projection.js';
 import { Recorder } from '../../src/inspector/recorder.js';
 import { type Entry, Timeline } from '../../src/inspector/timeline.js';
-import { askChart } from '../../src/listener/auth/upgrade-decision.js';
+import { decideWithChart } from '../../src/listener/auth/upgrade-decision.js';
 import { SharedChart, SharedRun } from '../../src/listener/shared-chart.js';
 import { NOTHING_PRESENTED, type UpgradeFacts } from '../../src/protocol/authority.js';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
@@ -244,7 +244,7 @@ describe('the recorder', () => {
       admission: 'open',
       credential: { ...NOTHING_PRESENTED, presented: 'one', matches: true, expired: true },
     };
-    const decide = (given: UpgradeFacts) => recorder.verdict(askChart(given), given);
+    const decide = (given: UpgradeFacts) => recorder.verdict(decideWithChart(given), given);
     decide(facts);
     expect(all(recorder).at(-1)).toMatchObject({
       event: 'upgrade',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Origin } from '../../src/protocol/app-server.js';
-import { createPolicy, patternFault } from '../../src/session/policy.js';
+import { createPolicy, invalidPatternReason } from '../../src/session/policy.js';
 
 const client = (origin: Origin, degraded = false) => ({ origin, connectionId: 'x', degraded });
 const allowed = (policy: ReturnType<typeof createPolicy>, method: string, origin: Origin = 'listener') =>
@@ -65,6 +65,6 @@ describe('execution policy', () => {
   });
 
   it.each(['', 'remote:', 'a b', 'a;b', 'remote:(x)'])('refuses the pattern %j', (text) => {
-    expect(patternFault(text)).toContain('method name');
+    expect(invalidPatternReason(text)).toContain('method name');
   });
 });

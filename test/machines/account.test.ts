@@ -4,9 +4,9 @@ import { accountMachine } from '../../machines/account/machine.js';
 import { statePath } from '../../machines/shared/status.js';
 import type {
   ChatgptAccount,
+  ExternalTokensOutcome,
   LoginPolicy,
   LoginStep,
-  ParentOutcome,
   StoreAccountOutcome,
   StoredAccount,
   TokenRefreshOutcome,
@@ -21,7 +21,7 @@ interface Outcomes {
   storeApiKey: StoreAccountOutcome;
   signOut: StoreAccountOutcome;
   refreshTokens: TokenRefreshOutcome;
-  askParent: ParentOutcome;
+  askParent: ExternalTokensOutcome;
   lookUpWorkspace: WorkspaceOutcome;
   openLoginServer: LoginStep;
   awaitCallback: LoginStep;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
-import { askChart, UpgradeDecisions } from '../../src/listener/auth/upgrade-decision.js';
+import { decideWithChart, UpgradeDecisions } from '../../src/listener/auth/upgrade-decision.js';
 import {
   type CredentialFacts,
   NOTHING_PRESENTED,
@@ -66,7 +66,7 @@ describe('websocketAuth', () => {
     let count = 0;
     for (const facts of everything()) {
       count += 1;
-      const verdict = askChart(facts);
+      const verdict = decideWithChart(facts);
       expect(UPGRADE_OUTCOMES).toContain(verdict.outcome);
       expect(isReason(verdict.reason)).toBe(true);
       expect(verdict.mode).toBe(facts.mode);
@@ -144,7 +144,7 @@ describe('websocketAuth', () => {
     let checked = 0;
     for (const facts of everything()) {
       if (facts.mode !== 'signedBearer') continue;
-      expect(words(decisions.decide(facts))).toBe(words(askChart(facts)));
+      expect(words(decisions.decide(facts))).toBe(words(decideWithChart(facts)));
       checked += 1;
     }
     const total = decisions.counts.reduce((sum, { count }) => sum + count, 0);

@@ -1,22 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import {
-  type Answer,
-  type Attempt,
-  answerFault,
+  type HttpResponse,
   networkFailure,
   parseRetryAfter,
+  type RequestContext,
+  responseFailure,
 } from '../../src/net/request-error.js';
 import { Secret } from '../../src/protocol/secret.js';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z');
-const attempt: Attempt = {
+const attempt: RequestContext = {
   what: 'refresh',
   url: 'https://chatgpt.com/backend-api/wham/remote/control/server/refresh',
   route: { kind: 'direct' },
   secrets: [new Secret('the-access-token')],
   now: () => NOW,
 };
-const answer = (status: number, body = '', headers: Record<string, string> = {}): Answer => ({
+const answer = (status: number, body = '', headers: Record<string, string> = {}): HttpResponse => ({
   status,
   header: (name) => headers[name],
   body: Buffer.from(body),
@@ -39,7 +39,7 @@ describe('answerFault', () => {
     [301, 'other', 'redirectRefused'],
     [307, 'other', 'redirectRefused'],
   ])('RC-12: HTTP %i is %s', (status, kind, reason) => {
-    expect(answerFault(attempt, answer(status))).toMatchObject({
+    expect(responseFailure(attempt, answer(status))).toMatchObject({
       kind,
       failure: { reason, httpStatus: status, at: NOW },
     });
@@ -47,7 +47,7 @@ describe('answerFault', () => {
 
   it('RC-11: the message is one short line with URL, status, request id and cf-ray; the detail is long', () => {
     const body = JSON.stringify({ detail: `no\nluck ${'x'.repeat(5_000)}`, remote_control_token: 'rct-x' });
-    const { failure } = answerFault(
+    const { failure } = responseFailure(
       attempt,
       answer(500, body, { 'x-request-id': 'req-1', 'x-oai-request-id': 'oai-1', 'cf-ray': 'ray-1' }),
     );
@@ -63,28 +63,28 @@ describe('answerFault', () => {
   });
 
   it('RC-11: x-oai-request-id stands in for a missing x-request-id', () => {
-    const { failure } = answerFault(attempt, answer(500, '', { 'x-oai-request-id': 'oai-1' }));
+    const { failure } = responseFailure(attempt, answer(500, '', { 'x-oai-request-id': 'oai-1' }));
     expect(failure.requestId).toBe('oai-1');
     expect(failure.message).toContain('request-id oai-1');
   });
 
   it('RC-3: a refused redirect names where it would have led, without what may be secret there', () => {
     const headers = { location: 'https://me:pw@login.example/start?token=t0k3n' };
-    const { failure } = answerFault(attempt, answer(302, '', headers));
+    const { failure } = responseFailure(attempt, answer(302, '', headers));
     expect(failure.message).toContain('redirect to https://login.example/start not followed');
     expect(failure.message).not.toMatch(/t0k3n|pw/);
   });
 
   it('RC-11: what was sent does not come back in message or detail', () => {
-    const { failure } = answerFault(attempt, answer(401, 'bad credentials the-access-token'));
+    const { failure } = responseFailure(attempt, answer(401, 'bad credentials the-access-token'));
     expect(failure.message + failure.detail).not.toContain('the-access-token');
   });
 
   it('RC-12: Retry-After becomes a time', () => {
-    expect(answerFault(attempt, answer(429, '', { 'retry-after': '8' })).failure.retryAfterAt).toBe(
+    expect(responseFailure(attempt, answer(429, '', { 'retry-after': '8' })).failure.retryAfterAt).toBe(
       NOW + 8_000,
     );
-    expect(answerFault(attempt, answer(429)).failure).not.toHaveProperty('retryAfterAt');
+    expect(responseFailure(attempt, answer(429)).failure).not.toHaveProperty('retryAfterAt');
   });
 });
 
@@ -138,7 +138,7 @@ describe('networkFailure', () => {
   });
 
   it('RC-25b: a failure behind a proxy names the proxy', () => {
-    const through: Attempt = { ...attempt, route: { kind: 'proxy', proxy: 'http://proxy.corp:3128' } };
+    const through: RequestContext = { ...attempt, route: { kind: 'proxy', proxy: 'http://proxy.corp:3128' } };
     expect(networkFailure(through, failing('ECONNRESET'))?.message).toContain(
       'through proxy http://proxy.corp:3128',
     );

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ChunkAssembler, type ChunkFault, splitMessage } from '../../src/protocol/chunks.js';
+import { ChunkAssembler, type ChunkError, splitMessage } from '../../src/protocol/chunks.js';
 import { type ChunkFields, MAX_CHUNKED_MESSAGE_BYTES, MAX_FRAME_BYTES } from '../../src/protocol/frames.js';
 import { serverChunkFrame } from '../../src/protocol/frames-out.js';
 
@@ -22,7 +22,7 @@ function cut(text: string, at: readonly number[]): ChunkFields[] {
 function feedAll(assembler: ChunkAssembler, stream: string | undefined, seq: number, chunks: ChunkFields[]) {
   return chunks.map((chunk) => assembler.feed(stream, seq, chunk, FRAME));
 }
-const why = (result: ReturnType<ChunkAssembler['feed']> | undefined): ChunkFault | 'kept' =>
+const why = (result: ReturnType<ChunkAssembler['feed']> | undefined): ChunkError | 'kept' =>
   result?.kind === 'dropped' ? result.why : 'kept';
 
 describe('ChunkAssembler', () => {
@@ -100,7 +100,7 @@ describe('ChunkAssembler', () => {
 
   it('RC-39: drops what is out of order, has a hole, or changes its numbers midway', () => {
     const [a, b, c] = cut('{"id":"some message"}', [5, 12]) as [ChunkFields, ChunkFields, ChunkFields];
-    const cases: [ChunkFault, ChunkFields[]][] = [
+    const cases: [ChunkError, ChunkFields[]][] = [
       ['outOfOrder', [a, c]],
       ['outOfOrder', [b]],
       ['mismatch', [a, { ...b, segmentCount: 4 }]],

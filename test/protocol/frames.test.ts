@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeChunkFrame, decodeInbound, type FrameFault, streamKey } from '../../src/protocol/frames.js';
+import { decodeChunkFrame, decodeInbound, type FrameError, streamKey } from '../../src/protocol/frames.js';
 import { pongFrame, serverChunkFrame, serverMessageFrame } from '../../src/protocol/frames-out.js';
 
 const base = { client_id: 'c1', stream_id: 's1', seq_id: 4, cursor: 'cur' };
 const chunk = { segment_id: 1, segment_count: 3, message_size_bytes: 10, message_chunk_base64: 'AAAA' };
 const decode = (frame: unknown) => decodeInbound(JSON.stringify(frame));
-const faultOf = (text: string): FrameFault | 'accepted' => {
+const faultOf = (text: string): FrameError | 'accepted' => {
   const decoded = decodeInbound(text);
   return decoded.ok ? 'accepted' : decoded.fault;
 };

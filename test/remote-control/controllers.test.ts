@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import type { AccountPort } from '../../src/protocol/account-source.js';
-import type { Failure, ListClientsOutcome } from '../../src/protocol/outcomes.js';
+import type { AccountSource } from '../../src/protocol/account-source.js';
+import type { Failure, ListControllersOutcome } from '../../src/protocol/outcomes.js';
 import { Secret } from '../../src/protocol/secret.js';
-import { RemoteClientsApi } from '../../src/remote-control/controllers.js';
+import { Controllers } from '../../src/remote-control/controllers.js';
 import type { BackendHttp } from '../../src/remote-control/link/http.js';
 
 const failure: Failure = { reason: 'backendUnauthorized', message: 'HTTP 401', at: 0, httpStatus: 401 };
-const refused: ListClientsOutcome = { kind: 'unauthorized', failure };
-const listed: ListClientsOutcome = { kind: 'listed', page: { data: [], nextCursor: null } };
+const refused: ListControllersOutcome = { kind: 'unauthorized', failure };
+const listed: ListControllersOutcome = { kind: 'listed', page: { data: [], nextCursor: null } };
 
 /** An account whose recovery brings these tokens, one a step; and a backend that takes only one of them. */
 function world(tokens: readonly string[], taken: string) {
@@ -16,7 +16,7 @@ function world(tokens: readonly string[], taken: string) {
   const used: string[] = [];
   const told: string[] = [];
   const account = { accountId: 'a', generation: 1 };
-  const port: AccountPort = {
+  const port: AccountSource = {
     load: () => ({ kind: 'usable', account }),
     reload: () => ({ kind: 'usable', account }),
     recover: async () => {
@@ -42,7 +42,7 @@ function world(tokens: readonly string[], taken: string) {
     used.push(accessToken.reveal());
     return accessToken.reveal() === taken ? listed : refused;
   };
-  const api = new RemoteClientsApi({
+  const api = new Controllers({
     http: async () => ({ listClients }) as unknown as BackendHttp,
     account: port,
     token: () => null,

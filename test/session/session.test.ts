@@ -3,9 +3,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Origin } from '../../src/protocol/app-server.js';
 import { Message } from '../../src/protocol/message.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
-import { MethodTable, RpcFault } from '../../src/session/methods.js';
+import { JsonRpcError, MethodTable } from '../../src/session/methods.js';
 import { FIRST_BESIDE_OTHERS } from '../../src/session/server-requests.js';
-import { ClientSession, MAX_WAITING_REQUESTS } from '../../src/session/session.js';
+import { ClientSession, MAX_QUEUED_REQUESTS } from '../../src/session/session.js';
 import { FakeAppServer, settle } from '../support/fake-app-server.js';
 
 type Json = Record<string, unknown>;
@@ -34,7 +34,7 @@ class Side {
     this.methods.add('own/later', v.looseObject({}), async () => 'later');
     this.methods.add('own/strict', v.object({ n: v.number() }), ({ n }) => n);
     this.methods.add('own/fails', v.looseObject({}), () => {
-      throw new RpcFault(-32099, 'it failed', { reason: 'linkLost' });
+      throw new JsonRpcError(-32099, 'it failed', { reason: 'linkLost' });
     });
     this.methods.add('own/breaks', v.looseObject({}), async () => {
       throw new Error('broken inside');
@@ -453,7 +453,7 @@ describe('waiting', () => {
     side.appServer.last.full = true;
     side.say({ id: 'taken', method: 'thread/list' });
     expect(side.blocked).toEqual([true]);
-    for (let id = 0; id < MAX_WAITING_REQUESTS; id += 1) side.say({ id, method: 'thread/list' });
+    for (let id = 0; id < MAX_QUEUED_REQUESTS; id += 1) side.say({ id, method: 'thread/list' });
     expect(side.sent).toEqual([]);
     side.say({ id: 'over', method: 'thread/list' });
     side.say({ id: 'own', method: 'own/now' });
@@ -469,7 +469,7 @@ describe('waiting', () => {
     side.appServer.last.drain();
     expect(side.blocked).toEqual([true, false]);
     expect(side.appServer.last.received.slice(2).map((text) => (JSON.parse(text) as Json).id)).toEqual([
-      ...Array.from({ length: MAX_WAITING_REQUESTS }, (_, id) => id),
+      ...Array.from({ length: MAX_QUEUED_REQUESTS }, (_, id) => id),
       undefined,
       'theirs',
     ]);
@@ -477,10 +477,10 @@ describe('waiting', () => {
 
   it('WSA-24: own methods that take time are bounded, too', async () => {
     await side.ready();
-    for (let id = 0; id <= MAX_WAITING_REQUESTS; id += 1) side.say({ id, method: 'own/later' });
+    for (let id = 0; id <= MAX_QUEUED_REQUESTS; id += 1) side.say({ id, method: 'own/later' });
     expect(side.answers).toEqual([{ id: 128, error: { code: -32001, message: expect.any(String) } }]);
     await settle();
-    expect(side.sent).toHaveLength(MAX_WAITING_REQUESTS + 1);
+    expect(side.sent).toHaveLength(MAX_QUEUED_REQUESTS + 1);
   });
 
   it('too much text is refused, and the client is to be closed', async () => {

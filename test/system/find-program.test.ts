@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { programFault } from '../../src/system/find-program.js';
+import { whyNotExecutable } from '../../src/system/find-program.js';
 import { tmpFolder } from '../support/tmp.js';
 
 it('finds a program on the PATH or by its path; a folder or a file that may not be run is none', async () => {
@@ -10,11 +10,11 @@ it('finds a program on the PATH or by its path; a folder or a file that may not 
   await writeFile(program, '#!/bin/sh\n', { mode: 0o600 });
   await mkdir(join(folder, 'folder'));
   const env = { PATH: `/nowhere:${folder}` };
-  expect(programFault('server', env)).toBe('is not on the PATH');
-  expect(programFault(program, env)).toBe('is not a program that can be run');
+  expect(whyNotExecutable('server', env)).toBe('is not on the PATH');
+  expect(whyNotExecutable(program, env)).toBe('is not a program that can be run');
   await chmod(program, 0o700);
-  expect(programFault('server', env)).toBeNull();
-  expect(programFault(program, {})).toBeNull();
-  expect(programFault('folder', env)).toBe('is not on the PATH');
-  expect(programFault('server', {})).toBe('is not on the PATH');
+  expect(whyNotExecutable('server', env)).toBeNull();
+  expect(whyNotExecutable(program, {})).toBeNull();
+  expect(whyNotExecutable('folder', env)).toBe('is not on the PATH');
+  expect(whyNotExecutable('server', {})).toBe('is not on the PATH');
 });

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MemoryReturn } from '../../src/system/idle-memory.js';
+import { IdleMemory } from '../../src/system/idle-memory.js';
 
 describe('giving memory back', () => {
   let collected = 0;
   let busy = 0;
   const faults: unknown[] = [];
-  let memory: MemoryReturn;
+  let memory: IdleMemory;
   const collect = async () => {
     collected += 1;
   };
@@ -29,7 +29,7 @@ describe('giving memory back', () => {
     faults.length = 0;
     busy = 0;
     live = 0;
-    memory = new MemoryReturn({
+    memory = new IdleMemory({
       live: () => live,
       onFault: (error) => faults.push(error),
       collect,
@@ -88,7 +88,7 @@ describe('giving memory back', () => {
     memory.close();
     await seconds(2);
     expect([collected, vi.getTimerCount()]).toEqual([0, 0]);
-    memory = new MemoryReturn({
+    memory = new IdleMemory({
       live: () => live,
       onFault: (error) => faults.push(error),
       collect: () => Promise.reject(new Error('no')),

@@ -1,6 +1,6 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
-import { createWakeDetector, type WakeCause } from '../../src/system/sleep-detector.js';
+import { createSleepDetector, type WakeCause } from '../../src/system/sleep-detector.js';
 
 const INTERVAL = 2_000;
 
@@ -13,7 +13,7 @@ function detector() {
   const causes: WakeCause[] = [];
   let look = (): void => {};
   let stopped = 0;
-  const wake = createWakeDetector({
+  const wake = createSleepDetector({
     interval: INTERVAL,
     now: () => world.wall,
     monotonic: () => world.counted,
@@ -146,7 +146,7 @@ describe('createWakeDetector', () => {
         seen.looks += 1;
         return {};
       };
-      const wake = createWakeDetector({ interval: 5, interfaces, onWake: (cause) => causes.push(cause) });
+      const wake = createSleepDetector({ interval: 5, interfaces, onWake: (cause) => causes.push(cause) });
       return { seen, wake };
     };
     const first = counting();

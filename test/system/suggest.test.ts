@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { closest } from '../../src/system/suggest.js';
+import { closestMatch } from '../../src/system/suggest.js';
 
 const keys = ['baseUrl', 'listen', 'remoteControl', 'store', 'log'];
 
@@ -13,10 +13,10 @@ describe('did you mean', () => {
     ['stor', 'store'],
     ['logs', 'log'],
   ])('takes %j for %j', (word, meant) => {
-    expect(closest(word, keys)).toBe(meant);
+    expect(closestMatch(word, keys)).toBe(meant);
   });
 
   it.each(['', 'x', 'zzz', 'port', 'something else'])('guesses nothing for %j', (word) => {
-    expect(closest(word, keys)).toBeUndefined();
+    expect(closestMatch(word, keys)).toBeUndefined();
   });
 });

@@ -34,13 +34,13 @@ export interface AuthFileOptions {
 }
 
 /** A ChatGPT sign-in with an account id. */
-export type Usable = Extract<SignIn, { kind: 'usable' }>;
+export type UsableSignIn = Extract<SignIn, { kind: 'usable' }>;
 
 export interface AuthFile {
   /** For messages: its absolute path, or what it is instead of a file. */
   readonly name: string;
   /** The sign-in in memory. */
-  readonly held: (Usable & { readonly account: Account }) | undefined;
+  readonly held: (UsableSignIn & { readonly account: Account }) | undefined;
   /** What the last look at the file saw; undefined before the first. */
   readonly disk: SignIn | undefined;
   /** The account in memory; the file is read only while there is none. */
@@ -89,7 +89,7 @@ export function createAuthFile(options: AuthFileOptions): AuthFile {
 class WatchedAuthFile implements AuthFile {
   readonly #path: string;
   readonly #options: AuthFileOptions;
-  #held: (Usable & { readonly account: Account }) | undefined;
+  #held: (UsableSignIn & { readonly account: Account }) | undefined;
   #generation = 0;
   #disk: SignIn | undefined;
   #seenKey: string | undefined;
@@ -130,7 +130,7 @@ class WatchedAuthFile implements AuthFile {
     return this.#options.memory === undefined ? this.#path : IN_MEMORY;
   }
 
-  get held(): (Usable & { readonly account: Account }) | undefined {
+  get held(): (UsableSignIn & { readonly account: Account }) | undefined {
     return this.#held;
   }
 
@@ -247,14 +247,14 @@ class WatchedAuthFile implements AuthFile {
     return { kind: 'usable', account: this.#take(signIn) };
   }
 
-  #isNewer(signIn: Usable, held: Usable): boolean {
+  #isNewer(signIn: UsableSignIn, held: UsableSignIn): boolean {
     if (signIn.accountId !== held.accountId || signIn.accessToken.equals(held.accessToken)) return false;
     // A restored old file must not push out a token that still works.
     const now = this.#options.now();
     return !((signIn.expiresAt ?? now + 1) <= now && (held.expiresAt ?? now + 1) > now);
   }
 
-  #take(signIn: Usable): Account {
+  #take(signIn: UsableSignIn): Account {
     const held = this.#held;
     if (
       held !== undefined &&

@@ -6,7 +6,7 @@ import { withAdvisoryLocks } from '../../system/advisory-lock.js';
 import { replaceFile } from '../../system/atomic-file.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
 import { withFileLock } from '../../system/file-lock.js';
-import { makeFolder } from '../../system/make-directory.js';
+import { makeDirectory } from '../../system/make-directory.js';
 
 export interface AuthStorage {
   /** Undefined: nothing is there. */
@@ -25,7 +25,7 @@ export interface AuthStorage {
 }
 
 /** A lock beside the file cannot be used, or nobody lets go of it. */
-export class LockFault extends Error {
+export class LockError extends Error {
   readonly path: string;
   /** For people. */
   readonly why: string;
@@ -50,8 +50,8 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
     }
   };
 
-  const heldTooLong = (lock: string): LockFault =>
-    new LockFault(lock, `another process has held the lock for ${Math.round(lockTimeout / 1_000)} s`);
+  const heldTooLong = (lock: string): LockError =>
+    new LockError(lock, `another process has held the lock for ${Math.round(lockTimeout / 1_000)} s`);
 
   /** Under the locks that the reference client takes for the same. */
   async function change(file: string, signal: AbortSignal, task: () => Promise<void>): Promise<void> {
@@ -64,7 +64,7 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
 
     async replace(text, must, signal) {
       const file = await target();
-      makeFolder(dirname(file), 0o700);
+      makeDirectory(dirname(file), 0o700);
       let written = false;
       const write = async (): Promise<void> => {
         written = true;
@@ -84,7 +84,7 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
 
     async alone(signal, task) {
       const file = await target();
-      makeFolder(dirname(file), 0o700);
+      makeDirectory(dirname(file), 0o700);
       const lock = `${file}.engine-lock`;
       let inside = false;
       try {
@@ -95,7 +95,7 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
         if (done !== undefined) return done.value;
       } catch (error) {
         if (inside || signal.aborted) throw error;
-        throw new LockFault(lock, errnoText(error));
+        throw new LockError(lock, errnoText(error));
       }
       throw heldTooLong(lock);
     },

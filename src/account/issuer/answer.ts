@@ -45,7 +45,7 @@ export function codeIn(json: unknown): string | undefined {
 }
 
 /** What the issuer says for people. ACC-75 */
-export function wordsIn(json: unknown): string | undefined {
+export function errorMessageIn(json: unknown): string | undefined {
   if (!isRecord(json)) return undefined;
   const { error, error_description: description, code } = json;
   const inner = isRecord(error) ? (error.message ?? error.code) : error;
@@ -54,7 +54,7 @@ export function wordsIn(json: unknown): string | undefined {
 }
 
 /** The issuer's words as they may be shown. */
-export const shownWords = (words: string, secrets: readonly Secret[]): string =>
+export const shownMessage = (words: string, secrets: readonly Secret[]): string =>
   cutBytes(oneLine(maskTokens(hideKnown(words, secrets))), WORDS_BYTES);
 
 const DEAD: Readonly<Record<string, Reason>> = {
@@ -64,7 +64,7 @@ const DEAD: Readonly<Record<string, Reason>> = {
 };
 
 /** Why these credentials are dead, or undefined when they may live. */
-export function deadReason(status: number, code: string | undefined): Reason | undefined {
+export function permanentFailureReason(status: number, code: string | undefined): Reason | undefined {
   const known = code !== undefined && Object.hasOwn(DEAD, code) ? DEAD[code] : undefined;
   // RFC 6749 5.2: expired, revoked or spent. The reference takes it for lasting with this status only.
   const refused = status === 401 || (status === 400 && code === 'invalid_grant');

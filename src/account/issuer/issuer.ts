@@ -3,7 +3,7 @@ import type * as NodeFetch from 'node-fetch';
 import * as v from 'valibot';
 import type { Dialer } from '../../net/dialer.js';
 import { warmUp } from '../../net/http-request.js';
-import { type Attempt, networkFailure, plainFailure } from '../../net/request-error.js';
+import { networkFailure, plainFailure, type RequestContext } from '../../net/request-error.js';
 import type { TokenRefreshReason } from '../../protocol/account.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
@@ -11,10 +11,18 @@ import { Secret } from '../../protocol/secret.js';
 import type { Env } from '../../protocol/timing.js';
 import type { IssuedTokens } from '../file/auth-write.js';
 import type { IssuerAddress } from './address.js';
-import { codeIn, deadReason, intervalOf, jsonIn, pageOf, shownWords, wordsIn } from './answer.js';
-import { DeviceCode, Granted, Key, Refreshed, UserCode } from './shapes.js';
+import {
+  codeIn,
+  errorMessageIn,
+  intervalOf,
+  jsonIn,
+  pageOf,
+  permanentFailureReason,
+  shownMessage,
+} from './answer.js';
+import { DeviceCode, ExchangedApiKey, Granted, Refreshed, UserCode } from './shapes.js';
 
-export type SpendOutcome =
+export type RedeemOutcome =
   | { readonly kind: 'granted'; readonly tokens: IssuedTokens }
   /** These credentials are dead. ACC-53 */
   | { readonly kind: 'permanent'; readonly failure: Failure }
@@ -59,7 +67,7 @@ export interface Issuer {
   refresh(
     request: { refreshToken: Secret; clientId: string | undefined; reason: TokenRefreshReason },
     signal: AbortSignal,
-  ): Promise<SpendOutcome>;
+  ): Promise<RedeemOutcome>;
   /** Best effort, within 10 s. ACC-55. Null: revoked. */
   revoke(grant: Grant, signal: AbortSignal): Promise<Failure | null>;
   /** Exchanges the authorization code of a sign-in for tokens. ACC-75 */
@@ -101,7 +109,12 @@ interface Post {
 }
 
 type Posted =
-  | { readonly kind: 'answered'; readonly status: number; readonly json: unknown; readonly attempt: Attempt }
+  | {
+      readonly kind: 'answered';
+      readonly status: number;
+      readonly json: unknown;
+      readonly attempt: RequestContext;
+    }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 export function createIssuer(options: IssuerOptions): Issuer {
@@ -110,7 +123,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
   async function post(request: Post, signal: AbortSignal): Promise<Posted> {
     signal.throwIfAborted();
     const timeout = request.timeout ?? options.requestTimeout ?? REQUEST_TIMEOUT;
-    const attempt: Attempt = {
+    const attempt: RequestContext = {
       what: request.what,
       url: request.url,
       route: dialer.routeFor(request.url),
@@ -175,8 +188,8 @@ export function createIssuer(options: IssuerOptions): Issuer {
 
   /** An answer that is no success, or none of the expected form. */
   function refusal(done: Extract<Posted, { kind: 'answered' }>, reason: Reason, lead: string): Failure {
-    const words = wordsIn(done.json);
-    const said = words === undefined ? '' : `: ${shownWords(words, done.attempt.secrets)}`;
+    const words = errorMessageIn(done.json);
+    const said = words === undefined ? '' : `: ${shownMessage(words, done.attempt.secrets)}`;
     return {
       reason,
       message: `${lead} returned status ${done.status}${said}`,
@@ -220,7 +233,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
           },
         };
       }
-      const dead = deadReason(done.status, codeIn(done.json));
+      const dead = permanentFailureReason(done.status, codeIn(done.json));
       const failure = refusal(done, dead ?? 'issuerFailed', 'token refresh: the issuer');
       return { kind: dead === undefined ? 'failed' : 'permanent', failure };
     },
@@ -298,7 +311,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
         signal,
       );
       if (done.kind === 'failed' || !isOk(done.status)) return undefined;
-      const parsed = v.safeParse(Key, done.json);
+      const parsed = v.safeParse(ExchangedApiKey, done.json);
       return parsed.success ? new Secret(parsed.output.access_token) : undefined;
     },
 
@@ -352,12 +365,12 @@ export function createIssuer(options: IssuerOptions): Issuer {
       if (done.kind === 'failed') return done;
       if (done.status === 403 || done.status === 404) return { kind: 'pending' };
       if (!isOk(done.status)) {
-        const words = wordsIn(done.json);
+        const words = errorMessageIn(done.json);
         return {
           kind: 'failed',
           failure: {
             reason: 'deviceCodeDenied',
-            message: `device auth failed with status ${done.status}${words === undefined ? '' : `: ${shownWords(words, done.attempt.secrets)}`}`,
+            message: `device auth failed with status ${done.status}${words === undefined ? '' : `: ${shownMessage(words, done.attempt.secrets)}`}`,
             at: env.now(),
             httpStatus: done.status,
           },

@@ -17,7 +17,7 @@ export const Refreshed = v.pipe(
   v.object({ id_token: renewed(IdToken), access_token: renewed(Token), refresh_token: renewed(Token) }),
 );
 export const Granted = v.object({ id_token: IdToken, access_token: Token, refresh_token: Token });
-export const Key = v.object({ access_token: Token });
+export const ExchangedApiKey = v.object({ access_token: Token });
 const CodeText = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,64}$/));
 export const UserCode = v.object({
   device_auth_id: v.pipe(v.string(), v.minLength(1)),

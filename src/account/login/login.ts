@@ -8,11 +8,11 @@ import { Secret } from '../../protocol/secret.js';
 import type { Issuer } from '../issuer/issuer.js';
 import { claimedAccountId, jwtClaims } from '../jwt.js';
 import type { TokenStore } from '../tokens.js';
-import type { LoginShown } from '../types.js';
+import type { LoginPrompt } from '../types.js';
 import type { LoginServer } from './server.js';
 
 /** What a client may wish for its browser sign-in. ACC-23 */
-export interface BrowserWish {
+export interface BrowserLoginParams {
   /** `clientInfo.name` of who asks. ACC-71 */
   readonly originator: string;
   readonly streamlined: boolean;
@@ -37,7 +37,7 @@ interface Granted {
 
 /** What one sign-in holds until it ends. */
 interface Attempt {
-  readonly wish: BrowserWish;
+  readonly wish: BrowserLoginParams;
   readonly verifier: Secret;
   readonly state: Secret;
   server?: LoginServer;
@@ -45,7 +45,7 @@ interface Attempt {
   code?: { readonly code: Secret; readonly verifier: Secret };
   granted?: Granted;
   /** For the client: address of the issuer's page, or the code to type. */
-  shown?: Omit<LoginShown, 'loginId'>;
+  shown?: Omit<LoginPrompt, 'loginId'>;
 }
 
 const DEVICE_LIMIT = 15 * 60_000;
@@ -65,7 +65,7 @@ export class Logins {
   }
 
   /** Before the chart is told of it. */
-  prepare(loginId: string, wish: BrowserWish): void {
+  prepare(loginId: string, wish: BrowserLoginParams): void {
     this.#attempts.set(loginId, { wish, verifier: random(64), state: random(32) });
   }
 

@@ -1,6 +1,6 @@
 import { EngineError, ERRORS, explain } from '../../protocol/errors.js';
 import { REASONS } from '../../protocol/reasons.js';
-import { closest } from '../../system/suggest.js';
+import { closestMatch } from '../../system/suggest.js';
 import { EXIT, printJson } from '../output/output.js';
 
 /** `rc-engine explain CODE`. */
@@ -10,7 +10,7 @@ export async function explainCode(args: {
 }): Promise<number> {
   const text = explain(args.code);
   if (text === undefined) {
-    const near = closest(args.code, [...Object.keys(ERRORS), ...Object.keys(REASONS)]);
+    const near = closestMatch(args.code, [...Object.keys(ERRORS), ...Object.keys(REASONS)]);
     throw new EngineError('usage', `There is no error or reason ${JSON.stringify(args.code)}.`, {
       remediation: near === undefined ? 'docs/errors.md lists them all.' : `Did you mean ${near}?`,
     });

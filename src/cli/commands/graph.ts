@@ -3,7 +3,7 @@ import path from 'node:path';
 import { CHARTS } from '../../engine/charts.js';
 import { EngineError } from '../../protocol/errors.js';
 import { errnoText } from '../../system/errno.js';
-import { makeFolder } from '../../system/make-directory.js';
+import { makeDirectory } from '../../system/make-directory.js';
 import { type Charts, type ExportedFile, exportCharts, FORMATS } from '../../visualize/exports.js';
 import { EXIT, printJson } from '../output/output.js';
 import { graphDiff } from './graph-diff.js';
@@ -68,7 +68,7 @@ async function folder(out: string): Promise<void> {
     throw new EngineError('usage', `${out} is a file; --out takes a folder.`);
   }
   try {
-    makeFolder(out);
+    makeDirectory(out);
   } catch (error) {
     throw new EngineError('usage', `The folder ${out} cannot be made: ${errnoText(error)}.`, {
       cause: error,

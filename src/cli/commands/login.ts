@@ -2,7 +2,7 @@ import type { AccountSummary } from '../../account/types.js';
 import { EngineError } from '../../protocol/errors.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import { type AccountClient, type AccountFlags, connectAccount } from '../account-client.js';
-import { noBrowserBecause, openBrowser } from '../open-browser.js';
+import { openBrowser, whyNoBrowser } from '../open-browser.js';
 import { EXIT, paint, printJson } from '../output/output.js';
 import { signedIn } from './whoami.js';
 
@@ -129,14 +129,14 @@ async function showCode(started: Readonly<Record<string, unknown>>, flags: Login
 /** The picture saves typing an address on a telephone; the text beside it says all that it does. */
 async function pictureOf(address: string): Promise<readonly string[] | undefined> {
   if (process.stdout.isTTY !== true) return undefined;
-  const { qrFor } = await import('../output/qr.js');
+  const { qrCode: qrFor } = await import('../output/qr.js');
   return qrFor(address, process.stdout, process.env);
 }
 
 async function showAddress(url: string, flags: LoginFlags): Promise<void> {
   const colour = paint(process.stdout);
   const because =
-    flags.noBrowser === true ? 'you asked for none' : noBrowserBecause(process.env, process.platform);
+    flags.noBrowser === true ? 'you asked for none' : whyNoBrowser(process.env, process.platform);
   const opened = because === undefined && (await openBrowser(url, process.env, process.platform));
   const lines = opened
     ? ['', '  Your browser opens to sign in. If it does not, open this address on this machine:']

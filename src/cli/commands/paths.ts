@@ -1,5 +1,5 @@
 import { EngineError } from '../../protocol/errors.js';
-import { closest } from '../../system/suggest.js';
+import { closestMatch } from '../../system/suggest.js';
 import { MODELS, pathsOfChart } from '../../testing/charts/index.js';
 import type { Coverage } from '../../testing/types.js';
 import { pathsJson, pathsMarkdown } from '../../testing/words.js';
@@ -35,7 +35,7 @@ export async function paths(args: {
 export function oneOf<T extends string>(what: string, word: string, known: readonly T[]): T {
   const found = known.find((one) => one === word);
   if (found !== undefined) return found;
-  const near = closest(word, known);
+  const near = closestMatch(word, known);
   throw new EngineError('usage', `There is no ${what} ${JSON.stringify(word)}.`, {
     remediation: `${near === undefined ? '' : `Did you mean ${near}? `}There is: ${known.join(', ')}.`,
   });

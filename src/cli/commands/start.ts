@@ -4,7 +4,7 @@ import { locateHome, resolveHome } from '../../home/home.js';
 import type { Inspector } from '../../inspector/index.js';
 import { EngineError } from '../../protocol/errors.js';
 import { VERSION } from '../../protocol/version.js';
-import { setLastWish } from '../death.js';
+import { onFatalExit } from '../death.js';
 import { listeningBanner } from '../output/listening-banner.js';
 import { createLogger } from '../output/logger.js';
 import { EXIT, errorOutput, exitCodeOf, printError, printJson } from '../output/output.js';
@@ -129,7 +129,7 @@ async function run(
   });
   if (signals.asked) return EXIT.ok;
   signals.onFirst = () => void engine.stop();
-  setLastWish(() => engine.stop());
+  onFatalExit(() => engine.stop());
   try {
     await engine.start();
   } catch (error) {

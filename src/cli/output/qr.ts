@@ -16,7 +16,7 @@ export type QrTerminal = Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'rows'>;
  * A QR code of `text` for this terminal, a line each, two rows of modules in one line; undefined where it cannot be
  * shown so that a camera reads it. It brings its own colours: on a dark terminal it would be inverted otherwise.
  */
-export function qrFor(
+export function qrCode(
   text: string,
   terminal: QrTerminal,
   env: NodeJS.ProcessEnv,

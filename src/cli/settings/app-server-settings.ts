@@ -1,7 +1,7 @@
 import type { EngineLogger } from '../../observe/logger.js';
 import type { AppServer } from '../../protocol/app-server.js';
 import { EngineError } from '../../protocol/errors.js';
-import { programFault } from '../../system/find-program.js';
+import { whyNotExecutable } from '../../system/find-program.js';
 import { readSecretFile } from '../../system/secret-file.js';
 import type { StartSettings } from './settings.js';
 
@@ -33,7 +33,7 @@ export async function appServerSettings(given: {
     }
     const { createAppServer } = await import('../../app-server/create.js');
     const shared = appServerMode === 'shared';
-    const fault = programFault(program);
+    const fault = whyNotExecutable(program);
     return {
       appServer: createAppServer({ kind: 'command', program, args, shared }, log),
       // No reason not to start: it may be there when the first client comes.

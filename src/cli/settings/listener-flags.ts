@@ -1,4 +1,4 @@
-import { patternFault } from '../../session/policy.js';
+import { invalidPatternReason } from '../../session/policy.js';
 import type { Setting } from './setting.js';
 
 const checkAppServer = (value: string): string | undefined =>
@@ -83,14 +83,14 @@ export const LISTENER_FLAGS = [
     guardsDoor: true,
     description:
       'methods that clients may call and no others, * for anything; listener:, stdio: or remote: before it for one origin (repeatable)',
-    check: patternFault,
+    check: invalidPatternReason,
   },
   {
     name: 'denyMethod',
     type: 'list',
     guardsDoor: true,
     description: 'methods that clients may not call, likewise (repeatable)',
-    check: patternFault,
+    check: invalidPatternReason,
   },
   {
     name: 'degradedAuthority',

@@ -1,5 +1,5 @@
 import { EngineError } from '../../protocol/errors.js';
-import { closest } from '../../system/suggest.js';
+import { closestMatch } from '../../system/suggest.js';
 import { flagOf, START_SETTINGS } from './settings.js';
 
 const HELP = 'rc-engine --help lists the commands, rc-engine COMMAND --help their flags.';
@@ -27,7 +27,7 @@ function unknownArgument(names: readonly string[], argv: readonly string[]): Eng
   if (!argv.some((arg) => arg === flag || arg.startsWith(`${flag}=`))) {
     return usage(`Unknown argument: ${name}`, HELP);
   }
-  const near = argv[0] === 'start' ? closest(name, START_FLAGS) : undefined;
+  const near = argv[0] === 'start' ? closestMatch(name, START_FLAGS) : undefined;
   return usage(`There is no flag ${flag}.`, near === undefined ? HELP : `Did you mean --${near}?`);
 }
 

@@ -33,7 +33,7 @@ export class UpgradeDecisions {
     const key = keyOf(facts);
     let verdict = this.#known.get(key);
     if (verdict === undefined) {
-      verdict = this.#counted(askChart(facts));
+      verdict = this.#counted(decideWithChart(facts));
       this.#known.set(key, verdict);
     }
     if (plain && this.#byCredential.size < MAX_SHORT) this.#byCredential.set(facts.credential, verdict);
@@ -57,7 +57,7 @@ export class UpgradeDecisions {
   }
 }
 
-export function askChart(facts: UpgradeFacts): Verdict {
+export function decideWithChart(facts: UpgradeFacts): Verdict {
   const [snapshot] = initialTransition(websocketAuthMachine, facts);
   if (snapshot.output === undefined) throw new Error('websocketAuth did not come to its end');
   return snapshot.output;

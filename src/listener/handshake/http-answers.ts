@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Verdict } from '../../protocol/authority.js';
-import type { UpgradeFault } from './upgrade-request.js';
+import type { UpgradeError } from './upgrade-request.js';
 
 /** A short answer to a request that is not let in. Holds nothing of the request. WSA-13 */
 export interface HttpAnswer {
@@ -37,7 +37,7 @@ export function answerBytes({ status, text, headers = [] }: HttpAnswer): string 
 const RETRY_AFTER = 'Retry-After: 1';
 
 /** How a rejection is told. `fault` is what was wrong with the request, if anything was. */
-export function answerTo({ reason, mode }: Verdict, fault: UpgradeFault | undefined): HttpAnswer {
+export function answerTo({ reason, mode }: Verdict, fault: UpgradeError | undefined): HttpAnswer {
   switch (reason) {
     case 'originRefused':
       return { status: 403, text: 'requests with an Origin header are refused' };

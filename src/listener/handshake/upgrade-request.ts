@@ -20,7 +20,7 @@ export interface UpgradeRequest {
   /** The whole header section, request line included, as it came. */
   readonly headerBytes: number;
   /** What keeps it from being a valid WebSocket upgrade; undefined: it is one. WSA-8 */
-  readonly fault: UpgradeFault | undefined;
+  readonly fault: UpgradeError | undefined;
 }
 
 /** The header section of one request, bytes. WSA-16 */
@@ -33,13 +33,13 @@ export function kindOf({ headerBytes, headers, fault }: UpgradeRequest): Request
   return fault === undefined ? 'upgrade' : 'malformed';
 }
 
-export interface UpgradeFault {
+export interface UpgradeError {
   readonly status: 400 | 405 | 426;
   /** Fixed text: nothing of the request is in it. */
   readonly why: string;
 }
 
-const fault = (status: UpgradeFault['status'], why: string): UpgradeFault => ({ status, why });
+const fault = (status: UpgradeError['status'], why: string): UpgradeError => ({ status, why });
 const FAULTS = {
   method: fault(405, 'the method is not GET'),
   version: fault(400, 'the request is not HTTP/1.1'),
@@ -74,7 +74,7 @@ class Reading implements UpgradeRequest {
   readonly path: string;
   readonly query: string | undefined;
   readonly headers: number;
-  readonly fault: UpgradeFault | undefined;
+  readonly fault: UpgradeError | undefined;
   hasOrigin = false;
   authorizations = 0;
   authorization: string | undefined = undefined;
@@ -142,7 +142,7 @@ class Reading implements UpgradeRequest {
     }
   }
 
-  #findFault(method: string, httpVersion: string): UpgradeFault | undefined {
+  #findFault(method: string, httpVersion: string): UpgradeError | undefined {
     if (method !== 'GET') return FAULTS.method;
     if (httpVersion !== '1.1') return FAULTS.version;
     if (this.#hosts !== 1) return FAULTS.host;

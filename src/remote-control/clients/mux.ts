@@ -16,9 +16,9 @@ import type { Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/uuid.js';
 import {
   provideVirtualClient,
-  RemoteClient,
-  type RemoteClientDeps,
-  tooLargeAnswer,
+  tooLargeResponse,
+  VirtualClient,
+  type VirtualClientDeps,
 } from './virtual-client.js';
 
 /** The open backend socket, as the data plane sees it. */
@@ -28,7 +28,7 @@ export interface MuxSocket {
   readonly bufferedAmount: number;
 }
 
-export interface RemoteMuxDeps extends RemoteClientDeps {
+export interface RemoteMuxDeps extends VirtualClientDeps {
   readonly maxClients: number;
   /** Something was skipped or dropped: said without its content. RC-39, RC-40 */
   readonly onSkipped: (why: string, fields: Readonly<Record<string, unknown>>) => void;
@@ -57,7 +57,7 @@ export class RemoteMux {
   readonly #machine: typeof virtualClientMachine = provideVirtualClient(
     (clientId, streamId) => this.#clients.get(streamKey(clientId, streamId))?.session,
   );
-  readonly #clients = new Map<string, RemoteClient>();
+  readonly #clients = new Map<string, VirtualClient>();
   readonly #streams = new Map<string, OutboundStream>();
   /** Next seq id of streams without a client. */
   readonly #numbering = new Map<string, number>();
@@ -91,7 +91,7 @@ export class RemoteMux {
   get size(): number {
     return this.#clients.size;
   }
-  get clients(): readonly RemoteClient[] {
+  get clients(): readonly VirtualClient[] {
     return [...this.#clients.values()];
   }
 
@@ -307,7 +307,7 @@ export class RemoteMux {
     return made;
   }
 
-  #open(clientId: string, streamId: string, key: string, initialize: Message): RemoteClient | undefined {
+  #open(clientId: string, streamId: string, key: string, initialize: Message): VirtualClient | undefined {
     const firstSeqId = this.#numbering.get(key) ?? 1;
     const stream = new OutboundStream(clientId, streamId, { firstSeqId });
     if (this.#clients.size >= this.#deps.maxClients) {
@@ -316,7 +316,7 @@ export class RemoteMux {
     }
     this.#numbering.delete(key);
     this.#streams.set(key, stream);
-    const client = new RemoteClient(
+    const client = new VirtualClient(
       { clientId, streamId },
       this.#deps,
       this.#machine,
@@ -340,7 +340,7 @@ export class RemoteMux {
     this.#remember(key, stream.nextSeqId);
   }
 
-  #forget(key: string, client: RemoteClient, stream: OutboundStream): void {
+  #forget(key: string, client: VirtualClient, stream: OutboundStream): void {
     if (this.#clients.get(key) === client) this.#clients.delete(key);
     if (this.#streams.get(key) !== stream) return;
     this.#streams.delete(key);
@@ -365,7 +365,7 @@ export class RemoteMux {
     const sent = stream.send(text);
     if (sent === 'tooLarge') {
       this.#skip('message too large for remote control', { key, chars: text.length });
-      const answer = tooLargeAnswer(text);
+      const answer = tooLargeResponse(text);
       if (answer !== undefined) this.#sendOn(key, stream, answer);
       return;
     }

@@ -8,12 +8,12 @@ import { Message } from '../../protocol/message.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import type { Env, Timing } from '../../protocol/timing.js';
-import { ClientSession, type ClientTransport, type SessionHost } from '../../session/session.js';
+import { ClientSession, type ClientTransport, type SessionDeps } from '../../session/session.js';
 
 type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
 
 /** What virtual clients need of the engine. */
-export interface RemoteClientDeps extends SessionHost {
+export interface VirtualClientDeps extends SessionDeps {
   readonly env: Env;
   readonly timing: Timing;
   readonly audit: AuditRing;
@@ -23,7 +23,7 @@ export interface RemoteClientDeps extends SessionHost {
 }
 
 /** One open (client_id, stream_id): its chart, its session, and the stream that its answers go to. */
-export class RemoteClient implements ClientTransport {
+export class VirtualClient implements ClientTransport {
   readonly clientId: string;
   readonly streamId: string;
   readonly session: ClientSession;
@@ -32,16 +32,16 @@ export class RemoteClient implements ClientTransport {
   /** Highest seq_id handed over on this connection. RC-32 */
   lastSeqId = -1;
   readonly #actor: VirtualClientActor;
-  readonly #deps: RemoteClientDeps;
+  readonly #deps: VirtualClientDeps;
   readonly #outbound: { send(text: string): void };
   #stall: NodeJS.Timeout | undefined;
 
   constructor(
     ids: { readonly clientId: string; readonly streamId: string },
-    deps: RemoteClientDeps,
+    deps: VirtualClientDeps,
     machine: typeof virtualClientMachine,
     outbound: { send(text: string): void },
-    onClosed: (client: RemoteClient) => void,
+    onClosed: (client: VirtualClient) => void,
   ) {
     this.clientId = ids.clientId;
     this.streamId = ids.streamId;
@@ -148,7 +148,7 @@ export function provideVirtualClient(
 }
 
 /** The answer for a message that cannot be carried: its requester must not wait for ever. RC-38 */
-export function tooLargeAnswer(messageText: string): string | undefined {
+export function tooLargeResponse(messageText: string): string | undefined {
   const id = Message.fromText(messageText)?.value;
   if (typeof id !== 'object' || id === null || !('id' in id) || !isRpcId(id.id)) return undefined;
   const size = Math.ceil(messageText.length / 1024 / 1024);

@@ -4,12 +4,12 @@ import type { Socket } from 'node:net';
 import type * as Ws from 'ws';
 import type { Dialer } from '../../net/dialer.js';
 import {
-  type Answer,
-  type Attempt,
-  answerFailure,
+  type HttpResponse,
   isRedirect,
   networkFailure,
   plainFailure,
+  type RequestContext,
+  responseFailureOf,
 } from '../../net/request-error.js';
 import type { DialOutcome, Enrollment, Failure, ServerToken } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
@@ -62,7 +62,7 @@ export function warmUp(): Promise<typeof Ws> {
 export async function dialBackendSocket(options: DialOptions, signal: AbortSignal): Promise<DialResult> {
   signal.throwIfAborted();
   const { url, dialer, timing } = options;
-  const attempt: Attempt = {
+  const attempt: RequestContext = {
     what: 'socket',
     url,
     route: dialer.routeFor(url),
@@ -123,7 +123,7 @@ function headersOf(options: DialOptions): Record<string, string> {
 /** What ws itself finds wrong with an upgrade carries no code. */
 class HandshakeError extends Error {}
 
-function handshakeFailure(attempt: Attempt, error: unknown): Failure | undefined {
+function handshakeFailure(attempt: RequestContext, error: unknown): Failure | undefined {
   return error instanceof HandshakeError
     ? plainFailure(attempt, 'handshakeFailed', error.message)
     : undefined;
@@ -131,7 +131,7 @@ function handshakeFailure(attempt: Attempt, error: unknown): Failure | undefined
 
 function handshake(
   ws: Ws.WebSocket,
-  attempt: Attempt,
+  attempt: RequestContext,
   limit: AbortSignal,
   letGo: () => void,
 ): Promise<DialResult> {
@@ -157,7 +157,7 @@ function handshake(
 }
 
 /** The answer in place of an upgrade; its body as far as it comes in short time. */
-function readRefusal(response: IncomingMessage): Promise<Answer> {
+function readRefusal(response: IncomingMessage): Promise<HttpResponse> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let room = REFUSAL_BYTES;
@@ -182,9 +182,9 @@ function readRefusal(response: IncomingMessage): Promise<Answer> {
   });
 }
 
-function refusalOf(attempt: Attempt, answer: Answer): DialResult {
+function refusalOf(attempt: RequestContext, answer: HttpResponse): DialResult {
   const { status } = answer;
-  const because = (reason: Reason): Failure => answerFailure(attempt, answer, reason);
+  const because = (reason: Reason): Failure => responseFailureOf(attempt, answer, reason);
   if (status === 401 || status === 403) return { kind: 'tokenRejected', failure: because('tokenRejected') };
   if (status === 404) {
     // An identity is dropped only when the backend says so in so many words: a proxy's 404 looks alike. RC-20, RC-21

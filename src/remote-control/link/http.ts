@@ -1,19 +1,19 @@
 /** What is asked of the backend over HTTP. Methods answer with outcomes; they reject only for a bug or an abort. */
 import * as v from 'valibot';
 import type { Dialer } from '../../net/dialer.js';
-import { type Answered, type Call, createRequester } from '../../net/http-request.js';
-import { answerFailure, parseHttpDate } from '../../net/request-error.js';
+import { createRequester, type HttpRequest, type HttpResult } from '../../net/http-request.js';
+import { parseHttpDate, responseFailureOf } from '../../net/request-error.js';
 import { isPathPart, shownUrl, type Target } from '../../net/target.js';
 import type {
+  Controller,
   Enrollment,
   EnrollOutcome,
-  ListClientsOutcome,
+  ListControllersOutcome,
   PairOutcome,
   PairStatusOutcome,
   RefreshOutcome,
-  RemoteClient,
-  RequestFault,
-  RevokeClientOutcome,
+  RequestFailure,
+  RevokeControllerOutcome,
   ServerToken,
 } from '../../protocol/outcomes.js';
 import { Secret } from '../../protocol/secret.js';
@@ -21,7 +21,7 @@ import type { Env, Timing } from '../../protocol/timing.js';
 import { parseRfc3339 } from '../../system/rfc3339.js';
 
 export { warmUp } from '../../net/http-request.js';
-export type { ClientsPage } from '../../protocol/outcomes.js';
+export type { ControllersPage as ClientsPage } from '../../protocol/outcomes.js';
 
 /** In whose name a request is made. RC-9 */
 export interface AccountCredentials {
@@ -57,7 +57,7 @@ export interface PairStatusRequest {
   readonly manualPairingCode: Secret | null;
 }
 
-export interface ListClientsQuery {
+export interface ListControllersQuery {
   readonly environmentId: string;
   readonly cursor?: string | null | undefined;
   /** 1 to 100. */
@@ -81,10 +81,13 @@ export interface BackendHttp {
   pairStatus(request: PairStatusRequest, signal: AbortSignal): Promise<PairStatusOutcome>;
   /** RC-49. `other` with HTTP status 400: the backend finds the parameters wrong. */
   listClients(
-    request: AccountCredentials & ListClientsQuery,
+    request: AccountCredentials & ListControllersQuery,
     signal: AbortSignal,
-  ): Promise<ListClientsOutcome>;
-  revokeClient(request: AccountCredentials & ClientName, signal: AbortSignal): Promise<RevokeClientOutcome>;
+  ): Promise<ListControllersOutcome>;
+  revokeClient(
+    request: AccountCredentials & ClientName,
+    signal: AbortSignal,
+  ): Promise<RevokeControllerOutcome>;
 }
 
 export interface BackendHttpOptions {
@@ -140,7 +143,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
   const { send, ask } = createRequester({ dialer, env, timing, userAgent: `rc-engine/${appServerVersion}` });
 
   /** enroll and refresh differ in nothing but address and body. */
-  const grantCall = (what: string, url: string, who: AccountCredentials, body: object): Call => ({
+  const grantCall = (what: string, url: string, who: AccountCredentials, body: object): HttpRequest => ({
     what,
     method: 'POST',
     url,
@@ -149,7 +152,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
     body,
   });
 
-  function tokenOf(done: Answered, granted: v.InferOutput<typeof Granted>): ServerToken {
+  function tokenOf(done: HttpResult, granted: v.InferOutput<typeof Granted>): ServerToken {
     // A machine whose clock is wrong would find every token expired, or hold on to a dead one.
     const now = env.now();
     const theirs = parseHttpDate(done.answer.header('date') ?? '') ?? now;
@@ -158,7 +161,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
   }
 
   /** Ids come from local clients; `..` would reach another route. */
-  function idFault(what: string, ids: readonly string[]): RequestFault | undefined {
+  function idFault(what: string, ids: readonly string[]): RequestFailure | undefined {
     const wrong = ids.find((id) => !isPathPart(id));
     if (wrong === undefined) return undefined;
     const message = `${what}: the id ${JSON.stringify(wrong)} cannot be part of ${shownUrl(target.baseUrl)}`;
@@ -195,7 +198,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
     },
 
     async pair({ enrollment, token, manual }, signal) {
-      const call: Call = {
+      const call: HttpRequest = {
         what: 'pairing',
         method: 'POST',
         url: target.pair,
@@ -220,7 +223,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
     },
 
     async pairStatus({ token, pairingCode, manualPairingCode }, signal) {
-      const call: Call = {
+      const call: HttpRequest = {
         what: 'pairing status',
         method: 'POST',
         url: target.pairStatus,
@@ -245,7 +248,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
       if (cursor != null) url.searchParams.set('cursor', cursor);
       if (limit != null) url.searchParams.set('limit', String(limit));
       if (order != null) url.searchParams.set('order', order);
-      const call: Call = {
+      const call: HttpRequest = {
         what: 'client list',
         method: 'GET',
         url: url.href,
@@ -264,7 +267,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
       const { environmentId, clientId } = request;
       const fault = idFault('client revoke', [environmentId, clientId]);
       if (fault !== undefined) return fault;
-      const call: Call = {
+      const call: HttpRequest = {
         what: 'client revoke',
         method: 'DELETE',
         url: target.client(environmentId, clientId),
@@ -281,7 +284,7 @@ function accountHeader(who: AccountCredentials): Record<string, string> {
   return { 'chatgpt-account-id': who.account.accountId };
 }
 
-function remoteClientOf(item: v.InferOutput<typeof Listed>['items'][number]): RemoteClient {
+function remoteClientOf(item: v.InferOutput<typeof Listed>['items'][number]): Controller {
   return {
     clientId: item.client_id,
     displayName: item.display_name,
@@ -295,15 +298,18 @@ function remoteClientOf(item: v.InferOutput<typeof Listed>['items'][number]): Re
 }
 
 function mismatch(
-  done: Answered,
+  done: HttpResult,
   got: { readonly server_id: string; readonly environment_id: string },
   enrolled: Enrollment,
-): RequestFault | undefined {
+): RequestFailure | undefined {
   if (got.server_id === enrolled.serverId && got.environment_id === enrolled.environmentId) return undefined;
   const because =
     `it is for server ${got.server_id} in environment ${got.environment_id}, but enrolled is ` +
     `${enrolled.serverId} in ${enrolled.environmentId}`;
-  return { kind: 'other', failure: answerFailure(done.attempt, done.answer, 'identityMismatch', because) };
+  return {
+    kind: 'other',
+    failure: responseFailureOf(done.attempt, done.answer, 'identityMismatch', because),
+  };
 }
 
 // Names as Rust's std::env::consts has them: the backend knows machines by these. RC-9

@@ -11,7 +11,7 @@ import type {
 import type { Reason } from '../../protocol/reasons.js';
 import { errnoText } from '../../system/errno.js';
 import { decodeRecord, type EnrollmentRecord, recordName } from './enrollment-record.js';
-import { MemoryTable, type RecordTable, StoreFault } from './record-table.js';
+import { MemoryTable, type RecordTable, StoreError } from './record-table.js';
 
 /** `cleared` is false when another enrollment has taken the place of the one that was to go. RC-22 */
 export type ClearEnrollmentOutcome =
@@ -188,7 +188,7 @@ export class TableStore implements EnrollmentStore {
         // Whatever it was, a new connection meets the file as it is then: repaired, released, replaced.
         this.#failedOnce = true;
         await this.#drop();
-        if (!(error instanceof StoreFault)) throw error;
+        if (!(error instanceof StoreError)) throw error;
         return failed(error.unusable ? 'storeUnavailable' : reason, error.message, this.#now());
       } finally {
         this.#waiting -= 1;
@@ -227,18 +227,18 @@ export async function update(
     if (next === undefined) return false;
     if (await table.swap(name, raw, next)) return true;
   }
-  throw new StoreFault(`${table.title} is changed by another process all the time.`, { unusable: false });
+  throw new StoreError(`${table.title} is changed by another process all the time.`, { unusable: false });
 }
 
 function decode(table: RecordTable, raw: string): EnrollmentRecord {
   const record = decodeRecord(raw);
-  if ('damage' in record) throw new StoreFault(`${table.title} ${record.damage}.`, { unusable: true });
+  if ('damage' in record) throw new StoreError(`${table.title} ${record.damage}.`, { unusable: true });
   return record;
 }
 
 /** SQLite is native code: it can be absent, or built for another platform. */
 function driverMissing(error: unknown): never {
-  throw new StoreFault(`SQLite cannot be loaded, so there is no enrollment store: ${errnoText(error)}.`, {
+  throw new StoreError(`SQLite cannot be loaded, so there is no enrollment store: ${errnoText(error)}.`, {
     unusable: true,
     cause: error,
   });

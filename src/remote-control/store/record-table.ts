@@ -19,7 +19,7 @@ export interface RecordTable {
 }
 
 /** A known way for a store to fail. The message is for people and holds nothing of the records. */
-export class StoreFault extends Error {
+export class StoreError extends Error {
   /** True when nothing in the store can be relied upon, false when it only refused this access. */
   readonly unusable: boolean;
 

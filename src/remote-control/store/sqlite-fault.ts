@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, errnoText } from '../../system/errno.js';
-import { StoreFault } from './record-table.js';
+import { StoreError } from './record-table.js';
 
 const TEXTS: Readonly<Record<string, { readonly text: string; readonly unusable: boolean }>> = {
   SQLITE_NOTADB: { text: 'is not a valid SQLite database', unusable: true },
@@ -30,17 +30,17 @@ export function storeTitle(path: string): string {
  */
 export async function explainSqliteError(path: string, error: unknown): Promise<unknown> {
   const code = errnoOf(error);
-  if (error instanceof StoreFault || code === undefined) return error;
+  if (error instanceof StoreError || code === undefined) return error;
   const known = TEXTS[code];
   if (known !== undefined) {
-    return new StoreFault(`${storeTitle(path)} ${known.text} (${code}).`, {
+    return new StoreError(`${storeTitle(path)} ${known.text} (${code}).`, {
       unusable: known.unusable,
       cause: error,
     });
   }
   // SQLite says CANTOPEN for a dozen things; the file system knows which one it is.
   const why = code === 'SQLITE_CANTOPEN' ? await whyNotOpened(path) : errnoText(error);
-  return new StoreFault(`${storeTitle(path)} cannot be opened: ${why}.`, {
+  return new StoreError(`${storeTitle(path)} cannot be opened: ${why}.`, {
     unusable: true,
     cause: error,
   });

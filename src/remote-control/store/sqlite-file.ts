@@ -6,7 +6,7 @@ import { chmod, open, rm, stat } from 'node:fs/promises';
 import type sqlite3 from 'sqlite3';
 import { PRIVATE_FILE, publish, siblingName } from '../../system/atomic-file.js';
 import { errnoOf } from '../../system/errno.js';
-import { StoreFault } from './record-table.js';
+import { StoreError } from './record-table.js';
 import { storeTitle } from './sqlite-fault.js';
 
 type Sqlite = typeof sqlite3;
@@ -22,7 +22,7 @@ export async function ensureDatabase(sqlite: Sqlite, path: string): Promise<void
   const size = await sizeOf(path);
   if (size === undefined) {
     if (((await sizeOf(`${path}-wal`)) ?? 0) > 0) {
-      throw new StoreFault(
+      throw new StoreError(
         `${storeTitle(path)} is gone but its log ${path}-wal is still there; restore the file, or move the log away to start afresh.`,
         { unusable: true },
       );
@@ -31,7 +31,7 @@ export async function ensureDatabase(sqlite: Sqlite, path: string): Promise<void
     return;
   }
   if (size === 0) {
-    throw new StoreFault(
+    throw new StoreError(
       `${storeTitle(path)} is empty, so it has lost its content; restore it, or move it away to start afresh.`,
       { unusable: true },
     );
@@ -124,7 +124,7 @@ async function sizeOf(path: string): Promise<number | undefined> {
     const info = await stat(path);
     if (!info.isFile()) {
       const kind = info.isDirectory() ? 'a folder' : 'a device, pipe or socket';
-      throw new StoreFault(`${storeTitle(path)} is ${kind}, not a file.`, { unusable: true });
+      throw new StoreError(`${storeTitle(path)} is ${kind}, not a file.`, { unusable: true });
     }
     return info.size;
   } catch (error) {

@@ -4,7 +4,7 @@ import { Keyv } from 'keyv';
 import sqlite from 'sqlite3';
 import { errnoOf } from '../../system/errno.js';
 import { type EnrollmentRecord, encodeStored, type StoredRecord, toStored } from './enrollment-record.js';
-import { type RecordTable, StoreFault } from './record-table.js';
+import { type RecordTable, StoreError } from './record-table.js';
 import { explainSqliteError, storeTitle } from './sqlite-fault.js';
 import { ensureDatabase, probeDatabase } from './sqlite-file.js';
 
@@ -87,7 +87,7 @@ export class SqliteTable implements RecordTable {
     if (row === undefined) return undefined;
     const value = row.value;
     if (typeof value === 'string') return value;
-    throw new StoreFault(`${this.title} holds a record that is not text.`, {
+    throw new StoreError(`${this.title} holds a record that is not text.`, {
       unusable: true,
     });
   }
@@ -124,7 +124,7 @@ export class SqliteTable implements RecordTable {
   async verify(): Promise<void> {
     const [row] = await this.query('PRAGMA integrity_check(1)');
     if (row?.integrity_check !== 'ok') {
-      throw new StoreFault(
+      throw new StoreError(
         `${this.title} is not a valid SQLite database any more: it fails its integrity check.`,
         { unusable: true },
       );

@@ -3,8 +3,8 @@ import type { accountMachine } from '../../../machines/account/machine.js';
 import type { AccountEvent, AccountInput } from '../../../machines/account/types.js';
 import type {
   ChatgptAccount,
+  ExternalTokensOutcome,
   LoginStep,
-  ParentOutcome,
   StoreAccountOutcome,
   StoredAccount,
   TokenRefreshOutcome,
@@ -49,7 +49,7 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
     { kind: 'permanent', failure: failure('authRejected') },
     FAILED,
   ];
-  const asked: readonly ParentOutcome[] = [
+  const asked: readonly ExternalTokensOutcome[] = [
     { kind: 'replaced', account: { ...PARENTS, generation: 6 } },
     FAILED,
   ];

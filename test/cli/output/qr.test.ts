@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { type QrTerminal, qrFor } from '../../../src/cli/output/qr.js';
+import { type QrTerminal, qrCode } from '../../../src/cli/output/qr.js';
 import { decoded, modules } from '../../support/qr.js';
 
 const URL = 'https://auth.openai.com/codex/device';
 const terminal: QrTerminal = { isTTY: true, columns: 80, rows: 40 };
-const shown = (text = URL): readonly string[] => qrFor(text, terminal, {}) ?? [];
+const shown = (text = URL): readonly string[] => qrCode(text, terminal, {}) ?? [];
 
 describe('the QR code of login --device', () => {
   it.each([URL, `${URL}?user_code=ABCD-1234`, 'http://127.0.0.1:34929/codex/device'])(
@@ -36,11 +36,11 @@ describe('the QR code of login --device', () => {
     ['can do nothing', terminal, { TERM: 'dumb' }],
     ['has another charset', terminal, { LANG: 'de_DE.ISO-8859-1' }],
   ])('none is shown where the output %s', (_what, output, env) => {
-    expect(qrFor(URL, output, env)).toBeUndefined();
+    expect(qrCode(URL, output, env)).toBeUndefined();
   });
 
   it('it is shown in the narrowest terminal that it fits, and where the locale says UTF-8 or nothing', () => {
-    expect(qrFor(URL, { isTTY: true, columns: 39, rows: 23 }, {})).toHaveLength(19);
-    expect(qrFor(URL, terminal, { LC_ALL: 'C.UTF-8', LANG: 'en_US.ISO-8859-1' })).toBeDefined();
+    expect(qrCode(URL, { isTTY: true, columns: 39, rows: 23 }, {})).toHaveLength(19);
+    expect(qrCode(URL, terminal, { LC_ALL: 'C.UTF-8', LANG: 'en_US.ISO-8859-1' })).toBeDefined();
   });
 });

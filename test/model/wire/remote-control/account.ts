@@ -1,12 +1,12 @@
 import { EventEmitter } from 'node:events';
-import type { AccountPort } from '../../../../src/protocol/account-source.js';
+import type { AccountSource } from '../../../../src/protocol/account-source.js';
 import type { Account, AuthOutcome, RecoveryOutcome } from '../../../../src/protocol/outcomes.js';
 import { Secret } from '../../../../src/protocol/secret.js';
 
 type Question = 'load' | 'reload' | 'recover';
 
 /** An account whose answers are given by the path. */
-export class ScriptedAccount extends EventEmitter<{ news: [] }> implements AccountPort {
+export class ScriptedAccount extends EventEmitter<{ news: [] }> implements AccountSource {
   readonly differsOnDisk = false;
   /** True while the chart itself asks who is signed in; other parts are told at once. */
   asked = true;
@@ -56,7 +56,7 @@ export class ScriptedAccount extends EventEmitter<{ news: [] }> implements Accou
     return this.#ask('recover');
   }
 
-  recovery(): ReturnType<AccountPort['recovery']> {
+  recovery(): ReturnType<AccountSource['recovery']> {
     return { next: (signal) => this.recover(signal), stop: () => {} };
   }
 
