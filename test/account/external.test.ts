@@ -130,7 +130,7 @@ describe('tokens of a parent app', () => {
     expect(await rig.leaks()).toEqual([]);
   });
 
-  it('ACC-41 … ACC-46: no secret of a refused answer is shown', async () => {
+  it('ACC-47, ACC-89: no secret of a refused answer is shown', async () => {
     const rig = await Rig.start();
     const access = token();
     rig.at.always('enroll', { status: 401, json: { access_token: access } });

@@ -107,7 +107,7 @@ describe('another app server behind the engine', () => {
     return { server, heard };
   }
 
-  it('answers account methods itself, and passes answers to requests of the app server on', async () => {
+  it('ACC-84: answers account methods itself, and passes answers to requests of the app server on', async () => {
     const { server, heard } = other(() => 7);
     const rig = await Rig.start({ appServer: server });
     expect(await rig.call('account/read')).toMatchObject({ account: null });
@@ -119,7 +119,7 @@ describe('another app server behind the engine', () => {
     expect(heard.some((text) => text.includes('account/'))).toBe(false);
   });
 
-  it('a request of the app server that is open since before ours keeps its own answer', async () => {
+  it('ACC-85: a request of the app server that is open since before ours keeps its own answer', async () => {
     const { server, heard } = other(() => 0);
     const rig = await Rig.start({ appServer: server });
     const renewed = token({ plan: 'team' });
@@ -145,7 +145,7 @@ describe('another app server behind the engine', () => {
     expect(heard.filter((text) => text.includes('"result"'))).toEqual(['{"id":0,"result":"theirs"}']);
   });
 
-  it('a request of the app server with the id of ours waits until ours is answered', async () => {
+  it('ACC-85: a request of the app server with the id of ours waits until ours is answered', async () => {
     let ours = 0;
     const { server, heard } = other(() => ours);
     const rig = await Rig.start({ appServer: server });
@@ -173,7 +173,7 @@ describe('another app server behind the engine', () => {
 });
 
 describe('places that secrets go to', () => {
-  it('ACC-72: issuer, refresh and revoke address come from settings and environment, and revoke follows refresh', () => {
+  it('ACC-51, ACC-55, ACC-72: issuer, refresh and revoke address come from settings and environment, and revoke follows refresh', () => {
     expect(parseIssuer({}, {})).toMatchObject({
       ok: true,
       address: {

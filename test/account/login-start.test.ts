@@ -209,7 +209,7 @@ describe('account/login/start', () => {
     expect(other.readAuth().tokens.account_id).toBe('acct-1');
   });
 
-  it('a sign-in that another program makes while nobody is signed in is taken, and clients are told', async () => {
+  it('ACC-91: a sign-in that another program makes while nobody is signed in is taken, and clients are told', async () => {
     const rig = await Rig.start();
     const from = rig.mark;
     await rig.replaceAuth(signIn(token({ plan: 'plus' })));

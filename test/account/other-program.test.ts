@@ -78,7 +78,7 @@ describe('a race with another program for one refresh token', () => {
     expect(rig.engine.fullStatus.account).toMatchObject({ problem: null });
   });
 
-  it('ACC-53: after any other permanent failure the file is looked at, too, without waiting', async () => {
+  it('ACC-48, ACC-53: after any other permanent failure the file is looked at, too, without waiting', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     const newer = signIn(token({ plan: 'team' }), { refresh: `rt-${MARK}-9` });
     rig.at.always('refresh', async () => {

@@ -118,7 +118,7 @@ describe('recovery after a 401', () => {
     expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe(reason);
   });
 
-  it('RC-28, ACC-69: when every step is used up it waits, names why, and goes on by itself after a sign-in', async () => {
+  it('RC-28, ACC-68: when every step is used up it waits, names why, and goes on by itself after a sign-in', async () => {
     const fresh = token();
     // Before the engine starts: it enrolls at once.
     const at = await LoopbackIssuer.start();
@@ -172,7 +172,7 @@ describe('recovery after a 401', () => {
 });
 
 describe('a token from the environment', () => {
-  it('is the account, cannot be renewed, and no other sign-in is taken', async () => {
+  it('ACC-86: is the account, cannot be renewed, and no other sign-in is taken', async () => {
     const given = token({ account: 'acct-ci', plan: 'team' });
     const { Secret } = await import('../../src/protocol/secret.js');
     const rig = await Rig.start({ accessToken: { token: new Secret(given) }, auth: signIn(token()) });
@@ -188,7 +188,7 @@ describe('a token from the environment', () => {
     expect(await rig.leaks()).toEqual([]);
   });
 
-  it('needs an account id, from itself or beside it', async () => {
+  it('ACC-86: needs an account id, from itself or beside it', async () => {
     const { Secret } = await import('../../src/protocol/secret.js');
     const bare = await Rig.start({ accessToken: { token: new Secret(`opaque-${MARK}`) } });
     expect(bare.engine.fullStatus.account?.problem?.reason).toBe('authNoAccountId');

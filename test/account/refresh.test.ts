@@ -162,7 +162,7 @@ describe('refreshing a stored sign-in', () => {
     expect(rig.readAuth().tokens).toMatchObject({ access_token: access, refresh_token: `rt-${MARK}-1` });
   });
 
-  it('ACC-48: a sign-in that begins in the middle of a refresh does not keep it from its answer', async () => {
+  it('ACC-27: a sign-in that begins in the middle of a refresh does not keep it from its answer', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     let go: () => void = () => {};
     const after = new Promise<void>((done) => (go = done));
@@ -260,7 +260,7 @@ describe('refreshing a stored sign-in', () => {
     ['silence', { fate: 'hang' as const }, 'issuerUnreachable'],
     ['far too much', { text: 'x'.repeat(1_100_000) }, 'issuerUnreachable'],
   ])(
-    'ACC-17, ACC-53, ACC-54: %s may pass: the account stays and it is tried again on demand',
+    'ACC-17, ACC-53, ACC-54, ACC-92: %s may pass: the account stays and it is tried again on demand',
     async (_what, answer, reason) => {
       const rig = await Rig.start({ auth: signIn(token()), accountTiming: { issuerTimeout: 300 } });
       const before = rig.rawAuth();

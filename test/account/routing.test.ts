@@ -108,7 +108,7 @@ describe('workspace routing', () => {
     ['known', { json: workspaces('acct-1') }, ['completed true', 'updated chatgpt pro']],
     ['not to be found', { status: 404 }, ['completed false']],
   ] as const)(
-    'ACC-60, ACC-62: a browser sign-in completes only when its workspace is %s',
+    'ACC-60, ACC-62, ACC-87: a browser sign-in completes only when its workspace is %s',
     async (_what, answer, told) => {
       const rig = await Rig.start(ROUTED);
       rig.at.always('exchange', granted(token()));

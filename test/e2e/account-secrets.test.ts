@@ -116,7 +116,7 @@ class Client {
 }
 
 describe('secrets of the account', () => {
-  it('ACC-58, ACC-75: after sign-in, refresh, refusals and sign-out they are in no argument, environment, frame, timeline, audit, log, error or file', async ({
+  it('ACC-89: after sign-in, refresh, refusals and sign-out they are in no argument, environment, frame, timeline, audit, log, error or file', async ({
     skip,
   }) => {
     if (await portHeld()) skip('another program holds port 1455');

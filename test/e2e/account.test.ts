@@ -90,7 +90,7 @@ describe('a box without a browser', () => {
     expect(readFileSync(auth, 'utf8')).toContain(good);
   }, 40_000);
 
-  it('ACC-80: a code that is refused is a failure with its reason and exit code 1', async () => {
+  it('ACC-80, ACC-90: a code that is refused is a failure with its reason and exit code 1', async () => {
     const { at, run, auth } = await world();
     at.always('devicePoll', { status: 400, json: { error: 'expired_token' } });
     const { code, stderr } = await run(['login', '--device', '--issuer', at.origin]);
@@ -98,7 +98,7 @@ describe('a box without a browser', () => {
     expect(existsSync(auth)).toBe(false);
   });
 
-  it('ACC-82: Ctrl-C cancels: exit code 130, nothing is stored', async () => {
+  it('ACC-82, ACC-90: Ctrl-C cancels: exit code 130, nothing is stored', async () => {
     const { at, start, auth } = await world();
     const login = start(['login', '--device', '--issuer', at.origin]);
     await login.until(() => login.stdout.includes('ABCD-1234'), 'the code');
@@ -167,7 +167,7 @@ describe('a terminal', () => {
 });
 
 describe('an API key', () => {
-  it('ACC-28, ACC-56: comes from stdin, is told apart from ChatGPT, and goes with a logout', async () => {
+  it('ACC-28, ACC-56, ACC-90: comes from stdin, is told apart from ChatGPT, and goes with a logout', async () => {
     const { run, auth } = await world();
     expect((await run(['whoami'])).code).toBe(3);
     const login = await run(['login', '--api-key-stdin'], {}, `sk-${MARK}\n`);

@@ -140,7 +140,7 @@ describe('the account that the backend refused', () => {
     expect(pauses).toEqual([750, 1_500, 3_000]);
   });
 
-  it('RC-28, ACC-54: what ended recovery stays the reason while the refused tokens wait', async () => {
+  it('RC-28, ACC-88: what ended recovery stays the reason while the refused tokens wait', async () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('refreshTokenExpired') });
     await rig.answer('loadAuth', usable());

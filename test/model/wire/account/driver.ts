@@ -285,7 +285,7 @@ export class AccountDriver implements Driver {
     }
   }
 
-  /** Another program works on the account file: whoever wants to write waits. ACC-48 */
+  /** Another program works on the account file: whoever wants to write waits. ACC-59 */
   async #holdFile(): Promise<void> {
     const world = this.#here;
     let release = (): void => {};

@@ -225,7 +225,7 @@ function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
   };
   if (routing === 'looking') {
     const input = inputOf(snapshot, 'lookUpWorkspace').account as ChatgptAccount;
-    // Of one lookup the parent app is asked once. ACC-64
+    // Of one lookup the parent app is asked once. ACC-44
     const mayAsk =
       input.accountId === context.external?.accountId && context.decision.reason !== 'tokensReplaced';
     return [
@@ -262,7 +262,7 @@ function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
   ];
 }
 
-/** What another program can write that is taken over: RC-29, ACC-50. */
+/** What another program can write that is taken over: RC-29, ACC-91. */
 function stored(snapshot: Snapshot): readonly AccountEvent[] {
   const { context } = snapshot;
   const { auth } = whereIs(snapshot);
