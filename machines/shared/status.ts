@@ -1,4 +1,5 @@
 import type { SnapshotFrom } from 'xstate';
+import { statePath } from '../../src/protocol/decision.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import type { remoteControlMachine } from '../remote-control/machine.js';
@@ -28,17 +29,6 @@ export interface StatusReport {
 }
 
 type Snapshot = SnapshotFrom<typeof remoteControlMachine>;
-
-/** `{active: {backingOff: 'failed'}}` → `active.backingOff.failed` */
-export function statePath(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (typeof value !== 'object' || value === null) return '';
-  const parts = Object.entries(value).map(([key, inner]) => {
-    const rest = statePath(inner);
-    return rest === '' ? key : `${key}.${rest}`;
-  });
-  return parts.length === 1 ? (parts[0] ?? '') : `(${parts.join(' | ')})`;
-}
 
 export function statusOf(snapshot: Snapshot): StatusReport {
   const { context } = snapshot;

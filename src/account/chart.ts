@@ -1,10 +1,11 @@
 import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
 import type { EndedLogin } from '../../machines/account/types.js';
-import { statePath } from '../../machines/shared/status.js';
 import type { Requester } from '../net/http-request.js';
+import { onDecision } from '../observe/decisions.js';
 import type { LoginStep } from '../protocol/account.js';
 import type { Recovery } from '../protocol/account-source.js';
+import { statePath } from '../protocol/decision.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import type { Mutex } from '../system/mutex.js';
@@ -110,17 +111,12 @@ export function createAccountActor(ports: AccountChartDeps): AccountActor {
       input: { env, policy, routing: routing !== null, loginTimeout: ports.timing.loginTimeout },
     },
   );
-  let decision: unknown = actor.getSnapshot().context.decision;
-  actor.subscribe({
-    next: (snapshot) => {
-      if (snapshot.context.decision === decision) return;
-      decision = snapshot.context.decision;
-      const { reason, detail } = snapshot.context.decision;
-      audit.addDecision('account', statePath(snapshot.value), snapshot.context.decision);
-      log.info({ reason, state: statePath(snapshot.value) }, detail ?? `account: ${reason}`);
-    },
-    error: onFault,
-  });
+  const report = onDecision(({ value }, decision) => {
+    const state = statePath(value);
+    audit.addDecision('account', state, decision);
+    log.info({ reason: decision.reason, state }, decision.detail ?? `account: ${decision.reason}`);
+  }, actor.getSnapshot().context.decision);
+  actor.subscribe({ next: report, error: onFault });
   return actor;
 }
 

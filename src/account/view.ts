@@ -1,8 +1,8 @@
 import type { SnapshotFrom } from 'xstate';
 import type { accountMachine } from '../../machines/account/machine.js';
 import type { AccountContext } from '../../machines/account/types.js';
-import { statePath } from '../../machines/shared/status.js';
 import type { AuthMode, Plan } from '../protocol/account.js';
+import { statePath } from '../protocol/decision.js';
 import type { AuthOutcome, Failure } from '../protocol/outcomes.js';
 import type { AccountSummary, AccountView } from './types.js';
 

@@ -1,8 +1,8 @@
 import type { WebSocket } from 'ws';
 import { ChunkAssembler } from '../protocol/chunks.js';
 import { streamKey } from '../protocol/frames.js';
+import { memberText } from '../protocol/json-members.js';
 import { errorText, isRecord, isRpcId, RPC } from '../protocol/jsonrpc.js';
-import { sliceMessageText } from '../protocol/message-text.js';
 import { Acks } from './acks.js';
 import { ControllerStream } from './controller-stream.js';
 import type { EventRecord } from './events.js';
@@ -212,7 +212,9 @@ export class Relay {
       return;
     }
     const message =
-      frame.type === 'server_message' ? sliceMessageText(text) : this.#assemble(stream, frame, text.length);
+      frame.type === 'server_message'
+        ? memberText(text, 'message')
+        : this.#assemble(stream, frame, text.length);
     if (message === undefined) return;
     stream.opened = true;
     stream.deliver(frame.seqId, message, acknowledge);

@@ -12,6 +12,7 @@ import { readCaCert } from '../net/ca-cert.js';
 import { createDialer, type Dialer } from '../net/dialer.js';
 import { type ParsedTarget, parseTarget } from '../net/target.js';
 import { AuditRing } from '../observe/audit.js';
+import { onDecision } from '../observe/decisions.js';
 import { type EngineLogger, silentLogger } from '../observe/logger.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
@@ -46,6 +47,8 @@ export interface EngineEvents {
   /** A fault nobody expected: end the process with code 70 after `stop()`. */
   fault: [unknown];
 }
+
+type RemoteControlSnapshot = ReturnType<RemoteControl['actor']['getSnapshot']>;
 
 /** What exists between `start` and `stop`. */
 interface Running extends BootstrapDeps, RemoteControl {
@@ -263,25 +266,23 @@ export class Engine extends EventEmitter<EngineEvents> {
   /** Status, audit and log follow the chart; they decide nothing. */
   #watch(running: Running): void {
     const { actor, board, account, pairingIfMade } = running;
-    let decision: unknown;
-    let lastTold = '';
+    let lastReported = '';
+    const report = onDecision((snapshot: RemoteControlSnapshot, decision) => {
+      const { reason, detail } = decision;
+      const { state } = board.report;
+      const line = JSON.stringify([state, reason, detail]);
+      // A missing account is checked every second; the same result is not reported every second.
+      if (line === lastReported) return;
+      lastReported = line;
+      this.#audit.addDecision('remoteControl', state, decision);
+      const level = snapshot.hasTag('errored') ? 'warn' : 'info';
+      const route = reason === 'connected' ? { route: routeOf(running) } : {};
+      this.#log[level]({ reason, state, ...route }, detail ?? `remote control: ${reason}`);
+    });
     actor.subscribe({
       next: (snapshot) => {
         board.refresh();
-        if (snapshot.context.decision === decision) return;
-        decision = snapshot.context.decision;
-        const { reason, detail } = snapshot.context.decision;
-        const told = JSON.stringify([board.report.state, reason, detail]);
-        // What is looked for each second and still not there is not news each second.
-        if (told === lastTold) return;
-        lastTold = told;
-        this.#audit.addDecision('remoteControl', board.report.state, snapshot.context.decision);
-        const level = snapshot.hasTag('errored') ? 'warn' : 'info';
-        const route = reason === 'connected' ? { route: routeOf(running) } : {};
-        this.#log[level](
-          { reason, state: board.report.state, ...route },
-          detail ?? `remote control: ${reason}`,
-        );
+        report(snapshot);
       },
       error: (error) => this.emit('fault', error),
     });

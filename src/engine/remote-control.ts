@@ -10,6 +10,7 @@ import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { AppServer } from '../protocol/app-server.js';
+import { failure } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
@@ -194,7 +195,7 @@ function inputOf({ options, env, timing, target, store }: BootstrapDeps, name: s
     timing,
     target: target.ok
       ? { ok: true, socketUrl: target.target.socketUrl }
-      : { ok: false, failure: { reason: 'targetRefused', message: target.message, at: env.now() } },
+      : { ok: false, failure: failure('targetRefused', target.message, env.now()) },
     store: store.kind === 'none' ? 'missing' : 'present',
     serverName: name,
     clientName: options.clientName ?? (options.listen === 'stdio://' ? undefined : null),

@@ -21,6 +21,21 @@ export interface Failure {
   readonly detail?: string;
 }
 
+/**
+ * Makes a `Failure`. `message` is one line without secrets; `at` is wall-clock milliseconds from the clock in use
+ * (`env.now()`), so that charts stay deterministic.
+ *
+ * @example failure('authMissing', 'Nobody is signed in.', env.now())
+ */
+export function failure(
+  reason: Reason,
+  message: string,
+  at: number,
+  extra?: Omit<Failure, 'reason' | 'message' | 'at'>,
+): Failure {
+  return { reason, message, at, ...extra };
+}
+
 /** The identity a backend gave this machine. Everything of it may be stored. RC-5 */
 export interface Enrollment {
   readonly serverId: string;

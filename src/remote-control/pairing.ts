@@ -2,6 +2,7 @@ import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
 import { type EnsureTokenOutcome, pairingMachine } from '../../machines/pairing.js';
 import { enrollmentOf } from '../../machines/remote-control/setup.js';
 import type { AuditRing } from '../observe/audit.js';
+import { auditDecisions } from '../observe/decisions.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { Enrollment, Failure, PairOutcome, ServerToken } from '../protocol/outcomes.js';
@@ -47,12 +48,7 @@ export function startPairing(deps: PairingDeps): PairingActor {
     }),
     { id: 'pairing', input: { env: deps.env } },
   );
-  let decision: unknown;
-  actor.subscribe((snapshot) => {
-    if (snapshot.context.decision === decision) return;
-    decision = snapshot.context.decision;
-    deps.audit.addDecision('pairing', JSON.stringify(snapshot.value), snapshot.context.decision);
-  });
+  actor.subscribe(auditDecisions(deps.audit, 'pairing'));
   deps.watcher?.actor(actor);
   return actor.start();
 }

@@ -2,7 +2,7 @@ import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { ClientContext, Origin } from '../protocol/app-server.js';
-import { hasRepeatedMember } from '../protocol/message-text.js';
+import { repeatedMember } from '../protocol/json-members.js';
 
 /** Origins that a rule can be for; a unix socket is a listener. WSA-7 */
 export const POLICY_ORIGINS = ['listener', 'stdio', 'remote'] as const;
@@ -59,7 +59,7 @@ export function createPolicy(options: PolicyOptions = {}): Policy {
     const origin = originOf(client.origin);
     if (origin === undefined) return null;
     // The method that is judged here must be the one that an app server reads, whatever its parser.
-    if (message !== undefined && hasRepeatedMember(message.text)) {
+    if (message !== undefined && repeatedMember(message.text, { ignoreCase: true }) !== undefined) {
       return refusal(method, 'a member of the message comes twice');
     }
     if (ALWAYS.has(method)) return null;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, type EventFromLogic } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
-import { statePath } from '../../machines/shared/status.js';
 import type {
   ChatgptAccount,
   ExternalTokensOutcome,
@@ -13,6 +12,7 @@ import type {
   Workspace,
   WorkspaceOutcome,
 } from '../../src/protocol/account.js';
+import { statePath } from '../../src/protocol/decision.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import { Desk, EdgeCover, settle, TestClock, unusedNames } from '../support/charts.js';

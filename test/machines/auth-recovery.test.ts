@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { authRecoveryMachine, type RecoveryMode } from '../../machines/auth-recovery.js';
-import { statePath } from '../../machines/shared/status.js';
+import { statePath } from '../../src/protocol/decision.js';
 import type { RecoveryOutcome } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import { Desk, EdgeCover, settle, unusedNames } from '../support/charts.js';

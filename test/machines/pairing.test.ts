@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { type EnsureTokenOutcome, type PairingEvent, pairingMachine } from '../../machines/pairing.js';
-import { statePath } from '../../machines/shared/status.js';
+import { statePath } from '../../src/protocol/decision.js';
 import type { Failure, PairOutcome } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import { Secret } from '../../src/protocol/secret.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { backoffPause, retryAfterPause } from '../../machines/shared/backoff.js';
-import { statePath } from '../../machines/shared/status.js';
+import { statePath } from '../../src/protocol/decision.js';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 
 const env = (random: number, now = 1_000_000) => ({ now: () => now, random: () => random });

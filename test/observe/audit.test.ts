@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AuditRing } from '../../src/observe/audit.js';
+import { auditDecisions, onDecision } from '../../src/observe/decisions.js';
+import type { Decision } from '../../src/protocol/decision.js';
 
 const fill = (ring: AuditRing, count: number) => {
   for (let n = 0; n < count; n += 1) {
@@ -42,5 +44,32 @@ describe('AuditRing', () => {
     stop();
     fill(ring, 2);
     expect(heard).toEqual(['state 0', 'state 1']);
+  });
+});
+
+describe('decision observers', () => {
+  const first: Decision = { reason: 'starting', detail: null, at: 0 };
+  const second: Decision = { reason: 'connected', detail: 'a new link', at: 1 };
+  const at = (value: unknown, decision: Decision) => ({ value, context: { decision } });
+
+  it('audits each decision once, with the path of the state', () => {
+    const ring = new AuditRing();
+    const next = auditDecisions(ring, 'remoteControl');
+    next(at('idle', first));
+    next(at('busy', first));
+    next(at({ active: { connected: 'up' } }, second));
+    expect(ring.read().map(({ subject, decision, reason }) => [subject, decision, reason])).toEqual([
+      ['remoteControl', 'idle', 'starting'],
+      ['remoteControl', 'active.connected.up', 'connected'],
+    ]);
+  });
+
+  it('does not report the decision that is known already', () => {
+    const reported: Decision[] = [];
+    const next = onDecision((_, decision) => reported.push(decision), first);
+    next(at('idle', first));
+    next(at('busy', second));
+    next(at('idle', first));
+    expect(reported).toEqual([second, first]);
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ChunkAssembler } from '../../src/protocol/chunks.js';
 import { MAX_CHUNKED_MESSAGE_BYTES, MAX_FRAME_BYTES, readChunk } from '../../src/protocol/frames.js';
 import type { WireFrame } from '../../src/protocol/frames-out.js';
-import { sliceMessageText } from '../../src/protocol/message-text.js';
+import { memberText } from '../../src/protocol/json-members.js';
 import { OutboundStream, type SendResult } from '../../src/protocol/outbound.js';
 
 interface Wire {
@@ -221,7 +221,7 @@ describe('OutboundStream', () => {
           cursor = next;
           if (frame.type === 'pong') gotPongs += 1;
           else if (frame.type === 'server_message') {
-            got.push((JSON.parse(sliceMessageText(text)!) as { id: number }).id);
+            got.push((JSON.parse(memberText(text, 'message')!) as { id: number }).id);
           } else {
             const chunk = readChunk(JSON.parse(text) as Record<string, unknown>);
             if (typeof chunk === 'string') throw new Error(chunk);

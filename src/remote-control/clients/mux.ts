@@ -8,9 +8,9 @@ import {
   streamKey,
 } from '../../protocol/frames.js';
 import { pongFrame, type WireFrame } from '../../protocol/frames-out.js';
+import { memberText } from '../../protocol/json-members.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import { Message } from '../../protocol/message.js';
-import { sliceMessageText } from '../../protocol/message-text.js';
 import { OutboundStream } from '../../protocol/outbound.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/uuid.js';
@@ -179,7 +179,7 @@ export class RemoteMux {
       case 'client_message':
         return this.#takeMessage(
           frame,
-          Message.parsed(frame.message, () => sliceMessageText(text) ?? JSON.stringify(frame.message)),
+          Message.parsed(frame.message, () => memberText(text, 'message') ?? JSON.stringify(frame.message)),
         );
       case 'client_message_chunk':
         return this.#takeChunk(frame, bytes);

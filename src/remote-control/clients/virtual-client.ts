@@ -1,6 +1,7 @@
 import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import type { AuditRing } from '../../observe/audit.js';
+import { auditDecisions } from '../../observe/decisions.js';
 import type { EngineWatcher } from '../../observe/watcher.js';
 import type { ClientContext } from '../../protocol/app-server.js';
 import { errorText, isRpcId, RPC } from '../../protocol/jsonrpc.js';
@@ -56,17 +57,8 @@ export class VirtualClient implements ClientTransport {
       input: { env: deps.env, timing: deps.timing, clientId: ids.clientId, streamId: ids.streamId },
     });
     sessions.set(this.#actor, this.session);
-    let decision: unknown;
     this.#actor.subscribe({
-      next: (snapshot) => {
-        if (snapshot.context.decision === decision) return;
-        decision = snapshot.context.decision;
-        deps.audit.addDecision(
-          `client ${ids.clientId}/${ids.streamId}`,
-          String(snapshot.value),
-          snapshot.context.decision,
-        );
-      },
+      next: auditDecisions(deps.audit, `client ${ids.clientId}/${ids.streamId}`),
       complete: () => {
         this.onBlocked(false);
         onClosed(this);

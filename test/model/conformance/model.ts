@@ -2,7 +2,7 @@
 import type { SnapshotFrom } from 'xstate';
 import type { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import type { RemoteControlContext, RemoteControlEvent } from '../../../machines/remote-control/types.js';
-import { statePath } from '../../../machines/shared/status.js';
+import { statePath } from '../../../src/protocol/decision.js';
 import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
 import { failure } from '../../../src/testing/charts/model.js';
 import { whatGuardsRead } from '../../../src/testing/charts/remote-control.js';

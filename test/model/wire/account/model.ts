@@ -2,9 +2,9 @@
 import type { SnapshotFrom } from 'xstate';
 import type { accountMachine } from '../../../../machines/account/machine.js';
 import type { AccountContext, AccountEvent } from '../../../../machines/account/types.js';
-import { statePath } from '../../../../machines/shared/status.js';
 import type { AccountOptions } from '../../../../src/account/setup.js';
 import type { ChatgptAccount, Plan, StoredAccount } from '../../../../src/protocol/account.js';
+import { statePath } from '../../../../src/protocol/decision.js';
 import type { Reason } from '../../../../src/protocol/reasons.js';
 import { failure, SimulatedEnv } from '../../../../src/testing/charts/model.js';
 import type { GenerateOptions } from '../../../../src/testing/index.js';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { hasRepeatedMember, sliceMessageText } from '../../src/protocol/message-text.js';
+import { memberText, repeatedMember, topLevelMembers } from '../../src/protocol/json-members.js';
 
 /** JSON text with the spaces and escapes that a serializer is free to write. */
 const loose = fc.tuple(fc.jsonValue(), fc.nat({ max: 3 })).map(([value, indent]) => {
@@ -18,7 +18,9 @@ const isJson = (text: string): boolean => {
   }
 };
 
-describe('sliceMessageText', () => {
+const messageOf = (frame: string) => memberText(frame, 'message');
+
+describe('memberText', () => {
   it('design 2.7: gives the message as it was written, number for number', () => {
     const raw = '{ "id":12345678901234567890 ,"params" : {"a":1.0,"b":[{"message":"}"}]} }';
     for (const frame of [
@@ -26,23 +28,23 @@ describe('sliceMessageText', () => {
       `{"message":${raw}}`,
       ` {\n"client_id" : "a\\"}{\\\\" , "message" :\t${raw}\r\n} `,
     ]) {
-      expect(sliceMessageText(frame)).toBe(raw);
+      expect(messageOf(frame)).toBe(raw);
     }
   });
 
   it('takes the last of duplicate members, as JSON.parse does', () => {
-    expect(sliceMessageText('{"message":{"a":1},"message":{"a":2}}')).toBe('{"a":2}');
-    expect(sliceMessageText('{"message":{"a":1},"mess\\u0061ge":[3]}')).toBe('[3]');
+    expect(messageOf('{"message":{"a":1},"message":{"a":2}}')).toBe('{"a":2}');
+    expect(messageOf('{"message":{"a":1},"mess\\u0061ge":[3]}')).toBe('[3]');
   });
 
   it('is not misled by nested members, strings with braces, or keys that only look alike', () => {
-    expect(sliceMessageText('{"x":{"message":1},"y":"\\"message\\":{","mess\\\\age":4}')).toBeUndefined();
-    expect(sliceMessageText('{"x":"\\\\","message":{"s":"}\\\\\\""}}')).toBe('{"s":"}\\\\\\""}');
+    expect(messageOf('{"x":{"message":1},"y":"\\"message\\":{","mess\\\\age":4}')).toBeUndefined();
+    expect(messageOf('{"x":"\\\\","message":{"s":"}\\\\\\""}}')).toBe('{"s":"}\\\\\\""}');
   });
 
   it('gives nothing for text that holds no object or breaks off', () => {
     for (const text of ['', '[]', '"message"', '{"message', '{"message":', '{"message":{"a":"', '{"a" 1}']) {
-      expect(sliceMessageText(text) ?? '', text).toBe('');
+      expect(messageOf(text) ?? '', text).toBe('');
     }
   });
 
@@ -58,7 +60,7 @@ describe('sliceMessageText', () => {
           .map(([key, value]) => `${space}"${key}"${space}:${space}${value}${space}`)
           .join(',')}}${space}`;
         fc.pre(isJson(text));
-        const sliced = sliceMessageText(text);
+        const sliced = messageOf(text);
         const parsed: unknown = (JSON.parse(text) as Record<string, unknown>).message;
         if (parsed === undefined) expect(sliced).toBeUndefined();
         else {
@@ -73,23 +75,42 @@ describe('sliceMessageText', () => {
   it('never throws and always ends, whatever the text', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'{}[]":,\\ am1') }), (text) => {
-        sliceMessageText(`{"message${text}`);
+        messageOf(`{"message${text}`);
       }),
       { numRuns: 1000 },
     );
   });
 });
 
-describe('hasRepeatedMember', () => {
+describe('repeatedMember', () => {
   it.each([
-    ['{}', false],
-    [' { "a" : 1 , "b" : {"a":1,"A":2} } ', false],
-    ['{"a":1,"a":2}', true],
-    ['{"a":[{"b":"}"}],"b":"\\"","B":1}', true],
-    ['{"ab":1,"\\u0061b":2}', true],
-    ['[]', false],
-  ])('WSA-7: %s: %s', (text, repeated) => {
+    ['{}', undefined, undefined],
+    [' { "a" : 1 , "b" : {"a":1,"A":2} } ', undefined, undefined],
+    ['{"a":1,"a":2}', 'a', 'a'],
+    ['{"a":[{"b":"}"}],"b":"\\"","B":1}', undefined, 'b'],
+    ['{"ab":1,"\\u0061b":2}', 'ab', 'ab'],
+    ['[]', undefined, undefined],
+  ])('WSA-7: finds the repeated name in %s: %s, ignoring case: %s', (text, exact, ignoringCase) => {
     expect(isJson(text)).toBe(true);
-    expect(hasRepeatedMember(text)).toBe(repeated);
+    expect(repeatedMember(text)).toBe(exact);
+    expect(repeatedMember(text, { ignoreCase: true })).toBe(ignoringCase);
+  });
+});
+
+describe('topLevelMembers', () => {
+  it('gives each value as it was written', () => {
+    const found = topLevelMembers(' { "a" : 1.0 , "b\\u0063" : [ 1 ] , "d":"," } ');
+    expect([...(found ?? [])]).toEqual([
+      ['a', '1.0'],
+      ['bc', '[ 1 ]'],
+      ['d', '","'],
+    ]);
+  });
+
+  it('gives nothing for a repeated name or a value that is not an object, and throws for invalid JSON', () => {
+    for (const text of ['{"a":1,"\\u0061":2}', '[]', 'null', '"a"', '1']) {
+      expect(topLevelMembers(text), text).toBeUndefined();
+    }
+    expect(() => topLevelMembers('{"a":1')).toThrow(SyntaxError);
   });
 });
