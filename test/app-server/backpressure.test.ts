@@ -134,7 +134,7 @@ async function flood(ws: WebSocket): Promise<void> {
 const CHILD_ARGS = ['--', process.execPath, CHILD];
 
 describe.each(['a child', 'an upstream socket'])('an app server (%s) that takes nothing', (kind) => {
-  it('holds back only the client that feeds it, whatever that offers; afterwards all arrives, in order', {
+  it('WSA-30: holds back only the client that feeds it, whatever that offers; afterwards all arrives, in order', {
     timeout: 90_000,
   }, async () => {
     const far = kind === 'a child' ? undefined : await upstream();
@@ -174,7 +174,7 @@ describe.each(['a child', 'an upstream socket'])('an app server (%s) that takes 
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
-  it('a client that is held and goes away is noticed, and its connection there ends', {
+  it('WSA-30: a client that is held and goes away is noticed, and its connection there ends', {
     timeout: 60_000,
   }, async () => {
     const far = kind === 'a child' ? undefined : await upstream();
@@ -221,7 +221,7 @@ describe.each(['a child', 'an upstream socket'])('a client that reads nothing', 
 });
 
 describe('over stdio', () => {
-  it('nothing is read from stdin while the app server takes nothing; afterwards all arrives', {
+  it('WSA-30: nothing is read from stdin while the app server takes nothing; afterwards all arrives', {
     timeout: 60_000,
   }, async () => {
     const home = await tmpFolder();

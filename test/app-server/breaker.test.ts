@@ -88,7 +88,7 @@ async function untilOneStays(
 }
 
 describe.each(['ws://', 'unix://'])('an app server behind %s that is down', (kind) => {
-  it('each client is told at once; after five times it is tried once a second, and found when it is back', async () => {
+  it('WSA-27: each client is told at once; after five times it is tried once a second, and found when it is back', async () => {
     const where = await somewhere(kind);
     const at = await engineAt(urlOf(where));
     const { client, reasons } = await untilOneStays(at);
@@ -127,7 +127,7 @@ describe('five deaths of a command', () => {
     vi.useRealTimers();
   });
 
-  it('are forgotten a minute after the first of them, and whoever was refused may ask again', async () => {
+  it('WSA-27: are forgotten a minute after the first of them, and whoever was refused may ask again', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const breaker = new Breaker();
     for (let i = 0; i < 5; i += 1) {

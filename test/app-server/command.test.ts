@@ -36,7 +36,7 @@ async function initialized(at: Awaited<ReturnType<typeof behind>>): Promise<{ cl
 }
 
 describe('a command as app server', () => {
-  it('one child for each connection; what passes is untouched both ways', async () => {
+  it('WSA-25: one child for each connection; what passes is untouched both ways', async () => {
     const at = await child('good');
     const [a, b] = [await initialized(at), await initialized(at)];
     expect(a.pid).not.toBe(b.pid);
@@ -102,7 +102,7 @@ describe('a command as app server', () => {
     expect(lives(pid)).toBe(false);
   });
 
-  it('a child that dies in the middle of an answer closes its connection with a clear reason; the next one gets a new child', async () => {
+  it('WSA-26: a child that dies in the middle of an answer closes its connection with a clear reason; the next one gets a new child', async () => {
     const at = await child('good');
     const { client, pid } = await initialized(at);
     client.send({ id: 1, method: 'test/die' });
@@ -136,7 +136,7 @@ describe('a command as app server', () => {
     expect(JSON.stringify(client.messages)).not.toContain('"method":"test/secrets","params"');
   });
 
-  it('five deaths within a minute: requests are answered with -32002 and the cause, and no child is started', async () => {
+  it('WSA-27: five deaths within a minute: requests are answered with -32002 and the cause, and no child is started', async () => {
     const at = await child('exits');
     for (let i = 0; i < 5; i += 1) {
       const client = await connect(at);

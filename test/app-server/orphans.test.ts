@@ -52,7 +52,7 @@ describe.skipIf(process.platform !== 'linux')('an engine that is killed', () => 
     ['per-connection', 'good'],
     ['per-connection', 'stubborn'],
     ['per-connection', 'family'],
-  ])('takes its app servers with it (%s, %s), and what they started', async (mode, kind) => {
+  ])('WSA-28: takes its app servers with it (%s, %s), and what they started', async (mode, kind) => {
     const at = await engine(mode, mode === 'shared' ? SHARED : CHILD, kind);
     const { pid } = await at.initialized();
     const { pid: second } = await at.initialized();
@@ -73,7 +73,7 @@ describe.skipIf(process.platform !== 'linux')('an engine that is killed', () => 
     expect(await readdir(at.tmp)).toEqual([]);
   });
 
-  it('a clean end leaves nothing either, and children that have ended before are left alone', async () => {
+  it('WSA-28: a clean end leaves nothing either, and children that have ended before are left alone', async () => {
     const at = await engine('per-connection', CHILD, 'good');
     const { client, pid } = await at.initialized();
     client.ws.close();

@@ -60,7 +60,7 @@ const engineAt = (url: string, bearer?: Secret) =>
   listening({ appServer: createAppServer({ kind: 'socket', url, bearer }, silentLogger) });
 
 describe('an app server behind a socket', () => {
-  it('one upstream socket for each connection, with the bearer token, everything untouched', async () => {
+  it('WSA-25: one upstream socket for each connection, with the bearer token, everything untouched', async () => {
     const far = await upstream(0);
     const at = await engineAt(`ws://127.0.0.1:${far.port}`, new Secret('upstream-token'));
     const [a, b] = [await connect(at), await connect(at)];
@@ -181,7 +181,7 @@ describe('an app server behind a socket', () => {
     expect(raw.filter((text) => text.includes('errored'))).toEqual([]);
   });
 
-  it('one that closes in the middle: the client learns it, with the code', async () => {
+  it('WSA-26: one that closes in the middle: the client learns it, with the code', async () => {
     const far = await upstream(0, (ws) => ws.close(1012, 'restart'));
     const at = await engineAt(`ws://127.0.0.1:${far.port}`);
     const client = await connect(at);

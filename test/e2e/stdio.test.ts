@@ -119,7 +119,7 @@ describe('rc-engine start --listen stdio://', () => {
     ]);
   });
 
-  it('an app server that ends takes the streams with it: the engine says why and ends, too', async ({
+  it('WSA-26: an app server that ends takes the streams with it: the engine says why and ends, too', async ({
     lab,
   }) => {
     const { engine, client } = await stdio(lab, [

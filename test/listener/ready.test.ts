@@ -21,7 +21,7 @@ async function probe(where: number | string, path = '/readyz') {
 const CHILD = join(import.meta.dirname, '../app-server/child.mjs');
 
 describe('/readyz', () => {
-  it('while the start waits for the account it is 503 and nobody is let in; then 200', async () => {
+  it('WSA-31: while the start waits for the account it is 503 and nobody is let in; then 200', async () => {
     const path = join(await tmpFolder(), 'l.sock');
     let found: (outcome: AuthOutcome) => void = () => {};
     const outcome = new Promise<AuthOutcome>((resolve) => {

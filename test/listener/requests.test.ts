@@ -149,7 +149,7 @@ describe('requests', () => {
     expect(text).not.toMatch(/extensions/i);
   });
 
-  it('health and readiness need no credential, open no socket and hold no secret', async () => {
+  it('WSA-31: health and readiness need no credential, open no socket and hold no secret', async () => {
     const at = await listening();
     for (const path of ['/healthz', '/readyz', `/readyz?token=${at.token}`]) {
       for (const bytes of [`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`, upgradeText({ path })]) {

@@ -92,7 +92,7 @@ describe('remoteControl/disable', () => {
 });
 
 describe('remoteControl/enable', () => {
-  it('RC-42: answers once the identity is known', async ({ rig }) => {
+  it('RC-42b: answers once the identity is known', async ({ rig }) => {
     await rig.lab.signIn();
     const engine = await rig.start({ remoteControl: 'off' });
     const { environmentId } = await resultOf(rig, 'remoteControl/enable');
@@ -127,7 +127,7 @@ describe('remoteControl/enable', () => {
     expect(await resultOf(rig, 'remoteControl/enable')).toMatchObject({ environmentId: expect.any(String) });
   });
 
-  it('RC-26, RC-42: for now only: answered at once, and it goes on as soon as somebody has signed in', async ({
+  it('RC-26, RC-42b: for now only: answered at once, and it goes on as soon as somebody has signed in', async ({
     rig,
   }) => {
     const backend = await rig.lab.backend();

@@ -407,7 +407,7 @@ describe('requests of both sides to the client', () => {
     },
   );
 
-  it('a request of the app server with the id of ours waits for ours, and keeps what follows in order', async () => {
+  it('WSA-29: a request of the app server with the id of ours waits for ours, and keeps what follows in order', async () => {
     await side.ready();
     const outcome = side.session.ask('ours/ask', {}, LIMIT);
     const id = lastId();

@@ -131,7 +131,7 @@ describe('virtual clients', () => {
     expect(pong('silent')).toBe('unknown');
   });
 
-  it('one more client than there may be is told so; the others go on, and a place that is free is taken', async () => {
+  it('RC-50: one more client than there may be is told so; the others go on, and a place that is free is taken', async () => {
     rig.end();
     rig = new MuxRig({ maxClients: 2 });
     for (const stream of ['s1', 's2']) await rig.open(stream);

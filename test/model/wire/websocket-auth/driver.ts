@@ -31,7 +31,7 @@ interface Told {
 }
 
 const OPEN: Answer = { status: 101, pong: true, closed: false };
-/** Of the requirement, not of the program. Everything else is a credential that is refused: 401. WSA-8, 13, 16, 20 */
+/** Of the requirement, not of the program. Everything else is a credential that is refused: 401. WSA-8, WSA-13, WSA-16, WSA-20 */
 const STATUS: Readonly<Record<string, number>> = {
   originRefused: 403,
   malformedUpgrade: 400,
