@@ -287,10 +287,14 @@ export class Engine extends EventEmitter<EngineEvents> {
       error: (error) => this.emit('fault', error),
     });
     board.onReport((report) => this.emit('report', report));
+    let environmentId = board.publicStatus.environmentId;
     board.onPublic((status) => {
       this.emit('status', status);
       for (const session of this.#sessions) session.notify('remoteControl/status/changed', status);
-      if (status.environmentId === null) pairingIfMade()?.send({ type: 'RESET' });
+      // Only the loss of an identity ends a pairing: one that waits for the first identity has its own answer.
+      const lost = environmentId !== null && status.environmentId === null;
+      environmentId = status.environmentId;
+      if (lost) pairingIfMade()?.send({ type: 'RESET' });
     });
     account.watch((changed) => actor.send({ type: 'AUTH.CHANGED', account: changed }));
   }
