@@ -1,7 +1,7 @@
 import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
 import type { EndedLogin } from '../../machines/account/types.js';
-import type { Requester } from '../net/http-request.js';
+import type { Requester } from '../net/backend-request.js';
 import { onDecision } from '../observe/decisions.js';
 import type { LoginStep } from '../protocol/account.js';
 import type { Recovery } from '../protocol/account-source.js';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { waitFor } from 'xstate';
-import type { Requester } from '../net/http-request.js';
+import type { Requester } from '../net/backend-request.js';
 import type { StoredAccount } from '../protocol/account.js';
 import type { AccountSource, Recovery } from '../protocol/account-source.js';
 import type { Account, AuthOutcome, Failure, RecoveryOutcome } from '../protocol/outcomes.js';
@@ -323,7 +323,7 @@ export class AccountService implements AccountSource {
 
   #getRequester(): Promise<Requester> {
     const { dialer, env, userAgent } = this.#options;
-    this.#requester ??= import('../net/http-request.js').then(({ createRequester }) =>
+    this.#requester ??= import('../net/backend-request.js').then(({ createRequester }) =>
       createRequester({ dialer, env, userAgent, timing: { requestTimeout: WORKSPACE_LIMIT } }),
     );
     return this.#requester;

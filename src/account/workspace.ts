@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import type { Requester } from '../net/http-request.js';
+import type { Requester } from '../net/backend-request.js';
 import type { ChatgptAccount, Workspace, WorkspaceOutcome } from '../protocol/account.js';
 import type { Recovery } from '../protocol/account-source.js';
 import type { Failure } from '../protocol/outcomes.js';

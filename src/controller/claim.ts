@@ -1,6 +1,7 @@
-import type { Agent } from 'node:http';
 import * as v from 'valibot';
-import type { Dialer } from '../net/dialer.js';
+import { createDialer } from '../net/dialer.js';
+import { jsonOf, sendRequest } from '../net/http-request.js';
+import { isRedirect } from '../net/request-error.js';
 import { shownUrl } from '../net/target.js';
 import { EngineError } from '../protocol/errors.js';
 import { Secret } from '../protocol/secret.js';
@@ -9,8 +10,6 @@ import { Secret } from '../protocol/secret.js';
 export interface ControllerRoute {
   /** Base URL as `parseTarget` has accepted it: a token goes there. */
   readonly baseUrl: string;
-  /** Default: a direct connection. */
-  readonly dialer?: Pick<Dialer, 'agentFor'>;
   /** Limit of a request or handshake, ms. Default 30,000. */
   readonly timeout?: number;
 }
@@ -29,7 +28,6 @@ export interface ClaimCode {
   readonly code: Secret;
 }
 
-const MAX_ANSWER_BYTES = 64 * 1024;
 export const DEFAULT_CONTROLLER_TIMEOUT = 30_000;
 
 const Id = v.pipe(v.string(), v.nonEmpty());
@@ -55,34 +53,35 @@ export async function claim(
   options: { readonly displayName?: string; readonly signal?: AbortSignal } = {},
 ): Promise<ClaimedController> {
   const url = controllerUrl(route.baseUrl, 'client/claim').href;
-  const limit = AbortSignal.timeout(route.timeout ?? DEFAULT_CONTROLLER_TIMEOUT);
-  const signal = options.signal === undefined ? limit : AbortSignal.any([limit, options.signal]);
-  const { default: fetch } = await import('node-fetch');
-  let status: number;
-  let text: string;
-  let retryAfter: string | null;
-  try {
-    const agent: Agent | undefined = await route.dialer?.agentFor(url, signal);
-    const response = await fetch(url, {
+  const done = await sendRequest(
+    { dialer: createDialer({ env: {} }), env: Date, userAgent: 'rc-engine' },
+    {
+      what: 'claim',
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        [kind === 'manual' ? 'manual_pairing_code' : 'pairing_code']: code.reveal(),
-        ...(options.displayName === undefined ? {} : { display_name: options.displayName }),
-      }),
-      redirect: 'error',
-      size: MAX_ANSWER_BYTES,
-      signal,
-      ...(agent === undefined ? {} : { agent }),
-    });
-    status = response.status;
-    retryAfter = response.headers.get('retry-after');
-    text = await response.text();
-  } catch (cause) {
-    if (limit.aborted) {
+      url,
+      body: {
+        json: {
+          [kind === 'manual' ? 'manual_pairing_code' : 'pairing_code']: code.reveal(),
+          ...(options.displayName === undefined ? {} : { display_name: options.displayName }),
+        },
+      },
+      secrets: [code],
+      timeout: route.timeout ?? DEFAULT_CONTROLLER_TIMEOUT,
+    },
+    options.signal ?? new AbortController().signal,
+  );
+  if (done.kind === 'failed') {
+    const cause = new Error(done.failure.message);
+    if (done.problem === 'timeout') {
       throw new EngineError('backendTimeout', `${shownUrl(url)} did not answer in time`, { cause });
     }
     throw new EngineError('networkUnreachable', `${shownUrl(url)} cannot be reached`, { cause });
+  }
+  const { status, header } = done.response;
+  if (isRedirect(status)) {
+    throw new EngineError('networkUnreachable', `${shownUrl(url)} cannot be reached`, {
+      cause: new Error(`it redirects with HTTP ${status}, which is not followed`),
+    });
   }
   if (status === 404) {
     throw new EngineError('remoteRefused', 'the backend does not know this pairing code', {
@@ -91,29 +90,21 @@ export async function claim(
   }
   if (status === 429) {
     throw new EngineError('remoteRefused', 'too many wrong pairing codes were tried', {
-      remediation: `Wait ${retryAfter ?? '60'} seconds and try again.`,
+      remediation: `Wait ${header('retry-after') ?? '60'} seconds and try again.`,
     });
   }
   if (status !== 200) {
     throw new EngineError('remoteRefused', `${shownUrl(url)} refused the pairing code with HTTP ${status}`);
   }
-  const answer = readAnswer(text);
-  if (answer === undefined) {
+  const parsed = v.safeParse(ClaimAnswer, jsonOf(done.response));
+  if (!parsed.success) {
     throw new EngineError('backendBadAnswer', `${shownUrl(url)} answered something that is no claim`);
   }
+  const answer = parsed.output;
   return {
     clientId: answer.client_id,
     token: new Secret(answer.controller_token),
     environmentId: answer.environment_id,
     serverName: answer.server_name,
   };
-}
-
-function readAnswer(text: string): v.InferOutput<typeof ClaimAnswer> | undefined {
-  try {
-    const result = v.safeParse(ClaimAnswer, JSON.parse(text));
-    return result.success ? result.output : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,4 @@
 /** A remote controller: drives a paired machine through an embedded backend, one JSON-RPC message a frame. */
-import type { Agent } from 'node:http';
 import type { WebSocket } from 'ws';
 import { shownUrl } from '../net/target.js';
 import { EngineError } from '../protocol/errors.js';
@@ -70,14 +69,7 @@ export class Controller {
     const url = controllerUrl(this.#options.baseUrl, 'client');
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
     const timeout = this.#options.timeout ?? DEFAULT_CONTROLLER_TIMEOUT;
-    const limit = AbortSignal.timeout(timeout);
     const { WebSocket } = await import('ws');
-    let agent: Agent | undefined;
-    try {
-      agent = await this.#options.dialer?.agentFor(url.href, limit);
-    } catch (cause) {
-      throw new EngineError('networkUnreachable', `${shownUrl(url.href)} cannot be reached`, { cause });
-    }
     signal?.throwIfAborted();
     const socket = new WebSocket(url, {
       headers: { authorization: `Bearer ${this.#options.token.reveal()}` },
@@ -85,7 +77,6 @@ export class Controller {
       handshakeTimeout: timeout,
       followRedirects: false,
       maxPayload: MAX_CHUNKED_MESSAGE_BYTES,
-      ...(agent === undefined ? {} : { agent }),
     });
     this.#socket = socket;
     // Before it opens: frames may come in the same packet as the answer to the handshake.

@@ -1,173 +1,160 @@
-/** One request to the backend, from the proxy to the last byte of the answer, and the check of its shape. RC-11 */
+/**
+ * The one HTTP request function. Everything that the engine requests over HTTP goes through it: the backend
+ * (backend-request.ts), the account issuer and the claim of a pairing code. It sets the limits and reports typed
+ * outcomes; what a status means is for the caller to decide.
+ */
 import type * as NodeFetch from 'node-fetch';
-import * as v from 'valibot';
-import type { RequestFailure } from '../protocol/outcomes.js';
-import type { Reason } from '../protocol/reasons.js';
+import type { Failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
-import type { Env, Timing } from '../protocol/timing.js';
+import type { Env } from '../protocol/timing.js';
 import type { Dialer } from './dialer.js';
 import {
+  causeText,
   type HttpResponse,
   networkFailure,
   plainFailure,
   type RequestContext,
-  responseFailure,
-  responseFailureOf,
 } from './request-error.js';
 
-export interface HttpRequest {
-  /** To begin a message with: `refresh`. */
-  readonly what: string;
-  readonly method: 'POST' | 'GET' | 'DELETE';
-  readonly url: string;
-  readonly bearer: Secret;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON. */
-  readonly body?: unknown;
-  /** Further values that must not show up in a message. */
-  readonly secrets?: readonly Secret[];
-  /** What a 401 or 403 means here; default: the account access token was refused. */
-  readonly refused?: Reason;
-}
-
-export interface HttpResult {
-  readonly kind: 'answered';
-  readonly attempt: RequestContext;
-  readonly answer: HttpResponse;
-}
-
-export interface RequesterOptions {
+/** What all requests of one client share. */
+export interface HttpDeps {
   readonly dialer: Dialer;
   readonly env: Pick<Env, 'now'>;
-  readonly timing: Pick<Timing, 'requestTimeout'>;
   readonly userAgent: string;
 }
 
-export interface Requester {
-  /** Any success is `answered`. Rejects only for a bug, or with the reason of `signal`. */
-  send(call: HttpRequest, signal: AbortSignal): Promise<HttpResult | RequestFailure>;
-  /** As `send`, for an answer of this shape. */
-  ask<Schema extends v.GenericSchema>(
-    call: HttpRequest,
-    schema: Schema,
-    signal: AbortSignal,
-  ): Promise<(HttpResult & { readonly value: v.InferOutput<Schema> }) | RequestFailure>;
+export interface HttpRequest {
+  /** First word of each message about this request: `refresh`. */
+  readonly what: string;
+  readonly method: 'POST' | 'GET' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: { readonly json: unknown } | { readonly form: Readonly<Record<string, string>> };
+  /** Values that are sent and must not appear in a message. */
+  readonly secrets: readonly Secret[];
+  /** Limit of the whole request, ms: proxy, connection, headers and body. RC-11 */
+  readonly timeout: number;
 }
 
-/** Largest body that is read. RC-11 */
-const BODY_LIMIT = 1024 * 1024;
+/** A complete response, whatever its status. */
+export interface HttpAnswered {
+  readonly kind: 'answered';
+  readonly attempt: RequestContext;
+  readonly response: HttpResponse;
+}
+
+export interface HttpFailed {
+  readonly kind: 'failed';
+  readonly problem: 'timeout' | 'tooLarge' | 'network';
+  readonly failure: Failure;
+  readonly attempt: RequestContext;
+  /** Present when the status arrived and the body did not, or not completely. */
+  readonly response?: HttpResponse;
+}
+
+/** Largest response body that is read, bytes. Counted after decompression. RC-11 */
+export const BODY_LIMIT = 1024 * 1024;
 
 let fetchModule: Promise<typeof NodeFetch> | undefined;
 
-/** Starts loading the HTTP client, so that the first request finds it there. */
+/** Loads the HTTP client ahead of the first request. */
 export function warmUp(): Promise<typeof NodeFetch> {
   fetchModule ??= import('node-fetch');
   return fetchModule;
 }
 
-export function createRequester(options: RequesterOptions): Requester {
-  const { dialer, env, timing, userAgent } = options;
-
-  async function send(call: HttpRequest, signal: AbortSignal): Promise<HttpResult | RequestFailure> {
-    signal.throwIfAborted();
-    const attempt: RequestContext = {
-      what: call.what,
-      url: call.url,
-      route: dialer.routeFor(call.url),
-      secrets: [call.bearer, ...(call.secrets ?? [])],
-      now: env.now,
-    };
-    // One limit over all of it: proxy, connection, headers and body. RC-11
-    const limit = new AbortController();
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      limit.abort();
-    }, timing.requestTimeout);
-    const onAbort = (): void => limit.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    const body: Uint8Array[] = [];
-    let response: NodeFetch.Response | undefined;
-    const answered = (status: number): HttpResult => ({
-      kind: 'answered',
-      attempt,
-      answer: {
-        status,
-        header: (name) => response?.headers.get(name) ?? undefined,
-        body: Buffer.concat(body),
+/** Sends one request. Rejects only for a bug, or with the reason of `signal`. Redirects are not followed. */
+export async function sendRequest(
+  { dialer, env, userAgent }: HttpDeps,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<HttpAnswered | HttpFailed> {
+  signal.throwIfAborted();
+  const { what, method, url, secrets, timeout } = request;
+  const attempt: RequestContext = { what, url, route: dialer.routeFor(url), secrets, now: env.now };
+  const limit = new AbortController();
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    limit.abort();
+  }, timeout);
+  const onAbort = (): void => limit.abort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  const body: Uint8Array[] = [];
+  let head: NodeFetch.Response | undefined;
+  const failed = (problem: HttpFailed['problem'], failure: Failure): HttpFailed => ({
+    kind: 'failed',
+    problem,
+    failure,
+    attempt,
+    ...(head === undefined ? {} : { response: responseOf(head, body) }),
+  });
+  try {
+    const [{ default: fetch }, agent] = await Promise.all([warmUp(), dialer.agentFor(url, limit.signal)]);
+    // node-fetch destroys the body of a request that was aborted before, and nobody listens to that body yet.
+    limit.signal.throwIfAborted();
+    const encoded = encodeBody(request.body);
+    head = await fetch(url, {
+      method,
+      headers: {
+        accept: 'application/json',
+        'user-agent': userAgent,
+        ...encoded.headers,
+        ...request.headers,
       },
+      ...(encoded.body === undefined ? {} : { body: encoded.body }),
+      agent,
+      signal: limit.signal,
+      // A redirect would take credentials elsewhere (RC-3). Unlike 'error', 'manual' gives status and location.
+      redirect: 'manual',
     });
-    try {
-      const [{ default: fetch }, agent] = await Promise.all([
-        warmUp(),
-        dialer.agentFor(call.url, limit.signal),
-      ]);
-      // The client destroys the body of a call that was given up before, and nobody listens to that body yet.
-      limit.signal.throwIfAborted();
-      response = await fetch(call.url, {
-        method: call.method,
-        headers: {
-          authorization: `Bearer ${call.bearer.reveal()}`,
-          accept: 'application/json',
-          'user-agent': userAgent,
-          ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...call.headers,
-        },
-        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-        agent,
-        signal: limit.signal,
-        // Not followed either (RC-3), and unlike 'error' it lets the status and the new address be told.
-        redirect: 'manual',
-        size: BODY_LIMIT,
-      });
-      const whole = await readBody(response, body);
-      if (!whole && response.ok) {
-        const { answer } = answered(response.status);
-        const because = `its body is larger than ${BODY_LIMIT} bytes`;
-        return { kind: 'other', failure: responseFailureOf(attempt, answer, 'backendBadAnswer', because) };
-      }
-    } catch (error) {
-      signal.throwIfAborted();
-      // A status that tells what is wrong counts even when the words to it never came.
-      if (response === undefined || response.ok) {
-        if (timedOut) {
-          const what = `no complete answer within ${timing.requestTimeout / 1_000} s`;
-          return { kind: 'transient', failure: plainFailure(attempt, 'backendTimeout', what) };
-        }
-        const failure = networkFailure(attempt, error);
-        if (failure === undefined) throw error;
-        return { kind: 'other', failure };
-      }
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+    if (await readBody(head, body)) return { kind: 'answered', attempt, response: responseOf(head, body) };
+    const cause = `its answer is larger than ${BODY_LIMIT} bytes`;
+    return failed('tooLarge', plainFailure(attempt, 'backendBadAnswer', cause));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (timedOut) {
+      const cause = `no complete answer within ${timeout / 1_000} s`;
+      return failed('timeout', plainFailure(attempt, 'backendTimeout', cause));
     }
-    const done = answered(response.status);
-    return response.ok ? done : responseFailure(attempt, done.answer, call.refused);
+    const failure = networkFailure(attempt, error);
+    if (failure !== undefined) return failed('network', failure);
+    // A status that says what is wrong counts, whatever broke its body.
+    if (head === undefined || head.ok) throw error;
+    return failed('network', plainFailure(attempt, 'networkUnreachable', causeText(error)));
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
   }
+}
 
-  /** Sends the call and checks the shape of a good answer. */
-  async function ask<Schema extends v.GenericSchema>(
-    call: HttpRequest,
-    schema: Schema,
-    signal: AbortSignal,
-  ): Promise<(HttpResult & { readonly value: v.InferOutput<Schema> }) | RequestFailure> {
-    const done = await send(call, signal);
-    if (done.kind !== 'answered') return done;
-    let json: unknown;
-    try {
-      json = JSON.parse(new TextDecoder().decode(done.answer.body));
-    } catch {
-      return badAnswer(done, 'it is no JSON');
-    }
-    const parsed = v.safeParse(schema, json, { abortEarly: true });
-    // The validator's own words quote the value, which may be a token.
-    if (!parsed.success)
-      return badAnswer(done, `"${v.getDotPath(parsed.issues[0]) ?? 'it'}" is missing or wrong`);
-    return { ...done, value: parsed.output };
+export const isSuccess = (status: number): boolean => status >= 200 && status < 300;
+
+/** The body as JSON; undefined when it is not JSON. */
+export function jsonOf(response: HttpResponse): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(response.body));
+  } catch {
+    return undefined;
   }
+}
 
-  return { send, ask };
+function encodeBody(body: HttpRequest['body']): { headers?: Record<string, string>; body?: string } {
+  if (body === undefined) return {};
+  return 'json' in body
+    ? { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body.json) }
+    : {
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: new URLSearchParams(body.form).toString(),
+      };
+}
+
+function responseOf(head: NodeFetch.Response, body: readonly Uint8Array[]): HttpResponse {
+  return {
+    status: head.status,
+    header: (name) => head.headers.get(name) ?? undefined,
+    body: Buffer.concat(body),
+  };
 }
 
 /** Collects at most `BODY_LIMIT` bytes; false when there is more. */
@@ -181,12 +168,4 @@ async function readBody(response: NodeFetch.Response, into: Uint8Array[]): Promi
     if (room < 0) return false;
   }
   return true;
-}
-
-/** An answer whose status is good and whose content is not. */
-function badAnswer(done: HttpResult, because: string): RequestFailure {
-  return {
-    kind: 'other',
-    failure: responseFailureOf(done.attempt, done.answer, 'backendBadAnswer', because),
-  };
 }

@@ -10,14 +10,6 @@ const URL_CHARS = 500;
 /** A poll interval that an issuer may ask for, seconds. */
 const INTERVAL = { least: 1, most: 60, usual: 5 };
 
-export function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** ACC-79: a text of seconds; a number is taken, too. */
 export function intervalOf(raw: unknown): number {
   const seconds = typeof raw === 'string' && raw !== '' ? Number(raw) : raw;

@@ -1,9 +1,8 @@
 /** What is asked of the OAuth issuer. Methods answer with outcomes; they reject only for a bug or an abort. */
-import type * as NodeFetch from 'node-fetch';
 import * as v from 'valibot';
 import type { Dialer } from '../../net/dialer.js';
-import { warmUp } from '../../net/http-request.js';
-import { networkFailure, plainFailure, type RequestContext } from '../../net/request-error.js';
+import { type HttpRequest, isSuccess, jsonOf, sendRequest } from '../../net/http-request.js';
+import { plainFailure, type RequestContext } from '../../net/request-error.js';
 import type { TokenRefreshReason } from '../../protocol/account.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
@@ -15,7 +14,6 @@ import {
   codeIn,
   errorMessageIn,
   intervalOf,
-  jsonIn,
   pageOf,
   permanentFailureReason,
   shownMessage,
@@ -95,15 +93,13 @@ export interface IssuerOptions {
   readonly requestTimeout?: number;
 }
 
-const BODY_LIMIT = 1024 * 1024;
 const REQUEST_TIMEOUT = 30_000;
 const REVOKE_TIMEOUT = 10_000;
 
 interface Post {
   readonly what: string;
   readonly url: string;
-  readonly json?: object;
-  readonly form?: Readonly<Record<string, string>>;
+  readonly body: NonNullable<HttpRequest['body']>;
   readonly secrets: readonly Secret[];
   readonly timeout?: number;
 }
@@ -118,72 +114,19 @@ type Posted =
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 export function createIssuer(options: IssuerOptions): Issuer {
-  const { address, dialer, env, userAgent } = options;
+  const { address, env } = options;
 
   async function post(request: Post, signal: AbortSignal): Promise<Posted> {
-    signal.throwIfAborted();
     const timeout = request.timeout ?? options.requestTimeout ?? REQUEST_TIMEOUT;
-    const attempt: RequestContext = {
-      what: request.what,
-      url: request.url,
-      route: dialer.routeFor(request.url),
-      secrets: request.secrets,
-      now: env.now,
-    };
-    const failed = (what: string): Posted => ({
-      kind: 'failed',
-      failure: plainFailure(attempt, 'issuerUnreachable', what),
-    });
-    const limit = new AbortController();
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      limit.abort();
-    }, timeout);
-    const onAbort = (): void => limit.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      const [{ default: fetch }, agent] = await Promise.all([
-        warmUp(),
-        dialer.agentFor(request.url, limit.signal),
-      ]);
-      const response: NodeFetch.Response = await fetch(request.url, {
-        method: 'POST',
-        headers: {
-          accept: 'application/json',
-          'user-agent': userAgent,
-          'content-type':
-            request.form === undefined ? 'application/json' : 'application/x-www-form-urlencoded',
-        },
-        body:
-          request.form === undefined
-            ? JSON.stringify(request.json)
-            : new URLSearchParams(request.form).toString(),
-        agent,
-        signal: limit.signal,
-        // Never followed: what is sent here is meant for this address alone.
-        redirect: 'manual',
-        size: BODY_LIMIT,
-      });
-      const body = await response.text();
-      return { kind: 'answered', status: response.status, json: jsonIn(body), attempt };
-    } catch (error) {
-      signal.throwIfAborted();
-      if (timedOut) return failed(`no complete answer within ${timeout / 1_000} s`);
-      const failure = networkFailure(attempt, error);
-      if (failure !== undefined) {
-        // A proxy or certificate at fault keeps its own reason; whatever else is the issuer not being there.
-        const own = failure.reason === 'proxyFailed' || failure.reason === 'tlsFailed';
-        return { kind: 'failed', failure: own ? failure : { ...failure, reason: 'issuerUnreachable' } };
-      }
-      if (error instanceof Error && 'type' in error && error.type === 'max-size') {
-        return failed(`its answer is larger than ${BODY_LIMIT} bytes`);
-      }
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
+    const done = await sendRequest(options, { ...request, method: 'POST', timeout }, signal);
+    if (done.kind === 'answered') {
+      const { attempt, response } = done;
+      return { kind: 'answered', status: response.status, json: jsonOf(response), attempt };
     }
+    const { failure } = done;
+    // A fault of the proxy or the certificate keeps its own reason; for all others the issuer is unreachable.
+    const own = failure.reason === 'proxyFailed' || failure.reason === 'tlsFailed';
+    return { kind: 'failed', failure: own ? failure : { ...failure, reason: 'issuerUnreachable' } };
   }
 
   /** An answer that is no success, or none of the expected form. */
@@ -209,18 +152,20 @@ export function createIssuer(options: IssuerOptions): Issuer {
         {
           what: 'token refresh',
           url: address.refreshUrl,
-          json: {
-            client_id: clientId ?? address.clientId,
-            grant_type: 'refresh_token',
-            refresh_reason: reason,
-            refresh_token: refreshToken.reveal(),
+          body: {
+            json: {
+              client_id: clientId ?? address.clientId,
+              grant_type: 'refresh_token',
+              refresh_reason: reason,
+              refresh_token: refreshToken.reveal(),
+            },
           },
           secrets: [refreshToken],
         },
         signal,
       );
       if (done.kind === 'failed') return done;
-      if (isOk(done.status)) {
+      if (isSuccess(done.status)) {
         const parsed = v.safeParse(Refreshed, done.json, { abortEarly: true });
         if (!parsed.success) return { kind: 'failed', failure: badAnswer(done) };
         const { id_token, access_token, refresh_token } = parsed.output;
@@ -243,11 +188,13 @@ export function createIssuer(options: IssuerOptions): Issuer {
         {
           what: 'revocation',
           url: address.revokeUrl,
-          json: {
-            token: token.reveal(),
-            token_type_hint: kind,
-            // An access token belongs to no client.
-            ...(kind === 'refresh_token' ? { client_id: address.clientId } : {}),
+          body: {
+            json: {
+              token: token.reveal(),
+              token_type_hint: kind,
+              // An access token belongs to no client.
+              ...(kind === 'refresh_token' ? { client_id: address.clientId } : {}),
+            },
           },
           secrets: [token],
           timeout: REVOKE_TIMEOUT,
@@ -255,7 +202,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
         signal,
       );
       if (done.kind === 'failed') return done.failure;
-      return isOk(done.status) ? null : refusal(done, 'issuerFailed', 'revocation: the issuer');
+      return isSuccess(done.status) ? null : refusal(done, 'issuerFailed', 'revocation: the issuer');
     },
 
     async exchange({ code, redirectUri, verifier }, signal) {
@@ -263,19 +210,21 @@ export function createIssuer(options: IssuerOptions): Issuer {
         {
           what: 'Token exchange failed',
           url: `${address.issuer}/oauth/token`,
-          form: {
-            grant_type: 'authorization_code',
-            client_id: address.clientId,
-            code: code.reveal(),
-            redirect_uri: redirectUri,
-            code_verifier: verifier.reveal(),
+          body: {
+            form: {
+              grant_type: 'authorization_code',
+              client_id: address.clientId,
+              code: code.reveal(),
+              redirect_uri: redirectUri,
+              code_verifier: verifier.reveal(),
+            },
           },
           secrets: [code, verifier],
         },
         signal,
       );
       if (done.kind === 'failed') return done;
-      if (!isOk(done.status)) {
+      if (!isSuccess(done.status)) {
         return {
           kind: 'failed',
           failure: refusal(done, 'loginFailed', 'Token exchange failed: token endpoint'),
@@ -299,18 +248,20 @@ export function createIssuer(options: IssuerOptions): Issuer {
         {
           what: 'API key exchange',
           url: `${address.issuer}/oauth/token`,
-          form: {
-            grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-            client_id: address.clientId,
-            requested_token: 'openai-api-key',
-            subject_token: idToken.reveal(),
-            subject_token_type: 'urn:ietf:params:oauth:token-type:id_token',
+          body: {
+            form: {
+              grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+              client_id: address.clientId,
+              requested_token: 'openai-api-key',
+              subject_token: idToken.reveal(),
+              subject_token_type: 'urn:ietf:params:oauth:token-type:id_token',
+            },
           },
           secrets: [idToken],
         },
         signal,
       );
-      if (done.kind === 'failed' || !isOk(done.status)) return undefined;
+      if (done.kind === 'failed' || !isSuccess(done.status)) return undefined;
       const parsed = v.safeParse(ExchangedApiKey, done.json);
       return parsed.success ? new Secret(parsed.output.access_token) : undefined;
     },
@@ -320,7 +271,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
         {
           what: 'failed to request device code',
           url: `${address.issuer}/api/accounts/deviceauth/usercode`,
-          json: { client_id: address.clientId },
+          body: { json: { client_id: address.clientId } },
           secrets: [],
         },
         signal,
@@ -332,7 +283,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
           failure: refusal(done, 'deviceLoginUnavailable', 'device code login is not enabled: the issuer'),
         };
       }
-      if (!isOk(done.status)) {
+      if (!isSuccess(done.status)) {
         return {
           kind: 'failed',
           failure: refusal(done, 'issuerFailed', 'failed to request device code: the issuer'),
@@ -357,14 +308,14 @@ export function createIssuer(options: IssuerOptions): Issuer {
         {
           what: 'device auth',
           url: `${address.issuer}/api/accounts/deviceauth/token`,
-          json: { device_auth_id: deviceAuthId.reveal(), user_code: userCode },
+          body: { json: { device_auth_id: deviceAuthId.reveal(), user_code: userCode } },
           secrets: [deviceAuthId],
         },
         signal,
       );
       if (done.kind === 'failed') return done;
       if (done.status === 403 || done.status === 404) return { kind: 'pending' };
-      if (!isOk(done.status)) {
+      if (!isSuccess(done.status)) {
         const words = errorMessageIn(done.json);
         return {
           kind: 'failed',
@@ -387,6 +338,5 @@ export function createIssuer(options: IssuerOptions): Issuer {
   };
 }
 
-const isOk = (status: number): boolean => status >= 200 && status < 300;
 const secretOf = (value: string | null | undefined): Secret | undefined =>
   value == null || value === '' ? undefined : new Secret(value);

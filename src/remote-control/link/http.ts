@@ -1,7 +1,8 @@
 /** What is asked of the backend over HTTP. Methods answer with outcomes; they reject only for a bug or an abort. */
 import * as v from 'valibot';
+import { type BackendRequest, createRequester } from '../../net/backend-request.js';
 import type { Dialer } from '../../net/dialer.js';
-import { createRequester, type HttpRequest, type HttpResult } from '../../net/http-request.js';
+import type { HttpAnswered } from '../../net/http-request.js';
 import { parseHttpDate, responseFailureOf } from '../../net/request-error.js';
 import { isPathPart, shownUrl, type Target } from '../../net/target.js';
 import type {
@@ -143,7 +144,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
   const { send, ask } = createRequester({ dialer, env, timing, userAgent: `rc-engine/${appServerVersion}` });
 
   /** enroll and refresh differ in nothing but address and body. */
-  const grantCall = (what: string, url: string, who: AccountCredentials, body: object): HttpRequest => ({
+  const grantCall = (what: string, url: string, who: AccountCredentials, body: object): BackendRequest => ({
     what,
     method: 'POST',
     url,
@@ -152,10 +153,10 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
     body,
   });
 
-  function tokenOf(done: HttpResult, granted: v.InferOutput<typeof Granted>): ServerToken {
+  function tokenOf(done: HttpAnswered, granted: v.InferOutput<typeof Granted>): ServerToken {
     // A machine whose clock is wrong would find every token expired, or hold on to a dead one.
     const now = env.now();
-    const theirs = parseHttpDate(done.answer.header('date') ?? '') ?? now;
+    const theirs = parseHttpDate(done.response.header('date') ?? '') ?? now;
     const skew = Math.abs(now - theirs) > CLOCK_TOLERANCE ? now - theirs : 0;
     return { secret: new Secret(granted.remote_control_token), expiresAt: granted.expires_at + skew };
   }
@@ -198,7 +199,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
     },
 
     async pair({ enrollment, token, manual }, signal) {
-      const call: HttpRequest = {
+      const call: BackendRequest = {
         what: 'pairing',
         method: 'POST',
         url: target.pair,
@@ -223,7 +224,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
     },
 
     async pairStatus({ token, pairingCode, manualPairingCode }, signal) {
-      const call: HttpRequest = {
+      const call: BackendRequest = {
         what: 'pairing status',
         method: 'POST',
         url: target.pairStatus,
@@ -248,7 +249,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
       if (cursor != null) url.searchParams.set('cursor', cursor);
       if (limit != null) url.searchParams.set('limit', String(limit));
       if (order != null) url.searchParams.set('order', order);
-      const call: HttpRequest = {
+      const call: BackendRequest = {
         what: 'client list',
         method: 'GET',
         url: url.href,
@@ -267,7 +268,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
       const { environmentId, clientId } = request;
       const fault = idFault('client revoke', [environmentId, clientId]);
       if (fault !== undefined) return fault;
-      const call: HttpRequest = {
+      const call: BackendRequest = {
         what: 'client revoke',
         method: 'DELETE',
         url: target.client(environmentId, clientId),
@@ -298,7 +299,7 @@ function remoteClientOf(item: v.InferOutput<typeof Listed>['items'][number]): Co
 }
 
 function mismatch(
-  done: HttpResult,
+  done: HttpAnswered,
   got: { readonly server_id: string; readonly environment_id: string },
   enrolled: Enrollment,
 ): RequestFailure | undefined {
@@ -308,7 +309,7 @@ function mismatch(
     `${enrolled.serverId} in ${enrolled.environmentId}`;
   return {
     kind: 'other',
-    failure: responseFailureOf(done.attempt, done.answer, 'identityMismatch', because),
+    failure: responseFailureOf(done.attempt, done.response, 'identityMismatch', because),
   };
 }
 
