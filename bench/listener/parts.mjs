@@ -82,13 +82,13 @@ export async function startBare(dir, mode, upstream) {
   return { part, url: await part.line(({ url }) => url), headers: {} };
 }
 
-/** rc-engine with a listener in one mode, in front of `appServer` (or the one built in). */
-export async function startEngine(dir, mode, { appServer, args = [] } = {}) {
+/** rc-engine (`cli`: of another build) with a listener in one mode, in front of `appServer` (or the built-in one). */
+export async function startEngine(dir, mode, { appServer, args = [], cli = CLI } = {}) {
   const { flags, good } = MODES[mode];
   const part = new Part(
     process.execPath,
     [
-      ...[CLI, 'start', '--json', '--home', `${dir}/home-${now()}`, '--listen', 'ws://127.0.0.1:0'],
+      ...[cli, 'start', '--json', '--home', `${dir}/home-${now()}`, '--listen', 'ws://127.0.0.1:0'],
       ...['--no-remote-control', '--max-connections', '8192', '--log-level', 'warn', ...flags(dir)],
       ...(appServer === undefined ? [] : ['--app-server', appServer]),
       ...args,

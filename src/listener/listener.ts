@@ -13,7 +13,6 @@ import { errnoOf } from '../system/errno.js';
 import type { ListenAddress } from './address.js';
 import type { Authority, Examination } from './auth/authority.js';
 import { bind } from './bind.js';
-import { watchFirstBytes } from './handshake/first-bytes.js';
 import { Handshakes } from './handshake/handshakes.js';
 import { answerBytes, answerTo, type HttpAnswer } from './handshake/http-answers.js';
 import {
@@ -56,8 +55,6 @@ export class LocalListener {
   readonly #host: LocalListenerDeps;
   readonly #secureContext: SecureContext | undefined;
   readonly #front: net.Server;
-  readonly #watchFirstBytes: (stream: Socket) => void;
-  /** Reads whatever is not a plain request for a WebSocket. */
   readonly #http: http.Server;
   readonly #wss: WebSocketServer;
   readonly #handshakes: Handshakes;
@@ -96,10 +93,6 @@ export class LocalListener {
     this.#http.on('checkContinue', (request, response) => this.#onRequest(request, response));
     this.#http.on('checkExpectation', (request, response) => this.#onRequest(request, response));
     this.#http.on('clientError', (error, stream) => this.#onClientError(error, stream as Socket));
-    this.#watchFirstBytes = watchFirstBytes({
-      onUpgrade: (stream, { request, head }) => this.#onUpgrade(request, stream, head),
-      onOther: (stream) => this.#http.emit('connection', stream),
-    });
     this.#handshakes = new Handshakes(
       {
         maxHandshakes: limits.maxHandshakes,
@@ -175,7 +168,7 @@ export class LocalListener {
     const place: Place = { raw: socket, answered: false };
     (socket as Placed)[PLACE] = place;
     if (this.#secureContext === undefined) {
-      this.#watchFirstBytes(socket);
+      this.#http.emit('connection', socket);
       return;
     }
     socket.setNoDelay(true);
@@ -186,7 +179,7 @@ export class LocalListener {
       if (!place.answered) this.#reject(secure, 'malformed', 'the TLS handshake failed');
       socket.destroy();
     });
-    secure.once('secure', () => this.#watchFirstBytes(secure));
+    secure.once('secure', () => this.#http.emit('connection', secure));
   }
 
   /** Only the first request of a connection counts. True when this is not the first. */

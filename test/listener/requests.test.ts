@@ -1,3 +1,4 @@
+import net from 'node:net';
 import { describe, expect, it } from 'vitest';
 import {
   bearer,
@@ -7,6 +8,7 @@ import {
   connect,
   listening,
   raw,
+  rawInParts,
   type UpgradeWish,
   upgrade,
   upgradeText,
@@ -98,6 +100,31 @@ describe('requests', () => {
     },
   );
 
+  it('WSA-8: a request that arrives in two parts gets the same response as in one, wherever it is cut', async () => {
+    const at = await listening({ authority: capability });
+    const text = upgradeText({ headers: [good] });
+    const wrong = upgradeText({ headers: [bearer('wrong')] });
+    const cuts = Array.from({ length: text.length - 1 }, (_, i) => i + 1);
+    for (const cut of cuts.filter((n) => n % 3 === 1 || n > text.length - 5)) {
+      const { status } = await rawInParts(at.port, [text.slice(0, cut), text.slice(cut)]);
+      expect([cut, status]).toEqual([cut, 101]);
+    }
+    for (const cut of [1, 30, wrong.length - 1]) {
+      expect((await rawInParts(at.port, [wrong.slice(0, cut), wrong.slice(cut)])).status).toBe(401);
+    }
+  });
+
+  it('a client that hangs up before it has sent a request is released at once, and nothing is rejected', async () => {
+    const at = await listening({ authority: capability });
+    await new Promise<void>((resolve) => {
+      const socket = net.connect({ port: at.port, host: '127.0.0.1', allowHalfOpen: true }, () =>
+        socket.end(),
+      );
+      socket.resume().on('close', () => resolve());
+    });
+    expect(at.engine.fullStatus.listener?.lastRejections).toEqual([]);
+  });
+
   it('a message right behind the upgrade is not lost', async () => {
     const at = await listening();
     const client = await connect(at);
@@ -113,7 +140,6 @@ describe('requests', () => {
       Buffer.from(message),
     ]);
     const bytes = upgradeText({ path: `/?token=${at.token}`, tail: frame.toString('latin1') });
-    const net = await import('node:net');
     const answer = await new Promise<string>((resolve) => {
       const socket = net.connect(at.port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
       let text = '';

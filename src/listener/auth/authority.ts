@@ -1,8 +1,7 @@
-import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createSecretKey, hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type AuthorityMode, type CredentialFacts, NOTHING_PRESENTED } from '../../protocol/authority.js';
 import { Secret } from '../../protocol/secret.js';
 import type { UpgradeRequest } from '../handshake/upgrade-request.js';
-import { HmacKey } from './hmac-key.js';
 import { examineSignedToken, type SignedTokenRules } from './signed-token.js';
 
 /** What one listener asks of a connection. WSA-2 … WSA-12 */
@@ -66,7 +65,7 @@ export function createAuthority(config: AuthorityConfig): Authority {
       };
     }
     case 'signedBearer': {
-      const rules = { ...config, key: new HmacKey(config.secret) };
+      const rules = { ...config, key: createSecretKey(config.secret.reveal(), 'utf8') };
       return {
         mode: 'signedBearer',
         enforced: true,

@@ -1,13 +1,11 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HmacKey } from '../../../src/listener/auth/hmac-key.js';
 import { examineSignedToken, type SignedTokenRules } from '../../../src/listener/auth/signed-token.js';
 import { topLevelMembers } from '../../../src/protocol/json-members.js';
-import { Secret } from '../../../src/protocol/secret.js';
 import { jwt, SHARED_SECRET, signedBearer } from '../rig.js';
 
-const rules: SignedTokenRules = { ...signedBearer, key: new HmacKey(new Secret(SHARED_SECRET)) };
+const rules: SignedTokenRules = { ...signedBearer, key: createSecretKey(SHARED_SECRET, 'utf8') };
 const NOW = 1_800_000_000_000;
 const EXP = NOW / 1000 + 60;
 const examine = (token: string) => examineSignedToken(token, rules, NOW).facts;
