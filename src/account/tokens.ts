@@ -206,7 +206,7 @@ export class TokenStore {
   ): Promise<T | { readonly kind: 'failed'; readonly failure: Failure }> {
     let inside = false;
     try {
-      return await this.#options.storage.alone(signal, () => {
+      return await this.#options.storage.runExclusive(signal, () => {
         inside = true;
         return task();
       });

@@ -1,6 +1,12 @@
 /**
- * A lock between processes on a file of its own. It is the one that SQLite takes: the operating system holds it and
- * lets it go with the process however that ends. ACC-59
+ * A lock between processes that works on every platform: an exclusive SQLite transaction on a file of its own, in
+ * which nothing is written. The operating system holds it and releases it when the process ends, also with kill -9.
+ * Child processes do not inherit it. ACC-59
+ *
+ * Why flock.ts is a second kind of lock and neither can replace the other: Codex CLI locks with flock(2). On Linux
+ * the fcntl locks of SQLite and flock do not see each other, and SQLite has its `unix-flock` VFS on macOS only. flock,
+ * on the other hand, does not exist on Windows, nor on Linux without the command `flock`, and refresh tokens must be
+ * redeemed by one engine at a time there as well.
  */
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,38 +14,59 @@ import type sqlite3 from 'sqlite3';
 import { PRIVATE_FILE } from './atomic-file.js';
 import { errnoOf } from './errno.js';
 
-/** Between two tries, ms; a random part keeps those who wait from meeting again and again. */
-const RETRY = 25;
-
-/** A connection that nobody refers to is collected, and its lock with it. */
-const held = new Set<sqlite3.Database>();
+export interface FileLock {
+  /** Can be called more than once. */
+  release(): Promise<void>;
+}
 
 /**
- * Runs `task` while no other process, and nobody else in this one, holds the lock `path`. Undefined: it was not to
- * be had within `limitMs`. Rejects with the error of the system when the lock file cannot be used at all, and with
- * the reason of `signal`.
+ * Takes the lock `path` and makes its file if there is none. Undefined: another holder kept it for `limitMs`. Rejects
+ * with the system error when the lock file cannot be used, and with the reason of `signal`.
  */
-export async function withFileLock<T>(
+export type AcquireLock = (
   path: string,
+  limitMs: number,
+  signal: AbortSignal,
+) => Promise<FileLock | undefined>;
+
+/**
+ * Runs `task` while this process holds all locks `paths`, taken in that order.
+ * @param acquire `acquireFileLock` or `acquireFlock`.
+ * @param limitMs For all locks together, ms.
+ * @returns Undefined: another holder kept one of them for too long, and `task` was not run.
+ * @throws As `acquire` and `task`.
+ */
+export async function withLocks<T>(
+  acquire: AcquireLock,
+  paths: readonly string[],
   limitMs: number,
   signal: AbortSignal,
   task: () => Promise<T>,
 ): Promise<{ readonly value: T } | undefined> {
-  const database = await take(path, limitMs, signal);
-  if (database === undefined) return undefined;
+  const taken: FileLock[] = [];
+  const deadline = performance.now() + limitMs;
   try {
+    for (const path of paths) {
+      signal.throwIfAborted();
+      const lock = await acquire(path, Math.max(0, deadline - performance.now()), signal);
+      if (lock === undefined) return undefined;
+      taken.push(lock);
+    }
     return { value: await task() };
   } finally {
-    await release(database);
+    for (const lock of taken.reverse()) await lock.release();
   }
 }
 
-async function take(
-  path: string,
-  limitMs: number,
-  signal: AbortSignal,
-): Promise<sqlite3.Database | undefined> {
-  const [{ default: sqlite }] = await Promise.all([import('sqlite3'), create(path)]);
+/** Between two attempts, ms. A random part keeps two waiting processes from colliding again and again. */
+const RETRY_DELAY = 25;
+
+/** Keeps connections referenced: one that is garbage collected is closed, and its lock with it. */
+const held = new Set<sqlite3.Database>();
+
+/** The SQLite lock. It also excludes other holders in the same process. `limitMs` 0: one attempt. */
+export const acquireFileLock: AcquireLock = async (path, limitMs, signal) => {
+  const [{ default: sqlite }] = await Promise.all([import('sqlite3'), createLockFile(path)]);
   const deadline = performance.now() + limitMs;
   for (;;) {
     signal.throwIfAborted();
@@ -47,20 +74,29 @@ async function take(
     held.add(database);
     try {
       await begin(database);
-      return database;
+      return { release: () => close(database) };
     } catch (error) {
-      await release(database);
+      await close(database);
       if (errnoOf(error) !== 'SQLITE_BUSY') throw error;
     }
     if (performance.now() >= deadline) return undefined;
-    await sleep(RETRY * (1 + Math.random()), undefined, { signal });
+    await sleep(RETRY_DELAY * (1 + Math.random()), undefined, { signal });
   }
-}
+};
 
-/** With `wx` an existing file is not opened: closing it again would drop a lock that this process holds on it. */
-async function create(path: string): Promise<void> {
+/**
+ * With `wx` an existing file is not opened. That matters: fcntl locks belong to the process, so closing any other
+ * descriptor of the file would release a lock that this process holds on it.
+ */
+async function createLockFile(path: string): Promise<void> {
   try {
-    await (await open(path, 'wx', PRIVATE_FILE)).close();
+    const file = await open(path, 'wx', PRIVATE_FILE);
+    try {
+      // The umask may have removed bits from the mode.
+      await file.chmod(PRIVATE_FILE);
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
   }
@@ -76,17 +112,17 @@ function connect(sqlite: typeof sqlite3, path: string): Promise<sqlite3.Database
   });
 }
 
-/** Nothing is ever written in the transaction: the file stays as it is and needs no journal. */
+/** Nothing is written in the transaction, so the file stays empty and needs no journal. */
 function begin(database: sqlite3.Database): Promise<void> {
   return new Promise((resolve, reject) => {
     database.exec('PRAGMA journal_mode=OFF; BEGIN EXCLUSIVE', (error) => (error ? reject(error) : resolve()));
   });
 }
 
-function release(database: sqlite3.Database): Promise<void> {
-  held.delete(database);
+function close(database: sqlite3.Database): Promise<void> {
+  if (!held.delete(database)) return Promise.resolve();
   return new Promise((resolve) => {
-    // Closing ends the transaction. It can only fail for a connection that is closed already.
+    // Closing ends the transaction. It fails only for a connection that is closed already.
     database.close(() => resolve());
   });
 }

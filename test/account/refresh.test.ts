@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, symlinkSync, w
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_CLIENT_ID } from '../../src/account/issuer/address.js';
-import { withFileLock } from '../../src/system/file-lock.js';
+import { acquireFileLock, withLocks } from '../../src/system/file-lock.js';
 import { granted, LoopbackIssuer, MARK, oauthError, signIn, token } from '../support/issuer.js';
 import { tmpFolder } from '../support/tmp.js';
 import { Rig } from './rig.js';
@@ -385,7 +385,7 @@ describe('auth.json', () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     rig.at.always('refresh', granted(token({ plan: 'plus' })));
     let read: Promise<unknown> | undefined;
-    await withFileLock(`${rig.authPath}.engine-lock`, 1_000, never, async () => {
+    await withLocks(acquireFileLock, [`${rig.authPath}.engine-lock`], 1_000, never, async () => {
       read = rig.account(true);
       await new Promise((resolve) => setTimeout(resolve, 250));
       expect(rig.at.seen).toEqual([]);
@@ -395,7 +395,7 @@ describe('auth.json', () => {
 
   it('ACC-59: a lock that is never let go is a failure that says so, and spends nothing', async () => {
     const rig = await Rig.start({ auth: signIn(token()), accountTiming: { lockTimeout: 100 } });
-    await withFileLock(`${rig.authPath}.engine-lock`, 1_000, never, async () => {
+    await withLocks(acquireFileLock, [`${rig.authPath}.engine-lock`], 1_000, never, async () => {
       expect(await rig.account(true)).toMatchObject({ planType: 'pro' });
     });
     expect(JSON.stringify(await rig.call('engine/audit/read'))).toContain('authFileNotWritable');

@@ -9,6 +9,8 @@ import type { EnrollmentKey } from '../../src/protocol/outcomes.js';
 import { recordName } from '../../src/remote-control/store/enrollment-record.js';
 import { openEnrollmentStore, update } from '../../src/remote-control/store/enrollment-store.js';
 import { openSqliteTable } from '../../src/remote-control/store/sqlite-table.js';
+import { acquireFileLock, withLocks } from '../../src/system/file-lock.js';
+import { acquireFlock } from '../../src/system/flock.js';
 
 const key: EnrollmentKey = { socketUrl: 'wss://chatgpt.com/x', accountId: 'acct', clientName: null };
 const identity = (serverName: string) => ({ serverId: 'srv', environmentId: 'env', serverName });
@@ -79,6 +81,15 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
       if (!(error instanceof EngineError)) throw error;
       say({ won: false, code: error.code, message: error.message });
     }
+  },
+
+  /** Holds a lock file until its stdin ends. */
+  async holdLock(kind, path) {
+    const acquire = kind === 'flock' ? acquireFlock : acquireFileLock;
+    await withLocks(acquire, [path!], 5_000, new AbortController().signal, async () => {
+      say('held');
+      await stdinEnd();
+    });
   },
 
   /** Asks for the installation id once told to. */

@@ -23,8 +23,8 @@ export type AuthChange =
 
 export interface AuthFileOptions {
   readonly path: string;
-  /** The text in its place that is kept in memory only; nothing is read from disk or watched then. ACC-57 */
-  readonly memory?: { readonly text: Secret | undefined } | undefined;
+  /** Content in memory that replaces the file: nothing is read from disk or watched then. ACC-57 */
+  readonly memory?: { readonly content: Secret | undefined } | undefined;
   /** Wall-clock milliseconds. */
   readonly now: () => number;
   /** Between two looks in case the system reports no change, ms. Default 2,000. */
@@ -301,7 +301,7 @@ class WatchedAuthFile implements AuthFile {
     });
     const { memory } = this.#options;
     if (memory !== undefined) {
-      const text = memory.text?.reveal();
+      const text = memory.content?.reveal();
       if (text === undefined) return fault('authMissing', 'nobody is signed in');
       return { signIn: parseAuthJson(text, this.name, at), key: contentHash(text) };
     }

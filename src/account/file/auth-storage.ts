@@ -1,30 +1,30 @@
-/** Where the text of an auth.json is kept. ACC-57 */
+/** Where the content of an auth.json is stored: in the file, or in memory. ACC-57 */
 import { readFile, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Secret } from '../../protocol/secret.js';
-import { withAdvisoryLocks } from '../../system/advisory-lock.js';
 import { replaceFile } from '../../system/atomic-file.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
-import { withFileLock } from '../../system/file-lock.js';
+import { acquireFileLock, withLocks } from '../../system/file-lock.js';
+import { acquireFlock } from '../../system/flock.js';
 import { makeDirectory } from '../../system/make-directory.js';
 
 export interface AuthStorage {
-  /** Undefined: nothing is there. */
+  /** Undefined: nothing is stored. */
   read(): Promise<string | undefined>;
   /**
-   * Puts `text` in place of what was there. `must`: it holds what cannot be had again, and is written even if another
-   * program does not let go of its lock.
+   * Replaces the content. `irreplaceable`: it holds tokens that the issuer will not issue again, and is written even
+   * if another program does not release its lock.
    */
-  replace(text: string, must: boolean, signal: AbortSignal): Promise<void>;
+  replace(content: string, irreplaceable: boolean, signal: AbortSignal): Promise<void>;
   remove(signal: AbortSignal): Promise<void>;
   /**
-   * Runs `task` while no other process with this program does the same. Rejects with a `LockFault` when another one
-   * does for too long, or the lock cannot be used.
+   * Runs `task` while no other engine does the same on this file. Rejects with a `LockError` when another engine holds
+   * the lock for too long, or when the lock cannot be used.
    */
-  alone<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T>;
+  runExclusive<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T>;
 }
 
-/** A lock beside the file cannot be used, or nobody lets go of it. */
+/** A lock beside the file cannot be used, or another process holds it for too long. */
 export class LockError extends Error {
   readonly path: string;
   /** For people. */
@@ -32,7 +32,7 @@ export class LockError extends Error {
 
   constructor(path: string, why: string) {
     super(`${path}: ${why}`);
-    this.name = 'LockFault';
+    this.name = 'LockError';
     this.path = path;
     this.why = why;
   }
@@ -40,7 +40,7 @@ export class LockError extends Error {
 
 /** @param lockTimeout how long to wait for another process that holds a lock of the file, ms */
 export function fileStorage(path: string, lockTimeout: number): AuthStorage {
-  /** A link stays a link: the file that it names is replaced. */
+  /** A symbolic link stays one: the file behind it is replaced. */
   const target = async (): Promise<string> => {
     try {
       return await realpath(path);
@@ -53,27 +53,27 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
   const heldTooLong = (lock: string): LockError =>
     new LockError(lock, `another process has held the lock for ${Math.round(lockTimeout / 1_000)} s`);
 
-  /** Under the locks that the reference client takes for the same. */
+  /** Under the locks that Codex CLI takes to save and delete. */
   async function change(file: string, signal: AbortSignal, task: () => Promise<void>): Promise<void> {
-    const done = await withAdvisoryLocks(locksOf(file), lockTimeout, signal, task);
+    const done = await withLocks(acquireFlock, codexLocksOf(file), lockTimeout, signal, task);
     if (done === undefined) throw heldTooLong(`${file}.lock`);
   }
 
   return {
     read: () => readIfThere(path),
 
-    async replace(text, must, signal) {
+    async replace(content, irreplaceable, signal) {
       const file = await target();
       makeDirectory(dirname(file), 0o700);
-      let written = false;
+      let started = false;
       const write = async (): Promise<void> => {
-        written = true;
-        await replaceFile(file, text, true);
+        started = true;
+        await replaceFile(file, content, true);
       };
       try {
         await change(file, signal, write);
       } catch (error) {
-        if (!must || written) throw error;
+        if (!irreplaceable || started) throw error;
         await write();
       }
     },
@@ -82,19 +82,19 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
       await change(await target(), signal, () => rm(path, { force: true }));
     },
 
-    async alone(signal, task) {
+    async runExclusive(signal, task) {
       const file = await target();
       makeDirectory(dirname(file), 0o700);
       const lock = `${file}.engine-lock`;
-      let inside = false;
+      let started = false;
       try {
-        const done = await withFileLock(lock, lockTimeout, signal, () => {
-          inside = true;
+        const done = await withLocks(acquireFileLock, [lock], lockTimeout, signal, () => {
+          started = true;
           return task();
         });
         if (done !== undefined) return done.value;
       } catch (error) {
-        if (inside || signal.aborted) throw error;
+        if (started || signal.aborted) throw error;
         throw new LockError(lock, errnoText(error));
       }
       throw heldTooLong(lock);
@@ -104,28 +104,28 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
 
 /** Gone with the process. */
 export interface MemoryStorage extends AuthStorage {
-  readonly text: Secret | undefined;
+  readonly content: Secret | undefined;
 }
 
 export function memoryStorage(): MemoryStorage {
-  let text: Secret | undefined;
+  let content: Secret | undefined;
   return {
-    get text() {
-      return text;
+    get content() {
+      return content;
     },
-    read: async () => text?.reveal(),
+    read: async () => content?.reveal(),
     replace: async (next) => {
-      text = new Secret(next);
+      content = new Secret(next);
     },
     remove: async () => {
-      text = undefined;
+      content = undefined;
     },
-    alone: (_signal, task) => task(),
+    runExclusive: (_signal, task) => task(),
   };
 }
 
-/** `auth.lock`, then `auth.json.lock`: the order of the reference. */
-function locksOf(file: string): readonly string[] {
+/** `auth.lock`, then `auth.json.lock`, in the order of Codex CLI. */
+function codexLocksOf(file: string): readonly string[] {
   const short = join(dirname(file), `${basename(file, extname(file))}.lock`);
   return [...new Set([short, `${file}.lock`])];
 }

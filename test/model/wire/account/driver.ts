@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { AccountContext } from '../../../../machines/account/types.js';
 import type { AccountSummary } from '../../../../src/account/types.js';
 import type { Plan } from '../../../../src/protocol/account.js';
-import { withFileLock } from '../../../../src/system/file-lock.js';
+import { acquireFileLock, withLocks } from '../../../../src/system/file-lock.js';
 import type { Driver, Expected, Path, Step } from '../../../../src/testing/index.js';
 import { type BrowserLogin, type Got, get, type Incoming, Rig } from '../../../account/rig.js';
 import { granted, LoopbackIssuer, MARK, signIn, token, workspaces } from '../../../support/issuer.js';
@@ -294,10 +294,16 @@ export class AccountDriver implements Driver {
     });
     let done: Promise<unknown> = Promise.resolve();
     await new Promise<void>((taken) => {
-      done = withFileLock(`${world.rig.authPath}.engine-lock`, LIMIT, new AbortController().signal, () => {
-        taken();
-        return held;
-      });
+      done = withLocks(
+        acquireFileLock,
+        [`${world.rig.authPath}.engine-lock`],
+        LIMIT,
+        new AbortController().signal,
+        () => {
+          taken();
+          return held;
+        },
+      );
     });
     world.letGo = async () => {
       world.letGo = undefined;
