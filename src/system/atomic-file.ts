@@ -1,4 +1,4 @@
-/** Small private files (mode 0600) that a reader sees either whole or not at all. */
+/** Small private files (mode 0600) that a reader sees complete or not at all. */
 import { randomBytes } from 'node:crypto';
 import { link, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -6,12 +6,12 @@ import { errnoOf } from './errno.js';
 
 export const PRIVATE_FILE = 0o600;
 
-/** A name beside `path` that nobody else uses; on the same file system, so that link and rename are atomic. */
+/** A unique name beside `path`: on the same file system, so that link and rename are atomic. */
 export function siblingName(path: string): string {
   return `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
 }
 
-/** Puts `text` in place of whatever `path` held. `durable` waits until it survives a power cut. */
+/** Replaces the file `path`, or creates it. `durable`: resolves only when the content survives a power cut. */
 export async function replaceFile(path: string, text: string, durable: boolean): Promise<void> {
   const sibling = siblingName(path);
   try {
@@ -21,10 +21,10 @@ export async function replaceFile(path: string, text: string, durable: boolean):
     await rm(sibling, { force: true });
     throw error;
   }
-  if (durable) await syncFolder(dirname(path));
+  if (durable) await syncDirectory(dirname(path));
 }
 
-/** Creates `path` with `text` unless it exists; false when somebody else was first. Durable. */
+/** Creates the file `path`; false if it exists already. Durable. */
 export async function createFile(path: string, text: string): Promise<boolean> {
   const sibling = siblingName(path);
   try {
@@ -35,26 +35,26 @@ export async function createFile(path: string, text: string): Promise<boolean> {
   }
 }
 
-/** Gives the finished file `sibling` its name unless that is taken; false when it is. Durable. */
+/** Gives the finished file `sibling` the name `path`; false if that name exists already. Durable. */
 export async function publish(sibling: string, path: string): Promise<boolean> {
   try {
     await link(sibling, path);
   } catch (error) {
     const code = errnoOf(error);
     if (code === 'EEXIST') return false;
-    // File systems without hard links: the two steps leave a gap, which is the best they can do.
+    // A file system without hard links. Check and rename are two steps: another writer can come between them.
     if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
     if (await exists(path)) return false;
     await rename(sibling, path);
   }
-  await syncFolder(dirname(path));
+  await syncDirectory(dirname(path));
   return true;
 }
 
 async function writeNew(path: string, text: string, durable: boolean): Promise<void> {
   const file = await open(path, 'wx', PRIVATE_FILE);
   try {
-    // A umask may have taken bits away from the mode that `open` was given.
+    // The umask may have removed bits from the mode.
     await file.chmod(PRIVATE_FILE);
     await file.writeFile(text);
     if (durable) await file.sync();
@@ -63,17 +63,17 @@ async function writeNew(path: string, text: string, durable: boolean): Promise<v
   }
 }
 
-/** Makes new names in a folder survive a power cut. Windows has no such call and needs none. */
-async function syncFolder(dir: string): Promise<void> {
+/** Makes new names in a directory survive a power cut. Windows has no such call and needs none. */
+async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;
-  const folder = await open(dir, 'r');
+  const directory = await open(path, 'r');
   try {
-    await folder.sync();
+    await directory.sync();
   } catch (error) {
-    // Some network file systems cannot sync a folder; the file itself is safe.
+    // Some network file systems cannot sync a directory; the file itself is safe.
     if (errnoOf(error) !== 'EINVAL') throw error;
   } finally {
-    await folder.close();
+    await directory.close();
   }
 }
 

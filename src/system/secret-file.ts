@@ -6,7 +6,7 @@ import { errnoText } from './errno.js';
 
 export interface SecretFile {
   readonly secret: Secret;
-  /** What is wrong with its permissions and how to mend it; null: nothing. */
+  /** What is wrong with the permissions of the file and how to repair it; null: nothing. */
   readonly warning: string | null;
 }
 
@@ -14,38 +14,39 @@ const MAX_BYTES = 64 * 1024;
 const GROUP_OR_OTHERS = 0o066;
 
 /**
- * Reads a file that holds one secret, trimmed. Its content is in no error. WSA-14
- * @param flag The option that named the file, for messages.
- * @throws EngineError `usage` for a relative path, `secretFileUnusable` for anything wrong with the file.
+ * Reads a file that holds one secret, and trims it. No error quotes the content. WSA-14
+ * @param flag The option that names the file, for messages.
+ * @param minBytes Minimum length after trimming. Default 1.
+ * @throws EngineError `usage` for a relative path, `secretFileUnusable` for any problem with the file.
  */
 export function readSecretFile(path: string, flag: string, minBytes = 1): SecretFile {
   if (!isAbsolute(path)) {
     throw new EngineError('usage', `${flag} must be an absolute path, not ${JSON.stringify(path)}.`);
   }
-  const unusable = (problem: string, cause?: unknown) =>
+  const invalid = (problem: string, cause?: unknown) =>
     new EngineError('secretFileUnusable', `The file ${path} of ${flag} ${problem}.`, { cause });
   let bytes: Buffer;
   let mode: number;
   try {
     ({ bytes, mode } = read(path));
   } catch (error) {
-    throw unusable(`cannot be read: ${errnoText(error)}`, error);
+    throw invalid(`cannot be read: ${errnoText(error)}`, error);
   }
-  if (bytes.length > MAX_BYTES) throw unusable('is larger than 64 KiB');
+  if (bytes.length > MAX_BYTES) throw invalid('is larger than 64 KiB');
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes).trim();
   } catch {
-    throw unusable('is not UTF-8 text');
+    throw invalid('is not UTF-8 text');
   }
-  if (text === '') throw unusable('is empty');
+  if (text === '') throw invalid('is empty');
   const size = Buffer.byteLength(text);
-  if (size < minBytes) throw unusable(`holds ${size} bytes; at least ${minBytes} are needed`);
-  const open = process.platform !== 'win32' && (mode & GROUP_OR_OTHERS) !== 0;
+  if (size < minBytes) throw invalid(`holds ${size} bytes; at least ${minBytes} are needed`);
+  const exposed = process.platform !== 'win32' && (mode & GROUP_OR_OTHERS) !== 0;
   return {
     secret: new Secret(text),
-    warning: open
-      ? `The file ${path} of ${flag} can be read or changed by group or others: run chmod 600 ${path}`
+    warning: exposed
+      ? `The file ${path} of ${flag} can be read or changed by other users: run chmod 600 ${path}`
       : null,
   };
 }
