@@ -1,5 +1,5 @@
 /** The statecharts, to be driven by adapters of your own: `provide()` the actors and actions each one names. */
-
+export { CLOSE_CODES } from '../src/protocol/close-codes.js';
 export type { Decision } from '../src/protocol/decision.js';
 export { accountMachine } from './account/machine.js';
 export type { AccountAnswer, AccountContext, AccountEvent, AccountInput } from './account/types.js';
@@ -11,7 +11,6 @@ export {
 } from './auth-recovery.js';
 export { type LinkEvent, type LinkInput, type LinkOutput, linkMachine, type SocketCommand } from './link.js';
 export {
-  CLOSE_CODES,
   type ListenerConnectionEvent,
   type ListenerConnectionInput,
   listenerConnectionMachine,

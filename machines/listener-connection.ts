@@ -1,4 +1,5 @@
 import { setup } from 'xstate';
+import { CLOSE_CODES } from '../src/protocol/close-codes.js';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Timing } from '../src/protocol/timing.js';
 import { notProvided } from './shared/decision.js';
@@ -29,14 +30,6 @@ export type ListenerConnectionEvent =
   | { readonly type: 'STOP' }
   /** The socket is gone. */
   | { readonly type: 'ENDED' };
-
-/** WebSocket close codes that local clients see. */
-export const CLOSE_CODES = {
-  policy: 1008,
-  appServer: 1011,
-  stopping: 1012,
-  overloaded: 1013,
-} as const;
 
 interface CloseParams {
   readonly code: number;
@@ -84,19 +77,19 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
   on: {
     ENDED: { target: '.closed', description: 'The client closed, or the connection broke.' },
     OVERFLOW: {
-      ...closing(CLOSE_CODES.overloaded, 'clientOverloaded'),
+      ...closing(CLOSE_CODES.tryAgainLater, 'clientOverloaded'),
       description: 'More than the limit of unsent data waits for the client. WSA-18',
     },
     FLOODED: {
-      ...closing(CLOSE_CODES.overloaded, 'clientOverloaded'),
+      ...closing(CLOSE_CODES.tryAgainLater, 'clientOverloaded'),
       description: 'Too many messages of the client wait for its app server. WSA-24',
     },
-    'APP_SERVER.CLOSED': closing(CLOSE_CODES.appServer, 'appServerClosed'),
+    'APP_SERVER.CLOSED': closing(CLOSE_CODES.internalError, 'appServerClosed'),
     'TOKEN.EXPIRED': {
-      ...closing(CLOSE_CODES.policy, 'jwtRanOut'),
+      ...closing(CLOSE_CODES.policyViolation, 'jwtRanOut'),
       description: 'The signed token expired, and the listener closes such connections. WSA-20a',
     },
-    STOP: { ...closing(CLOSE_CODES.stopping, 'stopped'), description: 'The engine stops. WSA-20' },
+    STOP: { ...closing(CLOSE_CODES.serviceRestart, 'stopped'), description: 'The engine stops. WSA-20' },
   },
   states: {
     authorizing: {
@@ -121,7 +114,7 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
       initial: 'awaitingInitialize',
       after: {
         sendStall: {
-          ...closing(CLOSE_CODES.overloaded, 'clientStalled'),
+          ...closing(CLOSE_CODES.tryAgainLater, 'clientStalled'),
           description: 'Data has waited for it too long. WSA-18',
         },
       },

@@ -8,6 +8,7 @@ import type {
   AppServerEvents,
   ClientContext,
 } from '../protocol/app-server.js';
+import { CLOSE_CODES, closeCodeText } from '../protocol/close-codes.js';
 import { EngineError } from '../protocol/errors.js';
 import { Message } from '../protocol/message.js';
 import type { Secret } from '../protocol/secret.js';
@@ -169,7 +170,7 @@ class SocketConnection implements AppServerConnection {
       if (this.#closed) return;
       this.#closed = true;
       const said = reason.length === 0 ? '' : `: ${cutBytes(oneLine(maskTokens(reason.toString())), 100)}`;
-      const message = `The app server ${host.name} closed the connection (${code}${said}).`;
+      const message = `The app server ${host.name} closed the connection (${closeCodeText(code)}${said}).`;
       if (mute) host.onMute(message);
       events.onClose({ reason: 'appServerClosed', message, at: Date.now() });
     });
@@ -203,7 +204,7 @@ class SocketConnection implements AppServerConnection {
     this.#closed = true;
     // A paused socket would never see the answer to its close frame.
     this.#ws.resume();
-    this.#ws.close(1000);
+    this.#ws.close(CLOSE_CODES.normal);
     const timer = setTimeout(() => this.#ws.terminate(), CLOSE_LIMIT);
     timer.unref();
     this.#ws.once('close', () => clearTimeout(timer));

@@ -16,7 +16,6 @@ export type { BackendEvent, BackendEventKind } from './events.js';
 export type { FaultInput } from './faults.js';
 export { type AccountPolicy, type BackendOptions, type BackendTiming, parseListen } from './options.js';
 export type { PairingStarted } from './pairing.js';
-export { CONTROLLER_CLOSE } from './relay.js';
 
 /** Throws EngineError: `usage` (bad address), `listenerFailed`, `storeUnavailable` (state file not valid). */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {

@@ -1,5 +1,6 @@
 import type { WebSocket } from 'ws';
 import { ChunkAssembler } from '../protocol/chunks.js';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { streamKey } from '../protocol/frames.js';
 import { memberText } from '../protocol/json-members.js';
 import { errorText, isRecord, isRpcId, RPC } from '../protocol/jsonrpc.js';
@@ -10,15 +11,6 @@ import { FrameLog } from './frame-log.js';
 import type { BackendTiming } from './options.js';
 import { readServerFrame, type ServerFrame } from './server-frames.js';
 import type { Sockets } from './sockets.js';
-
-/** Close codes that controllers see, besides the standard ones. */
-export const CONTROLLER_CLOSE = {
-  revoked: 4403,
-  environmentOffline: 4404,
-  serverRestarted: 4410,
-  /** Standard: try again later. */
-  overloaded: 1013,
-} as const;
 
 /** What one controller may have waiting for its server; a single larger message is still taken. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
@@ -106,7 +98,7 @@ export class Relay {
     const stream = new ControllerStream(socket, clientId);
     this.#streams.set(stream.key, stream);
     socket.on('message', (data, isBinary) => {
-      if (isBinary) this.#end(stream, 1003, 'only text frames are taken');
+      if (isBinary) this.#end(stream, CLOSE_CODES.unsupportedData, 'only text frames are taken');
       else this.#onControllerText(stream, String(data));
     });
     socket.on('close', () => this.#onControllerGone(stream));
@@ -118,7 +110,7 @@ export class Relay {
   revoke(clientId: string): void {
     for (const stream of this.#streams.values()) {
       if (stream.clientId === clientId)
-        this.#end(stream, CONTROLLER_CLOSE.revoked, 'this client was revoked');
+        this.#end(stream, CLOSE_CODES.controllerRevoked, 'this client was revoked');
     }
   }
 
@@ -140,7 +132,7 @@ export class Relay {
     const waiting = this.#log.bytesOf(stream.key);
     const bytes = text.length + MESSAGE_OVERHEAD;
     if (waiting > 0 && waiting + bytes > MAX_WAITING_BYTES) {
-      this.#end(stream, CONTROLLER_CLOSE.overloaded, 'too many messages wait for the server');
+      this.#end(stream, CLOSE_CODES.tryAgainLater, 'too many messages wait for the server');
       return;
     }
     const frames = stream.messageFrames(text);
@@ -207,7 +199,7 @@ export class Relay {
     if (frame.type === 'pong') {
       stream.pass(frame.seqId, acknowledge);
       if (frame.status === 'unknown' && stream.opened) {
-        this.#end(stream, CONTROLLER_CLOSE.serverRestarted, 'the server no longer knows this connection');
+        this.#end(stream, CLOSE_CODES.serverRestarted, 'the server no longer knows this connection');
       }
       return;
     }
@@ -219,7 +211,7 @@ export class Relay {
     stream.opened = true;
     stream.deliver(frame.seqId, message, acknowledge);
     if (stream.socket.bufferedAmount > MAX_UNREAD_BYTES) {
-      this.#end(stream, CONTROLLER_CLOSE.overloaded, 'this client does not read');
+      this.#end(stream, CLOSE_CODES.tryAgainLater, 'this client does not read');
     }
   }
 
@@ -253,7 +245,7 @@ export class Relay {
   #hold(stream: ControllerStream, ms: number): void {
     clearTimeout(stream.hold);
     stream.hold = setTimeout(
-      () => this.#end(stream, CONTROLLER_CLOSE.environmentOffline, 'environment offline'),
+      () => this.#end(stream, CLOSE_CODES.environmentOffline, 'environment offline'),
       ms,
     );
   }
@@ -266,7 +258,7 @@ export class Relay {
     for (const stream of this.#streams.values()) {
       if (!stream.opened) continue;
       stream.sent = false;
-      this.#end(stream, CONTROLLER_CLOSE.serverRestarted, 'the server was restarted');
+      this.#end(stream, CLOSE_CODES.serverRestarted, 'the server was restarted');
     }
     this.#log.keep((stream) => this.#streams.has(stream));
   }

@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 
 export type Side = 'server' | 'controller';
 
@@ -65,7 +66,7 @@ export class Sockets {
     const closed = this.#of(undefined).map(
       (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     );
-    this.closeAll(undefined, 1001, 'the backend stops');
+    this.closeAll(undefined, CLOSE_CODES.goingAway, 'the backend stops');
     await Promise.all(closed);
     for (const timer of this.#closing) clearTimeout(timer);
   }

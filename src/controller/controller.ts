@@ -1,6 +1,8 @@
 /** A remote controller: drives a paired machine through an embedded backend, one JSON-RPC message a frame. */
+
 import type { WebSocket } from 'ws';
 import { shownUrl } from '../net/target.js';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { EngineError } from '../protocol/errors.js';
 import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
 import { errorText, isRecord, RPC, type RpcErrorBody, type RpcId, shapeOf } from '../protocol/jsonrpc.js';
@@ -147,7 +149,7 @@ export class Controller {
     if (socket === undefined || socket.readyState === socket.CLOSED) return;
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
     this.#end(null);
-    socket.close(1000);
+    socket.close(CLOSE_CODES.normal);
     const timer = setTimeout(() => socket.terminate(), CLOSE_GRACE);
     await closed;
     clearTimeout(timer);
@@ -240,17 +242,17 @@ function opened(socket: WebSocket, shown: string): Promise<void> {
 function closeError(code: number, reason: string): EngineError {
   const told = reason === '' ? `code ${code}` : reason;
   switch (code) {
-    case 4404:
+    case CLOSE_CODES.environmentOffline:
       return new EngineError('environmentOffline', 'the paired machine is not connected to the backend');
-    case 4403:
+    case CLOSE_CODES.controllerRevoked:
       return new EngineError('remoteRefused', 'this controller was revoked', {
         remediation: 'Pair it again if that was not meant.',
       });
-    case 4410:
+    case CLOSE_CODES.serverRestarted:
       return new EngineError('appServerClosed', `the connection to the paired machine is over: ${told}`);
-    case 1013:
+    case CLOSE_CODES.tryAgainLater:
       return new EngineError('clientOverloaded', `the backend closed this controller: ${told}`);
-    case 1006:
+    case CLOSE_CODES.abnormalClosure:
       return new EngineError('linkLost', 'the connection to the backend broke');
     default:
       return new EngineError('linkClosed', `the backend closed the connection: ${told}`);

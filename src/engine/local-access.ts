@@ -4,16 +4,12 @@ import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { AppServer, ClientContext } from '../protocol/app-server.js';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { ConnectionStatus } from '../session/connection-status.js';
 import { type ControlServer, listenControl } from '../session/control-server.js';
-import {
-  CLOSE_GOING_AWAY,
-  LocalClient,
-  type LocalClientDeps,
-  type LocalTransport,
-} from '../session/local-clients.js';
+import { LocalClient, type LocalClientDeps, type LocalTransport } from '../session/local-clients.js';
 import type { MethodTable } from '../session/methods.js';
 import type { Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
@@ -107,7 +103,7 @@ export class LocalAccess {
 
   /** Ends every local client. RC-46 */
   closeClients(): void {
-    for (const client of this.#clients) client.close(CLOSE_GOING_AWAY, 'the engine stops');
+    for (const client of this.#clients) client.close(CLOSE_CODES.serviceRestart, 'the engine stops');
   }
 
   async close(): Promise<void> {

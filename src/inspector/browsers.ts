@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 import type { Timeline } from './timeline.js';
 import type { Hello, ServerMessage } from './wire.js';
 
@@ -64,7 +65,9 @@ export class Browsers {
     let pings = 0;
     socket.on('close', forget);
     socket.on('error', () => socket.terminate());
-    socket.on('message', () => this.#dismiss(browser, 1008, 'The inspector takes no messages.'));
+    socket.on('message', () =>
+      this.#dismiss(browser, CLOSE_CODES.policyViolation, 'The inspector takes no messages.'),
+    );
     socket.on('ping', () => {
       pings += 1;
       if (pings > MAX_PINGS) socket.terminate();
@@ -84,7 +87,8 @@ export class Browsers {
     this.#timer = undefined;
     this.#pump();
     clearTimeout(this.#timer);
-    for (const browser of [...this.#browsers]) this.#dismiss(browser, 1001, 'The engine has stopped.');
+    for (const browser of [...this.#browsers])
+      this.#dismiss(browser, CLOSE_CODES.goingAway, 'The engine has stopped.');
   }
 
   #arm(soon: boolean): void {
@@ -110,7 +114,7 @@ export class Browsers {
     for (const browser of this.#browsers) {
       const { socket } = browser;
       if (browser.next < first) {
-        this.#dismiss(browser, 1013, 'This page was too slow to follow. Reload it.');
+        this.#dismiss(browser, CLOSE_CODES.tryAgainLater, 'This page was too slow to follow. Reload it.');
         continue;
       }
       if (socket.bufferedAmount > HIGH_WATER) {

@@ -2,6 +2,7 @@ import type { ListenerConnectionEvent } from '../../machines/listener-connection
 import { cutBytes, oneLine } from '../observe/body-preview.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { ClientContext } from '../protocol/app-server.js';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import type { ConnectionStatus } from '../session/connection-status.js';
 import type { LocalClient, LocalTransport } from '../session/local-clients.js';
@@ -30,9 +31,9 @@ export interface ListenerConnectionDeps {
 }
 
 const EVENT_OF: Readonly<Record<number, ListenerConnectionEvent['type']>> = {
-  1011: 'APP_SERVER.CLOSED',
-  1012: 'STOP',
-  1013: 'FLOODED',
+  [CLOSE_CODES.internalError]: 'APP_SERVER.CLOSED',
+  [CLOSE_CODES.serviceRestart]: 'STOP',
+  [CLOSE_CODES.tryAgainLater]: 'FLOODED',
 };
 
 /** One accepted connection of the listener: its chart, its socket, and the client it serves. */

@@ -2,6 +2,7 @@ import { type ActorRefFrom, fromCallback, fromPromise } from 'xstate';
 import { linkMachine, type SocketCommand } from '../../machines/link.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import type { AccountSource } from '../protocol/account-source.js';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 import type {
   Account,
   Enrollment,
@@ -249,7 +250,7 @@ export class RemoteControlService {
   }
 
   #close(socket: BackendSocket, limit: number): void {
-    const closing = socket.close(1000, limit).finally(() => this.#closing.delete(closing));
+    const closing = socket.close(CLOSE_CODES.normal, limit).finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);
   }
 }

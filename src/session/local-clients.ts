@@ -1,4 +1,5 @@
 import type { ClientContext, Origin } from '../protocol/app-server.js';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { ClientSession, type ClientTransport, type SessionDeps } from './session.js';
@@ -24,11 +25,6 @@ export interface LocalClientDeps extends SessionDeps {
   /** Something that a client sent was skipped; never its content. */
   onSkipped(connectionId: string, why: string, bytes: number): void;
 }
-
-/** WebSocket close codes that local clients see. */
-export const CLOSE_GOING_AWAY = 1012;
-export const CLOSE_OVERLOADED = 1013;
-export const CLOSE_APP_SERVER = 1011;
 
 /** One local client: its transport, its session, its own app-server connection. */
 export class LocalClient implements ClientTransport {
@@ -61,7 +57,7 @@ export class LocalClient implements ClientTransport {
       await this.session.open(this.#opening.signal);
       this.#opening = undefined;
     } catch (error) {
-      this.close(CLOSE_APP_SERVER, error instanceof Error ? error.message : 'no app server');
+      this.close(CLOSE_CODES.internalError, error instanceof Error ? error.message : 'no app server');
     }
   }
 
@@ -73,7 +69,7 @@ export class LocalClient implements ClientTransport {
       this.skipped('what is no JSON-RPC message', Buffer.byteLength(text));
       return;
     }
-    if (!this.session.receive(message)) this.close(CLOSE_OVERLOADED, 'too many messages wait');
+    if (!this.session.receive(message)) this.close(CLOSE_CODES.tryAgainLater, 'too many messages wait');
   }
 
   skipped(what: string, bytes: number): void {
@@ -100,7 +96,7 @@ export class LocalClient implements ClientTransport {
   }
 
   onSessionClosed(failure: Failure | null): void {
-    this.close(CLOSE_APP_SERVER, failure?.message ?? 'the app server ended this connection');
+    this.close(CLOSE_CODES.internalError, failure?.message ?? 'the app server ended this connection');
   }
 
   onBlocked(): void {}

@@ -1,14 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { ConnectionStatus } from './connection-status.js';
 import { LineConnection } from './line-connection.js';
-import {
-  CLOSE_GOING_AWAY,
-  CLOSE_OVERLOADED,
-  type LocalClient,
-  type LocalTransport,
-} from './local-clients.js';
+import type { LocalClient, LocalTransport } from './local-clients.js';
 
 export interface StdioStreams {
   readonly input: Readable;
@@ -95,8 +91,8 @@ export class StdioConnection implements LocalTransport {
 
   /** The client cannot connect again over these streams. */
   close(code: number, message: string): void {
-    if (code === CLOSE_GOING_AWAY) return;
-    const reason: Reason = code === CLOSE_OVERLOADED ? 'clientOverloaded' : 'appServerClosed';
+    if (code === CLOSE_CODES.serviceRestart) return;
+    const reason: Reason = code === CLOSE_CODES.tryAgainLater ? 'clientOverloaded' : 'appServerClosed';
     this.#onEnd({ reason, message, at: this.#now() });
   }
 }

@@ -190,7 +190,7 @@ describe('an app server behind a socket', () => {
     const { code, reason } = await client.closed;
     expect([code, reason]).toEqual([
       1011,
-      `The app server ws://127.0.0.1:${far.port}/ closed the connection (1012: restart).`,
+      `The app server ws://127.0.0.1:${far.port}/ closed the connection (1012 service restart: restart).`,
     ]);
   });
 

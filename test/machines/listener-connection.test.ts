@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createActor } from 'xstate';
 import {
-  CLOSE_CODES,
   type ListenerConnectionEvent,
   listenerConnectionMachine,
 } from '../../machines/listener-connection.js';
 import { SharedChart, SharedRun } from '../../src/listener/shared-chart.js';
+import { CLOSE_CODES } from '../../src/protocol/close-codes.js';
 import { EdgeCover, TestClock, unusedNames } from '../support/charts.js';
 
 const TIMING = { sendStall: 30_000, localClose: 10_000 };
@@ -105,11 +105,11 @@ describe('listenerConnection', () => {
   });
 
   it.each([
-    ['WSA-18', 'OVERFLOW', CLOSE_CODES.overloaded, 'clientOverloaded'],
-    ['WSA-24', 'FLOODED', CLOSE_CODES.overloaded, 'clientOverloaded'],
-    ['an app server that ended', 'APP_SERVER.CLOSED', CLOSE_CODES.appServer, 'appServerClosed'],
-    ['WSA-20a', 'TOKEN.EXPIRED', CLOSE_CODES.policy, 'jwtRanOut'],
-    ['WSA-20', 'STOP', CLOSE_CODES.stopping, 'stopped'],
+    ['WSA-18', 'OVERFLOW', CLOSE_CODES.tryAgainLater, 'clientOverloaded'],
+    ['WSA-24', 'FLOODED', CLOSE_CODES.tryAgainLater, 'clientOverloaded'],
+    ['an app server that ended', 'APP_SERVER.CLOSED', CLOSE_CODES.internalError, 'appServerClosed'],
+    ['WSA-20a', 'TOKEN.EXPIRED', CLOSE_CODES.policyViolation, 'jwtRanOut'],
+    ['WSA-20', 'STOP', CLOSE_CODES.serviceRestart, 'stopped'],
   ] as const)('%s: %s closes it with %i, once', async (_, type, code, reason) => {
     for (const before of [[], ['INITIALIZED'], ['SLOW']] as const) {
       const one = actorOf();

@@ -1,8 +1,10 @@
 /** The open socket to the backend. `backend-dial.ts` opens it; until it is adopted nothing flows. RC-41 */
+
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { causeText } from '../../net/request-error.js';
 import { cutBytes, maskTokens, oneLine } from '../../observe/body-preview.js';
+import { CLOSE_CODES } from '../../protocol/close-codes.js';
 import { FrameBatch } from './frame-batch.js';
 
 export interface SocketEnd {
@@ -140,7 +142,7 @@ export class BackendSocket {
     this.#end = {
       code,
       reason: cutBytes(oneLine(maskTokens(reason.toString())), REASON_BYTES),
-      clean: code !== 1006,
+      clean: code !== CLOSE_CODES.abnormalClosure,
       fault: this.#fault,
     };
     this.#tellEnd?.(this.#end);
