@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { createDialer } from '../net/dialer.js';
 import { jsonOf, sendRequest } from '../net/http-request.js';
-import { isRedirect } from '../net/request-error.js';
+import { isRedirect } from '../net/request-failure.js';
 import { shownUrl } from '../net/target.js';
 import { EngineError } from '../protocol/errors.js';
 import { Secret } from '../protocol/secret.js';

@@ -8,7 +8,7 @@ import { type Home, openHome, resolveHome } from '../home/home.js';
 import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';
 import { loadInstallationId } from '../home/installation.js';
 import type { ListeningInfo } from '../listener/service.js';
-import { readCaCert } from '../net/ca-cert.js';
+import { readCaCert } from '../net/ca-certificates.js';
 import { createDialer, type Dialer } from '../net/dialer.js';
 import { type ParsedTarget, parseTarget } from '../net/target.js';
 import { AuditRing } from '../observe/audit.js';

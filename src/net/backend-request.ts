@@ -1,8 +1,9 @@
-/** Requests to the backend: what each status means, and the check of what a success contains. RC-11, RC-12 */
+/** Requests to the backend: an outcome for each status, and the check of what a success contains. RC-11, RC-12 */
 import * as v from 'valibot';
 import type { RequestFailure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
+import { failedRequest } from './backend-status.js';
 import {
   BODY_LIMIT,
   type HttpAnswered,
@@ -12,7 +13,7 @@ import {
   jsonOf,
   sendRequest,
 } from './http-request.js';
-import { responseFailure, responseFailureOf } from './request-error.js';
+import { responseFailure } from './request-failure.js';
 
 export interface BackendRequest extends Pick<HttpRequest, 'what' | 'method' | 'url' | 'headers'> {
   readonly bearer: Secret;
@@ -61,13 +62,13 @@ export function createRequester(options: RequesterOptions): Requester {
     const { attempt, response } = result;
     // A status that says what is wrong counts even when its body never arrived completely.
     if (response !== undefined && !isSuccess(response.status)) {
-      return responseFailure(attempt, response, refused);
+      return failedRequest(attempt, response, refused);
     }
     if (result.kind === 'answered') return result;
     if (result.problem === 'timeout') return { kind: 'transient', failure: result.failure };
     if (result.problem === 'tooLarge' && response !== undefined) {
-      const because = `its body is larger than ${BODY_LIMIT} bytes`;
-      return { kind: 'other', failure: responseFailureOf(attempt, response, 'backendBadAnswer', because) };
+      const problem = `its body is larger than ${BODY_LIMIT} bytes`;
+      return { kind: 'other', failure: responseFailure(attempt, response, 'backendBadAnswer', problem) };
     }
     return { kind: 'other', failure: result.failure };
   }
@@ -78,7 +79,7 @@ export function createRequester(options: RequesterOptions): Requester {
       const done = await send(request, signal);
       if (done.kind !== 'answered') return done;
       const json = jsonOf(done.response);
-      if (json === undefined) return badAnswer(done, 'it is no JSON');
+      if (json === undefined) return badAnswer(done, 'it is not JSON');
       const parsed = v.safeParse(schema, json, { abortEarly: true });
       if (parsed.success) return { ...done, value: parsed.output };
       // The path only: the validator's own message quotes the value, which may be a token.
@@ -88,6 +89,6 @@ export function createRequester(options: RequesterOptions): Requester {
 }
 
 /** A response whose status is good and whose content is not. */
-function badAnswer({ attempt, response }: HttpAnswered, because: string): RequestFailure {
-  return { kind: 'other', failure: responseFailureOf(attempt, response, 'backendBadAnswer', because) };
+function badAnswer({ attempt, response }: HttpAnswered, problem: string): RequestFailure {
+  return { kind: 'other', failure: responseFailure(attempt, response, 'backendBadAnswer', problem) };
 }

@@ -14,7 +14,7 @@ import {
   networkFailure,
   plainFailure,
   type RequestContext,
-} from './request-error.js';
+} from './request-failure.js';
 
 /** What all requests of one client share. */
 export interface HttpDeps {

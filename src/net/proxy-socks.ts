@@ -1,8 +1,8 @@
-/** Through a SOCKS proxy. Loaded only where one is configured. RC-25b */
+/** Connects through a SOCKS proxy. Loaded only when one is configured. RC-25b */
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { SocksProxyAgent } from 'socks-proxy-agent';
-import { ProxyError, type ProxyHop } from './proxy-error.js';
+import { ProxyError, type ProxyHop } from './proxy-rules.js';
 
 type ConnectOptions = Parameters<SocksProxyAgent['connect']>[1];
 
@@ -30,7 +30,7 @@ export class SocksAgent extends SocksProxyAgent {
         'abort',
         () => {
           reject(signal.reason);
-          // The library cannot be stopped half-way (it gives up by itself after 30 s): a late socket ends here.
+          // The library cannot be stopped (it gives up after 30 s): a socket that arrives late is closed here.
           connecting.then((socket) => socket.destroy()).catch(() => {});
         },
         { once: true },

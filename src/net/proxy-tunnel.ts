@@ -1,8 +1,8 @@
-/** Through an HTTP or HTTPS proxy by CONNECT. Loaded only where such a proxy is configured. RC-25b */
+/** Connects through an HTTP or HTTPS proxy with CONNECT. Loaded only when such a proxy is configured. RC-25b */
 import type { ClientRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { HttpsProxyAgent } from 'https-proxy-agent';
-import { ProxyError, type ProxyHop } from './proxy-error.js';
+import { ProxyError, type ProxyHop } from './proxy-rules.js';
 
 type ConnectOptions = Parameters<HttpsProxyAgent<string>['connect']>[1];
 
@@ -17,7 +17,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
     this.#hop = hop;
   }
 
-  /** The base class would guess it from the call stack. */
+  /** The base class would guess this from the call stack. */
   override isSecureEndpoint(): boolean {
     return this.#hop.secure;
   }
@@ -25,8 +25,8 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   override async connect(request: ClientRequest, options: ConnectOptions): Promise<Socket> {
     const { shown, secureContext, signal } = this.#hop;
     let status = 0;
-    request.once('proxyConnect', (answer: { statusCode: number }) => {
-      status = answer.statusCode;
+    request.once('proxyConnect', (response: { statusCode: number }) => {
+      status = response.statusCode;
     });
     let socket: Socket;
     try {
@@ -41,7 +41,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
         `failed: ${error instanceof Error ? error.message || error.name : 'unknown'}`,
       );
     }
-    // The base class hands the proxy's refusal on as if the target had answered. A 404 or 401 of a proxy must
+    // The base class passes the proxy's refusal on as if the target had answered. A 404 or 401 of a proxy must
     // never count as one of the backend: an identity or a token would be dropped for it.
     if (status !== 200) {
       socket.destroy();
@@ -51,7 +51,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
   }
 }
 
-function refusal(status: number, withUser: boolean): string {
+function refusal(status: number, hasUser: boolean): string {
   if (status !== 407) return `refused to connect: HTTP ${status}`;
-  return withUser ? 'refused the user and password: HTTP 407' : 'wants a user and password: HTTP 407';
+  return hasUser ? 'refused the user and password: HTTP 407' : 'requires a user and password: HTTP 407';
 }

@@ -1,6 +1,6 @@
-/** The backend that credentials may go to: checks the base URL and derives every address from it. RC-1, RC-2 */
+/** The backend that credentials may be sent to: checks the base URL and derives each address from it. RC-1, RC-2 */
 
-/** Addresses of one backend. Only `parseTarget` makes one, so having one means that it may be talked to. */
+/** Addresses of one backend. Only `parseTarget` makes one, so every Target has passed the check. */
 export interface Target {
   /** With a trailing slash. */
   readonly baseUrl: string;
@@ -9,11 +9,11 @@ export interface Target {
   readonly pair: string;
   readonly pairStatus: string;
   readonly socketUrl: string;
-  /** Names this backend in the enrollment store: the socket URL. RC-5 */
+  /** The key of this backend in the enrollment store: the socket URL. RC-5 */
   readonly key: string;
-  /** Throws a RangeError for an id that `isPathPart` refuses. */
-  clients(environmentId: string): string;
-  client(environmentId: string, clientId: string): string;
+  /** @throws RangeError for an id that is not a path segment */
+  controllers(environmentId: string): string;
+  controller(environmentId: string, clientId: string): string;
 }
 
 export type ParsedTarget =
@@ -21,7 +21,7 @@ export type ParsedTarget =
   | { readonly ok: false; readonly reason: 'targetRefused'; readonly message: string };
 
 export interface TargetPolicy {
-  /** Further hosts that https may go to, each `host` (any port) or `host:port`. `--allow-host` */
+  /** Further hosts allowed with https, each `host` (any port) or `host:port`. `--allow-host` */
   readonly allowHosts: readonly string[];
 }
 
@@ -33,36 +33,36 @@ const AUTHORITY = new RegExp(`^(?:(?:${LABEL}\\.)*${LABEL}|\\[[0-9a-f:.]+\\])(?:
 const SHOWN_LIMIT = 200;
 
 export function parseTarget(baseUrl: string, policy: TargetPolicy): ParsedTarget {
-  const because = findFault(baseUrl, policy);
-  if (because !== undefined) return refuse(baseUrl, because, policy);
+  const problem = findProblem(baseUrl, policy);
+  if (problem !== undefined) return refusal(baseUrl, problem, policy);
   const url = new URL(baseUrl);
   if (!url.pathname.endsWith('/')) url.pathname += '/';
-  return { ok: true, target: derive(url) };
+  return { ok: true, target: targetOf(url) };
 }
 
-/** True when the id can be one segment of a path: `.` and `..` would climb, however they are encoded. RC-49 */
-export function isPathPart(id: string): boolean {
+/** True when the id can be one segment of a path. `.` and `..` lead to another route, however they are encoded. RC-49 */
+export function isPathSegment(id: string): boolean {
   return id !== '' && id !== '.' && id !== '..' && !/\p{Surrogate}/u.test(id);
 }
 
-/** The host of an `--allow-host` entry as it is compared, or undefined when the entry is none. */
+/** The host of an `--allow-host` entry in the form used for comparison; undefined when the entry is not a host. */
 export function normalizeAllowedHost(entry: string): string | undefined {
   const text = entry.toLowerCase();
   const url =
     AUTHORITY.test(text) && URL.canParse(`https://${text}/`) ? new URL(`https://${text}/`) : undefined;
   if (url === undefined || !text.startsWith(url.hostname)) return undefined;
-  // URL drops the default port, but an entry that names it means that port only.
+  // URL drops the default port, but an entry with that port allows that port only.
   return text.length > url.hostname.length ? `${url.hostname}:${portOf(url)}` : url.hostname;
 }
 
-/** A URL as it may be shown: without userinfo, query and fragment (all may hold secrets), one line, bounded. */
+/** A URL for messages: one line, bounded, without userinfo, query and fragment, which may contain secrets. */
 export function shownUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   let shown: string;
   if (url !== undefined && /^(?:https?|wss?):$/.test(url.protocol)) {
     shown = `${url.protocol}//${url.host}${url.pathname}`;
   } else {
-    // No URL to trust: whatever stands before the last @ may be a password.
+    // Not a URL: everything before the last @ may be a password.
     const rest = text.slice(text.lastIndexOf('@') + 1);
     const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0] ?? '';
     shown = (rest === text ? text : scheme + rest).replace(/[?#].*$/s, '');
@@ -72,28 +72,29 @@ export function shownUrl(text: string): string {
 }
 
 export function isLoopbackHost(hostname: string): boolean {
-  // URL has brought every spelling of an IPv4 address into four decimal numbers by now.
+  // URL has normalized each spelling of an IPv4 address to four decimal numbers.
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-/** Why credentials may not go there, or undefined when they may. */
-function findFault(text: string, policy: TargetPolicy): string | undefined {
-  if (!URL.canParse(text)) return 'it is no URL';
+/** Why credentials may not be sent there; undefined when they may. */
+function findProblem(text: string, policy: TargetPolicy): string | undefined {
+  if (!URL.canParse(text)) return 'it is not a URL';
   const url = new URL(text);
   if (url.protocol !== 'https:' && url.protocol !== 'http:') return 'its scheme is neither https nor http';
-  // URL repairs what it reads (spaces, backslashes, missing slashes, odd spellings of a host). What a person
-  // sees must be what is contacted, so anything that needs repair is refused rather than guessed at.
+  // URL repairs its input (spaces, backslashes, missing slashes, odd spellings of a host). The engine must contact
+  // exactly the host that a person reads, so a URL that needs repair is refused.
   const authority = /^https?:\/\/([^/\\?#]*)/i.exec(text)?.[1];
-  if (authority === undefined || /[\s\\\p{Cc}]/u.test(text)) return 'it is not written plainly';
-  if (authority.includes('@')) return 'it holds user or password';
-  if (!AUTHORITY.test(authority.toLowerCase())) return 'its host is not a plain name or address';
+  if (authority === undefined || /[\s\\\p{Cc}]/u.test(text))
+    return 'it contains spaces, backslashes or control characters, or lacks the slashes after its scheme';
+  if (authority.includes('@')) return 'it contains a user or password';
+  if (!AUTHORITY.test(authority.toLowerCase())) return 'its host is not a host name or address';
   const written = authority.toLowerCase().replace(/:\d*$/, '');
   if (written !== url.hostname) return `its host must be written ${url.hostname}`;
-  if (url.port === '0') return 'port 0 cannot be reached';
+  if (url.port === '0') return 'it has port 0';
   if (/[?#]/.test(text)) return 'it has a query or fragment';
   if (isLoopbackHost(url.hostname)) return undefined;
   if (!isAllowedRemote(url, policy)) return 'its host is not allowed';
-  return url.protocol === 'https:' ? undefined : 'only https may leave this machine';
+  return url.protocol === 'https:' ? undefined : 'only https is allowed to other machines';
 }
 
 function isAllowedRemote(url: URL, policy: TargetPolicy): boolean {
@@ -109,27 +110,28 @@ function portOf(url: URL): string {
   return url.port || (url.protocol === 'https:' ? '443' : '80');
 }
 
-function refuse(text: string, because: string, policy: TargetPolicy): ParsedTarget {
-  const named = policy.allowHosts.length === 0 ? 'none' : policy.allowHosts.map(shownUrl).join(', ');
+function refusal(text: string, problem: string, policy: TargetPolicy): ParsedTarget {
+  const allowed = policy.allowHosts.length === 0 ? 'none' : policy.allowHosts.map(shownUrl).join(', ');
   return {
     ok: false,
     reason: 'targetRefused',
     message:
-      `base URL ${shownUrl(text)} is refused: ${because}. Allowed are https to ${OWN_HOSTS.join(', ')} and ` +
-      `their sub-domains, http or https to localhost, 127.0.0.0/8 and [::1], and https to hosts named with ` +
-      `--allow-host (now: ${named})`,
+      `base URL ${shownUrl(text)} is refused: ${problem}. Allowed are https to ${OWN_HOSTS.join(', ')} and ` +
+      `their subdomains, http or https to localhost, 127.0.0.0/8 and [::1], and https to hosts named with ` +
+      `--allow-host (now: ${allowed})`,
   };
 }
 
-function derive(base: URL): Target {
+function targetOf(base: URL): Target {
   const at = (path: string): string => new URL(path, base).href;
   const socket = new URL(SERVER, base);
   socket.protocol = base.protocol === 'https:' ? 'wss:' : 'ws:';
-  const part = (id: string): string => {
-    if (!isPathPart(id)) throw new RangeError('this id cannot be part of a URL');
+  const segment = (id: string): string => {
+    if (!isPathSegment(id)) throw new RangeError('this id is not a path segment');
     return encodeURIComponent(id);
   };
-  const clients = (environmentId: string): string => at(`${ENVIRONMENTS}/${part(environmentId)}/clients`);
+  const controllers = (environmentId: string): string =>
+    at(`${ENVIRONMENTS}/${segment(environmentId)}/clients`);
   return {
     baseUrl: base.href,
     enroll: at(`${SERVER}/enroll`),
@@ -138,7 +140,7 @@ function derive(base: URL): Target {
     pairStatus: at(`${SERVER}/pair/status`),
     socketUrl: socket.href,
     key: socket.href,
-    clients,
-    client: (environmentId, clientId) => `${clients(environmentId)}/${part(clientId)}`,
+    controllers,
+    controller: (environmentId, clientId) => `${controllers(environmentId)}/${segment(clientId)}`,
   };
 }

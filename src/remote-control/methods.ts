@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { ActorRefFrom } from 'xstate';
 import { waitFor } from 'xstate';
 import type { pairingMachine } from '../../machines/pairing.js';
-import { isPathPart } from '../net/target.js';
+import { isPathSegment } from '../net/target.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure, Preference, StoreOutcome } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
@@ -23,7 +23,7 @@ const EXPERIMENTAL = { experimental: true };
 const ENABLE_LIMIT = 300_000;
 
 /** An id that can stand in a path. RC-49 */
-const pathPart = v.pipe(v.string(), v.check(isPathPart, 'must be an id that can stand in a path'));
+const pathPart = v.pipe(v.string(), v.check(isPathSegment, 'must be an id that can stand in a path'));
 
 const ephemeral = v.object({ ephemeral: v.nullish(v.boolean()) });
 

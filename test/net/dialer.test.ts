@@ -3,14 +3,13 @@ import https from 'node:https';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createDialer, type Dialer } from '../../src/net/dialer.js';
-import { parseNoProxy } from '../../src/net/no-proxy.js';
-import { ProxyError } from '../../src/net/proxy-error.js';
+import { ProxyError, parseNoProxy } from '../../src/net/proxy-rules.js';
 import { connectProxy, httpServer, socksProxy, TEST_CA } from '../support/http.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const REMOTE = 'https://backend.test:8443/x';
 
-/** One GET as node-fetch and ws do it: the agent decides how to connect. */
+/** One GET with the agent, as node-fetch and ws use it. */
 async function get(dialer: Dialer, url: string, signal = new AbortController().signal): Promise<string> {
   const agent = await dialer.agentFor(url, signal);
   return new Promise((resolve, reject) => {
@@ -40,27 +39,32 @@ describe('routeFor', () => {
     ['HTTPS_PROXY not for http', { HTTPS_PROXY: 'http://p:1' }, 'http://chatgpt.com/', 'direct'],
     ['HTTP_PROXY for ws', { HTTP_PROXY: 'http://p:1' }, 'ws://chatgpt.com/', 'http://p:1'],
     ['HTTP_PROXY not for wss', { HTTP_PROXY: 'http://p:1' }, 'wss://chatgpt.com/', 'direct'],
-    ['ALL_PROXY as the last resort', { ALL_PROXY: 'socks5://p:1' }, 'wss://chatgpt.com/', 'socks5://p:1'],
     [
-      'the special one before ALL_PROXY',
+      'ALL_PROXY when no other setting applies',
+      { ALL_PROXY: 'socks5://p:1' },
+      'wss://chatgpt.com/',
+      'socks5://p:1',
+    ],
+    [
+      'HTTPS_PROXY before ALL_PROXY',
       { ALL_PROXY: 'http://a:1', HTTPS_PROXY: 'http://p:1' },
       'https://x.com/',
       'http://p:1',
     ],
     [
-      'lower case before upper case',
+      'the lower-case name first',
       { https_proxy: 'http://low:1', HTTPS_PROXY: 'http://up:1' },
       'https://x.com/',
       'http://low:1',
     ],
     [
-      'an empty lower case is no setting',
+      'an empty lower-case name counts as unset',
       { https_proxy: '', HTTPS_PROXY: 'http://up:1' },
       'https://x.com/',
       'http://up:1',
     ],
     [
-      'a proxy without scheme',
+      'a proxy without a scheme',
       { HTTPS_PROXY: 'proxy.corp:3128' },
       'https://x.com/',
       'http://proxy.corp:3128',
@@ -79,7 +83,7 @@ describe('routeFor', () => {
     expect(route(env, url)).toBe(expected);
   });
 
-  it('RC-25b: the route never shows user or password', () => {
+  it('RC-25b: the route shows neither user nor password', () => {
     expect(route({ HTTPS_PROXY: 'http://me:s3cret@proxy.corp:3128' }, 'https://x.com/')).toBe(
       'http://proxy.corp:3128',
     );
@@ -134,7 +138,7 @@ describe('agentFor', () => {
     dialer.close();
   });
 
-  it('RC-25b: reaches it through a proxy that itself speaks TLS', async () => {
+  it('RC-25b: reaches it through a TLS proxy', async () => {
     const backend = await tlsBackend();
     const proxy = await connectProxy({ to: backend.port, secure: true });
     const dialer = createDialer({
@@ -185,12 +189,12 @@ describe('agentFor', () => {
     both.close();
   });
 
-  it('RC-25b: a --ca-cert that holds no certificate is an error at once', () => {
+  it('RC-25b: a --ca-cert without a certificate is an error at once', () => {
     expect(() => createDialer({ env: {}, caCertPem: 'no certificate' })).toThrow(/--ca-cert/);
   });
 
   it.each([401, 403, 404, 409, 502])(
-    'RC-25b: a proxy that answers CONNECT with %i failed; its status is never taken for one of the backend',
+    'RC-25b: a proxy that answers CONNECT with %i has failed; its status never counts as one of the backend',
     async (status) => {
       const backend = await tlsBackend();
       const proxy = await connectProxy({ to: backend.port, refuse: status });
@@ -206,7 +210,7 @@ describe('agentFor', () => {
     },
   );
 
-  it('RC-25b: a refused password is told as that, and names no password', async () => {
+  it('RC-25b: the error for a refused password does not contain the password', async () => {
     const backend = await tlsBackend();
     const proxy = await connectProxy({ to: backend.port, user: 'me:right' });
     const socks = await socksProxy({ to: backend.port, user: 'me:right' });
@@ -221,7 +225,7 @@ describe('agentFor', () => {
       expect(String(failure)).not.toContain('wr0ng');
     }
     const none = createDialer({ env: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` } });
-    await expect(get(none, REMOTE)).rejects.toThrow(/wants a user and password: HTTP 407/);
+    await expect(get(none, REMOTE)).rejects.toThrow(/requires a user and password: HTTP 407/);
   });
 
   it('RC-25b: a proxy that is down or misconfigured is an error, never a direct connection', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   isLoopbackHost,
-  isPathPart,
+  isPathSegment,
   normalizeAllowedHost,
   parseTarget,
   type Target,
@@ -26,7 +26,7 @@ describe('parseTarget', () => {
     'https://chatgpt.com/backend-api',
     'https://chatgpt.com/backend-api/',
     'HTTPS://ChatGPT.com/backend-api',
-  ])('RC-1: derives every address from %s', (base) => {
+  ])('RC-1: derives each address from %s', (base) => {
     const target = accept(base);
     expect(target).toMatchObject({
       baseUrl: 'https://chatgpt.com/backend-api/',
@@ -37,10 +37,10 @@ describe('parseTarget', () => {
       socketUrl: 'wss://chatgpt.com/backend-api/wham/remote/control/server',
       key: 'wss://chatgpt.com/backend-api/wham/remote/control/server',
     });
-    expect(target.clients('env_1')).toBe(
+    expect(target.controllers('env_1')).toBe(
       'https://chatgpt.com/backend-api/wham/remote/control/environments/env_1/clients',
     );
-    expect(target.client('env_1', 'client_1')).toBe(
+    expect(target.controller('env_1', 'client_1')).toBe(
       'https://chatgpt.com/backend-api/wham/remote/control/environments/env_1/clients/client_1',
     );
   });
@@ -64,7 +64,7 @@ describe('parseTarget', () => {
     'https://127.0.0.1:1/x',
     'http://[::1]:8080/x',
     'https://[::1]/x',
-  ])('RC-2: takes %s', (url) => {
+  ])('RC-2: accepts %s', (url) => {
     accept(url);
   });
 
@@ -124,12 +124,12 @@ describe('parseTarget', () => {
     expect(refuse(url)).toContain('--allow-host');
   });
 
-  it('RC-2: the refusal names the URL without its userinfo and says what is allowed', () => {
+  it('RC-2: the message names the URL without its userinfo and says what is allowed', () => {
     const message = refuse('https://user:hunter2@evil.com/path?token=t0ps3cret#frag');
     expect(message).toContain('https://evil.com/path');
     expect(message).toContain('chatgpt.com, chatgpt-staging.com');
     expect(message).toContain('localhost');
-    expect(message).toContain('it holds user or password');
+    expect(message).toContain('it contains a user or password');
     expect(message).not.toMatch(/hunter2|user:|t0ps3cret|frag\b/);
   });
 
@@ -139,17 +139,17 @@ describe('parseTarget', () => {
     'https://us er:hunter2@chatgpt.com/x',
     'ftp://user:hunter2@chatgpt.com/x',
     'https:user:hunter2@chatgpt.com',
-  ])('RC-2: no password is shown for %s, which is hard to take apart', (url) => {
+  ])('RC-2: shows no password of %s, which is hard to parse', (url) => {
     expect(refuse(url)).not.toContain('hunter2');
   });
 
-  it('RC-2: the refusal is one line of bounded length', () => {
+  it('RC-2: the message is one line of bounded length', () => {
     const message = refuse(`https://evil.com/${'a\n'.repeat(5_000)}`);
     expect(message).not.toMatch(/[\n\r]/);
     expect(message.length).toBeLessThan(700);
   });
 
-  it('RC-2: --allow-host opens https to that host alone', () => {
+  it('RC-2: --allow-host allows https to that host only', () => {
     const allow = ['Corp.example', 'one.example:8443', '10.0.0.5', '[fd00::5]'];
     expect(accept('https://corp.example/x', allow).enroll).toBe(
       'https://corp.example/x/wham/remote/control/server/enroll',
@@ -161,26 +161,26 @@ describe('parseTarget', () => {
     refuse('https://one.example/x', allow);
     refuse('https://sub.corp.example/x', allow);
     refuse('https://evilcorp.example/x', allow);
-    expect(refuse('http://corp.example/x', allow)).toContain('only https may leave this machine');
+    expect(refuse('http://corp.example/x', allow)).toContain('only https is allowed to other machines');
     expect(refuse('https://other.example/x', allow)).toContain('Corp.example');
   });
 
   it.each(['', 'https://corp.example', 'corp.example/x', 'user@corp.example', '*.example', 'a b', '127.1'])(
-    'RC-2: %j is no host that could be allowed',
+    'RC-2: %j is not a host that can be allowed',
     (entry) => {
       expect(normalizeAllowedHost(entry)).toBeUndefined();
     },
   );
 
-  it('RC-49: path parts are percent-encoded, and ids that would climb are refused', () => {
+  it('RC-49: path segments are percent-encoded; ids that lead to another route are refused', () => {
     const target = accept('https://chatgpt.com/backend-api');
-    expect(target.client('env/one?#', 'ü ..%')).toBe(
+    expect(target.controller('env/one?#', 'ü ..%')).toBe(
       'https://chatgpt.com/backend-api/wham/remote/control/environments/env%2Fone%3F%23/clients/%C3%BC%20..%25',
     );
     for (const id of ['', '.', '..', '\uD800']) {
-      expect(isPathPart(id)).toBe(false);
-      expect(() => target.clients(id)).toThrow(RangeError);
-      expect(() => target.client('env', id)).toThrow(RangeError);
+      expect(isPathSegment(id)).toBe(false);
+      expect(() => target.controllers(id)).toThrow(RangeError);
+      expect(() => target.controller('env', id)).toThrow(RangeError);
     }
   });
 });
@@ -200,7 +200,7 @@ describe('parseTarget, for any text', () => {
     fc.string(),
   );
 
-  it('RC-2: whatever is accepted goes over https to an own host, or stays on this machine', () => {
+  it('RC-2: an accepted URL uses https to a backend host, or stays on this machine', () => {
     fc.assert(
       fc.property(hostile, (text) => {
         const parsed = parseTarget(text, { allowHosts: [] });
@@ -208,7 +208,7 @@ describe('parseTarget, for any text', () => {
         for (const address of [
           parsed.target.enroll,
           parsed.target.socketUrl,
-          parsed.target.clients('../x'),
+          parsed.target.controllers('../x'),
         ]) {
           const url = new URL(address);
           const own = /(?:^|\.)chatgpt(?:-staging)?\.com$/.test(url.hostname);
@@ -221,7 +221,7 @@ describe('parseTarget, for any text', () => {
     );
   });
 
-  it('RC-2: no refusal shows what stood before an @', () => {
+  it('RC-2: no message shows the part before an @', () => {
     fc.assert(
       fc.property(
         hostile,

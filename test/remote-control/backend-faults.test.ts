@@ -43,7 +43,7 @@ const BAD_ANSWERS: readonly (readonly [string, Fault, Reason, RegExp])[] = [
     'answers 1 MB of HTML',
     { answer: 'status', status: 200, body: HTML },
     'backendBadAnswer',
-    /larger than|no JSON/,
+    /larger than|not JSON/,
   ],
   [
     'answers 1 MB of HTML as an error',

@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import type { Dialer } from '../../net/dialer.js';
 import { type HttpRequest, isSuccess, jsonOf, sendRequest } from '../../net/http-request.js';
-import { plainFailure, type RequestContext } from '../../net/request-error.js';
+import { plainFailure, type RequestContext } from '../../net/request-failure.js';
 import type { TokenRefreshReason } from '../../protocol/account.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';

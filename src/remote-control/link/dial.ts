@@ -2,17 +2,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type * as Ws from 'ws';
+import { failedUpgrade } from '../../net/backend-status.js';
 import type { Dialer } from '../../net/dialer.js';
 import {
   type HttpResponse,
-  isRedirect,
   networkFailure,
   plainFailure,
   type RequestContext,
-  responseFailureOf,
-} from '../../net/request-error.js';
+} from '../../net/request-failure.js';
 import type { DialOutcome, Enrollment, Failure, ServerToken } from '../../protocol/outcomes.js';
-import type { Reason } from '../../protocol/reasons.js';
 import type { Env, Timing } from '../../protocol/timing.js';
 import { BackendSocket } from './socket.js';
 
@@ -45,7 +43,6 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const CURSOR = /^[\x20-\x7e]{1,4096}$/;
 const REFUSAL_BYTES = 64 * 1024;
 const REFUSAL_TIME = 5_000;
-const GONE_DETAIL = 'Remote app server not found';
 
 let wsModule: Promise<typeof Ws> | undefined;
 
@@ -149,7 +146,7 @@ function handshake(
     ws.on('error', (error) => reject('code' in error ? error : new HandshakeError(error.message)));
     ws.once('unexpected-response', (_request, response) => {
       readRefusal(response).then((answer) => {
-        resolve(refusalOf(attempt, answer));
+        resolve(failedUpgrade(attempt, answer));
         ws.terminate();
       }, reject);
     });
@@ -180,29 +177,4 @@ function readRefusal(response: IncomingMessage): Promise<HttpResponse> {
     response.once('close', done);
     response.on('error', done);
   });
-}
-
-function refusalOf(attempt: RequestContext, answer: HttpResponse): DialResult {
-  const { status } = answer;
-  const because = (reason: Reason): Failure => responseFailureOf(attempt, answer, reason);
-  if (status === 401 || status === 403) return { kind: 'tokenRejected', failure: because('tokenRejected') };
-  if (status === 404) {
-    // An identity is dropped only when the backend says so in so many words: a proxy's 404 looks alike. RC-20, RC-21
-    return saysGone(answer.body)
-      ? { kind: 'serverGone', failure: because('serverGone') }
-      : { kind: 'ambiguousNotFound', failure: because('ambiguousNotFound') };
-  }
-  if (status === 409) return { kind: 'conflict', failure: because('connectionConflict') };
-  if (isRedirect(status)) return { kind: 'failed', failure: because('redirectRefused') };
-  if (status === 429) return { kind: 'failed', failure: because('backendRateLimited') };
-  return { kind: 'failed', failure: because(status >= 500 ? 'backendUnavailable' : 'handshakeFailed') };
-}
-
-function saysGone(body: Uint8Array): boolean {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(body));
-    return typeof value === 'object' && value !== null && 'detail' in value && value.detail === GONE_DETAIL;
-  } catch {
-    return false;
-  }
 }

@@ -3,8 +3,9 @@ import * as v from 'valibot';
 import { type BackendRequest, createRequester } from '../../net/backend-request.js';
 import type { Dialer } from '../../net/dialer.js';
 import type { HttpAnswered } from '../../net/http-request.js';
-import { parseHttpDate, responseFailureOf } from '../../net/request-error.js';
-import { isPathPart, shownUrl, type Target } from '../../net/target.js';
+import { responseFailure } from '../../net/request-failure.js';
+import { parseHttpDate } from '../../net/retry-after.js';
+import { isPathSegment, shownUrl, type Target } from '../../net/target.js';
 import type {
   Controller,
   Enrollment,
@@ -163,7 +164,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
 
   /** Ids come from local clients; `..` would reach another route. */
   function idFault(what: string, ids: readonly string[]): RequestFailure | undefined {
-    const wrong = ids.find((id) => !isPathPart(id));
+    const wrong = ids.find((id) => !isPathSegment(id));
     if (wrong === undefined) return undefined;
     const message = `${what}: the id ${JSON.stringify(wrong)} cannot be part of ${shownUrl(target.baseUrl)}`;
     return { kind: 'other', failure: { reason: 'backendRefused', message, at: env.now() } };
@@ -245,7 +246,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
       const { environmentId, cursor, limit, order } = request;
       const fault = idFault('client list', [environmentId]);
       if (fault !== undefined) return fault;
-      const url = new URL(target.clients(environmentId));
+      const url = new URL(target.controllers(environmentId));
       if (cursor != null) url.searchParams.set('cursor', cursor);
       if (limit != null) url.searchParams.set('limit', String(limit));
       if (order != null) url.searchParams.set('order', order);
@@ -271,7 +272,7 @@ export function createBackendHttp(options: BackendHttpOptions): BackendHttp {
       const call: BackendRequest = {
         what: 'client revoke',
         method: 'DELETE',
-        url: target.client(environmentId, clientId),
+        url: target.controller(environmentId, clientId),
         bearer: request.accessToken,
         headers: accountHeader(request),
       };
@@ -309,7 +310,7 @@ function mismatch(
     `${enrolled.serverId} in ${enrolled.environmentId}`;
   return {
     kind: 'other',
-    failure: responseFailureOf(done.attempt, done.response, 'identityMismatch', because),
+    failure: responseFailure(done.attempt, done.response, 'identityMismatch', because),
   };
 }
 

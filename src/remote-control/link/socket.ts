@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import { causeText } from '../../net/request-error.js';
+import { causeText } from '../../net/request-failure.js';
 import { cutBytes, maskTokens, oneLine } from '../../observe/body-preview.js';
 import { CLOSE_CODES } from '../../protocol/close-codes.js';
 import { FrameBatch } from './frame-batch.js';

@@ -142,7 +142,7 @@ describe('enroll', () => {
       const { backend } = await serve((response) => response.end(text));
       const fault = faultOf(await backend.enroll(who, never));
       expect(fault).toMatchObject({ kind: 'other', failure: { reason: 'backendBadAnswer' } });
-      expect(fault.failure.message).toContain('it is no JSON');
+      expect(fault.failure.message).toContain('it is not JSON');
     },
   );
 });

@@ -1,11 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type HttpResponse,
-  networkFailure,
-  parseRetryAfter,
-  type RequestContext,
-  responseFailure,
-} from '../../src/net/request-error.js';
+import { failedRequest } from '../../src/net/backend-status.js';
+import { type HttpResponse, networkFailure, type RequestContext } from '../../src/net/request-failure.js';
 import { Secret } from '../../src/protocol/secret.js';
 
 const NOW = Date.parse('2026-11-20T12:00:00Z');
@@ -16,14 +11,14 @@ const attempt: RequestContext = {
   secrets: [new Secret('the-access-token')],
   now: () => NOW,
 };
-const answer = (status: number, body = '', headers: Record<string, string> = {}): HttpResponse => ({
+const response = (status: number, body = '', headers: Record<string, string> = {}): HttpResponse => ({
   status,
   header: (name) => headers[name],
   body: Buffer.from(body),
 });
 const failing = (code: string, message = code) => Object.assign(new Error(message), { code });
 
-describe('answerFault', () => {
+describe('failedRequest', () => {
   it.each([
     [401, 'unauthorized', 'backendUnauthorized'],
     [403, 'unauthorized', 'backendUnauthorized'],
@@ -39,7 +34,7 @@ describe('answerFault', () => {
     [301, 'other', 'redirectRefused'],
     [307, 'other', 'redirectRefused'],
   ])('RC-12: HTTP %i is %s', (status, kind, reason) => {
-    expect(responseFailure(attempt, answer(status))).toMatchObject({
+    expect(failedRequest(attempt, response(status))).toMatchObject({
       kind,
       failure: { reason, httpStatus: status, at: NOW },
     });
@@ -47,9 +42,9 @@ describe('answerFault', () => {
 
   it('RC-11: the message is one short line with URL, status, request id and cf-ray; the detail is long', () => {
     const body = JSON.stringify({ detail: `no\nluck ${'x'.repeat(5_000)}`, remote_control_token: 'rct-x' });
-    const { failure } = responseFailure(
+    const { failure } = failedRequest(
       attempt,
-      answer(500, body, { 'x-request-id': 'req-1', 'x-oai-request-id': 'oai-1', 'cf-ray': 'ray-1' }),
+      response(500, body, { 'x-request-id': 'req-1', 'x-oai-request-id': 'oai-1', 'cf-ray': 'ray-1' }),
     );
     expect(failure.message).toContain(
       'refresh: https://chatgpt.com/backend-api/wham/remote/control/server/refresh answered HTTP 500, ' +
@@ -62,54 +57,29 @@ describe('answerFault', () => {
     expect(failure.message + failure.detail).not.toMatch(/\n|rct-x/);
   });
 
-  it('RC-11: x-oai-request-id stands in for a missing x-request-id', () => {
-    const { failure } = responseFailure(attempt, answer(500, '', { 'x-oai-request-id': 'oai-1' }));
+  it('RC-11: uses x-oai-request-id when x-request-id is missing', () => {
+    const { failure } = failedRequest(attempt, response(500, '', { 'x-oai-request-id': 'oai-1' }));
     expect(failure.requestId).toBe('oai-1');
     expect(failure.message).toContain('request-id oai-1');
   });
 
-  it('RC-3: a refused redirect names where it would have led, without what may be secret there', () => {
+  it('RC-3: a redirect is not followed; the message names its address without parts that may be secret', () => {
     const headers = { location: 'https://me:pw@login.example/start?token=t0k3n' };
-    const { failure } = responseFailure(attempt, answer(302, '', headers));
+    const { failure } = failedRequest(attempt, response(302, '', headers));
     expect(failure.message).toContain('redirect to https://login.example/start not followed');
     expect(failure.message).not.toMatch(/t0k3n|pw/);
   });
 
-  it('RC-11: what was sent does not come back in message or detail', () => {
-    const { failure } = responseFailure(attempt, answer(401, 'bad credentials the-access-token'));
+  it('RC-11: message and detail contain no secret that was sent', () => {
+    const { failure } = failedRequest(attempt, response(401, 'bad credentials the-access-token'));
     expect(failure.message + failure.detail).not.toContain('the-access-token');
   });
 
-  it('RC-12: Retry-After becomes a time', () => {
-    expect(responseFailure(attempt, answer(429, '', { 'retry-after': '8' })).failure.retryAfterAt).toBe(
+  it('RC-12: reports Retry-After as a time', () => {
+    expect(failedRequest(attempt, response(429, '', { 'retry-after': '8' })).failure.retryAfterAt).toBe(
       NOW + 8_000,
     );
-    expect(responseFailure(attempt, answer(429)).failure).not.toHaveProperty('retryAfterAt');
-  });
-});
-
-describe('parseRetryAfter', () => {
-  it.each<[string, number]>([
-    ['8', 8_000],
-    [' 120 ', 120_000],
-    ['Fri, 20 Nov 2026 12:01:00 GMT', 60_000],
-    ['Friday, 20-Nov-26 12:01:00 GMT', 60_000],
-    ['Fri Nov 20 12:01:00 2026', 60_000],
-  ])('RC-12: %j is honoured', (value, delay) => {
-    expect(parseRetryAfter(value, NOW)).toBe(NOW + delay);
-  });
-
-  it.each([undefined, '', '0', '-5', '1.5', 'soon', '2 seconds', 'Fri, 20 Nov 2026 11:59:00 GMT'])(
-    'RC-12: %j names no time to come',
-    (value) => {
-      expect(parseRetryAfter(value, NOW)).toBeUndefined();
-    },
-  );
-
-  it('RC-12: an absurd delay is kept within what a timer can wait', () => {
-    const at = parseRetryAfter('9'.repeat(40), NOW) ?? 0;
-    expect(at - NOW).toBeLessThan(2 ** 31 - 1 - 60_000);
-    expect(at - NOW).toBeGreaterThan(20 * 86_400_000);
+    expect(failedRequest(attempt, response(429)).failure).not.toHaveProperty('retryAfterAt');
   });
 });
 
@@ -144,13 +114,13 @@ describe('networkFailure', () => {
     );
   });
 
-  it('RC-12: an error without a message shows its code, and an HTTP client adds no words of its own', () => {
+  it('RC-12: an error without a message shows its code, and the words that an HTTP client adds are removed', () => {
     expect(networkFailure(attempt, failing('ECONNREFUSED', ''))?.message).toContain('ECONNREFUSED');
     const wrapped = failing('ENOTFOUND', 'request to https://x/ failed, reason: getaddrinfo ENOTFOUND x');
     expect(networkFailure(attempt, wrapped)?.message).toMatch(/refresh: getaddrinfo ENOTFOUND x$/);
   });
 
-  it('RC-12: what is no network fault is no outcome', () => {
+  it('RC-12: an error that is not a network error is not an outcome', () => {
     expect(networkFailure(attempt, new TypeError('bug'))).toBeUndefined();
     expect(networkFailure(attempt, failing('ERR_INVALID_CHAR'))).toBeUndefined();
     expect(networkFailure(attempt, 'text')).toBeUndefined();

@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { parseRetryAfter } from '../../src/net/retry-after.js';
+
+const NOW = Date.parse('2026-11-20T12:00:00Z');
+
+describe('parseRetryAfter', () => {
+  it.each<[string, number]>([
+    ['8', 8_000],
+    [' 120 ', 120_000],
+    ['Fri, 20 Nov 2026 12:01:00 GMT', 60_000],
+    ['Friday, 20-Nov-26 12:01:00 GMT', 60_000],
+    ['Fri Nov 20 12:01:00 2026', 60_000],
+  ])('RC-12: honors %j', (value, delay) => {
+    expect(parseRetryAfter(value, NOW)).toBe(NOW + delay);
+  });
+
+  it.each([undefined, '', '0', '-5', '1.5', 'soon', '2 seconds', 'Fri, 20 Nov 2026 11:59:00 GMT'])(
+    'RC-12: ignores %j',
+    (value) => {
+      expect(parseRetryAfter(value, NOW)).toBeUndefined();
+    },
+  );
+
+  it('RC-12: limits an absurd delay to what a timer can wait', () => {
+    const at = parseRetryAfter('9'.repeat(40), NOW) ?? 0;
+    expect(at - NOW).toBeLessThan(2 ** 31 - 1 - 60_000);
+    expect(at - NOW).toBeGreaterThan(20 * 86_400_000);
+  });
+});
