@@ -7,7 +7,8 @@ import type { ClientSession } from '../session/session.js';
 import { Mutex } from '../system/mutex.js';
 import type { AccountActor } from './chart.js';
 import type { Credentials, ExternalTokensParams } from './credentials.js';
-import type { BrowserLoginParams, Logins } from './login/login.js';
+import type { InteractiveLogins } from './login/interactive-login.js';
+import type { BrowserLoginParams } from './login/urls.js';
 import type { AccountRequests } from './requests.js';
 import { type AccountChange, AccountRefusal, type LoginPrompt } from './types.js';
 
@@ -15,7 +16,7 @@ export interface AccountChangesDeps {
   readonly actor: AccountActor;
   readonly requests: AccountRequests;
   readonly credentials: Credentials;
-  readonly logins: Logins;
+  readonly logins: InteractiveLogins;
   readonly permit: Mutex;
   readonly ended: AbortSignal;
   readonly routing: boolean;
@@ -196,7 +197,7 @@ export class AccountChanges {
         this.#ports.logins.close(loginId);
         throw error;
       }
-      const shown = this.#ports.logins.shown(loginId);
+      const shown = this.#ports.logins.prompt(loginId);
       if (shown === undefined) {
         const failure = { reason: 'loginCancelled' as const, message: 'The sign-in has ended.' };
         throw new AccountRefusal({ ...failure, at: this.#ports.now() }, false);

@@ -10,7 +10,7 @@ import type { Failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import type { Mutex } from '../system/mutex.js';
 import type { Credentials } from './credentials.js';
-import type { Logins } from './login/login.js';
+import type { InteractiveLogins } from './login/interactive-login.js';
 import { requestExternalTokens } from './parent-app.js';
 import type { TokenStore } from './tokens.js';
 import type { AccountServiceOptions, AccountTiming } from './types.js';
@@ -24,7 +24,7 @@ export interface AccountChartDeps {
   readonly timing: AccountTiming;
   readonly credentials: Credentials;
   readonly tokens: TokenStore;
-  readonly logins: Logins;
+  readonly logins: InteractiveLogins;
   /** Whoever spends a refresh token or writes the file, one at a time. ACC-48 */
   readonly permit: Mutex;
   /** Aborted when the engine ends. */
@@ -79,15 +79,17 @@ export function createAccountActor(ports: AccountChartDeps): AccountActor {
             signal,
           ),
         ),
-        openLoginServer: fromPromise(({ input, signal }) => logins.open(input.loginId, signal)),
+        openLoginServer: fromPromise(({ input, signal }) => logins.openServer(input.loginId, signal)),
         awaitCallback: fromPromise(({ input, signal }) => logins.awaitCallback(input.loginId, signal)),
         exchangeCode: fromPromise(({ input, signal }) => logins.exchange(input.loginId, signal)),
         saveSignIn: fromPromise(({ input }) =>
           ports.permit.runExclusive(neverAborted, () => logins.save(input.loginId)),
         ),
         awaitSuccessPage: fromPromise(({ input, signal }) => logins.awaitSuccess(input.loginId, signal)),
-        requestDeviceCode: fromPromise(({ input, signal }) => logins.requestDevice(input.loginId, signal)),
-        pollDevice: fromPromise(({ input, signal }) => logins.pollDevice(input.loginId, signal)),
+        requestDeviceCode: fromPromise(({ input, signal }) =>
+          logins.requestDeviceCode(input.loginId, signal),
+        ),
+        pollDevice: fromPromise(({ input, signal }) => logins.pollDeviceCode(input.loginId, signal)),
         settleSignIn: fromPromise(async (): Promise<LoginStep> => {
           ports.tellChange();
           const failure = routing === null ? null : await ports.workspace();

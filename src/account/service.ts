@@ -12,7 +12,7 @@ import { Credentials } from './credentials.js';
 import { type AuthChange, type AuthFile, createAuthFile } from './file/auth-file.js';
 import { fileStorage, memoryStorage } from './file/auth-storage.js';
 import type { Issuer } from './issuer/issuer.js';
-import { Logins } from './login/login.js';
+import { InteractiveLogins } from './login/interactive-login.js';
 import { Renewal } from './renewal.js';
 import { AccountRequests } from './requests.js';
 import { TokenStore } from './tokens.js';
@@ -36,7 +36,7 @@ export class AccountService implements AccountSource {
   readonly #file: AuthFile;
   readonly #credentials: Credentials;
   readonly #tokens: TokenStore;
-  readonly #logins: Logins;
+  readonly #logins: InteractiveLogins;
   readonly #actor: AccountActor;
   readonly #requests: AccountRequests;
   readonly #renewal: Renewal;
@@ -73,7 +73,7 @@ export class AccountService implements AccountSource {
       now: env.now,
       log,
     });
-    this.#logins = new Logins({
+    this.#logins = new InteractiveLogins({
       issuer,
       tokens: this.#tokens,
       policy,

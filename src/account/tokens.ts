@@ -11,7 +11,8 @@ import { type AuthFile, contentHash, type UsableSignIn } from './file/auth-file.
 import type { SignIn } from './file/auth-json.js';
 import { type AuthStorage, LockError } from './file/auth-storage.js';
 import { apiKeyText, type NewSignIn, refreshedText, signInText } from './file/auth-write.js';
-import type { Grant, Issuer } from './issuer/issuer.js';
+import type { Issuer } from './issuer/issuer.js';
+import type { Grant } from './issuer/refresh-token.js';
 
 export interface TokenStoreOptions {
   readonly file: AuthFile;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_CLIENT_ID } from '../../src/account/issuer/address.js';
-import { openLoginServer } from '../../src/account/login/server.js';
+import { openCallbackServer } from '../../src/account/login/callback-port.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { listen } from '../support/http.js';
 import { AUTHORIZE_PARAMS, granted, MARK, token } from '../support/issuer.js';
@@ -277,14 +277,14 @@ describe('the callback port', () => {
     const held = await holder();
     const other = await holder();
     await other.close();
-    const server = await openLoginServer({ state, ports: [held.port, other.port] }, never);
+    const server = await openCallbackServer([held.port, other.port], state, never);
     expect([server?.port, held.seen]).toEqual([other.port, ['GET /cancel']]);
     server?.close();
   });
 
   it('ACC-70: a port that is given back meanwhile is taken', async () => {
     const held = await holder();
-    const opening = openLoginServer({ state, ports: [held.port] }, never);
+    const opening = openCallbackServer([held.port], state, never);
     await held.close();
     const server = await opening;
     expect(server?.port).toBe(held.port);

@@ -1,4 +1,4 @@
-/** Where the issuer is: checked once, so that codes and tokens go only to places that were written plainly. */
+/** The addresses of the issuer, checked once: codes and tokens go only to URLs that a person configured. ACC-72 */
 import { isLoopbackHost, shownUrl } from '../../net/target.js';
 
 export const DEFAULT_ISSUER = 'https://auth.openai.com';
@@ -8,7 +8,7 @@ export interface IssuerAddress {
   /** Without a slash at its end. */
   readonly issuer: string;
   readonly clientId: string;
-  /** Where refresh tokens are spent. ACC-51 */
+  /** Where refresh tokens are redeemed. ACC-51 */
   readonly refreshUrl: string;
   readonly revokeUrl: string;
 }
@@ -23,15 +23,13 @@ export type ParsedIssuer =
   | { readonly ok: false; readonly message: string };
 
 /**
- * Settings over the environment names of the reference client: CODEX_APP_SERVER_LOGIN_ISSUER,
- * CODEX_APP_SERVER_LOGIN_CLIENT_ID, CODEX_REFRESH_TOKEN_URL_OVERRIDE, CODEX_REVOKE_TOKEN_URL_OVERRIDE. ACC-51,
- * ACC-55, ACC-72
+ * Settings come before the environment variables of Codex CLI: CODEX_APP_SERVER_LOGIN_ISSUER,
+ * CODEX_APP_SERVER_LOGIN_CLIENT_ID, CODEX_REFRESH_TOKEN_URL_OVERRIDE, CODEX_REVOKE_TOKEN_URL_OVERRIDE. An empty
+ * variable counts as unset. ACC-51, ACC-55, ACC-72
  */
 export function parseIssuer(settings: IssuerSettings, env: NodeJS.ProcessEnv): ParsedIssuer {
-  const issuer = (settings.issuer ?? (env.CODEX_APP_SERVER_LOGIN_ISSUER || DEFAULT_ISSUER)).replace(
-    /\/+$/,
-    '',
-  );
+  const configured = settings.issuer ?? (env.CODEX_APP_SERVER_LOGIN_ISSUER || DEFAULT_ISSUER);
+  const issuer = configured.replace(/\/+$/, '');
   const refreshOverride = env.CODEX_REFRESH_TOKEN_URL_OVERRIDE || undefined;
   const refreshUrl = refreshOverride ?? `${issuer}/oauth/token`;
   const revokeUrl =
@@ -42,8 +40,8 @@ export function parseIssuer(settings: IssuerSettings, env: NodeJS.ProcessEnv): P
     ['CODEX_REFRESH_TOKEN_URL_OVERRIDE', refreshUrl],
     ['CODEX_REVOKE_TOKEN_URL_OVERRIDE', revokeUrl],
   ] as const) {
-    const fault = faultOf(url);
-    if (fault !== undefined) return { ok: false, message: `${what} ${fault}: ${shownUrl(url)}` };
+    const problem = problemOf(url);
+    if (problem !== undefined) return { ok: false, message: `${what} ${problem}: ${shownUrl(url)}` };
   }
   const clientId = settings.clientId ?? (env.CODEX_APP_SERVER_LOGIN_CLIENT_ID || DEFAULT_CLIENT_ID);
   return { ok: true, address: { issuer, clientId, refreshUrl, revokeUrl } };
@@ -58,12 +56,12 @@ function withPath(url: string, path: string): string {
   return other.href;
 }
 
-/** What is wrong with a URL that secrets shall go to. */
-function faultOf(text: string): string | undefined {
-  if (!URL.canParse(text)) return 'is no URL';
+/** Why secrets must not be sent to this URL. */
+function problemOf(text: string): string | undefined {
+  if (!URL.canParse(text)) return 'is not a URL';
   const url = new URL(text);
-  if (url.username !== '' || url.password !== '') return 'must not hold a user or password';
-  if (url.hash !== '') return 'must not hold a fragment';
+  if (url.username !== '' || url.password !== '') return 'must not contain a user or password';
+  if (url.hash !== '') return 'must not contain a fragment';
   if (url.protocol === 'https:') return undefined;
   if (url.protocol === 'http:' && isLoopbackHost(url.hostname)) return undefined;
   return 'must be https, or http to this machine';

@@ -1,4 +1,4 @@
-/** The few pages that a browser sees on its way back. Nothing from outside stands in them unescaped. */
+/** The pages that a browser shows after a sign-in. Each text from outside is escaped. */
 
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;margin:15vh auto;max-width:34rem;padding:0 1.5rem;color:#1c1c1e;background:#fff}' +
@@ -17,20 +17,20 @@ function page(title: string, text: string, script = ''): string {
 export const successPage = (): string =>
   page(
     'Signed in',
-    'You can close this window and go back to where you started.',
-    // The address of this page carries claims of the sign-in: nobody needs them in the history.
+    'You can close this window and return to the program that you signed in from.',
+    // The URL of this page contains tokens: they must not stay in the browser history.
     "<script>history.replaceState(null,'','/success')</script>",
   );
 
-export const failedPage = (why: string): string => page('Sign-in failed', why);
+export const failedPage = (message: string): string => page('Sign-in failed', message);
 
 export const cancelledPage = (): string => page('Login cancelled', 'You can close this window.');
 
 export const wrongStatePage = (): string =>
   page(
     'Wrong sign-in',
-    'This address belongs to another sign-in, or was changed on its way. State mismatch.',
+    'State mismatch: this link belongs to another sign-in, or it was changed. Start the sign-in again.',
   );
 
 export const usedPage = (): string =>
-  page('Already used', 'This sign-in is being completed, or has been. You can close this window.');
+  page('Already used', 'This sign-in was answered before. You can close this window.');

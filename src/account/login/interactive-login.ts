@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type LoginPolicy, type LoginStep, workspaceAllowed } from '../../protocol/account.js';
+import { failure } from '../../protocol/outcomes.js';
+import type { Reason } from '../../protocol/reasons.js';
+import { Secret } from '../../protocol/secret.js';
+import type { GrantedTokens } from '../issuer/authorization-code.js';
+import type { DeviceCode } from '../issuer/device-code.js';
+import type { Issuer } from '../issuer/issuer.js';
+import { claimedAccountId, jwtClaims } from '../jwt.js';
+import type { TokenStore } from '../tokens.js';
+import type { LoginPrompt } from '../types.js';
+import type { CallbackServer } from './callback-server.js';
+import { authorizeUrl, type BrowserLoginParams, successUrl } from './urls.js';
+
+export interface InteractiveLoginDeps {
+  readonly issuer: () => Promise<Issuer>;
+  readonly tokens: TokenStore;
+  readonly policy: LoginPolicy;
+  readonly now: () => number;
+  /** Undefined: the default ports. */
+  readonly ports: readonly number[] | undefined;
+}
+
+/** What one sign-in holds until it ends. */
+interface Login {
+  readonly params: BrowserLoginParams;
+  readonly verifier: Secret;
+  readonly state: Secret;
+  server?: CallbackServer;
+  device?: DeviceCode;
+  code?: { readonly code: Secret; readonly verifier: Secret };
+  granted?: GrantedTokens & { readonly apiKey: Secret | undefined };
+  /** For the client: the URL of the issuer's page, or the code to type. */
+  prompt?: Omit<LoginPrompt, 'loginId'>;
+}
+
+/** How long a device code can be typed, ms. ACC-80 */
+const DEVICE_CODE_LIFETIME = 15 * 60_000;
+
+const randomSecret = (bytes: number): Secret => new Secret(randomBytes(bytes).toString('base64url'));
+
+/**
+ * The steps of browser and device sign-ins, and the secrets between the steps. The `account` chart decides which step
+ * comes next.
+ */
+export class InteractiveLogins {
+  readonly #deps: InteractiveLoginDeps;
+  readonly #logins = new Map<string, Login>();
+
+  constructor(deps: InteractiveLoginDeps) {
+    this.#deps = deps;
+  }
+
+  /** Call before the chart is notified of the sign-in. */
+  prepare(loginId: string, params: BrowserLoginParams): void {
+    this.#logins.set(loginId, { params, verifier: randomSecret(64), state: randomSecret(32) });
+  }
+
+  prompt(loginId: string): Login['prompt'] {
+    return this.#logins.get(loginId)?.prompt;
+  }
+
+  close(loginId: string): void {
+    this.#logins.get(loginId)?.server?.close();
+    this.#logins.delete(loginId);
+  }
+
+  /** Opens the callback server and makes the URL for the browser. ACC-70, ACC-71 */
+  async openServer(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+    const login = this.#get(loginId);
+    const { LOGIN_PORTS, openCallbackServer } = await import('./callback-port.js');
+    const ports = this.#deps.ports ?? LOGIN_PORTS;
+    const server = await openCallbackServer(ports, login.state, signal);
+    if (server === undefined) {
+      return this.#failed('loginPortsBusy', `other programs use port ${ports.join(' and ')} of 127.0.0.1`);
+    }
+    if (!this.#logins.has(loginId)) {
+      server.close();
+      signal.throwIfAborted();
+    }
+    login.server = server;
+    const { address } = await this.#deps.issuer();
+    const { workspaces } = this.#deps.policy;
+    const { originator } = login.params;
+    const url = authorizeUrl(address, { ...login, redirectUri: server.redirectUri, originator, workspaces });
+    login.prompt = { url, userCode: null, completeUrl: null };
+    return { kind: 'opened' };
+  }
+
+  async awaitCallback(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+    const login = this.#get(loginId);
+    const callback = await serverOf(login).callback(signal);
+    switch (callback.kind) {
+      case 'refused':
+        return this.#failed('loginRefused', callback.message);
+      case 'cancelled':
+        return this.#failed('loginCancelled', 'Login cancelled');
+      case 'code':
+        login.code = { code: callback.code, verifier: login.verifier };
+        return { kind: 'code' };
+    }
+  }
+
+  /** Requests a device code. ACC-79 */
+  async requestDeviceCode(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+    const login = this.#get(loginId);
+    const issuer = await this.#deps.issuer();
+    const outcome = await issuer.requestDeviceCode(signal);
+    if (outcome.kind !== 'granted') return { kind: 'failed', failure: outcome.failure };
+    const { userCode, completeUrl } = outcome.device;
+    login.device = outcome.device;
+    login.prompt = { url: `${issuer.address.issuer}/codex/device`, userCode, completeUrl };
+    return { kind: 'opened' };
+  }
+
+  /** Polls until the device code is typed, denied or expired. ACC-80 */
+  async pollDeviceCode(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+    const login = this.#get(loginId);
+    const { device } = login;
+    if (device === undefined) throw new Error('no device code was requested');
+    const issuer = await this.#deps.issuer();
+    const deadline = performance.now() + DEVICE_CODE_LIFETIME;
+    for (;;) {
+      const outcome = await issuer.pollDeviceCode(device, signal);
+      if (outcome.kind === 'code') {
+        login.code = outcome;
+        return { kind: 'code' };
+      }
+      // A short network outage must not end a sign-in that a person has nearly finished.
+      if (outcome.kind === 'failed' && outcome.failure.reason !== 'issuerUnreachable') return outcome;
+      if (performance.now() + device.interval > deadline) {
+        return outcome.kind === 'failed'
+          ? outcome
+          : this.#failed('loginTimedOut', 'device auth timed out after 15 minutes');
+      }
+      await sleep(device.interval, undefined, { signal });
+    }
+  }
+
+  /** Exchanges the code of a browser or device sign-in for tokens. ACC-75 */
+  async exchange(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+    const login = this.#get(loginId);
+    const cancelled = login.server?.cancelled;
+    const either = cancelled === undefined ? signal : AbortSignal.any([signal, cancelled]);
+    const step = await this.#exchange(login, either).catch((error: unknown): LoginStep => {
+      if (cancelled?.aborted !== true || signal.aborted) throw error;
+      return this.#failed('loginCancelled', 'Login cancelled');
+    });
+    if (step.kind === 'failed') login.server?.fail(step.failure.message);
+    return step;
+  }
+
+  async #exchange(login: Login, signal: AbortSignal): Promise<LoginStep> {
+    const { code, server } = login;
+    if (code === undefined) throw new Error('no authorization code was received');
+    const issuer = await this.#deps.issuer();
+    const redirectUri = server?.redirectUri ?? `${issuer.address.issuer}/deviceauth/callback`;
+    const outcome = await issuer.exchange({ ...code, redirectUri }, signal);
+    if (outcome.kind === 'failed') return outcome;
+    const { tokens } = outcome;
+    const accountId = claimedAccountId(jwtClaims(tokens.idToken.reveal()));
+    const { policy } = this.#deps;
+    if (!workspaceAllowed(policy, accountId ?? null)) {
+      const allowed = policy.workspaces?.join(', ') ?? '';
+      return this.#failed('authWrongWorkspace', `Login is restricted to workspace id(s) ${allowed}.`);
+    }
+    const apiKey = server === undefined ? undefined : await issuer.exchangeApiKey(tokens.idToken, signal);
+    login.granted = { ...tokens, apiKey };
+    return { kind: 'granted' };
+  }
+
+  /** Saves the credentials. When this succeeds, the sign-in is a success. ACC-76 */
+  async save(loginId: string): Promise<LoginStep> {
+    const login = this.#get(loginId);
+    const { granted, server, params } = login;
+    if (granted === undefined) throw new Error('no tokens were granted');
+    const { address } = await this.#deps.issuer();
+    const { idToken, accessToken } = granted;
+    const accountId =
+      claimedAccountId(jwtClaims(idToken.reveal())) ?? claimedAccountId(jwtClaims(accessToken.reveal()));
+    const outcome = await this.#deps.tokens.storeSignIn(
+      { ...granted, accountId, issuer: address.issuer, clientId: address.clientId },
+      // Never aborted: the issuer does not grant these tokens a second time.
+      new AbortController().signal,
+    );
+    if (outcome.kind === 'failed') {
+      server?.fail(outcome.failure.message);
+      return outcome;
+    }
+    if (server === undefined) return { kind: 'saved', stored: outcome.stored, page: 'none' };
+    server.redirect(successUrl(params, server.port, granted));
+    return { kind: 'saved', stored: outcome.stored, page: params.hostedSuccessPage ? 'hosted' : 'local' };
+  }
+
+  /** Waits until the browser has fetched the local success page. */
+  async awaitSuccess(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+    await serverOf(this.#get(loginId)).success(signal);
+    return { kind: 'finished' };
+  }
+
+  #get(loginId: string): Login {
+    const login = this.#logins.get(loginId);
+    if (login === undefined) throw new Error('this sign-in has ended');
+    return login;
+  }
+
+  #failed(reason: Reason, message: string): LoginStep {
+    return { kind: 'failed', failure: failure(reason, message, this.#deps.now()) };
+  }
+}
+
+function serverOf({ server }: Login): CallbackServer {
+  if (server === undefined) throw new Error('no callback server is open');
+  return server;
+}
