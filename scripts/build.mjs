@@ -2,7 +2,7 @@
 // the one the machines run on); the command line is one script, started by cli.js from V8's code cache, so
 // that a start compiles nothing.
 import { spawnSync } from 'node:child_process';
-import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -78,6 +78,8 @@ async function buildCommandLine() {
     `(async function (require, requireOutside, scriptMeta) {${text}\n})`,
   );
   await copyFile('scripts/cli-boot.js', `${OUT}/cli.js`);
+  // `npm link` sets this bit only once: without it the next build breaks the linked command.
+  await chmod(`${OUT}/cli.js`, 0o755);
   const maker = fileURLToPath(new URL('code-cache.mjs', import.meta.url));
   const { status, stderr } = spawnSync(process.execPath, [maker, OUT], { encoding: 'utf8' });
   if (status !== 0) {

@@ -1,6 +1,6 @@
 /** The package as somebody else gets it: its exports, their types, and that both work together. */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
@@ -66,6 +66,13 @@ it('type-checks for a consumer, and runs: rc-engine and rc-engine/machines', {
     secret: '<redacted>',
   });
 });
+
+it.skipIf(process.platform === 'win32')(
+  'a build leaves the command executable, so that npm link survives it',
+  async () => {
+    expect((await stat(CLI)).mode & 0o111).toBe(0o111);
+  },
+);
 
 it('brings the licences of the packages whose code is in it', async () => {
   const text = await readFile(join(dirname(CLI), 'THIRD-PARTY-NOTICES.txt'), 'utf8');
