@@ -104,6 +104,7 @@ describe('what leaves a running engine', () => {
     backend.fault({ action: 'dropSockets', side: 'server' });
     await until(() => active('remoteControl.active.reenrolling'), 'another identity');
     await lab.reached({ status: 'connected' });
+    const shown = JSON.stringify([await lab.status(), await lab.ask('engine/audit/read')]);
     const closed = new Promise<[number, Buffer]>((resolve) =>
       socket.once('close', (code, why) => resolve([code, why])),
     );
@@ -133,7 +134,14 @@ describe('what leaves a running engine', () => {
       connectUrl.searchParams.get('token') ?? '',
       'wrong-TOKEN-given',
     ];
-    expect(findLeaks(secrets, [place('frames', frames.join('\n')), place('page', page)])).toEqual([]);
+    expect(
+      findLeaks(secrets, [
+        place('frames', frames.join('\n')),
+        place('page', page),
+        place('log', stderr),
+        place('status and audit', shown),
+      ]),
+    ).toEqual([]);
     // The link is printed once, and its parts are written nowhere else.
     expect(stdout.split(token).length).toBe(2);
     expect(
