@@ -1,29 +1,31 @@
 import { PassThrough } from 'node:stream';
-import { addAccountMethods } from '../account/methods.js';
-import { type AccountOptions, createAccount, loginPolicy } from '../account/setup.js';
+import type { AccountOptions } from '../account/setup.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
 import type { Home } from '../home/home.js';
 import { createDialer } from '../net/dialer.js';
 import { parseTarget } from '../net/target.js';
 import { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
+import { SYSTEM_ENV } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { LocalClient } from '../session/local-clients.js';
 import { MethodTable } from '../session/methods.js';
 import type { ClientSession } from '../session/session.js';
 import { StdioConnection } from '../session/stdio.js';
+import { wireAccount } from './account.js';
 import { DEFAULT_BASE_URL } from './options.js';
 
 export interface AccountOnlyOptions extends AccountOptions {
   readonly home: Home;
   readonly log: EngineLogger;
+  /** Default `https://chatgpt.com/backend-api`. */
   readonly baseUrl?: string;
   readonly allowHosts?: readonly string[];
   readonly caCertPem?: string | undefined;
   readonly onFault: (error: unknown) => void;
 }
 
-/** The two ends of a conversation with it, one JSON-RPC message a line. */
+/** The client's end of the conversation: one JSON-RPC message per line in both directions. */
 export interface AccountOnly {
   readonly input: PassThrough;
   readonly output: PassThrough;
@@ -31,29 +33,27 @@ export interface AccountOnly {
 }
 
 /**
- * The account of a home on which no engine runs, served to one client in this process: the same methods with the
- * same words, so that a command need not care whether an engine runs.
+ * Serves the account of a home without a running engine to one client in this process. The methods are those of a
+ * running engine, so a command works the same with and without one.
  */
 export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
   const { home, log } = options;
-  const env = { now: () => Date.now(), random: () => Math.random() };
+  const env = SYSTEM_ENV;
   const methods = new MethodTable();
   const sessions = new Set<ClientSession>();
   const dialer = createDialer({ env: process.env, caCertPem: options.caCertPem });
   const target = parseTarget(options.baseUrl ?? DEFAULT_BASE_URL, { allowHosts: options.allowHosts ?? [] });
-  const account = createAccount(options, {
+  const account = wireAccount(options, {
     home,
     env,
     log,
     audit: new AuditRing(),
     dialer,
+    methods,
+    sessions,
     baseUrl: target.ok ? target.target.baseUrl : null,
-    broadcast: (method, params) => {
-      for (const session of sessions) session.notify(method, params);
-    },
     onFault: options.onFault,
   });
-  addAccountMethods(methods, account, loginPolicy(options).workspaces);
   const appServer = new BuiltinAppServer({ version: VERSION, home: home.dir });
   const [input, output] = [new PassThrough(), new PassThrough()];
   new StdioConnection(

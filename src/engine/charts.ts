@@ -33,7 +33,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
 
 let hashes: Readonly<Record<string, string>> | undefined;
 
-/** Content hash of each chart, so that a report names the behaviour it saw. */
+/** Content hash of each chart; it identifies the behaviour that a report describes. */
 export function chartHashes(): Readonly<Record<string, string>> {
   hashes ??= Object.fromEntries(Object.entries(CHARTS).map(([name, chart]) => [name, chartHash(chart)]));
   return hashes;

@@ -4,16 +4,19 @@ import { EngineError } from '../protocol/errors.js';
 import { DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_MESSAGE_BYTES, type EngineOptions } from './options.js';
 
 /**
- * The listener that the options ask for; it does not listen yet.
- * @throws EngineError `usage` for an address or certificate that cannot be used.
+ * Creates the listener of the options. It does not listen yet.
+ * @throws EngineError `usage` when the address or the certificate is invalid
  */
 export function createListener(options: EngineOptions, deps: Omit<ListenerDeps, 'options'>): ListenerService {
   const address = parseListenUrl(options.listen ?? 'off');
   if ('fault' in address) throw new EngineError('usage', `listen ${address.fault}.`);
   if (address.kind !== 'tcp' && address.kind !== 'unix')
-    throw new EngineError('usage', 'Nothing to listen on.');
+    throw new EngineError('usage', `listen ${options.listen} is not an address of a listener.`);
   if (address.kind === 'tcp' && address.secure && options.tls === undefined) {
-    throw new EngineError('usage', 'A wss:// listener needs --tls-cert and --tls-key.');
+    throw new EngineError(
+      'usage',
+      'A wss:// listener needs a certificate and a key (--tls-cert, --tls-key).',
+    );
   }
   try {
     return new ListenerService({
@@ -28,8 +31,9 @@ export function createListener(options: EngineOptions, deps: Omit<ListenerDeps, 
       },
     });
   } catch (error) {
-    // Node says of a PEM text what is wrong with it, never what is in it.
-    throw new EngineError('usage', 'The certificate or key of the listener cannot be used.', {
+    // Node's error about a PEM string says what is wrong with it and never quotes it.
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineError('usage', `The certificate or the key of the listener is not valid: ${why}.`, {
       cause: error,
     });
   }

@@ -26,26 +26,26 @@ export interface LocalAccessDeps {
   readonly methods: MethodTable;
   readonly policy: Policy;
   readonly appServer: AppServer;
-  /** What the control socket talks to: whoever asks there asks the engine, never the app server behind it. */
+  /** Serves the control socket: its clients talk to the engine, never to the app server behind it. */
   readonly controlAppServer: AppServer;
   readonly remoteControlStatus: () => string;
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
-  /** The one client over stdio is gone; null: it went by itself. */
+  /** The client over stdio has disconnected; null without an error. */
   readonly onStdioEnd: (failure: Failure | null) => void;
 }
 
-/** Lines a second about what clients sent that is no message. */
+/** Log lines per second about invalid messages from clients. */
 const SKIPS_LOGGED = 10;
 
 let connections = 0;
 
-/** The ways in from this machine: the control socket of the home, and the listener or stdio that `listen` names. */
+/** The access from this machine: the control socket of the home, and the listener or stdio of `listen`. */
 export class LocalAccess {
   readonly #deps: LocalAccessDeps;
   readonly #clients = new Set<LocalClient>();
-  /** Shared by all clients: thousands of connections may come, and most say nothing. */
-  readonly #hosts: Record<'open' | 'control', LocalClientDeps>;
+  /** Shared by all clients, because there may be thousands, most of them idle. */
+  readonly #clientDeps: Record<'open' | 'control', LocalClientDeps>;
   readonly #skipped: RateLimit;
   #control: Promise<ControlServer> | undefined;
   #listener: ListenerService | undefined;
@@ -61,8 +61,11 @@ export class LocalAccess {
     const onSkipped = (connection: string, why: string, bytes: number) => {
       if (this.#skipped.take()) deps.log.warn({ connection, bytes }, why);
     };
-    const host = { methods, policy, onInitialized, onEnded, onClosed, onSkipped };
-    this.#hosts = { open: { ...host, appServer }, control: { ...host, appServer: controlAppServer } };
+    const shared = { methods, policy, onInitialized, onEnded, onClosed, onSkipped };
+    this.#clientDeps = {
+      open: { ...shared, appServer },
+      control: { ...shared, appServer: controlAppServer },
+    };
   }
 
   /** @throws EngineError `homeUnusable` */
@@ -73,13 +76,16 @@ export class LocalAccess {
     await this.#control;
   }
 
-  /** Makes the way in that `listen` names. What is told of it, where it is a listener: nobody gets in yet. */
+  /**
+   * Opens what `listen` names. A listener accepts no clients yet; its URL is the result.
+   * @throws EngineError `listenerFailed`, `usage`
+   */
   async listen(): Promise<ListeningInfo | undefined> {
     const { options, env, timing, log, audit, remoteControlStatus } = this.#deps;
     const { listen = 'off', watcher } = options;
     if (listen === 'off') return undefined;
     if (listen === 'stdio://') {
-      // Served at once: its client's name may be what the start waits for. RC-45
+      // Served at once: the start may wait for the name of its client. RC-45
       this.#serveStdio();
       return undefined;
     }
@@ -91,12 +97,12 @@ export class LocalAccess {
     return this.#listener.listen();
   }
 
-  /** From now on the listener lets clients in. */
+  /** The listener accepts clients from now on. */
   open(): void {
     this.#listener?.open();
   }
 
-  /** From now on it lets nobody in. WSA-20 */
+  /** The listener accepts no clients from now on. WSA-20 */
   stopping(): void {
     this.#listener?.stopping();
   }
@@ -112,7 +118,7 @@ export class LocalAccess {
     await (await this.#control?.catch(() => undefined))?.close();
   }
 
-  /** Clients of every way in, the control socket's included. */
+  /** All local clients, those of the control socket included. */
   get clients(): number {
     return this.#clients.size;
   }
@@ -127,8 +133,8 @@ export class LocalAccess {
   }
 
   #accept(context: ClientContext, transport: LocalTransport): LocalClient {
-    const host = context.origin === 'control' ? this.#hosts.control : this.#hosts.open;
-    const client = new LocalClient(context, transport, host);
+    const deps = context.origin === 'control' ? this.#clientDeps.control : this.#clientDeps.open;
+    const client = new LocalClient(context, transport, deps);
     this.#clients.add(client);
     client.open();
     return client;

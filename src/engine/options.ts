@@ -9,62 +9,90 @@ import type { Env, Timing } from '../protocol/timing.js';
 import type { PolicyOptions } from '../session/policy.js';
 import type { StdioStreams } from '../session/stdio.js';
 
-/** What a local client may connect to. WSA-15 */
+/**
+ * Where local clients connect. `ws://127.0.0.1:PORT` (port 0: any free one), `wss://…` with `tls`, `unix://PATH`,
+ * `stdio://` for one client over stdin and stdout, or `off`. WSA-15
+ */
 export type ListenUrl = 'off' | 'stdio://' | `ws://${string}` | `wss://${string}` | `unix://${string}`;
 
+/** The options of `createEngine`. All have a default: `createEngine()` serves remote control on `~/.rc-engine`. */
 export interface EngineOptions extends AccountOptions {
-  /** Folder of this engine's files. Default `~/.rc-engine`; made when missing, mode 0700. */
+  /**
+   * Home directory: account file, enrollment store, lock, control socket. Default: RC_ENGINE_HOME, else
+   * `~/.rc-engine`. A missing one is created with mode 0700. Two engines cannot share one (`alreadyRunning`).
+   */
   readonly home?: string;
-  /** Backend. Default `https://chatgpt.com/backend-api`. Only hosts of RC-2 are taken. */
+  /**
+   * Base URL of the backend. Default `https://chatgpt.com/backend-api`. Only the hosts of RC-2 and `allowHosts` are
+   * accepted (`targetRefused`), because the engine sends credentials there.
+   */
   readonly baseUrl?: string;
-  /** Further https hosts that credentials may be sent to. Default none. */
+  /** More https hosts that may receive credentials, as `host` or `host:port`, without subdomains. Default none. */
   readonly allowHosts?: readonly string[];
-  /** Local clients. Default `off`. */
+  /** Where local clients connect. Default `off`. The start fails with `listenerFailed` when it cannot be opened. */
   readonly listen?: ListenUrl;
-  /** What a `ws://`, `wss://` or `unix://` listener asks of a connection. Default: a query token, enforced. WSA-3 */
+  /**
+   * What a `ws://`, `wss://` or `unix://` listener requires of a connection. Default: the token of the connect URL,
+   * which is new at each start. WSA-3
+   */
   readonly authority?: AuthorityConfig;
-  /** Certificate and key of the listener, PEM. Default: none, so not encrypted. */
+  /** Certificate and key of a `wss://` listener, PEM. Default none; `wss://` without it fails with `usage`. */
   readonly tls?: TlsIdentity;
-  /** Local connections at a time; one more gets 503. Default 1,024. */
+  /** Most local connections at a time; the next one gets HTTP 503. Default 1,024. */
   readonly maxConnections?: number;
-  /** Largest message that a local connection may send, bytes. Default 16 MiB. */
+  /** Largest message from a local connection, in bytes; a larger one closes it. Default 16 MiB. */
   readonly maxMessageBytes?: number;
-  /** A connection ends when its signed token does. Default false. WSA-20a */
+  /** Close a connection when its signed token expires. Default false: an open connection stays open. WSA-20a */
   readonly closeOnTokenExpiry?: boolean;
-  /** What connections may call once they are in. Default: everything. WSA-7 */
+  /** Which JSON-RPC methods clients may call. Default: all. WSA-7 */
   readonly policy?: PolicyOptions;
-  /** `on`: enabled at start for this run; `preference`: as stored for the account. Default `on`. RC-44 */
+  /**
+   * `on`: enabled for this run, whatever the stored preference is; `preference`: as stored for the account; `off`:
+   * until a client enables it. Default `on`. RC-44
+   */
   readonly remoteControl?: 'on' | 'off' | 'preference';
-  /** Name that the enrollment belongs to. Default: none; over stdio the first client's name. RC-45 */
+  /**
+   * Client name of the enrollment: each name has its own identity at the backend. Default none; with
+   * `listen: 'stdio://'` the name that the client sends in `initialize`. RC-45
+   */
   readonly clientName?: string;
-  /** Start without a usable sign-in: fail or wait. Default `ready` when nothing else listens, else `recoverable`. RC-27 */
+  /**
+   * What a start without a working sign-in does: `ready` fails with `authRequired`, `recoverable` waits for a
+   * sign-in. Default `ready` with `listen: 'off'`, otherwise `recoverable`. RC-27
+   */
   readonly authStartup?: 'ready' | 'recoverable';
-  /** What to do when another process holds the connection. Default `wait`. RC-24 */
+  /**
+   * What to do when another process holds the connection of this identity: `wait` and try again, `reenroll` for a new
+   * identity (paired controllers lose this machine), or `exit`. Default `wait`. RC-24
+   */
   readonly onConflict?: 'wait' | 'reenroll' | 'exit';
-  /** `sqlite:PATH`, `memory:` or `none`. Default `sqlite:<home>/rc-engine.sqlite`. */
+  /**
+   * Enrollment store: `sqlite:PATH`, `memory:` (a new identity at each start) or `none` (no remote control;
+   * `storeMissing` with `remoteControl: 'on'`). Default `sqlite:<home>/rc-engine.sqlite`.
+   */
   readonly store?: string;
-  /** PEM file of a further certificate authority, for HTTP and the socket alike. */
+  /** Path of a PEM file with one more certificate authority, for HTTP and WebSocket alike. Default none. */
   readonly caCert?: string;
-  /** Remote clients at a time; one more is answered with an error. Default 4096. */
+  /** Most remote clients at a time; the next one gets an error. Default 4,096. */
   readonly maxRemoteClients?: number;
   /**
-   * Collects garbage once a wave of clients is gone and the process is quiet, so that its memory returns. For a
-   * process that does nothing else: it stops for some 50 ms, longer with a large heap. Default false.
+   * Collect garbage after a wave of clients, so that the process returns memory to the system. Default false. It
+   * blocks the process for about 50 ms, longer with a large heap: use it only in a process of its own.
    */
   readonly returnMemory?: boolean;
-  /** What clients talk to behind the engine. Default: the built-in one. */
+  /** The app server behind the engine, see `createAppServer`. Default: a built-in one that answers `initialize`. */
   readonly appServer?: AppServer;
-  /** Where the account comes from. Default: the account file; with another one the engine serves no `account/*`. */
+  /** Source of the account tokens. Default: the account file. With another one the engine has no `account/*` methods. */
   readonly account?: AccountSource;
-  /** Default: no log. */
+  /** Receives structured log lines without secrets; a pino logger fits. Default: no log. */
   readonly logger?: EngineLogger;
-  /** Delays in ms, over the defaults. For tests and measurements. */
+  /** Delays in milliseconds that replace those of `DEFAULT_TIMING`. For tests and measurements. */
   readonly timing?: Partial<Timing>;
-  /** Wall clock and chance. Default: the system's. */
+  /** Clock and randomness. Default: those of the system. For tests. */
   readonly env?: Env;
-  /** Looks at the charts while they run, as the inspector does. Default: nobody; then it costs nothing. */
+  /** Observes the charts while they run, as the inspector does. Default none, at no cost. */
   readonly watcher?: EngineWatcher;
-  /** Streams of `stdio://`. Default: those of the process. */
+  /** Streams of `stdio://`. Default: stdin and stdout of the process. */
   readonly stdio?: StdioStreams;
 }
 

@@ -10,13 +10,18 @@ import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { AppServer } from '../protocol/app-server.js';
-import { failure } from '../protocol/outcomes.js';
+import { failure, type Preference, type StoreOutcome } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { RemoteMux } from '../remote-control/clients/mux.js';
 import { Controllers } from '../remote-control/controllers.js';
-import { type LinkCounters, type RemoteControlActor, RemoteControlService } from '../remote-control/host.js';
+import {
+  type LinkCounters,
+  type RemoteControlActor,
+  type RemoteControlDeps,
+  RemoteControlService,
+} from '../remote-control/host.js';
 import type { BackendHttp } from '../remote-control/link/http.js';
 import { addRemoteControlMethods, type PairingResult } from '../remote-control/methods.js';
 import { type PairingActor, startPairing } from '../remote-control/pairing.js';
@@ -28,8 +33,8 @@ import type { ClientSession } from '../session/session.js';
 import { Mutex } from '../system/mutex.js';
 import { DEFAULT_MAX_REMOTE_CLIENTS, type EngineOptions } from './options.js';
 
-/** What the start has made ready before anything is plugged together. */
-export interface BootstrapDeps {
+/** What remote control and the local access are wired from. */
+export interface EngineDeps {
   readonly options: EngineOptions;
   readonly env: Env;
   readonly timing: Timing;
@@ -50,29 +55,76 @@ export interface BootstrapDeps {
   readonly drain: () => Promise<void>;
 }
 
-/** Remote control, plugged together and not yet started. */
+/** Remote control with all its parts wired, not started. */
 export interface RemoteControl {
   readonly actor: RemoteControlActor;
   readonly board: StatusBoard;
   readonly mux: RemoteMux;
   readonly host: RemoteControlService;
-  /** The pairing chart; made when it is first needed. */
-  readonly pairing: () => PairingActor;
+  /** The pairing chart; undefined until the first pairing. */
   readonly pairingIfMade: () => PairingActor | undefined;
   readonly lastPongAt: () => number | null;
   readonly pair: (manual: boolean) => Promise<PairingResult>;
 }
 
-/** Skipped frames that are written down in a second: a backend that sends nothing else must not fill the disk. RC-40 */
+type BackendHttpSource = () => Promise<BackendHttp>;
+type Skipped = (why: string, fields: Readonly<Record<string, unknown>>) => void;
+
+/** Skipped frames logged per second: a backend that sends only such frames must not fill the disk. RC-40 */
 const SKIPS_LOGGED = 10;
 
-/** Plugs the adapters into the charts. */
-export function createRemoteControl(at: BootstrapDeps): RemoteControl {
-  const { options, env, timing, log, account, store, target, installationId, audit, methods, dialer } = at;
-  let lastPongAt: number | null = null;
+/** Connects the `remoteControl` chart with the backend, the store, the account and the remote clients. */
+export function wireRemoteControl(deps: EngineDeps): RemoteControl {
+  const { options, env, account, installationId } = deps;
   const name = serverName();
+  const http = backendHttp(deps, name);
+  const skipped = skippedFrameLog(deps.log);
+  const mux = createMux(deps, skipped);
+  let lastPongAt: number | null = null;
+  const host = createService(deps, {
+    http,
+    mux,
+    onPong: () => {
+      lastPongAt = env.now();
+    },
+    onBinary: (bytes) => skipped('binary frame skipped', { bytes }),
+  });
+  const actor: RemoteControlActor = createActor(host.machine(), {
+    id: 'remoteControl',
+    input: inputOf(deps, name),
+  });
+  options.watcher?.actor(actor);
+  const board = new StatusBoard(actor, installationId, env.now);
 
-  const http = once(async (): Promise<BackendHttp> => {
+  let pairingActor: PairingActor | undefined;
+  const { timing, audit } = deps;
+  const pairing = () => {
+    pairingActor ??= startPairing({
+      ...{ env, timing, actor, host, http, account, audit },
+      watcher: options.watcher,
+    });
+    return pairingActor;
+  };
+  const pairingIfMade = () => pairingActor;
+  const pair = addRemoteControlMethods(deps.methods, {
+    actor,
+    board,
+    pairing,
+    api: new Controllers({
+      http,
+      account,
+      token: () => actor.getSnapshot().context.token,
+      onClaimed: (code) => reportClaim(pairingActor, code),
+    }),
+    savePreference: (preference) => savePreference(deps, actor, preference),
+  });
+  if ((options.remoteControl ?? 'on') !== 'off') warmUp(http);
+  return { actor, board, mux, host, pairingIfMade, lastPongAt: () => lastPongAt, pair };
+}
+
+/** Loaded when it is first needed: an engine that stays off never loads the HTTP client. */
+function backendHttp({ target, dialer, env, timing, installationId }: EngineDeps, name: string) {
+  return once(async (): Promise<BackendHttp> => {
     const { createBackendHttp } = await import('../remote-control/link/http.js');
     if (!target.ok) throw new Error(target.message);
     return createBackendHttp({
@@ -83,112 +135,71 @@ export function createRemoteControl(at: BootstrapDeps): RemoteControl {
       identity: { installationId, serverName: name, appServerVersion: VERSION },
     });
   });
+}
 
+function skippedFrameLog(log: EngineLogger): Skipped {
   const limit = new RateLimit(SKIPS_LOGGED, 1_000, (count) =>
     log.warn({ count }, `${count} more frames of the backend skipped`),
   );
-  const skipped = (why: string, fields: Readonly<Record<string, unknown>>): void => {
+  return (why, fields) => {
     if (limit.take()) log.warn(fields, why);
-  };
-  const mux = new RemoteMux({
-    env,
-    timing,
-    appServer: at.appServer,
-    methods,
-    policy: at.policy,
-    audit,
-    onInitialized: at.onInitialized,
-    onEnded: at.onEnded,
-    watcher: options.watcher,
-    maxClients: options.maxRemoteClients ?? DEFAULT_MAX_REMOTE_CLIENTS,
-    onSkipped: skipped,
-  });
-
-  const host = new RemoteControlService({
-    env,
-    timing,
-    account,
-    http,
-    store,
-    dial: async ({ enrollment, token, cursor }, signal) => {
-      const { dialBackendSocket } = await import('../remote-control/link/dial.js');
-      if (!target.ok) throw new Error(target.message);
-      return dialBackendSocket(
-        {
-          url: target.target.socketUrl,
-          serverName: enrollment.serverName,
-          dialer,
-          env,
-          timing,
-          installationId,
-          enrollment,
-          token,
-          cursor,
-        },
-        signal,
-      );
-    },
-    mux,
-    lock: new Mutex(),
-    counters: at.counters,
-    drain: at.drain,
-    onPong: () => {
-      lastPongAt = env.now();
-    },
-    onBinary: (bytes) => skipped('binary frame skipped', { bytes }),
-  });
-
-  const actor: RemoteControlActor = createActor(host.machine(), {
-    id: 'remoteControl',
-    input: inputOf(at, name),
-  });
-  options.watcher?.actor(actor);
-  const board = new StatusBoard(actor, installationId, env.now);
-
-  let made: PairingActor | undefined;
-  const pairing = () => {
-    made ??= startPairing({ env, timing, actor, host, http, account, audit, watcher: options.watcher });
-    return made;
-  };
-  const pair = addRemoteControlMethods(methods, {
-    actor,
-    board,
-    pairing,
-    api: new Controllers({
-      http,
-      account,
-      token: () => actor.getSnapshot().context.token,
-      onClaimed: (code) => {
-        // An older code may be asked about while another one is shown.
-        const shown = made?.getSnapshot().context.code;
-        const claimed = new Secret(code);
-        if (claimed.equals(shown?.pairingCode) || claimed.equals(shown?.manualPairingCode)) {
-          made?.send({ type: 'CLAIMED' });
-        }
-      },
-    }),
-    savePreference: async (preference) => {
-      const { context } = actor.getSnapshot();
-      // Off since the start, nobody has asked yet whose wish this is. RC-44
-      const accountId = context.account?.accountId ?? (await accountIdOf(account));
-      if (accountId === undefined || context.clientName === undefined) return 'accountUnknown';
-      return store.savePreference({ ...keyOf(context), accountId }, preference);
-    },
-  });
-  if ((options.remoteControl ?? 'on') !== 'off') warmUp(http);
-  return {
-    actor,
-    board,
-    mux,
-    host,
-    pairing,
-    pairingIfMade: () => made,
-    lastPongAt: () => lastPongAt,
-    pair,
   };
 }
 
-function inputOf({ options, env, timing, target, store }: BootstrapDeps, name: string): RemoteControlInput {
+function createMux(deps: EngineDeps, onSkipped: Skipped): RemoteMux {
+  const { options, env, timing, appServer, methods, policy, audit, onInitialized, onEnded } = deps;
+  return new RemoteMux({
+    ...{ env, timing, appServer, methods, policy, audit, onInitialized, onEnded },
+    watcher: options.watcher,
+    maxClients: options.maxRemoteClients ?? DEFAULT_MAX_REMOTE_CLIENTS,
+    onSkipped,
+  });
+}
+
+function createService(
+  deps: EngineDeps,
+  link: Pick<RemoteControlDeps, 'http' | 'mux' | 'onPong' | 'onBinary'>,
+): RemoteControlService {
+  const { env, timing, account, store, target, dialer, installationId, counters, drain } = deps;
+  return new RemoteControlService({
+    ...{ env, timing, account, store, counters, drain },
+    ...link,
+    dial: async ({ enrollment, token, cursor }, signal) => {
+      const { dialBackendSocket } = await import('../remote-control/link/dial.js');
+      if (!target.ok) throw new Error(target.message);
+      const { serverName } = enrollment;
+      const url = target.target.socketUrl;
+      return dialBackendSocket(
+        { url, serverName, dialer, env, timing, installationId, enrollment, token, cursor },
+        signal,
+      );
+    },
+    lock: new Mutex(),
+  });
+}
+
+/** Ends the pairing when `code` is the one that is shown; an older code may be claimed while another is shown. */
+function reportClaim(pairing: PairingActor | undefined, code: string): void {
+  const shown = pairing?.getSnapshot().context.code;
+  const claimed = new Secret(code);
+  if (claimed.equals(shown?.pairingCode) || claimed.equals(shown?.manualPairingCode)) {
+    pairing?.send({ type: 'CLAIMED' });
+  }
+}
+
+async function savePreference(
+  { account, store }: EngineDeps,
+  actor: RemoteControlActor,
+  preference: Preference,
+): Promise<StoreOutcome | 'accountUnknown'> {
+  const { context } = actor.getSnapshot();
+  // The chart has not loaded the account when remote control has been off since the start. RC-44
+  const accountId = context.account?.accountId ?? (await accountIdOf(account));
+  if (accountId === undefined || context.clientName === undefined) return 'accountUnknown';
+  return store.savePreference({ ...keyOf(context), accountId }, preference);
+}
+
+function inputOf({ options, env, timing, target, store }: EngineDeps, name: string): RemoteControlInput {
   const onlyTransport = (options.listen ?? 'off') === 'off';
   return {
     env,
@@ -209,8 +220,8 @@ async function accountIdOf(account: AccountSource): Promise<string | undefined> 
   return loaded.kind === 'usable' ? loaded.account.accountId : undefined;
 }
 
-/** Modules that the first connection needs are loaded while the disk is read. */
-function warmUp(http: () => Promise<BackendHttp>): void {
+/** Loads the modules that the first connection needs while the disk is read. */
+function warmUp(http: BackendHttpSource): void {
   void http().catch(() => {});
   void import('../remote-control/link/http.js').then((module) => module.warmUp());
   void import('../remote-control/link/dial.js').then((module) => module.warmUp());

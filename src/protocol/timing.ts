@@ -80,8 +80,13 @@ export const DEFAULT_TIMING: Timing = {
   appServerOpen: 30_000,
 };
 
-/** Injected sources of time and chance: wall-clock milliseconds, and a number in [0, 1). */
+/** The sources of time and randomness, injected so that tests control both. */
 export interface Env {
+  /** Wall-clock milliseconds. */
   now(): number;
+  /** A number from 0 up to, not including, 1. */
   random(): number;
 }
+
+/** The clock and the randomness of the system. */
+export const SYSTEM_ENV: Env = { now: () => Date.now(), random: () => Math.random() };

@@ -1,0 +1,167 @@
+import { issuerAddress } from '../account/setup.js';
+import { BuiltinAppServer } from '../app-server/builtin.js';
+import { type Home, openHome, resolveHome } from '../home/home.js';
+import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';
+import { loadInstallationId } from '../home/installation.js';
+import { readCaCert } from '../net/ca-certificates.js';
+import { createDialer } from '../net/dialer.js';
+import { type ParsedTarget, parseTarget } from '../net/target.js';
+import type { AuditRing } from '../observe/audit.js';
+import type { EngineLogger } from '../observe/logger.js';
+import type { AccountSource } from '../protocol/account-source.js';
+import { EngineError } from '../protocol/errors.js';
+import type { Failure } from '../protocol/outcomes.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import { VERSION } from '../protocol/version.js';
+import type { LinkCounters } from '../remote-control/host.js';
+import { addRepairMethod } from '../remote-control/repair.js';
+import { type EnrollmentStore, openEnrollmentStore } from '../remote-control/store/enrollment-store.js';
+import type { MethodTable } from '../session/methods.js';
+import type { Policy } from '../session/policy.js';
+import type { ClientSession } from '../session/session.js';
+import { createSleepDetector, type SleepDetector } from '../system/sleep-detector.js';
+import { wireAccount } from './account.js';
+import { LocalAccess } from './local-access.js';
+import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
+import { type EngineDeps, type RemoteControl, wireRemoteControl } from './remote-control.js';
+import { addEngineMethods, type EngineStatus, engineStatusOf } from './status.js';
+
+/** What an engine object has before it starts. */
+export interface EngineBase {
+  readonly options: EngineOptions;
+  readonly env: Env;
+  readonly timing: Timing;
+  readonly log: EngineLogger;
+  readonly methods: MethodTable;
+  readonly audit: AuditRing;
+  readonly policy: Policy;
+  readonly counters: LinkCounters;
+  readonly sessions: ReadonlySet<ClientSession>;
+  readonly startedAt: number;
+}
+
+/** What the wired parts call on the engine. */
+export interface EngineHooks {
+  readonly onInitialized: (session: ClientSession) => void;
+  readonly onEnded: (session: ClientSession) => void;
+  /** Ends clients and flushes the store before the chart stops. RC-46 */
+  readonly drain: () => Promise<void>;
+  /** The client over stdio has disconnected; null without an error. */
+  readonly onStdioEnd: (failure: Failure | null) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** Everything that exists between `start` and `stop`. */
+export interface Running extends EngineDeps, RemoteControl {
+  readonly local: LocalAccess;
+  readonly lock: HomeLock;
+  readonly wake: SleepDetector;
+  readonly status: () => EngineStatus;
+}
+
+export interface CheckedOptions {
+  readonly mode: 'on' | 'off' | 'preference';
+  readonly target: ParsedTarget;
+}
+
+/**
+ * Checks the options that can stop a start, before the start takes any resource.
+ * @throws EngineError `targetRefused`, `storeMissing`, `usage`
+ */
+export function checkOptions(options: EngineOptions): CheckedOptions {
+  const mode = options.remoteControl ?? 'on';
+  const target = parseTarget(options.baseUrl ?? DEFAULT_BASE_URL, { allowHosts: options.allowHosts ?? [] });
+  // A bad URL stops a start that would use it; otherwise it is reported to the client that enables it. RC-2
+  if (!target.ok && mode === 'on') throw new EngineError('targetRefused', target.message);
+  if (options.store === 'none' && mode === 'on') {
+    throw new EngineError(
+      'storeMissing',
+      'Remote control needs an enrollment store, and the store is switched off.',
+    );
+  }
+  if (options.account === undefined) issuerAddress(options);
+  return { mode, target };
+}
+
+/**
+ * Takes the home and wires all parts together; no chart has started yet. Releases what it took when it fails.
+ * @throws EngineError `homeUnusable`, `alreadyRunning`, `storeUnavailable`, `usage`
+ */
+export async function bootstrap(
+  base: EngineBase,
+  target: ParsedTarget,
+  hooks: EngineHooks,
+): Promise<Running> {
+  const { options, env, log, methods, audit } = base;
+  const home = openHome(resolveHome(options.home));
+  const caCertPem = options.caCert === undefined ? undefined : readCaCert(options.caCert);
+  const dialer = createDialer({ env: process.env, caCertPem });
+  const store = openEnrollmentStore(options.store ?? home.storeUrl, {
+    now: env.now,
+    busyTimeoutMs: STORE_BUSY_TIMEOUT,
+  });
+  store.prepare();
+  const { lock, installationId } = await takeHome(home, base.startedAt, store);
+  const account: AccountSource =
+    options.account ??
+    wireAccount(options, {
+      home,
+      dialer,
+      env,
+      log,
+      audit,
+      methods,
+      sessions: base.sessions,
+      baseUrl: target.ok ? target.target.baseUrl : null,
+      onFault: hooks.onFault,
+      watcher: options.watcher,
+    });
+  const builtin = new BuiltinAppServer({ version: VERSION, home: home.dir });
+  const deps: EngineDeps = {
+    ...{ options, env, timing: base.timing, log, methods, audit, policy: base.policy },
+    ...{ counters: base.counters, home, store, account, installationId, target, dialer },
+    appServer: options.appServer ?? builtin,
+    onInitialized: hooks.onInitialized,
+    onEnded: hooks.onEnded,
+    drain: hooks.drain,
+  };
+  const remoteControl = wireRemoteControl(deps);
+  const local = new LocalAccess({
+    ...deps,
+    controlAppServer: builtin,
+    remoteControlStatus: () => remoteControl.board.report.status,
+    onStdioEnd: hooks.onStdioEnd,
+  });
+  const wake = createSleepDetector({ onWake: () => remoteControl.actor.send({ type: 'WAKE' }) });
+  const status = () =>
+    engineStatusOf({ ...deps, ...remoteControl, local }, { version: VERSION, startedAt: base.startedAt });
+  const running = { ...deps, ...remoteControl, local, lock, wake, status };
+  addEngineMethods(methods, { status, audit });
+  addRepairMethod(methods, running);
+  return running;
+}
+
+/** Takes the lock while it reads the installation id. Closes the store when one of the two fails. */
+async function takeHome(
+  home: Home,
+  startedAt: number,
+  store: EnrollmentStore,
+): Promise<{ readonly lock: HomeLock; readonly installationId: string }> {
+  const locking = acquireHomeLock(home, { version: VERSION, startedAt, controlSocket: home.controlSocket });
+  const identity = loadInstallationId(home);
+  try {
+    const [lock, installationId] = await Promise.all([locking, identity]);
+    return { lock, installationId };
+  } catch (error) {
+    // Both must be over: a lock that is taken later would never be released.
+    await Promise.allSettled([locking, identity]);
+    await store.close();
+    // Its error comes first: it names the engine that already runs.
+    const lock = await locking;
+    await lock.release();
+    throw error;
+  }
+}
+
+/** A thread that waits inside SQLite delays the end of the process: less than a shutdown may take, ms. RC-46 */
+const STORE_BUSY_TIMEOUT = 2_000;
