@@ -3,12 +3,13 @@ import { errorText, RPC } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 
 const MAX_FAILURES = 5;
+/** ms */
 const WINDOW = 60_000;
-/** How often a socket that keeps failing is tried, ms. */
-const RETRY_EVERY = 1_000;
+/** Pause between two attempts to reach a socket that keeps failing, ms. */
+const RETRY_INTERVAL = 1_000;
 
-/** Failures of an app server: the last five, and what the newest one was. */
-class Failures {
+/** When the last five failures happened, and the cause of the newest. */
+class RecentFailures {
   readonly #times: number[] = [];
   cause = '';
 
@@ -28,82 +29,82 @@ class Failures {
   }
 }
 
-/** Five deaths within a minute: no further child is started until the oldest of them is a minute ago. */
-export class Breaker {
-  readonly #deaths = new Failures();
+/** Circuit breaker for child processes: after five exits within a minute none is started until the oldest exit is a minute ago. */
+export class RestartBreaker {
+  readonly #exits = new RecentFailures();
 
-  died(cause: string): void {
-    this.#deaths.add(cause);
+  recordExit(cause: string): void {
+    this.#exits.add(cause);
   }
 
-  /** Why nothing is started now, in words; undefined: it may be. */
+  /** Why no child may be started now, for people; undefined: one may. */
   get refusal(): string | undefined {
-    if (!this.#deaths.tooMany) return undefined;
-    return `The app server died ${MAX_FAILURES} times within a minute and is left alone for now: ${this.#deaths.cause}`;
+    if (!this.#exits.tooMany) return undefined;
+    return `The app server exited ${MAX_FAILURES} times within a minute and is not restarted for now: ${this.#exits.cause}`;
   }
 }
 
 /**
- * Five failures of an upstream within a minute, none of them followed by a success: from then on it is tried once a
- * second, which costs little and finds it soon when it is back.
+ * Circuit breaker for a socket: after five failures within a minute without a success it is tried once a second. That
+ * costs little and notices soon that the app server is back.
  */
 export class UpstreamBreaker {
-  readonly #failures = new Failures();
-  #triedAt = Number.NEGATIVE_INFINITY;
+  readonly #failures = new RecentFailures();
+  #lastAttempt = Number.NEGATIVE_INFINITY;
 
-  failed(cause: string): void {
+  recordFailure(cause: string): void {
     this.#failures.add(cause);
-    this.#triedAt = performance.now();
+    this.#lastAttempt = performance.now();
   }
 
-  succeeded(): void {
+  recordSuccess(): void {
     this.#failures.clear();
   }
 
-  /** Why it is not tried now, in words; undefined: it may be tried, once. */
-  refusal(): string | undefined {
+  /** Asks for one attempt: undefined grants it, a text for people says why not. */
+  requestAttempt(): string | undefined {
     if (!this.#failures.tooMany) return undefined;
     const now = performance.now();
-    if (now - this.#triedAt >= RETRY_EVERY) {
-      this.#triedAt = now;
+    if (now - this.#lastAttempt >= RETRY_INTERVAL) {
+      this.#lastAttempt = now;
       return undefined;
     }
-    return `The app server failed ${MAX_FAILURES} times within a minute and is tried once a second now: ${this.#failures.cause}`;
+    return `The app server failed ${MAX_FAILURES} times within a minute and is tried once a second: ${this.#failures.cause}`;
   }
 }
 
-/** What to do with a request while the breaker is open: words that refuse it, or the app server after all. */
-export type RetryingConnection = (signal: AbortSignal) => string | Promise<AppServerConnection>;
+/** Tries to open the real connection for a request; a text refuses the request instead. */
+export type Reconnect = (signal: AbortSignal) => string | Promise<AppServerConnection>;
 
 /**
- * What stands in for an app server that keeps failing: each request is answered with -32002 and the cause, until it
- * may be tried again. A session sends nothing but `initialize` before one has succeeded, so nothing is missed.
+ * Stands in for an app server that keeps failing: each request gets error -32002 with the cause until a connection can
+ * be opened. A session sends nothing but `initialize` before that succeeds, so no message is lost.
  */
 export class UnavailableConnection implements AppServerConnection {
   readonly #events: AppServerEvents;
-  readonly #again: RetryingConnection;
+  readonly #reconnect: Reconnect;
   readonly #abort = new AbortController();
   #real: AppServerConnection | undefined;
   #paused = false;
 
-  constructor(events: AppServerEvents, again: RetryingConnection) {
+  constructor(events: AppServerEvents, reconnect: Reconnect) {
     this.#events = events;
-    this.#again = again;
+    this.#reconnect = reconnect;
   }
 
   send(message: Message): boolean {
     if (this.#real !== undefined) return this.#real.send(message);
     if (this.#abort.signal.aborted || message.shape.kind !== 'request') return true;
     const { id } = message.shape;
-    const refuse = (text: string) => {
+    const refuse = (cause: string) => {
       if (this.#abort.signal.aborted) return;
-      const answer = errorText(id, RPC.appServerUnavailable, text, { reason: 'appServerBreaker' });
-      this.#events.onMessage(Message.written(answer));
+      const response = errorText(id, RPC.appServerUnavailable, cause, { reason: 'appServerBreaker' });
+      this.#events.onMessage(Message.written(response));
     };
-    const again = this.#again(this.#abort.signal);
-    if (typeof again === 'string') refuse(again);
+    const attempt = this.#reconnect(this.#abort.signal);
+    if (typeof attempt === 'string') refuse(attempt);
     else {
-      again.then(
+      attempt.then(
         (real) => this.#replace(real, message),
         (error: unknown) => refuse(error instanceof Error ? error.message : String(error)),
       );

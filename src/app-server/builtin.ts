@@ -5,19 +5,19 @@ import type {
   AppServerEvents,
   ClientContext,
 } from '../protocol/app-server.js';
-import { errorText, RPC, resultText } from '../protocol/jsonrpc.js';
+import { errorText, isRecord, RPC, resultText } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 
 const FAMILY = process.platform === 'win32' ? 'windows' : 'unix';
 const OS_NAMES: Readonly<Record<string, string>> = { darwin: 'macos', win32: 'windows' };
 
 /**
- * The app server of last resort: it knows `initialize` and nothing else, so that an engine without an app server
- * of its own can be reached, asked and repaired. `remoteControl/*` and `engine/*` are answered before it.
+ * The app server used when none is configured: it answers `initialize` only, so that such an engine can still be
+ * reached, inspected and repaired. The session answers `remoteControl/*` and `engine/*` before this app server.
  */
 export class BuiltinAppServer implements AppServer {
   readonly name = 'builtin';
-  readonly asksNothing = true;
+  readonly sendsNoRequests = true;
   readonly #version: string;
   readonly #home: string;
 
@@ -38,7 +38,7 @@ export class BuiltinAppServer implements AppServer {
     return Promise.resolve();
   }
 
-  /** The shape clients of the reference know. ACC-4 */
+  /** Has the shape that clients of Codex CLI expect. ACC-4 */
   readonly #initializeResult = (clientName: string) => {
     return {
       userAgent: `${clientName}/${this.#version} (${os.type()} ${os.release()}; ${os.arch()}) rc-engine`,
@@ -53,8 +53,8 @@ class BuiltinConnection implements AppServerConnection {
   readonly #events: AppServerEvents;
   readonly #initializeResult: (clientName: string) => unknown;
   #paused = false;
-  /** The one message that came while the client was paused; then `send` says false until `resume`. */
-  #held: Message[] = [];
+  /** Messages that arrived while the client was paused; `send` returns false until `resume`, so there are few. */
+  #queue: Message[] = [];
   #closed = false;
 
   constructor(events: AppServerEvents, initializeResult: (clientName: string) => unknown) {
@@ -65,10 +65,10 @@ class BuiltinConnection implements AppServerConnection {
   send(message: Message): boolean {
     if (this.#closed) return true;
     if (this.#paused) {
-      this.#held.push(message);
+      this.#queue.push(message);
       return false;
     }
-    this.#answer(message);
+    this.#respond(message);
     return !this.#paused;
   }
 
@@ -79,18 +79,18 @@ class BuiltinConnection implements AppServerConnection {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    const held = this.#held;
-    this.#held = [];
-    for (const message of held) this.send(message);
+    const queue = this.#queue;
+    this.#queue = [];
+    for (const message of queue) this.send(message);
     if (!this.#paused) this.#events.onDrain();
   }
 
   close(): void {
     this.#closed = true;
-    this.#held = [];
+    this.#queue = [];
   }
 
-  #answer(message: Message): void {
+  #respond(message: Message): void {
     const { shape } = message;
     if (shape.kind !== 'request') return;
     const text =
@@ -102,8 +102,6 @@ class BuiltinConnection implements AppServerConnection {
 }
 
 function clientNameOf(params: unknown): string {
-  if (typeof params !== 'object' || params === null || !('clientInfo' in params)) return 'client';
-  const { clientInfo } = params;
-  if (typeof clientInfo !== 'object' || clientInfo === null || !('name' in clientInfo)) return 'client';
-  return String(clientInfo.name);
+  const clientInfo = isRecord(params) ? params.clientInfo : undefined;
+  return isRecord(clientInfo) && 'name' in clientInfo ? String(clientInfo.name) : 'client';
 }

@@ -1,51 +1,51 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
-/** Between the wish to end and the end, s; as long as the engine itself would wait. */
-const TERM_LIMIT = 2;
+/** Between SIGTERM and SIGKILL, s; the engine itself waits as long. */
+const TERM_TIMEOUT = 2;
 
 /**
- * A line is all groups there are, or a folder that is to go with them; the end of the input is the end of the engine,
- * however that came.
+ * Each input line is the list of all process groups, or a directory to delete with them. The input ends when the
+ * engine ends, for whatever reason.
  */
 const SCRIPT = `
-while read -r line; do case $line in /*) folder=$line ;; *) groups=$line ;; esac; done
+while read -r line; do case $line in /*) directory=$line ;; *) groups=$line ;; esac; done
 [ -n "$groups" ] || exit 0
 for group in $groups; do kill -s TERM -- "-$group"; done
-sleep ${TERM_LIMIT}
+sleep ${TERM_TIMEOUT}
 for group in $groups; do kill -s KILL -- "-$group"; done
-[ -z "$folder" ] || rm -rf -- "$folder"
+[ -z "$directory" ] || rm -rf -- "$directory"
 `;
 
 /**
- * Ends process groups when this process is gone without having done so: killed, or crashed. A small shell that holds
- * nothing but the other end of a pipe; it is started with the first group. Windows has no such thing.
+ * Ends the process groups of app servers when the engine is killed or crashes. It is a small shell that holds only the
+ * other end of a pipe and starts with the first group. On Windows it does nothing.
  */
 export class ChildGuard {
   readonly #groups = new Set<number>();
   #shell: ChildProcess | undefined;
 
-  /** From now on this group ends with this process. */
+  /** This process group ends with the engine from now on. */
   add(group: number): void {
     if (process.platform === 'win32') return;
     this.#groups.add(group);
     this.#shell ??= this.#start();
-    this.#tell();
+    this.#sendGroups();
   }
 
-  /** This folder of ours goes with the groups; absolute. */
-  leave(folder: string): void {
-    this.#shell?.stdin?.write(`${folder}\n`);
+  /** Deletes this directory together with the groups. @param directory Absolute, and ours. */
+  deleteWithGroups(directory: string): void {
+    this.#shell?.stdin?.write(`${directory}\n`);
   }
 
-  /** It is gone. */
+  /** The process group has ended. */
   remove(group: number): void {
-    if (this.#groups.delete(group)) this.#tell();
+    if (this.#groups.delete(group)) this.#sendGroups();
   }
 
-  /** Nothing is guarded any more. */
+  /** Stops guarding. */
   close(): void {
     this.#groups.clear();
-    this.#tell();
+    this.#sendGroups();
     this.#shell?.stdin?.end();
     this.#shell = undefined;
   }
@@ -53,22 +53,22 @@ export class ChildGuard {
   #start(): ChildProcess {
     const shell = spawn('/bin/sh', ['-c', SCRIPT, 'rc-engine: ends app servers with the engine'], {
       stdio: ['pipe', 'ignore', 'ignore'],
-      // A signal for the engine's whole group is not one for it.
+      // A signal for the engine's process group must not reach the guard.
       detached: true,
       env: { PATH: '/usr/bin:/bin' },
     });
-    const forget = () => {
+    const clear = () => {
       if (this.#shell === shell) this.#shell = undefined;
     };
-    // Without it everything works but the end after a kill -9.
-    shell.on('error', forget);
-    shell.on('exit', forget);
+    // Without the guard everything works except the cleanup after a kill -9.
+    shell.on('error', clear);
+    shell.on('exit', clear);
     shell.stdin?.on('error', () => {});
     shell.unref();
     return shell;
   }
 
-  #tell(): void {
+  #sendGroups(): void {
     this.#shell?.stdin?.write(`${[...this.#groups].join(' ')}\n`);
   }
 }

@@ -11,25 +11,24 @@ export interface ChildLog {
 }
 
 /** Between SIGTERM and SIGKILL, ms. */
-const TERM_LIMIT = 2_000;
-/** How long the streams of a child that has exited may stay open (something it started may hold them), ms. */
-const STREAMS_LIMIT = 500;
-/** Lines of one child that reach the log in a second, and the longest, bytes. */
-const LINES_A_SECOND = 20;
+const TERM_TIMEOUT = 2_000;
+/** How long the streams of an exited child may stay open, ms: a process that it started may hold them. */
+const STREAMS_TIMEOUT = 500;
+/** Lines of one child that are logged per second, and the length at which a line is cut, bytes. */
+const LINES_PER_SECOND = 20;
 const MAX_LINE_BYTES = 2_048;
+/** Length at which the last line is cut in an error message, bytes. */
+const MAX_LAST_LINE_BYTES = 200;
 
-/**
- * A child process with a process group of its own, its stderr in the log. Its end is told once, after what it
- * wrote before has been read.
- */
+/** A child process in a process group of its own, its stderr in the log. */
 export class Child {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Resolves when it is gone: in words, how. */
-  readonly gone: Promise<string>;
+  /** Resolves once, after all output has been read, with how it ended: `exited with code 1: last line of stderr`. */
+  readonly exited: Promise<string>;
   readonly #process: ChildProcess;
-  #kill: NodeJS.Timeout | undefined;
+  #killTimer: NodeJS.Timeout | undefined;
   #stopping = false;
 
   private constructor(process: ChildProcess, pid: number, name: string, log: ChildLog, guard: ChildGuard) {
@@ -42,38 +41,33 @@ export class Child {
     stdin.on('error', () => {});
     guard.add(pid);
     const errors = logLines(stderr, { app: name, pid }, log);
-    this.gone = new Promise((resolve) => {
+    this.exited = new Promise((resolve) => {
       process.once('exit', (code, signal) => {
         const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
         const done = () => {
           clearTimeout(timer);
-          this.#sweepGroup();
+          this.#endGroup();
           guard.remove(pid);
-          const last = errors.last;
-          // Ended by us, it has nothing to explain.
-          const explains = last !== '' && !(this.#stopping && (signal !== null || code === 0));
-          resolve(explains ? `${how}: ${last}` : how);
+          // A child that we stopped has no failure to explain.
+          const stopped = this.#stopping && (signal !== null || code === 0);
+          resolve(errors.last === '' || stopped ? how : `${how}: ${errors.last}`);
         };
-        const timer = setTimeout(done, STREAMS_LIMIT);
+        const timer = setTimeout(done, STREAMS_TIMEOUT);
         process.once('close', done);
       });
     });
   }
 
-  /** Rejects with words for people when the command cannot be started. */
+  /** Rejects with a message for people when the command cannot be started. */
   static start(
-    command: { readonly program: string; readonly args: readonly string[]; readonly env?: NodeJS.ProcessEnv },
+    command: { readonly program: string; readonly args: readonly string[] },
     log: ChildLog,
     guard: ChildGuard,
   ): Promise<Child> {
-    const { program, args, env } = command;
+    const { program, args } = command;
     return new Promise((resolve, reject) => {
-      const child = spawn(program, args, {
-        stdio: ['pipe', 'pipe', 'pipe'],
-        // A group of its own: a Ctrl-C for the engine is not one for it, and all it starts can be ended with it.
-        detached: true,
-        ...(env === undefined ? {} : { env: { ...process.env, ...env } }),
-      });
+      // In a process group of its own Ctrl-C for the engine does not reach it, and what it starts can be ended with it.
+      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
       child.once('error', (error) => reject(new Error(`${program} cannot be started: ${errnoText(error)}`)));
       child.once('spawn', () => {
         child.on('error', () => {});
@@ -82,20 +76,20 @@ export class Child {
     });
   }
 
-  /** Asks it to end, and ends it when it does not. Resolves when it is gone. */
+  /** Sends SIGTERM, and SIGKILL 2 s later. Resolves when the child has exited. */
   stop(): Promise<string> {
     if (!this.#stopping) {
       this.#stopping = true;
       this.stdin.end();
       this.#signal('SIGTERM');
-      this.#kill = setTimeout(() => this.#signal('SIGKILL'), TERM_LIMIT);
+      this.#killTimer = setTimeout(() => this.#signal('SIGKILL'), TERM_TIMEOUT);
     }
-    return this.gone;
+    return this.exited;
   }
 
-  /** What the child started may outlive it; it belongs to the same group and ends with it. */
-  #sweepGroup(): void {
-    clearTimeout(this.#kill);
+  /** Processes that the child started are in the same group and end with it. */
+  #endGroup(): void {
+    clearTimeout(this.#killTimer);
     this.#signal('SIGKILL');
     this.stdout.destroy();
     this.#process.stderr?.destroy();
@@ -105,48 +99,48 @@ export class Child {
     try {
       process.kill(-this.pid, signal);
     } catch {
-      // There is nobody left in the group.
+      // The group is empty.
     }
   }
 }
 
-/** Writes what comes on a stream to the log, line by line, never too much of it. */
+/** Logs a stream line by line, with a limit of lines per second and of bytes per line. */
 export function logLines(
   stream: Readable,
   fields: { readonly app: string; readonly pid: number },
   log: ChildLog,
 ): { readonly last: string } {
-  const limit = new RateLimit(LINES_A_SECOND, 1_000, (count) =>
-    log.warn({ ...fields, count }, `${count} more lines of the app server left out`),
+  const limit = new RateLimit(LINES_PER_SECOND, 1_000, (count) =>
+    log.warn({ ...fields, count }, `${count} more lines of the app server not logged`),
   );
   let last = '';
-  let held = '';
-  let cutting = false;
-  const tell = (line: string) => {
+  let partial = '';
+  let cut = false;
+  const logLine = (line: string) => {
     const text = cutBytes(oneLine(maskTokens(line)).trim(), MAX_LINE_BYTES);
     if (text === '') return;
-    last = cutBytes(text, 200);
+    last = cutBytes(text, MAX_LAST_LINE_BYTES);
     if (limit.take()) log.info(fields, text);
   };
   stream.setEncoding('utf8');
   stream.on('data', (chunk: string) => {
     const lines = chunk.split('\n');
     for (const [index, part] of lines.entries()) {
-      if (!cutting) held += part;
-      if (held.length > MAX_LINE_BYTES) {
-        held = held.slice(0, MAX_LINE_BYTES);
-        cutting = true;
+      if (!cut) partial += part;
+      if (partial.length > MAX_LINE_BYTES) {
+        partial = partial.slice(0, MAX_LINE_BYTES);
+        cut = true;
       }
       if (index === lines.length - 1) break;
-      tell(held);
-      held = '';
-      cutting = false;
+      logLine(partial);
+      partial = '';
+      cut = false;
     }
   });
   stream.on('error', () => {});
   stream.on('close', () => {
-    tell(held);
-    held = '';
+    logLine(partial);
+    partial = '';
     limit.flush();
   });
   return {

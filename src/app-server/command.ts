@@ -7,8 +7,9 @@ import type {
 } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
 import { Message } from '../protocol/message.js';
+import { failure } from '../protocol/outcomes.js';
 import { LineConnection } from '../session/line-connection.js';
-import { Breaker, UnavailableConnection } from './breaker.js';
+import { RestartBreaker, UnavailableConnection } from './breaker.js';
 import { Child, type ChildLog } from './child.js';
 import { ChildGuard } from './child-guard.js';
 
@@ -17,28 +18,31 @@ export interface Command {
   readonly args: readonly string[];
 }
 
-/** Longest line of an app server, bytes. */
+/** Longest line taken from an app server, bytes. */
 const MAX_LINE_BYTES = 128 * 1024 * 1024;
 
-/** Between the end of a child's output and its being ended, ms. */
-const LAST_WORDS = 500;
+/** How long a child may take to exit after it has closed its output, ms. */
+const EXIT_TIMEOUT = 500;
 
-/** An app server that is a command: one child for each client, JSON lines over its stdin and stdout. */
+/** An app server that is a command: one child process per client, one JSON message per line on stdin and stdout. */
 export class CommandAppServer implements AppServer {
   readonly name: string;
   readonly #command: Command;
   readonly #log: ChildLog;
-  readonly #breaker = new Breaker();
+  readonly #breaker = new RestartBreaker();
   readonly #guard = new ChildGuard();
   readonly #children = new Set<Child>();
-  readonly #garbage: RateLimit;
+  readonly #invalidLineLog: RateLimit;
 
   constructor(command: Command, log: ChildLog) {
     this.#command = command;
     this.#log = log;
     this.name = [command.program, ...command.args].join(' ');
-    this.#garbage = new RateLimit(10, 1_000, (count) =>
-      log.warn({ app: command.program, count }, `${count} more lines of the app server are no JSON`),
+    this.#invalidLineLog = new RateLimit(10, 1_000, (count) =>
+      log.warn(
+        { app: command.program, count },
+        `${count} more lines of the app server are not valid messages`,
+      ),
     );
   }
 
@@ -50,19 +54,19 @@ export class CommandAppServer implements AppServer {
     if (this.#breaker.refusal !== undefined) {
       return new UnavailableConnection(
         events,
-        (ended) => this.#breaker.refusal ?? this.open(events, client, ended),
+        (abort) => this.#breaker.refusal ?? this.open(events, client, abort),
       );
     }
     const child = await this.#start();
     if (signal.aborted) {
       void child.stop();
-      throw new EngineError('appServerFailed', 'The client went away before its app server was there.');
+      throw new EngineError('appServerFailed', 'The client disconnected before its app server had started.');
     }
     return this.#serve(child, events);
   }
 
   async close(): Promise<void> {
-    this.#garbage.flush();
+    this.#invalidLineLog.flush();
     await Promise.all([...this.#children].map((child) => child.stop()));
     this.#guard.close();
   }
@@ -73,11 +77,11 @@ export class CommandAppServer implements AppServer {
       child = await Child.start(this.#command, this.#log, this.#guard);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.#died(why);
+      this.#recordExit(why);
       throw new EngineError('appServerFailed', `The app server ${why}.`, { cause: error });
     }
     this.#children.add(child);
-    void child.gone.then(() => this.#children.delete(child));
+    void child.exited.then(() => this.#children.delete(child));
     return child;
   }
 
@@ -86,7 +90,7 @@ export class CommandAppServer implements AppServer {
     const end = (message: string) => {
       if (closed) return;
       closed = true;
-      events.onClose({ reason: 'appServerClosed', message, at: Date.now() });
+      events.onClose(failure('appServerClosed', message, Date.now()));
     };
     const lines = new LineConnection(
       child.stdout,
@@ -96,13 +100,16 @@ export class CommandAppServer implements AppServer {
           if (closed) return;
           const message = Message.fromText(line);
           if (message !== undefined && message.shape.kind !== 'invalid') events.onMessage(message);
-          else if (this.#garbage.take()) {
+          else if (this.#invalidLineLog.take()) {
             const bytes = Buffer.byteLength(line);
-            this.#log.warn({ app: this.#command.program, bytes }, 'a line of the app server is no message');
+            this.#log.warn(
+              { app: this.#command.program, bytes },
+              'a line of the app server is not a valid message',
+            );
           }
         },
         onTooLong: (bytes) => {
-          // Its requester would wait for ever: better an end than a hole.
+          // The client that waits for this response would wait forever.
           this.#log.warn({ app: this.#command.program, bytes }, 'a line of the app server is too long');
           end('The app server sent a message of more than 128 MiB.');
           void child.stop();
@@ -110,16 +117,16 @@ export class CommandAppServer implements AppServer {
         onDrain: () => {
           if (!closed) events.onDrain();
         },
-        // It speaks no more: most likely it is about to end by itself, and can say why.
+        // It is most likely about to exit and can then say why.
         onEnd: () => {
-          if (!closed) setTimeout(() => void child.stop(), LAST_WORDS).unref();
+          if (!closed) setTimeout(() => void child.stop(), EXIT_TIMEOUT).unref();
         },
       },
       { maxLineBytes: MAX_LINE_BYTES },
     );
-    void child.gone.then((how) => {
+    void child.exited.then((how) => {
       if (closed) return;
-      this.#died(`${this.#command.program} ${how}`);
+      this.#recordExit(`${this.#command.program} ${how}`);
       end(`The app server ${how}.`);
     });
     return {
@@ -128,15 +135,15 @@ export class CommandAppServer implements AppServer {
       resume: () => lines.resume(),
       close: () => {
         closed = true;
-        // What nobody reads would keep the child from ending.
+        // Unread output would keep the child from exiting.
         lines.resume();
         void child.stop();
       },
     };
   }
 
-  #died(cause: string): void {
-    this.#breaker.died(cause);
+  #recordExit(cause: string): void {
+    this.#breaker.recordExit(cause);
     this.#log.warn({ app: this.#command.program }, `app server: ${cause}`);
   }
 }

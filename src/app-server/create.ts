@@ -7,9 +7,9 @@ import { SharedAppServer } from './shared.js';
 import { SocketAppServer } from './socket.js';
 
 export type AppServerSpec =
-  /** `ws://`, `wss://` or `unix://`: one socket for each client. */
+  /** `ws://`, `wss://` or `unix://`: one socket per client. */
   | { readonly kind: 'socket'; readonly url: string; readonly bearer: Secret | undefined }
-  /** One child for each client, or one that listens on a socket for all. */
+  /** A command: one child process per client, or with `shared` one for all, which listens on a socket. */
   | {
       readonly kind: 'command';
       readonly program: string;
@@ -17,7 +17,7 @@ export type AppServerSpec =
       readonly shared: boolean;
     };
 
-/** Makes the app server that is asked for. Nothing is started before the first client comes. */
+/** Creates an app server. Nothing is started or connected before the first client opens a connection. */
 export function createAppServer(spec: AppServerSpec, log: EngineLogger): AppServer {
   if (spec.kind === 'command') {
     return spec.shared ? new SharedAppServer(spec, log) : new CommandAppServer(spec, log);

@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type {
@@ -9,45 +8,47 @@ import type {
   ClientContext,
 } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
-import { Breaker, UnavailableConnection } from './breaker.js';
+import { connectError } from '../system/unix-socket.js';
+import { RestartBreaker, UnavailableConnection } from './breaker.js';
 import { Child, type ChildLog, logLines } from './child.js';
 import { ChildGuard } from './child-guard.js';
 import type { Command } from './command.js';
 import { SocketAppServer } from './socket.js';
 
-const LISTEN_LIMIT = 10_000;
-const LOOK_EVERY = 20;
-/** Between the loss of a child's socket and the news of its end, ms. */
-const LAST_WORDS = 1_000;
-/** Stands in the arguments for the path of the socket. */
+const LISTEN_TIMEOUT = 10_000;
+/** ms */
+const POLL_INTERVAL = 20;
+/** After a child's socket has gone, how long to wait for the child's exit, ms. */
+const EXIT_TIMEOUT = 1_000;
+/** In the arguments, replaced by the path of the socket. */
 const PLACEHOLDER = '{socket}';
 
-interface Shared {
+interface Running {
   readonly child: Child;
   readonly socket: SocketAppServer;
-  readonly folder: string;
 }
 
 /**
- * One child for all clients, so that they see the same threads: it listens on a unix socket in a private folder.
- * It is told where by `{socket}` in its arguments, or else by `--listen unix://PATH` at their end; it is started
- * with the first client, and again after it has died.
+ * One child process for all clients, so that they see the same threads. It listens on a unix socket in a private
+ * directory and gets the path in place of `{socket}` in its arguments, or as `--listen unix://PATH` after them. It is
+ * started for the first client, and again for the next client after it has exited.
  */
 export class SharedAppServer implements AppServer {
   readonly name: string;
   readonly #command: Command;
   readonly #log: ChildLog;
-  readonly #breaker = new Breaker();
+  readonly #breaker = new RestartBreaker();
   readonly #guard = new ChildGuard();
-  readonly #listenLimit: number;
-  #starting: Promise<Shared> | undefined;
+  readonly #listenTimeout: number;
+  /** The current child: starting or running. */
+  #running: Promise<Running> | undefined;
   #closed = false;
 
-  /** @param listenLimit Until the child must listen, ms. */
-  constructor(command: Command, log: ChildLog, listenLimit = LISTEN_LIMIT) {
+  /** @param listenTimeout How long the child may take until it listens, ms. */
+  constructor(command: Command, log: ChildLog, listenTimeout = LISTEN_TIMEOUT) {
     this.#command = command;
     this.#log = log;
-    this.#listenLimit = listenLimit;
+    this.#listenTimeout = listenTimeout;
     this.name = `${[command.program, ...command.args].join(' ')} (shared)`;
   }
 
@@ -56,64 +57,64 @@ export class SharedAppServer implements AppServer {
     client: ClientContext,
     signal: AbortSignal,
   ): Promise<AppServerConnection> {
-    if (this.#starting === undefined && this.#breaker.refusal !== undefined) {
+    if (this.#running === undefined && this.#breaker.refusal !== undefined) {
       return new UnavailableConnection(
         events,
-        (ended) => this.#breaker.refusal ?? this.open(events, client, ended),
+        (abort) => this.#breaker.refusal ?? this.open(events, client, abort),
       );
     }
-    this.#starting ??= this.#start();
-    const { socket, child } = await this.#starting;
+    this.#running ??= this.#start();
+    const { socket, child } = await this.#running;
     try {
       return await socket.open(events, client, signal);
     } catch (error) {
-      // Its socket is gone a moment before its end is known: then this client is the first of the next one.
-      if (signal.aborted || !(await endsWithin(child, LAST_WORDS))) throw error;
+      // The socket goes a moment before the exit is reported; then this client starts the next child.
+      if (signal.aborted || !(await exitsWithin(child, EXIT_TIMEOUT))) throw error;
       return this.open(events, client, signal);
     }
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const shared = await this.#starting?.catch(() => undefined);
-    await shared?.socket.close();
-    await shared?.child.stop();
+    const running = await this.#running?.catch(() => undefined);
+    await running?.socket.close();
+    await running?.child.stop();
     this.#guard.close();
   }
 
-  async #start(): Promise<Shared> {
-    const folder = await mkdtemp(join(tmpdir(), 'rc-engine-'));
+  async #start(): Promise<Running> {
+    const directory = await mkdtemp(join(tmpdir(), 'rc-engine-'));
     try {
-      return await this.#startIn(folder);
+      return await this.#startIn(directory);
     } catch (error) {
-      this.#starting = undefined;
-      await rm(folder, { recursive: true, force: true });
+      this.#running = undefined;
+      await rm(directory, { recursive: true, force: true });
       const why = error instanceof Error ? error.message : String(error);
-      this.#died(why);
+      this.#recordExit(why);
       throw new EngineError('appServerFailed', `The app server ${why}.`, { cause: error });
     }
   }
 
-  async #startIn(folder: string): Promise<Shared> {
-    const path = join(folder, 'app.sock');
+  async #startIn(directory: string): Promise<Running> {
+    const path = join(directory, 'app.sock');
     const { program, args } = this.#command;
-    const told = args.some((arg) => arg.includes(PLACEHOLDER));
+    const hasPlaceholder = args.some((arg) => arg.includes(PLACEHOLDER));
     const child = await Child.start(
       {
         program,
-        args: told
+        args: hasPlaceholder
           ? args.map((arg) => arg.replaceAll(PLACEHOLDER, path))
           : [...args, '--listen', `unix://${path}`],
       },
       this.#log,
       this.#guard,
     );
-    this.#guard.leave(folder);
+    this.#guard.deleteWithGroups(directory);
     logLines(child.stdout, { app: program, pid: child.pid }, this.#log);
-    const dead = child.gone.then((how) => Promise.reject(new Error(how)));
-    dead.catch(() => {});
+    const exit = child.exited.then((how) => Promise.reject(new Error(how)));
+    exit.catch(() => {});
     try {
-      await Promise.race([untilServed(path, this.#listenLimit), dead]);
+      await Promise.race([untilListening(path, this.#listenTimeout), exit]);
     } catch (error) {
       await child.stop();
       throw error;
@@ -123,48 +124,37 @@ export class SharedAppServer implements AppServer {
       bearer: undefined,
       onSkipped: (why, fields) => this.#log.warn({ app: program, ...fields }, why),
     });
-    void child.gone.then(async (how) => {
-      this.#starting = undefined;
-      if (!this.#closed) this.#died(`${program} ${how}`);
+    void child.exited.then(async (how) => {
+      this.#running = undefined;
+      if (!this.#closed) this.#recordExit(`${program} ${how}`);
       await socket.close();
-      await rm(folder, { recursive: true, force: true });
+      await rm(directory, { recursive: true, force: true });
     });
-    return { child, socket, folder };
+    return { child, socket };
   }
 
-  #died(cause: string): void {
-    this.#breaker.died(cause);
+  #recordExit(cause: string): void {
+    this.#breaker.recordExit(cause);
     this.#log.warn({ app: this.#command.program }, `app server: ${cause}`);
   }
 }
 
-async function endsWithin(child: Child, ms: number): Promise<boolean> {
+async function exitsWithin(child: Child, ms: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<false>((resolve) => {
+  const timeout = new Promise<false>((resolve) => {
     timer = setTimeout(() => resolve(false), ms);
   });
-  const ended = await Promise.race([child.gone.then(() => true), late]);
+  const exited = await Promise.race([child.exited.then(() => true), timeout]);
   clearTimeout(timer);
-  return ended;
+  return exited;
 }
 
-async function untilServed(path: string, limit: number): Promise<void> {
-  const deadline = performance.now() + limit;
-  while (!(await isServed(path))) {
+async function untilListening(path: string, timeout: number): Promise<void> {
+  const deadline = performance.now() + timeout;
+  while ((await connectError(path)) !== undefined) {
     if (performance.now() > deadline) {
-      throw new Error(`did not listen on its socket within ${limit / 1000} s`);
+      throw new Error(`did not listen on its socket within ${timeout / 1000} s`);
     }
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
   }
-}
-
-function isServed(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = net.connect(path);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
 }

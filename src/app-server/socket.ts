@@ -11,33 +11,36 @@ import type {
 import { CLOSE_CODES, closeCodeText } from '../protocol/close-codes.js';
 import { EngineError } from '../protocol/errors.js';
 import { Message } from '../protocol/message.js';
+import { failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
 import { UnavailableConnection, type UpstreamBreaker } from './breaker.js';
 
 export interface SocketAppServerOptions {
-  /** `ws://`, `wss://` or `unix://PATH`; a query is kept, and not shown. */
+  /** `ws://`, `wss://` or `unix://PATH`. A query is sent, but never shown. */
   readonly url: string;
   /** Sent as `Authorization: Bearer`. */
   readonly bearer: Secret | undefined;
   /** How long an upgrade may take, ms. Default 10,000. */
-  readonly handshakeLimit?: number;
-  /** Keeps it from being tried too often while it fails. Default: it is tried for each client. */
+  readonly handshakeTimeout?: number;
+  /** Limits the attempts while they fail. Default: one attempt per client. */
   readonly breaker?: UpstreamBreaker;
-  /** It could not be reached, or closed before it had said anything. */
+  /** It could not be reached, or closed the connection before it had sent anything. */
   readonly onFailed?: (why: string) => void;
-  /** Something was skipped; never its content. */
+  /** A message was skipped. The arguments never contain its content. */
   readonly onSkipped: (why: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
 const OBJECT = /^\s*\{/;
 /** Largest message of an app server, bytes. */
 const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
-/** Unsent bytes at which the app server counts as full. */
+/** Unsent bytes above which `send` returns false. */
 const HIGH_WATER = 1024 * 1024;
-const HANDSHAKE_LIMIT = 10_000;
+const HANDSHAKE_TIMEOUT = 10_000;
+/** How long the app server may take to answer a close frame, ms. */
+const CLOSE_TIMEOUT = 2_000;
 
-/** An app server behind a WebSocket: one socket of its own for each client. */
+/** An app server behind a WebSocket URL: one socket per client. */
 export class SocketAppServer implements AppServer {
   readonly name: string;
   readonly #options: SocketAppServerOptions;
@@ -47,16 +50,14 @@ export class SocketAppServer implements AppServer {
   constructor(options: SocketAppServerOptions) {
     this.#options = options;
     this.#target = targetOf(options.url);
-    this.name = this.#target.shown;
+    this.name = this.#target.displayName;
   }
 
   open(events: AppServerEvents, _client: ClientContext, signal: AbortSignal): Promise<AppServerConnection> {
-    if (this.#options.breaker?.refusal() === undefined) return this.#connect(events, signal);
+    const { breaker } = this.#options;
+    if (breaker?.requestAttempt() === undefined) return this.#connect(events, signal);
     return Promise.resolve(
-      new UnavailableConnection(
-        events,
-        (ended) => this.#options.breaker?.refusal() ?? this.#connect(events, ended),
-      ),
+      new UnavailableConnection(events, (abort) => breaker.requestAttempt() ?? this.#connect(events, abort)),
     );
   }
 
@@ -64,7 +65,7 @@ export class SocketAppServer implements AppServer {
     return new Promise((resolve, reject) => {
       const ws = this.#dial();
       let stream: Socket | undefined;
-      let fault: string | undefined;
+      let refusal: string | undefined;
       const onAbort = () => ws.terminate();
       signal.addEventListener('abort', onAbort, { once: true });
       if (signal.aborted) onAbort();
@@ -74,7 +75,8 @@ export class SocketAppServer implements AppServer {
         stream = response.socket;
       });
       ws.once('unexpected-response', (_request, response: IncomingMessage) => {
-        fault = `it answered ${response.statusCode}${response.statusCode === 401 ? '; is --app-server-token-file right?' : ''}`;
+        const hint = response.statusCode === 401 ? '; check --app-server-token-file' : '';
+        refusal = `it answered HTTP ${response.statusCode}${hint}`;
         ws.terminate();
       });
       const failed = (error?: Error) => {
@@ -82,7 +84,7 @@ export class SocketAppServer implements AppServer {
         ws.off('error', failed)
           .off('close', failed)
           .on('error', () => {});
-        const why = fault ?? (error === undefined ? 'it closed the connection' : errnoText(error));
+        const why = refusal ?? (error === undefined ? 'it closed the connection' : errnoText(error));
         const message = `The app server ${this.name} cannot be reached: ${why}.`;
         if (!signal.aborted) this.#failed(message);
         reject(new EngineError('appServerFailed', message, { cause: error }));
@@ -92,13 +94,13 @@ export class SocketAppServer implements AppServer {
       ws.once('open', () => {
         signal.removeEventListener('abort', onAbort);
         ws.off('error', failed).off('close', failed);
-        if (stream === undefined) throw new Error('an open socket without its stream');
+        if (stream === undefined) throw new Error('an open WebSocket without a stream');
         resolve(
           new SocketConnection(ws, stream, events, {
             name: this.name,
             onSkipped: this.#options.onSkipped,
-            onFirst: () => this.#options.breaker?.succeeded(),
-            onMute: (why) => this.#failed(why),
+            onFirstMessage: () => this.#options.breaker?.recordSuccess(),
+            onSilentClose: (why) => this.#failed(why),
           }),
         );
       });
@@ -106,7 +108,7 @@ export class SocketAppServer implements AppServer {
   }
 
   #failed(why: string): void {
-    this.#options.breaker?.failed(why);
+    this.#options.breaker?.recordFailure(why);
     this.#options.onFailed?.(why);
   }
 
@@ -120,7 +122,7 @@ export class SocketAppServer implements AppServer {
     return new WebSocket(url, {
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
-      handshakeTimeout: this.#options.handshakeLimit ?? HANDSHAKE_LIMIT,
+      handshakeTimeout: this.#options.handshakeTimeout ?? HANDSHAKE_TIMEOUT,
       followRedirects: false,
       ...(bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer.reveal()}` } }),
       ...(socketPath === undefined ? {} : { createConnection: () => net.connect(socketPath) }),
@@ -128,13 +130,12 @@ export class SocketAppServer implements AppServer {
   }
 }
 
-interface SocketHost {
+interface SocketDeps {
   readonly name: string;
   readonly onSkipped: SocketAppServerOptions['onSkipped'];
-  /** It has said something. */
-  readonly onFirst: () => void;
-  /** It has closed the connection and never said anything. */
-  readonly onMute: (why: string) => void;
+  readonly onFirstMessage: () => void;
+  /** The app server closed the connection without having sent a message. */
+  readonly onSilentClose: (why: string) => void;
 }
 
 class SocketConnection implements AppServerConnection {
@@ -143,36 +144,39 @@ class SocketConnection implements AppServerConnection {
   #paused = false;
   #closed = false;
 
-  constructor(ws: WebSocket, stream: Socket, events: AppServerEvents, host: SocketHost) {
+  constructor(ws: WebSocket, stream: Socket, events: AppServerEvents, deps: SocketDeps) {
     this.#ws = ws;
-    let mute = true;
-    // Nothing is delivered before whoever opened it has it in hand.
+    let silent = true;
+    // `open` must have returned this connection before the first message is delivered.
     ws.pause();
     setImmediate(() => {
       if (!this.#paused) ws.resume();
     });
     ws.on('message', (data: Buffer, isBinary: boolean) => {
       if (this.#closed) return;
-      if (mute) {
-        mute = false;
-        host.onFirst();
+      if (silent) {
+        silent = false;
+        deps.onFirstMessage();
       }
-      if (isBinary) host.onSkipped('binary message of the app server skipped', { bytes: data.length });
+      if (isBinary) deps.onSkipped('a binary message of the app server was skipped', { bytes: data.length });
       else {
         const text = data.toString();
-        // Parsing each message would cost more than carrying it; what begins like this is no message at all.
+        // Parsing each message would cost more than relaying it; a text without `{` cannot be a message.
         if (OBJECT.test(text)) events.onMessage(Message.written(text));
-        else host.onSkipped('a message of the app server is no JSON object', { bytes: data.length });
+        else
+          deps.onSkipped('a message of the app server is not a JSON object and was skipped', {
+            bytes: data.length,
+          });
       }
     });
     ws.on('error', () => {});
     ws.on('close', (code: number, reason: Buffer) => {
       if (this.#closed) return;
       this.#closed = true;
-      const said = reason.length === 0 ? '' : `: ${cutBytes(oneLine(maskTokens(reason.toString())), 100)}`;
-      const message = `The app server ${host.name} closed the connection (${closeCodeText(code)}${said}).`;
-      if (mute) host.onMute(message);
-      events.onClose({ reason: 'appServerClosed', message, at: Date.now() });
+      const text = reason.length === 0 ? '' : `: ${cutBytes(oneLine(maskTokens(reason.toString())), 100)}`;
+      const message = `The app server ${deps.name} closed the connection (${closeCodeText(code)}${text}).`;
+      if (silent) deps.onSilentClose(message);
+      events.onClose(failure('appServerClosed', message, Date.now()));
     });
     stream.on('drain', () => {
       if (!this.#full) return;
@@ -202,33 +206,31 @@ class SocketConnection implements AppServerConnection {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    // A paused socket would never see the answer to its close frame.
+    // A paused socket would never read the response to its close frame.
     this.#ws.resume();
     this.#ws.close(CLOSE_CODES.normal);
-    const timer = setTimeout(() => this.#ws.terminate(), CLOSE_LIMIT);
+    const timer = setTimeout(() => this.#ws.terminate(), CLOSE_TIMEOUT);
     timer.unref();
     this.#ws.once('close', () => clearTimeout(timer));
   }
 }
 
-const CLOSE_LIMIT = 2_000;
-
 interface Target {
   readonly url: string;
   readonly socketPath: string | undefined;
-  /** Without query and credentials. */
-  readonly shown: string;
+  /** For messages: without query and credentials. */
+  readonly displayName: string;
 }
 
-/** @throws EngineError `usage` for what is no such URL. */
+/** @throws EngineError `usage` when the URL is not valid. */
 function targetOf(url: string): Target {
   if (url.startsWith('unix://')) {
     const [path = '', query] = url.slice('unix://'.length).split('?', 2);
-    if (path === '') throw new EngineError('usage', 'The URL of the app server names no path after unix://.');
+    if (path === '') throw new EngineError('usage', 'The URL of the app server has no path after unix://.');
     return {
       url: `ws://localhost/${query === undefined ? '' : `?${query}`}`,
       socketPath: path,
-      shown: `unix://${path}`,
+      displayName: `unix://${path}`,
     };
   }
   let parsed: URL;
@@ -238,7 +240,7 @@ function targetOf(url: string): Target {
     throw new EngineError('usage', 'The URL of the app server is not valid.');
   }
   if (parsed.hash !== '' || parsed.username !== '' || parsed.password !== '') {
-    throw new EngineError('usage', 'The URL of the app server may hold neither a fragment nor credentials.');
+    throw new EngineError('usage', 'The URL of the app server must not contain a fragment or credentials.');
   }
-  return { url, socketPath: undefined, shown: `${parsed.protocol}//${parsed.host}${parsed.pathname}` };
+  return { url, socketPath: undefined, displayName: `${parsed.protocol}//${parsed.host}${parsed.pathname}` };
 }

@@ -146,7 +146,7 @@ export class ClientSession implements AppServerEvents {
   }
 
   #ownRequestsOf(): ServerRequests {
-    this.#own ??= new ServerRequests(this.#host.appServer.asksNothing === true, (held) => {
+    this.#own ??= new ServerRequests(this.#host.appServer.sendsNoRequests === true, (held) => {
       for (const message of held) this.onMessage(message);
     });
     return this.#own;

@@ -6,13 +6,14 @@ import { Client, until } from '../listener/rig.js';
 import { CliProcess, cli } from '../support/cli.js';
 import { LineClient } from '../support/control.js';
 import { MemoryWatch, MIB } from '../support/memory.js';
+import { lives } from '../support/processes.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const CHILD = path.join(import.meta.dirname, 'heavy-child.mjs');
 const MESSAGES = 300;
 const PAD = 'x'.repeat(MIB);
-/** Far below what is offered, and above what the bounds and the collector make of it. */
-const MOST = 160 * MIB;
+/** Far below what is sent, and above what the limits and the garbage collector need. */
+const MAX_GROWTH = 160 * MIB;
 
 const ends: (() => void)[] = [];
 afterEach(() => {
@@ -25,7 +26,7 @@ interface Row {
   readonly held: boolean;
 }
 
-/** The built engine in front of an app server, a process of its own so that its memory can be told. */
+/** The built engine in front of an app server, in its own process so that its memory can be measured. */
 async function engine(...args: string[]) {
   const home = await tmpFolder();
   const run = new CliProcess([
@@ -45,13 +46,13 @@ async function engine(...args: string[]) {
   };
 }
 
-/** A client for large amounts: counts what comes instead of keeping it. */
+/** A client for large amounts of data: it counts messages instead of storing them. */
 class Peer {
   readonly client: Client;
-  /** Numbers of the floods' messages, as long as each follows the one before. */
+  /** Messages of the flood received in order; -1 after one out of order. */
   drops = 0;
-  /** Messages of its own flood that have left it. */
-  left = 0;
+  /** Messages of its own flood that have been sent. */
+  sent = 0;
   pid = 0;
 
   constructor(client: Client) {
@@ -72,25 +73,25 @@ class Peer {
     return peer;
   }
 
-  /** Offers all messages at once, each as soon as the one before was taken. */
-  async offer(): Promise<void> {
+  /** Sends all messages, each as soon as the socket has taken the one before. */
+  async sendAll(): Promise<void> {
     const { ws } = this.client;
     for (let n = 1; n <= MESSAGES && ws.readyState === ws.OPEN; n += 1) {
       const text = JSON.stringify({ method: 'test/load', params: { n, pad: PAD } });
       await new Promise<void>((taken) => ws.send(text, () => taken()));
-      this.left = n;
+      this.sent = n;
     }
   }
 
-  /** How long an answer takes, ms. */
-  async asked(): Promise<number> {
+  /** How long a request takes, ms. */
+  async roundTrip(): Promise<number> {
     const began = performance.now();
     await this.client.request('test/ping');
     return performance.now() - began;
   }
 }
 
-/** An upstream of this test; each connection does what `heavy-child.mjs` does. */
+/** An upstream in this test; each connection behaves like `heavy-child.mjs`. */
 async function upstream() {
   const http = createServer();
   const server = new WebSocketServer({ server: http, maxPayload: 2 * MIB });
@@ -133,8 +134,8 @@ async function flood(ws: WebSocket): Promise<void> {
 
 const CHILD_ARGS = ['--', process.execPath, CHILD];
 
-describe.each(['a child', 'an upstream socket'])('an app server (%s) that takes nothing', (kind) => {
-  it('WSA-30: holds back only the client that feeds it, whatever that offers; afterwards all arrives, in order', {
+describe.each(['a child', 'an upstream socket'])('an app server (%s) that does not read', (kind) => {
+  it('WSA-30: pauses only the client that sends to it, however much that sends; afterwards all of it arrives in order', {
     timeout: 90_000,
   }, async () => {
     const far = kind === 'a child' ? undefined : await upstream();
@@ -142,31 +143,39 @@ describe.each(['a child', 'an upstream socket'])('an app server (%s) that takes 
     const [eager, other] = [await at.connect('eager'), await at.connect('other')];
     await eager.client.request('test/deaf');
     const memory = await MemoryWatch.of(at.pid);
-    const offering = eager.offer();
-    await until(async () => (await at.row('eager'))?.held === true, 'the eager one to be held', 20_000);
-    expect(await other.asked()).toBeLessThan(2_000);
+    const sending = eager.sendAll();
+    await until(
+      async () => (await at.row('eager'))?.held === true,
+      'reading from the eager client to be paused',
+      20_000,
+    );
+    expect(await other.roundTrip()).toBeLessThan(2_000);
     expect((await at.row('other'))?.held).toBe(false);
     expect((await at.status()).match(/held back by its app server/g)).toHaveLength(1);
-    expect(eager.left).toBeLessThan(MESSAGES);
-    expect(memory.grown).toBeLessThan(MOST);
+    expect(eager.sent).toBeLessThan(MESSAGES);
+    expect(memory.grown).toBeLessThan(MAX_GROWTH);
     if (far === undefined) process.kill(eager.pid, 'SIGUSR2');
     else for (const ws of far.deaf) ws.resume();
-    await offering;
+    await sending;
     const { result } = await eager.client.request('test/ping', {}, 40_000);
     expect(result).toEqual({ count: MESSAGES });
     expect((await at.row('eager'))?.held).toBe(false);
     console.info(`${kind}: grew by ${Math.round(memory.end() / MIB)} MiB at most`);
-    expect(memory.grown).toBeLessThan(MOST);
+    expect(memory.grown).toBeLessThan(MAX_GROWTH);
     await at.stop();
   });
 
-  it('a stop ends a client that is held like any other: 1012, and in time', { timeout: 60_000 }, async () => {
+  it('a stop closes a paused client in time and with 1012, like any other', { timeout: 60_000 }, async () => {
     const far = kind === 'a child' ? undefined : await upstream();
     const at = await engine(...(far === undefined ? CHILD_ARGS : ['--app-server', far.url]));
     const eager = await at.connect('eager');
     await eager.client.request('test/deaf');
-    void eager.offer();
-    await until(async () => (await at.row('eager'))?.held === true, 'the eager one to be held', 20_000);
+    void eager.sendAll();
+    await until(
+      async () => (await at.row('eager'))?.held === true,
+      'reading from the eager client to be paused',
+      20_000,
+    );
     const began = performance.now();
     const stopped = at.stop();
     expect((await eager.client.closed).code).toBe(1012);
@@ -174,28 +183,32 @@ describe.each(['a child', 'an upstream socket'])('an app server (%s) that takes 
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
-  it('WSA-30: a client that is held and goes away is noticed, and its connection there ends', {
+  it('WSA-30: when a paused client disconnects, its connection to the app server ends', {
     timeout: 60_000,
   }, async () => {
     const far = kind === 'a child' ? undefined : await upstream();
     const at = await engine(...(far === undefined ? CHILD_ARGS : ['--app-server', far.url]));
     const eager = await at.connect('eager');
     await eager.client.request('test/deaf');
-    void eager.offer();
-    await until(async () => (await at.row('eager'))?.held === true, 'the eager one to be held', 20_000);
+    void eager.sendAll();
+    await until(
+      async () => (await at.row('eager'))?.held === true,
+      'reading from the eager client to be paused',
+      20_000,
+    );
     eager.client.ws.terminate();
-    await until(async () => (await at.rows()).length === 0, 'the end of its connection', 10_000);
-    if (far === undefined) await until(() => !lives(eager.pid), 'the end of its child', 10_000);
+    await until(async () => (await at.rows()).length === 0, 'its connection to end', 10_000);
+    if (far === undefined) await until(() => !lives(eager.pid), 'its child to exit', 10_000);
     else {
       for (const ws of far.deaf) ws.resume();
-      await until(() => far.sockets.size === 0, 'the end of its upstream socket', 10_000);
+      await until(() => far.sockets.size === 0, 'its upstream socket to close', 10_000);
     }
     await at.stop();
   });
 });
 
-describe.each(['a child', 'an upstream socket'])('a client that reads nothing', (kind) => {
-  it(`WSA-18: holds back only its own app server (${kind}); afterwards all arrives, in order`, {
+describe.each(['a child', 'an upstream socket'])('a client that does not read', (kind) => {
+  it(`WSA-18: pauses only its own app server (${kind}); afterwards all of it arrives in order`, {
     timeout: 90_000,
   }, async () => {
     const far = kind === 'a child' ? undefined : await upstream();
@@ -206,22 +219,22 @@ describe.each(['a child', 'an upstream socket'])('a client that reads nothing', 
     slow.client.ws.pause();
     await until(
       async () => (await at.row('slow'))?.state.startsWith('paused') === true,
-      'it to be slow',
+      'it to be paused',
       20_000,
     );
-    expect(await other.asked()).toBeLessThan(2_000);
+    expect(await other.roundTrip()).toBeLessThan(2_000);
     expect((await at.row('other'))?.state).toBe('initialized');
     expect(slow.drops).toBeLessThan(MESSAGES);
     slow.client.ws.resume();
     await until(() => slow.drops === MESSAGES, 'everything', 30_000);
     console.info(`${kind}: grew by ${Math.round(memory.end() / MIB)} MiB at most`);
-    expect(memory.grown).toBeLessThan(MOST);
+    expect(memory.grown).toBeLessThan(MAX_GROWTH);
     await at.stop();
   });
 });
 
 describe('over stdio', () => {
-  it('WSA-30: nothing is read from stdin while the app server takes nothing; afterwards all arrives', {
+  it('WSA-30: stdin is not read while the app server does not read; afterwards all of it arrives', {
     timeout: 60_000,
   }, async () => {
     const home = await tmpFolder();
@@ -241,7 +254,7 @@ describe('over stdio', () => {
       const { connections } = JSON.parse((await cli(['status', '--json', '--home', home])).stdout);
       return connections[0].held === true;
     };
-    await until(held, 'stdin to be held', 10_000);
+    await until(held, 'reading from stdin to be paused', 10_000);
     expect(stdin.writableLength).toBeGreaterThan(30 * MIB);
     process.kill(pid, 'SIGUSR2');
     expect((await client.call('test/ping')).result).toEqual({ count: 50 });
@@ -249,12 +262,3 @@ describe('over stdio', () => {
     expect((await run.exited).code).toBe(0);
   });
 });
-
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

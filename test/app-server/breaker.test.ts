@@ -3,7 +3,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WebSocketServer } from 'ws';
-import { Breaker, UnavailableConnection } from '../../src/app-server/breaker.js';
+import { RestartBreaker, UnavailableConnection } from '../../src/app-server/breaker.js';
 import { createAppServer } from '../../src/app-server/create.js';
 import type { EngineLogger } from '../../src/observe/logger.js';
 import type { ClientContext } from '../../src/protocol/app-server.js';
@@ -21,7 +21,7 @@ const CONTEXT: ClientContext = { origin: 'listener', connectionId: 'a' };
 const HELLO = { clientInfo: { name: 'x', version: '1' } };
 const REFUSED = { error: { code: -32002, data: { reason: 'appServerBreaker' } } };
 
-/** An engine in front of an upstream, and what it warns of. */
+/** An engine in front of an upstream, and the warnings it logs. */
 async function engineAt(url: string) {
   const warned: string[] = [];
   const logger: EngineLogger = {
@@ -39,8 +39,8 @@ async function engineAt(url: string) {
 const urlOf = (where: number | string) =>
   typeof where === 'number' ? `ws://127.0.0.1:${where}` : `unix://${where}`;
 
-/** Where something can listen later: a port that was free a moment ago, or a path. */
-async function somewhere(kind: string): Promise<number | string> {
+/** An address for a server that starts later: a port that was free a moment ago, or a path. */
+async function freeAddress(kind: string): Promise<number | string> {
   if (kind === 'unix://') return join(await tmpFolder(), 'up.sock');
   const server = net.createServer();
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
@@ -57,8 +57,8 @@ function listenAt(server: net.Server, where: number | string): Promise<void> {
   });
 }
 
-/** An app server that works. */
-async function goodAt(where: number | string): Promise<void> {
+/** Starts an app server that works. */
+async function startWorkingAppServer(where: number | string): Promise<void> {
   const http = createServer();
   const server = new WebSocketServer({ server: http });
   server.on('connection', (ws) => {
@@ -71,8 +71,8 @@ async function goodAt(where: number | string): Promise<void> {
   await listenAt(http, where);
 }
 
-/** Connects until a client stays, and how often it was closed before. */
-async function untilOneStays(
+/** Connects clients until one is not closed; also returns the close reasons of those before it. */
+async function connectUntilServed(
   at: Awaited<ReturnType<typeof engineAt>>,
 ): Promise<{ client: Client; reasons: string[] }> {
   const reasons: string[] = [];
@@ -88,16 +88,16 @@ async function untilOneStays(
 }
 
 describe.each(['ws://', 'unix://'])('an app server behind %s that is down', (kind) => {
-  it('WSA-27: each client is told at once; after five times it is tried once a second, and found when it is back', async () => {
-    const where = await somewhere(kind);
+  it('WSA-27: each client gets an error at once; after five failures there is one attempt a second, which notices that it is back', async () => {
+    const where = await freeAddress(kind);
     const at = await engineAt(urlOf(where));
-    const { client, reasons } = await untilOneStays(at);
+    const { client, reasons } = await connectUntilServed(at);
     expect(reasons).toHaveLength(5);
     for (const reason of reasons) expect(reason).toMatch(/cannot be reached: (ECONNREFUSED|no such file)/);
     const refused = client.messages.find(({ error }) => error !== undefined);
     expect(refused).toMatchObject(REFUSED);
     expect(JSON.stringify(refused)).toMatch(/failed 5 times.*cannot be reached: (ECONNREFUSED|no such file)/);
-    // Everybody is told as quickly, whoever comes.
+    // Twenty more clients get their answer as quickly.
     const began = performance.now();
     const others = await Promise.all(Array.from({ length: 20 }, () => connect(at)));
     const answers = await Promise.all(
@@ -108,12 +108,12 @@ describe.each(['ws://', 'unix://'])('an app server behind %s that is down', (kin
     expect(performance.now() - began).toBeLessThan(3_000);
     expect(answers.filter((one) => one !== undefined)).toHaveLength(20);
     expect(at.warned.filter((one) => one.includes('cannot be reached')).length).toBeLessThan(10);
-    await goodAt(where);
+    await startWorkingAppServer(where);
     const back = performance.now();
-    // The one that was refused may simply ask again; so may a new one.
+    // The refused client repeats its request and is served; so is a new one.
     await until(
       async () => (await client.request('initialize', HELLO)).result !== undefined,
-      'the app server to be found',
+      'the app server to be back',
     );
     expect(performance.now() - back).toBeLessThan(4_000);
     expect((await client.request('x')).result).toEqual({ good: true });
@@ -122,20 +122,20 @@ describe.each(['ws://', 'unix://'])('an app server behind %s that is down', (kin
   });
 });
 
-describe('five deaths of a command', () => {
+describe('a command that exited five times', () => {
   afterEach(() => {
     vi.useRealTimers();
   });
 
-  it('WSA-27: are forgotten a minute after the first of them, and whoever was refused may ask again', async () => {
+  it('WSA-27: is started again a minute after the first exit, and a refused client is served when it repeats its request', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
-    const breaker = new Breaker();
+    const breaker = new RestartBreaker();
     for (let i = 0; i < 5; i += 1) {
       expect(breaker.refusal).toBeUndefined();
-      breaker.died(`death ${i}`);
+      breaker.recordExit(`exit ${i}`);
       vi.advanceTimersByTime(1_000);
     }
-    expect(breaker.refusal).toContain('died 5 times within a minute and is left alone for now: death 4');
+    expect(breaker.refusal).toContain('exited 5 times within a minute and is not restarted for now: exit 4');
     const said: string[] = [];
     const real = new FakeAppServer();
     const events = { onMessage: (message: Message) => said.push(message.text), onDrain() {}, onClose() {} };
@@ -158,7 +158,7 @@ describe('five deaths of a command', () => {
     expect(real.last.closed).toBe(true);
   });
 
-  it('a client that leaves while the next one is opened takes that one with it', async () => {
+  it('a client that disconnects while its app server is being opened closes that one too', async () => {
     const real = new FakeAppServer();
     real.hold();
     const events = { onMessage() {}, onDrain() {}, onClose() {} };
@@ -171,16 +171,16 @@ describe('five deaths of a command', () => {
   });
 });
 
-it('an upstream that closes each connection at once is not hammered, whoever asks', async () => {
+it('an upstream that closes each connection at once is tried at most once a second, however many clients ask', async () => {
   let dials = 0;
-  const where = await somewhere('ws://');
+  const where = await freeAddress('ws://');
   const server = net.createServer((socket) => {
     dials += 1;
     socket.destroy();
   });
   await listenAt(server, where);
   const at = await engineAt(urlOf(where));
-  const { client } = await untilOneStays(at);
+  const { client } = await connectUntilServed(at);
   expect(dials).toBe(5);
   const began = performance.now();
   for (let i = 0; i < 100; i += 1) await client.request('initialize', HELLO);
@@ -189,17 +189,17 @@ it('an upstream that closes each connection at once is not hammered, whoever ask
   await until(async () => {
     await client.request('initialize', HELLO);
     return dials > 5;
-  }, 'another try');
+  }, 'another attempt');
 });
 
-it('one that upgrades and then closes without a word counts as failing; one that has spoken does not', async () => {
-  let speaks = true;
-  const where = await somewhere('ws://');
+it('an upstream that upgrades and closes without a message counts as failed; one that has sent a message does not', async () => {
+  let responds = true;
+  const where = await freeAddress('ws://');
   const http = createServer();
   new WebSocketServer({ server: http }).on('connection', (ws) => {
     ws.on('message', (data: Buffer) => {
       const { id } = JSON.parse(data.toString()) as { id: number };
-      if (speaks) ws.send(JSON.stringify({ id, result: {} }));
+      if (responds) ws.send(JSON.stringify({ id, result: {} }));
       ws.close(1001, 'bye');
     });
   });
@@ -211,8 +211,8 @@ it('one that upgrades and then closes without a word counts as failing; one that
     expect((await client.closed).reason).toContain('closed the connection (1001 going away: bye)');
     expect(client.messages.find(({ id }) => id === 1)).toEqual({ id: 1, result: {} });
   }
-  speaks = false;
-  const { client, reasons } = await untilOneStays(at);
+  responds = false;
+  const { client, reasons } = await connectUntilServed(at);
   expect(reasons).toHaveLength(5);
   expect(client.messages.find(({ error }) => error !== undefined)).toMatchObject(REFUSED);
 });

@@ -1,4 +1,4 @@
-// An app server over JSON lines that misbehaves as its first argument says.
+// An app server over JSON lines; the first argument selects how it misbehaves.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
@@ -11,7 +11,7 @@ if (kind === 'exits') {
 }
 if (kind === 'stubborn') process.on('SIGTERM', () => {});
 if (kind === 'family') {
-  // A grandchild that holds the pipes and ignores the end of its parent.
+  // A grandchild that keeps the pipes open and survives its parent.
   const child = spawn(process.execPath, ['-e', 'process.on("SIGTERM",()=>{});setInterval(()=>{},1000)'], {
     stdio: 'inherit',
   });

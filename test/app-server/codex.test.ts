@@ -1,4 +1,4 @@
-/** The reference app server behind the listener. */
+/** The app server of Codex CLI behind the listener. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ async function started(...args: string[]): Promise<{ run: CliProcess; connectUrl
 }
 
 describe.skipIf(!present)(`codex app-server${present ? '' : ' (skipped: CODEX_BIN is not set)'}`, () => {
-  it.each([['per-connection'], ['shared']])('serves through the listener, %s', async (mode) => {
+  it.each([['per-connection'], ['shared']])('serves clients of the listener, %s', async (mode) => {
     const { run, connectUrl } = await started('--app-server-mode', mode, '--', CODEX_BIN ?? '', 'app-server');
     const client = await Client.open(connectUrl);
     expect((await client.initialize()).result).toMatchObject({ platformOs: 'linux' });
@@ -35,7 +35,7 @@ describe.skipIf(!present)(`codex app-server${present ? '' : ' (skipped: CODEX_BI
   });
 
   it.skipIf(!hasTmux).each(['unix', 'ws'])(
-    `the TUI comes up over %s://${hasTmux ? '' : ' (skipped: there is no tmux)'}`,
+    `the TUI comes up over %s://${hasTmux ? '' : ' (skipped: tmux is not installed)'}`,
     { timeout: 60_000 },
     async (kind) => {
       const home = await tmpFolder();
@@ -90,7 +90,7 @@ describe.skipIf(!present)(`codex app-server${present ? '' : ' (skipped: CODEX_BI
     },
   );
 
-  it('50 clients at once', { timeout: 60_000 }, async () => {
+  it('serves 50 clients at once', { timeout: 60_000 }, async () => {
     const { run, connectUrl } = await started(
       '--app-server-mode',
       'shared',

@@ -10,7 +10,7 @@ import { lives } from '../support/processes.js';
 const CHILD = path.join(import.meta.dirname, 'child.mjs');
 const SHARED = path.join(import.meta.dirname, 'shared-child.mjs');
 
-/** An engine in front of a command; its log holds what the app server's adapter says. */
+/** An engine in front of a command, with the log of the app-server adapter. */
 async function behind(program: string, args: readonly string[], shared = false, policy: PolicyOptions = {}) {
   const log: { readonly level: string; readonly message: string }[] = [];
   const note = (level: string) => (_fields: object, message: string) => {
@@ -36,7 +36,7 @@ async function initialized(at: Awaited<ReturnType<typeof behind>>): Promise<{ cl
 }
 
 describe('a command as app server', () => {
-  it('WSA-25: one child for each connection; what passes is untouched both ways', async () => {
+  it('WSA-25: each connection has its own child, and messages pass unchanged both ways', async () => {
     const at = await child('good');
     const [a, b] = [await initialized(at), await initialized(at)];
     expect(a.pid).not.toBe(b.pid);
@@ -48,29 +48,29 @@ describe('a command as app server', () => {
     expect(JSON.parse(answer).result.line).toBe(text);
   });
 
-  it('requests of the app server reach the client, and its answers go back', async () => {
+  it('requests of the app server reach the client, and the responses go back', async () => {
     const at = await child('good');
     const { client } = await initialized(at);
     await client.request('test/ask', { why: 1 });
     const question = client.messages.find(({ method }) => method === 'test/question');
     expect(question).toMatchObject({ id: 'from-server', params: { why: 1 } });
     client.send({ id: 'from-server', result: { yes: true } });
-    const told = await client.until(
+    const received = await client.until(
       () => client.messages.find(({ method }) => method === 'test/answered'),
-      'the answer to arrive',
+      'the response to arrive',
     );
-    expect(JSON.stringify(told)).toContain('from-server');
+    expect(JSON.stringify(received)).toContain('from-server');
   });
 
-  it('RC-42: what the app server says of remote control reaches nobody; the engine’s own word does', async () => {
+  it('RC-42: remote-control notifications of the app server are dropped; those of the engine arrive', async () => {
     const at = await child('good');
     const { client } = await initialized(at);
     await client.request('test/claim');
-    const told = client.messages.filter(({ method }) => method === 'remoteControl/status/changed');
-    expect(told).toMatchObject([{ params: { status: 'disabled' } }]);
+    const received = client.messages.filter(({ method }) => method === 'remoteControl/status/changed');
+    expect(received).toMatchObject([{ params: { status: 'disabled' } }]);
   });
 
-  it('a line break inside a message cannot become a message of its own: policies cannot be gone around', async () => {
+  it('a line break inside a message does not start a second message, so it cannot bypass a policy', async () => {
     const at = await child('good');
     const { client } = await initialized(at);
     client.ws.send('{"id":6,"method":"test/raw","params":\n{"id":7,"method":"test/evil"}\r\n}');
@@ -80,7 +80,7 @@ describe('a command as app server', () => {
   });
 
   it.each(['good', 'stubborn', 'family'])(
-    'a child (%s) ends with its connection, and all it started',
+    'a child (%s) and all that it started end with its connection',
     async (kind) => {
       const at = await child(kind);
       const { client, pid } = await initialized(at);
@@ -91,7 +91,7 @@ describe('a command as app server', () => {
       }
       for (const one of pids) expect(lives(one)).toBe(true);
       client.ws.close();
-      await until(() => pids.every((one) => !lives(one)), 'the end of the child', 6_000);
+      await until(() => pids.every((one) => !lives(one)), 'the child to exit', 6_000);
     },
   );
 
@@ -102,7 +102,7 @@ describe('a command as app server', () => {
     expect(lives(pid)).toBe(false);
   });
 
-  it('WSA-26: a child that dies in the middle of an answer closes its connection with a clear reason; the next one gets a new child', async () => {
+  it('WSA-26: when a child exits in the middle of a response, its connection closes with a clear reason and the next one gets a new child', async () => {
     const at = await child('good');
     const { client, pid } = await initialized(at);
     client.send({ id: 1, method: 'test/die' });
@@ -111,7 +111,7 @@ describe('a command as app server', () => {
     expect(next.pid).not.toBe(pid);
   });
 
-  it('a command that does not exist closes the connection and says so', async () => {
+  it('a command that does not exist closes the connection with that reason', async () => {
     const at = await behind('/no/such/command', []);
     const client = await connect(at);
     const { code, reason } = await client.closed;
@@ -121,22 +121,22 @@ describe('a command as app server', () => {
     ]);
   });
 
-  it('WSA-7: what is denied never reaches the app server, told or asked; the rest does', async () => {
+  it('WSA-7: denied requests and notifications never reach the app server; the others do', async () => {
     const at = await child('good', { denyMethods: ['test/secret*'] });
     const { client } = await initialized(at);
     const refused = await client.request('test/secrets');
     expect(refused).toMatchObject({ error: { code: -32003 } });
     client.send({ method: 'test/secretly', params: {} });
     client.send({ method: 'test/openly', params: {} });
-    const told = await client.until(
+    const received = await client.until(
       () => client.messages.find(({ method }) => method === 'test/told'),
-      'what the app server was told',
+      'the notification that the app server received',
     );
-    expect(JSON.stringify(told)).toContain('test/openly');
+    expect(JSON.stringify(received)).toContain('test/openly');
     expect(JSON.stringify(client.messages)).not.toContain('"method":"test/secrets","params"');
   });
 
-  it('WSA-27: five deaths within a minute: requests are answered with -32002 and the cause, and no child is started', async () => {
+  it('WSA-27: after five exits within a minute requests get -32002 with the cause, and no child is started', async () => {
     const at = await child('exits');
     for (let i = 0; i < 5; i += 1) {
       const client = await connect(at);
@@ -149,15 +149,15 @@ describe('a command as app server', () => {
     expect(client.ws.readyState).toBe(1);
   });
 
-  it('what is no message is logged and skipped', async () => {
+  it('lines that are not messages are logged and skipped', async () => {
     const at = await child('garbage');
     const { client } = await initialized(at);
     expect((await client.request('test/x')).result).toEqual({ method: 'test/x', params: {} });
-    expect(at.log.filter(({ message }) => message.includes('is no message'))).toHaveLength(4);
+    expect(at.log.filter(({ message }) => message.includes('is not a valid message'))).toHaveLength(4);
     expect(client.messages.every((one) => 'id' in one || 'method' in one)).toBe(true);
   });
 
-  it('a flood on stderr is read, and logged a little at a time', async () => {
+  it('a flood on stderr is read, and only some of its lines are logged', async () => {
     const at = await child('flood');
     const { client } = await initialized(at);
     await client.request('test/x');
@@ -166,7 +166,7 @@ describe('a command as app server', () => {
     expect(lines).toBeLessThan(500);
   });
 
-  it('a slow client holds back its own child only', async () => {
+  it('a slow client pauses its own child only', async () => {
     const at = await child('good');
     const [slow, quick] = [await initialized(at), await initialized(at)];
     slow.client.ws.pause();
@@ -174,7 +174,7 @@ describe('a command as app server', () => {
       slow.client.send({ id: 100 + i, method: 'test/big', params: { size: 4 * 1024 * 1024 } });
     }
     const states = () => at.engine.fullStatus.connections.map(({ state }) => state);
-    await until(() => states().includes('paused.initialized'), 'the slow one to be held back');
+    await until(() => states().includes('paused.initialized'), 'the slow one to be paused');
     expect((await quick.client.request('test/x')).result).toMatchObject({ method: 'test/x' });
     slow.client.ws.resume();
     await slow.client.until(() => slow.client.messages.some(({ id }) => id === 119), 'everything', 15_000);
@@ -183,7 +183,7 @@ describe('a command as app server', () => {
 });
 
 describe('a shared command', () => {
-  it('one child listens for all clients, and ends with the engine', async () => {
+  it('one child serves all clients, and ends with the engine', async () => {
     const at = await behind(process.execPath, [SHARED], true);
     const [a, b] = [await connect(at), await connect(at)];
     const first = (await a.initialize()).result as { pid: number };
@@ -193,7 +193,7 @@ describe('a shared command', () => {
     expect(lives(first.pid)).toBe(false);
   });
 
-  it('after its death all its clients are closed, and the next one starts it anew', async () => {
+  it('after its exit all its clients are closed, and the next client starts another child', async () => {
     const at = await behind(process.execPath, [SHARED], true);
     const [a, b] = [await connect(at), await connect(at)];
     const first = (await a.initialize()).result as { pid: number };
@@ -205,7 +205,7 @@ describe('a shared command', () => {
     expect(again.pid).not.toBe(first.pid);
   });
 
-  it('one that runs and never listens is ended in time, with the reason', async () => {
+  it('a child that never listens is ended after the timeout, with the reason', async () => {
     const command = {
       program: process.execPath,
       args: ['-e', 'console.error("soon"); setInterval(() => {}, 1e3)', '--'],
@@ -220,7 +220,7 @@ describe('a shared command', () => {
     expect(lives(pid)).toBe(false);
   });
 
-  it('one that ends before it listens is given up with its reason', async () => {
+  it('a child that exits before it listens closes the connection with its reason', async () => {
     const at = await behind(process.execPath, ['-e', 'process.exit(4)', '--'], true);
     const client = await connect(at);
     expect((await client.closed).reason).toBe('The app server exited with code 4.');

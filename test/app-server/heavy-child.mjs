@@ -1,12 +1,12 @@
-// An app server over JSON lines for large amounts: `test/deaf` makes it stop reading until SIGUSR2, `test/flood`
-// makes it say as much as is asked for, as fast as it is taken.
+// An app server over JSON lines for large amounts of data: `test/deaf` stops reading until SIGUSR2, `test/flood` sends
+// as much as requested, as fast as it is read.
 import { createInterface } from 'node:readline';
 
 let count = 0;
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const lines = createInterface({ input: process.stdin });
 process.on('SIGUSR2', () => process.stdin.resume());
-// A paused stdin alone does not keep a process.
+// A paused stdin alone does not keep the process alive.
 setInterval(() => {}, 1_000);
 process.stdin.on('end', () => process.exit(0));
 

@@ -10,7 +10,7 @@ import { tmpFolder } from '../support/tmp.js';
 const CHILD = path.join(import.meta.dirname, 'child.mjs');
 const SHARED = path.join(import.meta.dirname, 'shared-child.mjs');
 
-/** What a failed test would leave behind; the token tells a process from a later one with its pid. */
+/** Processes that a failed test would leave behind; the token distinguishes one from a later process with its pid. */
 const started = new Map<number, string | null>();
 afterEach(async () => {
   for (const [pid, token] of started) {
@@ -52,7 +52,7 @@ describe.skipIf(process.platform !== 'linux')('an engine that is killed', () => 
     ['per-connection', 'good'],
     ['per-connection', 'stubborn'],
     ['per-connection', 'family'],
-  ])('WSA-28: takes its app servers with it (%s, %s), and what they started', async (mode, kind) => {
+  ])('WSA-28: its app servers and all that they started end with it (%s, %s)', async (mode, kind) => {
     const at = await engine(mode, mode === 'shared' ? SHARED : CHILD, kind);
     const { pid } = await at.initialized();
     const { pid: second } = await at.initialized();
@@ -69,18 +69,18 @@ describe.skipIf(process.platform !== 'linux')('an engine that is killed', () => 
     for (const one of pids) expect(lives(one)).toBe(true);
     at.run.child.kill('SIGKILL');
     await at.run.exited;
-    await until(() => ![...pids, ...others].some(lives), 'their end', 6_000);
+    await until(() => ![...pids, ...others].some(lives), 'all of them to exit', 6_000);
     expect(await readdir(at.tmp)).toEqual([]);
   });
 
-  it('WSA-28: a clean end leaves nothing either, and children that have ended before are left alone', async () => {
+  it('WSA-28: a clean stop leaves nothing behind, and does not signal children that have exited before', async () => {
     const at = await engine('per-connection', CHILD, 'good');
     const { client, pid } = await at.initialized();
     client.ws.close();
-    await until(() => !lives(pid), 'the end of the child');
+    await until(() => !lives(pid), 'the child to exit');
     await at.initialized();
     const all = childrenOf(at.pid);
     expect((await at.run.stop()).code).toBe(0);
-    await until(() => !all.some(lives), 'the end of all');
+    await until(() => !all.some(lives), 'all of them to exit');
   });
 });

@@ -1,4 +1,4 @@
-// An app server for all clients: listens where `--listen unix://PATH` says, and counts over all connections.
+// An app server for all clients: it listens on `--listen unix://PATH` and counts over all connections.
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 

@@ -22,7 +22,7 @@ interface Upstream {
   readonly sockets: WebSocket[];
 }
 
-/** An app server that answers `initialize` and leaves everything else to the test. */
+/** An app server that answers `initialize`; the test handles everything else. */
 async function upstream(
   where: number | string,
   onMessage?: (ws: WebSocket, text: string) => void,
@@ -60,7 +60,7 @@ const engineAt = (url: string, bearer?: Secret) =>
   listening({ appServer: createAppServer({ kind: 'socket', url, bearer }, silentLogger) });
 
 describe('an app server behind a socket', () => {
-  it('WSA-25: one upstream socket for each connection, with the bearer token, everything untouched', async () => {
+  it('WSA-25: each connection has its own upstream socket with the bearer token, and messages pass unchanged', async () => {
     const far = await upstream(0);
     const at = await engineAt(`ws://127.0.0.1:${far.port}`, new Secret('upstream-token'));
     const [a, b] = [await connect(at), await connect(at)];
@@ -77,7 +77,7 @@ describe('an app server behind a socket', () => {
     expect(far.sockets[1]?.readyState).toBe(1);
   });
 
-  it('over a unix socket', async () => {
+  it('works over a unix socket', async () => {
     const path = join(await tmpFolder(), 'app.sock');
     await upstream(path);
     const at = await engineAt(`unix://${path}`);
@@ -85,7 +85,7 @@ describe('an app server behind a socket', () => {
     expect((await client.initialize()).result).toEqual({});
   });
 
-  it('order is kept both ways', async () => {
+  it('messages keep their order both ways', async () => {
     const far = await upstream(0);
     const at = await engineAt(`ws://127.0.0.1:${far.port}`);
     const client = await connect(at);
@@ -96,7 +96,7 @@ describe('an app server behind a socket', () => {
     expect(ids).toEqual(Array.from({ length: 500 }, (_, i) => 1_000 + i));
   });
 
-  it('one that refuses closes the connection with a clear reason', async () => {
+  it('an upstream that refuses the connection closes the client with a clear reason', async () => {
     const at = await engineAt('ws://127.0.0.1:1');
     const { code, reason } = await (await connect(at)).closed;
     expect([code, reason]).toEqual([
@@ -105,7 +105,7 @@ describe('an app server behind a socket', () => {
     ]);
   });
 
-  it('a wrong token is told, the token is not', async () => {
+  it('a rejected token is reported, without the token', async () => {
     const http = createServer();
     http.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'));
     servers.push(http);
@@ -113,11 +113,11 @@ describe('an app server behind a socket', () => {
     const address = http.address() as net.AddressInfo;
     const at = await engineAt(`ws://127.0.0.1:${address.port}/?token=in-the-url`, new Secret('the-token'));
     const { reason } = await (await connect(at)).closed;
-    expect(reason).toContain('answered 401');
+    expect(reason).toContain('answered HTTP 401');
     expect(reason + JSON.stringify(at.engine.fullStatus)).not.toMatch(/the-token|in-the-url/);
   });
 
-  it('one that hangs: a client that leaves takes its dial with it, and messages wait meanwhile', async () => {
+  it('while an upstream hangs messages wait, and a client that disconnects ends the connection attempt', async () => {
     const dials: net.Socket[] = [];
     const mute = net.createServer((socket) => dials.push(socket));
     servers.push({
@@ -136,7 +136,7 @@ describe('an app server behind a socket', () => {
     await ended;
   });
 
-  it('one that takes the connection and never answers the upgrade is given up in time, with the reason', async () => {
+  it('an upstream that never answers the upgrade fails after the timeout, with the reason', async () => {
     const mute = net.createServer((socket) => socket.on('error', () => {}).resume());
     await new Promise<void>((done) => mute.listen(0, '127.0.0.1', done));
     servers.push(mute);
@@ -144,7 +144,7 @@ describe('an app server behind a socket', () => {
     const appServer = new SocketAppServer({
       url: `ws://127.0.0.1:${port}`,
       bearer: undefined,
-      handshakeLimit: 300,
+      handshakeTimeout: 300,
       onSkipped: () => {},
     });
     const client = await connect(await listening({ appServer }));
@@ -155,7 +155,7 @@ describe('an app server behind a socket', () => {
     ]);
   });
 
-  it('one that sends garbage, also before it has answered initialize, and claims of remote control: skipped', async () => {
+  it('invalid messages and remote-control notifications of an upstream are skipped, also before its initialize response', async () => {
     const junk = ['hello', '[1,2]', '"text"', '', '{"half":'];
     const claim = '{"method":"remoteControl/status/changed","params":{"status":"errored"}}';
     const far = await upstream(0, (ws, text) => {
@@ -176,12 +176,12 @@ describe('an app server behind a socket', () => {
     ws.send('{"id":2,"method":"x"}');
     await until(() => raw.some((text) => text.includes('"good"')), 'the answer');
     ws.terminate();
-    // What begins like a message is carried as it is.
+    // A text that begins like a message is relayed unchanged.
     expect(raw.filter((text) => junk.includes(text))).toEqual(['{"half":', '{"half":']);
     expect(raw.filter((text) => text.includes('errored'))).toEqual([]);
   });
 
-  it('WSA-26: one that closes in the middle: the client learns it, with the code', async () => {
+  it('WSA-26: when an upstream closes, the client is closed with the upstream’s code in the reason', async () => {
     const far = await upstream(0, (ws) => ws.close(1012, 'restart'));
     const at = await engineAt(`ws://127.0.0.1:${far.port}`);
     const client = await connect(at);
@@ -194,7 +194,7 @@ describe('an app server behind a socket', () => {
     ]);
   });
 
-  it('WSA-24: past 128 waiting requests the next gets -32001; what waits is served when there is room', async () => {
+  it('WSA-24: with 128 requests waiting the next gets -32001; the waiting ones are served when there is room', async () => {
     let release: () => void = () => {};
     const held = new Promise<void>((done) => {
       release = done;
@@ -209,7 +209,7 @@ describe('an app server behind a socket', () => {
     const client = await connect(at);
     await client.initialize();
     far.sockets[0]?.pause();
-    // More than the system takes for a socket that nobody reads.
+    // More than the system buffers for a socket that nobody reads.
     client.send({ id: 999, method: 'x', params: { pad: 'x'.repeat(12 * 1024 * 1024) } });
     for (let id = 1_000; id < 1_300; id += 1) client.send({ id, method: 'x' });
     await client.until(() => client.messages.some(({ error }) => error !== undefined), 'an overload error');

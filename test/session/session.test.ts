@@ -52,7 +52,7 @@ class Side {
       appServer: alone
         ? {
             name: 'alone',
-            asksNothing: true,
+            sendsNoRequests: true,
             open: this.appServer.open.bind(this.appServer),
             close: async () => {},
           }
