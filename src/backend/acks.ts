@@ -1,4 +1,4 @@
-/** Acknowledgements to a server, put together: one a stream and turn of the event loop. RC-36 */
+/** Acknowledgements to a server, merged: one per virtual client and turn of the event loop. RC-36 */
 import { streamKey } from '../protocol/frames.js';
 
 interface Ack {
@@ -16,7 +16,7 @@ export class Acks {
     this.#send = send;
   }
 
-  /** Everything of the stream up to that seq id has been delivered. */
+  /** Schedules the ack of a virtual client whose frames are delivered up to this seq id. */
   add(clientId: string, streamId: string, seqId: number): void {
     const key = streamKey(clientId, streamId);
     const due = this.#due.get(key);

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 
-/** What happened, for tests and `--json`. Holds neither tokens, pairing codes nor message content. */
+/** Kind of an event, for tests and `backend --json`. Events hold no tokens, pairing codes or message content. */
 export type BackendEventKind =
   | 'listening'
   | 'closed'
@@ -28,28 +28,29 @@ export interface BackendEvent {
   readonly detail: EventDetail;
 }
 
-/** Events kept; older ones are forgotten. */
-const KEPT_EVENTS = 10_000;
+/** Events in memory; the oldest are removed first. */
+const MAX_EVENTS = 10_000;
 
-export class EventRecord extends EventEmitter<{ event: [BackendEvent] }> {
-  readonly #kept: BackendEvent[] = [];
+export class EventLog extends EventEmitter<{ event: [BackendEvent] }> {
+  readonly #recorded: BackendEvent[] = [];
   readonly #now: () => number;
 
   constructor(now: () => number) {
     super();
-    // Tests wait on many events at once; each waiter leaves by itself.
+    // Tests wait for many events at once; each waiter removes its own listener.
     this.setMaxListeners(0);
     this.#now = now;
   }
 
-  get kept(): readonly BackendEvent[] {
-    return this.#kept;
+  get recorded(): readonly BackendEvent[] {
+    return this.#recorded;
   }
 
   add(kind: BackendEventKind, detail: EventDetail = {}): void {
     const event: BackendEvent = { at: this.#now(), kind, detail };
-    this.#kept.push(event);
-    if (this.#kept.length > KEPT_EVENTS * 1.1) this.#kept.splice(0, this.#kept.length - KEPT_EVENTS);
+    this.#recorded.push(event);
+    if (this.#recorded.length > MAX_EVENTS * 1.1)
+      this.#recorded.splice(0, this.#recorded.length - MAX_EVENTS);
     this.emit('event', event);
   }
 }

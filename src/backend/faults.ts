@@ -1,7 +1,7 @@
-/** Faults that tests and people switch on: what the backend answers instead of the truth. */
+/** Faults that tests and people inject: what the backend does instead of its normal response. */
 import * as v from 'valibot';
 
-export const FAULT_ROUTES = [
+const FAULT_ROUTES = [
   'enroll',
   'refresh',
   'pair',
@@ -21,27 +21,27 @@ const Route = v.picklist(FAULT_ROUTES);
 const base = { route: Route, times: Times, delayMs: v.optional(Milliseconds, 0) };
 
 const AnswerFaultSchema = v.variant('answer', [
-  /** Nothing but the delay. */
+  /** The normal response, after the delay. */
   v.object({ ...base, answer: v.literal('truth') }),
   v.object({
     ...base,
     answer: v.literal('status'),
     status: v.pipe(v.number(), v.integer(), v.minValue(200), v.maxValue(599)),
     headers: v.optional(v.record(v.string(), v.string()), {}),
-    /** Text goes as it is, anything else as JSON. Default `{"detail": …}`. */
+    /** A string is sent as it is, anything else as JSON. Default `{"detail": …}`. */
     body: v.optional(v.unknown()),
   }),
   /** The request is read and never answered. */
   v.object({ ...base, answer: v.literal('hang') }),
   /** The request is read and the TCP connection destroyed. */
   v.object({ ...base, answer: v.literal('drop') }),
-  /** 200 with a body that is no JSON. Not for sockets. */
+  /** 200 with a body that is not JSON. Not for sockets. */
   v.object({ ...base, answer: v.literal('garbage') }),
-  /** The right answer with these members in place of its own; null takes one away. Not for sockets. */
+  /** The normal response with these members replaced; null removes a member. Not for sockets. */
   v.object({ ...base, answer: v.literal('patch'), members: v.record(v.string(), v.unknown()) }),
-  /** The right answer, but for another server and environment. Not for sockets. */
+  /** The normal response with another server and environment id. Not for sockets. */
   v.object({ ...base, answer: v.literal('otherServer') }),
-  /** Sockets only: accepted, and closed after that time. */
+  /** Sockets only: accepted, then closed after `ms`. */
   v.object({
     ...base,
     answer: v.literal('closeAfter'),
@@ -53,25 +53,25 @@ const AnswerFaultSchema = v.variant('answer', [
 export const FaultSchema = v.variant('action', [
   v.object({ action: v.literal('answer'), fault: AnswerFaultSchema }),
   v.object({ action: v.literal('clear') }),
-  /** Every server token given out so far ends in that time. */
+  /** Every server token issued so far expires after this time. */
   v.object({ action: v.literal('expireTokens'), inSeconds: v.pipe(v.number(), v.minValue(0)) }),
-  /** New server tokens live that long. */
+  /** Lifetime of new server tokens. */
   v.object({ action: v.literal('tokenLife'), seconds: v.pipe(v.number(), v.minValue(0)) }),
-  /** TCP connections of the sockets are destroyed; `side` limits it to one side. */
+  /** Destroys the TCP connections of the sockets; `side` limits it to one side. */
   v.object({ action: v.literal('dropSockets'), side: v.optional(v.picklist(['server', 'controller'])) }),
   v.object({
     action: v.literal('closeSockets'),
     side: v.optional(v.picklist(['server', 'controller'])),
     code: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1000), v.maxValue(4999)), 1000),
   }),
-  /** WebSocket pings are no longer answered, or are again. */
+  /** Stops answering WebSocket pings, or starts again. */
   v.object({ action: v.literal('mutePongs'), muted: v.boolean() }),
-  /** Every identity and client is forgotten, as after a loss of data. */
+  /** Deletes every identity and controller, as after a loss of data. */
   v.object({ action: v.literal('forgetServers') }),
 ]);
 
 export type AnswerFault = v.InferOutput<typeof AnswerFaultSchema>;
-/** A fault as it is given, with defaults left out. */
+/** A fault as the caller writes it: members with a default are optional. */
 export type FaultInput = v.InferInput<typeof FaultSchema>;
 export type FaultAction = v.InferOutput<typeof FaultSchema>;
 
@@ -90,7 +90,7 @@ export class FaultQueue {
     this.#queued = [];
   }
 
-  /** The fault that this request meets, if any; in the order they were added. */
+  /** Removes and returns the next fault of this route, in the order in which they were added. */
   take(route: FaultRoute): AnswerFault | undefined {
     const index = this.#queued.findIndex((fault) => fault.route === route);
     const fault = this.#queued[index];

@@ -1,9 +1,9 @@
 /**
- * What goes to one server, in order: frames that wait, and frames that were sent but that the server may not have
- * taken yet. Each message has a cursor; a server that comes back names the last one it took. RC-37
+ * The messages to one server, in order: those not yet sent, and those sent but not yet confirmed. Each message has a
+ * position, which becomes its cursor; a server that reconnects names the last one it received. RC-37
  */
 
-export interface LoggedMessage {
+interface LoggedMessage {
   /** Position in the log, from 1. */
   readonly position: number;
   readonly stream: string;
@@ -13,7 +13,7 @@ export interface LoggedMessage {
 
 export class FrameLog {
   #entries: LoggedMessage[] = [];
-  /** Index of the first entry that is not sent whole. */
+  /** Index of the first entry that is not completely sent. */
   #next = 0;
   #sending: Iterator<string> | undefined;
   #lastPosition = 0;
@@ -23,18 +23,14 @@ export class FrameLog {
     return this.#entries.length;
   }
 
-  /** The position of the last message that was sent whole, or before which everything was. */
+  /** The position up to which every message is completely sent. */
   get sentPosition(): number {
     return (
       this.#entries[this.#next - 1]?.position ?? (this.#entries[0]?.position ?? this.#lastPosition + 1) - 1
     );
   }
 
-  get hasNext(): boolean {
-    return this.#next < this.#entries.length;
-  }
-
-  /** Bytes of all kept messages of the stream. */
+  /** Bytes of all logged messages of the stream. */
   bytesOf(stream: string): number {
     return this.#bytes.get(stream) ?? 0;
   }
@@ -47,7 +43,7 @@ export class FrameLog {
     this.#bytes.set(stream, this.bytesOf(stream) + bytes);
   }
 
-  /** The next frame to send; undefined when all is sent. */
+  /** The next frame to send; undefined when everything is sent. */
   next(): string | undefined {
     for (;;) {
       const entry = this.#entries[this.#next];
@@ -60,15 +56,15 @@ export class FrameLog {
     }
   }
 
-  /** The server took everything up to there. */
-  taken(position: number): void {
+  /** The server has received everything up to this position. */
+  confirm(position: number): void {
     let count = 0;
     while (count < this.#next && (this.#entries[count]?.position ?? 0) <= position) count += 1;
     for (const entry of this.#entries.splice(0, count)) this.#release(entry);
     this.#next -= count;
   }
 
-  /** A server came back that has taken everything up to there: what it has not is sent again. */
+  /** A server reconnected that has everything up to this position: the rest is sent again. */
   resume(position: number): void {
     this.#sending = undefined;
     this.#next = 0;
@@ -77,13 +73,13 @@ export class FrameLog {
     for (const entry of this.#entries.splice(0, count)) this.#release(entry);
   }
 
-  /** Forgets the messages of a stream. */
-  drop(stream: string): void {
-    this.keep((other) => other !== stream);
+  /** Removes the messages of a stream. */
+  discard(stream: string): void {
+    this.retain((other) => other !== stream);
   }
 
-  /** Forgets the messages of all other streams. */
-  keep(isKept: (stream: string) => boolean): void {
+  /** Removes the messages of all streams for which `isKept` is false. */
+  retain(isKept: (stream: string) => boolean): void {
     const current = this.#entries[this.#next];
     if (current !== undefined && !isKept(current.stream)) this.#sending = undefined;
     let sent = this.#next;

@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto';
-import type { Secret } from '../protocol/secret.js';
-import { hashOf, mintToken } from './credentials.js';
+import { createHash, randomBytes } from 'node:crypto';
+import { Secret } from '../protocol/secret.js';
 import type { ServerRecord, Store } from './store.js';
 
-/** Identities kept; past it the one not seen for the longest time goes, with its clients. */
+/** Stored identities. Above it the one that was seen least recently is removed, with its controllers. */
 const MAX_SERVERS = 1_000;
-/** Good tokens of one server at a time. */
+/** Valid tokens of one server at a time. */
 const MAX_TOKENS = 4;
 
-export interface EnrollRequest {
+interface EnrollRequest {
   readonly accountId: string;
   readonly installationId: string;
   readonly name: string;
@@ -23,20 +22,30 @@ export interface Grant {
   readonly expiresAt: number;
 }
 
-/** Servers (enrolled machines) and their tokens. RC-9, RC-10 */
+/** A new token of 256 random bits. */
+export function mintToken(prefix: string): Secret {
+  return new Secret(`${prefix}_${randomBytes(32).toString('base64url')}`);
+}
+
+/** The form in which a token is stored. Tokens are random, so a plain hash is enough: it cannot be reversed by guessing. */
+export function hashToken(token: string): string {
+  return createHash('sha256').update(token).digest('base64url');
+}
+
+/** Servers (enrolled machines) and their tokens, as enroll and refresh create them. RC-9, RC-10 */
 export class Identities {
   readonly #store: Store;
   readonly #now: () => number;
-  /** Milliseconds that a new token lives. */
-  tokenLife: number;
+  /** Lifetime of a new token, milliseconds. */
+  tokenLifetime: number;
 
-  constructor(store: Store, now: () => number, tokenLife: number) {
+  constructor(store: Store, now: () => number, tokenLifetime: number) {
     this.#store = store;
     this.#now = now;
-    this.tokenLife = tokenLife;
+    this.tokenLifetime = tokenLifetime;
   }
 
-  /** Each enrollment makes a new identity, as one installation may hold several. */
+  /** Creates an identity. Each enrollment creates a new one, because one installation may hold several. */
   enroll(request: EnrollRequest): Grant {
     const now = this.#now();
     const server: ServerRecord = {
@@ -48,7 +57,7 @@ export class Identities {
       tokens: [],
     };
     this.#store.servers.set(server.serverId, server);
-    this.#forgetStalest();
+    this.#evictLeastRecent();
     return this.grant(server);
   }
 
@@ -58,22 +67,22 @@ export class Identities {
     return server?.accountId === accountId ? server : undefined;
   }
 
-  /** A new token for the server. */
+  /** Issues a new token for the server. */
   grant(server: ServerRecord): Grant {
     const now = this.#now();
     const token = mintToken('rcs');
-    const expiresAt = now + this.tokenLife;
+    const expiresAt = now + this.tokenLifetime;
     server.tokens = [
       ...server.tokens.filter((old) => old.expiresAt > now).slice(1 - MAX_TOKENS),
-      { hash: hashOf(token.reveal()), expiresAt },
+      { hash: hashToken(token.reveal()), expiresAt },
     ];
-    this.seen(server);
+    this.markSeen(server);
     return { server, token, expiresAt };
   }
 
-  /** The server that this token was given to, while it is good. */
+  /** The server that owns this token; undefined when it is unknown or expired. */
   serverOf(token: string): ServerRecord | undefined {
-    const hash = hashOf(token);
+    const hash = hashToken(token);
     const now = this.#now();
     for (const server of this.#store.servers.values()) {
       if (server.tokens.some((known) => known.hash === hash && known.expiresAt > now)) return server;
@@ -81,34 +90,35 @@ export class Identities {
     return undefined;
   }
 
-  seen(server: ServerRecord): void {
+  markSeen(server: ServerRecord): void {
     server.lastSeenAt = this.#now();
-    this.#store.changed();
+    this.#store.scheduleSave();
   }
 
-  /** Makes every token given out so far end then. */
+  /** Makes every token issued so far expire at this time or earlier. */
   expireTokens(at: number): void {
     for (const server of this.#store.servers.values()) {
       server.tokens = server.tokens.map((token) => ({ ...token, expiresAt: Math.min(token.expiresAt, at) }));
     }
-    this.#store.changed();
+    this.#store.scheduleSave();
   }
 
-  forgetAll(): void {
+  clear(): void {
     this.#store.servers.clear();
-    this.#store.clients.clear();
-    this.#store.changed();
+    this.#store.controllers.clear();
+    this.#store.scheduleSave();
   }
 
-  #forgetStalest(): void {
-    const { servers, clients } = this.#store;
+  #evictLeastRecent(): void {
+    const { servers, controllers } = this.#store;
     if (servers.size <= MAX_SERVERS) return;
-    let stalest: ServerRecord | undefined;
+    let leastRecent: ServerRecord | undefined;
     for (const server of servers.values()) {
-      if (stalest === undefined || server.lastSeenAt < stalest.lastSeenAt) stalest = server;
+      if (leastRecent === undefined || server.lastSeenAt < leastRecent.lastSeenAt) leastRecent = server;
     }
-    if (stalest === undefined) return;
-    servers.delete(stalest.serverId);
-    for (const client of this.#store.clientsOf(stalest.environmentId)) clients.delete(client.clientId);
+    if (leastRecent === undefined) return;
+    servers.delete(leastRecent.serverId);
+    for (const { clientId } of this.#store.controllersOf(leastRecent.environmentId))
+      controllers.delete(clientId);
   }
 }

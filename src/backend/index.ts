@@ -1,88 +1,86 @@
 /**
- * The embedded backend: the other side of the remote-control link, on this machine only. It gives identities and
- * tokens to servers (engines), pairs controllers with them, and carries messages between the two.
+ * The embedded backend: the other side of the remote-control link, on this machine only. It issues identities and
+ * tokens to servers (engines), pairs controllers with them, and relays messages between the two.
  */
 import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
-import { Core, type ServerStatus } from './core.js';
 import type { BackendEvent } from './events.js';
 import { type FaultInput, FaultSchema } from './faults.js';
-import { Gate } from './gate.js';
+import { BackendListener } from './listener.js';
 import { BASE_PATH, type BackendOptions, parseListen } from './options.js';
 import type { PairingStarted } from './pairing.js';
+import { BackendService, type ServerStatus } from './service.js';
 
-export type { ServerStatus } from './core.js';
-export type { BackendEvent, BackendEventKind } from './events.js';
+export type { BackendEvent } from './events.js';
 export type { FaultInput } from './faults.js';
-export { type AccountPolicy, type BackendOptions, type BackendTiming, parseListen } from './options.js';
-export type { PairingStarted } from './pairing.js';
+export type { BackendOptions } from './options.js';
 
-/** Throws EngineError: `usage` (bad address), `listenerFailed`, `storeUnavailable` (state file not valid). */
+/** Starts a backend. Throws EngineError: `usage` (bad address), `listenerFailed`, `storeUnavailable` (state file not valid). */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
   return await Backend.open(options);
 }
 
 export class Backend {
-  /** Base URL, as `--base-url` wants it. */
+  /** Base URL, in the form that `--base-url` expects. */
   readonly url: string;
-  readonly #gate: Gate;
-  readonly #core: Core;
+  readonly #listener: BackendListener;
+  readonly #service: BackendService;
 
-  private constructor(gate: Gate, core: Core) {
-    this.#gate = gate;
-    this.#core = core;
-    this.url = `${gate.origin}${BASE_PATH}`;
+  private constructor(listener: BackendListener, service: BackendService) {
+    this.#listener = listener;
+    this.#service = service;
+    this.url = `${listener.origin}${BASE_PATH}`;
   }
 
   /** @internal use createBackend */
   static async open(options: BackendOptions): Promise<Backend> {
     const address = parseListen(options.listen ?? 'http://127.0.0.1:0');
-    const core = await Core.open(options);
-    let gate: Gate;
+    const service = await BackendService.open(options);
+    let listener: BackendListener;
     try {
-      gate = await Gate.open(address, core.gateParts(options.faults === true));
+      listener = await BackendListener.open(address, service.listenerDeps(options.faults === true));
     } catch (error) {
-      await core.end();
+      await service.end();
       throw error;
     }
-    core.events.add('listening', { url: gate.origin });
-    return new Backend(gate, core);
+    service.events.add('listening', { url: listener.origin });
+    return new Backend(listener, service);
   }
 
-  /** What happened, oldest first, bounded. No secrets and no message content. */
+  /** The latest events, oldest first: at most about 10,000. They hold no secrets and no message content. */
   get events(): readonly BackendEvent[] {
-    return this.#core.events.kept;
+    return this.#service.events.recorded;
   }
 
   on(name: 'event', listener: (event: BackendEvent) => void): this {
-    this.#core.events.on(name, listener);
+    this.#service.events.on(name, listener);
     return this;
   }
 
   off(name: 'event', listener: (event: BackendEvent) => void): this {
-    this.#core.events.off(name, listener);
+    this.#service.events.off(name, listener);
     return this;
   }
 
   get servers(): readonly ServerStatus[] {
-    return this.#core.servers();
+    return this.#service.servers();
   }
 
-  /** A pairing code without asking the server. Throws EngineError `remoteRefused` for an unknown environment. */
+  /** Creates a pairing code without a request of the server. Throws EngineError `remoteRefused` for an unknown environment. */
   startPairing(environmentId: string): PairingStarted {
-    return this.#core.startPairing(environmentId);
+    return this.#service.startPairing(environmentId);
   }
 
-  /** Switches a fault on, at once. Throws EngineError `usage` when it is not one. */
+  /** Injects a fault, effective at once. Throws EngineError `usage` when the input is not a valid fault. */
   fault(input: FaultInput): void {
     const parsed = v.safeParse(FaultSchema, input);
-    if (!parsed.success) throw new EngineError('usage', `this is no fault: ${parsed.issues[0].message}`);
-    this.#core.applyFault(parsed.output);
+    if (!parsed.success) throw new EngineError('usage', `not a valid fault: ${parsed.issues[0].message}`);
+    this.#service.applyFault(parsed.output);
   }
 
-  /** Ends every socket and timer, and writes the state. Done within a second. */
+  /** Closes every socket and timer, and writes the state. Takes less than a second. */
   async close(): Promise<void> {
-    await Promise.all([this.#gate.close(), this.#core.end()]);
-    this.#core.events.add('closed');
+    await Promise.all([this.#listener.close(), this.#service.end()]);
+    this.#service.events.add('closed');
   }
 }

@@ -1,25 +1,36 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { EngineError } from '../protocol/errors.js';
 import type { Secret } from '../protocol/secret.js';
 
-/** Whose account tokens are taken: any that is not empty (development), or one (embedded in an engine). */
+/** Prefix of every path, before `/wham/…`. RC-1 */
+export const BASE_PATH = '/backend-api';
+
+/** Which account tokens are accepted: any that is not empty (development), or one (embedded in an engine). */
 export type AccountPolicy = { readonly kind: 'any' } | { readonly kind: 'only'; readonly token: Secret };
 
-/** Every delay of the backend, in milliseconds. */
+export function isAccountToken(policy: AccountPolicy, token: string): boolean {
+  if (policy.kind === 'any') return token !== '';
+  const actual = createHash('sha256').update(token).digest();
+  const expected = createHash('sha256').update(policy.token.reveal()).digest();
+  return timingSafeEqual(actual, expected);
+}
+
+/** Every duration of the backend, in milliseconds. */
 export interface BackendTiming {
-  /** Life of a server token. */
+  /** Lifetime of a server token. Default 1 hour. */
   readonly serverToken: number;
-  /** Life of a pairing code. */
+  /** Lifetime of a pairing code. Default 10 minutes. */
   readonly pairingCode: number;
-  /** How long a controller that arrives waits for a server that is not connected. */
+  /** How long a new controller waits for a server that is not connected. Default 5 s. */
   readonly offlineHold: number;
-  /** How long a controller that was being served waits for its server to come back. */
+  /** How long a connected controller waits for its server to reconnect. Default 30 s. */
   readonly reconnectHold: number;
-  /** Between two pings of a virtual client, so that the server does not take it for idle. RC-34 */
+  /** Between two pings of a virtual client, which keep the server from closing it as idle. Default 20 s. RC-34 */
   readonly streamPing: number;
-  /** Between two pings of a socket; one that has not answered by the next is ended. */
+  /** Between two pings of a socket. A socket that sends nothing until the next ping is destroyed. Default 30 s. */
   readonly heartbeat: number;
-  /** How soon after sending the server is asked whether it has taken what was sent. */
-  readonly proof: number;
+  /** From a send to the ping that confirms that the server has received it. Default 250 ms. */
+  readonly deliveryCheck: number;
 }
 
 export const DEFAULT_BACKEND_TIMING: BackendTiming = {
@@ -29,24 +40,24 @@ export const DEFAULT_BACKEND_TIMING: BackendTiming = {
   reconnectHold: 30_000,
   streamPing: 20_000,
   heartbeat: 30_000,
-  proof: 250,
+  deliveryCheck: 250,
 };
 
 export interface BackendOptions {
-  /** Where to listen, `http://127.0.0.1:PORT`; loopback only. Default port 0: a free one. */
+  /** Address to listen on, loopback only. Default `http://127.0.0.1:0`: any free port. */
   readonly listen?: string;
-  /** Default: any token. */
+  /** Accepted account tokens. Default: any token. */
   readonly accounts?: AccountPolicy;
-  /** JSON file that keeps identities and clients (hashes of tokens, never tokens), mode 0600. Default: memory only. */
+  /** JSON file for identities and controllers, mode 0600; it holds hashes of tokens, never tokens. Default: memory only. */
   readonly stateFile?: string;
   readonly timing?: Partial<BackendTiming>;
-  /** A second socket of one server takes the place of the first, or is refused with 409. Default `replace`. */
+  /** A second socket of one server replaces the first, or is refused with 409. Default `replace`. */
   readonly onSecondSocket?: 'replace' | 'conflict';
   /** Serve `POST /__faults`. Default false. */
   readonly faults?: boolean;
-  /** Also record every frame (without content) as an event. Default false. */
+  /** Also record an event for every frame, without its content. Default false. */
   readonly recordFrames?: boolean;
-  /** Wall-clock milliseconds. Default Date.now. */
+  /** Wall clock, milliseconds. Default Date.now. */
   readonly now?: () => number;
 }
 
@@ -55,27 +66,24 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Reads `listen`. Throws EngineError `usage`: the backend trusts its peers as only this machine's may be. */
+/** Parses `listen`. Throws EngineError `usage` for another host: the backend trusts every peer, so it must stay local. */
 export function parseListen(text: string): ListenAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const refuse = (because: string): never => {
-    throw new EngineError('usage', `the embedded backend cannot listen on ${text}: ${because}`, {
-      remediation: 'Give an address of this machine, as in http://127.0.0.1:8787.',
+  const refuse = (problem: string): never => {
+    throw new EngineError('usage', `the embedded backend cannot listen on ${text}: ${problem}`, {
+      remediation: 'Use a loopback address, for example http://127.0.0.1:8787.',
     });
   };
-  if (url === undefined || url.protocol !== 'http:') return refuse('it is no http URL');
+  if (url === undefined || url.protocol !== 'http:') return refuse('it is not an http URL');
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    return refuse('it holds more than host and port');
+    return refuse('only host and port are allowed');
   }
   if (url.pathname !== '/' && url.pathname.replace(/\/$/, '') !== BASE_PATH) {
-    return refuse(`its path is always ${BASE_PATH}`);
+    return refuse(`the only allowed path is ${BASE_PATH}`);
   }
   const host = url.hostname.replace(/^\[|\]$/g, '');
   if (host !== 'localhost' && host !== '::1' && !/^127\.\d+\.\d+\.\d+$/.test(host)) {
-    return refuse('it is not of this machine');
+    return refuse('it is not a loopback address');
   }
   return { host, port: url.port === '' ? 80 : Number(url.port) };
 }
-
-/** What stands before `/wham/…` in every path. RC-1 */
-export const BASE_PATH = '/backend-api';

@@ -5,52 +5,52 @@ import { streamKey } from '../protocol/frames.js';
 import { memberText } from '../protocol/json-members.js';
 import { errorText, isRecord, isRpcId, RPC } from '../protocol/jsonrpc.js';
 import { Acks } from './acks.js';
-import { ControllerStream } from './controller-stream.js';
-import type { EventRecord } from './events.js';
+import type { EventLog } from './events.js';
 import { FrameLog } from './frame-log.js';
 import type { BackendTiming } from './options.js';
 import { readServerFrame, type ServerFrame } from './server-frames.js';
 import type { Sockets } from './sockets.js';
+import { VirtualClient } from './virtual-client.js';
 
-/** What one controller may have waiting for its server; a single larger message is still taken. */
+/** Logged bytes of one virtual client; a single larger message is still accepted. */
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-/** Charged for each message besides its own bytes. */
+/** Bytes that each message costs besides its text. */
 const MESSAGE_OVERHEAD = 512;
-/** What may wait in a controller's socket before it is given up as not reading. */
+/** Unsent bytes in the socket of a controller; above it the controller counts as not reading and is closed. */
 const MAX_UNREAD_BYTES = 256 * 1024 * 1024;
-/** Beyond it the server's socket is left to drain. */
+/** Unsent bytes in the socket of the server; above it the relay waits for the socket to drain. */
 const HIGH_WATER_BYTES = 4 * 1024 * 1024;
-/** Messages that may wait when a farewell is added; without one the server finds out by itself (RC-34). */
-const MAX_FAREWELLS = 1_024;
+/** Logged messages above which no client_closed is added; the server then closes the virtual client as idle (RC-34). */
+const MAX_LOGGED_BEFORE_CLOSED = 1_024;
 
-export interface RelayParts {
+interface RelayDeps {
   readonly environmentId: string;
   readonly timing: BackendTiming;
-  readonly events: EventRecord;
+  readonly events: EventLog;
   readonly recordFrames: boolean;
   readonly sockets: Sockets;
-  /** Marks the cursors of this backend process; those of another one mean nothing. */
+  /** Marks the cursors of this backend process; cursors of another process are ignored. */
   readonly epoch: string;
-  /** Nobody is there any more and nothing waits: the relay may be let go. */
+  /** Called when no peer is connected and no message waits: the relay can be removed. */
   readonly onIdle: () => void;
 }
 
-/** Carries messages between the controllers of one environment and its server. */
+/** Relays messages between the virtual clients of one environment and its server. */
 export class Relay {
-  readonly #parts: RelayParts;
-  readonly #streams = new Map<string, ControllerStream>();
+  readonly #deps: RelayDeps;
+  readonly #virtualClients = new Map<string, VirtualClient>();
   readonly #log = new FrameLog();
   readonly #assembler = new ChunkAssembler();
   readonly #acks: Acks;
   readonly #pings: NodeJS.Timeout;
   #server: WebSocket | undefined;
-  #proof: NodeJS.Timeout | undefined;
-  readonly #pump = (): void => this.#send();
+  #deliveryTimer: NodeJS.Timeout | undefined;
+  readonly #sendMore = (): void => this.#send();
 
-  constructor(parts: RelayParts) {
-    this.#parts = parts;
+  constructor(deps: RelayDeps) {
+    this.#deps = deps;
     this.#acks = new Acks((frame) => this.#server?.send(frame));
-    this.#pings = setInterval(() => this.#pingStreams(), parts.timing.streamPing);
+    this.#pings = setInterval(() => this.#pingVirtualClients(), deps.timing.streamPing);
   }
 
   get connected(): boolean {
@@ -59,90 +59,91 @@ export class Relay {
 
   end(): void {
     clearInterval(this.#pings);
-    clearTimeout(this.#proof);
+    clearTimeout(this.#deliveryTimer);
     this.#acks.clear();
-    for (const stream of this.#streams.values()) clearTimeout(stream.hold);
-    this.#streams.clear();
+    for (const client of this.#virtualClients.values()) clearTimeout(client.holdTimer);
+    this.#virtualClients.clear();
     this.#server = undefined;
   }
 
-  /** A socket of the server was opened; it takes the place of an older one. */
-  attach(socket: WebSocket, cursor: string | undefined): void {
+  /** Takes a new socket of the server. It replaces the former one. */
+  attachServer(socket: WebSocket, cursor: string | undefined): void {
     const former = this.#server;
     this.#server = socket;
-    if (former !== undefined) this.#parts.sockets.close(former, 1000, 'replaced by a newer connection');
+    if (former !== undefined)
+      this.#deps.sockets.close(former, CLOSE_CODES.normal, 'replaced by a newer connection');
     socket.on('message', (data, isBinary) => {
       if (this.#server !== socket) return;
-      if (isBinary) this.#parts.events.add('frameSkipped', this.#detail({ binary: true }));
+      if (isBinary) this.#deps.events.add('frameSkipped', this.#detail({ binary: true }));
       else this.#onServerText(String(data));
     });
     socket.on('pong', (data) => {
-      // The pong repeats the position that the server had been sent when it was asked.
-      if (this.#server === socket && data.length > 0) this.#log.taken(Number(String(data)));
+      // The pong repeats the position in the ping: the server has received everything up to it.
+      if (this.#server === socket && data.length > 0) this.#log.confirm(Number(String(data)));
     });
     socket.on('close', () => {
-      if (this.#server === socket) this.#onServerGone();
+      if (this.#server === socket) this.#onServerClosed();
     });
 
     const position = this.#positionOf(cursor);
-    if (position === undefined) this.#startAfresh();
+    if (position === undefined) this.#closeOpenedClients();
     this.#log.resume(position ?? 0);
-    for (const stream of this.#streams.values()) {
-      clearTimeout(stream.hold);
-      stream.sent = true;
+    for (const client of this.#virtualClients.values()) {
+      clearTimeout(client.holdTimer);
+      client.sent = true;
     }
     this.#send();
   }
 
-  addController(socket: WebSocket, clientId: string): ControllerStream {
-    const stream = new ControllerStream(socket, clientId);
-    this.#streams.set(stream.key, stream);
+  openVirtualClient(socket: WebSocket, clientId: string): VirtualClient {
+    const client = new VirtualClient(socket, clientId);
+    this.#virtualClients.set(client.key, client);
     socket.on('message', (data, isBinary) => {
-      if (isBinary) this.#end(stream, CLOSE_CODES.unsupportedData, 'only text frames are taken');
-      else this.#onControllerText(stream, String(data));
+      if (isBinary) this.#close(client, CLOSE_CODES.unsupportedData, 'only text frames are accepted');
+      else this.#onControllerText(client, String(data));
     });
-    socket.on('close', () => this.#onControllerGone(stream));
-    if (this.#server === undefined) this.#hold(stream, this.#parts.timing.offlineHold);
-    else stream.sent = true;
-    return stream;
+    socket.on('close', () => this.#onControllerClosed(client));
+    if (this.#server === undefined) this.#startHold(client, this.#deps.timing.offlineHold);
+    else client.sent = true;
+    return client;
   }
 
   revoke(clientId: string): void {
-    for (const stream of this.#streams.values()) {
-      if (stream.clientId === clientId)
-        this.#end(stream, CLOSE_CODES.controllerRevoked, 'this client was revoked');
+    for (const client of this.#virtualClients.values()) {
+      if (client.clientId === clientId)
+        this.#close(client, CLOSE_CODES.controllerRevoked, 'this controller was revoked');
     }
   }
 
   // --- from controller to server
 
-  #onControllerText(stream: ControllerStream, text: string): void {
-    if (!this.#streams.has(stream.key)) return;
+  #onControllerText(client: VirtualClient, text: string): void {
+    if (!this.#virtualClients.has(client.key)) return;
     let message: unknown;
     try {
       message = JSON.parse(text);
     } catch {
-      stream.socket.send(errorText(null, RPC.parseError, 'This is not JSON'));
+      client.socket.send(errorText(null, RPC.parseError, 'The message is not JSON'));
       return;
     }
     if (!isRecord(message)) {
-      stream.socket.send(errorText(null, RPC.invalidRequest, 'A message is a JSON object'));
+      client.socket.send(errorText(null, RPC.invalidRequest, 'The message is not a JSON object'));
       return;
     }
-    const waiting = this.#log.bytesOf(stream.key);
+    const logged = this.#log.bytesOf(client.key);
     const bytes = text.length + MESSAGE_OVERHEAD;
-    if (waiting > 0 && waiting + bytes > MAX_WAITING_BYTES) {
-      this.#end(stream, CLOSE_CODES.tryAgainLater, 'too many messages wait for the server');
+    if (logged > 0 && logged + bytes > MAX_WAITING_BYTES) {
+      this.#close(client, CLOSE_CODES.tryAgainLater, 'too many unsent messages');
       return;
     }
-    const frames = stream.messageFrames(text);
+    const frames = client.messageFrames(text);
     if (frames === undefined) {
       const id = isRpcId(message.id) ? message.id : null;
-      stream.socket.send(errorText(id, RPC.messageTooLarge, 'The message is too big to be carried'));
+      client.socket.send(errorText(id, RPC.messageTooLarge, 'The message is too large'));
       return;
     }
-    this.#log.append(stream.key, bytes, (position) => frames(this.#cursorAt(position)));
-    this.#record('frameOut', stream, 'client_message', text.length);
+    this.#log.append(client.key, bytes, (position) => frames(this.#cursorAt(position)));
+    this.#record('frameOut', client, 'client_message', text.length);
     this.#send();
   }
 
@@ -152,26 +153,27 @@ export class Relay {
     while (server.bufferedAmount < HIGH_WATER_BYTES) {
       const frame = this.#log.next();
       if (frame === undefined) break;
-      server.send(frame, this.#pump);
+      server.send(frame, this.#sendMore);
     }
-    if (this.#log.size > 0) this.#proof ??= setTimeout(() => this.#askForProof(), this.#parts.timing.proof);
+    if (this.#log.size > 0)
+      this.#deliveryTimer ??= setTimeout(() => this.#checkDelivery(), this.#deps.timing.deliveryCheck);
   }
 
-  #askForProof(): void {
-    this.#proof = undefined;
+  #checkDelivery(): void {
+    this.#deliveryTimer = undefined;
     if (this.#server === undefined || this.#log.size === 0) return;
     this.#server.ping(String(this.#log.sentPosition));
-    this.#proof = setTimeout(() => this.#askForProof(), this.#parts.timing.proof);
+    this.#deliveryTimer = setTimeout(() => this.#checkDelivery(), this.#deps.timing.deliveryCheck);
   }
 
   #cursorAt(position: number): string {
-    return `${this.#parts.epoch}.${position}`;
+    return `${this.#deps.epoch}.${position}`;
   }
 
-  /** Undefined: a cursor of another backend process, or a server that has taken nothing yet. */
+  /** Undefined for no cursor (the server has received nothing yet) or a cursor of another backend process. */
   #positionOf(cursor: string | undefined): number | undefined {
     const [epoch, position] = cursor?.split('.') ?? [];
-    if (epoch !== this.#parts.epoch || position === undefined || !/^\d{1,15}$/.test(position))
+    if (epoch !== this.#deps.epoch || position === undefined || !/^\d{1,15}$/.test(position))
       return undefined;
     return Number(position);
   }
@@ -181,131 +183,127 @@ export class Relay {
   #onServerText(text: string): void {
     const frame = readServerFrame(text);
     if (frame === undefined) {
-      this.#parts.events.add('frameSkipped', this.#detail({ bytes: text.length }));
+      this.#deps.events.add('frameSkipped', this.#detail({ bytes: text.length }));
       return;
     }
-    const stream = this.#streams.get(streamKey(frame.clientId, frame.streamId));
-    if (stream === undefined) {
-      // Nobody is left to deliver it to; the server must not keep it for ever.
+    const client = this.#virtualClients.get(streamKey(frame.clientId, frame.streamId));
+    if (client === undefined) {
+      // The virtual client is closed. Without an ack the server would keep the frame for ever.
       this.#acks.add(frame.clientId, frame.streamId, frame.seqId);
       return;
     }
-    this.#record('frameIn', stream, frame.type, text.length, frame.seqId);
-    const acknowledge = (seqId: number): void => this.#acks.add(stream.clientId, stream.streamId, seqId);
-    if (!stream.isNew(frame.seqId)) {
-      if (stream.deliveredSeqId > 0) acknowledge(stream.deliveredSeqId);
+    this.#record('frameIn', client, frame.type, text.length, frame.seqId);
+    const acknowledge = (seqId: number): void => this.#acks.add(client.clientId, client.streamId, seqId);
+    if (!client.isNew(frame.seqId)) {
+      if (client.deliveredSeqId > 0) acknowledge(client.deliveredSeqId);
       return;
     }
     if (frame.type === 'pong') {
-      stream.pass(frame.seqId, acknowledge);
-      if (frame.status === 'unknown' && stream.opened) {
-        this.#end(stream, CLOSE_CODES.serverRestarted, 'the server no longer knows this connection');
+      client.skip(frame.seqId, acknowledge);
+      if (frame.status === 'unknown' && client.opened) {
+        this.#close(client, CLOSE_CODES.serverRestarted, 'the server no longer knows this virtual client');
       }
       return;
     }
     const message =
       frame.type === 'server_message'
         ? memberText(text, 'message')
-        : this.#assemble(stream, frame, text.length);
+        : this.#assemble(client, frame, text.length);
     if (message === undefined) return;
-    stream.opened = true;
-    stream.deliver(frame.seqId, message, acknowledge);
-    if (stream.socket.bufferedAmount > MAX_UNREAD_BYTES) {
-      this.#end(stream, CLOSE_CODES.tryAgainLater, 'this client does not read');
+    client.opened = true;
+    client.deliver(frame.seqId, message, acknowledge);
+    if (client.socket.bufferedAmount > MAX_UNREAD_BYTES) {
+      this.#close(client, CLOSE_CODES.tryAgainLater, 'this controller does not read');
     }
   }
 
   #assemble(
-    stream: ControllerStream,
+    client: VirtualClient,
     frame: ServerFrame & { type: 'server_message_chunk' },
     frameBytes: number,
   ): string | undefined {
-    const result = this.#assembler.feed(stream.key, frame.seqId, frame.chunk, frameBytes);
+    const result = this.#assembler.feed(client.key, frame.seqId, frame.chunk, frameBytes);
     if (result.kind === 'complete') return result.text;
     if (result.kind === 'dropped' && result.why !== 'stale' && result.why !== 'closedSeq') {
-      const { clientId, streamId } = stream;
-      this.#parts.events.add('messageLost', this.#detail({ clientId, streamId, why: result.why }));
-      // Sent again it would be dropped again.
-      stream.pass(frame.seqId, (seqId) => this.#acks.add(clientId, streamId, seqId));
+      const { clientId, streamId } = client;
+      this.#deps.events.add('messageLost', this.#detail({ clientId, streamId, why: result.why }));
+      // Acknowledged, because a repetition would be dropped again.
+      client.skip(frame.seqId, (seqId) => this.#acks.add(clientId, streamId, seqId));
     }
     return undefined;
   }
 
-  // --- coming and going
+  // --- connects and disconnects
 
-  #onServerGone(): void {
+  #onServerClosed(): void {
     this.#server = undefined;
     this.#acks.clear();
-    clearTimeout(this.#proof);
-    this.#proof = undefined;
-    for (const stream of this.#streams.values()) this.#hold(stream, this.#parts.timing.reconnectHold);
-    this.#letGoWhenIdle();
+    clearTimeout(this.#deliveryTimer);
+    this.#deliveryTimer = undefined;
+    for (const client of this.#virtualClients.values())
+      this.#startHold(client, this.#deps.timing.reconnectHold);
+    this.#reportIdle();
   }
 
-  #hold(stream: ControllerStream, ms: number): void {
-    clearTimeout(stream.hold);
-    stream.hold = setTimeout(
-      () => this.#end(stream, CLOSE_CODES.environmentOffline, 'environment offline'),
+  #startHold(client: VirtualClient, ms: number): void {
+    clearTimeout(client.holdTimer);
+    client.holdTimer = setTimeout(
+      () => this.#close(client, CLOSE_CODES.environmentOffline, 'environment offline'),
       ms,
     );
   }
 
   /**
-   * The server has taken nothing, or has lost its memory. What it had opened is over: nobody may repeat requests
-   * unasked. Only what live controllers wait for from the start is sent.
+   * The server has received nothing yet, or has lost its state. Virtual clients that it had opened are closed, because
+   * the relay must not repeat their requests. The messages of the others are sent from the start.
    */
-  #startAfresh(): void {
-    for (const stream of this.#streams.values()) {
-      if (!stream.opened) continue;
-      stream.sent = false;
-      this.#end(stream, CLOSE_CODES.serverRestarted, 'the server was restarted');
+  #closeOpenedClients(): void {
+    for (const client of this.#virtualClients.values()) {
+      if (!client.opened) continue;
+      client.sent = false;
+      this.#close(client, CLOSE_CODES.serverRestarted, 'the server has restarted');
     }
-    this.#log.keep((stream) => this.#streams.has(stream));
+    this.#log.retain((key) => this.#virtualClients.has(key));
   }
 
-  #end(stream: ControllerStream, code: number, reason: string): void {
-    this.#parts.sockets.close(stream.socket, code, reason);
-    this.#onControllerGone(stream);
+  #close(client: VirtualClient, code: number, reason: string): void {
+    this.#deps.sockets.close(client.socket, code, reason);
+    this.#onControllerClosed(client);
   }
 
-  #onControllerGone(stream: ControllerStream): void {
-    if (!this.#streams.delete(stream.key)) return;
-    clearTimeout(stream.hold);
-    this.#assembler.forget(stream.key);
-    // With a server there, what the controller sent last still goes out before the farewell.
-    if (this.#server === undefined) this.#log.drop(stream.key);
-    if (stream.sent && this.#log.size < MAX_FAREWELLS) {
-      this.#log.append(stream.key, 0, (position) => [stream.closedFrame(this.#cursorAt(position))]);
+  #onControllerClosed(client: VirtualClient): void {
+    if (!this.#virtualClients.delete(client.key)) return;
+    clearTimeout(client.holdTimer);
+    this.#assembler.forget(client.key);
+    // While the server is connected, the last messages of the controller are sent before client_closed.
+    if (this.#server === undefined) this.#log.discard(client.key);
+    if (client.sent && this.#log.size < MAX_LOGGED_BEFORE_CLOSED) {
+      this.#log.append(client.key, 0, (position) => [client.closedFrame(this.#cursorAt(position))]);
       this.#send();
     }
-    this.#parts.events.add(
+    this.#deps.events.add(
       'streamClosed',
-      this.#detail({ clientId: stream.clientId, streamId: stream.streamId }),
+      this.#detail({ clientId: client.clientId, streamId: client.streamId }),
     );
-    this.#letGoWhenIdle();
+    this.#reportIdle();
   }
 
-  #letGoWhenIdle(): void {
-    if (this.#server === undefined && this.#streams.size === 0 && this.#log.size === 0) this.#parts.onIdle();
+  #reportIdle(): void {
+    if (this.#server === undefined && this.#virtualClients.size === 0 && this.#log.size === 0)
+      this.#deps.onIdle();
   }
 
-  #pingStreams(): void {
-    for (const stream of this.#streams.values()) this.#server?.send(stream.pingFrame());
+  #pingVirtualClients(): void {
+    for (const client of this.#virtualClients.values()) this.#server?.send(client.pingFrame());
   }
 
   #detail(detail: Record<string, string | number | boolean>): Record<string, string | number | boolean> {
-    return { environmentId: this.#parts.environmentId, ...detail };
+    return { environmentId: this.#deps.environmentId, ...detail };
   }
 
-  #record(
-    kind: 'frameIn' | 'frameOut',
-    stream: ControllerStream,
-    type: string,
-    bytes: number,
-    seqId = 0,
-  ): void {
-    if (!this.#parts.recordFrames) return;
-    const { clientId, streamId } = stream;
-    this.#parts.events.add(kind, this.#detail({ clientId, streamId, type, bytes, seqId }));
+  #record(kind: 'frameIn' | 'frameOut', client: VirtualClient, type: string, bytes: number, seqId = 0): void {
+    if (!this.#deps.recordFrames) return;
+    const { clientId, streamId } = client;
+    this.#deps.events.add(kind, this.#detail({ clientId, streamId, type, bytes, seqId }));
   }
 }

@@ -1,29 +1,35 @@
 import type { IncomingMessage } from 'node:http';
 import * as v from 'valibot';
-import { isAccountToken } from './credentials.js';
 import type { EventDetail } from './events.js';
 import type { FaultRoute } from './faults.js';
-import { type Answer, parseBody, Refusal, requireBearer, requireHeader, unauthorized } from './http.js';
+import {
+  HttpError,
+  type HttpResponse,
+  parseBody,
+  requireBearer,
+  requireHeader,
+  unauthorized,
+} from './http.js';
 import type { Grant, Identities } from './identities.js';
-import { type AccountPolicy, BASE_PATH } from './options.js';
-import type { GivenCode, Pairing } from './pairing.js';
-import type { ClientRecord, ServerRecord, Store } from './store.js';
+import { type AccountPolicy, BASE_PATH, isAccountToken } from './options.js';
+import type { Pairing, PresentedCode } from './pairing.js';
+import type { ControllerRecord, ServerRecord, Store } from './store.js';
 
-/** What the reference takes for "this identity is gone, enroll again". RC-20 */
-export const SERVER_GONE = 'Remote app server not found';
+/** The detail from which Codex CLI concludes that its identity no longer exists and that it must enroll again. RC-20 */
+export const SERVER_NOT_FOUND = 'Remote app server not found';
 
-const CONTROL = `${BASE_PATH}/wham/remote/control`;
-export const SERVER_SOCKET_PATH = `${CONTROL}/server`;
-export const CONTROLLER_SOCKET_PATH = `${CONTROL}/client`;
-const CLIENTS_PATH = new RegExp(`^${CONTROL}/environments/([^/]+)/clients(?:/([^/]+))?$`);
-const POSTS: Readonly<Record<string, FaultRoute>> = {
-  [`${CONTROL}/server/enroll`]: 'enroll',
-  [`${CONTROL}/server/refresh`]: 'refresh',
-  [`${CONTROL}/server/pair`]: 'pair',
-  [`${CONTROL}/server/pair/status`]: 'pairStatus',
-  [`${CONTROL}/client/claim`]: 'claim',
+const CONTROL_PATH = `${BASE_PATH}/wham/remote/control`;
+export const SERVER_SOCKET_PATH = `${CONTROL_PATH}/server`;
+export const CONTROLLER_SOCKET_PATH = `${CONTROL_PATH}/client`;
+const CLIENTS_PATH = new RegExp(`^${CONTROL_PATH}/environments/([^/]+)/clients(?:/([^/]+))?$`);
+const POST_ROUTES: Readonly<Record<string, FaultRoute>> = {
+  [`${CONTROL_PATH}/server/enroll`]: 'enroll',
+  [`${CONTROL_PATH}/server/refresh`]: 'refresh',
+  [`${CONTROL_PATH}/server/pair`]: 'pair',
+  [`${CONTROL_PATH}/server/pair/status`]: 'pairStatus',
+  [`${CONTROL_PATH}/client/claim`]: 'claim',
 };
-const DEFAULT_PAGE = 50;
+const DEFAULT_PAGE_SIZE = 50;
 
 const Text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(1_024));
 const EnrollBody = v.object({
@@ -39,119 +45,119 @@ const CodeMembers = { pairing_code: v.nullish(Text), manual_pairing_code: v.null
 const PairStatusBody = v.object(CodeMembers);
 const ClaimBody = v.object({ ...CodeMembers, display_name: v.nullish(v.pipe(v.string(), v.maxLength(200))) });
 
-/** A matched request. */
-export interface Call {
+/** A request with its route and the parameters of its path. */
+export interface RouteMatch {
   readonly route: FaultRoute;
   readonly request: IncomingMessage;
   readonly query: URLSearchParams;
   readonly environmentId: string;
   readonly clientId: string;
 }
-export interface Reply extends Answer {
-  /** For the event record. */
+export interface RouteResponse extends HttpResponse {
+  /** Detail of the event that is recorded for this request. */
   readonly detail?: EventDetail;
 }
 
-/** Finds the route. Throws Refusal 404 or 405. */
-export function matchRoute(request: IncomingMessage, url: URL): Call {
+/** Finds the route of a request. Throws HttpError 404 or 405. */
+export function matchRoute(request: IncomingMessage, url: URL): RouteMatch {
   const { method } = request;
-  const post = POSTS[url.pathname];
-  const call = { request, query: url.searchParams, environmentId: '', clientId: '' };
-  if (post !== undefined) {
-    if (method !== 'POST') throw new Refusal(405, 'Method Not Allowed', { allow: 'POST' });
-    return { ...call, route: post };
+  const postRoute = POST_ROUTES[url.pathname];
+  const match = { request, query: url.searchParams, environmentId: '', clientId: '' };
+  if (postRoute !== undefined) {
+    if (method !== 'POST') throw new HttpError(405, 'Method Not Allowed', { allow: 'POST' });
+    return { ...match, route: postRoute };
   }
   const clients = CLIENTS_PATH.exec(url.pathname);
-  if (clients === null) throw new Refusal(404, 'Not Found');
-  const environmentId = decodePart(clients[1] ?? '');
+  if (clients === null) throw new HttpError(404, 'Not Found');
+  const environmentId = decodeSegment(clients[1] ?? '');
   if (clients[2] === undefined) {
-    if (method !== 'GET') throw new Refusal(405, 'Method Not Allowed', { allow: 'GET' });
-    return { ...call, route: 'clients', environmentId };
+    if (method !== 'GET') throw new HttpError(405, 'Method Not Allowed', { allow: 'GET' });
+    return { ...match, route: 'clients', environmentId };
   }
-  if (method !== 'DELETE') throw new Refusal(405, 'Method Not Allowed', { allow: 'DELETE' });
-  return { ...call, route: 'revoke', environmentId, clientId: decodePart(clients[2]) };
+  if (method !== 'DELETE') throw new HttpError(405, 'Method Not Allowed', { allow: 'DELETE' });
+  return { ...match, route: 'revoke', environmentId, clientId: decodeSegment(clients[2]) };
 }
 
-function decodePart(part: string): string {
+function decodeSegment(segment: string): string {
   try {
-    return decodeURIComponent(part);
+    return decodeURIComponent(segment);
   } catch {
-    throw new Refusal(400, 'The path is not valid');
+    throw new HttpError(400, 'The path is not valid');
   }
 }
 
-export interface RouteParts {
+interface RouteDeps {
   readonly accounts: AccountPolicy;
   readonly store: Store;
   readonly identities: Identities;
   readonly pairing: Pairing;
-  /** A client was revoked: end its sockets. */
-  readonly onRevoked: (client: ClientRecord) => void;
+  /** A controller was revoked: close its sockets. */
+  readonly onRevoke: (controller: ControllerRecord) => void;
 }
 
-/** The HTTP side of the protocol: RC-9, RC-10, RC-47 to RC-49, and claiming, which is ours. */
+/** The HTTP requests of the protocol. The claim of a pairing code is an addition of the embedded backend. RC-9, RC-10, RC-47 to RC-49 */
 export class Routes {
-  readonly #parts: RouteParts;
+  readonly #deps: RouteDeps;
 
-  constructor(parts: RouteParts) {
-    this.#parts = parts;
+  constructor(deps: RouteDeps) {
+    this.#deps = deps;
   }
 
-  /** Throws Refusal. */
-  answer(call: Call, body: string): Reply {
-    switch (call.route) {
+  /** Throws HttpError. */
+  handle(match: RouteMatch, body: string): RouteResponse {
+    switch (match.route) {
       case 'enroll':
-        return this.#enroll(call, body);
+        return this.#enroll(match, body);
       case 'refresh':
-        return this.#refresh(call, body);
+        return this.#refresh(match, body);
       case 'pair':
-        return this.#pair(call, body);
+        return this.#pair(match, body);
       case 'pairStatus':
-        return this.#pairStatus(call, body);
+        return this.#pairStatus(match, body);
       case 'claim':
         return this.#claim(body);
       case 'clients':
-        return this.#clients(call);
+        return this.#clients(match);
       case 'revoke':
-        return this.#revoke(call);
+        return this.#revoke(match);
       case 'socket':
       case 'controllerSocket':
-        throw new Refusal(426, 'Upgrade Required', { upgrade: 'websocket' });
+        throw new HttpError(426, 'Upgrade Required', { upgrade: 'websocket' });
     }
   }
 
-  #enroll({ request }: Call, body: string): Reply {
-    const accountId = this.#requireAccount(request);
+  #enroll({ request }: RouteMatch, body: string): RouteResponse {
+    const accountId = this.#authenticateAccount(request);
     const installationId = requireHeader(request, 'x-codex-installation-id');
-    const wanted = parseBody(EnrollBody, body);
-    requireSame(installationId, wanted.installation_id);
-    return granted(
-      this.#parts.identities.enroll({
+    const params = parseBody(EnrollBody, body);
+    requireSameInstallation(installationId, params.installation_id);
+    return grantResponse(
+      this.#deps.identities.enroll({
         accountId,
         installationId,
-        name: wanted.name,
-        os: wanted.os,
-        arch: wanted.arch,
-        appServerVersion: wanted.app_server_version,
+        name: params.name,
+        os: params.os,
+        arch: params.arch,
+        appServerVersion: params.app_server_version,
       }),
     );
   }
 
-  #refresh({ request }: Call, body: string): Reply {
-    const accountId = this.#requireAccount(request);
+  #refresh({ request }: RouteMatch, body: string): RouteResponse {
+    const accountId = this.#authenticateAccount(request);
     const installationId = requireHeader(request, 'x-codex-installation-id');
-    const wanted = parseBody(RefreshBody, body);
-    requireSame(installationId, wanted.installation_id);
-    const server = this.#parts.identities.find(wanted.server_id, accountId);
-    if (server === undefined) throw new Refusal(404, SERVER_GONE);
-    requireSame(installationId, server.installationId);
-    return granted(this.#parts.identities.grant(server));
+    const params = parseBody(RefreshBody, body);
+    requireSameInstallation(installationId, params.installation_id);
+    const server = this.#deps.identities.find(params.server_id, accountId);
+    if (server === undefined) throw new HttpError(404, SERVER_NOT_FOUND);
+    requireSameInstallation(installationId, server.installationId);
+    return grantResponse(this.#deps.identities.grant(server));
   }
 
-  #pair({ request }: Call, body: string): Reply {
-    const server = this.#requireServer(request);
+  #pair({ request }: RouteMatch, body: string): RouteResponse {
+    const server = this.#authenticateServer(request);
     const { manual_code: withManualCode } = parseBody(PairBody, body);
-    const started = this.#parts.pairing.start(server, withManualCode);
+    const started = this.#deps.pairing.start(server, withManualCode);
     return {
       status: 200,
       body: {
@@ -165,90 +171,94 @@ export class Routes {
     };
   }
 
-  #pairStatus({ request }: Call, body: string): Reply {
-    const server = this.#requireServer(request);
-    const claimed = this.#parts.pairing.isClaimed(server, codeOf(parseBody(PairStatusBody, body)));
-    if (claimed === undefined) throw new Refusal(404, 'Pairing code not found');
+  #pairStatus({ request }: RouteMatch, body: string): RouteResponse {
+    const server = this.#authenticateServer(request);
+    const claimed = this.#deps.pairing.isClaimed(server, readCode(parseBody(PairStatusBody, body)));
+    if (claimed === undefined) throw new HttpError(404, 'Pairing code not found');
     return { status: 200, body: { claimed }, detail: { environmentId: server.environmentId, claimed } };
   }
 
-  #claim(body: string): Reply {
-    const wanted = parseBody(ClaimBody, body);
-    const result = this.#parts.pairing.claim(codeOf(wanted), wanted.display_name ?? null);
+  #claim(body: string): RouteResponse {
+    const params = parseBody(ClaimBody, body);
+    const result = this.#deps.pairing.claim(readCode(params), params.display_name ?? null);
     switch (result.kind) {
       case 'unknownCode':
-        throw new Refusal(404, 'Pairing code not found');
-      case 'tooManyTries':
-        throw new Refusal(429, 'Too many wrong pairing codes', {
+        throw new HttpError(404, 'Pairing code not found');
+      case 'tooManyAttempts':
+        throw new HttpError(429, 'Too many wrong pairing codes', {
           'retry-after': String(result.retryAfterSeconds),
         });
-      case 'tooManyClients':
-        throw new Refusal(409, 'This environment has too many clients; revoke some');
+      case 'tooManyControllers':
+        throw new HttpError(409, 'This environment has too many controllers; revoke some');
       case 'claimed':
         return {
           status: 200,
           body: {
-            client_id: result.client.clientId,
+            client_id: result.controller.clientId,
             controller_token: result.token.reveal(),
             environment_id: result.server.environmentId,
             server_name: result.server.name,
           },
-          detail: { environmentId: result.server.environmentId, clientId: result.client.clientId },
+          detail: { environmentId: result.server.environmentId, clientId: result.controller.clientId },
         };
     }
   }
 
-  #clients(call: Call): Reply {
-    this.#requireEnvironment(call);
-    const limit = readLimit(call.query.get('limit'));
-    const order = call.query.get('order') ?? 'desc';
-    if (order !== 'asc' && order !== 'desc') throw new Refusal(400, 'order must be asc or desc');
-    const sorted = this.#parts.store
-      .clientsOf(call.environmentId)
+  #clients(match: RouteMatch): RouteResponse {
+    this.#requireEnvironment(match);
+    const limit = readLimit(match.query.get('limit'));
+    const order = match.query.get('order') ?? 'desc';
+    if (order !== 'asc' && order !== 'desc') throw new HttpError(400, 'order must be asc or desc');
+    const sorted = this.#deps.store
+      .controllersOf(match.environmentId)
       .sort((a, b) => a.createdAt - b.createdAt || (a.clientId < b.clientId ? -1 : 1));
     if (order === 'desc') sorted.reverse();
-    const after = readCursor(call.query.get('cursor'));
-    const start = after === undefined ? 0 : sorted.findIndex((client) => client.clientId === after) + 1;
-    if (after !== undefined && start === 0) throw new Refusal(400, 'The cursor is not valid');
+    const after = readCursor(match.query.get('cursor'));
+    const start = after === undefined ? 0 : sorted.findIndex(({ clientId }) => clientId === after) + 1;
+    if (after !== undefined && start === 0) throw new HttpError(400, 'The cursor is not valid');
     const page = sorted.slice(start, start + limit);
     const last = page.at(-1);
     const cursor = last !== undefined && start + limit < sorted.length ? writeCursor(last.clientId) : null;
-    return { status: 200, body: { items: page.map(describeClient), cursor }, detail: { items: page.length } };
+    return {
+      status: 200,
+      body: { items: page.map(describeController), cursor },
+      detail: { items: page.length },
+    };
   }
 
-  #revoke(call: Call): Reply {
-    this.#requireEnvironment(call);
-    const client = this.#parts.store.clients.get(call.clientId);
-    if (client?.environmentId !== call.environmentId) throw new Refusal(404, 'Client not found');
-    this.#parts.store.clients.delete(client.clientId);
-    this.#parts.store.changed();
-    this.#parts.onRevoked(client);
-    return { status: 204, detail: { environmentId: call.environmentId, clientId: client.clientId } };
+  #revoke(match: RouteMatch): RouteResponse {
+    this.#requireEnvironment(match);
+    const controller = this.#deps.store.controllers.get(match.clientId);
+    if (controller?.environmentId !== match.environmentId) throw new HttpError(404, 'Client not found');
+    this.#deps.store.controllers.delete(controller.clientId);
+    this.#deps.store.scheduleSave();
+    this.#deps.onRevoke(controller);
+    return { status: 204, detail: { environmentId: match.environmentId, clientId: controller.clientId } };
   }
 
-  #requireAccount(request: IncomingMessage): string {
-    if (!isAccountToken(this.#parts.accounts, requireBearer(request))) throw unauthorized();
+  #authenticateAccount(request: IncomingMessage): string {
+    if (!isAccountToken(this.#deps.accounts, requireBearer(request))) throw unauthorized();
     return requireHeader(request, 'chatgpt-account-id');
   }
 
-  #requireServer(request: IncomingMessage): ServerRecord {
-    const server = this.#parts.identities.serverOf(requireBearer(request));
+  #authenticateServer(request: IncomingMessage): ServerRecord {
+    const server = this.#deps.identities.serverOf(requireBearer(request));
     if (server === undefined) throw unauthorized();
     return server;
   }
 
-  #requireEnvironment({ request, environmentId }: Call): void {
-    const accountId = this.#requireAccount(request);
-    const server = this.#parts.store.serverOfEnvironment(environmentId);
-    if (server?.accountId !== accountId) throw new Refusal(404, 'Environment not found');
+  #requireEnvironment({ request, environmentId }: RouteMatch): void {
+    const accountId = this.#authenticateAccount(request);
+    const server = this.#deps.store.serverOfEnvironment(environmentId);
+    if (server?.accountId !== accountId) throw new HttpError(404, 'Environment not found');
   }
 }
 
-function requireSame(given: string, known: string): void {
-  if (given !== known) throw new Refusal(400, 'The installation id does not match');
+function requireSameInstallation(actual: string, expected: string): void {
+  if (actual !== expected) throw new HttpError(400, 'The installation id does not match');
 }
 
-function granted({ server, token, expiresAt }: Grant): Reply {
+function grantResponse({ server, token, expiresAt }: Grant): RouteResponse {
   return {
     status: 200,
     body: {
@@ -266,29 +276,29 @@ function granted({ server, token, expiresAt }: Grant): Reply {
   };
 }
 
-function codeOf(body: {
+function readCode(body: {
   readonly pairing_code?: string | null | undefined;
   readonly manual_pairing_code?: string | null | undefined;
-}): GivenCode {
+}): PresentedCode {
   const { pairing_code: code, manual_pairing_code: manual } = body;
   if (code != null && manual == null) return { kind: 'pairing', text: code };
   if (manual != null && code == null) return { kind: 'manual', text: manual };
-  throw new Refusal(400, 'Give either pairing_code or manual_pairing_code');
+  throw new HttpError(400, 'Give either pairing_code or manual_pairing_code');
 }
 
-function describeClient(client: ClientRecord): Record<string, string | null> {
+function describeController(controller: ControllerRecord): Record<string, string | null> {
   return {
-    client_id: client.clientId,
-    display_name: client.displayName,
-    created_at: new Date(client.createdAt).toISOString(),
-    last_seen_at: client.lastSeenAt === null ? null : new Date(client.lastSeenAt).toISOString(),
+    client_id: controller.clientId,
+    display_name: controller.displayName,
+    created_at: new Date(controller.createdAt).toISOString(),
+    last_seen_at: controller.lastSeenAt === null ? null : new Date(controller.lastSeenAt).toISOString(),
   };
 }
 
 function readLimit(text: string | null): number {
-  if (text === null) return DEFAULT_PAGE;
+  if (text === null) return DEFAULT_PAGE_SIZE;
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > 100) throw new Refusal(400, 'limit must be between 1 and 100');
+  if (limit < 1 || limit > 100) throw new HttpError(400, 'limit must be between 1 and 100');
   return limit;
 }
 

@@ -1,18 +1,18 @@
-/** The frames a server sends, seen from the backend (spec section 7). Hot path: checked by hand. */
+/** The frames that a server sends to the backend. Hot path: checked by hand, without a schema library. */
 import { type ChunkFields, type PongStatus, readChunk } from '../protocol/frames.js';
 import { isRecord } from '../protocol/jsonrpc.js';
 
-interface Common {
+interface FrameBase {
   readonly clientId: string;
   readonly streamId: string;
   readonly seqId: number;
 }
 export type ServerFrame =
-  | (Common & { readonly type: 'server_message' })
-  | (Common & { readonly type: 'server_message_chunk'; readonly chunk: ChunkFields })
-  | (Common & { readonly type: 'pong'; readonly status: PongStatus });
+  | (FrameBase & { readonly type: 'server_message' })
+  | (FrameBase & { readonly type: 'server_message_chunk'; readonly chunk: ChunkFields })
+  | (FrameBase & { readonly type: 'pong'; readonly status: PongStatus });
 
-/** Undefined for what is no such frame. */
+/** Parses a frame. Undefined when it is not a valid frame of a server. */
 export function readServerFrame(text: string): ServerFrame | undefined {
   let value: unknown;
   try {

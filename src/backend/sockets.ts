@@ -3,42 +3,42 @@ import { CLOSE_CODES } from '../protocol/close-codes.js';
 
 export type Side = 'server' | 'controller';
 
-interface Held {
+interface TrackedSocket {
   readonly side: Side;
-  answered: boolean;
+  alive: boolean;
 }
 
-/** How long a peer has to answer a close before its connection is destroyed. */
+/** How long a peer has to answer a close frame before its connection is destroyed, milliseconds. */
 const CLOSE_GRACE = 500;
 
-/** Every open socket of the backend: finds out which are dead, and ends them all. */
+/** Every open socket of the backend: sends heartbeats, destroys dead sockets, and closes all of them at the end. */
 export class Sockets {
-  readonly #held = new Map<WebSocket, Held>();
-  readonly #timer: NodeJS.Timeout;
+  readonly #tracked = new Map<WebSocket, TrackedSocket>();
+  readonly #heartbeatTimer: NodeJS.Timeout;
   readonly #closing = new Set<NodeJS.Timeout>();
   mutePongs = false;
 
   constructor(heartbeat: number) {
-    this.#timer = setInterval(() => this.#beat(), heartbeat);
+    this.#heartbeatTimer = setInterval(() => this.#heartbeat(), heartbeat);
   }
 
   add(side: Side, socket: WebSocket): void {
-    const held: Held = { side, answered: true };
-    this.#held.set(socket, held);
-    socket.on('close', () => this.#held.delete(socket));
+    const tracked: TrackedSocket = { side, alive: true };
+    this.#tracked.set(socket, tracked);
+    socket.on('close', () => this.#tracked.delete(socket));
     socket.on('error', () => socket.terminate());
     socket.on('pong', () => {
-      held.answered = true;
+      tracked.alive = true;
     });
     socket.on('message', () => {
-      held.answered = true;
+      tracked.alive = true;
     });
     socket.on('ping', (data) => {
       if (!this.mutePongs) socket.pong(data);
     });
   }
 
-  /** Says goodbye, and does not wait for long for an answer. */
+  /** Sends a close frame, and destroys the connection when the peer does not answer in time. */
   close(socket: WebSocket, code: number, reason: string): void {
     socket.close(code, reason);
     const timer = setTimeout(() => {
@@ -53,34 +53,34 @@ export class Sockets {
   }
 
   closeAll(side: Side | undefined, code: number, reason: string): void {
-    for (const socket of this.#of(side)) this.close(socket, code, reason);
+    for (const socket of this.#ofSide(side)) this.close(socket, code, reason);
   }
 
   dropAll(side: Side | undefined): void {
-    for (const socket of this.#of(side)) socket.terminate();
+    for (const socket of this.#ofSide(side)) socket.terminate();
   }
 
-  /** Ends everything. Resolves when each socket is closed, at the latest a little after the grace time. */
+  /** Closes everything. Resolves when every socket is closed: at the latest shortly after the grace time. */
   async end(): Promise<void> {
-    clearInterval(this.#timer);
-    const closed = this.#of(undefined).map(
+    clearInterval(this.#heartbeatTimer);
+    const closed = this.#ofSide(undefined).map(
       (socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())),
     );
-    this.closeAll(undefined, CLOSE_CODES.goingAway, 'the backend stops');
+    this.closeAll(undefined, CLOSE_CODES.goingAway, 'the backend is stopping');
     await Promise.all(closed);
     for (const timer of this.#closing) clearTimeout(timer);
   }
 
-  #of(side: Side | undefined): WebSocket[] {
-    return [...this.#held].flatMap(([socket, held]) =>
-      side === undefined || held.side === side ? [socket] : [],
+  #ofSide(side: Side | undefined): WebSocket[] {
+    return [...this.#tracked].flatMap(([socket, tracked]) =>
+      side === undefined || tracked.side === side ? [socket] : [],
     );
   }
 
-  #beat(): void {
-    for (const [socket, held] of this.#held) {
-      if (!held.answered) socket.terminate();
-      held.answered = false;
+  #heartbeat(): void {
+    for (const [socket, tracked] of this.#tracked) {
+      if (!tracked.alive) socket.terminate();
+      tracked.alive = false;
       if (socket.readyState === socket.OPEN) socket.ping();
     }
   }

@@ -17,10 +17,10 @@ const ServerSchema = v.object({
   appServerVersion: v.string(),
   createdAt: Time,
   lastSeenAt: Time,
-  /** Newest last. Older ones stay good until they expire: an answer with a new one may have been lost. */
+  /** Newest last. Older ones stay valid until they expire: the response with a newer one may have been lost. */
   tokens: v.array(TokenSchema),
 });
-const ClientSchema = v.object({
+const ControllerSchema = v.object({
   clientId: Id,
   environmentId: Id,
   displayName: v.nullable(v.string()),
@@ -31,21 +31,21 @@ const ClientSchema = v.object({
 const StateSchema = v.object({
   version: v.literal(1),
   servers: v.array(ServerSchema),
-  clients: v.array(ClientSchema),
+  clients: v.array(ControllerSchema),
 });
 
 export type ServerRecord = v.InferOutput<typeof ServerSchema>;
-export type ClientRecord = v.InferOutput<typeof ClientSchema>;
+export type ControllerRecord = v.InferOutput<typeof ControllerSchema>;
 
 const PRIVATE_FILE = 0o600;
 
 /**
- * Identities and clients, in memory and, when there is a file, on disk. Changes are written soon after they are
- * announced with `changed`, several at once; the file is replaced whole, so a reader never sees half of it.
+ * Identities and paired controllers, in memory and, with a file, on disk. `scheduleSave` writes the file a moment
+ * later, so one write covers several changes. The file is replaced atomically, so a reader never sees a part of it.
  */
 export class Store {
   readonly servers = new Map<string, ServerRecord>();
-  readonly clients = new Map<string, ClientRecord>();
+  readonly controllers = new Map<string, ControllerRecord>();
   readonly #file: string | undefined;
   readonly #onSave: (failure: string | undefined) => void;
   #dirty = false;
@@ -56,13 +56,13 @@ export class Store {
     this.#onSave = onSave;
   }
 
-  /** Throws EngineError `storeUnavailable` when the file is there and cannot be read. */
+  /** Throws EngineError `storeUnavailable` when the file exists but cannot be read or is not valid. */
   static async open(file: string | undefined, onSave: (failure: string | undefined) => void): Promise<Store> {
     const store = new Store(file, onSave);
     if (file === undefined) return store;
     const state = await readState(file);
     for (const server of state?.servers ?? []) store.servers.set(server.serverId, server);
-    for (const client of state?.clients ?? []) store.clients.set(client.clientId, client);
+    for (const controller of state?.clients ?? []) store.controllers.set(controller.clientId, controller);
     return store;
   }
 
@@ -71,30 +71,30 @@ export class Store {
     return undefined;
   }
 
-  clientsOf(environmentId: string): ClientRecord[] {
-    return [...this.clients.values()].filter((client) => client.environmentId === environmentId);
+  controllersOf(environmentId: string): ControllerRecord[] {
+    return [...this.controllers.values()].filter((controller) => controller.environmentId === environmentId);
   }
 
-  changed(): void {
+  scheduleSave(): void {
     if (this.#file === undefined) return;
     this.#dirty = true;
     this.#saving ??= this.#saveAll(this.#file);
   }
 
-  /** Resolves when all that was announced is on disk, or has failed and been reported. */
+  /** Resolves when every scheduled change is on disk, or its failure is reported. */
   async flush(): Promise<void> {
     await this.#saving;
   }
 
   async #saveAll(file: string): Promise<void> {
-    // Let further changes of this turn join.
+    // Include further changes of this turn in the same write.
     await Promise.resolve();
     while (this.#dirty) {
       this.#dirty = false;
       const state = {
         version: 1,
         servers: [...this.servers.values()],
-        clients: [...this.clients.values()],
+        clients: [...this.controllers.values()],
       };
       try {
         await replaceFile(file, `${JSON.stringify(state, null, 1)}\n`);
@@ -113,19 +113,29 @@ async function readState(file: string): Promise<v.InferOutput<typeof StateSchema
     text = await readFile(file, 'utf8');
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw new EngineError('storeUnavailable', `the backend's state file ${file} cannot be read`, { cause });
+    throw new EngineError(
+      'storeUnavailable',
+      `the state file ${file} of the embedded backend cannot be read`,
+      {
+        cause,
+        remediation: 'Check the owner and mode of the file, or choose another file.',
+      },
+    );
   }
   try {
     return v.parse(StateSchema, JSON.parse(text));
   } catch (cause) {
-    throw new EngineError('storeUnavailable', `the backend's state file ${file} is not valid`, { cause });
+    throw new EngineError('storeUnavailable', `the state file ${file} of the embedded backend is not valid`, {
+      cause,
+      remediation: 'Restore the file, or remove it to start without identities.',
+    });
   }
 }
 
 async function replaceFile(path: string, text: string): Promise<void> {
-  const sibling = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
-    const file = await open(sibling, 'wx', PRIVATE_FILE);
+    const file = await open(temporary, 'wx', PRIVATE_FILE);
     try {
       await file.chmod(PRIVATE_FILE);
       await file.writeFile(text);
@@ -133,9 +143,9 @@ async function replaceFile(path: string, text: string): Promise<void> {
     } finally {
       await file.close();
     }
-    await rename(sibling, path);
+    await rename(temporary, path);
   } catch (error) {
-    await rm(sibling, { force: true });
+    await rm(temporary, { force: true });
     throw error;
   }
 }

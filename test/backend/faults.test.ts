@@ -4,14 +4,14 @@ import { type Backend, createBackend, type FaultInput } from '../../src/backend/
 import {
   ACCOUNT,
   call,
+  closeReason,
   connectController,
   controlUrl,
   dial,
   ENROLL_BODY,
-  type Enrolled,
-  ended,
   enroll,
   event,
+  type Identity,
   INSTALLATION,
   pair,
   refreshCall,
@@ -20,7 +20,7 @@ import {
 } from './peers.js';
 
 let backend: Backend;
-let identity: Enrolled;
+let identity: Identity;
 beforeEach(async () => {
   backend = await createBackend({ faults: true });
   identity = await enroll(backend);
@@ -29,10 +29,10 @@ afterEach(() => backend.close());
 
 const overHttp = (body: unknown, headers: Record<string, string> = {}) =>
   call(`${new URL(backend.url).origin}/__faults`, { body, headers });
-/** Both ways in which a fault can be asked for. */
+/** Both ways to inject a fault. */
 const ways: [string, (input: FaultInput) => unknown][] = [
-  ['by code', (input) => backend.fault(input)],
-  ['over HTTP', (input) => overHttp(input)],
+  ['injected by code', (input) => backend.fault(input)],
+  ['injected over HTTP', (input) => overHttp(input)],
 ];
 const refresh = () => refreshCall(backend, identity.serverId);
 const socketStatus = async (): Promise<number> => {
@@ -43,7 +43,7 @@ const socketStatus = async (): Promise<number> => {
 };
 
 describe.each(ways)('faults %s', (_way, ask) => {
-  it('answer N times with a status, headers and a body, then the truth', async () => {
+  it('a fault replaces N responses with a status, headers and a body; then the normal response follows', async () => {
     await ask({
       action: 'answer',
       fault: {
@@ -62,7 +62,7 @@ describe.each(ways)('faults %s', (_way, ask) => {
     expect((await refresh()).status).toBe(200);
   });
 
-  it('are met in the order in which they were asked for, by their own route only', async () => {
+  it('faults apply in the order in which they were injected, and only to their own route', async () => {
     for (const status of [500, 404]) {
       await ask({ action: 'answer', fault: { route: 'refresh', answer: 'status', status } });
     }
@@ -72,7 +72,7 @@ describe.each(ways)('faults %s', (_way, ask) => {
     ]);
   });
 
-  it('hang, drop, delay, and garbage', async () => {
+  it('a request can hang, be dropped, be delayed, and get a body that is not JSON', async () => {
     await ask({ action: 'answer', fault: { route: 'refresh', answer: 'hang' } });
     await expect(
       call(controlUrl(backend, 'server/refresh'), { body: {}, signal: AbortSignal.timeout(100) }),
@@ -92,7 +92,7 @@ describe.each(ways)('faults %s', (_way, ask) => {
     expect(() => JSON.parse(text)).toThrow();
   });
 
-  it('RC-10: name another server, or any member one likes', async () => {
+  it('RC-10: a response can name another server, or have any member replaced', async () => {
     await ask({ action: 'answer', fault: { route: 'refresh', answer: 'otherServer' } });
     const { body } = await refresh();
     expect(body.server_id).not.toBe(identity.serverId);
@@ -108,7 +108,7 @@ describe.each(ways)('faults %s', (_way, ask) => {
     expect('server_id' in patched).toBe(false);
   });
 
-  it('RC-19, RC-21: refuse a socket, let it hang, drop it, or accept and close it', async () => {
+  it('RC-19, RC-21: a socket can be refused, hang, be dropped, or be accepted and closed', async () => {
     for (const status of [401, 404, 503]) {
       await ask({ action: 'answer', fault: { route: 'socket', answer: 'status', status } });
       expect(await socketStatus()).toBe(status);
@@ -128,7 +128,7 @@ describe.each(ways)('faults %s', (_way, ask) => {
     expect(await socketStatus()).toBe(101);
   });
 
-  it('RC-13: expire tokens that were given out, and shorten the life of new ones', async () => {
+  it('RC-13: issued tokens can expire at once, and new ones can have a shorter lifetime', async () => {
     await ask({ action: 'expireTokens', inSeconds: 0 });
     expect(await socketStatus()).toBe(401);
     await ask({ action: 'tokenLife', seconds: 2 });
@@ -138,9 +138,9 @@ describe.each(ways)('faults %s', (_way, ask) => {
     expect((await enroll(backend)).expiresAt - Date.now()).toBeGreaterThan(3_000_000);
   });
 
-  it('RC-25: drop or close sockets, of one side or of both', async () => {
+  it('RC-25: sockets of one side or of both can be dropped or closed', async () => {
     const controller = await connectController(backend, await pair(backend, identity));
-    const why = ended(controller);
+    const why = closeReason(controller);
     const first = await ServerPeer.open(backend, identity);
     await ask({ action: 'dropSockets', side: 'server' });
     expect(await first.closed).toBe(1006);
@@ -152,7 +152,7 @@ describe.each(ways)('faults %s', (_way, ask) => {
     expect(await why).toBe('linkClosed');
   });
 
-  it('RC-41: leave pings unanswered', async () => {
+  it('RC-41: pings can stay unanswered', async () => {
     const peer = await ServerPeer.open(backend, identity);
     await ask({ action: 'mutePongs', muted: true });
     const pongs: string[] = [];
@@ -163,7 +163,7 @@ describe.each(ways)('faults %s', (_way, ask) => {
       }),
     );
     peer.socket.ping('first');
-    // Whatever the backend did with the ping is on its way before this answer.
+    // A pong would arrive before the event of this frame.
     peer.send({ type: 'nothing' });
     await event(backend, 'frameSkipped');
     await ask({ action: 'mutePongs', muted: false });
@@ -172,16 +172,16 @@ describe.each(ways)('faults %s', (_way, ask) => {
     expect(pongs).toEqual(['second']);
   });
 
-  it('RC-20: forget every identity', async () => {
+  it('RC-20: every identity can be deleted', async () => {
     await ask({ action: 'forgetServers' });
     expect([await socketStatus(), (await refresh()).status]).toEqual([404, 404]);
   });
 });
 
 describe('POST /__faults', () => {
-  it('refuses what is no fault, web pages, and other methods', async () => {
+  it('refuses an invalid fault, a web page, and other methods', async () => {
     for (const body of [
-      'no json',
+      'not json',
       {},
       { action: 'explode' },
       { action: 'answer', fault: { route: 'nowhere', answer: 'hang' } },
@@ -191,15 +191,15 @@ describe('POST /__faults', () => {
     }
     expect((await overHttp({ action: 'clear' }, { origin: 'https://example.com' })).status).toBe(403);
     expect((await call(`${new URL(backend.url).origin}/__faults`, { method: 'GET' })).status).toBe(405);
-    expect(() => backend.fault({ action: 'explode' } as unknown as FaultInput)).toThrow('this is no fault');
+    expect(() => backend.fault({ action: 'explode' } as unknown as FaultInput)).toThrow('not a valid fault');
   });
 
-  it('tells what is still to come', async () => {
+  it('returns the faults that are still queued', async () => {
     const { body } = await overHttp({ action: 'answer', fault: { route: 'pair', answer: 'drop', times: 3 } });
     expect(body).toEqual({ queued: [{ route: 'pair', answer: 'drop', times: 3, delayMs: 0 }] });
   });
 
-  it('RC-5: no fault makes a token appear in an event', async () => {
+  it('RC-5: no fault puts a token into an event', async () => {
     backend.fault({ action: 'answer', fault: { route: 'enroll', answer: 'otherServer' } });
     const answer = await call(controlUrl(backend, 'server/enroll'), {
       headers: { ...ACCOUNT, 'x-codex-installation-id': INSTALLATION },

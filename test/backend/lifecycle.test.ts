@@ -14,14 +14,14 @@ import {
 } from './peers.js';
 
 describe('createBackend', () => {
-  it('RC-1: listens on this machine and says where', async () => {
+  it('RC-1: listens on a loopback address and reports its URL', async () => {
     const backend = await createBackend({ listen: 'http://127.0.0.1:0/backend-api' });
     expect(backend.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/backend-api$/);
     expect(backend.events[0]?.kind).toBe('listening');
     await backend.close();
   });
 
-  it('refuses to listen anywhere else', async () => {
+  it('refuses every other address', async () => {
     for (const listen of [
       'http://0.0.0.0:1',
       'http://192.168.1.1:80',
@@ -35,7 +35,7 @@ describe('createBackend', () => {
     }
   });
 
-  it('says so when the port is taken', async () => {
+  it('reports a port that is in use', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
     const address = taken.address();
@@ -46,21 +46,21 @@ describe('createBackend', () => {
     taken.close();
   });
 
-  it('close ends every socket, request and timer within a second', async () => {
+  it('close() ends every socket, request and timer within a second', async () => {
     const backend = await createBackend();
     const identity = await enroll(backend);
     const server = await ServerPeer.open(backend, identity);
     const controller = await connectController(backend, await pair(backend, identity));
     const lost = new Promise((resolve) => controller.onClose(resolve));
-    // A peer that reads nothing any more, so that it cannot answer the goodbye.
-    const deaf = await ServerPeer.open(backend, await enroll(backend));
-    deaf.socket.pause();
+    // A peer that has stopped reading, so it cannot answer the close frame.
+    const stalled = await ServerPeer.open(backend, await enroll(backend));
+    stalled.socket.pause();
     backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'hang' } });
     backend.fault({ action: 'answer', fault: { route: 'enroll', answer: 'truth', delayMs: 60_000 } });
     backend.fault({ action: 'answer', fault: { route: 'socket', answer: 'hang' } });
     const failed = ['server/refresh', 'server/enroll'].map((path) =>
       call(controlUrl(backend, path), { body: {} }).then(
-        () => 'answered',
+        () => 'response',
         () => 'ended',
       ),
     );
@@ -77,7 +77,7 @@ describe('createBackend', () => {
     await lost;
     await hungUp;
     expect(await Promise.all(failed)).toEqual(['ended', 'ended']);
-    deaf.socket.terminate();
+    stalled.socket.terminate();
     await expect(call(controlUrl(backend, 'server/enroll'), { body: {} })).rejects.toThrow();
   });
 });

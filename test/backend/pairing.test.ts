@@ -4,21 +4,21 @@ import { type ClaimCode, claim } from '../../src/controller/claim.js';
 import { Secret } from '../../src/protocol/secret.js';
 import {
   ACCOUNT,
-  type Answered,
+  type ApiResponse,
   call,
+  closeReason,
   connectController,
   controlUrl,
-  type Enrolled,
-  ended,
   enroll,
   event,
+  type Identity,
   pair,
   ServerPeer,
 } from './peers.js';
 
 const MINUTE = 60_000;
 let backend: Backend;
-let identity: Enrolled;
+let identity: Identity;
 let now: number;
 beforeEach(async () => {
   now = Date.UTC(2026, 0, 1);
@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => backend.close());
 
-const asServer = (path: string, body: unknown, token = identity.token): Promise<Answered> =>
+const asServer = (path: string, body: unknown, token = identity.token): Promise<ApiResponse> =>
   call(controlUrl(backend, path), { headers: { authorization: `Bearer ${token}` }, body });
 const startPairing = async (manual: boolean) => (await asServer('server/pair', { manual_code: manual })).body;
 const claimWith = (kind: ClaimCode['kind'], code: string) =>
@@ -35,7 +35,7 @@ const claimWith = (kind: ClaimCode['kind'], code: string) =>
 const postClaim = (body: unknown) => call(controlUrl(backend, 'client/claim'), { body });
 
 describe('pairing', () => {
-  it('RC-47: gives a code, and a manual one when asked for, that end in ten minutes', async () => {
+  it('RC-47: issues a code, and a manual code on request, that expire after ten minutes', async () => {
     const started = await startPairing(true);
     expect(started).toMatchObject({
       server_id: identity.serverId,
@@ -46,7 +46,7 @@ describe('pairing', () => {
     expect((await startPairing(false)).manual_pairing_code).toBeNull();
   });
 
-  it('RC-47: wants a good server token', async () => {
+  it('RC-47: requires a valid server token', async () => {
     for (const path of ['server/pair', 'server/pair/status']) {
       expect((await asServer(path, {}, 'wrong')).status).toBe(401);
       expect((await call(controlUrl(backend, path), { body: {} })).status).toBe(401);
@@ -54,7 +54,7 @@ describe('pairing', () => {
     expect((await asServer('server/pair', { manual_code: 'yes' })).status).toBe(400);
   });
 
-  it('RC-48: tells whether a code was claimed, to its own server only', async () => {
+  it('RC-48: reports whether a code is claimed, to its own server only', async () => {
     const started = await startPairing(true);
     const other = await enroll(backend);
     for (const body of [
@@ -73,7 +73,7 @@ describe('pairing', () => {
     ).toBe(400);
   });
 
-  it('a code makes one controller, once', async () => {
+  it('a code can be claimed only once', async () => {
     const started = await startPairing(true);
     const claimed = await claimWith(
       'manual',
@@ -88,7 +88,7 @@ describe('pairing', () => {
     }
   });
 
-  it('a code ends after ten minutes', async () => {
+  it('a code expires after ten minutes', async () => {
     const started = await startPairing(false);
     now += 10 * MINUTE;
     await expect(claimWith('pairing', String(started.pairing_code))).rejects.toMatchObject({
@@ -97,7 +97,7 @@ describe('pairing', () => {
     expect((await asServer('server/pair/status', { pairing_code: started.pairing_code })).status).toBe(404);
   });
 
-  it('a claim names exactly one code', async () => {
+  it('a claim must name exactly one code', async () => {
     for (const body of [
       {},
       { pairing_code: '' },
@@ -108,23 +108,23 @@ describe('pairing', () => {
     }
   });
 
-  it('after ten wrong codes in a minute even a right one waits', async () => {
+  it('after ten wrong codes in a minute even a correct code has to wait', async () => {
     const started = await startPairing(true);
     for (let n = 0; n < 10; n += 1) {
       expect((await postClaim({ manual_pairing_code: `AAAA-AAA${n}` })).status).toBe(404);
       now += 1_000;
     }
-    const right = { manual_pairing_code: started.manual_pairing_code };
-    const refused = await postClaim(right);
+    const correct = { manual_pairing_code: started.manual_pairing_code };
+    const refused = await postClaim(correct);
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '50']);
     await expect(claimWith('manual', String(started.manual_pairing_code))).rejects.toMatchObject({
       remediation: 'Wait 50 seconds and try again.',
     });
     now += 50_000;
-    expect((await postClaim(right)).status).toBe(200);
+    expect((await postClaim(correct)).status).toBe(200);
   });
 
-  it('keeps at most sixteen codes of one server: the oldest goes first', async () => {
+  it('holds at most sixteen codes of one server: the oldest is removed first', async () => {
     const first = await startPairing(false);
     const second = await startPairing(false);
     for (let n = 0; n < 15; n += 1) await startPairing(false);
@@ -132,7 +132,7 @@ describe('pairing', () => {
     expect((await postClaim({ pairing_code: second.pairing_code })).status).toBe(200);
   });
 
-  it('RC-5: codes and controller tokens are in no event', async () => {
+  it('RC-5: no event holds a code or a controller token', async () => {
     const started = await startPairing(true);
     const { token } = await claimWith('pairing', String(started.pairing_code));
     const text = JSON.stringify(backend.events);
@@ -152,7 +152,7 @@ describe('clients', () => {
     controlUrl(backend, `environments/${environment}/clients${query}`);
   const list = (query = '', headers: Record<string, string> = ACCOUNT) =>
     call(clientsUrl(query), { method: 'GET', headers });
-  const ids = (answer: Answered) =>
+  const ids = (answer: ApiResponse) =>
     (answer.body.items as { client_id: string }[]).map((item) => item.client_id);
 
   async function claimSome(count: number): Promise<string[]> {
@@ -170,7 +170,7 @@ describe('clients', () => {
     const collected: string[] = [];
     let cursor: unknown = '';
     do {
-      const page: Answered = await list(
+      const page: ApiResponse = await list(
         `?limit=2&order=asc${cursor === '' ? '' : `&cursor=${String(cursor)}`}`,
       );
       collected.push(...ids(page));
@@ -179,7 +179,7 @@ describe('clients', () => {
     expect(collected).toEqual(made);
   });
 
-  it('RC-49: tells name and times of a client', async () => {
+  it('RC-49: lists the name and the times of a client', async () => {
     const { pairingCode } = backend.startPairing(identity.environmentId);
     const claimed = await claim(
       { baseUrl: backend.url },
@@ -197,7 +197,7 @@ describe('clients', () => {
     expect((await list()).body.items).toEqual([{ ...item, last_seen_at: new Date(now).toISOString() }]);
   });
 
-  it('RC-49: refuses bad parameters, no account, and environments of others', async () => {
+  it('RC-49: refuses invalid parameters, a missing account, and an environment of another account', async () => {
     for (const query of ['?limit=0', '?limit=101', '?limit=x', '?order=up', '?cursor=nowhere']) {
       expect((await list(query)).status, query).toBe(400);
     }
@@ -207,11 +207,11 @@ describe('clients', () => {
     expect((await call(clientsUrl('', 'env_x'), { method: 'GET', headers: ACCOUNT })).status).toBe(404);
   });
 
-  it('RC-49: revokes a client: its sockets end and its token is worth nothing', async () => {
+  it('RC-49: revokes a client: its sockets close and its token is no longer valid', async () => {
     await ServerPeer.open(backend, identity);
     const claimed = await pair(backend, identity);
     const controller = await connectController(backend, claimed);
-    const why = ended(controller);
+    const why = closeReason(controller);
     const url = clientsUrl(`/${encodeURIComponent(claimed.clientId)}`);
     expect((await call(url, { method: 'DELETE' })).status).toBe(401);
     expect((await call(url, { method: 'DELETE', headers: ACCOUNT })).status).toBe(204);

@@ -1,4 +1,4 @@
-/** The two peers of the backend, as plain as they can be: a server that enrolls, and waiting for events. */
+/** The two peers of the backend in their simplest form, a server and a controller, and helpers that wait for events. */
 import { WebSocket } from 'ws';
 import type { Backend, BackendEvent } from '../../src/backend/index.js';
 import { type ClaimedController, claim } from '../../src/controller/claim.js';
@@ -9,7 +9,7 @@ export const ACCOUNT = { authorization: 'Bearer access-token', 'chatgpt-account-
 const DEADLINE = 5_000;
 
 export type Headers = Record<string, string>;
-export interface Answered {
+export interface ApiResponse {
   readonly status: number;
   readonly headers: globalThis.Headers;
   readonly body: Record<string, unknown>;
@@ -19,7 +19,7 @@ export interface Answered {
 export async function call(
   url: string,
   options: { method?: string; headers?: Headers; body?: unknown; signal?: AbortSignal } = {},
-): Promise<Answered> {
+): Promise<ApiResponse> {
   const { method = 'POST', headers = {}, body, signal } = options;
   const response = await fetch(url, {
     method,
@@ -32,7 +32,7 @@ export async function call(
   try {
     parsed = JSON.parse(text);
   } catch {
-    // Some answers have no body, or are meant to be no JSON.
+    // Some responses have no body, and some are not JSON on purpose.
   }
   return {
     status: response.status,
@@ -42,7 +42,7 @@ export async function call(
   };
 }
 
-export interface Enrolled {
+export interface Identity {
   readonly serverId: string;
   readonly environmentId: string;
   readonly token: string;
@@ -61,8 +61,8 @@ export function controlUrl(backend: Backend, path: string): string {
   return `${backend.url}/wham/remote/control/${path}`;
 }
 
-export async function enroll(backend: Backend, headers: Headers = ACCOUNT): Promise<Enrolled> {
-  return enrolled(
+export async function enroll(backend: Backend, headers: Headers = ACCOUNT): Promise<Identity> {
+  return readIdentity(
     await call(controlUrl(backend, 'server/enroll'), {
       headers: { ...headers, 'x-codex-installation-id': INSTALLATION },
       body: ENROLL_BODY,
@@ -74,16 +74,16 @@ export function refreshCall(
   backend: Backend,
   serverId: string,
   headers: Headers = ACCOUNT,
-): Promise<Answered> {
+): Promise<ApiResponse> {
   return call(controlUrl(backend, 'server/refresh'), {
     headers: { ...headers, 'x-codex-installation-id': INSTALLATION },
     body: { server_id: serverId, installation_id: INSTALLATION },
   });
 }
 
-export function enrolled(answer: Answered): Enrolled {
-  if (answer.status !== 200) throw new Error(`not enrolled: ${answer.status} ${answer.text}`);
-  const { server_id, environment_id, remote_control_token, expires_at } = answer.body;
+export function readIdentity(response: ApiResponse): Identity {
+  if (response.status !== 200) throw new Error(`enrollment failed: ${response.status} ${response.text}`);
+  const { server_id, environment_id, remote_control_token, expires_at } = response.body;
   return {
     serverId: String(server_id),
     environmentId: String(environment_id),
@@ -92,7 +92,7 @@ export function enrolled(answer: Answered): Enrolled {
   };
 }
 
-export function serverHeaders(identity: Enrolled, extra: Headers = {}): Headers {
+export function serverHeaders(identity: Identity, extra: Headers = {}): Headers {
   return {
     authorization: `Bearer ${identity.token}`,
     'x-codex-server-id': identity.serverId,
@@ -114,16 +114,16 @@ export interface Frame {
   readonly segment_count: number;
   readonly message_size_bytes: number;
   readonly message_chunk_base64: string;
-  /** The text as it came. */
+  /** The text as it was received. */
   readonly raw: string;
 }
 
-/** Opens a socket, or says how the upgrade was refused. `prepare` gets it before the first frame can come. */
+/** Opens a socket, or returns the refusal of the upgrade. `prepare` gets the socket before the first frame can arrive. */
 export function dial(
   url: string,
   headers: Headers,
   prepare: (socket: WebSocket) => void = () => {},
-): Promise<WebSocket | Answered> {
+): Promise<WebSocket | ApiResponse> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url.replace(/^http/, 'ws'), { headers, perMessageDeflate: false });
     prepare(socket);
@@ -142,7 +142,7 @@ export function dial(
   });
 }
 
-/** A server's socket that notes every frame. */
+/** A socket of a server that records every frame. */
 export class ServerPeer {
   readonly socket: WebSocket;
   readonly frames: Frame[] = [];
@@ -160,7 +160,7 @@ export class ServerPeer {
     this.closed = new Promise((resolve) => socket.once('close', resolve));
   }
 
-  static async open(backend: Backend, identity: Enrolled, extra: Headers = {}): Promise<ServerPeer> {
+  static async open(backend: Backend, identity: Identity, extra: Headers = {}): Promise<ServerPeer> {
     let peer: ServerPeer | undefined;
     const answer = await dial(controlUrl(backend, 'server'), serverHeaders(identity, extra), (socket) => {
       peer = new ServerPeer(socket);
@@ -169,10 +169,10 @@ export class ServerPeer {
     return peer;
   }
 
-  /** The first frame for which this holds, also one that has come already. */
-  frame(holds: (frame: Frame) => boolean, what: string): Promise<Frame> {
+  /** The first frame that matches, including frames that were received before. */
+  frame(matches: (frame: Frame) => boolean, what: string): Promise<Frame> {
     return until(
-      () => this.frames.find(holds),
+      () => this.frames.find(matches),
       (watcher) => {
         this.#watchers.add(watcher);
         return () => this.#watchers.delete(watcher);
@@ -189,7 +189,7 @@ export class ServerPeer {
     this.socket.send(JSON.stringify(frame));
   }
 
-  /** Answers the client's request with the raw text of a result. */
+  /** Responds to a request with the raw text of a result. */
   answer(request: Frame, seqId: number, resultText = '{}'): void {
     const { client_id, stream_id, message } = request;
     this.socket.send(
@@ -204,9 +204,9 @@ export class ServerPeer {
   }
 }
 
-/** Waits for a value with a deadline; `watch` calls back whenever it may have changed. */
+/** Waits for a value, with a deadline; `watch` calls back each time it may have changed. */
 export function until<T>(
-  look: () => T | undefined,
+  read: () => T | undefined,
   watch: (changed: () => void) => () => void,
   what: string,
 ): Promise<T> {
@@ -217,7 +217,7 @@ export function until<T>(
       reject(new Error(`no ${what} within ${DEADLINE} ms`));
     }, DEADLINE);
     const check = (): void => {
-      const value = look();
+      const value = read();
       if (value === undefined) return;
       clearTimeout(timer);
       stop();
@@ -228,7 +228,7 @@ export function until<T>(
   });
 }
 
-/** The first event for which this holds, also one that has been recorded already. */
+/** The first event that matches, including events that were recorded before. */
 export function event(
   backend: Backend,
   kind: BackendEvent['kind'],
@@ -237,8 +237,9 @@ export function event(
   return until(
     () =>
       backend.events.find(
-        (seen) =>
-          seen.kind === kind && Object.entries(detail).every(([key, value]) => seen.detail[key] === value),
+        (recorded) =>
+          recorded.kind === kind &&
+          Object.entries(detail).every(([key, value]) => recorded.detail[key] === value),
       ),
     (changed) => {
       backend.on('event', changed);
@@ -248,7 +249,7 @@ export function event(
   );
 }
 
-export async function pair(backend: Backend, identity: Enrolled): Promise<ClaimedController> {
+export async function pair(backend: Backend, identity: Identity): Promise<ClaimedController> {
   const { pairingCode } = backend.startPairing(identity.environmentId);
   return await claim({ baseUrl: backend.url }, { kind: 'pairing', code: pairingCode });
 }
@@ -259,7 +260,7 @@ export async function connectController(backend: Backend, claimed: ClaimedContro
   return controller;
 }
 
-/** Why the controller's connection ended. */
-export function ended(controller: Controller): Promise<string> {
-  return new Promise((resolve) => controller.onClose((error) => resolve(error?.code ?? 'closed here')));
+/** The error code with which the connection of the controller ends. */
+export function closeReason(controller: Controller): Promise<string> {
+  return new Promise((resolve) => controller.onClose((error) => resolve(error?.code ?? 'closed locally')));
 }

@@ -15,7 +15,7 @@ const post = (path: string, headers: Record<string, string>, body: unknown) =>
   call(controlUrl(backend, path), { headers, body });
 
 describe('enroll', () => {
-  it('RC-9: gives an identity, and a token that ends in an hour', async () => {
+  it('RC-9: issues an identity, and a token that expires in an hour', async () => {
     const before = Date.now();
     const { status, body, headers } = await post('server/enroll', HEADERS, ENROLL_BODY);
     expect(status).toBe(200);
@@ -25,9 +25,9 @@ describe('enroll', () => {
       'remote_control_token',
       'server_id',
     ]);
-    const left = Date.parse(String(body.expires_at)) - before;
-    expect(left).toBeGreaterThanOrEqual(3_599_000);
-    expect(left).toBeLessThan(3_620_000);
+    const lifetime = Date.parse(String(body.expires_at)) - before;
+    expect(lifetime).toBeGreaterThanOrEqual(3_599_000);
+    expect(lifetime).toBeLessThan(3_620_000);
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
     expect(headers.get('cache-control')).toBe('no-store');
     // 32 random bytes
@@ -45,9 +45,9 @@ describe('enroll', () => {
     }
   });
 
-  it('RC-9: refuses a body that is no JSON, lacks a member, or names another installation', async () => {
+  it('RC-9: refuses a body that is not JSON, lacks a member, or names another installation', async () => {
     for (const body of [
-      'no json',
+      'not json',
       '[]',
       ...Object.keys(ENROLL_BODY).map((key) => ({ ...ENROLL_BODY, [key]: undefined })),
     ]) {
@@ -62,7 +62,7 @@ describe('enroll', () => {
     expect((await post('server/enroll', HEADERS, 'x'.repeat(70_000))).status).toBe(413);
   });
 
-  it('takes only the one account token when it is told so', async () => {
+  it('accepts only one account token when it is configured so', async () => {
     const only = await createBackend({ accounts: { kind: 'only', token: new Secret('the-one') } });
     try {
       const url = controlUrl(only, 'server/enroll');
@@ -76,7 +76,7 @@ describe('enroll', () => {
 });
 
 describe('refresh', () => {
-  it('RC-10: gives the same identity a new token; the old one stays good, as the answer may have been lost', async () => {
+  it('RC-10: issues a new token for the same identity; the old one stays valid, as the response may be lost', async () => {
     const identity = await enroll(backend);
     const { status, body } = await refreshCall(backend, identity.serverId);
     expect(status).toBe(200);
@@ -88,7 +88,7 @@ describe('refresh', () => {
     }
   });
 
-  it('RC-7, RC-10: an identity belongs to one account: another one is told that it does not exist', async () => {
+  it('RC-7, RC-10: an identity belongs to one account: another account gets 404', async () => {
     const { serverId } = await enroll(backend);
     const other = { ...ACCOUNT, 'chatgpt-account-id': 'account-B' };
     for (const answer of [await refreshCall(backend, serverId, other), await refreshCall(backend, 'srv_x')]) {
@@ -108,7 +108,7 @@ describe('refresh', () => {
 });
 
 describe('paths', () => {
-  it('RC-1: answers 404 to what is no path, 405 to a wrong method, 426 to a socket without upgrade', async () => {
+  it('RC-1: responds 404 to an unknown path, 405 to a wrong method, 426 to a socket path without an upgrade', async () => {
     expect((await call(`${backend.url}/elsewhere`)).status).toBe(404);
     expect((await call(controlUrl(backend, 'server/enroll'), { method: 'GET' })).status).toBe(405);
     expect((await call(controlUrl(backend, 'environments/e/clients'), { method: 'POST' })).status).toBe(405);
@@ -119,7 +119,7 @@ describe('paths', () => {
     expect((await call(`${new URL(backend.url).origin}/__faults`, { body: {} })).status).toBe(404);
   });
 
-  it('RC-5: the event record tells what happened without tokens', async () => {
+  it('RC-5: the event log holds no tokens', async () => {
     const identity = await enroll(backend);
     await refreshCall(backend, 'srv_x');
     expect(backend.events.map(({ kind, detail }) => [kind, detail.route, detail.status])).toEqual([

@@ -23,7 +23,7 @@ async function start(file = stateFile): Promise<Backend> {
 }
 
 describe('state file', () => {
-  it('RC-15, RC-16: identities, tokens and controllers outlive a restart', async () => {
+  it('RC-15, RC-16: identities, tokens and controllers survive a restart', async () => {
     const first = await start();
     const identity = await enroll(first);
     const claimed = await pair(first, identity);
@@ -37,7 +37,7 @@ describe('state file', () => {
     expect((await refreshCall(second, identity.serverId)).status).toBe(200);
   });
 
-  it('RC-5: is private, and holds hashes of tokens instead of tokens', async () => {
+  it('RC-5: has mode 0600 and holds hashes of tokens instead of tokens', async () => {
     const backend = await start();
     const identity = await enroll(backend);
     const claimed = await pair(backend, identity);
@@ -52,7 +52,7 @@ describe('state file', () => {
     expect(await readdir(dir)).toEqual(['state.json']);
   });
 
-  it('is never half written: many changes at once leave one whole file', async () => {
+  it('is replaced atomically: many changes at once leave one complete file', async () => {
     const backend = await start();
     const identities = await Promise.all(Array.from({ length: 40 }, () => enroll(backend)));
     await backend.close();
@@ -62,7 +62,7 @@ describe('state file', () => {
     );
   });
 
-  it('says so when the file is not valid, and leaves it alone', async () => {
+  it('a file that is not valid is an error, and is left unchanged', async () => {
     for (const text of [
       '{',
       '[]',
@@ -75,7 +75,7 @@ describe('state file', () => {
     }
   });
 
-  it('goes on when the file cannot be written, and tells', async () => {
+  it('a file that cannot be written is reported, and the backend continues', async () => {
     const backend = await start(join(dir, 'missing', 'state.json'));
     await enroll(backend);
     await event(backend, 'stateFailed');

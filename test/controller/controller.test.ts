@@ -3,10 +3,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Backend, createBackend } from '../../src/backend/index.js';
 import { Controller, claim } from '../../src/controller/controller.js';
 import { Secret } from '../../src/protocol/secret.js';
-import { connectController, type Enrolled, ended, enroll, pair, ServerPeer } from '../backend/peers.js';
+import { closeReason, connectController, enroll, type Identity, pair, ServerPeer } from '../backend/peers.js';
 
 let backend: Backend;
-let identity: Enrolled;
+let identity: Identity;
 let server: ServerPeer;
 beforeEach(async () => {
   backend = await createBackend();
@@ -127,10 +127,10 @@ describe('Controller', () => {
     await expect(controller.request('slow', {}, 50)).rejects.toMatchObject({ code: 'timeout' });
     const pending = controller.request('never').catch((thrown) => thrown);
     await server.request('never');
-    const why = ended(controller);
+    const why = closeReason(controller);
     await controller.close();
     expect(await pending).toMatchObject({ code: 'linkClosed' });
-    expect(await why).toBe('closed here');
+    expect(await why).toBe('closed locally');
     await expect(controller.request('late')).rejects.toMatchObject({ code: 'linkClosed' });
     expect(() => controller.notify('late')).toThrow('not connected');
     await controller.close();
@@ -138,7 +138,7 @@ describe('Controller', () => {
 
   it('tells why its connection ended', async () => {
     const controller = await open();
-    const why = ended(controller);
+    const why = closeReason(controller);
     backend.fault({ action: 'dropSockets', side: 'controller' });
     expect(await why).toBe('linkLost');
     expect(() => controller.notify('late')).toThrow('the connection to the backend broke');

@@ -5,45 +5,45 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { EngineError } from '../protocol/errors.js';
 import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
-import type { EventRecord } from './events.js';
+import type { EventLog } from './events.js';
 import type { AnswerFault, FaultQueue } from './faults.js';
-import { type Answer, Refusal, readBody, refuseUpgrade, sendAnswer } from './http.js';
+import { HttpError, type HttpResponse, readBody, refuseUpgrade, sendResponse } from './http.js';
 import type { ListenAddress } from './options.js';
 import {
-  type Call,
   CONTROLLER_SOCKET_PATH,
   matchRoute,
-  type Reply,
+  type RouteMatch,
+  type RouteResponse,
   type Routes,
   SERVER_SOCKET_PATH,
 } from './routes.js';
 import type { Side } from './sockets.js';
 
-/** Above the largest frame that a server may send, so that one a little too big is skipped and not fatal. */
+/** Above the largest frame that a server may send, so that a slightly larger one is skipped and not fatal. */
 const MAX_SERVER_FRAME_BYTES = 1024 * 1024;
 
-/** What the upgrade of one side decides: refuse by throwing, or take the socket. */
-export type Accept = (request: IncomingMessage) => (socket: WebSocket) => void;
+/** Decides one upgrade: throws HttpError to refuse it, or returns the function that takes the socket. */
+type AcceptUpgrade = (request: IncomingMessage) => (socket: WebSocket) => void;
 
-export interface GateParts {
+export interface ListenerDeps {
   readonly routes: Routes;
   readonly faults: FaultQueue;
-  readonly events: EventRecord;
-  /** Answers POST /__faults. Absent: there is no such route. */
-  readonly control: ((body: string) => Answer) | undefined;
-  readonly acceptServer: Accept;
-  readonly acceptController: Accept;
+  readonly events: EventLog;
+  /** Handles POST /__faults. Undefined: the route does not exist. */
+  readonly applyFault: ((body: string) => HttpResponse) | undefined;
+  readonly acceptServer: AcceptUpgrade;
+  readonly acceptController: AcceptUpgrade;
 }
 
-/** The listening side: HTTP requests and WebSocket upgrades, with faults put in front of both. */
-export class Gate {
-  readonly #parts: GateParts;
+/** The HTTP server of the backend: requests and WebSocket upgrades, with injected faults in front of both. */
+export class BackendListener {
+  readonly #deps: ListenerDeps;
   readonly #http: Server;
   readonly #webSockets: Record<Side, WebSocketServer>;
   readonly #stop = new AbortController();
 
-  private constructor(parts: GateParts) {
-    this.#parts = parts;
+  private constructor(deps: ListenerDeps) {
+    this.#deps = deps;
     this.#http = createServer(
       {
         requestTimeout: 30_000,
@@ -62,10 +62,10 @@ export class Gate {
   }
 
   /** Throws EngineError `listenerFailed`. */
-  static async open(address: ListenAddress, parts: GateParts): Promise<Gate> {
-    const gate = new Gate(parts);
+  static async open(address: ListenAddress, deps: ListenerDeps): Promise<BackendListener> {
+    const listener = new BackendListener(deps);
     await new Promise<void>((resolve, reject) => {
-      gate.#http.once('error', (cause) => {
+      listener.#http.once('error', (cause) => {
         const { host, port } = address;
         reject(
           new EngineError('listenerFailed', `the embedded backend cannot listen on ${host}:${port}`, {
@@ -73,9 +73,9 @@ export class Gate {
           }),
         );
       });
-      gate.#http.listen(address.port, address.host, resolve);
+      listener.#http.listen(address.port, address.host, resolve);
     });
-    return gate;
+    return listener;
   }
 
   /** `http://HOST:PORT` */
@@ -84,7 +84,7 @@ export class Gate {
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
-  /** Takes nothing any more and ends requests in flight. Open WebSockets are their owner's. */
+  /** Stops listening and ends requests in flight. Open WebSockets are closed by their owner. */
   async close(): Promise<void> {
     this.#stop.abort();
     const closed = new Promise<void>((resolve) => this.#http.close(() => resolve()));
@@ -96,94 +96,97 @@ export class Gate {
     request.on('error', () => {});
     try {
       const url = new URL(request.url ?? '/', 'http://backend');
-      if (url.pathname === '/__faults' && this.#parts.control !== undefined) {
-        sendAnswer(response, await this.#onControl(request, this.#parts.control));
+      if (url.pathname === '/__faults' && this.#deps.applyFault !== undefined) {
+        sendResponse(response, await this.#onFaultRequest(request, this.#deps.applyFault));
         return;
       }
-      await this.#onCall(matchRoute(request, url), response);
+      await this.#onApiRequest(matchRoute(request, url), response);
     } catch (error) {
-      if (error instanceof Refusal) sendAnswer(response, error.answer);
-      // The peer went away, or the backend stops: there is nobody to answer.
+      if (error instanceof HttpError) sendResponse(response, error.response);
+      // The peer disconnected, or the backend stops: nobody waits for a response.
       else if (!response.destroyed && !this.#stop.signal.aborted) {
-        sendAnswer(response, { status: 500, body: { detail: 'Internal Server Error' } });
+        sendResponse(response, { status: 500, body: { detail: 'Internal Server Error' } });
       }
     }
   }
 
-  async #onControl(request: IncomingMessage, control: (body: string) => Answer): Promise<Answer> {
-    // A web page may send requests here without being asked; it cannot hide that it is one.
-    if (request.headers.origin !== undefined) throw new Refusal(403, 'Not for web pages');
-    if (request.method !== 'POST') throw new Refusal(405, 'Method Not Allowed', { allow: 'POST' });
-    return control(await readBody(request));
+  async #onFaultRequest(
+    request: IncomingMessage,
+    applyFault: (body: string) => HttpResponse,
+  ): Promise<HttpResponse> {
+    // Any web page can send requests to this machine. A browser adds an Origin header to every POST.
+    if (request.headers.origin !== undefined) throw new HttpError(403, 'Not for web pages');
+    if (request.method !== 'POST') throw new HttpError(405, 'Method Not Allowed', { allow: 'POST' });
+    return applyFault(await readBody(request));
   }
 
-  async #onCall(call: Call, response: ServerResponse): Promise<void> {
-    const { request } = call;
+  async #onApiRequest(match: RouteMatch, target: ServerResponse): Promise<void> {
+    const { request } = match;
     const body = await readBody(request);
-    const fault = await this.#meetFault(call.route);
+    const fault = await this.#takeFault(match.route);
     if (fault?.answer === 'hang') return;
     if (fault?.answer === 'drop') {
       request.socket.destroy();
       return;
     }
-    let reply = faultReply(fault);
-    if (reply === undefined) {
-      reply = this.#reply(call, body);
-      if (fault !== undefined) reply = distort(reply, fault);
+    let response = faultResponse(fault);
+    if (response === undefined) {
+      response = this.#handle(match, body);
+      if (fault !== undefined) response = alterResponse(response, fault);
     }
-    this.#parts.events.add('request', { route: call.route, status: reply.status, ...reply.detail });
-    sendAnswer(response, reply);
+    this.#deps.events.add('request', { route: match.route, status: response.status, ...response.detail });
+    sendResponse(target, response);
   }
 
-  #reply(call: Call, body: string): Reply {
+  #handle(match: RouteMatch, body: string): RouteResponse {
     try {
-      return this.#parts.routes.answer(call, body);
+      return this.#deps.routes.handle(match, body);
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      return { ...error.answer, detail: { refused: error.message } };
+      if (!(error instanceof HttpError)) throw error;
+      return { ...error.response, detail: { refused: error.message } };
     }
   }
 
   async #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy());
-    // Upgraded connections are no longer the HTTP server's to close.
+    // The HTTP server does not close upgraded connections.
     const destroy = (): void => void socket.destroy();
     this.#stop.signal.addEventListener('abort', destroy);
     socket.once('close', () => this.#stop.signal.removeEventListener('abort', destroy));
     const side = sideOf(request.url);
     try {
-      if (side === undefined) throw new Refusal(404, 'Not Found');
-      const fault = await this.#meetFault(side === 'server' ? 'socket' : 'controllerSocket');
+      if (side === undefined) throw new HttpError(404, 'Not Found');
+      const fault = await this.#takeFault(side === 'server' ? 'socket' : 'controllerSocket');
       if (fault?.answer === 'hang') return;
       if (fault?.answer === 'drop') {
         socket.destroy();
         return;
       }
-      const reply = faultReply(fault);
-      if (reply !== undefined) {
-        this.#parts.events.add('socketRefused', { side, status: reply.status, ...reply.detail });
-        refuseUpgrade(socket, reply);
+      const response = faultResponse(fault);
+      if (response !== undefined) {
+        this.#deps.events.add('socketRefused', { side, status: response.status, ...response.detail });
+        refuseUpgrade(socket, response);
         return;
       }
-      const take =
-        side === 'server' ? this.#parts.acceptServer(request) : this.#parts.acceptController(request);
+      const takeSocket =
+        side === 'server' ? this.#deps.acceptServer(request) : this.#deps.acceptController(request);
       this.#webSockets[side].handleUpgrade(request, socket, head, (webSocket) => {
-        // From here on the socket is ended by its owner, with a goodbye.
+        // From here on its owner closes the socket, with a close frame.
         this.#stop.signal.removeEventListener('abort', destroy);
-        take(webSocket);
+        takeSocket(webSocket);
         if (fault?.answer === 'closeAfter') this.#closeAfter(webSocket, fault.ms, fault.code);
       });
     } catch (error) {
-      if (!(error instanceof Refusal)) {
+      if (!(error instanceof HttpError)) {
         socket.destroy();
         return;
       }
-      this.#parts.events.add('socketRefused', {
+      this.#deps.events.add('socketRefused', {
         side: side ?? 'unknown',
         status: error.status,
         refused: error.message,
       });
-      refuseUpgrade(socket, error.answer);
+      refuseUpgrade(socket, error.response);
     }
   }
 
@@ -196,11 +199,11 @@ export class Gate {
     socket.once('close', () => clearTimeout(timer));
   }
 
-  /** Takes the fault of this request and sits out its delay. */
-  async #meetFault(route: AnswerFault['route']): Promise<AnswerFault | undefined> {
-    const fault = this.#parts.faults.take(route);
+  /** Takes the fault of this request from the queue and waits for its delay. */
+  async #takeFault(route: AnswerFault['route']): Promise<AnswerFault | undefined> {
+    const fault = this.#deps.faults.take(route);
     if (fault === undefined) return undefined;
-    this.#parts.events.add('fault', { route, answer: fault.answer, delayMs: fault.delayMs });
+    this.#deps.events.add('fault', { route, answer: fault.answer, delayMs: fault.delayMs });
     if (fault.delayMs > 0) await sleep(fault.delayMs, undefined, { signal: this.#stop.signal });
     return fault;
   }
@@ -217,10 +220,10 @@ function sideOf(path: string | undefined): Side | undefined {
   }
 }
 
-/** What is answered in place of the truth, if that is not asked at all. */
-function faultReply(fault: AnswerFault | undefined): Reply | undefined {
+/** The response of a fault that replaces the handler; undefined for any other fault. */
+function faultResponse(fault: AnswerFault | undefined): RouteResponse | undefined {
   if (fault?.answer === 'status') {
-    const { status, headers, body = { detail: 'A fault was asked for' } } = fault;
+    const { status, headers, body = { detail: 'An injected fault' } } = fault;
     return { status, headers, body, detail: { fault: 'status' } };
   }
   if (fault?.answer === 'garbage') {
@@ -229,15 +232,15 @@ function faultReply(fault: AnswerFault | undefined): Reply | undefined {
   return undefined;
 }
 
-/** The truth with the members that the fault puts in. */
-function distort(reply: Reply, fault: AnswerFault): Reply {
+/** The normal response with the members that the fault replaces. */
+function alterResponse(response: RouteResponse, fault: AnswerFault): RouteResponse {
   const members =
     fault.answer === 'patch'
       ? fault.members
       : fault.answer === 'otherServer'
         ? { server_id: 'srv_of_somebody_else', environment_id: 'env_of_somebody_else' }
         : undefined;
-  if (members === undefined || typeof reply.body !== 'object') return reply;
-  const body = Object.entries({ ...reply.body, ...members }).filter(([, value]) => value !== null);
-  return { ...reply, body: Object.fromEntries(body), detail: { ...reply.detail, fault: fault.answer } };
+  if (members === undefined || typeof response.body !== 'object') return response;
+  const body = Object.entries({ ...response.body, ...members }).filter(([, value]) => value !== null);
+  return { ...response, body: Object.fromEntries(body), detail: { ...response.detail, fault: fault.answer } };
 }

@@ -2,18 +2,18 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { EngineError } from '../protocol/errors.js';
-import { EventRecord } from './events.js';
+import { EventLog } from './events.js';
 import { type FaultAction, FaultQueue, FaultSchema } from './faults.js';
-import type { GateParts } from './gate.js';
-import { type Answer, parseBody, Refusal } from './http.js';
+import { authenticateController, authenticateServer } from './handshake.js';
+import { HttpError, type HttpResponse, parseBody } from './http.js';
 import { Identities } from './identities.js';
+import type { ListenerDeps } from './listener.js';
 import { type BackendOptions, type BackendTiming, DEFAULT_BACKEND_TIMING } from './options.js';
 import { Pairing, type PairingStarted } from './pairing.js';
 import { Relay } from './relay.js';
 import { Routes } from './routes.js';
 import { type Side, Sockets } from './sockets.js';
 import { type ServerRecord, Store } from './store.js';
-import { checkControllerUpgrade, checkServerUpgrade } from './upgrades.js';
 
 export interface ServerStatus {
   readonly serverId: string;
@@ -22,12 +22,12 @@ export interface ServerStatus {
   readonly connected: boolean;
 }
 
-/** Sockets of one controller token at a time. */
-const MAX_SOCKETS_PER_CLIENT = 16;
+/** Open sockets of one controller. */
+const MAX_SOCKETS_PER_CONTROLLER = 16;
 
-/** The parts of the backend behind the listening side, and what ties them together. */
-export class Core {
-  readonly events: EventRecord;
+/** The backend behind its HTTP server: creates the store, identities, pairing and relays, and connects them. */
+export class BackendService {
+  readonly events: EventLog;
   readonly #options: BackendOptions;
   readonly #timing: BackendTiming;
   readonly #now: () => number;
@@ -41,7 +41,7 @@ export class Core {
   readonly #epoch = randomBytes(6).toString('hex');
   #ended = false;
 
-  private constructor(options: BackendOptions, store: Store, events: EventRecord, now: () => number) {
+  private constructor(options: BackendOptions, store: Store, events: EventLog, now: () => number) {
     this.#options = options;
     this.#timing = { ...DEFAULT_BACKEND_TIMING, ...options.timing };
     this.#now = now;
@@ -52,31 +52,31 @@ export class Core {
     this.#sockets = new Sockets(this.#timing.heartbeat);
   }
 
-  static async open(options: BackendOptions): Promise<Core> {
+  static async open(options: BackendOptions): Promise<BackendService> {
     const now = options.now ?? Date.now;
-    const events = new EventRecord(now);
+    const events = new EventLog(now);
     const store = await Store.open(options.stateFile, (failure) => {
       if (failure === undefined) events.add('stateSaved');
       else events.add('stateFailed', { failure });
     });
-    return new Core(options, store, events, now);
+    return new BackendService(options, store, events, now);
   }
 
-  gateParts(withControl: boolean): GateParts {
+  listenerDeps(withFaults: boolean): ListenerDeps {
     return {
       routes: new Routes({
         accounts: this.#options.accounts ?? { kind: 'any' },
         store: this.#store,
         identities: this.#identities,
         pairing: this.#pairing,
-        onRevoked: ({ environmentId, clientId }) => {
+        onRevoke: ({ environmentId, clientId }) => {
           this.events.add('revoked', { environmentId, clientId });
           this.#relays.get(environmentId)?.revoke(clientId);
         },
       }),
       faults: this.#faults,
       events: this.events,
-      control: withControl ? (body: string): Answer => this.#control(body) : undefined,
+      applyFault: withFaults ? (body: string): HttpResponse => this.#applyFaultRequest(body) : undefined,
       acceptServer: (request: IncomingMessage) => this.#acceptServer(request),
       acceptController: (request: IncomingMessage) => this.#acceptController(request),
     };
@@ -94,7 +94,7 @@ export class Core {
   startPairing(environmentId: string): PairingStarted {
     const server = this.#store.serverOfEnvironment(environmentId);
     if (server === undefined)
-      throw new EngineError('remoteRefused', `there is no environment ${environmentId}`);
+      throw new EngineError('remoteRefused', `environment ${environmentId} is unknown`);
     return this.#pairing.start(server, true);
   }
 
@@ -106,26 +106,26 @@ export class Core {
         break;
       case 'clear':
         this.#sockets.mutePongs = false;
-        this.#identities.tokenLife = this.#timing.serverToken;
+        this.#identities.tokenLifetime = this.#timing.serverToken;
         this.#faults.clear();
         break;
       case 'expireTokens':
         this.#identities.expireTokens(this.#now() + action.inSeconds * 1_000);
         break;
       case 'tokenLife':
-        this.#identities.tokenLife = action.seconds * 1_000;
+        this.#identities.tokenLifetime = action.seconds * 1_000;
         break;
       case 'dropSockets':
         this.#sockets.dropAll(action.side);
         break;
       case 'closeSockets':
-        this.#sockets.closeAll(action.side, action.code, 'a fault was asked for');
+        this.#sockets.closeAll(action.side, action.code, 'an injected fault');
         break;
       case 'mutePongs':
         this.#sockets.mutePongs = action.muted;
         break;
       case 'forgetServers':
-        this.#identities.forgetAll();
+        this.#identities.clear();
         break;
     }
   }
@@ -135,55 +135,55 @@ export class Core {
     for (const relay of this.#relays.values()) relay.end();
     this.#relays.clear();
     await Promise.all([this.#sockets.end(), this.#store.flush()]);
-    // Sockets that ended have marked their peers as seen.
+    // Sockets that closed have updated the last-seen times of their peers.
     await this.#store.flush();
   }
 
-  #control(body: string): Answer {
+  #applyFaultRequest(body: string): HttpResponse {
     this.applyFault(parseBody(FaultSchema, body));
     return { status: 200, body: { queued: this.#faults.queued } };
   }
 
   #acceptServer(request: IncomingMessage): (socket: WebSocket) => void {
-    const { server, cursor } = checkServerUpgrade(request, this.#store, this.#identities);
+    const { server, cursor } = authenticateServer(request, this.#store, this.#identities);
     const { environmentId, serverId } = server;
     if (this.#options.onSecondSocket === 'conflict' && this.#relays.get(environmentId)?.connected) {
-      throw new Refusal(409, 'This server is connected already');
+      throw new HttpError(409, 'This server is already connected');
     }
     return (socket) => {
-      this.#take('server', socket, { environmentId, serverId, resumed: cursor !== undefined });
-      this.#identities.seen(server);
-      this.#relayOf(server).attach(socket, cursor);
+      this.#track('server', socket, { environmentId, serverId, resumed: cursor !== undefined });
+      this.#identities.markSeen(server);
+      this.#relayOf(server).attachServer(socket, cursor);
     };
   }
 
   #acceptController(request: IncomingMessage): (socket: WebSocket) => void {
-    const client = checkControllerUpgrade(request, this.#store);
-    const { clientId, environmentId } = client;
+    const controller = authenticateController(request, this.#store);
+    const { clientId, environmentId } = controller;
     const server = this.#store.serverOfEnvironment(environmentId);
-    if (server === undefined) throw new Refusal(404, 'Environment not found');
+    if (server === undefined) throw new HttpError(404, 'Environment not found');
     const open = this.#controllerSockets.get(clientId) ?? 0;
-    if (open >= MAX_SOCKETS_PER_CLIENT) throw new Refusal(429, 'Too many sockets of this client');
+    if (open >= MAX_SOCKETS_PER_CONTROLLER) throw new HttpError(429, 'Too many sockets of this controller');
     return (socket) => {
       this.#controllerSockets.set(clientId, (this.#controllerSockets.get(clientId) ?? 0) + 1);
-      const seen = (): void => {
-        client.lastSeenAt = this.#now();
-        this.#store.changed();
+      const markSeen = (): void => {
+        controller.lastSeenAt = this.#now();
+        this.#store.scheduleSave();
       };
-      seen();
-      this.#take('controller', socket, { environmentId, clientId });
+      markSeen();
+      this.#track('controller', socket, { environmentId, clientId });
       socket.once('close', () => {
-        const left = (this.#controllerSockets.get(clientId) ?? 1) - 1;
-        if (left > 0) this.#controllerSockets.set(clientId, left);
+        const remaining = (this.#controllerSockets.get(clientId) ?? 1) - 1;
+        if (remaining > 0) this.#controllerSockets.set(clientId, remaining);
         else this.#controllerSockets.delete(clientId);
-        seen();
+        markSeen();
       });
-      const { streamId } = this.#relayOf(server).addController(socket, clientId);
+      const { streamId } = this.#relayOf(server).openVirtualClient(socket, clientId);
       this.events.add('streamOpened', { environmentId, clientId, streamId });
     };
   }
 
-  #take(side: Side, socket: WebSocket, detail: Record<string, string | boolean>): void {
+  #track(side: Side, socket: WebSocket, detail: Record<string, string | boolean>): void {
     this.#sockets.add(side, socket);
     this.events.add('socketOpened', { side, ...detail });
     socket.once('close', (code) => this.events.add('socketClosed', { side, ...detail, code }));
@@ -192,7 +192,7 @@ export class Core {
   #relayOf({ environmentId }: ServerRecord): Relay {
     let relay = this.#relays.get(environmentId);
     if (relay === undefined) {
-      const made: Relay = new Relay({
+      const created: Relay = new Relay({
         environmentId,
         timing: this.#timing,
         events: this.events,
@@ -200,12 +200,12 @@ export class Core {
         sockets: this.#sockets,
         epoch: this.#epoch,
         onIdle: () => {
-          if (this.#ended || this.#relays.get(environmentId) !== made) return;
-          made.end();
+          if (this.#ended || this.#relays.get(environmentId) !== created) return;
+          created.end();
           this.#relays.delete(environmentId);
         },
       });
-      relay = made;
+      relay = created;
       this.#relays.set(environmentId, relay);
     }
     return relay;

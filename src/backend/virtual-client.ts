@@ -5,29 +5,29 @@ import { MAX_FRAME_BYTES, streamKey } from '../protocol/frames.js';
 
 interface Delivery {
   readonly seqId: number;
-  /** Pongs are not for the controller: they are done once everything before them is. */
+  /** Pongs are not sent to the controller. They count as delivered once everything before them is. */
   readonly isPong: boolean;
 }
 
-/** Room in a frame for the numbers that are not known when its size is judged. */
+/** Room in a frame for the numbers that are not known when its size is checked. */
 const NUMBERS_BYTES = 64;
 
 /**
- * One socket of a controller: one virtual client. Numbers what the controller sends, and knows up to where the
- * server's frames have been delivered to it.
+ * One virtual client (client_id, stream_id): one socket of a controller. Numbers the messages of the controller, and
+ * records up to which seq id the frames of the server are delivered to it.
  */
-export class ControllerStream {
+export class VirtualClient {
   readonly socket: WebSocket;
   readonly clientId: string;
   readonly streamId = randomUUID();
-  /** Names the stream in maps. */
+  /** Key of the virtual client in maps. */
   readonly key: string;
-  /** The server has answered on this stream, so it knows it. */
+  /** The server has sent a message on this stream, so it knows the virtual client. */
   opened = false;
-  /** A server may have got frames of this stream. */
+  /** The server may have received frames of this stream. */
   sent = false;
-  /** Runs while there is no server. */
-  hold: NodeJS.Timeout | undefined;
+  /** Runs while the server is not connected. */
+  holdTimer: NodeJS.Timeout | undefined;
   readonly #tail: string;
   #lastSeqId = 0;
   #lastReceived = 0;
@@ -40,7 +40,7 @@ export class ControllerStream {
     this.#tail = `"client_id":${JSON.stringify(clientId)},"stream_id":"${this.streamId}"`;
   }
 
-  /** The frames of a message; undefined when it is beyond what can be carried. RC-38, RC-39 */
+  /** The frames of a message; undefined when it is larger than chunks can carry. RC-38, RC-39 */
   messageFrames(text: string): ((cursor: string) => Iterable<string>) | undefined {
     const seqId = this.#lastSeqId + 1;
     const end = (cursor: string): string => `,${this.#tail},"seq_id":${seqId},"cursor":"${cursor}"}`;
@@ -71,20 +71,20 @@ export class ControllerStream {
     return `{"type":"ping",${this.#tail}}`;
   }
 
-  /** False for what came before: a server sends again what it has no ack for. RC-36 */
+  /** False for a repeated frame: a server sends again every frame that is not acknowledged. RC-36 */
   isNew(seqId: number): boolean {
     return seqId > this.#lastReceived;
   }
 
   /**
-   * Hands a message to the controller. `onDelivered` is called with the seq id that may be acknowledged, once it
-   * and everything before it has been written.
+   * Sends a message to the controller. `onDelivered` is called with the seq id that may be acknowledged, once this
+   * message and everything before it is written.
    */
   deliver(seqId: number, text: string, onDelivered: (seqId: number) => void): void {
     this.#lastReceived = seqId;
     this.#delivering.push({ seqId, isPong: false });
     this.socket.send(text, (error) => {
-      // A controller that is gone takes nothing; its stream is about to be closed.
+      // The controller is disconnected and its virtual client is about to be closed.
       if (error != null) return;
       let done = this.#delivering.shift();
       while (this.#delivering[0]?.isPong === true) done = this.#delivering.shift();
@@ -92,14 +92,14 @@ export class ControllerStream {
     });
   }
 
-  /** A frame that is not for the controller. */
-  pass(seqId: number, onDelivered: (seqId: number) => void): void {
+  /** Counts a frame that is not sent to the controller. */
+  skip(seqId: number, onDelivered: (seqId: number) => void): void {
     this.#lastReceived = seqId;
     if (this.#delivering.length === 0) onDelivered(seqId);
     else this.#delivering.push({ seqId, isPong: true });
   }
 
-  /** What may be acknowledged again when the server repeats itself. */
+  /** The seq id to acknowledge again when the server repeats a frame. */
   get deliveredSeqId(): number {
     const [first] = this.#delivering;
     return first === undefined ? this.#lastReceived : first.seqId - 1;

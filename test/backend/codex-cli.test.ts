@@ -11,11 +11,11 @@ import { Secret } from '../../src/protocol/secret.js';
 import { ACCOUNT, call, connectController, controlUrl, event } from './peers.js';
 
 const CODEX = process.env.CODEX_BIN ?? '';
-const skipped = existsSync(CODEX) ? '' : ' (skipped: CODEX_BIN does not name the reference client)';
+const skipped = existsSync(CODEX) ? '' : ' (skipped: CODEX_BIN does not name Codex CLI)';
 
 const ACCOUNT_ID = 'account-A';
 
-/** What a sign-in leaves behind; the tokens are unsigned, as the client reads only their claims. */
+/** The file that a sign-in leaves behind. The tokens are unsigned, because Codex CLI reads only their claims. */
 function authJson(): string {
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = { chatgpt_account_id: ACCOUNT_ID, chatgpt_user_id: 'user-A', chatgpt_plan_type: 'pro' };
@@ -32,7 +32,7 @@ function authJson(): string {
   });
 }
 
-describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
+describe.skipIf(skipped !== '')(`Codex CLI${skipped}`, () => {
   let backend: Backend;
   let dir: string;
   let codex: ChildProcess;
@@ -41,7 +41,7 @@ describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
 
   beforeEach(async () => {
     backend = await createBackend();
-    dir = await mkdtemp(join(tmpdir(), 'rc-reference-'));
+    dir = await mkdtemp(join(tmpdir(), 'rc-codex-'));
     const home = join(dir, 'home');
     const user = join(dir, 'user');
     await Promise.all([mkdir(home), mkdir(user)]);
@@ -55,7 +55,7 @@ describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
           PATH: process.env.PATH,
           HOME: user,
           CODEX_HOME: home,
-          // Nothing of this test may reach further than this machine.
+          // No request of this test may leave this machine.
           CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${new URL(backend.url).origin}/oauth/token`,
           NO_PROXY: '127.0.0.1,localhost',
           no_proxy: '127.0.0.1,localhost',
@@ -73,9 +73,9 @@ describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
     await Promise.all(controllers.map((controller) => controller.close()));
     controllers = [];
     codex.kill('SIGINT');
-    const impatience = setTimeout(() => codex.kill('SIGKILL'), 5_000);
+    const killTimer = setTimeout(() => codex.kill('SIGKILL'), 5_000);
     await exited;
-    clearTimeout(impatience);
+    clearTimeout(killTimer);
     await backend.close();
     await rm(dir, { recursive: true, force: true });
   });
@@ -94,7 +94,7 @@ describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
       capabilities: { experimentalApi: true },
     });
 
-  it('RC-9, RC-17: enrolls, connects, and is driven by a controller', async () => {
+  it('RC-9, RC-17: enrolls, connects, and serves a controller', async () => {
     const controller = await pairedController();
     expect(await initialize(controller)).toMatchObject({ userAgent: expect.any(String) });
     controller.notify('initialized');
@@ -104,18 +104,18 @@ describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
     });
   });
 
-  it('RC-38, RC-39: carries big messages in both directions', async () => {
+  it('RC-38, RC-39: carries large messages in both directions', async () => {
     const controller = await pairedController();
     await initialize(controller);
     controller.notify('initialized');
-    // The refusal repeats the method, so that it comes back as big as it went.
+    // The error repeats the method, so the response is as large as the request.
     const method = `lab/${'0123456789'.repeat(40_000)}`;
     await expect(controller.request(method, {})).rejects.toMatchObject({
       rpc: { message: expect.stringContaining('0123456789'.repeat(100)) },
     });
   });
 
-  it('RC-36, RC-37: goes on with the same virtual client after a reconnect', async () => {
+  it('RC-36, RC-37: continues with the same virtual client after a reconnect', async () => {
     const controller = await pairedController();
     await initialize(controller);
     controller.notify('initialized');
@@ -128,7 +128,7 @@ describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
     ).toHaveLength(1);
   });
 
-  it('RC-47, RC-48, RC-49: pairs, tells what became of the code, lists and revokes', async () => {
+  it('RC-47, RC-48, RC-49: pairs, reports the status of the code, lists and revokes', async () => {
     const controller = await pairedController();
     await initialize(controller);
     controller.notify('initialized');
@@ -150,10 +150,10 @@ describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
       data: expect.arrayContaining([expect.objectContaining({ displayName: 'phone' })]),
     });
     await controller.request('remoteControl/client/revoke', { environmentId, clientId: second.clientId });
-    const left = await call(controlUrl(backend, `environments/${environmentId}/clients`), {
+    const remaining = await call(controlUrl(backend, `environments/${environmentId}/clients`), {
       method: 'GET',
       headers: ACCOUNT,
     });
-    expect(left.text).not.toContain(second.clientId);
+    expect(remaining.text).not.toContain(second.clientId);
   });
 });
