@@ -13,7 +13,7 @@ import { ClientSession, type ClientTransport, type SessionDeps } from '../../ses
 
 type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
 
-/** What virtual clients need of the engine. */
+/** What each virtual client needs from the engine. */
 export interface VirtualClientDeps extends SessionDeps {
   readonly env: Env;
   readonly timing: Timing;
@@ -23,14 +23,14 @@ export interface VirtualClientDeps extends SessionDeps {
   readonly watcher?: EngineWatcher | undefined;
 }
 
-/** One open (client_id, stream_id): its chart, its session, and the stream that its answers go to. */
+/** One open (client_id, stream_id): its chart, its session, and the stream that its messages are sent on. */
 export class VirtualClient implements ClientTransport {
   readonly clientId: string;
   readonly streamId: string;
   readonly session: ClientSession;
   readonly since: number;
   lastActivity: number;
-  /** Highest seq_id handed over on this connection. RC-32 */
+  /** Highest seq_id delivered to this client. RC-32 */
   lastSeqId = -1;
   readonly #actor: VirtualClientActor;
   readonly #deps: VirtualClientDeps;
@@ -68,7 +68,7 @@ export class VirtualClient implements ClientTransport {
     deps.watcher?.actor(this.#actor);
   }
 
-  /** Call it once the client can be found by its ids. */
+  /** Call it once the client can be found by its ids: the chart looks its session up. */
   start(): void {
     this.#actor.start();
   }
@@ -89,7 +89,7 @@ export class VirtualClient implements ClientTransport {
     return String(this.#actor.getSnapshot().value);
   }
 
-  // --- what its session asks and tells
+  // --- ClientTransport: called by the session
 
   send(text: string): void {
     this.#outbound.send(text);
@@ -107,7 +107,7 @@ export class VirtualClient implements ClientTransport {
     this.#actor.send({ type: 'APP_SERVER.CLOSED', failure });
   }
 
-  /** One client may hold up its own traffic for a while, not for ever. RC-41 */
+  /** A client may block its own traffic for a limited time only. RC-41 */
   onBlocked(blocked: boolean): void {
     clearTimeout(this.#stall);
     const { clientStall } = this.#deps.timing;
@@ -116,14 +116,14 @@ export class VirtualClient implements ClientTransport {
       : undefined;
   }
 
-  /** All remote clients share one socket: whoever holds up too much is closed instead. RC-41 */
+  /** Nothing: all virtual clients share one socket, so one that blocks too much is closed instead. RC-41 */
   onHeld(): void {}
 }
 
-/** The chart's actions find their session here. */
+/** For the chart's actions, to find the session of their actor. */
 const sessions = new WeakMap<object, ClientSession>();
 
-/** One provided machine serves all clients: providing one for each would cost more than the client itself. */
+/** One provided machine for all virtual clients: one for each would cost more than the client itself. */
 export function provideVirtualClient(
   sessionOf: (clientId: string, streamId: string) => ClientSession | undefined,
 ): typeof virtualClientMachine {
@@ -139,7 +139,7 @@ export function provideVirtualClient(
   });
 }
 
-/** The answer for a message that cannot be carried: its requester must not wait for ever. RC-38 */
+/** The error response for a response that is too large: its requester must not wait forever. RC-38 */
 export function tooLargeResponse(messageText: string): string | undefined {
   const id = Message.fromText(messageText)?.value;
   if (typeof id !== 'object' || id === null || !('id' in id) || !isRpcId(id.id)) return undefined;

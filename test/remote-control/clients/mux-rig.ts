@@ -1,8 +1,9 @@
-/** The data plane alone: frames go in as the backend sends them, and come out on a socket that the test holds. */
+/** The data plane alone: frames go in as the backend sends them, and come out on a socket of the test. */
 import * as v from 'valibot';
 import { AuditRing } from '../../../src/observe/audit.js';
 import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
-import { type MuxSocket, RemoteMux } from '../../../src/remote-control/clients/mux.js';
+import { RemoteMux } from '../../../src/remote-control/clients/mux.js';
+import type { MuxSocket } from '../../../src/remote-control/clients/outbound-streams.js';
 import { MethodTable } from '../../../src/session/methods.js';
 import { FakeAppServer, settle } from '../../support/fake-app-server.js';
 
@@ -82,7 +83,7 @@ export class MuxRig {
     this.text(JSON.stringify({ client_id: 'c', ...frame }));
   }
 
-  /** A message of the client, with a cursor of its own, which is answered. */
+  /** Sends a message of the controller with a new cursor, and returns that cursor. */
   message(stream: string | undefined, seq: number | undefined, message: Message): string {
     this.#cursors += 1;
     const cursor = `cursor-${this.#cursors}`;
@@ -90,7 +91,7 @@ export class MuxRig {
     return cursor;
   }
 
-  /** A virtual client that is through with initialize; its answer acknowledged. */
+  /** Opens a virtual client: initialize is answered and the answer acknowledged. */
   async open(stream: string, seq = 1): Promise<void> {
     this.message(stream, seq, INITIALIZE);
     await settle();
@@ -106,7 +107,7 @@ export class MuxRig {
     if (last !== undefined) this.ack(stream, Number(last.seq_id));
   }
 
-  /** The link is lost, and another one opens. */
+  /** Loses the link and opens another one. */
   reconnect(): FakeSocket {
     this.mux.detach(this.socket);
     this.socket = new FakeSocket();

@@ -14,7 +14,7 @@ const ask = (id: number) => ({ id, method: 'thread/list', params: {} });
 const pong = (stream: string) => rig.socket.of(stream).findLast((frame) => frame.type === 'pong')?.status;
 
 describe('virtual clients', () => {
-  it('RC-30: one opens on initialize, and is one connection of the app server', async () => {
+  it('RC-30: initialize opens one, with one connection to the app server', async () => {
     await rig.open('s1');
     await rig.open('s2');
     expect(rig.appServer.connections).toHaveLength(2);
@@ -25,7 +25,7 @@ describe('virtual clients', () => {
     expect(rig.socket.messages('s1')).toEqual([{ id: 0, result: { userAgent: 'fake' } }]);
   });
 
-  it('RC-30: anything else for an unknown stream is ignored, and does not move the cursor', async () => {
+  it('RC-30: other messages for an unknown stream are ignored and do not move the cursor', async () => {
     rig.message('s1', 1, ask(1));
     rig.message('s1', 2, { method: 'initialized' });
     rig.message('s1', 3, { id: 1, result: {} });
@@ -43,7 +43,7 @@ describe('virtual clients', () => {
     expect(first.closed).toBe(true);
     expect(rig.appServer.connections).toHaveLength(2);
     expect(rig.socket.messages('s1').at(-1)).toEqual({ id: 9, result: { userAgent: 'fake' } });
-    // The client over there counts anew from what it sent with initialize.
+    // The controller counts on from the seq id of its initialize.
     rig.message('s1', 4, ask(4));
     expect(rig.appServer.last.methods).toEqual(['initialize', 'thread/list']);
     expect(rig.reasons).toContain('closed: reinitialized');
@@ -71,7 +71,7 @@ describe('virtual clients', () => {
     expect(rig.socket.frames.at(-1)).toMatchObject({ type: 'pong', status: 'unknown' });
   });
 
-  it('RC-30, RC-31: a client without stream id may initialize again, too', async () => {
+  it('RC-30, RC-31: a controller without a stream id may initialize again, too', async () => {
     rig.message(undefined, undefined, INITIALIZE);
     await settle();
     rig.message(undefined, undefined, { ...INITIALIZE, id: 5 });
@@ -83,7 +83,7 @@ describe('virtual clients', () => {
     expect(rig.socket.frames.at(-1)).toMatchObject({ status: 'active' });
   });
 
-  it('RC-33: ping is answered active for a known stream, unknown for any other', async () => {
+  it('RC-33: the response to a ping is active for a known stream and unknown for any other', async () => {
     rig.frame({ type: 'ping', stream_id: 's1' });
     expect(pong('s1')).toBe('unknown');
     await rig.open('s1');
@@ -93,7 +93,7 @@ describe('virtual clients', () => {
     expect(rig.socket.frames.at(-1)).toMatchObject({ client_id: 'other', status: 'unknown' });
   });
 
-  it('RC-34: client_closed ends one stream, or without a stream id all of that client', async () => {
+  it('RC-34: client_closed closes one stream, or without a stream id all streams of that client id', async () => {
     for (const stream of ['s1', 's2', 's3']) await rig.open(stream);
     rig.frame({
       type: 'client_message',
@@ -114,7 +114,7 @@ describe('virtual clients', () => {
     expect(rig.appServer.connections.map(({ closed }) => closed)).toEqual([true, true, true, false]);
   });
 
-  it('RC-34: ten minutes without message or ping close it; either keeps it', async () => {
+  it('RC-34: ten minutes without a message or ping close it; either keeps it open', async () => {
     for (const stream of ['silent', 'pings', 'speaks', 'chunks']) await rig.open(stream);
     const step = 599_999;
     rig.now += step;
@@ -131,7 +131,7 @@ describe('virtual clients', () => {
     expect(pong('silent')).toBe('unknown');
   });
 
-  it('RC-50: one more client than there may be is told so; the others go on, and a place that is free is taken', async () => {
+  it('RC-50: one more virtual client than the limit gets an error; the others continue, and a free place is used', async () => {
     rig.end();
     rig = new MuxRig({ maxClients: 2 });
     for (const stream of ['s1', 's2']) await rig.open(stream);
@@ -140,10 +140,10 @@ describe('virtual clients', () => {
     expect(rig.socket.messages('s3')).toEqual([
       { id: 'x', error: expect.objectContaining({ code: -32001 }) },
     ]);
-    expect(rig.skipped).toEqual([expect.stringContaining('too many remote clients')]);
+    expect(rig.skipped).toEqual([expect.stringContaining('too many virtual clients')]);
     rig.message('s1', 2, ask(1));
     expect(rig.appServer.connections[0]?.methods).toContain('thread/list');
-    // One that is there already may begin anew.
+    // An open one may initialize again.
     rig.message('s2', 2, INITIALIZE);
     await settle();
     rig.frame({ type: 'client_closed', stream_id: 's1' });
@@ -151,7 +151,7 @@ describe('virtual clients', () => {
     expect(rig.mux.clients.map(({ streamId }) => streamId).sort()).toEqual(['s2', 's3']);
   });
 
-  it('an app server that cannot be reached closes the client, with its reason', async () => {
+  it('an app server that cannot be reached closes the virtual client, with the reason', async () => {
     rig.appServer.failure = new Error('no app server here');
     rig.message('s1', 1, INITIALIZE);
     await settle();
@@ -162,14 +162,14 @@ describe('virtual clients', () => {
     });
   });
 
-  it('an app server that ends the connection closes the client', async () => {
+  it('an app server that ends the connection closes the virtual client', async () => {
     await rig.open('s1');
     rig.appServer.last.end();
     expect(rig.mux.clients).toEqual([]);
     expect(rig.reasons).toContain('closed: appServerClosed');
   });
 
-  it('what comes while the app server opens waits, and is delivered in order', async () => {
+  it('messages that arrive while the app server opens wait and are delivered in order', async () => {
     rig.appServer.hold();
     rig.message('s1', 1, INITIALIZE);
     rig.message('s1', 2, { method: 'initialized' });
@@ -182,7 +182,7 @@ describe('virtual clients', () => {
     ]);
   });
 
-  it('RC-43: dropAll ends them all, and forgets the cursor', async () => {
+  it('RC-43: dropAll closes them all and clears the cursor', async () => {
     await rig.open('s1');
     await rig.open('s2');
     expect(rig.mux.cursor).toBeDefined();
@@ -195,7 +195,7 @@ describe('virtual clients', () => {
 });
 
 describe('messages in', () => {
-  it('RC-32: a seq id not above the last delivered one is dropped, per stream', async () => {
+  it('RC-32: a message whose seq id is not above the last delivered one of its stream is dropped', async () => {
     await rig.open('s1');
     await rig.open('s2');
     for (const seq of [2, 2, 1, 5, 4, 5, 6]) rig.message('s1', seq, ask(seq));
@@ -206,7 +206,7 @@ describe('messages in', () => {
     expect(ids(1)).toEqual([2]);
   });
 
-  it('RC-37: the cursor is that of the newest delivered frame', async () => {
+  it('RC-37: the cursor is the one of the newest delivered frame', async () => {
     await rig.open('s1');
     const delivered = rig.message('s1', 2, ask(2));
     expect(rig.mux.cursor).toBe(delivered);
@@ -218,7 +218,7 @@ describe('messages in', () => {
     expect(rig.mux.cursor).toBe('of a ping');
   });
 
-  it('RC-37, RC-39: chunks move the cursor only when their message is whole and delivered', async () => {
+  it('RC-37, RC-39: chunks move the cursor only when their message is complete and delivered', async () => {
     await rig.open('s1');
     const before = rig.mux.cursor;
     const text = JSON.stringify({ ...ask(2), params: { text: 'ü'.repeat(150_000) } });
@@ -242,7 +242,7 @@ describe('messages in', () => {
     expect(rig.socket.messages('s1')).toHaveLength(1);
   });
 
-  it('RC-39: bad chunks cost their own message only', async () => {
+  it('RC-39: bad chunks affect only their own message', async () => {
     await rig.open('s1');
     await rig.open('s2');
     const good = rig.chunks('s2', 2, JSON.stringify({ ...ask(2), pad: 'x'.repeat(150_000) }));
@@ -255,17 +255,17 @@ describe('messages in', () => {
     rig.frame(first);
     rig.frame({ ...second, message_chunk_base64: '!!!' });
     rig.frame(second);
-    for (const chunk of rig.chunks('s1', 3, 'this is no JSON '.repeat(20_000))) rig.frame(chunk);
+    for (const chunk of rig.chunks('s1', 3, 'this is not JSON '.repeat(20_000))) rig.frame(chunk);
     rig.frame(good[1] ?? {});
     expect(rig.appServer.connections[0]?.methods).toEqual(['initialize']);
     expect(rig.appServer.connections[1]?.methods).toEqual(['initialize', 'thread/list']);
     expect(rig.skipped.join('\n')).toMatch(/chunk dropped .*badBase64/);
-    expect(rig.skipped.join('\n')).toMatch(/no JSON object/);
+    expect(rig.skipped.join('\n')).toMatch(/not a JSON object/);
     rig.message('s1', 4, ask(4));
     expect(rig.appServer.connections[0]?.methods).toEqual(['initialize', 'thread/list']);
   });
 
-  it('RC-40: what is no frame is skipped, logged without its content, and harms nobody', async () => {
+  it('RC-40: data that is not a frame is skipped, logged without its content, and affects no client', async () => {
     await rig.open('s1');
     const sent = rig.socket.texts.length;
     const junk = [
@@ -290,7 +290,7 @@ describe('messages in', () => {
     expect(rig.appServer.last.methods).toEqual(['initialize', 'thread/list']);
   });
 
-  it('the text of a message passes untouched: big numbers, spaces, order', async () => {
+  it('the text of a message passes unchanged: big numbers, spaces, order', async () => {
     await rig.open('s1');
     const message = '{"method": "x",  "id":12345678901234567890, "params":{"b":1.0,"a":1e400}}';
     rig.text(`{"type":"client_message","client_id":"c","stream_id":"s1","seq_id":2,"message":${message}}`);

@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Time goes on only when the test says so; promises take their turns. */
+/** Timers run only when the test advances them; promises are settled as usual. */
 function stopTime(): void {
   rig.end();
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
@@ -27,7 +27,7 @@ describe('messages out', () => {
   const say = (n: number) => rig.appServer.last.say({ method: 'note', params: { n } });
   const seqs = () => rig.socket.of('s1').map((frame) => frame.seq_id);
 
-  it('RC-35: seq ids start at 1 for each stream and never repeat, whatever happens to it', async () => {
+  it('RC-35: seq ids start at 1 for each stream and never repeat, across reconnects and reopened streams', async () => {
     await rig.open('s1');
     await rig.open('s2');
     expect(rig.socket.of('s2').map((frame) => frame.seq_id)).toEqual([1]);
@@ -60,7 +60,7 @@ describe('messages out', () => {
     expect([...seen]).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it('RC-36: after a reconnect what is unacknowledged comes again first, same seq ids and text, in order', async () => {
+  it('RC-36: after a reconnect unacknowledged frames are sent again first, in order, with the same seq ids and text', async () => {
     await rig.open('s1');
     for (let n = 1; n <= 5; n += 1) say(n);
     const texts = rig.socket.texts.slice(-5);
@@ -86,14 +86,14 @@ describe('messages out', () => {
     expect(rig.reconnect().texts).toEqual([]);
   });
 
-  it('RC-36: at 128 unacknowledged frames the app server is paused, nothing is lost, and an ack lets it go on', async () => {
+  it('RC-36: at 128 unacknowledged frames the app server is paused, nothing is lost, and an ack resumes it', async () => {
     await rig.open('s1');
     const connection = rig.appServer.last;
     for (let n = 1; n <= 127; n += 1) say(n);
     expect(connection.paused).toBe(false);
     say(128);
     expect(connection.paused).toBe(true);
-    // What was on its way all the same.
+    // Messages that were on their way are still accepted.
     for (let n = 129; n <= 140; n += 1) say(n);
     expect(rig.socket.messages('s1')).toHaveLength(129);
     rig.ack('s1', 30);
@@ -106,7 +106,7 @@ describe('messages out', () => {
     ).toEqual(Array.from({ length: 140 }, (_, index) => index + 1));
   });
 
-  it('RC-38: a message over 150 KiB goes in chunks, one that cannot be carried is answered with an error', async () => {
+  it('RC-38: a message over 150 KiB is sent in chunks; the response that replaces one over the limit is an error', async () => {
     await rig.open('s1');
     rig.message('s1', 2, ask(7));
     rig.appServer.last.say({ id: 7, result: 'ü'.repeat(100_000) });
@@ -126,12 +126,12 @@ describe('messages out', () => {
       error: { code: -32004, message: expect.stringMatching(/10[12] MiB/) },
     });
     expect(rig.skipped.at(-1)).toMatch(/too large/);
-    // A notification has nobody who waits for it.
+    // Nobody waits for a notification.
     rig.appServer.last.say(`{"method":"x","params":"${'x'.repeat(101 * 1024 * 1024)}"}`);
     expect(rig.mux.clients).toHaveLength(1);
   });
 
-  it('a socket that is full gets no more chunks until it has drained; other streams wait with it, in turn', async () => {
+  it('a full socket gets no more chunks until it has drained; other streams wait for it too', async () => {
     await rig.open('s1');
     rig.socket.clogged = true;
     rig.appServer.last.say({ method: 'big', params: { pad: 'x'.repeat(20 * 1024 * 1024) } });
@@ -152,7 +152,7 @@ describe('messages out', () => {
     expect(chunks).toHaveLength(Number(chunks[0]?.segment_count));
   });
 
-  it('nothing is sent while there is no socket, and everything once there is', async () => {
+  it('nothing is sent without a socket, and everything once there is one', async () => {
     await rig.open('s1');
     rig.mux.detach(rig.socket);
     const before = rig.socket.texts.length;
@@ -164,8 +164,8 @@ describe('messages out', () => {
   });
 });
 
-describe('a client that holds up its own traffic', () => {
-  it('never reads: what waits for it is bounded, then it is closed, and others notice nothing', async () => {
+describe('a virtual client that blocks its own traffic', () => {
+  it('one that never reads is closed when too much waits for it, and others are not affected', async () => {
     await rig.open('deaf');
     const deaf = rig.appServer.last;
     await rig.open('s2');
@@ -186,7 +186,7 @@ describe('a client that holds up its own traffic', () => {
     expect(rig.socket.messages('s2').at(-1)).toEqual({ id: 2, result: 'here' });
   });
 
-  it('RC-41: messages that its app server does not take wait up to 5 s, then it is closed; pings and others go on', async () => {
+  it('RC-41: messages that its app server does not accept wait up to 5 s, then it is closed; pings and others continue', async () => {
     stopTime();
     await rig.open('stuck');
     const stuck = rig.appServer.last;
@@ -206,7 +206,7 @@ describe('a client that holds up its own traffic', () => {
     expect(rig.mux.clients.map(({ streamId }) => streamId)).toEqual(['s2']);
   });
 
-  it('RC-41: one whose app server drains in time goes on, with nothing lost', async () => {
+  it('RC-41: one whose app server drains in time continues and loses nothing', async () => {
     stopTime();
     await rig.open('s1');
     const connection = rig.appServer.last;
@@ -219,11 +219,11 @@ describe('a client that holds up its own traffic', () => {
     expect(rig.mux.clients).toHaveLength(1);
   });
 
-  it('WSA-24: one request more than may wait is answered with an overload error; too much of all closes it', async () => {
+  it('WSA-24: a request above the limit of waiting ones gets an overload error; too many bytes close the virtual client', async () => {
     await rig.open('s1');
     rig.appServer.last.full = true;
     for (let seq = 2; seq <= 131; seq += 1) rig.message('s1', seq, ask(seq));
-    // The first was taken, 128 wait.
+    // The first was accepted, 128 wait.
     expect(rig.socket.messages('s1').slice(1)).toEqual([
       { id: 131, error: expect.objectContaining({ code: -32001 }) },
     ]);

@@ -1,0 +1,153 @@
+import type { virtualClientMachine } from '../../../machines/virtual-client.js';
+import { streamKey } from '../../protocol/frames.js';
+import { errorText, RPC } from '../../protocol/jsonrpc.js';
+import type { Message } from '../../protocol/message.js';
+import type { OutboundStream } from '../../protocol/outbound.js';
+import type { Reason } from '../../protocol/reasons.js';
+import { uuidV7 } from '../../system/uuid.js';
+import type { OutboundStreams } from './outbound-streams.js';
+import {
+  provideVirtualClient,
+  tooLargeResponse,
+  VirtualClient,
+  type VirtualClientDeps,
+} from './virtual-client.js';
+
+export interface VirtualClientsDeps extends VirtualClientDeps {
+  /** Limit of open virtual clients; another one is answered with an overload error. */
+  readonly maxClients: number;
+  /** Something was skipped or dropped; `fields` do not contain its content. RC-39, RC-40 */
+  readonly onSkipped: (what: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+/** All open virtual clients, at most `maxClients`: opens, finds and closes them. RC-30, RC-31, RC-34 */
+export class VirtualClients {
+  readonly #deps: VirtualClientsDeps;
+  readonly #outbound: OutboundStreams;
+  readonly #onClosed: (key: string) => void;
+  readonly #machine: typeof virtualClientMachine = provideVirtualClient(
+    (clientId, streamId) => this.#clients.get(streamKey(clientId, streamId))?.session,
+  );
+  readonly #clients = new Map<string, VirtualClient>();
+  /** Stream ids made for controllers that send none, by client id. RC-31 */
+  readonly #legacyStreams = new Map<string, string>();
+
+  /** @param onClosed called with the key of a virtual client that is closed and was not replaced */
+  constructor(deps: VirtualClientsDeps, outbound: OutboundStreams, onClosed: (key: string) => void) {
+    this.#deps = deps;
+    this.#outbound = outbound;
+    this.#onClosed = onClosed;
+  }
+
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  get all(): readonly VirtualClient[] {
+    return [...this.#clients.values()];
+  }
+
+  get(key: string): VirtualClient | undefined {
+    return this.#clients.get(key);
+  }
+
+  /**
+   * The stream of a frame. A controller that sends no stream id gets one with `initialize`, which its later frames
+   * share. Undefined without `initialize`, or when `maxClients` such ids are in use. RC-31
+   */
+  streamIdOf(
+    clientId: string,
+    streamId: string | undefined,
+    isInitialize: boolean = false,
+  ): string | undefined {
+    if (streamId !== undefined) return streamId;
+    const known = this.#legacyStreams.get(clientId);
+    if (known !== undefined || !isInitialize) return known;
+    if (this.#legacyStreams.size >= this.#deps.maxClients) return undefined;
+    const made = uuidV7(this.#deps.env);
+    this.#legacyStreams.set(clientId, made);
+    return made;
+  }
+
+  /** Opens a virtual client, in place of one with the same ids. Undefined: too many; the controller got an error. */
+  open(
+    frame: { readonly clientId: string; readonly streamId: string | undefined },
+    streamId: string,
+    initialize: Message,
+  ): VirtualClient | undefined {
+    const { clientId } = frame;
+    const key = streamKey(clientId, streamId);
+    this.#clients.get(key)?.close('reinitialized');
+    const stream = this.#outbound.create(key, clientId, streamId);
+    if (this.#clients.size >= this.#deps.maxClients) {
+      this.#refuse(key, stream, initialize);
+      return undefined;
+    }
+    this.#outbound.open(key, stream);
+    const client = new VirtualClient(
+      { clientId, streamId },
+      this.#deps,
+      this.#machine,
+      { send: (text) => this.#send(key, stream, text) },
+      (closed) => this.#remove(key, closed, stream),
+    );
+    this.#clients.set(key, client);
+    client.start();
+    // Closing the previous client of this stream has removed the entry. RC-31
+    if (frame.streamId === undefined) this.#legacyStreams.set(clientId, streamId);
+    return client;
+  }
+
+  /** Closes one virtual client, or without a stream id all of this client id. RC-34 */
+  close(clientId: string, streamId: string | undefined): void {
+    if (streamId !== undefined) {
+      this.#clients.get(streamKey(clientId, streamId))?.close('clientClosed');
+      return;
+    }
+    this.#legacyStreams.delete(clientId);
+    for (const client of this.#clients.values())
+      if (client.clientId === clientId) client.close('clientClosed');
+  }
+
+  closeAll(reason: Reason): void {
+    for (const client of this.#clients.values()) client.close(reason);
+    this.#legacyStreams.clear();
+  }
+
+  /** Closes virtual clients that have been idle for too long. RC-34 */
+  sweepIdle(): void {
+    const limit = this.#deps.env.now() - this.#deps.timing.clientIdle;
+    for (const client of this.#clients.values()) if (client.lastActivity <= limit) client.expire();
+  }
+
+  #refuse(key: string, stream: OutboundStream, initialize: Message): void {
+    const { shape } = initialize;
+    this.#deps.onSkipped('too many virtual clients', { limit: this.#deps.maxClients });
+    if (shape.kind !== 'request') return;
+    const frames = stream.send(errorText(shape.id, RPC.overloaded, 'Too many remote clients; retry later.'));
+    if (typeof frames !== 'string') for (const frame of frames) this.#outbound.write(frame);
+    this.#outbound.setNextSeqId(key, stream.nextSeqId);
+  }
+
+  #send(key: string, stream: OutboundStream, text: string): void {
+    // A client that was replaced may still send.
+    if (!this.#outbound.isOpen(key, stream)) return;
+    const result = this.#outbound.send(key, stream, text);
+    if (result === 'sent') return;
+    if (result === 'full') this.#clients.get(key)?.session.pause();
+    else if (result === 'overflow') this.#clients.get(key)?.close('clientOverloaded');
+    else {
+      this.#deps.onSkipped('message too large for remote control', { key, chars: text.length });
+      const response = tooLargeResponse(text);
+      if (response !== undefined) this.#send(key, stream, response);
+    }
+  }
+
+  #remove(key: string, client: VirtualClient, stream: OutboundStream): void {
+    if (this.#clients.get(key) === client) this.#clients.delete(key);
+    if (!this.#outbound.close(key, stream)) return;
+    this.#onClosed(key);
+    if (this.#legacyStreams.get(client.clientId) === client.streamId)
+      this.#legacyStreams.delete(client.clientId);
+  }
+}
