@@ -85,7 +85,7 @@ export class AccountChanges {
           accountId: wish.accountId,
           account,
         }));
-        if (account !== null) this.#ports.credentials.keepExternal(account, wish.accessToken, owner);
+        if (account !== null) this.#ports.credentials.setExternal(account, wish.accessToken, owner);
       });
       this.#ports.tellChange();
       later.push(async () => {

@@ -55,11 +55,11 @@ export function createAccountActor(ports: AccountChartDeps): AccountActor {
         }),
         signOut: fromPromise(async ({ input, signal }) => {
           if (!input.stored) {
-            credentials.dropExternal();
+            credentials.clearExternal();
             return { kind: 'stored' as const, stored: credentials.stored() };
           }
           const outcome = await tokens.signOut(signal);
-          if (outcome.kind === 'stored') credentials.dropExternal();
+          if (outcome.kind === 'stored') credentials.clearExternal();
           return outcome;
         }),
         refreshTokens: fromPromise(({ input }) => tokens.refresh(input.reason, input.dead, ports.ended)),

@@ -8,57 +8,56 @@ import {
   type StoredAccount,
   workspaceAllowed,
 } from '../protocol/account.js';
-import type { Account, AuthOutcome, Failure } from '../protocol/outcomes.js';
+import { type Account, type AuthOutcome, type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { ClientSession } from '../session/session.js';
 import type { AuthFile } from './file/auth-file.js';
 import { claimedAccountId, jwtClaims } from './jwt.js';
 
-/** A token given from outside for as long as the process runs, as in continuous integration. */
+/** A token from the environment, in use as long as the process runs; for continuous integration. ACC-86 */
 export interface GivenToken {
   readonly token: Secret;
-  /** Default: the one that the token names. */
+  /** Default: the account id that the token names. */
   readonly accountId?: string | undefined;
 }
 
-/** Tokens that a parent app owns: in memory only. ACC-35 */
+/** Tokens that a parent app owns; in memory only. ACC-35 */
 export interface ExternalTokens {
   readonly account: ChatgptAccount & { readonly accountId: string };
   readonly accessToken: Secret;
-  /** The client that signed in with them and is asked for new ones. ACC-41 */
+  /** The client that signed in with them; requests for new tokens go to it. ACC-41 */
   readonly owner: ClientSession;
 }
 
-/** What a parent app says of its tokens. ACC-31 */
+/** The tokens as a parent app sends them. ACC-31 */
 export interface ExternalTokensParams {
   readonly accessToken: string;
   readonly accountId: string;
   readonly plan: string | null | undefined;
 }
 
-/** The one place that holds the tokens in effect. The chart knows whose they are, this knows what they are. */
+export interface CredentialsDeps {
+  readonly file: AuthFile;
+  readonly given: GivenToken | undefined;
+  readonly policy: LoginPolicy;
+  readonly now: () => number;
+}
+
+const HEADER_TEXT = /^[\x21-\x7e]+$/;
+
+/** Holds the tokens in use. The `account` chart knows only which account they belong to. */
 export class Credentials {
-  readonly #file: AuthFile;
-  readonly #given: GivenToken | undefined;
-  readonly #policy: LoginPolicy;
-  readonly #now: () => number;
+  readonly #deps: CredentialsDeps;
   #external: ExternalTokens | undefined;
-  /** One count over all sources, so that a generation names one token. */
+  /** Counted over all sources, so that a generation identifies one token. */
   #generation = 0;
+  /** The last generation of the file, and the generation here that stands for it. */
   #fileGeneration = { own: -1, generation: 0 };
   readonly #givenGeneration: number;
 
-  constructor(options: {
-    readonly file: AuthFile;
-    readonly given: GivenToken | undefined;
-    readonly policy: LoginPolicy;
-    readonly now: () => number;
-  }) {
-    this.#file = options.file;
-    this.#given = options.given;
-    this.#policy = options.policy;
-    this.#now = options.now;
+  constructor(deps: CredentialsDeps) {
+    this.#deps = deps;
     this.#givenGeneration = ++this.#generation;
   }
 
@@ -66,66 +65,63 @@ export class Credentials {
     return this.#external;
   }
 
+  /** A given token is in use. */
   get given(): boolean {
-    return this.#given !== undefined;
+    return this.#deps.given !== undefined;
   }
 
-  /** The account that tokens of a parent app speak for; null when the token is none. ACC-32, ACC-34 */
-  readExternal(wish: ExternalTokensParams): ExternalTokens['account'] | null {
-    const claims = jwtClaims(wish.accessToken);
-    if (claims === undefined || !HEADER_TEXT.test(wish.accessToken)) return null;
+  /** A sign-in that the engine stores and refreshes itself is in use, or nobody is signed in. */
+  get managed(): boolean {
+    return this.#external === undefined && !this.given;
+  }
+
+  /** The account of external tokens; null: the token is not a JWT. ACC-32, ACC-34 */
+  readExternal({ accessToken, accountId, plan }: ExternalTokensParams): ExternalTokens['account'] | null {
+    const claims = jwtClaims(accessToken);
+    if (claims === undefined || !HEADER_TEXT.test(accessToken)) return null;
     const profile = profileOf(claims);
-    const plan: Plan = wish.plan == null ? profile.plan : planOf(wish.plan.toLowerCase());
-    return { ...profile, plan, accountId: wish.accountId, generation: ++this.#generation };
+    const chosen: Plan = plan == null ? profile.plan : planOf(plan.toLowerCase());
+    return { ...profile, plan: chosen, accountId, generation: ++this.#generation };
   }
 
-  keepExternal(account: ExternalTokens['account'], token: string, owner: ClientSession): void {
+  setExternal(account: ExternalTokens['account'], token: string, owner: ClientSession): void {
     this.#external = { account, accessToken: new Secret(token), owner };
   }
 
-  dropExternal(): void {
+  clearExternal(): void {
     this.#external = undefined;
   }
 
-  /** What lies beneath external tokens: the given token, else the file as it was last taken over. */
+  /** The account without external tokens: the given token, else the file as it was last adopted. */
   stored(): StoredAccount {
-    if (this.#given !== undefined) return this.#storedGiven(this.#given);
-    const { held, disk } = this.#file;
-    if (held !== undefined) {
-      const account = {
-        ...held.profile,
-        accountId: held.accountId,
-        generation: this.#generationOf(held.account),
-      };
-      return this.#allowed({ kind: 'chatgpt', source: 'file', account, unfit: null });
+    const { given, file, policy } = this.#deps;
+    if (given !== undefined) return this.#storedGiven(given);
+    const { current, onDisk } = file;
+    if (current !== undefined) {
+      const { profile, accountId } = current;
+      const account = { ...profile, accountId, generation: this.#generationOf(current.account) };
+      return this.#allowed({ kind: 'chatgpt', source: 'file', account, ineligible: null });
     }
-    if (disk === undefined || disk.kind === 'usable') {
+    if (onDisk === undefined || onDisk.kind === 'valid') {
       return { kind: 'none', failure: this.#failure('authMissing', 'Nobody is signed in.') };
     }
-    switch (disk.holds) {
+    switch (onDisk.holds) {
       case 'apiKey':
-        return this.#policy.forcedMethod === 'chatgpt'
+        return policy.forcedMethod === 'chatgpt'
           ? { kind: 'none', failure: this.#forbidden('an API key') }
           : { kind: 'apiKey' };
       case 'incomplete':
-        return { kind: 'incomplete', failure: disk.failure };
-      case 'chatgpt':
-        return this.#allowed({
-          kind: 'chatgpt',
-          source: 'file',
-          account: {
-            ...(disk.profile ?? profileOf(undefined)),
-            accountId: null,
-            generation: 0,
-          },
-          unfit: disk.failure,
-        });
+        return { kind: 'incomplete', failure: onDisk.failure };
+      case 'chatgpt': {
+        const account = { ...(onDisk.profile ?? profileOf(undefined)), accountId: null, generation: 0 };
+        return this.#allowed({ kind: 'chatgpt', source: 'file', account, ineligible: onDisk.failure });
+      }
       case 'nothing':
-        return { kind: 'none', failure: disk.failure };
+        return { kind: 'none', failure: onDisk.failure };
     }
   }
 
-  /** The account that calls are made for, as remote control sees it. */
+  /** The account that backend calls are made for, as remote control sees it. */
   outcome(): AuthOutcome {
     const external = this.#external;
     if (external !== undefined) {
@@ -135,20 +131,22 @@ export class Credentials {
     const stored = this.stored();
     if (stored.kind === 'chatgpt') {
       const { accountId, generation } = stored.account;
-      if (stored.unfit !== null || accountId === null) {
-        return { kind: 'unusable', failure: stored.unfit ?? this.#failure('authNoAccountId', NO_ID) };
+      if (stored.ineligible !== null || accountId === null) {
+        const noId = 'The ChatGPT sign-in has no account id.';
+        return { kind: 'unusable', failure: stored.ineligible ?? this.#failure('authNoAccountId', noId) };
       }
       return { kind: 'usable', account: { accountId, generation } };
     }
     if (stored.kind === 'apiKey') {
-      const disk = this.#file.disk;
-      const failure = disk?.kind === 'unusable' ? disk.failure : undefined;
-      return { kind: 'unusable', failure: failure ?? this.#failure('authApiKeyOnly', KEY_ONLY) };
+      const { onDisk } = this.#deps.file;
+      const invalid = onDisk?.kind === 'invalid' ? onDisk.failure : undefined;
+      const keyOnly = 'There is an API key, not a ChatGPT sign-in.';
+      return { kind: 'unusable', failure: invalid ?? this.#failure('authApiKeyOnly', keyOnly) };
     }
     return { kind: 'unusable', failure: stored.failure };
   }
 
-  /** The account as told to clients that wait for a change; null: nobody usable. */
+  /** The account of `outcome`; null: remote control has none. */
   account(): Account | null {
     const outcome = this.outcome();
     return outcome.kind === 'usable' ? outcome.account : null;
@@ -157,16 +155,16 @@ export class Credentials {
   accessToken(): Secret | undefined {
     if (this.#external !== undefined) return this.#external.accessToken;
     if (this.account() === null) return undefined;
-    return this.#given?.token ?? this.#file.accessToken();
+    return this.#deps.given?.token ?? this.#deps.file.accessToken();
   }
 
   /** For `getAuthStatus`: the API key, or the access token. ACC-22 */
   authToken(mode: AuthMode | null): Secret | undefined {
-    const { disk } = this.#file;
-    const unusable = disk?.kind === 'unusable' ? disk : undefined;
-    if (mode === 'apikey') return unusable?.apiKey;
-    // A sign-in without an account id has a token all the same.
-    return this.accessToken() ?? (mode === 'chatgpt' ? unusable?.accessToken : undefined);
+    const { onDisk } = this.#deps.file;
+    const invalid = onDisk?.kind === 'invalid' ? onDisk : undefined;
+    if (mode === 'apikey') return invalid?.apiKey;
+    // A sign-in without account id still has a token.
+    return this.accessToken() ?? (mode === 'chatgpt' ? invalid?.accessToken : undefined);
   }
 
   #storedGiven(given: GivenToken): StoredAccount {
@@ -176,28 +174,24 @@ export class Credentials {
       kind: 'chatgpt',
       source: 'environment',
       account: { ...profileOf(claims), accountId, generation: this.#givenGeneration },
-      unfit:
+      ineligible:
         accountId === null
           ? this.#failure('authNoAccountId', 'The given access token names no account id.')
           : null,
     });
   }
 
-  /** A sign-in that `--forced-login-method` or `--forced-workspace` does not allow is as good as none. */
+  /** A sign-in that `--forced-login-method` or `--forced-workspace` forbids counts as none. ACC-30, ACC-37 */
   #allowed(stored: Extract<StoredAccount, { kind: 'chatgpt' }>): StoredAccount {
-    if (this.#policy.forcedMethod === 'api') {
-      return { kind: 'none', failure: this.#forbidden('a sign-in with ChatGPT') };
+    const { policy } = this.#deps;
+    if (policy.forcedMethod === 'api') {
+      return { kind: 'none', failure: this.#forbidden('a ChatGPT sign-in') };
     }
     const { accountId } = stored.account;
-    if (workspaceAllowed(this.#policy, accountId) || accountId === null) return stored;
-    const allowed = this.#policy.workspaces?.join(', ') ?? '';
-    return {
-      kind: 'none',
-      failure: this.#failure(
-        'authWrongWorkspace',
-        `The sign-in belongs to workspace ${accountId}; allowed here: ${allowed}.`,
-      ),
-    };
+    if (workspaceAllowed(policy, accountId) || accountId === null) return stored;
+    const allowed = policy.workspaces?.join(', ') ?? '';
+    const message = `The sign-in belongs to workspace ${accountId}; allowed here: ${allowed}.`;
+    return { kind: 'none', failure: this.#failure('authWrongWorkspace', message) };
   }
 
   #forbidden(what: string): Failure {
@@ -212,10 +206,6 @@ export class Credentials {
   }
 
   #failure(reason: Reason, message: string): Failure {
-    return { reason, message, at: this.#now() };
+    return failure(reason, message, this.#deps.now());
   }
 }
-
-const HEADER_TEXT = /^[\x21-\x7e]+$/;
-const NO_ID = 'The ChatGPT sign-in carries no account id.';
-const KEY_ONLY = 'There is an API key, not a ChatGPT sign-in.';

@@ -56,6 +56,6 @@ export async function requestExternalTokens(
   if (credentials.external !== external) return failed('parentGone', 'The account has changed meanwhile.');
   const renewed = credentials.readExternal({ accessToken: token, accountId, plan });
   if (renewed === null) return failed('parentBadAnswer', 'invalid auth refresh response: the token is none');
-  credentials.keepExternal(renewed, token, owner);
+  credentials.setExternal(renewed, token, owner);
   return { kind: 'replaced', account: renewed };
 }

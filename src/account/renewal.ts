@@ -56,7 +56,7 @@ export class Renewal {
   async renewIfDue(): Promise<void> {
     const { credentials, tokens } = this.#ports;
     if (credentials.external !== undefined || credentials.given) return;
-    const reason = tokens.due();
+    const reason = tokens.refreshDue();
     if (reason === null || this.#ports.dead() !== null) return;
     await this.refresh(reason);
   }
@@ -66,7 +66,7 @@ export class Renewal {
     const { credentials, tokens, permit, ended } = this.#ports;
     return permit.runExclusive(ended, async () => {
       // Whoever had the permit before may have done it.
-      if (PROACTIVE.has(reason) && tokens.due() === null) return { ticket: 0, kind: 'done' };
+      if (PROACTIVE.has(reason) && tokens.refreshDue() === null) return { ticket: 0, kind: 'done' };
       const before = credentials.account()?.generation;
       const wasDead = this.#ports.dead() !== null;
       const answer = await this.#ports.requests().ask((ticket) => ({ type: 'REFRESH', ticket, reason }));

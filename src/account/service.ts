@@ -9,7 +9,7 @@ import { Mutex } from '../system/mutex.js';
 import { AccountChanges } from './changes.js';
 import { type AccountActor, createAccountActor } from './chart.js';
 import { Credentials } from './credentials.js';
-import { type AuthChange, type AuthFile, createAuthFile } from './file/auth-file.js';
+import { type AuthChange, AuthFile } from './file/auth-file.js';
 import { fileStorage, memoryStorage } from './file/auth-storage.js';
 import type { Issuer } from './issuer/issuer.js';
 import { InteractiveLogins } from './login/interactive-login.js';
@@ -57,7 +57,7 @@ export class AccountService implements AccountSource {
     const { env, log, policy } = options;
     const { lockTimeout } = this.#timing;
     const memory = options.store === 'ephemeral' ? memoryStorage() : undefined;
-    this.#file = createAuthFile({
+    this.#file = new AuthFile({
       path: options.path,
       memory,
       now: env.now,
@@ -264,14 +264,14 @@ export class AccountService implements AccountSource {
     this.#options.log.info({ path: this.#file.name, change: change.kind }, 'the account file changed');
     const before = modeOf(this.#context);
     const { stored } = this.#context;
-    if (change.kind === 'usable') {
-      if (stored.kind === 'chatgpt') this.#tokens.noteFresh();
+    if (change.kind === 'adopted') {
+      if (stored.kind === 'chatgpt') this.#tokens.noteAdopted();
       this.#takeStored();
       if (this.#credentials.external !== undefined) return;
       this.#tellChange();
       if (before !== modeOf(this.#context))
         this.#options.broadcast('account/updated', updatedOf(this.#context));
-    } else if (change.kind === 'unusable' && stored.kind !== 'apiKey' && stored.kind !== 'chatgpt') {
+    } else if (change.kind === 'invalid' && stored.kind !== 'apiKey' && stored.kind !== 'chatgpt') {
       // What is in memory is not lost with the file. ACC-50
       this.#takeStored();
     }

@@ -71,7 +71,7 @@ export type StoredAccount =
       readonly source: 'file' | 'environment';
       readonly account: ChatgptAccount;
       /** Why remote control cannot use it, where that is so: no account id, or another workspace than allowed. */
-      readonly unfit: Failure | null;
+      readonly ineligible: Failure | null;
     };
 
 /** Where the backend of one workspace is. ACC-60 */

@@ -18,7 +18,7 @@ const UNUSABLE: readonly (readonly [string, (lab: Lab) => Promise<void>, string,
       await lab.writeAuth(JSON.stringify(json).slice(0, 200));
     },
     'authUnreadable',
-    /auth\.json: it is no JSON/,
+    /auth\.json: it is not JSON/,
   ],
   [
     'a file of another form',
@@ -40,7 +40,7 @@ const UNUSABLE: readonly (readonly [string, (lab: Lab) => Promise<void>, string,
       await lab.writeAuth(json);
     },
     'authNoAccountId',
-    /auth\.json: its ChatGPT sign-in carries no account id/,
+    /auth\.json: its ChatGPT sign-in has no account id/,
   ],
 ];
 

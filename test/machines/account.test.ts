@@ -51,7 +51,7 @@ const chatgpt = (generation = 1, source: 'file' | 'environment' = 'file'): Store
   kind: 'chatgpt',
   source,
   account: account('acct-1', generation),
-  unfit: null,
+  ineligible: null,
 });
 const KEY: StoredAccount = { kind: 'apiKey' };
 const NOBODY: StoredAccount = { kind: 'none', failure: failure('authMissing') };

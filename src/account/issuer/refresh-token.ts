@@ -6,7 +6,6 @@ import { isRecord } from '../../protocol/jsonrpc.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { Secret } from '../../protocol/secret.js';
-import type { IssuedTokens } from '../file/auth-write.js';
 import type { IssuerClient, IssuerFailed } from './client.js';
 import { errorCodeIn, IdToken, Token } from './response.js';
 
@@ -15,6 +14,13 @@ export interface RefreshRequest {
   /** The client that the refresh token was issued to. Undefined: the configured one. */
   readonly clientId: string | undefined;
   readonly reason: TokenRefreshReason;
+}
+
+/** What the issuer returned for a refresh; each token may be missing. ACC-52 */
+export interface IssuedTokens {
+  readonly idToken: Secret | undefined;
+  readonly accessToken: Secret | undefined;
+  readonly refreshToken: Secret | undefined;
 }
 
 export type RefreshOutcome =

@@ -21,7 +21,7 @@ const chatgpt = (account: ChatgptAccount): StoredAccount => ({
   kind: 'chatgpt',
   source: 'file',
   account,
-  unfit: null,
+  ineligible: null,
 });
 const NOBODY: StoredAccount = { kind: 'none', failure: failure('authMissing') };
 const FAILED = { kind: 'failed', failure: failure('authRecoveryFailed') } as const;

@@ -2,12 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import {
-  type AuthChange,
-  type AuthFile,
-  contentHash,
-  createAuthFile,
-} from '../../../src/account/file/auth-file.js';
+import { type AuthChange, AuthFile, contentHash } from '../../../src/account/file/auth-file.js';
 import { tmpFolder } from '../../support/tmp.js';
 
 const DAY = 86_400;
@@ -45,30 +40,30 @@ afterEach(() => {
 });
 
 async function setup(content?: string, pollMs?: number) {
-  const folder = await tmpFolder();
-  const path = join(folder, 'auth.json');
+  const directory = await tmpFolder();
+  const path = join(directory, 'auth.json');
   if (content !== undefined) await writeFile(path, content);
   const changes: AuthChange[] = [];
   const now = vi.fn(Date.now);
-  const file = createAuthFile({
+  const file = new AuthFile({
     path,
     now,
     onChange: (change) => changes.push(change),
     ...(pollMs === undefined ? {} : { pollMs }),
   });
   files.push(file);
-  /** As the reference client writes: a sibling, then a rename. */
+  /** As Codex CLI writes: another file, then a rename. */
   const replace = async (text: string): Promise<void> => {
     await writeFile(`${path}.new`, text);
     await rename(`${path}.new`, path);
   };
   const until = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 5 });
-  /** Each look at the file asks for the time: resolves when there have been some more. Needs a short poll. */
-  const looked = (): Promise<void> => {
+  /** Each reading takes the time: resolves after some more readings. Needs a short poll interval. */
+  const polled = (): Promise<void> => {
     const before = now.mock.calls.length;
     return until(() => expect(now.mock.calls.length).toBeGreaterThan(before + 4));
   };
-  return { folder, path, file, changes, replace, until, looked };
+  return { directory, path, file, changes, replace, until, polled };
 }
 
 async function loaded(content: string, pollMs?: number) {
@@ -79,9 +74,9 @@ async function loaded(content: string, pollMs?: number) {
 }
 
 const accounts = (changes: readonly AuthChange[]) =>
-  changes.flatMap((change) => (change.kind === 'usable' ? [change.account] : []));
+  changes.flatMap((change) => (change.kind === 'adopted' ? [change.account] : []));
 
-describe('what an auth.json says', () => {
+describe('the content of an auth.json', () => {
   const reasonOf = async (content: string) => {
     const { file, path } = await setup(content);
     const outcome = await file.load();
@@ -118,8 +113,8 @@ describe('what an auth.json says', () => {
       { tokens: { access_token: bare, id_token: token, account_id: null } },
     ],
     ['the account in the access token', 'claimed', { tokens: { access_token: token } }],
-    ['an id token that is none', 'claimed', { tokens: { access_token: token, id_token: { raw: 'x' } } }],
-  ])('RC-26, ACC-58: %s is usable', async (_what, account, value) => {
+    ['an id token of another type', 'claimed', { tokens: { access_token: token, id_token: { raw: 'x' } } }],
+  ])('RC-26, ACC-58: %s is a valid sign-in', async (_what, account, value) => {
     expect(await reasonOf(JSON.stringify(value))).toBe(account);
   });
 
@@ -144,7 +139,7 @@ describe('what an auth.json says', () => {
     ['an empty object', 'authMissing', {}],
     ['ChatGPT mode without tokens', 'authMissing', { auth_mode: 'chatgpt', tokens: null }],
     ['another mode', 'authMissing', { auth_mode: 'agentIdentity', tokens: null }],
-    ['a mode of odd letters', 'authMissing', { auth_mode: 'hunter2 \n', tokens: null }],
+    ['a mode with odd characters', 'authMissing', { auth_mode: 'hunter2 \n', tokens: null }],
     [
       'no account id',
       'authNoAccountId',
@@ -173,7 +168,7 @@ describe('what an auth.json says', () => {
   });
 
   it.each(['', ' \n', '{"tokens":{"access_token":"hunter2"', 'hunter2', '\u0000\u0000'])(
-    'RC-26: %j is unreadable, and the message quotes nothing of it',
+    'RC-26: %j is unreadable, and the message does not quote it',
     async (content) => {
       expect(await reasonOf(content)).toBe('authUnreadable');
     },
@@ -187,42 +182,47 @@ describe('load and reload', () => {
     expect(file.generation).toBe(0);
   });
 
-  it('RC-26: without its folder, or below a file, too', async () => {
-    const { folder } = await setup('');
-    const at = (path: string) => createAuthFile({ path, now: Date.now, onChange: () => {} }).load();
-    expect(await at(join(folder, 'gone', 'auth.json'))).toMatchObject({ failure: { reason: 'authMissing' } });
-    expect(await at(join(folder, 'auth.json', 'auth.json'))).toMatchObject({
+  it('RC-26: a missing directory is no sign-in, a file in its place is an error', async () => {
+    const { directory } = await setup('');
+    const at = (path: string) => new AuthFile({ path, now: Date.now, onChange: () => {} }).load();
+    expect(await at(join(directory, 'gone', 'auth.json'))).toMatchObject({
+      failure: { reason: 'authMissing' },
+    });
+    expect(await at(join(directory, 'auth.json', 'auth.json'))).toMatchObject({
       failure: { reason: 'authUnreadable' },
     });
   });
 
-  it('RC-26: a folder in its place is unreadable', async () => {
+  it('RC-26: a directory in its place is unreadable', async () => {
     const { file, path } = await setup();
     await mkdir(path);
     expect(await file.load()).toMatchObject({ failure: { reason: 'authUnreadable' } });
   });
 
-  it('RC-26: a link that leads in a circle is unreadable', async () => {
+  it('RC-26: a symbolic link to itself is unreadable', async () => {
     const { file, path } = await setup();
     await symlink(path, path);
     expect(await file.load()).toMatchObject({ failure: { reason: 'authUnreadable' } });
   });
 
-  it('RC-26: an enormous file is unreadable', async () => {
+  it('RC-26: a file that is too large is unreadable', async () => {
     const { file } = await setup(`"${'x'.repeat(2 * 1024 * 1024)}"`);
     expect(await file.load()).toMatchObject({ failure: { reason: 'authUnreadable' } });
   });
 
   // Permissions do not bind root.
-  it.skipIf(process.getuid?.() === 0)('RC-26: a file that may not be read says so', async () => {
-    const { file, path } = await setup(chatgpt('A'));
-    await chmod(path, 0o000);
-    const outcome = await file.load();
-    expect(outcome).toMatchObject({ failure: { reason: 'authUnreadable' } });
-    expect(JSON.stringify(outcome)).toContain('permission denied');
-  });
+  it.skipIf(process.getuid?.() === 0)(
+    'RC-26: a file without read permission is named as the reason',
+    async () => {
+      const { file, path } = await setup(chatgpt('A'));
+      await chmod(path, 0o000);
+      const outcome = await file.load();
+      expect(outcome).toMatchObject({ failure: { reason: 'authUnreadable' } });
+      expect(JSON.stringify(outcome)).toContain('permission denied');
+    },
+  );
 
-  it('RC-26: a half-written file gets a second look before it counts as unreadable', async () => {
+  it('RC-26: a half-written file is read twice before it counts as unreadable', async () => {
     const whole = chatgpt('A');
     const { file, path } = await setup(whole.slice(0, 40));
     const loading = file.load();
@@ -230,7 +230,7 @@ describe('load and reload', () => {
     expect(await loading).toEqual({ kind: 'usable', account: { accountId: 'A', generation: 1 } });
   });
 
-  it('ACC-50: a loaded account stays, whatever happens to the file', async () => {
+  it('ACC-50: the account in memory stays when the file is replaced or deleted', async () => {
     const { file, path, replace } = await setup(chatgpt('A'));
     const first = await file.load();
     const token = file.accessToken();
@@ -241,7 +241,7 @@ describe('load and reload', () => {
     expect(file.accessToken()).toBe(token);
   });
 
-  it('RC-5: the token is a secret that no print shows', async () => {
+  it('RC-5: the token is a Secret, which JSON does not show', async () => {
     const token = tokenOf('A');
     const { file } = await setup(chatgpt('A', token));
     await file.load();
@@ -249,7 +249,7 @@ describe('load and reload', () => {
     expect(JSON.stringify(file.accessToken())).not.toContain(token);
   });
 
-  it('ACC-50: a guarded reload takes a newer token of the same account', async () => {
+  it('ACC-50: a guarded reload adopts a newer token of the same account', async () => {
     const { file, replace } = await setup(chatgpt('A'));
     await file.load();
     const newer = tokenOf('A');
@@ -261,13 +261,13 @@ describe('load and reload', () => {
     expect(file.accessToken()?.reveal()).toBe(newer);
   });
 
-  it('ACC-50: a guarded reload of the same content gives the same generation', async () => {
+  it('ACC-50: a guarded reload of the same content keeps the generation', async () => {
     const { file } = await setup(chatgpt('A'));
     await file.load();
     expect(await file.reload({ guarded: true })).toMatchObject({ account: { generation: 1 } });
   });
 
-  it('ACC-50: a guarded reload takes no other account, and no loss, and needs an account to guard', async () => {
+  it('ACC-50: a guarded reload is skipped for another account, without a file, and with no account in memory', async () => {
     const { file, path, replace } = await setup(chatgpt('A'));
     expect(await file.reload({ guarded: true })).toMatchObject({ failure: { reason: 'authMissing' } });
     expect(file.accessToken()).toBeUndefined();
@@ -285,7 +285,7 @@ describe('load and reload', () => {
     expect(file.generation).toBe(1);
   });
 
-  it('ACC-68: an unguarded reload takes whoever is signed in, also nobody', async () => {
+  it('ACC-68: an unguarded reload adopts another account, and a missing file', async () => {
     const { file, path, replace } = await setup(chatgpt('A'));
     await file.load();
     await replace(chatgpt('B'));
@@ -301,23 +301,23 @@ describe('load and reload', () => {
 });
 
 describe('watch', () => {
-  it('RC-26: a newer token of the same account is taken at once', async () => {
+  it('RC-26: a newer token of the same account is adopted at once', async () => {
     const { file, changes, replace, until } = await loaded(chatgpt('A'), 60_000);
     const newer = tokenOf('A');
     await replace(chatgpt('A', newer));
     await until(() =>
-      expect(changes).toEqual([{ kind: 'usable', account: { accountId: 'A', generation: 2 } }]),
+      expect(changes).toEqual([{ kind: 'adopted', account: { accountId: 'A', generation: 2 } }]),
     );
     expect(file.accessToken()?.reveal()).toBe(newer);
   });
 
-  it('RC-26: a file rewritten in place is noticed as well', async () => {
+  it('RC-26: a file that is rewritten in place is noticed', async () => {
     const { path, changes, until } = await loaded(chatgpt('A'), 60_000);
     await writeFile(path, chatgpt('A'));
     await until(() => expect(accounts(changes)).toEqual([{ accountId: 'A', generation: 2 }]));
   });
 
-  it('RC-26: another account is told, and does not push out the one in memory', async () => {
+  it('RC-26: another account is reported, and does not replace the one in memory', async () => {
     const { file, changes, replace, until } = await loaded(chatgpt('A'), 60_000);
     const token = file.accessToken();
     await replace(chatgpt('B'));
@@ -330,7 +330,7 @@ describe('watch', () => {
     expect(file.differsOnDisk).toBe(false);
   });
 
-  it('ACC-50: the account outlives the file, and a newer token afterwards is taken again', async () => {
+  it('ACC-50: the account outlives its file, and a newer token in a new file is adopted', async () => {
     const { file, path, changes, replace, until } = await loaded(chatgpt('A'), 60_000);
     await rm(path);
     await until(() => expect(changes).toEqual([{ kind: 'diskOnly' }]));
@@ -343,7 +343,7 @@ describe('watch', () => {
     expect(file.differsOnDisk).toBe(false);
   });
 
-  it('RC-26: while nobody is signed in, any sign-in is taken, and each other content tells why not', async () => {
+  it('RC-26: while nobody is signed in, any valid sign-in is adopted, and each invalid one is reported with its reason', async () => {
     const { file, changes, replace, until } = await setup(undefined, 60_000);
     await file.load();
     file.watch();
@@ -353,66 +353,65 @@ describe('watch', () => {
     await until(() => expect(changes.at(-1)).toMatchObject({ failure: { reason: 'authNoAccountId' } }));
     await replace(chatgpt('B'));
     await until(() =>
-      expect(changes.at(-1)).toEqual({ kind: 'usable', account: { accountId: 'B', generation: 1 } }),
+      expect(changes.at(-1)).toEqual({ kind: 'adopted', account: { accountId: 'B', generation: 1 } }),
     );
   });
 
-  it('RC-26: a file that was never there is no news, whatever else happens in its folder; one that comes is', async () => {
-    const { file, folder, changes, replace, until, looked } = await setup(undefined, 10);
+  it('RC-26: changes of other files in the directory are not reported; a new account file is', async () => {
+    const { file, directory, changes, replace, until, polled } = await setup(undefined, 10);
     file.watch();
-    await writeFile(join(folder, 'another'), '');
-    await looked();
+    await writeFile(join(directory, 'another'), '');
+    await polled();
     expect(changes).toEqual([]);
     await replace(chatgpt('anna'));
     await until(() => expect(changes).toHaveLength(1));
-    expect(changes[0]).toMatchObject({ kind: 'usable', account: { accountId: 'anna' } });
+    expect(changes[0]).toMatchObject({ kind: 'adopted', account: { accountId: 'anna' } });
   });
 
-  it('RC-26: a file that grows while it is watched is reported only when it is whole', async () => {
+  it('RC-26: a file that is being written is reported only when it is complete', async () => {
     const { path, changes, file, until } = await setup(undefined, 60_000);
     await file.load();
     file.watch();
     const whole = chatgpt('A');
-    // A writer that is slower than the first look.
+    // A writer that is slower than the first reading.
     await writeFile(path, whole.slice(0, 30));
     setTimeout(() => writeFileSync(path, whole), 35);
     await until(() => expect(accounts(changes)).toHaveLength(1));
-    expect(changes.every((change) => change.kind !== 'unusable')).toBe(true);
+    expect(changes.every((change) => change.kind !== 'invalid')).toBe(true);
   });
 
-  it('RC-26: a file that stays half-written is told in the end', async () => {
+  it('RC-26: a file that stays half-written is reported', async () => {
     const { path, changes, file, until } = await setup(undefined, 60_000);
     await file.load();
     file.watch();
     await writeFile(path, '{"tok');
     await until(() =>
-      expect(changes).toMatchObject([{ kind: 'unusable', failure: { reason: 'authUnreadable' } }]),
+      expect(changes).toMatchObject([{ kind: 'invalid', failure: { reason: 'authUnreadable' } }]),
     );
   });
 
-  it('RC-26: an expired token from an old copy does not push out one that works', async () => {
-    const { file, changes, replace, looked } = await loaded(chatgpt('A'), 20);
+  it('RC-26: an expired token from a backup does not replace one that works', async () => {
+    const { file, changes, replace, polled } = await loaded(chatgpt('A'), 20);
     const token = file.accessToken();
     await replace(chatgpt('A', tokenOf('A', -DAY)));
-    await looked();
+    await polled();
     expect(changes).toEqual([]);
     expect(file.accessToken()).toBe(token);
   });
 
-  it('RC-26: a change of nothing but other keys is no change of the account', async () => {
+  it('RC-26: a change of other keys is no change of the account', async () => {
     const content = chatgpt('A');
-    const { changes, replace, looked } = await loaded(content, 20);
+    const { changes, replace, polled } = await loaded(content, 20);
     await replace(content.replace('{', '{"extra":1,'));
-    await looked();
+    await polled();
     expect(changes).toEqual([]);
   });
 
-  it('RC-26: a folder that comes later, and is then replaced, is found by the poll', async () => {
-    const base = await tmpFolder();
-    const folder = join(base, 'home');
-    const path = join(folder, 'auth.json');
+  it('RC-26: polling finds a directory that is created later, and one that is replaced', async () => {
+    const directory = join(await tmpFolder(), 'home');
+    const path = join(directory, 'auth.json');
     const changes: AuthChange[] = [];
-    const file = createAuthFile({
+    const file = new AuthFile({
       path,
       now: Date.now,
       pollMs: 25,
@@ -421,18 +420,18 @@ describe('watch', () => {
     files.push(file);
     expect(await file.load()).toMatchObject({ failure: { reason: 'authMissing' } });
     file.watch();
-    await mkdir(folder);
+    await mkdir(directory);
     await writeFile(path, chatgpt('A'));
     await vi.waitFor(() => expect(accounts(changes)).toHaveLength(1), { timeout: 5_000 });
-    await rename(folder, `${folder}.old`);
-    await mkdir(folder);
+    await rename(directory, `${directory}.old`);
+    await mkdir(directory);
     await writeFile(path, chatgpt('A'));
     await vi.waitFor(() => expect(accounts(changes)).toHaveLength(2), { timeout: 5_000 });
   });
 
-  it('RC-26: a link to a file elsewhere is followed by the poll', async () => {
-    const { folder, path, changes, file } = await setup(undefined, 25);
-    const real = join(folder, 'real.json');
+  it('RC-26: polling follows a symbolic link to a file elsewhere', async () => {
+    const { directory, path, changes, file } = await setup(undefined, 25);
+    const real = join(directory, 'real.json');
     await writeFile(real, chatgpt('A'));
     await symlink(real, path);
     await file.load();
@@ -441,7 +440,7 @@ describe('watch', () => {
     await vi.waitFor(() => expect(accounts(changes)).toHaveLength(1), { timeout: 5_000 });
   });
 
-  it('RC-26: two hundred rapid replacements end with the last one', async () => {
+  it('RC-26: after two hundred rapid replacements the last one is in use', async () => {
     const { file, changes, replace, until } = await loaded(chatgpt('A'), 60_000);
     let last = '';
     for (let n = 0; n < 200; n += 1) {
@@ -453,19 +452,19 @@ describe('watch', () => {
     expect(changes.length).toBeLessThan(200);
   });
 
-  it('RC-29: what the engine writes itself is taken, and is no change from outside', async () => {
-    const { file, changes, replace, until, looked } = await loaded(chatgpt('A'), 20);
+  it('RC-29: an own write is adopted, and is no change from outside', async () => {
+    const { file, changes, replace, until, polled } = await loaded(chatgpt('A'), 20);
     const token = tokenOf('A');
     const content = chatgpt('A', token);
     file.noteOwnWrite(contentHash(content));
     await replace(content);
     await until(() => expect(file.accessToken()?.reveal()).toBe(token));
-    await looked();
+    await polled();
     expect(changes).toEqual([]);
   });
 
-  it('RC-29: a change that races with an own write counts, before it and after it', async () => {
-    const { file, changes, replace, until, looked } = await loaded(chatgpt('A'), 20);
+  it('RC-29: a change from outside right before or after an own write is reported', async () => {
+    const { file, changes, replace, until, polled } = await loaded(chatgpt('A'), 20);
     const own = chatgpt('A');
     const foreign = chatgpt('A');
     file.noteOwnWrite(contentHash(own));
@@ -473,29 +472,29 @@ describe('watch', () => {
     await until(() => expect(changes).toHaveLength(1));
     await replace(own);
     await until(() => expect(file.generation).toBe(3));
-    await looked();
+    await polled();
     expect(changes).toHaveLength(1);
     await replace(foreign);
     await until(() => expect(changes).toHaveLength(2));
-    // The own content once more, but this time somebody else has put it there.
+    // The own content once more, but this time another program wrote it.
     await replace(own);
     await until(() => expect(changes).toHaveLength(3));
   });
 
-  it('RC-29: what a reload has told already is not told again', async () => {
-    const { file, changes, replace, looked } = await loaded(chatgpt('A'), 20);
+  it('RC-29: what a reload returned is not reported again', async () => {
+    const { file, changes, replace, polled } = await loaded(chatgpt('A'), 20);
     await replace(chatgpt('A'));
     await file.reload({ guarded: true });
-    const told = changes.length;
-    await looked();
-    expect(changes).toHaveLength(told);
+    const reported = changes.length;
+    await polled();
+    expect(changes).toHaveLength(reported);
     expect(file.generation).toBe(2);
   });
 
-  it('RC-26: nothing is told after close, and nothing is left', async () => {
+  it('RC-26: nothing is reported after close, and no watch is left', async () => {
     const { file, path, changes, replace, until } = await loaded(chatgpt('A'), 20);
     let witnessed = 0;
-    const witness = createAuthFile({
+    const witness = new AuthFile({
       path,
       now: Date.now,
       pollMs: 20,
@@ -507,10 +506,10 @@ describe('watch', () => {
     witness.watch();
     await replace(chatgpt('A'));
     file.close();
-    const told = changes.length;
+    const reported = changes.length;
     await replace(chatgpt('A'));
     await until(() => expect(witnessed).toBeGreaterThan(0));
-    expect(changes).toHaveLength(told);
+    expect(changes).toHaveLength(reported);
     witness.close();
     expect(process.getActiveResourcesInfo()).not.toContain('FSEventWrap');
   });

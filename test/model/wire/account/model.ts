@@ -296,7 +296,7 @@ const nextGeneration = ({ external, stored, dead }: AccountContext): number =>
 function ours(context: AccountContext, plan: Plan): StoredAccount {
   const generation = nextGeneration(context);
   const account = { accountId: OURS, generation, email: null, plan, userId: null };
-  return { kind: 'chatgpt', source: 'file', account, unfit: null };
+  return { kind: 'chatgpt', source: 'file', account, ineligible: null };
 }
 
 function parents(context: AccountContext, plan: Plan): ChatgptAccount {

@@ -1,20 +1,12 @@
-/** What is written into an auth.json. Keys that this program does not know stay as they are. ACC-58 */
+/** The content of an auth.json after a sign-in or a refresh. Unknown top-level keys stay. ACC-58 */
 import { isRecord } from '../../protocol/jsonrpc.js';
 import type { Secret } from '../../protocol/secret.js';
+import type { GrantedTokens } from '../issuer/authorization-code.js';
+import type { IssuedTokens } from '../issuer/refresh-token.js';
 
-/** What an issuer gave; each of them may be missing in a refresh. ACC-52 */
-export interface IssuedTokens {
-  readonly idToken: Secret | undefined;
-  readonly accessToken: Secret | undefined;
-  readonly refreshToken: Secret | undefined;
-}
-
-export interface NewSignIn {
-  readonly idToken: Secret;
-  readonly accessToken: Secret;
-  readonly refreshToken: Secret;
+export interface NewSignIn extends GrantedTokens {
   readonly accountId: string | undefined;
-  /** An API key that the issuer gave along. ACC-75 */
+  /** An API key that the issuer returned as well. ACC-75 */
   readonly apiKey: Secret | undefined;
   readonly issuer: string;
   readonly clientId: string;
@@ -25,7 +17,7 @@ export interface NewSignIn {
 
 type Json = Record<string, unknown>;
 
-/** The object in the file, or an empty one where the file holds none. */
+/** The object in the file; empty when the file holds none. */
 function objectIn(text: string | undefined): Json {
   if (text === undefined) return {};
   try {
@@ -39,20 +31,22 @@ function objectIn(text: string | undefined): Json {
 const write = (value: Json): string => `${JSON.stringify(value, null, 2)}\n`;
 const rfc3339 = (at: number): string => new Date(at).toISOString();
 
-/** Members of the credentials themselves: another sign-in replaces all of them. */
-const OWN = ['auth_mode', 'OPENAI_API_KEY', 'tokens', 'last_refresh'];
-const others = (json: Json): Json =>
-  Object.fromEntries(Object.entries(json).filter(([key]) => !OWN.includes(key)));
+/** Keys of the credentials: a new sign-in replaces all of them. */
+const CREDENTIAL_KEYS = ['auth_mode', 'OPENAI_API_KEY', 'tokens', 'last_refresh'];
+const otherKeys = (json: Json): Json =>
+  Object.fromEntries(Object.entries(json).filter(([key]) => !CREDENTIAL_KEYS.includes(key)));
 
 /**
- * The file after a refresh: given tokens replace stored ones, all else stays, but the provenance of another issuer
- * than the one that gave these.
- * @param at wall-clock milliseconds
+ * The content after a refresh: issued tokens replace the stored ones, everything else stays. The provenance of
+ * another issuer is dropped.
+ * @param text The content before.
+ * @param issuer The issuer of the new tokens.
+ * @param at Wall-clock milliseconds.
  */
-export function refreshedText(text: string, issued: IssuedTokens, issuer: string, at: number): string {
+export function afterRefresh(text: string, issued: IssuedTokens, issuer: string, at: number): string {
   const json = objectIn(text);
   const { oauth_provenance: provenance, ...tokens } = isRecord(json.tokens) ? json.tokens : {};
-  const known = isRecord(provenance) && provenance.issuer === issuer;
+  const sameIssuer = isRecord(provenance) && provenance.issuer === issuer;
   return write({
     ...json,
     tokens: {
@@ -60,14 +54,14 @@ export function refreshedText(text: string, issued: IssuedTokens, issuer: string
       ...(issued.idToken === undefined ? {} : { id_token: issued.idToken.reveal() }),
       ...(issued.accessToken === undefined ? {} : { access_token: issued.accessToken.reveal() }),
       ...(issued.refreshToken === undefined ? {} : { refresh_token: issued.refreshToken.reveal() }),
-      ...(known ? { oauth_provenance: provenance } : {}),
+      ...(sameIssuer ? { oauth_provenance: provenance } : {}),
     },
     last_refresh: rfc3339(at),
   });
 }
 
-/** The file after a sign-in with ChatGPT. */
-export function signInText(text: string | undefined, signIn: NewSignIn): string {
+/** The content after a sign-in with ChatGPT. */
+export function afterSignIn(text: string | undefined, signIn: NewSignIn): string {
   return write({
     auth_mode: 'chatgpt',
     OPENAI_API_KEY: signIn.apiKey?.reveal() ?? null,
@@ -80,11 +74,11 @@ export function signInText(text: string | undefined, signIn: NewSignIn): string 
       account_id: signIn.accountId ?? null,
     },
     last_refresh: rfc3339(signIn.at),
-    ...others(objectIn(text)),
+    ...otherKeys(objectIn(text)),
   });
 }
 
-/** The file after a sign-in with an API key. ACC-28 */
-export function apiKeyText(text: string | undefined, key: Secret): string {
-  return write({ auth_mode: 'apikey', OPENAI_API_KEY: key.reveal(), ...others(objectIn(text)) });
+/** The content after a sign-in with an API key. ACC-28 */
+export function afterApiKey(text: string | undefined, key: Secret): string {
+  return write({ auth_mode: 'apikey', OPENAI_API_KEY: key.reveal(), ...otherKeys(objectIn(text)) });
 }
