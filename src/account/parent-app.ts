@@ -1,12 +1,13 @@
 import * as v from 'valibot';
 import { hideKnown, maskTokens, oneLine } from '../observe/body-preview.js';
 import { type ExternalTokensOutcome, type LoginPolicy, workspaceAllowed } from '../protocol/account.js';
+import { failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Credentials } from './credentials.js';
 
-/** How long the parent app may take, ms. ACC-45 */
+/** How long the parent app may take to respond, ms. ACC-45 */
 export const PARENT_APP_TIMEOUT = 10_000;
-const WORDS = 500;
+const MESSAGE_CHARS = 500;
 
 const replySchema = v.object({
   accessToken: v.string(),
@@ -14,7 +15,7 @@ const replySchema = v.object({
   chatgptPlanType: v.nullish(v.string()),
 });
 
-/** Asks the client that owns the external tokens for new ones, and takes them. ACC-41 … ACC-46 */
+/** Requests new tokens from the client that owns the external tokens, and puts them in use. ACC-41 … ACC-46 */
 export async function requestExternalTokens(
   credentials: Credentials,
   policy: LoginPolicy,
@@ -24,38 +25,43 @@ export async function requestExternalTokens(
   const { external } = credentials;
   const failed = (reason: Reason, message: string): ExternalTokensOutcome => ({
     kind: 'failed',
-    failure: { reason, message, at: now() },
+    failure: failure(reason, message, now()),
   });
-  if (external === undefined) return failed('parentGone', 'Nobody owns the tokens any more.');
+  if (external === undefined) return failed('parentGone', 'No parent app owns the tokens any more.');
   const { owner, account, accessToken } = external;
-  const answer = await owner.ask(
+  const response = await owner.ask(
     'account/chatgptAuthTokens/refresh',
     { reason: 'unauthorized', previousAccountId: account.accountId },
     limitMs,
   );
-  switch (answer.kind) {
+  switch (response.kind) {
     case 'gone':
       return failed('parentGone', 'The client that signed in with these tokens has disconnected.');
     case 'timeout':
       return failed('parentSilent', `auth refresh request timed out after ${Math.round(limitMs / 1000)}s`);
     case 'error': {
-      // What the parent app says helps; what it holds does not belong here.
-      const words = oneLine(maskTokens(hideKnown(answer.message, [accessToken]))).slice(0, WORDS);
-      return failed('parentRefused', `auth refresh request failed: code=${answer.code ?? 'none'}: ${words}`);
+      // The message of the parent app helps people; a token in it must not be shown. ACC-47
+      const words = oneLine(maskTokens(hideKnown(response.message, [accessToken]))).slice(0, MESSAGE_CHARS);
+      return failed(
+        'parentRefused',
+        `auth refresh request failed: code=${response.code ?? 'none'}: ${words}`,
+      );
     }
     case 'result':
   }
-  const parsed = v.safeParse(replySchema, answer.value);
+  const parsed = v.safeParse(replySchema, response.value);
   if (!parsed.success) return failed('parentBadAnswer', 'invalid auth refresh response');
   const { accessToken: token, chatgptAccountId: accountId, chatgptPlanType: plan } = parsed.output;
   if (!workspaceAllowed(policy, accountId)) {
     const allowed = policy.workspaces?.join(', ') ?? '';
     return failed('parentWrongWorkspace', `Login is restricted to workspace id(s) ${allowed}.`);
   }
-  // Meanwhile somebody may have signed in or out: then these tokens come too late.
+  // A sign-in or sign-out meanwhile: these tokens come too late.
   if (credentials.external !== external) return failed('parentGone', 'The account has changed meanwhile.');
   const renewed = credentials.readExternal({ accessToken: token, accountId, plan });
-  if (renewed === null) return failed('parentBadAnswer', 'invalid auth refresh response: the token is none');
+  if (renewed === null) {
+    return failed('parentBadAnswer', 'invalid auth refresh response: the token is not a JWT');
+  }
   credentials.setExternal(renewed, token, owner);
   return { kind: 'replaced', account: renewed };
 }

@@ -24,7 +24,7 @@ import {
   DEFAULT_ACCOUNT_TIMING,
 } from './types.js';
 import { expiredReasonOf, modeOf, summaryOf, updatedOf, viewOf } from './view.js';
-import { WORKSPACE_LIMIT } from './workspace.js';
+import { WORKSPACE_TIMEOUT } from './workspace.js';
 
 /**
  * The account of this engine: plugs files, issuer, parent app and login server into the `account` chart, answers
@@ -324,7 +324,7 @@ export class AccountService implements AccountSource {
   #getRequester(): Promise<Requester> {
     const { dialer, env, userAgent } = this.#options;
     this.#requester ??= import('../net/backend-request.js').then(({ createRequester }) =>
-      createRequester({ dialer, env, userAgent, timing: { requestTimeout: WORKSPACE_LIMIT } }),
+      createRequester({ dialer, env, userAgent, timing: { requestTimeout: WORKSPACE_TIMEOUT } }),
     );
     return this.#requester;
   }

@@ -2,11 +2,11 @@ import * as v from 'valibot';
 import type { Requester } from '../net/backend-request.js';
 import type { ChatgptAccount, Workspace, WorkspaceOutcome } from '../protocol/account.js';
 import type { Recovery } from '../protocol/account-source.js';
-import type { Failure } from '../protocol/outcomes.js';
+import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 
-/** How long one lookup may take, ms. ACC-60 */
-export const WORKSPACE_LIMIT = 15_000;
+/** Limit of one lookup, ms. ACC-60 */
+export const WORKSPACE_TIMEOUT = 15_000;
 
 const schema = v.object({
   accounts: v.array(
@@ -21,10 +21,10 @@ const schema = v.object({
 const OVERRIDES = new Set(['NO_CONSTRAINT', 'us', 'us_cr']);
 
 export interface WorkspaceLookup {
-  /** With a slash at its end; null: the backend may not be talked to. */
+  /** Ends with a slash; null: there is no backend. */
   readonly baseUrl: string | null;
   readonly requester: () => Promise<Requester>;
-  /** The account in effect now, with its token. */
+  /** The account in use now, with its token. */
   readonly current: () => { readonly accountId: string; readonly accessToken: Secret } | null;
   readonly recovery: () => Recovery;
   readonly now: () => number;
@@ -36,9 +36,9 @@ export async function lookUpWorkspace(
   account: ChatgptAccount | null,
   signal: AbortSignal,
 ): Promise<WorkspaceOutcome> {
-  const failed = (what: string, httpStatus?: number): WorkspaceOutcome => ({
+  const failed = (message: string, httpStatus?: number): WorkspaceOutcome => ({
     kind: 'failed',
-    failure: failureOf(lookup.now(), what, httpStatus),
+    failure: workspaceFailure(message, lookup.now(), httpStatus),
   });
   const accountId = account?.accountId ?? '';
   if (accountId === '') return failed('workspace routing discovery failed: the account id is empty');
@@ -78,12 +78,15 @@ export async function lookUpWorkspace(
 }
 
 function workspaceIn(
-  answer: v.InferOutput<typeof schema>,
+  response: v.InferOutput<typeof schema>,
   accountId: string,
   { baseUrl, now }: WorkspaceLookup,
 ): WorkspaceOutcome {
-  const failed = (what: string): WorkspaceOutcome => ({ kind: 'failed', failure: failureOf(now(), what) });
-  const entries = answer.accounts.filter((entry) => entry.id === accountId);
+  const failed = (message: string): WorkspaceOutcome => ({
+    kind: 'failed',
+    failure: workspaceFailure(message, now()),
+  });
+  const entries = response.accounts.filter((entry) => entry.id === accountId);
   const [entry] = entries;
   if (entry === undefined) return failed('workspace routing discovery failed: the workspace is missing');
   if (entries.length > 1) return failed('workspace routing discovery failed: the workspace is there twice');
@@ -101,23 +104,19 @@ function workspaceIn(
   return { kind: 'found', workspace };
 }
 
-/** An https origin and nothing more. ACC-61 */
+/** An https origin without path, query, fragment and user; undefined: it is something else. ACC-61 */
 function originOf(text: string, baseUrl: string): string | undefined {
-  const own = text === 'NO_CONSTRAINT';
-  const from = own ? baseUrl : text;
+  const sameAsBackend = text === 'NO_CONSTRAINT';
+  const from = sameAsBackend ? baseUrl : text;
   if (!URL.canParse(from)) return undefined;
-  const url = new URL(from);
-  if (url.protocol !== 'https:') return undefined;
-  if (own) return url.origin;
-  const bare =
-    url.pathname === '/' &&
-    url.search === '' &&
-    url.hash === '' &&
-    url.username === '' &&
-    url.password === '';
-  return bare && !text.includes('?') && !text.includes('#') ? url.origin : undefined;
+  const { protocol, origin, pathname, search, hash, username, password } = new URL(from);
+  if (protocol !== 'https:') return undefined;
+  if (sameAsBackend) return origin;
+  const bare = pathname === '/' && `${search}${hash}${username}${password}` === '';
+  // An empty query or fragment leaves no trace in the parsed URL.
+  return bare && !text.includes('?') && !text.includes('#') ? origin : undefined;
 }
 
-function failureOf(at: number, message: string, httpStatus?: number): Failure {
-  return { reason: 'workspaceUnknown', message, at, ...(httpStatus === undefined ? {} : { httpStatus }) };
+function workspaceFailure(message: string, at: number, httpStatus?: number): Failure {
+  return failure('workspaceUnknown', message, at, httpStatus === undefined ? {} : { httpStatus });
 }
