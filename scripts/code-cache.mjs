@@ -86,6 +86,9 @@ http.listen(0, '127.0.0.1', () => {
     join(home, 'engine'),
     '--base-url',
     url,
+    // A repeatable flag is left to the full parser, so that the cache holds that, too.
+    '--allow-host',
+    'build.test',
   ];
   const require = createRequire(scriptFile);
   script.runInThisContext()(require, require, { url: pathToFileURL(scriptFile).href });

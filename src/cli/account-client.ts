@@ -1,46 +1,50 @@
-import { readFileSync } from 'node:fs';
+import type { AccountSummary } from '../account/types.js';
+import { serveAccountOnly } from '../engine/account-only.js';
 import { type Home, locateHome, resolveHome } from '../home/home.js';
-import { EngineError } from '../protocol/errors.js';
-import { type ControlClient, connectControl, introduced } from './control-client.js';
+import { readCaCert } from '../net/ca-certificates.js';
+import { type ControlClient, connectIfRunning, initializeClient } from './control-client.js';
 import { createLogger } from './output/logger.js';
-import { accountOptionsOf } from './settings/account-settings.js';
-import { resolveStartSettings } from './settings/settings.js';
+import { accountOptions } from './settings/account-settings.js';
+import { resolveStartSettings } from './settings/resolve-settings.js';
+import { usageError } from './usage-error.js';
 
+/** Flags of the commands that use an account. */
 export interface AccountFlags {
   readonly home?: string | undefined;
-  readonly json?: boolean | undefined;
   readonly [flag: string]: unknown;
 }
 
-/** The account of a home: that of the running engine, or else the home's own. */
+/** Serves the account of a home directory: through its running engine, or else in this process. */
 export interface AccountClient extends ControlClient {
   readonly home: Home;
-  /** An engine runs there and goes on with what is done here. */
+  /** An engine runs on this home directory and uses what is changed here. */
   readonly running: boolean;
 }
 
 /**
- * Settings of the command hold where no engine runs; a running one has its own.
- * @throws EngineError `usage` for a sign-in that nothing would keep.
+ * Connects to the account of a home directory. The account flags apply only where no engine runs; a running engine
+ * has its own settings.
+ * @param purpose `signIn` refuses a sign-in that would be lost at once.
+ * @throws EngineError
  */
-export async function connectAccount(flags: AccountFlags, toSignIn = false): Promise<AccountClient> {
+export async function connectToAccount(
+  flags: AccountFlags,
+  purpose: 'signIn' | 'other' = 'other',
+): Promise<AccountClient> {
   const home = locateHome(resolveHome(flags.home));
-  const running = await connectControl(flags.home).catch((error: unknown) => {
-    if (error instanceof EngineError && error.code === 'notRunning') return undefined;
-    throw error;
-  });
-  if (running !== undefined) return { ...running, home, running: true };
+  const engine = await connectIfRunning(flags.home);
+  if (engine !== undefined) return { ...engine, home, running: true };
   const settings = await resolveStartSettings(flags, process.env, home.configFile);
-  if (toSignIn && settings.authStore === 'ephemeral') {
-    throw new EngineError('usage', 'With --auth-store ephemeral a sign-in lives as long as its engine.', {
-      remediation: 'Run rc-engine start with it first, then sign in: the engine takes it.',
-    });
+  if (purpose === 'signIn' && settings.authStore === 'ephemeral') {
+    throw usageError(
+      'With --auth-store ephemeral a sign-in is lost when its engine stops, and no engine runs here.',
+      'Run rc-engine start --auth-store ephemeral first, then sign in again.',
+    );
   }
-  const { serveAccountOnly: serveAccountAlone } = await import('../engine/account-only.js');
   const { caCert, baseUrl, allowHost } = settings;
-  const alone = serveAccountAlone({
+  const account = serveAccountOnly({
     home,
-    ...accountOptionsOf(settings),
+    ...accountOptions(settings),
     ...(baseUrl === undefined || baseUrl === 'embedded' ? {} : { baseUrl }),
     ...(allowHost === undefined ? {} : { allowHosts: allowHost }),
     caCertPem: caCert === undefined ? undefined : readCaCert(caCert),
@@ -49,18 +53,15 @@ export async function connectAccount(flags: AccountFlags, toSignIn = false): Pro
       throw error;
     },
   });
-  const client = await introduced({
-    input: alone.output,
-    output: alone.input,
-    destroy: () => alone.close(),
+  const client = await initializeClient({
+    input: account.output,
+    output: account.input,
+    destroy: () => account.close(),
   });
   return { ...client, home, running: false };
 }
 
-function readCaCert(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new EngineError('usage', `The certificate file ${path} cannot be read.`, { cause: error });
-  }
+export async function readAccount(client: AccountClient): Promise<AccountSummary> {
+  // The engine is the same program, so its response has the type that it was written with.
+  return (await client.request('engine/account/read', {})) as AccountSummary;
 }

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import type { EngineStatus } from '../engine/status.js';
 import { locateHome, resolveHome } from '../home/home.js';
 import { readEngineInfo } from '../home/home-lock.js';
 import { EngineError } from '../protocol/errors.js';
@@ -9,38 +10,47 @@ import { isReason } from '../protocol/reasons.js';
 import { VERSION } from '../protocol/version.js';
 import { LineConnection } from '../session/line-connection.js';
 
-const ANSWER_LIMIT = 10_000;
+/** In ms. */
+const DEFAULT_TIMEOUT = 10_000;
 
-/** A command's connection to the engine that runs on a home. */
+/** The connection of a command to the engine of a home directory. */
 export interface ControlClient {
-  request(method: string, params?: unknown, limitMs?: number): Promise<unknown>;
+  /** Sends a request and resolves to its result. @throws EngineError */
+  request(method: string, params?: unknown, timeoutMs?: number): Promise<unknown>;
   onNotification(listener: (method: string, params: unknown) => void): void;
-  /** Resolves when the engine has gone. */
+  /** Resolves when the connection has ended. */
   readonly closed: Promise<void>;
   close(): void;
 }
 
-/** @throws EngineError `notRunning` when no engine answers on this home. */
-export async function connectControl(homeDir: string | undefined): Promise<ControlClient> {
-  const home = await locateHome(resolveHome(homeDir));
+/** @throws EngineError `notRunning` when no engine runs on this home directory. */
+export async function connectToEngine(homeDir: string | undefined): Promise<ControlClient> {
+  const home = locateHome(resolveHome(homeDir));
   const info = await readEngineInfo(home);
-  const path = info?.controlSocket ?? home.controlSocket;
-  const socket = await open(path).catch((error: unknown) => {
+  const socket = await openSocket(info?.controlSocket ?? home.controlSocket).catch((error: unknown) => {
     throw new EngineError('notRunning', `No engine runs on ${home.dir}.`, { cause: error });
   });
-  return introduced({ input: socket, output: socket, destroy: () => socket.destroy() });
+  return initializeClient({ input: socket, output: socket, destroy: () => socket.destroy() });
 }
 
-/** A conversation with an engine, or with a part of one, over two streams. */
+/** Like `connectToEngine`, but undefined when no engine runs. */
+export async function connectIfRunning(homeDir: string | undefined): Promise<ControlClient | undefined> {
+  return connectToEngine(homeDir).catch((error: unknown) => {
+    if (error instanceof EngineError && error.code === 'notRunning') return undefined;
+    throw error;
+  });
+}
+
+/** Streams that carry one JSON-RPC message per line. */
 export interface ControlStreams {
   readonly input: Readable;
   readonly output: Writable;
   destroy(): void;
 }
 
-/** The client of such a conversation, past its `initialize`. */
-export async function introduced(streams: ControlStreams): Promise<ControlClient> {
-  const client = serve(streams);
+/** A client on these streams, after `initialize`. */
+export async function initializeClient(streams: ControlStreams): Promise<ControlClient> {
+  const client = createClient(streams);
   await client.request('initialize', {
     clientInfo: { name: 'rc-engine-cli', version: VERSION },
     capabilities: { experimentalApi: true },
@@ -48,7 +58,12 @@ export async function introduced(streams: ControlStreams): Promise<ControlClient
   return client;
 }
 
-function open(path: string): Promise<net.Socket> {
+export async function readStatus(client: ControlClient): Promise<EngineStatus> {
+  // The engine is the same program, so its response has the type that it was written with.
+  return (await client.request('engine/status/read', {})) as EngineStatus;
+}
+
+function openSocket(path: string): Promise<net.Socket> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(path);
     socket.once('connect', () => {
@@ -59,8 +74,8 @@ function open(path: string): Promise<net.Socket> {
   });
 }
 
-/** The engine says why in `data`; what to do about it is in the table of reasons. */
-function refusalOf(error: Readonly<Record<string, unknown>>): EngineError {
+/** `data.reason` of a JSON-RPC error selects the next step from the table of reasons. */
+function errorFromResponse(error: Readonly<Record<string, unknown>>): EngineError {
   const reason = isRecord(error.data) ? error.data.reason : undefined;
   const message = String(error.message);
   return typeof reason === 'string' && isReason(reason)
@@ -74,20 +89,20 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-function serve(streams: ControlStreams): ControlClient {
+function createClient(streams: ControlStreams): ControlClient {
   const pending = new Map<number, Pending>();
   const listeners = new Set<(method: string, params: unknown) => void>();
   let lastId = 0;
-  let ended: () => void = () => {};
+  let onClosed: () => void = () => {};
   const closed = new Promise<void>((resolve) => {
-    ended = resolve;
+    onClosed = resolve;
   });
-  const settle = (id: unknown): Pending | undefined => {
+  const take = (id: unknown): Pending | undefined => {
     if (typeof id !== 'number') return undefined;
-    const waiting = pending.get(id);
+    const request = pending.get(id);
     pending.delete(id);
-    clearTimeout(waiting?.timer);
-    return waiting;
+    clearTimeout(request?.timer);
+    return request;
   };
   const lines = new LineConnection(streams.input, streams.output, {
     onLine: (line) => {
@@ -97,30 +112,29 @@ function serve(streams: ControlStreams): ControlClient {
         for (const listener of listeners) listener(message.method, message.params);
         return;
       }
-      const waiting = settle(message.id);
-      if (isRecord(message.error)) {
-        waiting?.reject(refusalOf(message.error));
-      } else waiting?.resolve(message.result);
+      const request = take(message.id);
+      if (isRecord(message.error)) request?.reject(errorFromResponse(message.error));
+      else request?.resolve(message.result);
     },
     onTooLong: () => {},
     onDrain: () => {},
     onEnd: () => {
       for (const id of [...pending.keys()]) {
-        settle(id)?.reject(new EngineError('notRunning', 'The engine ended before it answered.'));
+        take(id)?.reject(new EngineError('notRunning', 'The engine stopped before it answered.'));
       }
-      ended();
+      onClosed();
     },
   });
   return {
-    request: (method, params, limitMs = ANSWER_LIMIT) =>
+    request: (method, params, timeoutMs = DEFAULT_TIMEOUT) =>
       new Promise((resolve, reject) => {
         const id = ++lastId;
         const timer = setTimeout(() => {
           pending.delete(id);
           reject(
-            new EngineError('timeout', `The engine did not answer ${method} within ${limitMs / 1000} s.`),
+            new EngineError('timeout', `The engine did not answer ${method} within ${timeoutMs / 1000} s.`),
           );
-        }, limitMs);
+        }, timeoutMs);
         pending.set(id, { resolve, reject, timer });
         lines.write(JSON.stringify({ id, method, params }));
       }),

@@ -6,17 +6,17 @@ import type { GivenToken } from '../account/credentials.js';
 import { type Backend, createBackend } from '../backend/index.js';
 import { Secret } from '../protocol/secret.js';
 
-/** A backend in this process, for trying things out: its only account belongs to this engine. */
-export interface Embedded {
+/** The backend of `start --base-url embedded`, in this process. Its only account belongs to this engine. */
+export interface EmbeddedBackend {
   readonly backend: Backend;
-  /** Its only account. */
+  /** The access token of the only account. */
   readonly accessToken: GivenToken;
-  /** The home to use: the given one, or a fresh folder that `close` removes. */
+  /** The given home directory, or a temporary one that `close` removes. */
   readonly home: string;
   close(): Promise<void>;
 }
 
-export async function startEmbedded(givenHome: string | undefined): Promise<Embedded> {
+export async function startEmbeddedBackend(givenHome: string | undefined): Promise<EmbeddedBackend> {
   const token = new Secret(randomBytes(32).toString('base64url'));
   const backend = await createBackend({ accounts: { kind: 'only', token } });
   const home = givenHome ?? (await mkdtemp(join(tmpdir(), 'rc-engine-')));

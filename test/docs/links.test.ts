@@ -2,7 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { flagOf, START_SETTINGS, variableOf } from '../../src/cli/settings/settings.js';
+import { flagOf, variableOf } from '../../src/cli/settings/setting.js';
+import { START_SETTINGS } from '../../src/cli/settings/start-settings.js';
 import { readFiles } from '../spec/repository.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');

@@ -62,7 +62,7 @@ async function statusWith(reason: Reason, home: string): Promise<string> {
 
 function expectNextStep(reason: Reason, status: string): void {
   expect(status).toMatch(new RegExp(`^(reason|sign-in|last failure) +${reason}[:,] .+`, 'm'));
-  expect(status.replace(/\s+/g, ' ')).toContain(`to do ${REASONS[reason].todo}`);
+  expect(status.replace(/\s+/g, ' ')).toContain(`next step ${REASONS[reason].todo}`);
 }
 
 describe('rc-engine status', () => {

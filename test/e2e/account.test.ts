@@ -75,12 +75,12 @@ describe('a box without a browser', () => {
     await engine.line((line) => line.reason === 'refreshTokenRevoked', 'the reason');
     const status = await run(['status']);
     expect(status.stdout).toMatch(/reason\s+refreshTokenRevoked: /);
-    expect(status.stdout).toMatch(/to do\s+Sign in again with rc-engine login/);
+    expect(status.stdout).toMatch(/next step\s+Sign in again with rc-engine login/);
 
     at.always('exchange', granted(good));
     const again = await run(['login', '--device']);
     const signedInAt = Date.now();
-    expect(again.stdout).toContain('The running engine uses it from now on.');
+    expect(again.stdout).toContain('The running engine uses it now.');
     await engine.line((line) => line.environmentId === 'env-1', 'the identity', 2_000);
     expect(Date.now() - signedInAt).toBeLessThan(2_000);
     expect((await run(['whoami', '--json'])).stdout).toContain('"plan":"team"');
@@ -151,7 +151,7 @@ describe('a terminal', () => {
     expect(decoded(modules(wide.split(/\r?\n/).filter((line) => /[▀▄█]/.test(line))))).toBe(
       `${at.origin}/codex/device?user_code=ABCD-1234`,
     );
-    expect(wide).toMatch(/Scan it, or open .*codex\/device/);
+    expect(wide).toMatch(/Scan the QR code, or open .*codex\/device/);
     expect(wide).toMatch(/Enter this code: .*ABCD-1234/);
     for (const [more, columns, env] of [
       [[], 30, {}],
@@ -198,7 +198,10 @@ describe('a sign-in in memory only', () => {
     at.always('devicePoll', GIVEN);
     at.always('exchange', () => granted(token({ plan: 'plus' })));
     const alone = await run(['login', '--device', '--auth-store', 'ephemeral', '--issuer', at.origin]);
-    expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('Run rc-engine start with it')]);
+    expect([alone.code, alone.stderr]).toEqual([
+      2,
+      expect.stringContaining('Run rc-engine start --auth-store ephemeral first'),
+    ]);
     expect(at.seen).toEqual([]);
 
     const engine = start([...engineArgs(at), '--auth-store', 'ephemeral']);
@@ -206,7 +209,7 @@ describe('a sign-in in memory only', () => {
     expect((await run(['login', '--device'])).code).toBe(0);
     await engine.line((line) => line.environmentId === 'env-1', 'the identity');
     const who = await run(['whoami']);
-    expect([who.code, who.stdout]).toEqual([0, expect.stringContaining('they end with the engine')]);
+    expect([who.code, who.stdout]).toEqual([0, expect.stringContaining('until the engine stops')]);
     expect(existsSync(auth)).toBe(false);
     await engine.stop();
     const kept = readdirSync(home, { recursive: true, withFileTypes: true }).filter(
@@ -236,7 +239,7 @@ describe('a browser', () => {
     if (await portsHeld()) skip('another program holds port 1455');
     const { at, start } = await world();
     const login = start(['login', '--issuer', at.origin], { SSH_CONNECTION: '1 2 3 4' });
-    await login.until(() => login.stdout.includes('Ctrl-C cancels'), 'the address');
+    await login.until(() => login.stdout.includes('Press Ctrl-C to cancel'), 'the address');
     expect(login.stdout).toContain(`${at.origin}/oauth/authorize?`);
     expect(login.stdout).toContain('ssh -L 1455:127.0.0.1:1455');
     expect((await login.stop('SIGINT')).code).toBe(130);

@@ -83,7 +83,7 @@ describe('RC-26: the account file changes while the engine runs', () => {
     await rm(lab.authFile);
     await lab.reached({ accountDiffersOnDisk: true });
     const human = await lab.cli(['status', '--home', lab.home]);
-    expect(human.stdout).toMatch(/^account +another account is on disk; restart the engine/m);
+    expect(human.stdout).toMatch(/^account +the account file holds another account; restart the engine/m);
     const backend = await lab.backend();
     backend.fault({ action: 'expireTokens', inSeconds: 0 });
     backend.fault({ action: 'closeSockets' });

@@ -21,8 +21,8 @@ describe('rc-engine status', () => {
       new RegExp(`^environment +${server?.environmentId}$`, 'm'),
       /^installation +[0-9a-f-]{36}$/m,
       /^account id +account-A$/m,
-      /^token +ends in (?:60 min|1 h)$/m,
-      /^remote clients +none$/m,
+      /^token +expires in (?:60 min|1 h)$/m,
+      /^virtual clients +none$/m,
       /^app server +builtin$/m,
       new RegExp(`^engine .*home ${lab.home}$`, 'm'),
     ]) {
@@ -96,7 +96,7 @@ describe('rc-engine status', () => {
     const { code, stderr } = await lab.cli(['status', '--home', lab.home]);
     server.close();
     expect(code).toBe(5);
-    expect(stderr).toMatch(/ended before it answered/);
+    expect(stderr).toMatch(/stopped before it answered/);
     expect(stderr).not.toMatch(NO_TRACE);
   });
 });
@@ -109,7 +109,7 @@ describe('rc-engine wait', () => {
     await lab.start();
     expect(await waiting.exited).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^connected as env_/),
+      stdout: expect.stringMatching(/^Connected as environment env_/),
     });
     expect((await asJson.exited).code).toBe(0);
     expect(asJson.lines).toEqual([
@@ -215,7 +215,7 @@ describe('rc-engine pair and rc-engine call', () => {
       .map((line) => JSON.parse(line));
     expect(answers).toContainEqual({ payload: 1 });
     expect(answers).toContainEqual({ error: expect.stringMatching(/-32601/) });
-    expect(answers).toContainEqual({ error: expect.stringMatching(/no JSON/) });
+    expect(answers).toContainEqual({ error: expect.stringMatching(/not JSON/) });
     expect(answers).toContainEqual({ method: 'remoteControl/status/changed', params: expect.any(Object) });
   });
 
@@ -234,9 +234,9 @@ describe('rc-engine pair and rc-engine call', () => {
     for (const [args, exit, said] of [
       [['engine/status/read'], 2, /pairing --code, or a --controller file/],
       [['--code', 'AAAA-AAAA', 'engine/status/read'], 1, /does not know this pairing code/],
-      [['--code', 'x', 'engine/echo', '{payload'], 2, /params are no JSON/],
+      [['--code', 'x', 'engine/echo', '{payload'], 2, /parameters are not JSON/],
       [['--controller', join(lab.folder, 'none.json'), 'engine/echo'], 2, /none\.json cannot be read/],
-      [['--controller', broken, 'engine/echo'], 2, /broken\.json holds no controller/],
+      [['--controller', broken, 'engine/echo'], 2, /broken\.json of --controller holds no controller/],
       [
         ['--code', await code(), '--controller', '/no/such/folder/c.json', 'engine/echo'],
         2,

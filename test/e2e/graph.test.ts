@@ -39,18 +39,18 @@ it('graph of a chart with parts prints the overview and names the parts', { time
 });
 
 it.each([
-  [['graph', 'lnik'], 'There is no machine "lnik"', 'Did you mean link?'],
-  [['graph', 'link', '--format', 'jsno'], 'There is no format "jsno"', 'Did you mean json?'],
+  [['graph', 'lnik'], 'Unknown machine "lnik"', 'Did you mean link?'],
+  [['graph', 'link', '--format', 'jsno'], 'Unknown format "jsno"', 'Did you mean json?'],
   [['graph'], 'stdout takes one', '--out DIR'],
   [
     ['graph', '--diff', 'no-such-revision'],
-    'There is no revision "no-such-revision" here',
+    'This git repository has no revision "no-such-revision"',
     'a commit, branch or tag',
   ],
   [['graph', '--diff', '--upload-pack=x'], 'diff', ''],
-  [['paths', 'remote'], 'There is no machine "remote"', 'There is: remoteControl'],
-  [['paths', 'link', '--format', 'mrakdown'], 'There is no format "mrakdown"', 'Did you mean markdown?'],
-  [['paths', 'link', '--coverage', 'state'], 'There is no coverage "state"', 'Did you mean states?'],
+  [['paths', 'remote'], 'Unknown machine "remote"', 'Choose one of: remoteControl'],
+  [['paths', 'link', '--format', 'mrakdown'], 'Unknown format "mrakdown"', 'Did you mean markdown?'],
+  [['paths', 'link', '--coverage', 'state'], 'Unknown coverage "state"', 'Did you mean states?'],
 ])('%s is a usage error that says what there is', async (args, message, hint) => {
   const { code, stdout, stderr } = await cli(args);
   expect([code, stdout]).toEqual([2, '']);
@@ -98,7 +98,7 @@ it('graph --diff says in words what changed since a revision', async () => {
   expect(said).toContain('  chart old removed\n');
   expect(said).not.toContain('pairing');
   expect(run('link', '--diff', 'HEAD', '--json')).toContain(`"after":"${HASH}"`);
-  expect(run('pairing', '--diff', 'HEAD')).toBe('No chart differs from HEAD.\n');
+  expect(run('pairing', '--diff', 'HEAD')).toBe('No statechart differs from HEAD.\n');
 });
 
 it('paths prints scenarios that a person can read, and data', async () => {

@@ -3,14 +3,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { flagOf, START_SETTINGS, variableOf } from '../../src/cli/settings/settings.js';
+import { flagOf, variableOf } from '../../src/cli/settings/setting.js';
+import { START_SETTINGS } from '../../src/cli/settings/start-settings.js';
 import type { CliResult } from '../support/cli.js';
 import { it, type Lab } from '../support/lab.js';
 
 /** A mistake in each setting, and what the message must say is allowed. Other sources: test/cli/settings/settings.test.ts */
 const MISTAKES: Readonly<Record<string, readonly [string, RegExp]>> = {
   authFile: ['', /must not be empty/],
-  authStore: ['keyring', /must be file, auto or ephemeral \(.*keyring of the system/],
+  authStore: ['keyring', /must be file, auto or ephemeral \(.*system keyring/],
   baseUrl: ['https://chatgpt.com.evil.com/', /Allowed are https to chatgpt\.com/],
   allowHost: ['https://my.host/', /must be a host name, or host:port/],
   caCert: ['/does/not/exist.pem', /cannot be read/],
@@ -52,11 +53,15 @@ describe('other mistakes of a new user', () => {
   it('no command, an unknown one, an unknown flag, one without its value, one argument too many', async ({
     lab,
   }) => {
-    expectMistake(await lab.cli([]), /Say what to do/, /rc-engine --help/);
-    expectMistake(await lab.cli(['strat']), /no command strat/, /Did you mean start\?/);
-    expectMistake(await start(lab, ['--bas-url', 'x']), /no flag --bas-url/, /Did you mean --base-url\?/);
-    expectMistake(await start(lab, ['--listen']), /following: listen/, /rc-engine --help/);
-    expectMistake(await start(lab, ['now']), /Unknown argument: now/, /rc-engine --help/);
+    expectMistake(await lab.cli([]), /A command is missing/, /Run: rc-engine --help/);
+    expectMistake(await lab.cli(['strat']), /Unknown command: strat/, /Did you mean start\?/);
+    expectMistake(
+      await start(lab, ['--bas-url', 'x']),
+      /Unknown option of start: --bas-url/,
+      /Did you mean --base-url\?/,
+    );
+    expectMistake(await start(lab, ['--listen']), /--listen needs a value/, /Run: rc-engine start --help/);
+    expectMistake(await start(lab, ['now']), /Unknown argument of start: now/, /Run: rc-engine start --help/);
     expectMistake(await lab.cli(['start', '--home', '']), /--home/, /must not be empty/);
   });
 
@@ -68,7 +73,7 @@ describe('other mistakes of a new user', () => {
     }
     const { stdout } = await lab.cli(['start', '--help']);
     // Forty flags in one list are not read by anybody.
-    for (const topic of ['Remote control', 'Account', 'Local listener', 'App server', 'What it shows']) {
+    for (const topic of ['Remote control', 'Account', 'Local listener', 'App server', 'Output']) {
       expect(stdout).toMatch(new RegExp(`^${topic}:\n +--`, 'm'));
     }
     for (const { name } of START_SETTINGS) expect(stdout.replace(/\s+/g, ' ')).toContain(variableOf(name));
@@ -78,7 +83,7 @@ describe('other mistakes of a new user', () => {
     const engine = await lab.start(['--no-remote-control', '--listen', 'off', '--', 'no-such-command']);
     await engine.until(() => engine.stderr.includes('is not on the PATH'), 'the warning');
     expect(engine.stderr).toContain(
-      'no-such-command is not on the PATH: clients are turned away until it is there.',
+      'no-such-command is not on the PATH: clients are refused until it is available.',
     );
   });
 
@@ -123,7 +128,7 @@ describe('other mistakes of a new user', () => {
       const { code, stderr } = await lab.cli(args);
       expect({ code, first: stderr.split('\n')[0] }).toEqual({
         code: 2,
-        first: 'rc-engine: There is no command nothing.',
+        first: 'rc-engine: Unknown command: nothing.',
       });
     }
     expect((await lab.cli(['start', '--version'])).stdout).toBe((await lab.cli(['--version'])).stdout);

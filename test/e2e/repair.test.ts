@@ -15,11 +15,11 @@ const refuseSocket = (backend: Backend, status: number, times: number) =>
 
 const repair = (lab: Lab, ...args: string[]) => lab.cli(['repair', '--home', lab.home, ...args]);
 
-/** An engine that was enrolled, and in the way of whose link something stands for now. */
-async function stuck(lab: Lab) {
+/** An engine with an identity whose socket the backend refuses `times` times. Each attempt takes about a second. */
+async function stuck(lab: Lab, times = 3) {
   await lab.signIn();
   const backend = await lab.backend();
-  refuseSocket(backend, 409, 3);
+  refuseSocket(backend, 409, times);
   const engine = await lab.start();
   await engine.line(({ status }) => status === 'errored', 'errored');
   return { backend, engine };
@@ -27,7 +27,7 @@ async function stuck(lab: Lab) {
 
 describe('rc-engine repair', () => {
   it('RC-24: by itself it shows the steps, from the mildest on, and does nothing', async ({ lab }) => {
-    const { backend } = await stuck(lab);
+    const { backend } = await stuck(lab, 99);
     const before = backend.servers.map(({ serverId }) => serverId);
     const { code, stdout, stderr } = await repair(lab);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -80,7 +80,7 @@ describe('rc-engine repair', () => {
   });
 
   it('says why a step did not help, and what to do; exit code 1', async ({ lab }) => {
-    const { backend } = await stuck(lab);
+    const { backend } = await stuck(lab, 99);
     backend.fault({
       action: 'answer',
       fault: {
@@ -124,7 +124,7 @@ describe('rc-engine repair', () => {
     expect((await readFile(file, 'utf8')).trim()).toBe(old);
     await engine.stop();
 
-    expect((await repair(lab)).stdout).toContain('No engine runs on this home.');
+    expect((await repair(lab)).stdout).toContain('No engine runs on this home directory.');
     const { code, stdout } = await repair(lab, '--step', 'installation-id', '--yes');
     expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining(`(it was ${old})`) });
     const fresh = (await readFile(file, 'utf8')).trim();

@@ -149,7 +149,9 @@ describe('settings of rc-engine start', () => {
     expect(errored).toMatchObject({ reason: 'connectionConflict' });
     const states = waiting.lines.map(({ state }) => state);
     expect(states.filter((state) => state === 'active.backingOff.handover')).toHaveLength(2);
-    expect((await lab.cli(['status', '--home', lab.home])).stdout).toMatch(/^to do +Stop the other engine/m);
+    expect((await lab.cli(['status', '--home', lab.home])).stdout).toMatch(
+      /^next step +Stop the other engine/m,
+    );
     await waiting.connected();
     expect(lab.requests('enroll')).toBe(1);
     await waiting.stop();

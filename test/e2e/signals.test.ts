@@ -130,7 +130,7 @@ describe('a signal at any moment of the start', () => {
     // How long a start takes here and now, to the very end of it; that one is stopped in good order.
     const began = performance.now();
     const whole = start();
-    await whole.until(() => whole.stdout.includes('Ctrl-C ends it'), 'introduction');
+    await whole.until(() => whole.stdout.includes('Press Ctrl-C to stop'), 'introduction');
     const startMs = performance.now() - began;
     expect(await whole.stop('SIGINT')).toMatchObject({ code: 0, stderr: '' });
     expect(await readdir(temporary)).toEqual([]);

@@ -13,7 +13,7 @@ const noTerminal = process.platform !== 'linux' || !existsSync(SCRIPT);
 
 async function embedded(lab: Lab, args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
   const engine = lab.run(['start', '--base-url', 'embedded', ...args], { NO_COLOR: undefined, ...env });
-  await engine.until(() => engine.stdout.includes('Ctrl-C ends it'), 'introduction');
+  await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'introduction');
   return engine;
 }
 
@@ -101,7 +101,7 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
   it('says what to do next against another backend, too', async ({ lab }) => {
     await lab.signIn();
     const engine = await lab.start([], {}, false);
-    await engine.until(() => engine.stdout.includes('Ctrl-C ends it'), 'introduction');
+    await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'introduction');
     const pair = /^ +Pair a controller: +(.*)$/m.exec(engine.stdout)?.[1] ?? '';
     const { code, stdout } = await shell(pair);
     expect(code).toBe(0);
@@ -113,8 +113,8 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     const backend = await lab.backend();
     backend.fault({ action: 'answer', fault: { route: 'enroll', answer: 'status', status: 503 } });
     const engine = await lab.start([], {}, false);
-    await engine.until(() => /errored .*503.*next try in \d+ s/.test(engine.stdout), 'failure');
-    await engine.until(() => engine.stdout.includes('Ctrl-C ends it'), 'introduction');
+    await engine.until(() => /errored .*503.*next attempt in \d+ s/.test(engine.stdout), 'failure');
+    await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'introduction');
   });
 });
 
@@ -165,7 +165,7 @@ describe.skipIf(noTerminal)('rc-engine start on a terminal', () => {
 
   it('writes one line over and over, in colour, and ends on Ctrl-C with code 0', async () => {
     const terminal = new Terminal(command, {});
-    await terminal.until('Ctrl-C ends it');
+    await terminal.until('Press Ctrl-C to stop');
     const coming = terminal.output.slice(0, terminal.output.indexOf('This machine'));
     const updates = coming.split(`\r${ESCAPE}[2K`).length - 1;
     expect(updates).toBeGreaterThanOrEqual(4);
@@ -177,7 +177,7 @@ describe.skipIf(noTerminal)('rc-engine start on a terminal', () => {
 
   it('NO_COLOR keeps the line and leaves the colours out', async () => {
     const terminal = new Terminal(command, { NO_COLOR: '1' });
-    await terminal.until('Ctrl-C ends it');
+    await terminal.until('Press Ctrl-C to stop');
     expect(terminal.output).toContain(`\r${ESCAPE}[2K`);
     expect(terminal.output.replaceAll(`${ESCAPE}[2K`, '')).not.toContain(ESCAPE);
     expect(await terminal.interrupt()).toBe(0);
@@ -185,7 +185,7 @@ describe.skipIf(noTerminal)('rc-engine start on a terminal', () => {
 
   it('a dumb terminal gets plain lines', async () => {
     const terminal = new Terminal(command, { TERM: 'dumb' });
-    await terminal.until('Ctrl-C ends it');
+    await terminal.until('Press Ctrl-C to stop');
     expect(terminal.output).not.toContain(ESCAPE);
     expect(await terminal.interrupt()).toBe(0);
   });

@@ -90,7 +90,7 @@ describe('flags that must not start anything', () => {
     ['a port too high', () => ['--listen', 'ws://127.0.0.1:70000'], /65535/],
     ['a path behind the port', () => ['--listen', 'ws://127.0.0.1:0/x'], /--listen must be/],
     ['wss without a certificate', () => ['--listen', 'wss://127.0.0.1:0'], /--tls-cert/],
-    ['a certificate without a key', () => ['--tls-cert', '/x'], /together/],
+    ['a certificate without a key', () => ['--tls-cert', '/x'], /--tls-cert needs --tls-key/],
     [
       'an unreadable certificate',
       () => ['--tls-cert', '/no/cert', '--tls-key', '/no/key'],
@@ -113,7 +113,7 @@ describe('flags that must not start anything', () => {
         writeFileSync(p, privateKey.export({ type: 'pkcs8', format: 'pem' }));
         return ['--tls-cert', CERTIFICATE, '--tls-key', p];
       },
-      /--tls-key does not belong to the certificate of --tls-cert/,
+      /of --tls-key does not belong to the certificate .* of --tls-cert/,
     ],
     ['a socket path too long', () => ['--listen', `unix:///tmp/${'x'.repeat(120)}`], /at most 10[37]/],
     ['a bad pattern', () => ['--deny-method', 'a b'], /method name/],
@@ -121,7 +121,7 @@ describe('flags that must not start anything', () => {
     ['an app server that is none', () => ['--app-server', 'http://x/?token=secret'], /--app-server must be/],
     ['an app server twice', () => ['--app-server', 'builtin', '--', 'x'], /--app-server cannot be used/],
     ['a mode without a command', () => ['--app-server-mode', 'shared'], /needs a command/],
-    ['nothing after --', () => ['--'], /After -- comes the command/],
+    ['nothing after --', () => ['--'], /The command after -- is missing/],
   ])('WSA-14, WSA-15: %s: exit 2, names the flag', async (_, args, says) => {
     const { code, text } = await refused(args(await file(SHARED_SECRET)));
     expect(text).toMatch(says);
@@ -248,7 +248,7 @@ describe('starting', () => {
   });
 
   it.each([
-    [[], 'does not end open connections'],
+    [[], 'does not close open connections'],
     [['--close-on-token-expiry'], 'closes open connections'],
   ])('WSA-20a: the banner says what becomes of a connection whose token ends (%j)', async (args, says) => {
     const process = new CliProcess([

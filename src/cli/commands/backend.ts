@@ -1,36 +1,53 @@
-import { createBackend } from '../../backend/index.js';
-import { EXIT, printJson } from '../output/output.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { defineCommand, JSON_OPTION } from '../parser/command.js';
+import { untilStopSignal } from '../signals.js';
 
-/** `rc-engine backend`: the embedded backend by itself, until a signal. */
-export async function backend(args: {
-  readonly listen: string;
-  readonly stateFile?: string | undefined;
-  readonly tokenTtl?: number | undefined;
-  readonly faults?: boolean | undefined;
-  readonly json?: boolean | undefined;
-}): Promise<number> {
-  const json = args.json === true;
-  const running = await createBackend({
-    listen: args.listen,
-    ...(args.stateFile === undefined ? {} : { stateFile: args.stateFile }),
-    ...(args.tokenTtl === undefined ? {} : { timing: { serverToken: args.tokenTtl * 1000 } }),
-    ...(args.faults === undefined ? {} : { faults: args.faults }),
-  });
-  if (json) printJson({ type: 'listening', baseUrl: running.url });
-  else {
-    process.stdout.write(`Embedded backend for development on ${running.url}\n`);
-    process.stdout.write(`Connect an engine:  rc-engine start --base-url ${running.url}\n`);
-    process.stdout.write('It takes any account token: keep it on this machine. Ctrl-C ends it.\n');
-  }
-  running.on('event', ({ kind, at, detail }) => {
-    if (json) printJson({ type: 'event', at, kind, ...detail });
-    else
-      process.stdout.write(`${new Date(at).toISOString().slice(11, 23)} ${kind} ${JSON.stringify(detail)}\n`);
-  });
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
-  });
-  await running.close();
-  return EXIT.ok;
-}
+const DEFAULT_ADDRESS = 'http://127.0.0.1:8787';
+
+export const backend = defineCommand({
+  name: 'backend',
+  description: 'Run the embedded backend as a program of its own, for development',
+  options: {
+    listen: { type: 'string', description: 'Loopback address', default: DEFAULT_ADDRESS },
+    'state-file': {
+      type: 'string',
+      description: 'File that stores identities across restarts',
+      default: 'memory only',
+    },
+    'token-ttl': { type: 'seconds', description: 'Lifetime of a server token in seconds', default: '3600' },
+    faults: { type: 'boolean', description: 'Serve POST /__faults, which makes the backend fail on request' },
+    ...JSON_OPTION,
+  },
+  examples: [
+    ['backend', 'Listen on the default address and print each event'],
+    ['backend --listen http://127.0.0.1:0 --json', 'Listen on any free port, for programs'],
+  ],
+  run: async ({ listen = DEFAULT_ADDRESS, stateFile, tokenTtl, faults, json }) => {
+    const { createBackend } = await import('../../backend/index.js');
+    const running = await createBackend({
+      listen,
+      ...(stateFile === undefined ? {} : { stateFile }),
+      ...(tokenTtl === undefined ? {} : { timing: { serverToken: tokenTtl * 1000 } }),
+      ...(faults === undefined ? {} : { faults }),
+    });
+    if (json === true) printJson({ type: 'listening', baseUrl: running.url });
+    else {
+      process.stdout.write(
+        `Embedded backend for development on ${running.url}\n` +
+          `Connect an engine:  rc-engine start --base-url ${running.url}\n` +
+          'It accepts any account token, so keep it on this machine. Press Ctrl-C to stop.\n',
+      );
+    }
+    running.on('event', ({ kind, at, detail }) => {
+      if (json === true) printJson({ type: 'event', at, kind, ...detail });
+      else {
+        const clock = new Date(at).toISOString().slice(11, 23);
+        process.stdout.write(`${clock} ${kind} ${JSON.stringify(detail)}\n`);
+      }
+    });
+    await untilStopSignal();
+    await running.close();
+    return EXIT.ok;
+  },
+});

@@ -1,156 +1,112 @@
-import { chmod, open, readFile, writeFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import * as v from 'valibot';
-import { type ClaimedController, Controller, claim } from '../../controller/controller.js';
-import { parseTarget } from '../../net/target.js';
 import { EngineError } from '../../protocol/errors.js';
-import { Secret } from '../../protocol/secret.js';
 import { VERSION } from '../../protocol/version.js';
-import { errnoText } from '../../system/errno.js';
-import { EXIT, printJson } from '../output/output.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { defineCommand, JSON_OPTION } from '../parser/command.js';
+import { usageError } from '../usage-error.js';
 
-interface CallArgs {
-  readonly baseUrl: string;
-  readonly code?: string | undefined;
-  readonly controller?: string | undefined;
-  readonly method?: string | undefined;
-  readonly params?: string | undefined;
-  readonly timeout: number;
-  readonly json?: boolean | undefined;
-}
+const DEFAULT_TIMEOUT_SECONDS = 30;
 
-const keptSchema = v.object({
-  client_id: v.string(),
-  controller_token: v.string(),
-  environment_id: v.string(),
-  server_name: v.string(),
+export const call = defineCommand({
+  name: 'call',
+  description: 'Send requests to an environment as a controller does (embedded backend only)',
+  notes: 'Without METHOD, each line of stdin is a request: METHOD PARAMS.',
+  positionals: {
+    method: { type: 'string', description: 'JSON-RPC method' },
+    params: { type: 'string', description: 'Its parameters, as JSON [default: {}]' },
+  },
+  options: {
+    'base-url': { type: 'string', description: 'URL of the embedded backend', required: true },
+    code: { type: 'string', description: 'Pairing code to claim; it works once' },
+    controller: {
+      type: 'string',
+      description:
+        'File (mode 0600) that stores the controller made from --code, for later calls without a code',
+    },
+    timeout: {
+      type: 'seconds',
+      description: 'Seconds to wait for each response',
+      default: String(DEFAULT_TIMEOUT_SECONDS),
+    },
+    ...JSON_OPTION,
+  },
+  examples: [
+    [
+      'call --base-url http://127.0.0.1:8787/backend-api --code ABCD-EFGH engine/status/read',
+      'Claim a pairing code and send one request',
+    ],
+    [
+      'call --base-url http://127.0.0.1:8787/backend-api --controller me.json engine/echo \'{"payload":1}\'',
+      'Call again with the stored controller',
+    ],
+  ],
+  run: async ({
+    baseUrl,
+    code,
+    controller: file,
+    method,
+    params,
+    timeout = DEFAULT_TIMEOUT_SECONDS,
+    json,
+  }) => {
+    const { parseTarget } = await import('../../net/target.js');
+    const target = parseTarget(baseUrl, { allowHosts: [] });
+    if (!target.ok) throw new EngineError('targetRefused', target.message);
+    const parsed = params === undefined ? {} : parseParams(params);
+    const { claimController, loadController } = await import('../controller-file.js');
+    const claimed =
+      code === undefined ? await loadController(file) : await claimController(baseUrl, code, file);
+    const { Controller } = await import('../../controller/controller.js');
+    const controller = new Controller({ baseUrl, token: claimed.token });
+    await controller.connect();
+    try {
+      const timeoutMs = timeout * 1000;
+      // Before initialize: the first notification may arrive together with its response.
+      if (method === undefined) {
+        controller.onNotification((name, body) => printJson({ method: name, params: body }));
+      }
+      await controller.request(
+        'initialize',
+        { clientInfo: { name: 'rc-engine-call', version: VERSION }, capabilities: { experimentalApi: true } },
+        timeoutMs,
+      );
+      controller.notify('initialized');
+      const send = (name: string, body: unknown) => controller.request(name, body, timeoutMs);
+      if (method === undefined) await sendLines(send);
+      else printResult(await send(method, parsed), json === true);
+      return EXIT.ok;
+    } finally {
+      await controller.close();
+    }
+  },
 });
 
-/** `rc-engine call`: one request, or one for each line of stdin, to an environment of the embedded backend. */
-export async function call(args: CallArgs): Promise<number> {
-  const target = parseTarget(args.baseUrl, { allowHosts: [] });
-  if (!target.ok) throw new EngineError('targetRefused', target.message);
-  const params = args.params === undefined ? undefined : parseParams(args.params);
-  const who = await credentials(args);
-  const controller = new Controller({ baseUrl: args.baseUrl, token: who.token });
-  await controller.connect();
-  try {
-    const limit = args.timeout * 1000;
-    // Before initialize: the first notification may come together with its answer.
-    if (args.method === undefined) {
-      controller.onNotification((method, body) => printJson({ method, params: body }));
+/** Sends each line of stdin. An error is printed as JSON and does not end the command. */
+async function sendLines(send: (method: string, params: unknown) => Promise<unknown>): Promise<void> {
+  const { createInterface } = await import('node:readline');
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [, method, params = ''] = /^\s*(\S+)\s*(.*)$/.exec(line) ?? [];
+    if (method === undefined) continue;
+    try {
+      printResult(await send(method, params === '' ? {} : parseParams(params)), true);
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      printJson({ error: error.message });
     }
-    await controller.request(
-      'initialize',
-      { clientInfo: { name: 'rc-engine-call', version: VERSION }, capabilities: { experimentalApi: true } },
-      limit,
-    );
-    controller.notify('initialized');
-    if (args.method !== undefined) {
-      print(await controller.request(args.method, params ?? {}, limit), args.json === true);
-      return EXIT.ok;
-    }
-    for await (const line of createInterface({ input: process.stdin })) {
-      const [, method, rest] = /^\s*(\S+)\s*(.*)$/.exec(line) ?? [];
-      if (method === undefined) continue;
-      try {
-        print(
-          await controller.request(method, rest === undefined || rest === '' ? {} : parseParams(rest), limit),
-          true,
-        );
-      } catch (error) {
-        if (!(error instanceof EngineError)) throw error;
-        printJson({ error: error.message });
-      }
-    }
-    return EXIT.ok;
-  } finally {
-    await controller.close();
   }
 }
 
-function print(result: unknown, json: boolean): void {
-  process.stdout.write(`${JSON.stringify(result, null, json ? undefined : 2)}\n`);
+function printResult(result: unknown, oneLine: boolean): void {
+  process.stdout.write(`${JSON.stringify(result, null, oneLine ? undefined : 2)}\n`);
 }
 
 function parseParams(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new EngineError('usage', `The params are no JSON: ${text.slice(0, 80)}`);
-  }
-}
-
-/** A code is claimed once; what it was claimed for may be kept in a file. */
-async function credentials(args: CallArgs): Promise<ClaimedController> {
-  if (args.code !== undefined) {
-    // A code can be claimed once: that its fruit can be kept is made sure of before.
-    if (args.controller !== undefined) await makeWritable(args.controller);
-    // The short codes that people type have a dash in the middle.
-    const kind = /^[A-Z0-9]{4}-?[A-Z0-9]{4}$/i.test(args.code) ? 'manual' : 'pairing';
-    const claimed = await claim(
-      { baseUrl: args.baseUrl },
-      { kind, code: new Secret(args.code) },
-      { displayName: 'rc-engine call' },
-    );
-    if (args.controller !== undefined) await keep(args.controller, claimed);
-    return claimed;
-  }
-  if (args.controller === undefined) {
-    throw new EngineError(
-      'usage',
-      'Give a pairing --code, or a --controller file that keeps a claimed one.',
-      {
-        remediation: 'rc-engine pair makes a code.',
-      },
+    throw usageError(
+      `The parameters are not JSON: ${text.slice(0, 80)}`,
+      'Quote them for the shell: \'{"name":"value"}\'',
     );
   }
-  return read(args.controller);
-}
-
-async function keep(file: string, claimed: ClaimedController): Promise<void> {
-  const text = JSON.stringify({
-    client_id: claimed.clientId,
-    controller_token: claimed.token.reveal(),
-    environment_id: claimed.environmentId,
-    server_name: claimed.serverName,
-  });
-  try {
-    // A file that was there before may be readable to others.
-    await chmod(file, 0o600);
-    await writeFile(file, `${text}\n`);
-  } catch (error) {
-    throw new EngineError('usage', `The controller file ${file} cannot be written: ${errnoText(error)}.`, {
-      cause: error,
-      remediation: 'The code is used up: make room, and ask for a new one with rc-engine pair.',
-    });
-  }
-}
-
-async function makeWritable(file: string): Promise<void> {
-  try {
-    await (await open(file, 'a', 0o600)).close();
-  } catch (error) {
-    throw new EngineError('usage', `The controller file ${file} cannot be written: ${errnoText(error)}.`, {
-      cause: error,
-    });
-  }
-}
-
-async function read(file: string): Promise<ClaimedController> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(file, 'utf8'));
-  } catch (error) {
-    const why = error instanceof SyntaxError ? 'it holds no controller' : errnoText(error);
-    throw new EngineError('usage', `The controller file ${file} cannot be read: ${why}.`, { cause: error });
-  }
-  const parsed = v.safeParse(keptSchema, value);
-  if (!parsed.success) throw new EngineError('usage', `The controller file ${file} holds no controller.`);
-  return {
-    clientId: parsed.output.client_id,
-    token: new Secret(parsed.output.controller_token),
-    environmentId: parsed.output.environment_id,
-    serverName: parsed.output.server_name,
-  };
 }

@@ -1,21 +1,30 @@
-import { EngineError, ERRORS, explain } from '../../protocol/errors.js';
+import { ERRORS, explain as explainCode } from '../../protocol/errors.js';
 import { REASONS } from '../../protocol/reasons.js';
 import { closestMatch } from '../../system/suggest.js';
-import { EXIT, printJson } from '../output/output.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { defineCommand, JSON_OPTION } from '../parser/command.js';
+import { usageError } from '../usage-error.js';
 
-/** `rc-engine explain CODE`. */
-export async function explainCode(args: {
-  readonly code: string;
-  readonly json?: boolean | undefined;
-}): Promise<number> {
-  const text = explain(args.code);
-  if (text === undefined) {
-    const near = closestMatch(args.code, [...Object.keys(ERRORS), ...Object.keys(REASONS)]);
-    throw new EngineError('usage', `There is no error or reason ${JSON.stringify(args.code)}.`, {
-      remediation: near === undefined ? 'docs/errors.md lists them all.' : `Did you mean ${near}?`,
-    });
-  }
-  if (args.json === true) printJson({ code: args.code, means: text.means, todo: text.todo });
-  else process.stdout.write(`${args.code}\n  ${text.means}\n  ${text.todo}\n`);
-  return EXIT.ok;
-}
+export const explain = defineCommand({
+  name: 'explain',
+  description: 'Explain an error or reason code, and what to do about it',
+  positionals: {
+    code: { type: 'string', description: 'A code that an error, status or a log names', required: true },
+  },
+  options: JSON_OPTION,
+  examples: [['explain connectionConflict', 'What a connection conflict is and how to solve it']],
+  run: async ({ code, json }) => {
+    const text = explainCode(code);
+    if (text === undefined) {
+      const near = closestMatch(code, [...Object.keys(ERRORS), ...Object.keys(REASONS)]);
+      throw usageError(
+        `Unknown code ${JSON.stringify(code)}.`,
+        near === undefined ? 'Choose a code from docs/errors.md.' : `Did you mean ${near}?`,
+      );
+    }
+    if (json === true) printJson({ code, means: text.means, todo: text.todo });
+    else process.stdout.write(`${code}\n  ${text.means}\n  ${text.todo}\n`);
+    return EXIT.ok;
+  },
+});

@@ -1,77 +1,112 @@
 import { stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { CHARTS } from '../../engine/charts.js';
-import { EngineError } from '../../protocol/errors.js';
 import { errnoText } from '../../system/errno.js';
 import { makeDirectory } from '../../system/make-directory.js';
-import { type Charts, type ExportedFile, exportCharts, FORMATS } from '../../visualize/exports.js';
-import { EXIT, printJson } from '../output/output.js';
-import { graphDiff } from './graph-diff.js';
-import { oneOf } from './paths.js';
+import type { Charts, ExportedFile } from '../../visualize/exports.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { defineCommand, JSON_OPTION } from '../parser/command.js';
+import { oneOf, usageError } from '../usage-error.js';
 
-interface GraphArgs {
-  readonly machine?: string | undefined;
-  readonly format?: string | undefined;
-  readonly out?: string | undefined;
-  readonly diff?: string | undefined;
-  readonly json?: boolean | undefined;
-}
+export const graph = defineCommand({
+  name: 'graph',
+  description: 'Export the statecharts as pictures or data, or show what changed in them',
+  positionals: { machine: { type: 'string', description: 'Name of a statechart [default: all]' } },
+  options: {
+    format: {
+      type: 'string',
+      values: ['svg', 'mermaid', 'json', 'dot', 'html'],
+      description: 'Format of the export',
+      default: 'svg',
+    },
+    out: { type: 'string', description: 'Directory to write to', default: 'stdout' },
+    diff: { type: 'string', description: 'Describe what changed since this git revision' },
+    ...JSON_OPTION,
+  },
+  examples: [
+    ['graph link', 'Print one statechart as SVG'],
+    ['graph --format html --out charts', 'Write all statecharts as web pages'],
+    ['graph --diff HEAD~1', 'Describe what changed since the previous commit'],
+  ],
+  run: async ({ machine, format = 'svg', out, diff, json = false }) => {
+    const charts = await selectCharts(machine);
+    if (diff !== undefined) {
+      await printDiff(charts, diff, json);
+      return EXIT.ok;
+    }
+    // A wrong directory is reported before the work, not after it.
+    if (out !== undefined) await openDirectory(out);
+    else if (machine === undefined && format !== 'html') {
+      throw usageError(
+        `stdout takes one statechart, not all ${Object.keys(charts).length}.`,
+        `Add --out DIR, or name one of: ${Object.keys(charts).join(', ')}.`,
+      );
+    }
+    const { exportCharts } = await import('../../visualize/exports.js');
+    const files = await exportCharts(charts, format);
+    if (out === undefined) printFirst(files);
+    else await writeFiles(files, out, json);
+    return EXIT.ok;
+  },
+});
 
-/** `rc-engine graph [machine]`: the charts as pictures and data, or what changed in them. */
-export async function graph(args: GraphArgs): Promise<number> {
-  const charts = chosen(args.machine);
-  if (args.diff !== undefined) return graphDiff(charts, args.diff, args.json === true);
-  const format = oneOf('format', args.format ?? 'svg', FORMATS);
-  // A wrong folder is told before the work, not after it.
-  if (args.out !== undefined) await folder(args.out);
-  else if (args.machine === undefined && format !== 'html') {
-    throw new EngineError('usage', `There are ${Object.keys(charts).length} charts; stdout takes one.`, {
-      remediation: `Name one (${Object.keys(charts).join(', ')}), or give --out DIR.`,
-    });
-  }
-  const files = await exportCharts(charts, format);
-  if (args.out === undefined) await toStdout(files);
-  else await toFolder(files, args.out, args.json === true);
-  return EXIT.ok;
-}
-
-function chosen(machine: string | undefined): Charts {
+async function selectCharts(machine: string | undefined): Promise<Charts> {
+  const { CHARTS } = await import('../../engine/charts.js');
   if (machine === undefined) return CHARTS;
-  const name = oneOf('machine', machine, Object.keys(CHARTS) as (keyof typeof CHARTS)[]);
-  return { [name]: CHARTS[name] };
+  const charts: Charts = CHARTS;
+  const name = oneOf('machine', machine, Object.keys(charts));
+  const chart = charts[name];
+  return chart === undefined ? {} : { [name]: chart };
 }
 
-async function toStdout([first, ...parts]: readonly ExportedFile[]): Promise<void> {
+async function printDiff(charts: Charts, revision: string, json: boolean): Promise<void> {
+  const { changedCharts } = await import('../graph-diff.js');
+  const changed = await changedCharts(charts, revision);
+  for (const { name, before, after, changes } of changed) {
+    if (json) printJson({ type: 'chart', name, before, after, changes });
+    else {
+      process.stdout.write(`${name} (${before ?? 'none'} → ${after ?? 'none'})\n`);
+      for (const change of changes) process.stdout.write(`  ${change}\n`);
+    }
+  }
+  if (changed.length === 0 && !json) process.stdout.write(`No statechart differs from ${revision}.\n`);
+}
+
+function printFirst([first, ...parts]: readonly ExportedFile[]): void {
   if (first === undefined) return;
   process.stdout.write(first.text);
   if (parts.length === 0) return;
   const names = parts.map(({ name }) => name).join(', ');
-  process.stderr.write(`This is the overview. --out DIR also writes ${names}.\n`);
+  process.stderr.write(`This is the overview. With --out DIR you also get ${names}.\n`);
 }
 
-async function toFolder(files: readonly ExportedFile[], out: string, json: boolean): Promise<void> {
+async function writeFiles(files: readonly ExportedFile[], out: string, json: boolean): Promise<void> {
   for (const { name, text } of files) {
     const file = path.join(out, name);
     await writeFile(file, text).catch((error: unknown) => {
-      throw new EngineError('usage', `The file ${file} cannot be written: ${errnoText(error)}.`, {
-        cause: error,
-      });
+      throw usageError(
+        `The file ${file} cannot be written: ${errnoText(error)}.`,
+        'Choose another --out DIR.',
+        error,
+      );
     });
     if (json) printJson({ type: 'file', path: file });
     else process.stdout.write(`${file}\n`);
   }
 }
 
-async function folder(out: string): Promise<void> {
+async function openDirectory(out: string): Promise<void> {
   const found = await stat(out).catch(() => undefined);
   if (found !== undefined && !found.isDirectory()) {
-    throw new EngineError('usage', `${out} is a file; --out takes a folder.`);
+    throw usageError(`${out} of --out is a file.`, 'Name a directory.');
   }
   try {
     makeDirectory(out);
   } catch (error) {
-    throw new EngineError('usage', `The folder ${out} cannot be made: ${errnoText(error)}.`, {
-      cause: error,
-    });
+    throw usageError(
+      `The directory ${out} of --out cannot be created: ${errnoText(error)}.`,
+      'Choose another --out DIR.',
+      error,
+    );
   }
 }

@@ -1,49 +1,53 @@
-import { chartHashes } from '../../engine/charts.js';
-import { type Inspector, type InspectorStart, openInspector, openReplay } from '../../inspector/index.js';
-import { EngineError } from '../../protocol/errors.js';
+import type { Inspector, InspectorStart } from '../../inspector/index.js';
 import { VERSION } from '../../protocol/version.js';
-import { EXIT, printJson } from '../output/output.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { defineCommand, JSON_OPTION } from '../parser/command.js';
+import { untilStopSignal } from '../signals.js';
+import { usageError } from '../usage-error.js';
 
-const startOn = (port: number): InspectorStart => ({
-  port,
-  pageFile: new URL('./inspector.html', import.meta.url),
-  engine: VERSION,
-  charts: chartHashes(),
+export const inspect = defineCommand({
+  name: 'inspect',
+  description: 'Replay a timeline that the page of start --inspect has saved',
+  positionals: { file: { type: 'string', description: 'The saved timeline', required: true } },
+  options: {
+    port: { type: 'integer', description: 'Port on 127.0.0.1', default: 'any free port' },
+    ...JSON_OPTION,
+  },
+  examples: [['inspect rc-engine-timeline.json', 'Print a link to the replay; Ctrl-C stops it']],
+  run: async ({ file, port = '0', json }) => {
+    if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+      throw usageError(
+        `--port must be a whole number from 0 to 65535, not ${JSON.stringify(port.slice(0, 40))}.`,
+        'Correct it, or leave it out to use any free port.',
+      );
+    }
+    const { openReplay } = await import('../../inspector/index.js');
+    const replay = await openReplay(file, await inspectorStart(Number(port)));
+    const url = replay.link.reveal();
+    if (json === true) printJson({ type: 'inspector', url });
+    else process.stdout.write(`\n  Inspector      ${url}\n  Press Ctrl-C to stop.\n\n`);
+    await untilStopSignal();
+    await replay.close();
+    return EXIT.ok;
+  },
 });
 
-/**
- * For `start --inspect`.
- * @param wish `PORT`, `stately` or `stately:PORT`
- */
-export function inspectorOf(wish: string): Promise<Inspector> {
-  const [, stately, port = '0'] = /^(stately)?:?(\d+)?$/.exec(wish) ?? [];
-  return openInspector({
-    ...startOn(Number(port)),
-    ...(stately === undefined ? {} : { statelyFile: new URL('./stately.html', import.meta.url) }),
-  });
+async function inspectorStart(port: number): Promise<InspectorStart> {
+  const { chartHashes } = await import('../../engine/charts.js');
+  const pageFile = new URL('./inspector.html', import.meta.url);
+  return { port, pageFile, engine: VERSION, charts: chartHashes() };
 }
 
-/** `rc-engine inspect FILE`: serves a saved timeline until a signal. */
-export async function inspect(args: {
-  readonly file: string;
-  readonly port?: string | undefined;
-  readonly json?: boolean | undefined;
-}): Promise<number> {
-  const { file, port = '0' } = args;
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
-    throw new EngineError(
-      'usage',
-      `--port must be a whole number from 0 to 65535, not ${port.slice(0, 40)}.`,
-    );
-  }
-  const replay = await openReplay(file, startOn(Number(port)));
-  const url = replay.link.reveal();
-  if (args.json === true) printJson({ type: 'inspector', url });
-  else process.stdout.write(`\n  Inspector      ${url}\n  Ctrl-C ends it.\n\n`);
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
+/**
+ * The inspector of `start --inspect`.
+ * @param setting `PORT`, `stately` or `stately:PORT`
+ */
+export async function startInspector(setting: string): Promise<Inspector> {
+  const [, stately, port = '0'] = /^(stately)?:?(\d+)?$/.exec(setting) ?? [];
+  const { openInspector } = await import('../../inspector/index.js');
+  return openInspector({
+    ...(await inspectorStart(Number(port))),
+    ...(stately === undefined ? {} : { statelyFile: new URL('./stately.html', import.meta.url) }),
   });
-  await replay.close();
-  return EXIT.ok;
 }

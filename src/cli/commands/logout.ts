@@ -1,27 +1,46 @@
 import { isRecord } from '../../protocol/jsonrpc.js';
-import { type AccountFlags, connectAccount } from '../account-client.js';
-import { EXIT, printJson } from '../output/output.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
+import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 
-/** Longer than the revocation of the refresh token may take. */
-const LIMIT = 40_000;
+/** Longer than the revocation of the refresh token may take, in ms. */
+const LOGOUT_TIMEOUT = 40_000;
 
-/** `rc-engine logout`: ends what is signed in; with `--all` also what lies beneath the tokens of a parent app. */
-export async function logout(flags: AccountFlags): Promise<number> {
-  const client = await connectAccount(flags);
-  try {
-    const told = new Promise<unknown>((resolve) => {
-      client.onNotification((method, params) => {
-        if (method === 'account/updated') resolve(params);
+export const logout = defineCommand({
+  name: 'logout',
+  description: 'Sign out',
+  settings: [...ACCOUNT_SETTING_NAMES, 'caCert'],
+  options: {
+    ...HOME_OPTION,
+    ...JSON_OPTION,
+    all: {
+      type: 'boolean',
+      description: 'Where a parent app has signed in: also remove the stored sign-in below it',
+    },
+  },
+  examples: [
+    ['logout', 'Sign out; a running engine signs out too'],
+    ['logout --all', 'Also remove the stored sign-in below the tokens of a parent app'],
+  ],
+  run: async (args) => {
+    const { connectToAccount } = await import('../account-client.js');
+    const client = await connectToAccount(args);
+    try {
+      const updated = new Promise<unknown>((resolve) => {
+        client.onNotification((method, params) => {
+          if (method === 'account/updated') resolve(params);
+        });
       });
-    });
-    await client.request('account/logout', flags.all === true ? { all: true } : {}, LIMIT);
-    const left = await told;
-    const mode = isRecord(left) ? left.authMode : null;
-    if (flags.json === true) printJson({ type: 'loggedOut', authMode: mode });
-    else if (mode === null) process.stdout.write('Signed out.\n');
-    else process.stdout.write('Signed out of the parent app; the stored sign-in is in use again.\n');
-    return EXIT.ok;
-  } finally {
-    client.close();
-  }
-}
+      await client.request('account/logout', args.all === true ? { all: true } : {}, LOGOUT_TIMEOUT);
+      const account = await updated;
+      const authMode = isRecord(account) ? account.authMode : null;
+      if (args.json === true) printJson({ type: 'loggedOut', authMode });
+      else if (authMode === null) process.stdout.write('Signed out.\n');
+      else process.stdout.write('Signed out of the parent app. The stored sign-in is used again.\n');
+      return EXIT.ok;
+    } finally {
+      client.close();
+    }
+  },
+});

@@ -1,45 +1,74 @@
 import { EngineError } from '../../protocol/errors.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
-import { connectControl } from '../control-client.js';
-import { duration, EXIT, paint, printJson } from '../output/output.js';
+import type { ControlClient } from '../control-client.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { COLOURS, formatDuration, paintFor } from '../output/text.js';
+import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
-const LOOK_AGAIN = 2_000;
-const REQUEST_LIMIT = 120_000;
+/** In ms. */
+const POLL_INTERVAL = 2_000;
+const REQUEST_TIMEOUT = 120_000;
 
-/** `rc-engine pair`: shows a pairing code; with `--wait` until it is claimed. */
-export async function pair(args: {
-  readonly home?: string | undefined;
-  readonly json?: boolean | undefined;
-  readonly wait?: boolean | undefined;
-}): Promise<number> {
-  const client = await connectControl(args.home);
-  try {
-    const answer = await client.request('remoteControl/pairing/start', { manualCode: true }, REQUEST_LIMIT);
-    if (!isRecord(answer)) throw new EngineError('internal', 'The engine answered no pairing code.');
-    const code = String(answer.manualPairingCode ?? answer.pairingCode);
-    const endsAt = Number(answer.expiresAt) * 1000;
-    if (args.json === true) printJson({ type: 'pairing', ...answer });
-    else {
-      const bold = paint(process.stdout)(1, code);
-      process.stdout.write(
-        `Enter this code on the other device: ${bold}\nIt works once, for ${duration(endsAt - Date.now())}.\n`,
+export const pair = defineCommand({
+  name: 'pair',
+  description: 'Show a pairing code, which a controller claims to get access',
+  options: {
+    ...HOME_OPTION,
+    ...JSON_OPTION,
+    wait: { type: 'boolean', description: 'Wait until a controller has claimed the code' },
+  },
+  examples: [
+    ['pair', 'Show a pairing code to enter on another device'],
+    ['pair --wait', 'The same, and return when the code is claimed'],
+  ],
+  run: async ({ home, json, wait }) => {
+    const { connectToEngine } = await import('../control-client.js');
+    const client = await connectToEngine(home);
+    try {
+      const answer = await client.request(
+        'remoteControl/pairing/start',
+        { manualCode: true },
+        REQUEST_TIMEOUT,
       );
+      if (!isRecord(answer)) {
+        throw new EngineError('internal', 'The engine answered remoteControl/pairing/start without a code.');
+      }
+      if (json === true) printJson({ type: 'pairing', ...answer });
+      else printCode(answer);
+      if (wait !== true) return EXIT.ok;
+      await untilClaimed(client, answer);
+      if (json === true) printJson({ type: 'claimed' });
+      else process.stdout.write('Claimed.\n');
+      return EXIT.ok;
+    } finally {
+      client.close();
     }
-    if (args.wait !== true) return EXIT.ok;
-    const query =
-      answer.manualPairingCode == null
-        ? { pairingCode: answer.pairingCode }
-        : { manualPairingCode: answer.manualPairingCode };
-    for (;;) {
-      const known = await client.request('remoteControl/pairing/status', query, REQUEST_LIMIT);
-      if (isRecord(known) && known.claimed === true) break;
-      if (Date.now() >= endsAt) throw new EngineError('pairingExpired', 'Nobody claimed the code in time.');
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
+  },
+});
+
+type Pairing = Readonly<Record<string, unknown>>;
+
+const expiryOf = (pairing: Pairing): number => Number(pairing.expiresAt) * 1000;
+
+function printCode(pairing: Pairing): void {
+  const code = String(pairing.manualPairingCode ?? pairing.pairingCode);
+  const bold = paintFor(process.stdout)(COLOURS.bold, code);
+  const validFor = formatDuration(expiryOf(pairing) - Date.now());
+  process.stdout.write(`Enter this code on the other device: ${bold}\nIt works once, for ${validFor}.\n`);
+}
+
+async function untilClaimed(client: ControlClient, pairing: Pairing): Promise<void> {
+  const query =
+    pairing.manualPairingCode == null
+      ? { pairingCode: pairing.pairingCode }
+      : { manualPairingCode: pairing.manualPairingCode };
+  for (;;) {
+    const answer = await client.request('remoteControl/pairing/status', query, REQUEST_TIMEOUT);
+    if (isRecord(answer) && answer.claimed === true) return;
+    if (Date.now() >= expiryOf(pairing)) {
+      throw new EngineError('pairingExpired', 'No controller claimed the pairing code before it expired.');
     }
-    if (args.json === true) printJson({ type: 'claimed' });
-    else process.stdout.write('Claimed.\n');
-    return EXIT.ok;
-  } finally {
-    client.close();
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
   }
 }

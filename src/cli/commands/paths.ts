@@ -1,42 +1,38 @@
-import { EngineError } from '../../protocol/errors.js';
-import { closestMatch } from '../../system/suggest.js';
-import { MODELS, pathsOfChart } from '../../testing/charts/index.js';
-import type { Coverage } from '../../testing/types.js';
-import { pathsJson, pathsMarkdown } from '../../testing/words.js';
-import { chartHash } from '../../visualize/hash.js';
-import { EXIT } from '../output/output.js';
+import { EXIT } from '../exit.js';
+import { defineCommand } from '../parser/command.js';
+import { oneOf } from '../usage-error.js';
 
-const COVERAGES: readonly Coverage[] = ['transitions', 'states', 'pairs'];
-const FORMATS = ['markdown', 'json'] as const;
-
-/** `rc-engine paths [machine]`: scenarios that cover a chart, or all of them. */
-export async function paths(args: {
-  readonly machine?: string | undefined;
-  readonly coverage?: string | undefined;
-  readonly format?: string | undefined;
-}): Promise<number> {
-  const names =
-    args.machine === undefined ? Object.keys(MODELS) : [oneOf('machine', args.machine, Object.keys(MODELS))];
-  const coverage = oneOf('coverage', args.coverage ?? 'transitions', COVERAGES);
-  const format = oneOf('format', args.format ?? 'markdown', FORMATS);
-  for (const name of names) {
-    const model = MODELS[name];
-    if (model === undefined) continue;
-    const hash = chartHash(model.machine);
-    const variants = pathsOfChart(model, coverage);
-    process.stdout.write(
-      format === 'json' ? pathsJson(name, hash, variants) : pathsMarkdown(name, hash, variants),
-    );
-  }
-  return EXIT.ok;
-}
-
-/** The word, if it is one of those that are known; otherwise a usage error that names them and the likely one. */
-export function oneOf<T extends string>(what: string, word: string, known: readonly T[]): T {
-  const found = known.find((one) => one === word);
-  if (found !== undefined) return found;
-  const near = closestMatch(word, known);
-  throw new EngineError('usage', `There is no ${what} ${JSON.stringify(word)}.`, {
-    remediation: `${near === undefined ? '' : `Did you mean ${near}? `}There is: ${known.join(', ')}.`,
-  });
-}
+export const paths = defineCommand({
+  name: 'paths',
+  description: 'Print test scenarios generated from the statecharts',
+  positionals: { machine: { type: 'string', description: 'Name of a statechart [default: all]' } },
+  options: {
+    coverage: {
+      type: 'string',
+      values: ['transitions', 'states', 'pairs'],
+      description: 'What the scenarios cover',
+      default: 'transitions',
+    },
+    format: {
+      type: 'string',
+      values: ['markdown', 'json'],
+      description: 'Format of the scenarios',
+      default: 'markdown',
+    },
+  },
+  examples: [['paths link --coverage states', 'Scenarios that reach every state of one statechart']],
+  run: async ({ machine, coverage = 'transitions', format = 'markdown' }) => {
+    const { MODELS, pathsOfChart } = await import('../../testing/charts/index.js');
+    const { pathsJson, pathsMarkdown } = await import('../../testing/words.js');
+    const { chartHash } = await import('../../visualize/hash.js');
+    const names =
+      machine === undefined ? Object.keys(MODELS) : [oneOf('machine', machine, Object.keys(MODELS))];
+    const print = format === 'json' ? pathsJson : pathsMarkdown;
+    for (const name of names) {
+      const model = MODELS[name];
+      if (model === undefined) continue;
+      process.stdout.write(print(name, chartHash(model.machine), pathsOfChart(model, coverage)));
+    }
+    return EXIT.ok;
+  },
+});

@@ -1,157 +1,221 @@
-import { createInterface } from 'node:readline/promises';
-import * as v from 'valibot';
 import { locateHome } from '../../home/home.js';
 import { EngineError } from '../../protocol/errors.js';
-import { type ControlClient, connectControl } from '../control-client.js';
-import { EXIT, means, printJson, todo } from '../output/output.js';
-import { renewInstallation } from './renew-installation.js';
-import { REPAIR_STEPS, type RepairStep, type RepairStepName } from './repair-steps.js';
+import type { ControlClient } from '../control-client.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { meaningOf, nextStepFor } from '../output/text.js';
+import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
+import { usageError } from '../usage-error.js';
 
-export interface RepairArgs {
+/** Two requests and a handshake, each with its own limit, in ms. */
+const STEP_TIMEOUT = 150_000;
+
+/** From the mildest to the strongest. RC-24 */
+const STEPS = [
+  {
+    name: 'retry',
+    does: 'tries to connect now instead of after the pause, or checks an open link',
+    costs: 'changes nothing; a Retry-After of the backend is honored',
+  },
+  {
+    name: 'refresh',
+    does: 'requests a new server token for the same identity, and connects again',
+    costs: 'changes nothing that is stored',
+  },
+  {
+    name: 'reenroll',
+    does: 'removes the stored identity and requests a new one',
+    costs: 'disconnects controllers; they know the old environment and may have to pair again',
+  },
+  {
+    name: 'installation-id',
+    does: 'gives this home directory a new installation id and removes all stored identities',
+    costs: 'needs a stopped engine; to the backend this is another machine from then on',
+  },
+] as const;
+type Step = (typeof STEPS)[number];
+
+export const repair = defineCommand({
+  name: 'repair',
+  description: 'Show the steps that repair the connection to the backend, and run those you confirm',
+  notes: 'Exit codes: 0 connected or nothing done, 1 not connected after the steps.',
+  settings: ['store'],
+  options: {
+    ...HOME_OPTION,
+    ...JSON_OPTION,
+    step: {
+      type: 'string',
+      values: ['retry', 'refresh', 'reenroll', 'installation-id'],
+      description: 'Only this step',
+    },
+    yes: { type: 'boolean', description: 'Run the --step without a question' },
+  },
+  examples: [
+    ['repair', 'Show the steps; on a terminal, confirm each of them'],
+    ['repair --step refresh --yes', 'Run one step'],
+  ],
+  run: async (args) => {
+    if (args.yes === true && args.step === undefined) {
+      throw usageError(
+        '--yes needs --step: only a named step runs without a question.',
+        `Add --step with one of: ${STEPS.map(({ name }) => name).join(', ')}.`,
+      );
+    }
+    return runRepair(args);
+  },
+});
+
+interface RepairArgs {
   readonly home?: string | undefined;
-  readonly store?: string | undefined;
-  readonly step?: RepairStepName | undefined;
-  readonly yes?: boolean | undefined;
   readonly json?: boolean | undefined;
+  readonly step?: Step['name'] | undefined;
+  readonly yes?: boolean | undefined;
+  readonly [setting: string]: unknown;
 }
 
-/** Two requests and a handshake, each at its own limit, ms. */
-const STEP_LIMIT = 150_000;
-
-const stateSchema = v.object({
-  status: v.string(),
-  state: v.string(),
-  reason: v.string(),
-  lastFailure: v.nullable(v.looseObject({ message: v.string() })),
-});
-type State = v.InferOutput<typeof stateSchema>;
-const statusSchema = v.looseObject({ remoteControl: stateSchema });
-const answerSchema = v.looseObject({
-  failure: v.nullable(v.looseObject({ reason: v.string(), message: v.string() })),
-  report: stateSchema,
-});
-
-/** `rc-engine repair`: shows what can be done about a link that does not come up, and does what is confirmed. RC-24 */
-export async function repair(args: RepairArgs): Promise<number> {
-  if (args.yes === true && args.step === undefined) {
-    throw new EngineError('usage', '--yes needs --step: nothing is done that was not named.', {
-      remediation: 'rc-engine repair shows the steps, from the mildest on.',
-    });
-  }
-  const client = await connectControl(args.home).catch((error: unknown) => {
-    if (error instanceof EngineError && error.code === 'notRunning') return undefined;
-    throw error;
-  });
+async function runRepair(args: RepairArgs): Promise<number> {
+  const { connectIfRunning } = await import('../control-client.js');
+  const client = await connectIfRunning(args.home);
   try {
-    const before = client === undefined ? undefined : await stateOf(client);
-    const asks = args.yes !== true && args.json !== true && process.stdin.isTTY && process.stdout.isTTY;
-    if (args.yes !== true) showPlan(args, before);
-    if (args.yes !== true && !asks) {
-      if (args.json !== true) process.stdout.write(`\n${hint(args, before)}\n`);
+    const before = client === undefined ? undefined : await readLink(client);
+    const connected = before?.status === 'connected';
+    const interactive =
+      args.yes !== true && args.json !== true && process.stdin.isTTY && process.stdout.isTTY;
+    if (args.yes !== true) printPlan(args, before);
+    if (args.yes !== true && !interactive) {
+      if (args.json !== true) process.stdout.write(`\n${howToRun(args, before)}\n`);
       return EXIT.ok;
     }
-    if (args.step === undefined && before?.status === 'connected') {
-      process.stdout.write('\nIt is connected: there is nothing to repair.\n');
+    if (args.step === undefined && connected) {
+      process.stdout.write('\nRemote control is connected. There is nothing to repair.\n');
       return EXIT.ok;
     }
-    return await doSteps(args, client, before?.status === 'connected', asks);
+    return await runSteps(args, client, connected, interactive);
   } finally {
     client?.close();
   }
 }
 
-async function doSteps(
+async function runSteps(
   args: RepairArgs,
   client: ControlClient | undefined,
   connectedBefore: boolean,
-  asks: boolean,
+  interactive: boolean,
 ): Promise<number> {
   let connected = connectedBefore;
-  for (const step of REPAIR_STEPS) {
+  for (const step of STEPS) {
     if (args.step !== undefined && args.step !== step.name) continue;
-    // Only one of the two kinds of step can be done now; whoever named one is told why not.
+    // The last step needs a stopped engine, the others a running one.
     const possible = (step.name === 'installation-id') === (client === undefined);
     if (!possible && args.step === undefined) continue;
     if (!possible) throw impossible(step.name, args.home);
-    if (asks && !(await confirmed(step))) continue;
+    if (interactive && !(await confirmed(step))) continue;
     if (client === undefined) return renewInstallation(args);
-    const { failure, report } = await ask(client, step.name);
-    connected = report.status === 'connected';
-    tell(args, step.name, report, failure);
+    const { failure, link } = await runStep(client, step.name);
+    connected = link.status === 'connected';
+    printResult(args, step.name, link, failure);
     if (connected && args.step === undefined) break;
   }
   return connected ? EXIT.ok : EXIT.failed;
 }
 
-function hint({ step = 'retry' }: RepairArgs, state: State | undefined): string {
-  return state === undefined
-    ? 'Nothing was done. The first steps need a running engine: rc-engine start. The last one, while none runs:\n  rc-engine repair --step installation-id --yes'
-    : `Nothing was done. To do a step: rc-engine repair --step ${step} --yes`;
-}
-
-function impossible(step: RepairStepName, home: string | undefined): EngineError {
+function impossible(step: Step['name'], home: string | undefined): EngineError {
   const { dir } = locateHome(home);
   if (step !== 'installation-id') return new EngineError('notRunning', `No engine runs on ${dir}.`);
-  return new EngineError(
-    'alreadyRunning',
-    `An engine runs on ${dir}, and keeps its installation id while it does.`,
-    {
-      remediation: 'Stop it, run this again, and start it anew.',
-    },
-  );
+  return new EngineError('alreadyRunning', `An engine runs on ${dir} and uses its installation id.`, {
+    remediation: 'Stop the engine, run this again, then start the engine.',
+  });
 }
 
-async function ask(client: ControlClient, step: RepairStepName) {
-  return v.parse(answerSchema, await client.request('engine/repair', { step }, STEP_LIMIT));
+/** The part of the status of an engine that is shown here. */
+interface Link {
+  readonly status: string;
+  readonly state: string;
+  readonly reason: string;
+  readonly lastFailure: { readonly message: string } | null;
+}
+type Failure = { readonly reason: string; readonly message: string } | null;
+
+async function readLink(client: ControlClient): Promise<Link> {
+  const { readStatus } = await import('../control-client.js');
+  return (await readStatus(client)).remoteControl;
 }
 
-async function stateOf(client: ControlClient): Promise<State> {
-  return v.parse(statusSchema, await client.request('engine/status/read', {})).remoteControl;
+async function runStep(
+  client: ControlClient,
+  step: Step['name'],
+): Promise<{ readonly failure: Failure; readonly link: Link }> {
+  // The engine is the same program, so its response has the type that it was written with.
+  const { failure, report } = (await client.request('engine/repair', { step }, STEP_TIMEOUT)) as {
+    readonly failure: Failure;
+    readonly report: Link;
+  };
+  return { failure, link: report };
 }
 
-function showPlan({ json, step: only }: RepairArgs, state: State | undefined): void {
-  const steps = REPAIR_STEPS.filter(({ name }) => only === undefined || name === only);
+async function renewInstallation(args: RepairArgs): Promise<number> {
+  const { renewInstallation: renew } = await import('../renew-installation.js');
+  const store = typeof args.store === 'string' ? args.store : undefined;
+  const { installationId, oldInstallationId } = await renew(args.home, store);
+  if (args.json === true) {
+    printJson({ type: 'repaired', step: 'installation-id', installationId, oldInstallationId });
+  } else {
+    const old = oldInstallationId === null ? '' : ` (it was ${oldInstallationId})`;
+    process.stdout.write(
+      `The new installation id is ${installationId}${old}. The stored identities are removed.\n` +
+        'Start the engine again: rc-engine start\n',
+    );
+  }
+  return EXIT.ok;
+}
+
+function printPlan({ json, step: only }: RepairArgs, link: Link | undefined): void {
+  const steps = STEPS.filter(({ name }) => only === undefined || name === only);
   if (json === true) {
-    printJson({ type: 'plan', engine: state ?? null, steps });
+    printJson({ type: 'plan', engine: link ?? null, steps });
     return;
   }
-  const lines = state === undefined ? ['No engine runs on this home.'] : [sentence(state)];
-  lines.push('', 'What can be done, from the mildest on:');
+  const lines = [link === undefined ? 'No engine runs on this home directory.' : describeLink(link)];
+  lines.push('', 'Repair steps, from the mildest to the strongest:');
   for (const { name, does, costs } of steps) {
     lines.push(`  ${name.padEnd(15)} ${does}`, `  ${''.padEnd(15)} (${costs})`);
   }
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function tell(
-  args: RepairArgs,
-  step: string,
-  report: State,
-  failure: { reason: string; message: string } | null,
-): void {
-  if (args.json === true) {
-    printJson({ type: 'repaired', step, connected: report.status === 'connected', failure, ...report });
+function howToRun({ step = 'retry' }: RepairArgs, link: Link | undefined): string {
+  return link === undefined
+    ? 'Nothing was done. All steps but the last need a running engine: rc-engine start\nThe last step needs a stopped one:\n  rc-engine repair --step installation-id --yes'
+    : `Nothing was done. To run a step: rc-engine repair --step ${step} --yes`;
+}
+
+function printResult({ json }: RepairArgs, step: Step['name'], link: Link, failure: Failure): void {
+  const connected = link.status === 'connected';
+  if (json === true) {
+    printJson({ type: 'repaired', step, connected, failure, ...link });
     return;
   }
-  const lines = [`${step}: ${failure === null ? 'done' : failure.message}`, sentence(report)];
-  const next = report.status === 'connected' ? '' : todo(failure?.reason ?? report.reason);
-  if (next !== '') lines.push(`  ${next}`);
+  const lines = [`${step}: ${failure === null ? 'done' : failure.message}`, describeLink(link)];
+  const nextStep = connected ? '' : nextStepFor(failure?.reason ?? link.reason);
+  if (nextStep !== '') lines.push(`  ${nextStep}`);
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-function sentence({ status, state, reason, lastFailure }: State): string {
-  const why = status === 'connected' ? means(reason) : (lastFailure?.message ?? means(reason));
-  return `Remote control is ${status} (${state}): ${why}`;
+function describeLink({ status, state, reason, lastFailure }: Link): string {
+  const meaning = meaningOf(reason);
+  const detail = status === 'connected' ? meaning : (lastFailure?.message ?? meaning);
+  return `Remote control is ${status} (${state}): ${detail}`;
 }
 
-async function confirmed({ name, does }: RepairStep): Promise<boolean> {
+async function confirmed({ name, does }: Step): Promise<boolean> {
+  const { createInterface } = await import('node:readline/promises');
   const lines = createInterface({ input: process.stdin, output: process.stdout });
   lines.on('SIGINT', () => {
     lines.close();
     process.kill(process.pid, 'SIGINT');
   });
   try {
-    const answer = await lines.question(`\n${name}: ${does}. Do it? [y/N] `);
+    const answer = await lines.question(`\n${name}: ${does}. Run it? [y/N] `);
     return /^y(?:es)?$/i.test(answer.trim());
   } finally {
     lines.close();

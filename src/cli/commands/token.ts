@@ -1,73 +1,111 @@
-import { createHmac, randomBytes } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { sha256 } from '../../listener/auth/authority.js';
-import { EngineError } from '../../protocol/errors.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
 import { readSecretFile } from '../../system/secret-file.js';
-import { EXIT, printJson } from '../output/output.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { type CommandGroup, defineCommand, JSON_OPTION } from '../parser/command.js';
+import { usageError } from '../usage-error.js';
 
 const TOKEN_BYTES = 32;
-const DEFAULT_TTL = 3_600;
+const DEFAULT_TTL_SECONDS = 3_600;
 const MIN_SECRET_BYTES = 32;
 
-/** `rc-engine token create`: a capability token in a new private file. The token itself is not printed. */
-export async function createToken(args: {
-  readonly capability: string;
-  readonly json?: boolean | undefined;
-}): Promise<number> {
-  const path = resolve(args.capability);
-  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+const create = defineCommand({
+  name: 'create',
+  description: 'Create a capability token in a new file with mode 0600, and print its SHA-256',
+  options: {
+    capability: { type: 'string', description: 'File to create; it must not exist', required: true },
+    ...JSON_OPTION,
+  },
+  examples: [['token create --capability ~/.rc-engine/capability', 'For start --ws-auth capability-token']],
+  run: async ({ capability, json }) => {
+    const { randomBytes } = await import('node:crypto');
+    const path = resolve(capability);
+    const token = randomBytes(TOKEN_BYTES).toString('base64url');
+    await writeToken(path, token);
+    const { sha256 } = await import('../../listener/auth/authority.js');
+    const digest = sha256(token).toString('hex');
+    if (json === true) printJson({ type: 'token', file: path, sha256: digest });
+    else {
+      process.stdout.write(
+        `${digest}\n\nThe token is in ${path} (mode 0600). Use it with one of:\n` +
+          `  rc-engine start --ws-auth capability-token --ws-token-file ${path}\n` +
+          `  rc-engine start --ws-auth capability-token --ws-token-sha256 ${digest}\n`,
+      );
+    }
+    return EXIT.ok;
+  },
+});
+
+async function writeToken(path: string, token: string): Promise<void> {
   try {
     const file = await open(path, 'wx', 0o600);
     try {
       await file.chmod(0o600);
       await file.writeFile(`${token}\n`);
     } catch (error) {
-      // An empty one would be in the way of the next try.
+      // An empty file would block the next attempt.
       await rm(path, { force: true });
       throw error;
     } finally {
       await file.close();
     }
   } catch (error) {
-    const why = errnoOf(error) === 'EEXIST' ? 'it is there already, and is left alone' : errnoText(error);
-    throw new EngineError('usage', `The file ${path} cannot be made: ${why}.`, { cause: error });
-  }
-  const digest = sha256(token).toString('hex');
-  if (args.json === true) printJson({ type: 'token', file: path, sha256: digest });
-  else {
-    process.stdout.write(
-      `${digest}\n\nThe token is in ${path} (mode 0600). Listen with either of:\n` +
-        `  rc-engine start --ws-auth capability-token --ws-token-file ${path}\n` +
-        `  rc-engine start --ws-auth capability-token --ws-token-sha256 ${digest}\n`,
+    const exists = errnoOf(error) === 'EEXIST';
+    throw usageError(
+      `The file ${path} of --capability cannot be created: ${exists ? 'it already exists' : errnoText(error)}.`,
+      exists ? 'Choose another path, or remove the file first.' : 'Choose another path.',
+      error,
     );
   }
-  return EXIT.ok;
 }
 
-/** `rc-engine token sign`: a JWT for the signed-bearer mode. Printing it is what it is for. */
-export async function signToken(args: {
-  readonly secretFile: string;
-  readonly issuer?: string | undefined;
-  readonly audience?: string | undefined;
-  readonly ttl?: number | undefined;
-  readonly json?: boolean | undefined;
-}): Promise<number> {
-  const { secret } = readSecretFile(resolve(args.secretFile), '--secret-file', MIN_SECRET_BYTES);
-  const now = Math.floor(Date.now() / 1000);
-  const exp = now + Math.floor(args.ttl ?? DEFAULT_TTL);
-  const claims = {
-    ...(args.issuer === undefined ? {} : { iss: args.issuer }),
-    ...(args.audience === undefined ? {} : { aud: args.audience }),
-    iat: now,
-    exp,
-  };
-  const signed = `${segment({ alg: 'HS256', typ: 'JWT' })}.${segment(claims)}`;
-  const token = `${signed}.${createHmac('sha256', secret.reveal()).update(signed).digest('base64url')}`;
-  if (args.json === true) printJson({ type: 'token', token, expiresAt: exp });
-  else process.stdout.write(`${token}\n`);
-  return EXIT.ok;
-}
+const sign = defineCommand({
+  name: 'sign',
+  description: 'Sign a bearer token (JWT, HS256) and print it',
+  options: {
+    'secret-file': {
+      type: 'string',
+      description: 'File with the shared secret, absolute path',
+      required: true,
+    },
+    issuer: { type: 'string', description: 'Issuer (iss) of the token' },
+    audience: { type: 'string', description: 'Audience (aud) of the token' },
+    ttl: {
+      type: 'seconds',
+      description: 'Seconds until the token expires',
+      default: String(DEFAULT_TTL_SECONDS),
+    },
+    ...JSON_OPTION,
+  },
+  examples: [
+    ['token sign --secret-file /etc/rc-engine/secret --ttl 600', 'For start --ws-auth signed-bearer-token'],
+  ],
+  run: async ({ secretFile, issuer, audience, ttl = DEFAULT_TTL_SECONDS, json }) => {
+    const { secret } = readSecretFile(resolve(secretFile), '--secret-file', MIN_SECRET_BYTES);
+    const now = Math.floor(Date.now() / 1000);
+    const exp = now + Math.floor(ttl);
+    const claims = {
+      ...(issuer === undefined ? {} : { iss: issuer }),
+      ...(audience === undefined ? {} : { aud: audience }),
+      iat: now,
+      exp,
+    };
+    const { createHmac } = await import('node:crypto');
+    const signed = `${segment({ alg: 'HS256', typ: 'JWT' })}.${segment(claims)}`;
+    const token = `${signed}.${createHmac('sha256', secret.reveal()).update(signed).digest('base64url')}`;
+    if (json === true) printJson({ type: 'token', token, expiresAt: exp });
+    else process.stdout.write(`${token}\n`);
+    return EXIT.ok;
+  },
+});
 
+/** One part of a JWT. */
 const segment = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+export const token: CommandGroup = {
+  name: 'token',
+  description: 'Create the tokens that local clients prove their authority with',
+  subcommands: [create, sign],
+};

@@ -1,59 +1,65 @@
 import type { EngineStatus } from '../../engine/status.js';
 import { EngineError } from '../../protocol/errors.js';
-import { type ControlClient, connectControl } from '../control-client.js';
-import { EXIT, means, printJson } from '../output/output.js';
+import type { ControlClient } from '../control-client.js';
+import { EXIT } from '../exit.js';
+import { printJson } from '../output/print.js';
+import { meaningOf } from '../output/text.js';
+import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
-const LOOK_AGAIN = 250;
+/** In ms. */
+const POLL_INTERVAL = 250;
 
-/** `rc-engine wait`: returns when connected; exit code 1 when that does not happen in time. */
-export async function wait(args: {
-  readonly home?: string | undefined;
-  readonly json?: boolean | undefined;
-  readonly timeout?: number | undefined;
-}): Promise<number> {
-  if (args.timeout !== undefined && !(args.timeout >= 0)) {
-    throw new EngineError('usage', '--timeout must be a number of seconds.');
-  }
-  const deadline = args.timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + args.timeout * 1000;
-  let client: ControlClient | undefined;
-  let last: EngineStatus | undefined;
-  try {
-    for (;;) {
-      // The engine may still be starting: that it is not there yet is part of waiting.
-      client ??= await connectControl(args.home).catch((error: unknown) => {
-        if (error instanceof EngineError && error.code === 'notRunning' && Date.now() < deadline)
-          return undefined;
-        throw error;
-      });
-      if (client !== undefined) {
-        last = (await client.request('engine/status/read', {}).catch((error: unknown) => {
-          if (!(error instanceof EngineError && error.code === 'notRunning')) throw error;
-          client = undefined;
-          return last;
-        })) as EngineStatus | undefined;
-        if (client !== undefined && last?.remoteControl.status === 'connected')
-          return done(last, args.json === true);
+export const wait = defineCommand({
+  name: 'wait',
+  description: 'Wait until the engine is connected',
+  notes: 'Exit codes: 0 connected, 1 not connected within --timeout, 5 no engine running within --timeout.',
+  options: {
+    ...HOME_OPTION,
+    ...JSON_OPTION,
+    timeout: { type: 'seconds', description: 'Longest wait in seconds', default: 'no limit' },
+  },
+  examples: [['wait --timeout 60', 'Wait at most a minute, also for an engine that still starts']],
+  run: async ({ home, json, timeout }) => {
+    const { connectIfRunning, connectToEngine, readStatus } = await import('../control-client.js');
+    const deadline = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout * 1000;
+    let client: ControlClient | undefined;
+    let last: EngineStatus | undefined;
+    try {
+      for (;;) {
+        // An engine that still starts is waited for, too.
+        client ??= await (Date.now() < deadline ? connectIfRunning : connectToEngine)(home);
+        if (client !== undefined) {
+          last = await readStatus(client).catch((error: unknown) => {
+            if (!(error instanceof EngineError && error.code === 'notRunning')) throw error;
+            client = undefined;
+            return last;
+          });
+          if (client !== undefined && last?.remoteControl.status === 'connected') {
+            return printConnected(last, json === true);
+          }
+        }
+        if (Date.now() >= deadline) throw notConnectedInTime(last, timeout ?? 0);
+        const pause = Math.min(POLL_INTERVAL, Math.max(deadline - Date.now(), 1));
+        await new Promise((resolve) => setTimeout(resolve, pause));
       }
-      if (Date.now() >= deadline) throw tooLate(last, args.timeout ?? 0);
-      await new Promise((resolve) =>
-        setTimeout(resolve, Math.min(LOOK_AGAIN, Math.max(deadline - Date.now(), 1))),
-      );
+    } finally {
+      client?.close();
     }
-  } finally {
-    client?.close();
-  }
-}
+  },
+});
 
-function done(answer: EngineStatus, json: boolean): number {
-  const { status, state, environmentId } = answer.remoteControl;
+function printConnected({ remoteControl }: EngineStatus, json: boolean): number {
+  const { status, state, environmentId } = remoteControl;
   if (json) printJson({ type: 'connected', status, state, environmentId });
-  else process.stdout.write(`connected as ${environmentId}\n`);
+  else process.stdout.write(`Connected as environment ${environmentId}\n`);
   return EXIT.ok;
 }
 
-function tooLate(last: EngineStatus | undefined, seconds: number): EngineError {
-  const at = last?.remoteControl;
-  const why =
-    at === undefined ? 'no engine runs there' : `${at.status}, ${at.state}: ${at.detail ?? means(at.reason)}`;
-  return new EngineError('timeout', `Not connected within ${seconds} s (${why}).`);
+function notConnectedInTime(last: EngineStatus | undefined, seconds: number): EngineError {
+  const link = last?.remoteControl;
+  const detail =
+    link === undefined
+      ? 'no engine is running'
+      : `${link.status}, ${link.state}: ${link.detail ?? meaningOf(link.reason)}`;
+  return new EngineError('timeout', `Not connected within ${seconds} s (${detail}).`);
 }

@@ -1,30 +1,28 @@
 import type { ListeningInfo } from '../../listener/service.js';
-import { paint } from './output.js';
+import { COLOURS, paintFor, type Row } from './text.js';
 
-const MODES = {
-  queryToken: 'token of the connect URL',
+const AUTHORITY = {
+  queryToken: 'token in the connect URL',
   capability: 'capability token in Authorization: Bearer',
   signedBearer: 'signed token in Authorization: Bearer',
 } as const;
 
-/** What a person reads once when the listener is open: where, with what, and what to beware of. WSA-4, WSA-5 */
+/** What a person needs once when the listener is open: its address, its authority, and warnings. WSA-4, WSA-5 */
 export function listeningBanner(info: ListeningInfo): string {
-  const bold = paint(process.stdout);
+  const paint = paintFor(process.stdout);
   const { url, authMode, enforced, warnings } = info;
   const connectUrl = info.connectUrl.reveal();
-  const rows: [string, string][] = [['Listening', url]];
-  if (connectUrl !== url) rows.push(['Connect URL', bold(36, connectUrl)]);
-  rows.push([
-    'Authority',
-    `${MODES[authMode]}, ${enforced ? 'enforced' : bold(33, 'NOT enforced (--no-token-check)')}`,
-  ]);
+  const rows: Row[] = [['Listening', url]];
+  if (connectUrl !== url) rows.push(['Connect URL', paint(COLOURS.cyan, connectUrl)]);
+  const check = enforced ? 'enforced' : paint(COLOURS.yellow, 'NOT enforced (--no-token-check)');
+  rows.push(['Authority', `${AUTHORITY[authMode]}, ${check}`]);
   if (authMode === 'signedBearer') {
     rows.push([
-      'Expiry',
-      info.closeOnTokenExpiry ? 'closes open connections' : 'does not end open connections',
+      'Token expiry',
+      info.closeOnTokenExpiry ? 'closes open connections' : 'does not close open connections',
     ]);
   }
   const lines = rows.map(([name, value]) => `  ${name.padEnd(14)} ${value}`);
-  lines.push(...warnings.map((warning) => `  ${bold(33, 'Warning')}        ${warning}`));
+  lines.push(...warnings.map((warning) => `  ${paint(COLOURS.yellow, 'Warning')}        ${warning}`));
   return `\n${lines.join('\n')}\n\n`;
 }

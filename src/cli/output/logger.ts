@@ -1,13 +1,13 @@
 import pino, { type Logger } from 'pino';
 import { maskNamed } from '../../observe/body-preview.js';
-import { paint } from './output.js';
+import { COLOURS, paintFor } from './text.js';
 
 export interface LoggerOptions {
   readonly level: string;
   readonly format: 'pretty' | 'json';
 }
 
-/** Fields that never hold anything worth reading. Secret values print as `<redacted>` by themselves. */
+/** Fields that never hold anything worth reading. `Secret` values print as `<redacted>` without this. */
 const REDACT = [
   'authorization',
   'token',
@@ -18,10 +18,10 @@ const REDACT = [
   '*.accessToken',
 ];
 
-/** The log on stderr: pino, with a last look at each line for anything that is shaped like a token. */
+/** The log on stderr: pino, with a final check of each line for anything that is shaped like a token. */
 export function createLogger(options: LoggerOptions): Logger {
-  const pretty = options.format === 'pretty' ? prettyLine() : undefined;
-  const lines = new TogetherWriter();
+  const format = options.format === 'pretty' ? prettyFormat() : undefined;
+  const writer = new BatchWriter();
   return pino(
     {
       level: options.level,
@@ -33,48 +33,48 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       write: (line: string) => {
         const safe = maskNamed(line);
-        lines.write(pretty === undefined ? safe : pretty(safe));
+        writer.write(format === undefined ? safe : format(safe));
       },
     },
   );
 }
 
-/** Writes the lines of one turn of the event loop together: each write to stderr waits for the system. */
-class TogetherWriter {
-  #held = '';
-  #asked = false;
+/** Writes the lines of one turn of the event loop together: each write to stderr is a blocking system call. */
+class BatchWriter {
+  #buffered = '';
+  #scheduled = false;
 
   constructor() {
-    // What a last moment has to say must not be lost with it.
+    // The last lines before an exit must not be lost.
     process.on('exit', () => this.#flush());
   }
 
   write(line: string): void {
-    this.#held += line;
-    if (this.#asked) return;
-    this.#asked = true;
+    this.#buffered += line;
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    this.#asked = false;
-    const held = this.#held;
-    this.#held = '';
-    if (held !== '') process.stderr.write(held);
+    this.#scheduled = false;
+    const buffered = this.#buffered;
+    this.#buffered = '';
+    if (buffered !== '') process.stderr.write(buffered);
   }
 }
 
-const COLOURS: Readonly<Record<string, number>> = {
-  error: 31,
-  fatal: 31,
-  warn: 33,
-  info: 36,
-  debug: 90,
-  trace: 90,
+const LEVEL_COLOURS: Readonly<Record<string, number>> = {
+  error: COLOURS.red,
+  fatal: COLOURS.red,
+  warn: COLOURS.yellow,
+  info: COLOURS.cyan,
+  debug: COLOURS.grey,
+  trace: COLOURS.grey,
 };
 
-function prettyLine(): (line: string) => string {
-  const colour = paint(process.stderr);
+function prettyFormat(): (line: string) => string {
+  const paint = paintFor(process.stderr);
   return (line) => {
     let entry: Record<string, unknown>;
     try {
@@ -88,6 +88,6 @@ function prettyLine(): (line: string) => string {
     );
     const label = String(level);
     const clock = String(time).slice(11, 23);
-    return `${colour(90, clock)} ${colour(COLOURS[label] ?? 0, label.padEnd(5))} ${msg} ${colour(90, rest.join(' '))}\n`;
+    return `${paint(COLOURS.grey, clock)} ${paint(LEVEL_COLOURS[label] ?? 0, label.padEnd(5))} ${msg} ${paint(COLOURS.grey, rest.join(' '))}\n`;
   };
 }

@@ -1,20 +1,21 @@
 import { encode } from 'uqr';
 
-/** Modules of light around the code, as its standard asks for. */
-const QUIET = 4;
-/** True black and true white of the 256 colours: the themes of terminals change only the first sixteen. */
-const DARK_ON_LIGHT = '\u001b[38;5;16;48;5;231m';
-const PLAIN = '\u001b[0m';
-/** Lines that follow it, the one of the cursor included. */
-const BELOW = 4;
-/** Indent that the rest of the text has. */
+/** Light modules around the code, as the QR standard requires. */
+const QUIET_ZONE = 4;
+/** True black and white of the 256 colours: the themes of terminals change only the first sixteen. */
+const BLACK_ON_WHITE = '\u001b[38;5;16;48;5;231m';
+const RESET = '\u001b[0m';
+/** Lines that follow the code, including the line of the cursor. */
+const LINES_BELOW = 4;
+/** The indent of the text around it. */
 const INDENT = '  ';
 
 export type QrTerminal = Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'rows'>;
 
 /**
- * A QR code of `text` for this terminal, a line each, two rows of modules in one line; undefined where it cannot be
- * shown so that a camera reads it. It brings its own colours: on a dark terminal it would be inverted otherwise.
+ * A QR code of `text` for this terminal, two rows of modules in each line. Returns undefined where a camera could not
+ * read it: no terminal, no colours, another charset, or too little room. It sets both colours, because a dark terminal
+ * would invert it.
  */
 export function qrCode(
   text: string,
@@ -22,14 +23,14 @@ export function qrCode(
   env: NodeJS.ProcessEnv,
 ): readonly string[] | undefined {
   if (terminal.isTTY !== true || (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb') return undefined;
-  // A locale that names another charset: the half blocks would come out as something else.
+  // In another charset the half blocks would show as other characters.
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
   if (locale.includes('.') && !/\.utf-?8/i.test(locale)) return undefined;
-  const { data, size } = encode(text, { ecc: 'L', border: QUIET });
+  const { data, size } = encode(text, { ecc: 'L', border: QUIET_ZONE });
   const height = Math.ceil(size / 2);
-  // All of it must be in sight at once, with what is said below it.
+  // All of it must be visible at once, with the text below it.
   const { columns = 0, rows = 0 } = terminal;
-  if (size + INDENT.length > columns || height + BELOW > rows) return undefined;
+  if (size + INDENT.length > columns || height + LINES_BELOW > rows) return undefined;
   const dark = (row: number, column: number): boolean => data[row]?.[column] === true;
   return Array.from({ length: height }, (_, line) => {
     let cells = '';
@@ -37,6 +38,6 @@ export function qrCode(
       const [upper, lower] = [dark(2 * line, column), dark(2 * line + 1, column)];
       cells += upper ? (lower ? '█' : '▀') : lower ? '▄' : ' ';
     }
-    return `${INDENT}${DARK_ON_LIGHT}${cells}${PLAIN}`;
+    return `${INDENT}${BLACK_ON_WHITE}${cells}${RESET}`;
   });
 }

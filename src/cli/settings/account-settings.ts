@@ -1,43 +1,44 @@
 import type { AccountOptions } from '../../account/setup.js';
-import { EngineError } from '../../protocol/errors.js';
 import { Secret } from '../../protocol/secret.js';
+import { usageError } from '../usage-error.js';
+import type { Setting } from './setting.js';
 
 /** Settings of the account, for `start` and for the commands that sign in and out. */
 export const ACCOUNT_SETTINGS = [
   {
     name: 'authFile',
     type: 'string',
-    description: 'account file in the reference format',
-    byDefault: '<home>/auth.json',
+    description: 'Account file, in the format of Codex CLI',
+    default: '<home>/auth.json',
   },
   {
     name: 'authStore',
     type: 'string',
-    description: 'where a sign-in is kept: the account file, or memory only (file | auto | ephemeral)',
-    byDefault: 'file',
+    description: 'Where a sign-in is stored: in the account file (file, auto) or in memory only (ephemeral)',
+    default: 'file',
     check: (value: string): string | undefined => {
       if (['file', 'auto', 'ephemeral'].includes(value)) return undefined;
-      const why = value === 'keyring' ? ' (this program does not use the keyring of the system)' : '';
-      return `must be file, auto or ephemeral${why}`;
+      const detail = value === 'keyring' ? ' (rc-engine does not use the system keyring)' : '';
+      return `must be file, auto or ephemeral${detail}`;
     },
   },
   {
     name: 'issuer',
     type: 'string',
-    description: 'OAuth issuer that people sign in at',
-    byDefault: 'https://auth.openai.com',
+    description: 'OAuth issuer to sign in at',
+    default: 'https://auth.openai.com',
   },
   {
     name: 'clientId',
     type: 'string',
     description: 'OAuth client id',
-    byDefault: 'that of the reference client',
+    default: 'the client id of Codex CLI',
   },
   {
     name: 'forcedWorkspace',
     type: 'list',
-    guardsDoor: true,
-    description: 'only these workspaces may sign in, ID[,ID] (repeatable)',
+    securitySensitive: true,
+    description: 'Allow a sign-in only to these workspaces, ID[,ID] (repeatable)',
     check: (value: string): string | undefined =>
       value.split(',').every((id) => /^[\x21-\x7e]+$/.test(id.trim())) ? undefined : 'must be ID[,ID]',
   },
@@ -45,19 +46,22 @@ export const ACCOUNT_SETTINGS = [
     name: 'forcedLoginMethod',
     type: 'string',
     values: ['api', 'chatgpt'],
-    guardsDoor: true,
-    description: 'the only way to sign in that is allowed',
+    securitySensitive: true,
+    description: 'Allow only this sign-in method',
   },
   {
     name: 'workspaceRouting',
     type: 'boolean',
-    description: 'look up the workspace before a sign-in counts as complete',
+    description: 'Complete a sign-in only after looking up its workspace at the backend',
   },
-] as const;
+] as const satisfies readonly Setting[];
 
+export const ACCOUNT_SETTING_NAMES: readonly string[] = ACCOUNT_SETTINGS.map(({ name }) => name);
+
+/** The values of `ACCOUNT_SETTINGS`. */
 export interface AccountSettings {
   readonly authFile?: string;
-  /** `auto` is the file: it says "a keyring if there is one". ACC-57 */
+  /** `auto` means a keyring if there is one; rc-engine has none, so it is the same as `file`. ACC-57 */
   readonly authStore?: 'file' | 'auto' | 'ephemeral';
   readonly issuer?: string;
   readonly clientId?: string;
@@ -66,7 +70,7 @@ export interface AccountSettings {
   readonly workspaceRouting?: boolean;
 }
 
-export function accountOptionsOf(settings: AccountSettings): AccountOptions {
+export function accountOptions(settings: AccountSettings): AccountOptions {
   const { authFile, authStore, issuer, clientId, forcedWorkspace, forcedLoginMethod, workspaceRouting } =
     settings;
   return {
@@ -83,15 +87,18 @@ export function accountOptionsOf(settings: AccountSettings): AccountOptions {
 }
 
 /**
- * RC_ENGINE_ACCESS_TOKEN, with RC_ENGINE_ACCOUNT_ID where the token does not name its account. Taken out of the
- * environment, so that no child process inherits it.
+ * Takes RC_ENGINE_ACCESS_TOKEN out of the environment, so that no child process inherits it. RC_ENGINE_ACCOUNT_ID
+ * names its account where the token does not.
  */
-export function takeGivenToken(env: NodeJS.ProcessEnv): Pick<AccountOptions, 'accessToken'> {
+export function takeAccessToken(env: NodeJS.ProcessEnv): Pick<AccountOptions, 'accessToken'> {
   const { RC_ENGINE_ACCESS_TOKEN: token, RC_ENGINE_ACCOUNT_ID: accountId } = env;
   delete env.RC_ENGINE_ACCESS_TOKEN;
   if (token === undefined || token === '') return {};
   if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new EngineError('usage', 'RC_ENGINE_ACCESS_TOKEN holds characters that no token has.');
+    throw usageError(
+      'RC_ENGINE_ACCESS_TOKEN is not a token: it holds spaces or characters outside of ASCII.',
+      'Set it to the access token alone, or unset it.',
+    );
   }
   return { accessToken: { token: new Secret(token), accountId: accountId || undefined } };
 }

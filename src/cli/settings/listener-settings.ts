@@ -1,165 +1,165 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import type { EngineOptions } from '../../engine/options.js';
-import { type AuthorityConfig, sha256 } from '../../listener/auth/authority.js';
-import type { TlsIdentity } from '../../listener/host.js';
-import { EngineError } from '../../protocol/errors.js';
-import { errnoText } from '../../system/errno.js';
-import { readSecretFile } from '../../system/secret-file.js';
-import { DEFAULT_LISTEN, flagOf, type StartSettings } from './settings.js';
+import { invalidPatternReason } from '../../session/policy.js';
+import type { Setting } from './setting.js';
 
-const DEFAULT_SKEW_SECONDS = 30;
-const MIN_SHARED_SECRET_BYTES = 32;
+const checkAppServer = (value: string): string | undefined =>
+  value === 'builtin' || /^(?:wss?|unix):\/\/./.test(value)
+    ? undefined
+    : 'must be builtin, ws://HOST:PORT, wss://HOST:PORT or unix://PATH (a command is given after --)';
 
-const CAPABILITY = ['wsTokenFile', 'wsTokenSha256'] as const;
-const SIGNED_BEARER = [
-  'wsSharedSecretFile',
-  'wsIssuer',
-  'wsAudience',
-  'wsMaxClockSkewSeconds',
-  'closeOnTokenExpiry',
-] as const;
+const checkDigest = (value: string): string | undefined =>
+  /^[0-9a-fA-F]{64}$/.test(value) ? undefined : 'must be exactly 64 hex digits';
 
+const checkNotBlank = (value: string): string | undefined =>
+  value.trim() === '' ? 'must not be blank' : undefined;
+
+/** Settings of the local listener, of what its clients may do, and of the app server behind it. */
+export const LISTENER_SETTINGS = [
+  { name: 'tlsCert', type: 'string', description: 'PEM file with the certificate of the listener' },
+  { name: 'tlsKey', type: 'string', description: 'PEM file with the private key of the listener' },
+  {
+    name: 'wsAuth',
+    type: 'string',
+    values: ['capability-token', 'signed-bearer-token'],
+    securitySensitive: true,
+    description: 'Authority of local clients: the token that they send in Authorization: Bearer',
+    default: 'the token in the printed URL',
+  },
+  {
+    name: 'wsTokenFile',
+    type: 'string',
+    securitySensitive: true,
+    description: 'File with the capability token, absolute path',
+  },
+  {
+    name: 'wsTokenSha256',
+    type: 'string',
+    securitySensitive: true,
+    mayHoldSecret: true,
+    description: 'SHA-256 of the capability token, in hex',
+    check: checkDigest,
+  },
+  {
+    name: 'wsSharedSecretFile',
+    type: 'string',
+    securitySensitive: true,
+    description: 'File with the secret that signs bearer tokens (HS256), absolute path',
+  },
+  {
+    name: 'wsIssuer',
+    type: 'string',
+    securitySensitive: true,
+    description: 'Required issuer (iss) of signed tokens',
+    check: checkNotBlank,
+  },
+  {
+    name: 'wsAudience',
+    type: 'string',
+    securitySensitive: true,
+    description: 'Required audience (aud) of signed tokens',
+    check: checkNotBlank,
+  },
+  {
+    name: 'wsMaxClockSkewSeconds',
+    type: 'integer',
+    min: 0,
+    max: 86_400 * 365,
+    securitySensitive: true,
+    description: 'Allowed clock difference for exp and nbf, in seconds',
+    default: '30',
+  },
+  {
+    name: 'closeOnTokenExpiry',
+    type: 'boolean',
+    description: 'Close a connection when its signed token expires',
+  },
+  {
+    name: 'noTokenCheck',
+    type: 'boolean',
+    description: 'Accept local clients without the token, as degraded connections',
+  },
+  {
+    name: 'allowMethod',
+    type: 'list',
+    securitySensitive: true,
+    description:
+      'Allow only these JSON-RPC methods; * matches anything, a prefix listener:, stdio: or remote: limits the rule to one origin (repeatable)',
+    check: invalidPatternReason,
+  },
+  {
+    name: 'denyMethod',
+    type: 'list',
+    securitySensitive: true,
+    description: 'Refuse these JSON-RPC methods; the same patterns as --allow-method (repeatable)',
+    check: invalidPatternReason,
+  },
+  {
+    name: 'degradedAuthority',
+    type: 'string',
+    values: ['limited', 'full'],
+    securitySensitive: true,
+    description:
+      'What degraded connections may do: limited = not change the sign-in or remote control, full = everything',
+    default: 'limited',
+  },
+  {
+    name: 'maxConnections',
+    type: 'integer',
+    min: 1,
+    max: 65_536,
+    description: 'Most local connections at the same time',
+    default: '1024',
+  },
+  {
+    name: 'maxMessageBytes',
+    type: 'integer',
+    min: 1_024,
+    max: 256 * 1024 * 1024,
+    description: 'Largest message from a local client, in bytes',
+    default: '16777216',
+  },
+  {
+    name: 'appServer',
+    type: 'string',
+    description:
+      'App server that clients talk to: builtin, ws://HOST:PORT, wss://HOST:PORT or unix://PATH; give a command after --',
+    mayHoldSecret: true,
+    default: 'builtin',
+    check: checkAppServer,
+  },
+  {
+    name: 'appServerTokenFile',
+    type: 'string',
+    securitySensitive: true,
+    description: 'File with the bearer token for the app server, absolute path',
+  },
+  {
+    name: 'appServerMode',
+    type: 'string',
+    values: ['per-connection', 'shared'],
+    description: 'For a command after --: one process for each client, or one process for all clients',
+    default: 'per-connection',
+  },
+] as const satisfies readonly Setting[];
+
+/** The values of `LISTENER_SETTINGS`. */
 export interface ListenerSettings {
-  readonly authority: AuthorityConfig;
-  readonly tls: TlsIdentity | undefined;
-  /** About files that others can read, a sentence each. */
-  readonly warnings: readonly string[];
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly wsAuth?: 'capability-token' | 'signed-bearer-token';
+  readonly wsTokenFile?: string;
+  readonly wsTokenSha256?: string;
+  readonly wsSharedSecretFile?: string;
+  readonly wsIssuer?: string;
+  readonly wsAudience?: string;
+  readonly wsMaxClockSkewSeconds?: number;
+  readonly closeOnTokenExpiry?: boolean;
+  readonly noTokenCheck?: boolean;
+  readonly allowMethod?: readonly string[];
+  readonly denyMethod?: readonly string[];
+  readonly degradedAuthority?: 'limited' | 'full';
+  readonly maxConnections?: number;
+  readonly maxMessageBytes?: number;
+  readonly appServer?: string;
+  readonly appServerTokenFile?: string;
+  readonly appServerMode?: 'per-connection' | 'shared';
 }
-
-/**
- * The one authority that the settings ask for. Whatever does not belong together is refused before anything
- * listens. WSA-14
- * @throws EngineError `usage` or `secretFileUnusable`
- */
-export function listenerSettings(settings: StartSettings): ListenerSettings {
-  const warnings: string[] = [];
-  const secretOf = (path: string, flag: string, minBytes?: number) => {
-    const { secret, warning } = readSecretFile(path, flag, minBytes);
-    if (warning !== null) warnings.push(warning);
-    return secret;
-  };
-  const authority = authorityOf(settings, secretOf);
-  return { authority, tls: tlsOf(settings), warnings };
-}
-
-/** The same as options of the engine, with the ones that need no checking. */
-export function optionsOfListener(
-  settings: StartSettings,
-  { authority, tls }: ListenerSettings,
-): EngineOptions {
-  const { maxConnections, maxMessageBytes, closeOnTokenExpiry } = settings;
-  const { allowMethod, denyMethod, degradedAuthority } = settings;
-  return {
-    authority,
-    ...(tls === undefined ? {} : { tls }),
-    ...(maxConnections === undefined ? {} : { maxConnections }),
-    ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
-    ...(closeOnTokenExpiry === undefined ? {} : { closeOnTokenExpiry }),
-    policy: {
-      ...(allowMethod === undefined ? {} : { allowMethods: allowMethod }),
-      ...(denyMethod === undefined ? {} : { denyMethods: denyMethod }),
-      ...(degradedAuthority === undefined ? {} : { degradedAuthority }),
-    },
-  };
-}
-
-type SecretOf = (
-  path: string,
-  flag: string,
-  minBytes?: number,
-) => ReturnType<typeof readSecretFile>['secret'];
-
-function authorityOf(settings: StartSettings, secretOf: SecretOf): AuthorityConfig {
-  const { wsAuth, noTokenCheck = false } = settings;
-  if (wsAuth === undefined) {
-    refuse(settings, [...CAPABILITY, ...SIGNED_BEARER], 'needs --ws-auth');
-    return { mode: 'queryToken', enforced: !noTokenCheck };
-  }
-  if (noTokenCheck) {
-    throw wrong(`--no-token-check cannot be used with --ws-auth ${wsAuth}: it is about the token of the URL`);
-  }
-  if (wsAuth === 'capability-token') {
-    refuse(settings, SIGNED_BEARER, 'cannot be used with --ws-auth capability-token');
-    return { mode: 'capability', digest: digestOf(settings, secretOf) };
-  }
-  refuse(settings, CAPABILITY, 'cannot be used with --ws-auth signed-bearer-token');
-  const { wsSharedSecretFile, wsIssuer, wsAudience, wsMaxClockSkewSeconds } = settings;
-  if (wsSharedSecretFile === undefined) {
-    throw wrong('--ws-auth signed-bearer-token needs --ws-shared-secret-file');
-  }
-  return {
-    mode: 'signedBearer',
-    secret: secretOf(wsSharedSecretFile, '--ws-shared-secret-file', MIN_SHARED_SECRET_BYTES),
-    issuer: wsIssuer?.trim(),
-    audience: wsAudience?.trim(),
-    skew: wsMaxClockSkewSeconds ?? DEFAULT_SKEW_SECONDS,
-  };
-}
-
-function digestOf({ wsTokenFile, wsTokenSha256 }: StartSettings, secretOf: SecretOf): Buffer {
-  if (wsTokenFile !== undefined && wsTokenSha256 !== undefined) {
-    throw wrong('--ws-token-file and --ws-token-sha256 are mutually exclusive');
-  }
-  if (wsTokenSha256 !== undefined) return Buffer.from(wsTokenSha256, 'hex');
-  if (wsTokenFile === undefined) {
-    throw wrong('--ws-auth capability-token needs --ws-token-file or --ws-token-sha256');
-  }
-  const token = secretOf(wsTokenFile, '--ws-token-file').reveal();
-  if (!/^[\x20-\x7e]+$/.test(token)) {
-    throw new EngineError(
-      'secretFileUnusable',
-      `The file ${wsTokenFile} of --ws-token-file holds something that no header can carry: it must be one line of visible ASCII.`,
-    );
-  }
-  return sha256(token);
-}
-
-function tlsOf({ tlsCert, tlsKey, listen = DEFAULT_LISTEN }: StartSettings): TlsIdentity | undefined {
-  if (tlsCert === undefined && tlsKey === undefined) {
-    if (listen.startsWith('wss://')) throw wrong('A wss:// listener needs --tls-cert and --tls-key');
-    return undefined;
-  }
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw wrong('--tls-cert and --tls-key are given together');
-  }
-  if (listen.startsWith('unix://')) throw wrong('--tls-cert cannot be used with a unix:// listener');
-  const cert = pem(tlsCert, '--tls-cert');
-  const key = pem(tlsKey, '--tls-key');
-  const certificate = parsed(
-    () => new X509Certificate(cert),
-    `The file ${tlsCert} of --tls-cert holds no PEM certificate`,
-  );
-  const unlocked = parsed(
-    () => createPrivateKey(key),
-    `The file ${tlsKey} of --tls-key holds no PEM key, or one with a passphrase`,
-  );
-  if (!certificate.checkPrivateKey(unlocked)) {
-    throw wrong('The key of --tls-key does not belong to the certificate of --tls-cert');
-  }
-  return { cert, key };
-}
-
-function parsed<T>(parse: () => T, problem: string): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw wrong(problem, error);
-  }
-}
-
-function pem(path: string, flag: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw wrong(`The file ${path} of ${flag} cannot be read: ${errnoText(error)}`, error);
-  }
-}
-
-function refuse(settings: StartSettings, names: readonly (keyof StartSettings)[], why: string): void {
-  const given = names.find((name) => settings[name] !== undefined && settings[name] !== false);
-  if (given !== undefined) throw wrong(`--${flagOf(given)} ${why}`);
-}
-
-const wrong = (message: string, cause?: unknown): EngineError =>
-  new EngineError('usage', `${message}.`, { cause });

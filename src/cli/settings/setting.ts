@@ -1,26 +1,31 @@
+import type { OptionSpec } from '../parser/command.js';
+
 /**
- * One setting of `start`, three ways to give it: flag, environment variable, key in `<home>/config.json`, in that
- * order. The flag is the name in kebab case, the variable RC_ENGINE_ and the name in capitals.
+ * One setting of `start`. It can be given in three ways, which take precedence in this order: as a flag (the name in
+ * kebab case), as an environment variable (RC_ENGINE_ and the name in capitals), as a key of `<home>/config.json`.
  */
-export interface Setting {
+export interface Setting extends OptionSpec {
+  /** In camel case, as in `config.json`. */
   readonly name: string;
-  readonly description: string;
-  readonly values?: readonly string[];
   readonly type: 'string' | 'boolean' | 'list' | 'integer';
-  /** Of an integer. */
+  /** The range of an integer. */
   readonly min?: number;
   readonly max?: number;
-  /** Said in the help; the program behind it decides. */
-  readonly byDefault?: string;
-  /** A further check of a text, or of each text of a list; answers what is wrong. */
+  /** Checks a string, or each string of a list. Returns what is wrong with it. */
   readonly check?: (value: string) => string | undefined;
   /**
-   * An environment variable that is set but empty is a mistake, not "unset": it would switch a check off without a
-   * word. WSA-14
+   * An empty environment variable is an error instead of "not set", and the flag may be given only once: otherwise a
+   * check could be switched off silently. WSA-14
    */
-  readonly guardsDoor?: true;
-  /** What the flag means without a value. */
-  readonly bare?: string;
-  /** A wrong value is not repeated: somebody may have put a token there. */
+  readonly securitySensitive?: true;
+  /** A wrong value is not repeated in the error: somebody may have put a token there. */
   readonly mayHoldSecret?: true;
 }
+
+/** `baseUrl` → `base-url` */
+export const flagOf = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** `baseUrl` → `RC_ENGINE_BASE_URL` */
+export const variableOf = (name: string): string =>
+  `RC_ENGINE_${flagOf(name).replaceAll('-', '_').toUpperCase()}`;

@@ -55,7 +55,7 @@ describe('Progress', () => {
     progress.show(report('enrolling.requesting'));
     progress.show(report('connecting'));
     progress.show(report('connected', { status: 'connected', reason: 'connected' }));
-    progress.settle();
+    progress.finishLine();
     expect(screen.text.split(OVER)).toHaveLength(4);
     expect(screen.text.split('\n')).toHaveLength(2);
     expect(screen.text).toContain(`${ESCAPE}[32mconnected`);
@@ -69,7 +69,7 @@ describe('Progress', () => {
       const progress = progressOn(screen);
       progress.show(report('enrolling.requesting'));
       progress.show(report('connecting'));
-      progress.settle();
+      progress.finishLine();
       expect(screen.text).toMatch(
         /^ +0\.0 s {2}connecting enrolling\.requesting {2}\(enabled\)\n.*connecting connecting.*\n$/,
       );
@@ -95,7 +95,7 @@ describe('Progress', () => {
         nextAttemptAt: Date.now() + 20_000,
       }),
     );
-    expect(screen.text).toMatch(/HTTP 503 from the backend {2}next try in 20 s\n$/);
+    expect(screen.text).toMatch(/HTTP 503 from the backend {2}next attempt in 20 s\n$/);
   });
 
   it('cuts a line to the width of the terminal, not counting colours', () => {

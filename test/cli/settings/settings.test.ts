@@ -1,21 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  flagOf,
-  resolveStartSettings,
-  START_SETTINGS,
-  variableOf,
-} from '../../../src/cli/settings/settings.js';
+import { resolveStartSettings } from '../../../src/cli/settings/resolve-settings.js';
+import { flagOf, type Setting, variableOf } from '../../../src/cli/settings/setting.js';
+import { START_SETTINGS } from '../../../src/cli/settings/start-settings.js';
 import { tmpFolder } from '../../support/tmp.js';
-
-interface Setting {
-  readonly name: string;
-  readonly type: 'string' | 'boolean' | 'list' | 'integer';
-  readonly values?: readonly string[];
-  readonly min?: number;
-  readonly check?: (value: string) => string | undefined;
-}
 
 /** Texts of which some suit each setting that is particular, and some do not. */
 const GOOD = [

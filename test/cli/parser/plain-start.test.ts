@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { plainStart } from '../../../src/cli/settings/plain-start.js';
+import { parsePlainStart } from '../../../src/cli/parser/plain-start.js';
 
-describe('plainStart', () => {
+describe('parsePlainStart', () => {
   it('reads known flags with their values, in both forms', () => {
-    expect(plainStart(['start'])).toEqual({});
+    expect(parsePlainStart(['start'])).toEqual({});
     expect(
-      plainStart([
+      parsePlainStart([
         'start',
         '--json',
         '--home',
@@ -18,7 +18,7 @@ describe('plainStart', () => {
   });
 
   it('leaves wrong values to the settings, which say what is allowed', () => {
-    expect(plainStart(['start', '--remote-control', 'maybe'])).toEqual({ remoteControl: 'maybe' });
+    expect(parsePlainStart(['start', '--remote-control', 'maybe'])).toEqual({ remoteControl: 'maybe' });
   });
 
   it.each([
@@ -40,6 +40,6 @@ describe('plainStart', () => {
     ['a value for a flag that has none', ['start', '--json=true']],
     ['a word too many', ['start', '--json', 'true']],
   ])('leaves to the full parser: %s', (_, argv) => {
-    expect(plainStart(argv)).toBeUndefined();
+    expect(parsePlainStart(argv)).toBeUndefined();
   });
 });

@@ -1,0 +1,35 @@
+import type { Command, CommandGroup } from '../parser/command.js';
+import { backend } from './backend.js';
+import { call } from './call.js';
+import { explain } from './explain.js';
+import { graph } from './graph.js';
+import { inspect } from './inspect.js';
+import { login } from './login.js';
+import { logout } from './logout.js';
+import { pair } from './pair.js';
+import { paths } from './paths.js';
+import { repair } from './repair.js';
+import { start } from './start.js';
+import { status } from './status.js';
+import { token } from './token.js';
+import { wait } from './wait.js';
+import { whoami } from './whoami.js';
+
+/** All commands, in the order of the help. */
+export const COMMANDS: readonly (Command | CommandGroup)[] = [
+  start,
+  status,
+  wait,
+  pair,
+  repair,
+  explain,
+  login,
+  logout,
+  whoami,
+  token,
+  call,
+  backend,
+  graph,
+  paths,
+  inspect,
+];

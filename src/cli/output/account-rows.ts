@@ -1,0 +1,31 @@
+import type { AccountSummary } from '../../account/types.js';
+import { meaningOf, nextStepFor, type Row } from './text.js';
+
+const TOKEN_SOURCES = {
+  file: 'the account file',
+  memory: 'memory only, until the engine stops',
+  environment: 'RC_ENGINE_ACCESS_TOKEN',
+  parent: 'a parent app, in memory only',
+} as const;
+
+/** How somebody is signed in, as the end of "Signed in …". Null: the account belongs to an embedding program. */
+export function describeSignIn(summary: AccountSummary | null): string {
+  if (summary === null) return 'by the program that embeds the engine';
+  const { mode, email, plan } = summary;
+  if (mode === null) return summary.login === null ? 'nobody' : 'nobody yet, a sign-in is in progress';
+  if (mode === 'apikey') return 'with an API key';
+  return `with ChatGPT${email === null ? '' : ` as ${email}`}, plan ${plan ?? 'unknown'}`;
+}
+
+export function accountRows(summary: AccountSummary): Row[] {
+  const rows: Row[] = [['signed in', describeSignIn(summary)]];
+  if (summary.accountId !== null) rows.push(['account id', summary.accountId]);
+  if (summary.userId !== null) rows.push(['user id', summary.userId]);
+  if (summary.source !== null) rows.push(['tokens from', TOKEN_SOURCES[summary.source]]);
+  const { problem } = summary;
+  if (problem !== null) {
+    rows.push(['problem', `${problem.reason}: ${meaningOf(problem.reason)} ${problem.message}`]);
+    rows.push(['next step', nextStepFor(problem.reason)]);
+  }
+  return rows;
+}

@@ -1,0 +1,32 @@
+import { EngineError, ERRORS } from '../../protocol/errors.js';
+
+/** Prints one JSON object as one line on stdout. */
+export function printJson(value: object): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Whether errors are also printed as JSON on stdout. `start` sets it once it knows all settings. */
+export const errorOutput = { json: false };
+
+/**
+ * Prints an error on stderr, and on stdout as JSON where that was requested: what was wrong and the next step. A stack
+ * trace appears only for an error in this program.
+ * @param command The command that was running, for errors that name no next step of their own.
+ */
+export function printError(error: unknown, command?: string): void {
+  const known = error instanceof EngineError ? error : undefined;
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = known === undefined ? '' : nextStepOf(known, command);
+  if (errorOutput.json) printJson({ type: 'error', code: known?.code ?? 'internal', message, hint });
+  const lines = [`rc-engine: ${message}`];
+  if (known === undefined && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
+  if (hint !== '') lines.push(`  ${hint}`);
+  if (known !== undefined && known.code !== 'usage')
+    lines.push(`  See also: rc-engine explain ${known.code}`);
+  process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+function nextStepOf({ code, remediation }: EngineError, command: string | undefined): string {
+  if (code !== 'usage' || remediation !== ERRORS.usage.todo) return remediation;
+  return command === undefined ? 'Run: rc-engine --help' : `Run: rc-engine ${command} --help`;
+}

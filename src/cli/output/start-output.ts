@@ -1,0 +1,83 @@
+import type { Engine } from '../../engine/engine.js';
+import { VERSION } from '../../protocol/version.js';
+import type { StartSettings } from '../settings/start-settings.js';
+import { listeningBanner } from './listening-banner.js';
+import { printJson } from './print.js';
+import { Progress } from './progress.js';
+
+/** The page of the inspector. The URL opens it once. */
+export interface InspectorLink {
+  readonly view: 'local' | 'stately';
+  readonly url: string;
+}
+
+/** What `start` prints on stdout while the engine runs. Made before the engine starts. */
+export interface StartOutput {
+  /** The engine has started. */
+  started(settings: StartSettings): Promise<void>;
+  stopped(): void;
+}
+
+export const noOutput: StartOutput = { started: async () => {}, stopped: () => {} };
+
+/** One JSON object per line: `started` first, then `listening`, then `status` at each change. */
+export function jsonOutput(engine: Engine, inspector: InspectorLink | undefined): StartOutput {
+  let started = false;
+  const waiting: object[] = [];
+  engine.on('report', (report) => {
+    const line = {
+      type: 'status',
+      ...engine.status,
+      state: report.state,
+      reason: report.reason,
+      since: report.since,
+      nextAttemptAt: report.nextAttemptAt,
+    };
+    if (started) printJson(line);
+    else waiting.push(line);
+  });
+  let listening: object | undefined;
+  // The only line that holds the connect URL. WSA-5
+  engine.on('listening', ({ url, connectUrl, authMode, enforced }) => {
+    // The URL with the token comes first: a program that takes the first URL of the line takes the right one.
+    listening = { type: 'listening', connectUrl: connectUrl.reveal(), url, authMode, enforced };
+  });
+  return {
+    started: async () => {
+      started = true;
+      const { home, pid, remoteControl } = engine.fullStatus;
+      const { serverName, installationId, baseUrl } = remoteControl;
+      printJson({ type: 'started', version: VERSION, pid, home, serverName, installationId, baseUrl });
+      if (listening !== undefined) printJson(listening);
+      listening = undefined;
+      if (inspector !== undefined) printJson({ type: 'inspector', ...inspector });
+      for (const line of waiting) printJson(line);
+    },
+    stopped: () => {},
+  };
+}
+
+/** For a person: the states as they come, then the banners. */
+export function textOutput(engine: Engine): StartOutput {
+  const progress = new Progress(process.stdout);
+  engine.on('report', (report) => progress.show(report));
+  engine.on('listening', (info) => {
+    progress.finishLine();
+    process.stdout.write(listeningBanner(info));
+  });
+  return {
+    started: async (settings) => {
+      const { printConnectedBanner } = await import('./connected-banner.js');
+      await printConnectedBanner(engine, settings, progress);
+    },
+    stopped: () => progress.finishLine(),
+  };
+}
+
+export function inspectorBanner({ view, url }: InspectorLink): string {
+  const note =
+    view === 'stately'
+      ? '  stately.ai receives the names and times of actors, states, events and reasons, and nothing else.\n'
+      : '';
+  return `\n  Inspector      ${url}\n${note}\n`;
+}

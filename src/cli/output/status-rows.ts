@@ -1,0 +1,150 @@
+import type { EngineStatus } from '../../engine/status.js';
+import { describeSignIn } from './account-rows.js';
+import { formatDuration, meaningOf, nextStepFor, type Paint, type Row, STATUS_COLOURS } from './text.js';
+
+const MAX_CLIENTS_SHOWN = 5;
+const MAX_CONNECTIONS_SHOWN = 10;
+
+/** The status of an engine for a person: what, since when, why, and what happens next. */
+export function statusRows(status: EngineStatus, paint: Paint): Row[] {
+  const { counters, now } = status;
+  return [
+    ...linkRows(status, paint),
+    ...problemRows(status),
+    ...identityRows(status),
+    ['virtual clients', virtualClients(status)],
+    ...listenerRows(status),
+    ['app server', status.appServer],
+    ['links opened', String(counters.linksOpened)],
+    ['frames', `${counters.framesIn} in, ${counters.framesOut} out, ${counters.framesSkipped} skipped`],
+    [
+      'engine',
+      `${status.version}, pid ${status.pid}, up ${formatDuration(now - status.startedAt)}, home ${status.home}`,
+    ],
+    ['charts', chartHashes(status)],
+  ];
+}
+
+const ago = (time: number | null, now: number): string =>
+  time === null ? 'never' : `${formatDuration(now - time)} ago`;
+
+/** The link to the backend: its state, the reason, and the last failure. */
+function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row[] {
+  const status = paint(STATUS_COLOURS[link.status], link.status);
+  const rows: Row[] = [
+    ['status', `${status}, for ${formatDuration(now - link.since)}`],
+    ['state', link.state],
+    ['reason', `${link.reason}: ${link.detail ?? meaningOf(link.reason)}`],
+  ];
+  if (link.status !== 'connected') rows.push(['next step', nextStepFor(link.reason)]);
+  if (link.nextAttemptAt !== null) {
+    rows.push(['next attempt', `in ${formatDuration(link.nextAttemptAt - now)}`]);
+  }
+  if (link.lastFailure !== null) {
+    const { reason, at, message, httpStatus, requestId } = link.lastFailure;
+    const facts = [httpStatus === undefined ? '' : `HTTP ${httpStatus}`, requestId ?? ''].filter(Boolean);
+    const evidence = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
+    rows.push(['last failure', `${reason}, ${ago(at, now)}: ${message}${evidence}`]);
+  }
+  return rows;
+}
+
+/** What is wrong with the account. */
+function problemRows({ account, remoteControl: link }: EngineStatus): Row[] {
+  const rows: Row[] = [];
+  const problem = account?.problem ?? null;
+  // The reason of the link has said it already.
+  if (problem !== null && problem.reason !== link.reason) {
+    rows.push(
+      ['sign-in', `${problem.reason}: ${problem.message}`],
+      ['next step', nextStepFor(problem.reason)],
+    );
+  }
+  if (link.accountDiffersOnDisk) {
+    rows.push([
+      'account',
+      'the account file holds another account; restart the engine or sign in again to switch to it',
+    ]);
+  }
+  return rows;
+}
+
+function identityRows({ remoteControl: link, account, now }: EngineStatus): Row[] {
+  const proxy = link.route === null || link.route === 'direct' ? '' : ` through ${link.route}`;
+  return [
+    ['server name', link.serverName],
+    ['environment', link.environmentId ?? '-'],
+    ['installation', link.installationId],
+    ['signed in', describeSignIn(account)],
+    ['account id', link.accountId ?? account?.accountId ?? '-'],
+    ['backend', `${link.baseUrl || '-'}${proxy}`],
+    [
+      'token',
+      link.tokenExpiresAt === null ? 'none' : `expires in ${formatDuration(link.tokenExpiresAt - now)}`,
+    ],
+    ['last pong', ago(link.lastPongAt, now)],
+  ];
+}
+
+function virtualClients({ remoteClients }: EngineStatus): string {
+  if (remoteClients.length === 0) return 'none';
+  const names = remoteClients.slice(0, MAX_CLIENTS_SHOWN).map((client) => client.name ?? client.clientId);
+  const more = remoteClients.length > names.length ? `, and ${remoteClients.length - names.length} more` : '';
+  return `${remoteClients.length}: ${names.join(', ')}${more}`;
+}
+
+/** The local listener: the authority it requires, who is connected and why, and who was rejected. */
+function listenerRows({ listener, connections, now }: EngineStatus): Row[] {
+  const rows: Row[] = [];
+  if (listener !== null) {
+    const { url, authMode, enforced } = listener;
+    const check = enforced ? 'enforced' : 'NOT enforced: connections may be degraded';
+    rows.push(['listener', `${url}, ${authMode}, ${check}`]);
+  }
+  if (listener !== null || connections.length > 0) {
+    const limit = listener === null ? '' : ` of at most ${listener.maxConnections}`;
+    rows.push(['local clients', `${connections.length}${limit}`]);
+  }
+  for (const connection of connections.slice(0, MAX_CONNECTIONS_SHOWN)) {
+    const facts = [
+      `${connection.outcome} (${connection.mode}: ${connection.reason})`,
+      connection.held ? `${connection.state}, paused because its app server is busy` : connection.state,
+      `for ${formatDuration(now - connection.since)}`,
+      `${connection.bytesIn} bytes in, ${connection.bytesOut} out`,
+      `from ${connection.peer}`,
+      ...(connection.client === null ? [] : [connection.client]),
+    ];
+    rows.push([`  ${connection.id}`, facts.join(', ')]);
+  }
+  if (connections.length > MAX_CONNECTIONS_SHOWN) {
+    rows.push(['', `and ${connections.length - MAX_CONNECTIONS_SHOWN} more`]);
+  }
+  if (listener !== null) rows.push(...rejectionRows(listener, now));
+  return rows;
+}
+
+function rejectionRows(
+  { decisions, lastRejections }: NonNullable<EngineStatus['listener']>,
+  now: number,
+): Row[] {
+  const rows: Row[] = [];
+  const rejected = decisions.filter(({ outcome }) => outcome === 'rejected');
+  if (rejected.length > 0) {
+    rows.push(['rejected', rejected.map(({ reason, count }) => `${reason} ${count}`).join(', ')]);
+  }
+  const last = lastRejections.at(-1);
+  if (last !== undefined) {
+    const detail = last.detail === null ? '' : `: ${last.detail}`;
+    rows.push([
+      'last rejection',
+      `${last.reason}, ${ago(Date.parse(last.time), now)}, from ${last.peer}${detail}`,
+    ]);
+  }
+  return rows;
+}
+
+/** The hash of each statechart, so that a report names the behaviour that it saw. */
+const chartHashes = ({ charts }: EngineStatus): string =>
+  Object.entries(charts)
+    .map(([name, hash]) => `${name} ${hash}`)
+    .join(', ');

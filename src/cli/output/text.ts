@@ -1,0 +1,42 @@
+import { isReason, REASONS } from '../../protocol/reasons.js';
+
+/** Colours a string for this stream, by ANSI code; returns it unchanged where the terminal has no colours. */
+export type Paint = (code: number, text: string) => string;
+
+export function paintFor(stream: NodeJS.WriteStream): Paint {
+  const coloured =
+    stream.isTTY === true && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb';
+  return (code, text) => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text);
+}
+
+export const COLOURS = { bold: 1, red: 31, green: 32, yellow: 33, cyan: 36, grey: 90 } as const;
+
+export const STATUS_COLOURS = {
+  connected: COLOURS.green,
+  connecting: COLOURS.yellow,
+  errored: COLOURS.red,
+  disabled: COLOURS.grey,
+} as const;
+
+/** Name and value of one line. */
+export type Row = readonly [name: string, value: string];
+
+/** Rows as lines, the values below each other. */
+export function formatRows(rows: readonly Row[], paint: Paint): string[] {
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `${paint(COLOURS.grey, name.padEnd(width))}  ${value}`);
+}
+
+/** `45 s`, `2 min`, `3 h`, `2 days`. */
+export function formatDuration(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 120) return `${s} s`;
+  if (s < 7_200) return `${Math.round(s / 60)} min`;
+  if (s < 172_800) return `${Math.round(s / 3600)} h`;
+  return `${Math.round(s / 86_400)} days`;
+}
+
+/** The sentence that explains a reason; an unknown reason is shown as it is. */
+export const meaningOf = (reason: string): string => (isReason(reason) ? REASONS[reason].means : reason);
+/** What to do about a reason; empty for an unknown one. */
+export const nextStepFor = (reason: string): string => (isReason(reason) ? REASONS[reason].todo : '');

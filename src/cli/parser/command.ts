@@ -1,0 +1,104 @@
+/** One option: how it is parsed and what the help says about it. */
+export interface OptionSpec {
+  readonly description: string;
+  /** A `list` may be given more than once. `integer` is passed on as a string, `seconds` as a number. */
+  readonly type: 'string' | 'boolean' | 'list' | 'integer' | 'seconds';
+  /** The allowed values. */
+  readonly values?: readonly string[];
+  /** Shown in the help. The code that uses the option applies it. */
+  readonly default?: string;
+  /** Shown in the help: the environment variable that has the same effect. */
+  readonly variable?: string;
+  /** The value that an option without a value stands for. Default: the value is required. */
+  readonly implicit?: string;
+  readonly required?: true;
+}
+
+/** Options by name in kebab case. */
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+/** Arguments without a name, in this order. */
+export type PositionalTable = Readonly<
+  Record<string, { readonly type: 'string'; readonly description: string; readonly required?: true }>
+>;
+
+/** A command line without the name of the program, and what it does. */
+export type Example = readonly [commandLine: string, description: string];
+
+interface CommandBase {
+  readonly name: string;
+  /** One sentence for the list of commands, without a full stop. */
+  readonly description: string;
+}
+
+/** A command as the parser, the help and the tests see it. Made by `defineCommand`. */
+export interface Command extends CommandBase {
+  /** Lines below the options in the help, such as exit codes. */
+  readonly notes?: string;
+  readonly examples: readonly Example[];
+  readonly positionals?: PositionalTable;
+  readonly options: OptionTable;
+  /** Settings of `start` that this command accepts too, by name. They are passed on unchecked. */
+  readonly settings?: readonly string[];
+  /**
+   * Runs the command and returns its exit code. It imports what it needs, so that the program loads only the command
+   * that runs.
+   * @param appServerCommand What followed `--` on the command line.
+   */
+  run(args: Readonly<Record<string, unknown>>, appServerCommand?: readonly string[]): Promise<number>;
+}
+
+/** A command that only has subcommands, such as `token`. */
+export interface CommandGroup extends CommandBase {
+  readonly subcommands: readonly Command[];
+}
+
+type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : S;
+
+type ValueOf<O extends OptionSpec> = O extends { readonly values: readonly (infer V)[] }
+  ? V
+  : {
+      string: string;
+      boolean: boolean;
+      list: readonly string[];
+      integer: string;
+      seconds: number;
+    }[O['type']];
+
+type RequiredName<O> = { [K in keyof O]: O[K] extends { readonly required: true } ? K : never }[keyof O];
+
+/** The parsed values of a table of options, by name in camel case. */
+type ValuesOf<O extends OptionTable> = {
+  readonly [K in RequiredName<O> & string as CamelCase<K>]: ValueOf<O[K]>;
+} & {
+  readonly [K in Exclude<keyof O, RequiredName<O>> & string as CamelCase<K>]?: ValueOf<O[K]> | undefined;
+};
+
+interface Definition<P extends PositionalTable, O extends OptionTable> extends Omit<Command, 'run'> {
+  readonly positionals?: P;
+  readonly options: O;
+  run(
+    args: ValuesOf<P> & ValuesOf<O> & Readonly<Record<string, unknown>>,
+    appServerCommand?: readonly string[],
+  ): Promise<number>;
+}
+
+/** Declares a command. The parameter of `run` has the types of its options. */
+export const defineCommand = <const P extends PositionalTable, const O extends OptionTable>(
+  definition: Definition<P, O>,
+): Command & Definition<P, O> => definition;
+
+export const HOME_OPTION = {
+  home: {
+    type: 'string',
+    description: 'Home directory of the engine',
+    variable: 'RC_ENGINE_HOME',
+    default: '~/.rc-engine',
+  },
+} as const satisfies OptionTable;
+
+export const JSON_OPTION = {
+  json: { type: 'boolean', description: 'Print JSON on stdout, one object per line' },
+} as const satisfies OptionTable;

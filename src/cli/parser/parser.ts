@@ -1,0 +1,188 @@
+import type { Argv, Options } from 'yargs';
+import { ACCOUNT_SETTINGS } from '../settings/account-settings.js';
+import { LISTENER_SETTINGS } from '../settings/listener-settings.js';
+import { flagOf, type Setting, variableOf } from '../settings/setting.js';
+import { START_SETTINGS } from '../settings/start-settings.js';
+import { oneOf, usageError } from '../usage-error.js';
+import type { Command, CommandGroup, OptionSpec, OptionTable } from './command.js';
+import { commandLineError } from './command-line-error.js';
+import { settleRepeatedFlags } from './repeated-flags.js';
+
+/** Longer lines are hard to read, and a pipe has no width. */
+const [DEFAULT_WIDTH, MAX_WIDTH] = [80, 110];
+/** The longest time that a timer of Node can wait, in seconds. */
+const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
+
+const EXIT_CODES =
+  'Exit codes: 0 success, 1 failure, 2 wrong usage, 3 sign-in needed, 4 engine already running, 5 no engine ' +
+  'running, 70 internal error.';
+
+/** A command that was found on the command line, and the values of its options in camel case. */
+export interface Invocation {
+  readonly command: Command;
+  /** With the name of its group, such as `token create`. */
+  readonly name: string;
+  readonly args: Readonly<Record<string, unknown>>;
+}
+
+interface Context {
+  readonly onCommand: (invocation: Invocation) => void;
+  /**
+   * The help or a completion was requested. yargs formats the help of a command also without a request, which for
+   * `start` takes longer than everything else in the parser; so everything is hidden that nobody requested.
+   */
+  readonly describe: boolean;
+  readonly completing: boolean;
+}
+
+/**
+ * Parses a command line. Returns undefined when the help or a completion was printed instead.
+ * @throws EngineError `usage`
+ */
+export async function parseCommandLine(
+  argv: readonly string[],
+  commands: readonly (Command | CommandGroup)[],
+): Promise<Invocation | undefined> {
+  const { default: yargs } = await import('yargs');
+  let invocation: Invocation | undefined;
+  const completing = argv[0] === 'completion' || argv.includes('--get-yargs-completions');
+  const context: Context = {
+    onCommand: (found) => {
+      invocation = found;
+    },
+    describe: completing || argv.some((arg) => /^(?:--help|-[a-z]*h)/.test(arg)),
+    completing,
+  };
+  const parser = yargs(argv)
+    .scriptName('rc-engine')
+    .locale('en')
+    .parserConfiguration({ 'boolean-negation': false, 'greedy-arrays': false, 'dot-notation': false });
+  for (const command of commands) addCommand(parser, command, context);
+  addHelp(parser, context);
+  await parser
+    .middleware(settleRepeatedFlags, true)
+    .demandCommand(1, 'A command is missing.')
+    .strict()
+    .recommendCommands()
+    .completion('completion', 'Print a completion script for bash or zsh')
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .fail((message, error) => {
+      if (error instanceof Error && error.name !== 'YError') throw error;
+      throw commandLineError(message ?? error?.message ?? 'The command line is not valid.', argv, commands);
+    })
+    .parseAsync();
+  if (invocation === undefined) return undefined;
+  checkValues(invocation);
+  return invocation;
+}
+
+function addHelp(parser: Argv, { describe }: Context): void {
+  parser.version(false).option('version', {
+    type: 'boolean',
+    description: 'Show the version; with --json also the hash of each statechart',
+    hidden: !describe,
+  });
+  if (!describe) {
+    parser.help(false);
+    return;
+  }
+  parser
+    .wrap(Math.min(parser.terminalWidth() || DEFAULT_WIDTH, MAX_WIDTH))
+    .usage('$0 COMMAND [OPTIONS]\n\nKeeps a local app server reachable, locally and remotely.')
+    .help('help', 'Show this help')
+    .alias('h', 'help')
+    .epilogue(`Run rc-engine COMMAND --help for the options of a command.\n${EXIT_CODES}`);
+}
+
+function addCommand(parser: Argv, command: Command | CommandGroup, context: Context, group = ''): void {
+  if ('subcommands' in command) {
+    const names = command.subcommands.map(({ name }) => name).join(' or ');
+    parser.command(command.name, command.description, (args) => {
+      for (const subcommand of command.subcommands) addCommand(args, subcommand, context, `${command.name} `);
+      return args.demandCommand(1, `A subcommand of ${command.name} is missing: ${names}.`);
+    });
+    return;
+  }
+  const positionals = Object.entries(command.positionals ?? {});
+  const syntax = [
+    command.name,
+    ...positionals.map(([name, { required }]) => (required === true ? `<${name}>` : `[${name}]`)),
+  ].join(' ');
+  parser.command(
+    syntax,
+    command.description,
+    (args) => {
+      for (const [name, { type, description }] of positionals) args.positional(name, { type, description });
+      addOptions(args, command.options, undefined, context);
+      addSettings(args, command.settings ?? [], context);
+      if (!context.describe) return;
+      const usage = `$0 ${group}${syntax} [OPTIONS]${command.name === 'start' ? ' [-- COMMAND]' : ''}`;
+      args.usage(`${usage}\n\n${command.description}.`);
+      for (const [line, does] of command.examples) args.example(`$0 ${line}`, does);
+      if (command.notes !== undefined) args.epilogue(command.notes);
+    },
+    (args) => context.onCommand({ command, name: `${group}${command.name}`, args }),
+  );
+}
+
+function addOptions(args: Argv, options: OptionTable, group: string | undefined, context: Context): void {
+  const { describe, completing } = context;
+  for (const [name, spec] of Object.entries(options)) {
+    const { type, values, implicit } = spec;
+    const described: Options = {
+      // Integers are parsed with the settings, which report what is wrong with them.
+      type: type === 'boolean' ? 'boolean' : type === 'seconds' ? 'number' : 'string',
+      array: type === 'list',
+      requiresArg: type !== 'boolean' && implicit === undefined,
+      demandOption: spec.required === true,
+      description: textOf(spec),
+      hidden: !describe,
+      ...(group === undefined ? {} : { group }),
+      // Only for completion: yargs would report a wrong value without a proposal.
+      ...(completing && values !== undefined ? { choices: values } : {}),
+    };
+    args.option(name, described);
+  }
+}
+
+function textOf({ description, values, variable, default: byDefault }: OptionSpec): string {
+  const parts = [description];
+  if (values !== undefined) parts.push(`[values: ${values.join(', ')}]`);
+  if (variable !== undefined) parts.push(`[env: ${variable}]`);
+  if (byDefault !== undefined) parts.push(`[default: ${byDefault}]`);
+  return parts.join(' ');
+}
+
+function addSettings(args: Argv, names: readonly string[], context: Context): void {
+  for (const setting of START_SETTINGS as readonly Setting[]) {
+    if (!names.includes(setting.name)) continue;
+    const option = { ...setting, variable: variableOf(setting.name) };
+    addOptions(args, { [flagOf(setting.name)]: option }, groupOf(setting.name), context);
+  }
+}
+
+/** The heading of a setting in the help. */
+function groupOf(name: string): string {
+  const among = (settings: readonly Setting[]) => settings.some((setting) => setting.name === name);
+  if (name.startsWith('appServer')) return 'App server:';
+  if (name === 'listen' || among(LISTENER_SETTINGS)) return 'Local listener:';
+  if (among(ACCOUNT_SETTINGS)) return 'Account:';
+  if (['inspect', 'json', 'logLevel', 'logFormat'].includes(name)) return 'Output:';
+  return 'Remote control:';
+}
+
+/** Checks what yargs does not: the allowed values and the range of a time. */
+function checkValues({ command, args }: Invocation): void {
+  for (const [name, { type, values }] of Object.entries(command.options)) {
+    const value = args[name];
+    if (value === undefined) continue;
+    if (values !== undefined) oneOf(name, String(value), values);
+    if (type === 'seconds' && !(typeof value === 'number' && value >= 0 && value <= MAX_SECONDS)) {
+      throw usageError(
+        `--${name} must be a number of seconds from 0 to ${MAX_SECONDS}.`,
+        `For one minute, give --${name} 60.`,
+      );
+    }
+  }
+}

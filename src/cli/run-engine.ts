@@ -1,0 +1,69 @@
+import { createEngine, endError } from '../engine/engine.js';
+import type { EngineOptions } from '../engine/options.js';
+import type { Inspector } from '../inspector/index.js';
+import { EXIT, exitCodeOf, onFatalExit } from './exit.js';
+import { printError } from './output/print.js';
+import {
+  type InspectorLink,
+  inspectorBanner,
+  jsonOutput,
+  noOutput,
+  type StartOutput,
+  textOutput,
+} from './output/start-output.js';
+import type { StartSettings } from './settings/start-settings.js';
+import type { StopSignals } from './signals.js';
+
+/** Runs an engine until it stops, and returns the exit code. */
+export async function runEngine(
+  options: EngineOptions,
+  settings: StartSettings,
+  signals: StopSignals,
+  inspector: Inspector | undefined,
+): Promise<number> {
+  const engine = createEngine(options);
+  // Over stdio, stdout belongs to the protocol. WSA-21
+  const stdio = settings.listen === 'stdio://';
+  const link = inspector === undefined ? undefined : linkTo(inspector, settings);
+  if (link !== undefined && (stdio || !settings.json)) {
+    (stdio ? process.stderr : process.stdout).write(inspectorBanner(link));
+  }
+  const output: StartOutput = stdio
+    ? noOutput
+    : settings.json
+      ? jsonOutput(engine, link)
+      : textOutput(engine);
+  let running = false;
+  const exitCode = new Promise<number>((resolve) => {
+    engine.once('stopped', (failure) => {
+      const error = failure === null ? undefined : endError(failure);
+      // Before the engine runs, `engine.start` rejects with the same error.
+      if (error !== undefined && running) printError(error, 'start');
+      resolve(error === undefined ? EXIT.ok : exitCodeOf(error));
+    });
+    engine.once('fault', (error) => {
+      printError(error, 'start');
+      void engine.stop().finally(() => resolve(EXIT.internal));
+    });
+  });
+  if (signals.received) return EXIT.ok;
+  signals.onFirst = () => void engine.stop();
+  onFatalExit(() => engine.stop());
+  try {
+    await engine.start();
+  } catch (error) {
+    output.stopped();
+    printError(error, 'start');
+    return exitCodeOf(error);
+  }
+  running = true;
+  await Promise.race([output.started(settings), exitCode]);
+  const code = await exitCode;
+  output.stopped();
+  return code;
+}
+
+const linkTo = ({ link }: Inspector, { inspect }: StartSettings): InspectorLink => ({
+  view: inspect?.startsWith('stately') === true ? 'stately' : 'local',
+  url: link.reveal(),
+});

@@ -1,0 +1,87 @@
+import type { EngineLogger } from '../../observe/logger.js';
+import type { AppServer } from '../../protocol/app-server.js';
+import { whyNotExecutable } from '../../system/find-program.js';
+import { readSecretFile } from '../../system/secret-file.js';
+import { usageError } from '../usage-error.js';
+import type { StartSettings } from './start-settings.js';
+
+export interface AppServerOption {
+  /** Undefined: the built-in one. */
+  readonly appServer: AppServer | undefined;
+  readonly warnings: readonly string[];
+}
+
+interface Given {
+  readonly settings: StartSettings;
+  /** Flags of the command line alone, which a command after `--` must not contradict. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  /** The command after `--`. */
+  readonly command: readonly string[] | undefined;
+  readonly logger: EngineLogger;
+}
+
+/**
+ * The app server that the settings or the command after `--` name. The command takes precedence over the environment
+ * and the configuration file.
+ * @throws EngineError `usage` or `secretFileUnusable`
+ */
+export async function appServerOption({ settings, flags, command, logger }: Given): Promise<AppServerOption> {
+  const { appServer = 'builtin', appServerTokenFile, appServerMode } = settings;
+  if (command !== undefined) {
+    const [program, ...args] = command;
+    if (program === undefined) {
+      throw usageError(
+        'The command after -- is missing.',
+        'Add the command of the app server: rc-engine start -- codex app-server',
+      );
+    }
+    refuseWithCommand(flags);
+    const { createAppServer } = await import('../../app-server/create.js');
+    const problem = whyNotExecutable(program);
+    return {
+      appServer: createAppServer(
+        { kind: 'command', program, args, shared: appServerMode === 'shared' },
+        logger,
+      ),
+      // Not an error: the program may be there when the first client connects.
+      warnings: problem === null ? [] : [`${program} ${problem}: clients are refused until it is available.`],
+    };
+  }
+  if (flags.appServerMode !== undefined) {
+    throw usageError(
+      '--app-server-mode needs a command after --.',
+      'Add the command of the app server: rc-engine start --app-server-mode shared -- codex app-server',
+    );
+  }
+  if (appServer === 'builtin') {
+    if (flags.appServerTokenFile !== undefined) {
+      throw usageError(
+        '--app-server-token-file needs --app-server with a URL.',
+        'Add --app-server ws://HOST:PORT.',
+      );
+    }
+    return { appServer: undefined, warnings: [] };
+  }
+  const { createAppServer } = await import('../../app-server/create.js');
+  const token =
+    appServerTokenFile === undefined
+      ? undefined
+      : readSecretFile(appServerTokenFile, '--app-server-token-file');
+  const warning = token?.warning ?? null;
+  return {
+    appServer: createAppServer({ kind: 'socket', url: appServer, bearer: token?.secret }, logger),
+    warnings: warning === null ? [] : [warning],
+  };
+}
+
+function refuseWithCommand(flags: Given['flags']): void {
+  if (flags.appServer !== undefined) {
+    throw usageError('--app-server cannot be used with a command after --.', 'Remove one of the two.');
+  }
+  if (flags.appServerTokenFile !== undefined) {
+    throw usageError(
+      '--app-server-token-file cannot be used with a command after --: it is for an app server at a URL.',
+      'Remove --app-server-token-file.',
+    );
+  }
+}

@@ -1,0 +1,23 @@
+import { EngineError } from '../protocol/errors.js';
+import { closestMatch } from '../system/suggest.js';
+
+/**
+ * An error in the command line, the environment or an input file.
+ * @param message What is wrong and where. @param nextStep The one thing to do next.
+ */
+export function usageError(message: string, nextStep: string, cause?: unknown): EngineError {
+  return new EngineError('usage', message, { remediation: nextStep, cause });
+}
+
+/** Proposes the known name that is closest to a mistyped one, or lists all of them. */
+export function suggest(name: string, known: readonly string[]): string {
+  const near = closestMatch(name, known);
+  return near === undefined ? `Choose one of: ${known.join(', ')}.` : `Did you mean ${near}?`;
+}
+
+/** Returns `name` when it is known. @throws EngineError `usage` that proposes a known one. */
+export function oneOf<T extends string>(kind: string, name: string, known: readonly T[]): T {
+  const found = known.find((one) => one === name);
+  if (found === undefined) throw usageError(`Unknown ${kind} ${JSON.stringify(name)}.`, suggest(name, known));
+  return found;
+}
