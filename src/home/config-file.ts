@@ -1,4 +1,4 @@
-/** The configuration file of a home folder: JSON, checked against a schema, wrong in no silent way. */
+/** The configuration file of a home: JSON, checked against a schema. Every mistake in it is an error. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import * as v from 'valibot';
@@ -9,35 +9,35 @@ import { closestMatch } from '../system/suggest.js';
 import { findJsonSyntaxError } from './json-syntax.js';
 
 const MAX_BYTES = 1024 * 1024;
-/** Messages stay readable; what is left out comes after the first ones are corrected. */
+/** Keeps the message readable; the remaining problems are reported once the first ones are corrected. */
 const MAX_PROBLEMS = 5;
 
-/** `v.object` or `v.strictObject`: unknown keys are errors with either, inside nested objects too. */
+/** `v.object` or `v.strictObject`: unknown keys are errors with both, also in nested objects. */
 export type ConfigSchema<T> = v.GenericSchema<unknown, T> & { readonly entries: v.ObjectEntries };
 
 /**
- * The checked content of the file; that of `{}` when there is no file.
- * @throws EngineError `configInvalid`, naming the file, each wrong key, what is wrong and what is allowed. Texts
- * from the file are shown only where the schema lists the allowed ones, as any other may be a secret.
+ * The checked content of the file; that of `{}` when the file does not exist.
+ * @throws EngineError `configInvalid` with the file, each wrong key, what is wrong and what is allowed. A string of
+ * the file is quoted only where the schema lists the allowed values, because any other may be a secret.
  */
 export async function readConfigFile<T>(path: string, schema: ConfigSchema<T>): Promise<T> {
   const text = await readText(path);
   if (text === undefined) return checkConfig(path, {}, schema);
   const value = parseJson(path, text);
-  // JSON.parse takes the last of two without a word; which one guards the door must not depend on that.
+  // JSON.parse silently takes the last of two members; a security setting must not depend on that.
   const repeated = isRecord(value) ? repeatedMember(text) : undefined;
-  if (repeated !== undefined) throw invalid(path, `names "${repeated}" twice`);
+  if (repeated !== undefined) throw invalid(path, `contains the key "${repeated}" twice`);
   return checkConfig(path, value, schema);
 }
 
 async function readText(path: string): Promise<string | undefined> {
   try {
-    // Without waiting: a pipe in its place that nobody writes to would hold up the start for ever.
+    // O_NONBLOCK: opening a pipe without a writer would block the start forever.
     const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
-      const found = await file.stat();
-      if (found.isFIFO()) throw invalid(path, 'is a pipe, not a file');
-      if (found.size > MAX_BYTES) throw invalid(path, 'is larger than 1 MiB');
+      const stats = await file.stat();
+      if (stats.isFIFO()) throw invalid(path, 'is a pipe, not a file');
+      if (stats.size > MAX_BYTES) throw invalid(path, 'is larger than 1 MiB');
       const bytes = await file.readFile();
       return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     } finally {
@@ -45,10 +45,10 @@ async function readText(path: string): Promise<string | undefined> {
     }
   } catch (error) {
     const code = errnoOf(error);
-    // Without a folder there is no file either; that is told of the home.
+    // ENOTDIR: the home itself is not a directory; opening the home reports that.
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     if (error instanceof EngineError && code === 'configInvalid') throw error;
-    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw invalid(path, 'is not UTF-8 text', error);
+    if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw invalid(path, 'is not UTF-8', error);
     throw invalid(path, `cannot be read: ${errnoText(error)}`, error);
   }
 }
@@ -57,7 +57,7 @@ function parseJson(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // The error of JSON.parse quotes the text, which may hold a secret, and often has no position.
+    // The error of JSON.parse quotes the content, which may be a secret, and often has no position.
     const fault = findJsonSyntaxError(text);
     if (fault === undefined) throw invalid(path, 'is not valid JSON');
     throw invalid(path, `is not valid JSON: line ${fault.line}, column ${fault.column}: ${fault.problem}`);
@@ -66,7 +66,7 @@ function parseJson(path: string, text: string): unknown {
 
 function checkConfig<T>(path: string, value: unknown, schema: ConfigSchema<T>): T {
   if (!isRecord(value)) {
-    throw invalid(path, `must hold an object in braces, but holds ${kindOf(value)}`);
+    throw invalid(path, `must contain an object in braces, but contains ${kindOf(value)}`);
   }
   const parsed = v.safeParse(schema, value);
   const problems = unknownKeys(schema, value, '');
@@ -79,7 +79,7 @@ function checkConfig<T>(path: string, value: unknown, schema: ConfigSchema<T>): 
   throw invalid(path, `is not valid: ${shown.join('; ')}`);
 }
 
-/** Looked for here rather than in the schema, to name all of them, and the likely one for each. */
+/** Checked here instead of in the schema, to report all of them, each with the most similar allowed key. */
 function unknownKeys(schema: object, value: unknown, prefix: string): string[] {
   const entries = entriesOf(schema);
   if (entries === undefined || !isRecord(value)) return [];
@@ -93,7 +93,7 @@ function unknownKeys(schema: object, value: unknown, prefix: string): string[] {
   });
 }
 
-/** The keys that an object schema knows, also inside `v.optional` and its kin. */
+/** The keys of an object schema, also inside `v.optional` and similar wrappers. */
 function entriesOf(schema: object): Record<string, unknown> | undefined {
   if ('wrapped' in schema && isRecord(schema.wrapped)) return entriesOf(schema.wrapped);
   return 'entries' in schema && isRecord(schema.entries) ? schema.entries : undefined;
@@ -101,7 +101,7 @@ function entriesOf(schema: object): Record<string, unknown> | undefined {
 
 function describe(issue: v.BaseIssue<unknown>): string {
   const key = v.getDotPath(issue) ?? '';
-  // A schema that brings its own message says it better.
+  // A message that the schema defines itself is more specific.
   if (!issue.message.startsWith('Invalid ')) return `"${key}" ${issue.message}`;
   if (issue.input === undefined) return `"${key}" is missing`;
   return `"${key}" must be ${allowed(issue)}, not ${received(issue)}`;
@@ -110,13 +110,13 @@ function describe(issue: v.BaseIssue<unknown>): string {
 function allowed(issue: v.BaseIssue<unknown>): string {
   const { expected } = issue;
   if (expected === null) return 'something else';
-  // ("a" | "b") reads better without its signs.
+  // ("a" | "b") becomes: "a" or "b".
   const choices = /^\((.*)\)$/.exec(expected)?.[1]?.split(' | ') ?? [expected];
   return choices.map((choice) => WORDS[choice] ?? choice).join(' or ');
 }
 
 const WORDS: Readonly<Record<string, string>> = {
-  string: 'a text',
+  string: 'a string',
   number: 'a number',
   integer: 'a whole number',
   boolean: 'true or false',
@@ -136,7 +136,7 @@ function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'an object';
-  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
+  return typeof value === 'string' ? 'a string' : `a ${typeof value}`;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

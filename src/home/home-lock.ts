@@ -1,7 +1,7 @@
 /**
- * One engine per home folder. RC-8
- * The lock is the one SQLite takes on a file of its own: the operating system holds it, lets it go with the
- * process however that ends, and does not hand it to child processes. `engine.json` only tells who holds it.
+ * One engine per home directory. RC-8
+ * The lock is an SQLite lock on a file of its own: the operating system holds it, releases it however the process
+ * ends, and does not pass it to child processes. `engine.json` only names the process that holds it.
  */
 import { open, readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,18 +10,18 @@ import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
 import { PRIVATE_FILE, replaceFile } from '../system/atomic-file.js';
 import { errnoOf, errnoText } from '../system/errno.js';
-import { processToken } from '../system/process-token.js';
+import { processToken } from '../system/processes.js';
 import type { Home } from './home.js';
 
-/** Two that start in the same moment step back from each other; one gets through within this. Milliseconds. */
+/** Two engines that start at the same moment block each other briefly; one succeeds within this time. Milliseconds. */
 const LOCK_TIMEOUT_MS = 250;
-/** How long the first one may take to say who it is. Milliseconds. */
-const NAME_TIMEOUT_MS = 1_000;
-const NAME_POLL_MS = 20;
+/** How long the engine that holds the lock may take to write `engine.json`. Milliseconds. */
+const INFO_TIMEOUT_MS = 1_000;
+const INFO_POLL_MS = 20;
 
 const infoSchema = v.object({
   pid: v.pipe(v.number(), v.integer(), v.minValue(1)),
-  /** Tells a process from a later one with the same pid; null where the system does not say. */
+  /** Distinguishes a process from a later one with the same pid; null where the system has no such value. */
   process: v.nullable(v.string()),
   /** Wall-clock milliseconds. */
   startedAt: v.number(),
@@ -29,22 +29,22 @@ const infoSchema = v.object({
   version: v.string(),
 });
 
-/** What a running engine says of itself in `engine.json`. */
+/** The content of `engine.json`, written by the running engine. */
 export type EngineInfo = Readonly<v.InferOutput<typeof infoSchema>>;
 
 export interface HomeLock {
   readonly info: EngineInfo;
-  /** Removes `engine.json` and lets go. Can be called again. */
+  /** Removes `engine.json` and releases the lock. Further calls do nothing. */
   release(): Promise<void>;
 }
 
-/** A connection that nobody refers to is collected, and its lock with it. */
+/** Keeps the connections referenced: garbage collection of one would release its lock. */
 const held = new Set<sqlite3.Database>();
 
 /**
- * Takes the home folder for this process.
- * @throws EngineError `alreadyRunning`, naming the pid of the engine that has it; `homeUnusable` when the lock
- * cannot be used at all.
+ * Locks the home directory for this process.
+ * @throws EngineError `alreadyRunning` with the pid of the other engine; `homeUnusable` when the lock file cannot be
+ * used
  */
 export async function acquireHomeLock(
   home: Home,
@@ -68,13 +68,16 @@ export async function acquireHomeLock(
   }
 }
 
-/** Who runs on this home folder, by its own word; undefined when nobody says so. It may be dead: ask its socket. */
+/**
+ * The content of `engine.json`; undefined when it is missing or invalid. The engine that it names may have crashed: only
+ * its control socket can tell.
+ */
 export async function readEngineInfo(home: Home): Promise<EngineInfo | undefined> {
   try {
     const parsed = v.safeParse(infoSchema, JSON.parse(await readFile(home.engineFile, 'utf8')));
     return parsed.success ? parsed.output : undefined;
   } catch {
-    // Absent, cut short by a power cut, or not ours: it decides nothing.
+    // Missing, truncated by a power failure, or not ours. Nothing depends on it.
     return undefined;
   }
 }
@@ -85,8 +88,8 @@ async function lock(home: Home): Promise<sqlite3.Database> {
       return await tryLock(home.lockFile);
     } catch (error) {
       if (errnoOf(error) !== 'SQLITE_BUSY') throw lockUnusable(home.lockFile, error);
-      const info = await whoRuns(home);
-      // Held, and nobody says so: an engine that was just ending.
+      const info = await waitForInfo(home);
+      // Locked without `engine.json`: an engine that was just stopping. Try once more.
       if (info !== undefined || lastTry) throw alreadyRunning(home, info);
     }
   }
@@ -105,7 +108,7 @@ async function tryLock(path: string): Promise<sqlite3.Database> {
   }
 }
 
-/** With `wx` an existing file is not opened: closing it again would drop the lock of another engine in here. */
+/** `wx` never opens an existing file: closing it would release the lock of another engine in this process. */
 async function createLockFile(path: string): Promise<void> {
   try {
     const file = await open(path, 'wx', PRIVATE_FILE);
@@ -129,7 +132,7 @@ function connect(sqlite: typeof sqlite3, path: string): Promise<sqlite3.Database
   });
 }
 
-/** The file stays empty and needs no journal: nothing is ever written in the transaction, and it never ends. */
+/** Nothing is written in the transaction and it never ends, so the file stays empty and needs no journal. */
 function begin(database: sqlite3.Database): Promise<void> {
   database.configure('busyTimeout', LOCK_TIMEOUT_MS);
   return new Promise((resolve, reject) => {
@@ -149,25 +152,25 @@ async function release(home: Home, database: sqlite3.Database): Promise<void> {
 function unlock(database: sqlite3.Database): Promise<void> {
   held.delete(database);
   return new Promise((resolve) => {
-    // Closing ends the transaction. It can only fail for a connection that is closed already.
+    // Closing ends the transaction. It fails only for a connection that is already closed.
     database.close(() => resolve());
   });
 }
 
-/** The engine that has the lock writes its name right after it got it. */
-async function whoRuns(home: Home): Promise<EngineInfo | undefined> {
-  const limit = performance.now() + NAME_TIMEOUT_MS;
+/** The engine that holds the lock writes `engine.json` right after it got the lock. */
+async function waitForInfo(home: Home): Promise<EngineInfo | undefined> {
+  const limit = performance.now() + INFO_TIMEOUT_MS;
   for (;;) {
     const info = await readEngineInfo(home);
     if (info !== undefined && pidExists(info.pid)) return info;
     if (performance.now() > limit) return undefined;
-    await delay(NAME_POLL_MS);
+    await delay(INFO_POLL_MS);
   }
 }
 
 /**
- * True only for the very process that wrote the file. It has lost its lock then: somebody deleted the lock file,
- * and the lock that was just taken is on another one.
+ * Whether the process that wrote the file still runs. Then it has lost its lock: the lock file was deleted, and the
+ * lock that was just taken is on a new file.
  */
 async function isAlive(info: EngineInfo): Promise<boolean> {
   if (info.pid === process.pid) return false;
@@ -184,16 +187,19 @@ function pidExists(pid: number): boolean {
 }
 
 function alreadyRunning(home: Home, info: EngineInfo | undefined): EngineError {
-  const who = info === undefined ? 'it has not said its pid' : `pid ${info.pid}`;
-  return new EngineError('alreadyRunning', `Another engine runs on the home folder ${home.dir} (${who}).`);
+  const who = info === undefined ? 'its pid is unknown' : `pid ${info.pid}`;
+  return new EngineError(
+    'alreadyRunning',
+    `Another engine already uses the home directory ${home.dir} (${who}).`,
+  );
 }
 
 function lockUnusable(path: string, error: unknown): EngineError {
   const code = errnoOf(error);
   const damaged = code === 'SQLITE_NOTADB' || code === 'SQLITE_CORRUPT';
-  const why = damaged ? 'somebody wrote something into it' : errnoText(error);
+  const why = damaged ? 'it has been overwritten' : errnoText(error);
   return new EngineError('homeUnusable', `The lock ${path} cannot be used: ${why}.`, {
     cause: error,
-    ...(damaged ? { remediation: `Delete ${path} while no engine runs on this home folder.` } : {}),
+    ...(damaged ? { remediation: `Delete ${path} while no engine uses this home directory.` } : {}),
   });
 }

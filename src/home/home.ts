@@ -1,13 +1,13 @@
-/** The home folder: where everything of one engine lives. */
+/** The home directory: it holds every file of one engine. */
+import { createHash } from 'node:crypto';
 import { accessSync, chmodSync, constants, lstatSync, mkdirSync, realpathSync } from 'node:fs';
-import { homedir, userInfo } from 'node:os';
+import { homedir, tmpdir, userInfo } from 'node:os';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from '../system/errno.js';
 import { makeDirectory } from '../system/make-directory.js';
-import { controlSocketPath } from './control-socket-path.js';
 
-const PRIVATE_FOLDER = 0o700;
+const PRIVATE_DIRECTORY = 0o700;
 
 export interface Home {
   /** Absolute. */
@@ -20,50 +20,54 @@ export interface Home {
   readonly installationIdFile: string;
   /** Held by the running engine. Never open it with `node:fs`: closing it would drop the lock. RC-8 */
   readonly lockFile: string;
-  /** Says who the running engine is. */
+  /** Names the running engine: pid, version, control socket. */
   readonly engineFile: string;
   /** Unix socket, or a named pipe on Windows. A client should prefer the one that `engineFile` names. */
   readonly controlSocket: string;
 }
 
 /**
- * The absolute path of the home folder: `dir`, else the environment variable RC_ENGINE_HOME, else `~/.rc-engine`.
- * A leading `~/` is the user's folder.
- * @throws EngineError `homeUnusable` for an empty path.
+ * The absolute path of the home directory: `dir`, else the environment variable RC_ENGINE_HOME, else `~/.rc-engine`.
+ * A leading `~/` is the home directory of the user.
+ * @throws EngineError `homeUnusable` for an empty or invalid path
  */
 export function resolveHome(dir: string | undefined, env: NodeJS.ProcessEnv = process.env): string {
   const chosen = dir ?? (env.RC_ENGINE_HOME || '~/.rc-engine');
   if (chosen === '' || chosen.includes('\0')) {
-    throw new EngineError('homeUnusable', 'The path of the home folder is empty or not a path.');
+    throw new EngineError('homeUnusable', 'The path of the home directory is empty or invalid.');
   }
-  // What Node makes of bytes that are no UTF-8: it would be another folder than the one that was meant.
+  // Node replaces bytes that are not UTF-8 with this character: the path would name a different directory.
   if (chosen.includes('\uFFFD')) {
-    throw new EngineError('homeUnusable', 'The path of the home folder is not UTF-8 text.');
+    throw new EngineError('homeUnusable', 'The path of the home directory is not UTF-8.');
   }
   return resolve(expandTilde(chosen));
 }
 
-/** A leading `~/` is the user's folder. */
+/** Replaces a leading `~` by the home directory of the user. */
 export function expandTilde(path: string): string {
-  return /^~(?=$|[/\\])/.test(path) ? join(userFolder(), path.slice(1)) : path;
+  return /^~(?=$|[/\\])/.test(path) ? join(userDirectory(), path.slice(1)) : path;
 }
 
 /**
- * HOME, but where that is empty or depends on where one is, what the system knows of the user.
- * @throws EngineError `homeUnusable` where it knows nothing: containers run under ids that are in no list.
+ * HOME; when it is empty or relative, the directory that the system has for the user.
+ * @throws EngineError `homeUnusable` when there is none, as in containers with a user id that is in no user list
  */
-function userFolder(): string {
+function userDirectory(): string {
   try {
     const named = homedir();
     return isAbsolute(named) ? named : userInfo().homedir;
   } catch (cause) {
-    throw new EngineError('homeUnusable', 'HOME is not set, and the system knows no folder of this user.', {
-      cause,
-    });
+    throw new EngineError(
+      'homeUnusable',
+      'HOME is not set, and the system has no home directory for this user.',
+      {
+        cause,
+      },
+    );
   }
 }
 
-/** The paths of a home folder that may not exist. Creates nothing. */
+/** The paths of a home directory, which may not exist. Creates nothing. */
 export function locateHome(dir?: string): Home {
   const home = resolveHome(dir);
   const storeFile = join(home, 'rc-engine.sqlite');
@@ -81,44 +85,72 @@ export function locateHome(dir?: string): Home {
 }
 
 /**
- * Makes sure that the home folder is there (new folders get mode 0700; an existing one keeps its own) and can be
- * used, with the folder of its control socket. Synchronous: a start has nothing else to do before it.
- * @throws EngineError `homeUnusable`, naming the path and the cause.
+ * Creates the home directory when it is missing (mode 0700; an existing one keeps its mode) and the directory of its
+ * control socket, and checks that both can be used. Synchronous, because a start does nothing else meanwhile.
+ * @throws EngineError `homeUnusable` with the path and the cause
  */
 export function openHome(dir?: string): Home {
   const path = resolveHome(dir);
   try {
-    if (makeDirectory(path, PRIVATE_FOLDER)) {
-      // A umask may have taken away bits that the owner needs.
-      chmodSync(path, PRIVATE_FOLDER);
+    if (makeDirectory(path, PRIVATE_DIRECTORY)) {
+      // The umask may have removed bits that the owner needs.
+      chmodSync(path, PRIVATE_DIRECTORY);
     }
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw unusable(`The home folder ${path} cannot be used: ${errnoText(error)}.`, error);
+    throw unusable(`The home directory ${path} cannot be used: ${errnoText(error)}.`, error);
   }
   const home = locateHome(path);
-  openSocketFolder(home);
+  openSocketDirectory(home);
   return home;
 }
 
-/** A socket that had to move out of a home with a long path lies in a folder that must be ours alone. */
-function openSocketFolder(home: Home): void {
-  const folder = dirname(home.controlSocket);
-  if (folder === home.dir || process.platform === 'win32') return;
-  const subject = `The folder ${folder} for the control socket`;
+/** When the path of the home is too long for a socket, the socket is in a directory that only this user may access. */
+function openSocketDirectory(home: Home): void {
+  const directory = dirname(home.controlSocket);
+  if (directory === home.dir || process.platform === 'win32') return;
+  const subject = `The directory ${directory} for the control socket`;
   try {
-    mkdirSync(folder, { mode: PRIVATE_FOLDER });
-    chmodSync(folder, PRIVATE_FOLDER);
+    mkdirSync(directory, { mode: PRIVATE_DIRECTORY });
+    chmodSync(directory, PRIVATE_DIRECTORY);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') {
-      throw unusable(`${subject} cannot be made: ${errnoText(error)}.`, error);
+      throw unusable(`${subject} cannot be created: ${errnoText(error)}.`, error);
     }
-    // Others may write to its parent, so somebody else may have been first.
-    const found = lstatSync(folder);
+    // Other users can write to its parent, so it may belong to one of them.
+    const found = lstatSync(directory);
     if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
-      throw unusable(`${subject} is not a private folder (0700) of this user.`, error);
+      throw unusable(`${subject} is not a private directory (mode 0700) of this user.`, error);
     }
   }
+}
+
+interface SocketPlatform {
+  readonly platform: NodeJS.Platform;
+  readonly tmpdir: string;
+}
+
+/**
+ * The path of the control socket: in the home directory, or in a directory of its own under the system's directory
+ * for temporary files when the path is too long for a socket. On Windows the name of a pipe.
+ * @param realDir `dir` with symbolic links resolved, so that every path to a home leads to the same socket
+ */
+export function controlSocketPath(
+  dir: string,
+  realDir: string,
+  { platform, tmpdir: temporary }: SocketPlatform = { platform: process.platform, tmpdir: tmpdir() },
+): string {
+  const hash = createHash('sha256').update(realDir).digest('hex').slice(0, 16);
+  if (platform === 'win32') return `\\\\.\\pipe\\rc-engine-${hash}`;
+  const inside = join(dir, 'control.sock');
+  return Buffer.byteLength(inside) <= longest(platform)
+    ? inside
+    : join(temporary, `rc-engine-${hash}`, 'control.sock');
+}
+
+/** Bytes of `sun_path` without the terminating zero. */
+function longest(platform: NodeJS.Platform): number {
+  return platform === 'linux' || platform === 'android' ? 107 : 103;
 }
 
 function realPath(path: string): string {

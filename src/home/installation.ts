@@ -1,4 +1,4 @@
-/** Who this machine says it is: the installation id of a home folder, and the host name. RC-4 */
+/** How this machine identifies itself to the backend: the installation id of the home, and the host name. RC-4 */
 import { randomUUID } from 'node:crypto';
 import { chmod, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -10,17 +10,17 @@ import type { Home } from './home.js';
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
- * The id of this home folder; made when there is none, and the same for all processes that ask at once.
- * @throws EngineError `homeUnusable` when the file cannot be read or written, or holds something else: an id is
- * never replaced on its own, as the backend knows this machine by it.
+ * The installation id of this home. A missing one is created; concurrent processes get the same one.
+ * @throws EngineError `homeUnusable` when the file cannot be read or written, or does not contain a UUID. The engine
+ * never replaces an id automatically, because the backend identifies this machine by it.
  */
 export async function loadInstallationId(home: Home): Promise<string> {
   const file = home.installationIdFile;
   try {
-    let text = await readIfThere(file);
+    let text = await readIfPresent(file);
     if (text === undefined) {
-      const fresh = randomUUID();
-      if (await createFile(file, `${fresh}\n`)) return fresh;
+      const created = randomUUID();
+      if (await createFile(file, `${created}\n`)) return created;
       text = await readFile(file, 'utf8');
     }
     const id = text.trim();
@@ -34,20 +34,24 @@ export async function loadInstallationId(home: Home): Promise<string> {
       `The installation id ${file} cannot be used: ${errnoText(error)}.`,
       {
         cause: error,
-        remediation: 'Check the permissions of this file and its folder.',
+        remediation: 'Check the permissions of this file and its directory.',
       },
     );
   }
-  throw new EngineError('homeUnusable', `The installation id ${file} is damaged: it holds no UUID.`, {
-    remediation: `Put the old UUID back into ${file}; or delete the file, and a new id is made at the next start.`,
-  });
+  throw new EngineError(
+    'homeUnusable',
+    `The installation id ${file} is damaged: it does not contain a UUID.`,
+    {
+      remediation: `Put the old UUID back into ${file}, or delete the file to get a new id at the next start.`,
+    },
+  );
 }
 
-/** Gives this home folder a new id, whatever it had. */
+/** Writes a new installation id, whatever the file contains. */
 export async function renewInstallationId(home: Home): Promise<string> {
-  const fresh = randomUUID();
+  const id = randomUUID();
   try {
-    await replaceFile(home.installationIdFile, `${fresh}\n`, true);
+    await replaceFile(home.installationIdFile, `${id}\n`, true);
   } catch (error) {
     throw new EngineError(
       'homeUnusable',
@@ -55,15 +59,15 @@ export async function renewInstallationId(home: Home): Promise<string> {
       { cause: error },
     );
   }
-  return fresh;
+  return id;
 }
 
-/** The host name as it is sent and stored: never empty, without control characters. RC-4, RC-8a */
+/** The host name as sent to the backend and stored: never empty, without control characters. RC-4, RC-8a */
 export function serverName(name: string = hostname()): string {
   return name.replace(/\p{Cc}/gu, '').trim() || 'unnamed';
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
+async function readIfPresent(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

@@ -1,7 +1,7 @@
-/** Finds where and why a text is no JSON. `JSON.parse` of Node 20 often says neither. */
+/** Finds where and why a string is not valid JSON. The errors of `JSON.parse` in Node 20 often say neither. */
 
 export interface JsonSyntaxError {
-  /** Both count from 1; a column is a UTF-16 unit. */
+  /** Line and column count from 1; a column is a UTF-16 unit. */
   readonly line: number;
   readonly column: number;
   readonly problem: string;
@@ -13,19 +13,20 @@ const WORD = /[A-Za-z_$][\w$]*/y;
 const STRING_PART = /(?:(?!["\\])[^\p{Cc}]|[\u{7f}-\u{9f}])+|\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4})/uy;
 const SPACE = /[ \t\r\n]*/y;
 
-/** The first fault in `text`, undefined when it is JSON (of up to 200 levels). */
+/** The first syntax error in `text`; undefined for valid JSON with at most 200 levels of nesting. */
 export function findJsonSyntaxError(text: string): JsonSyntaxError | undefined {
   try {
     new Scanner(text).document();
     return undefined;
   } catch (error) {
-    if (!(error instanceof Stop)) throw error;
+    if (!(error instanceof SyntaxStop)) throw error;
     const before = text.slice(0, error.offset).split('\n');
     return { line: before.length, column: (before.at(-1) ?? '').length + 1, problem: error.problem };
   }
 }
 
-class Stop {
+/** Thrown to leave the scanner at the first error. */
+class SyntaxStop {
   constructor(
     readonly offset: number,
     readonly problem: string,
@@ -42,7 +43,7 @@ class Scanner {
 
   document(): void {
     this.#value(0);
-    if (this.#peek() !== undefined) this.#stop('nothing more is expected after the value');
+    if (this.#peek() !== undefined) this.#stop('unexpected content after the value');
   }
 
   #value(depth: number): void {
@@ -54,7 +55,7 @@ class Scanner {
     else if (this.#take(NUMBER) === undefined) this.#word();
   }
 
-  /** The inside of an object or a list, from its opening sign to its closing one. */
+  /** The content of an object or an array, both brackets included. */
   #members(close: '}' | ']', depth: number, expected: string): void {
     this.#at += 1;
     if (this.#peek() === close) {
@@ -81,9 +82,8 @@ class Scanner {
     this.#at += 1;
     while (this.#take(STRING_PART) !== undefined);
     const char = this.#text[this.#at];
-    if (char === undefined || char === '\n' || char === '\r')
-      this.#stop('the text in double quotes is not closed');
-    if (char === '\\') this.#stop('a backslash starts nothing that is known; write \\\\ for a backslash');
+    if (char === undefined || char === '\n' || char === '\r') this.#stop('the string is not closed');
+    if (char === '\\') this.#stop('invalid escape; write \\\\ for a backslash');
     if (char !== '"') this.#stop('a control character must be written as an escape');
     this.#at += 1;
   }
@@ -99,12 +99,12 @@ class Scanner {
   #unexpected(expected: string): never {
     const char = this.#text[this.#at];
     if (char === undefined) this.#stop(`the file ends where ${expected} is expected`);
-    if (char === "'") this.#stop(`text is written in double quotes; expected ${expected}`);
+    if (char === "'") this.#stop(`strings need double quotes; expected ${expected}`);
     if (char === '/' || char === '#') this.#stop(`comments are not allowed; expected ${expected}`);
     this.#stop(`expected ${expected}`);
   }
 
-  /** The next character that is no space. */
+  /** The next character that is not whitespace. */
   #peek(): string | undefined {
     this.#take(SPACE);
     return this.#text[this.#at];
@@ -118,6 +118,6 @@ class Scanner {
   }
 
   #stop(problem: string): never {
-    throw new Stop(this.#at, problem);
+    throw new SyntaxStop(this.#at, problem);
   }
 }

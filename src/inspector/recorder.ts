@@ -5,7 +5,7 @@ import type {
   AnyStateMachine,
   InspectionEvent,
 } from 'xstate';
-import type { EngineWatcher, StepWatch } from '../observe/watcher.js';
+import type { EngineWatcher, TransitionWatch } from '../observe/watcher.js';
 import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 import {
   activeOf,
@@ -89,7 +89,7 @@ export class Recorder implements EngineWatcher {
     });
   }
 
-  run(id: string, machine: AnyStateMachine, initial: AnyMachineSnapshot): StepWatch {
+  run(id: string, machine: AnyStateMachine, initial: AnyMachineSnapshot): TransitionWatch {
     let followed: Followed | undefined;
     this.#safely(() => {
       followed = this.#begin({ name: id, kind: 'shared', chart: machine.id, parent: null }, machine);

@@ -1,5 +1,5 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate';
-import type { StepWatch } from '../observe/watcher.js';
+import type { TransitionWatch } from '../observe/watcher.js';
 
 /** An action that a transition asks for. */
 interface Effect {
@@ -76,12 +76,12 @@ interface Raise {
 export class SharedRun<Event extends { readonly type: string }> {
   readonly #chart: SharedChart;
   readonly #act: (effect: string, params: unknown) => void;
-  readonly #watch: StepWatch | undefined;
+  readonly #watch: TransitionWatch | undefined;
   #state: SharedState;
   #timers: Map<string, NodeJS.Timeout> | undefined;
 
   /** `act` does the chart's own actions, by name; `watch` only looks on. */
-  constructor(chart: SharedChart, act: (effect: string, params: unknown) => void, watch?: StepWatch) {
+  constructor(chart: SharedChart, act: (effect: string, params: unknown) => void, watch?: TransitionWatch) {
     this.#chart = chart;
     this.#act = act;
     this.#watch = watch;

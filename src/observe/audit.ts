@@ -1,16 +1,18 @@
 import type { Decision } from '../protocol/decision.js';
 import type { Reason } from '../protocol/reasons.js';
 
-/** One decision of the engine, as `engine/audit/read` and `rc-engine status` show it. Holds no secret. */
+/** One decision of the engine, as `engine/audit/read` returns it. It contains no secret. */
 export interface AuditRecord {
   /** RFC 3339. */
   readonly time: string;
+  /** What was decided about: `remoteControl`, `account`, `pairing`, a client or a connection id. */
   readonly subject: string;
-  /** What was decided: the state that was entered, or the outcome. */
+  /** The new state of the chart, or the outcome. */
   readonly decision: string;
   /** Authority mode, for connections. */
   readonly mode?: string;
   readonly reason: Reason | string;
+  /** One more line for a person; null when there is none. */
   readonly detail: string | null;
 }
 
@@ -23,7 +25,7 @@ const byTime = (a: AuditRecord, b: AuditRecord): number => (a.time < b.time ? -1
 
 const DEFAULT_CAPACITY = 1_000;
 
-/** The last decisions, oldest first; past the capacity the oldest goes. */
+/** The last decisions, oldest first. Above the capacity the oldest one is dropped. */
 export class AuditRing {
   readonly #records: AuditRecord[] = [];
   readonly #capacity: number;
@@ -62,7 +64,7 @@ export class AuditRing {
     return limit >= all.length ? all : all.slice(all.length - limit);
   }
 
-  /** Records that are kept elsewhere, so that many of them do not drive out the few that are kept here. */
+  /** Adds records that are stored elsewhere, so that many of them do not displace the few that are stored here. */
   addSource(source: AuditSource): void {
     this.#sources.add(source);
   }

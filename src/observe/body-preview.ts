@@ -1,11 +1,11 @@
-/** Shows what a backend sent without showing a secret in it. RC-11 */
+/** Shows what a backend sent, with its secrets masked. RC-11 */
 import { REDACTED, type Secret } from '../protocol/secret.js';
 
 const PREVIEW_BYTES = 4_096;
-/** Text that is no JSON is masked up to here; only its beginning can be shown anyway. */
+/** Text that is not JSON is masked up to here; only its beginning is shown anyway. */
 const MASKED_CHARS = 65_536;
 
-/** Names whose value is never shown, at any depth; compared without case, `_` and `-`. */
+/** Members whose value is never shown, at any depth. Compared without case, `_` and `-`. */
 const SECRET_NAMES = new Set([
   'remotecontroltoken',
   'pairingcode',
@@ -24,8 +24,8 @@ const PREFIXED = /\b(?:sk|rct|rt|sess)-[\w-]{6,}/g;
 const RUN = /[A-Za-z0-9+/_-]{20,}={0,2}/g;
 
 /**
- * At most 4,096 bytes of `body`, one line, cut at a character boundary. JSON is shown as JSON with its secrets
- * redacted; in anything else whatever looks like a token is masked. `known` are values that must not appear.
+ * At most 4,096 bytes of `body` on one line, cut at a character boundary. JSON is shown as JSON with its secrets
+ * redacted; in other text everything that looks like a token is masked. `known` are values that must not appear.
  */
 export function previewBody(body: Uint8Array, known: readonly Secret[]): string {
   const text = new TextDecoder().decode(body).trim();
@@ -33,11 +33,12 @@ export function previewBody(body: Uint8Array, known: readonly Secret[]): string 
   return cutBytes(oneLine(hideKnown(redactJson(text) ?? maskTokens(text), known)), PREVIEW_BYTES);
 }
 
-/** Free text from the other side (a close reason, an error), one line, with anything like a token masked. */
+/** Text from the other side (a close reason, an error) with everything that looks like a token masked. */
 export function maskTokens(text: string): string {
   return maskNamed(text.slice(0, MASKED_CHARS)).replace(RUN, (run) => (looksRandom(run) ? REDACTED : run));
 }
 
+/** Replaces the values of known secrets. */
 export function hideKnown(text: string, known: readonly Secret[]): string {
   let shown = text;
   for (const secret of known) {
@@ -47,11 +48,12 @@ export function hideKnown(text: string, known: readonly Secret[]): string {
   return shown;
 }
 
+/** Replaces line breaks and control characters by spaces. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
 }
 
-/** The beginning of `text`, at most `limit` bytes as UTF-8 with an ellipsis at the cut. */
+/** The beginning of `text`: at most `limit` bytes of UTF-8, an ellipsis at the cut included. */
 export function cutBytes(text: string, limit: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= limit) return text;
@@ -66,7 +68,7 @@ function redactJson(text: string): string | undefined {
     if (typeof value !== 'object' || value === null) return undefined;
     return JSON.stringify(redact(value));
   } catch {
-    return undefined; // No JSON, or nested deeper than the stack: masked as text instead.
+    return undefined; // Not JSON, or nested too deeply for the stack: masked as text instead.
   }
 }
 
@@ -82,7 +84,7 @@ function redact(value: unknown): unknown {
   );
 }
 
-/** Masks what is a token by its form or name, and leaves plain runs (paths, ids) readable. */
+/** Masks tokens that their form or name reveals. Other long runs of characters (paths, ids) stay readable. */
 export function maskNamed(text: string): string {
   return text
     .replace(NAMED, `$1${REDACTED}`)
@@ -91,7 +93,7 @@ export function maskNamed(text: string): string {
     .replace(PREFIXED, REDACTED);
 }
 
-/** Words, paths, header names and repeated characters are no tokens: those mix digits or cases and repeat little. */
+/** Tokens mix digits or cases and repeat few characters, unlike words, paths and header names. */
 function looksRandom(run: string): boolean {
   if (new Set(run).size < 8) return false;
   const digits = run.match(/\d/g)?.length ?? 0;

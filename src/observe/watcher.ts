@@ -1,26 +1,29 @@
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 
-/** An action of a step, by its name. */
+/** One action of a transition. */
 export interface WatchedEffect {
   readonly type: string;
   readonly params: unknown;
 }
 
-/** Told at each step of a way through a chart that runs without an actor. */
-export type StepWatch = (
+/** Called for each transition of a chart that runs without an actor. */
+export type TransitionWatch = (
   eventType: string,
   before: AnyMachineSnapshot,
   after: AnyMachineSnapshot,
   effects: readonly WatchedEffect[],
 ) => void;
 
-/** Whoever looks at an engine's charts while they run. Nothing of it may throw, and nothing may take long. */
+/**
+ * Observes the charts of an engine while they run, as the inspector does. The engine calls it synchronously: no method
+ * may throw or take long.
+ */
 export interface EngineWatcher {
-  /** A root actor was made; it has not started. What it invokes and spawns is found through its system. */
+  /** A root actor was created; it has not started. `actor.system` leads to the actors that it invokes and spawns. */
   actor(actor: AnyActorRef): void;
-  /** One more connection begins its way through the chart that all of them share. */
-  run(id: string, machine: AnyStateMachine, initial: AnyMachineSnapshot): StepWatch;
-  /** An upgrade was decided, on these facts alone. */
+  /** A connection starts in a chart that runs without an actor; `id` names the connection. */
+  run(id: string, machine: AnyStateMachine, initial: AnyMachineSnapshot): TransitionWatch;
+  /** The listener decided about an upgrade, from these facts alone. */
   verdict(verdict: Verdict, facts: UpgradeFacts): void;
 }

@@ -288,7 +288,7 @@ export const REASONS = {
   },
   tooManyClients: {
     means: 'The engine has reached its limit of remote clients.',
-    todo: 'Close some clients, or raise --max-remote-clients.',
+    todo: 'Close some clients, or raise maxRemoteClients in a program that embeds the engine.',
   },
   appServerClosed: {
     means: 'The app server ended this connection.',

@@ -1,4 +1,4 @@
-/** The code of a system or SQLite error (`ENOENT`, `SQLITE_BUSY`), or undefined for any other value. */
+/** The code of a system or SQLite error (`ENOENT`, `SQLITE_BUSY`); undefined for any other value. */
 export function errnoOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
@@ -7,10 +7,10 @@ export function errnoOf(error: unknown): string | undefined {
 const TEXTS: Readonly<Record<string, string>> = {
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
-  ENOENT: 'no such file or folder',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EISDIR: 'it is a folder, not a file',
-  EEXIST: 'it is a file, not a folder',
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'a part of the path is a file, not a directory',
+  EISDIR: 'it is a directory, not a file',
+  EEXIST: 'it is a file, not a directory',
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
   EFBIG: 'the file size limit is reached',
@@ -25,10 +25,10 @@ const TEXTS: Readonly<Record<string, string>> = {
   SQLITE_IOERR: 'input/output error',
 };
 
-/** What a system error means, for people: `permission denied (EACCES)`. */
+/** A system error in words, for messages: `permission denied (EACCES)`. */
 export function errnoText(error: unknown): string {
   const code = errnoOf(error);
-  // Some tell a whole story; the first line is the point.
+  // Some messages have many lines; the first one is enough.
   if (code === undefined)
     return String(error instanceof Error ? error.message : error)
       .split('\n', 1)

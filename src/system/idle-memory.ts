@@ -1,36 +1,36 @@
 /**
- * Gives memory back after a wave of clients. V8 collects when a program allocates: one that has become quiet keeps what
- * the wave has left, often for minutes, and most of it is nothing but room for new objects.
+ * Returns memory to the system after a wave of clients. V8 collects garbage when a program allocates: a program that
+ * has become quiet keeps the heap of the wave, often for minutes, and most of it is free space for new objects.
  */
 
-/** Clients that make a wave: so many more, or fewer, than there were. Those that come and go one by one make none. */
+/** A wave: the number of clients grew or fell by this many. Clients that come and go one by one are no wave. */
 const WAVE = 256;
-const LOOK_EVERY = 1_000;
-/** Part of the time that the program may have been busy since the last look; else it has better things to do. */
+const CHECK_EVERY = 1_000;
+/** Share of the time since the last check that the event loop may have been busy; a collection would delay work. */
 const QUIET = 0.2;
 
 export interface IdleMemoryOptions {
-  /** How many clients there are. */
+  /** The current number of clients. */
   readonly live: () => number;
   readonly onFault: (error: unknown) => void;
   /** Default: one full collection. */
   readonly collect?: () => Promise<void>;
-  /** Part of the time that the program was busy since it was last asked, 0 to 1. Default: of the event loop. */
+  /** Share of the time since the last call that the program was busy, 0 to 1. Default: of the event loop. */
   readonly busy?: () => number;
 }
 
-/** A collection throws compiled code away, too, so it is made after a wave only. */
+/** A collection also discards compiled code, so it runs only after a wave. */
 export class IdleMemory {
   readonly #live: () => number;
   readonly #onFault: (error: unknown) => void;
   readonly #collect: () => Promise<void>;
   readonly #busy: () => number;
-  /** Most and fewest clients since the last collection. */
+  /** Highest and lowest number of clients since the last collection. */
   #most = 0;
   #fewest = 0;
-  /** Clients that came or went, ever; and at the last look. */
-  #moved = 0;
-  #seen = 0;
+  /** Connects and disconnects in total, and at the last check. */
+  #moves = 0;
+  #checkedMoves = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ live, onFault, collect = collectGarbage, busy = busySinceLast() }: IdleMemoryOptions) {
@@ -40,17 +40,17 @@ export class IdleMemory {
     this.#busy = busy;
   }
 
-  /** A client came or is gone. */
+  /** Call it when a client connects or disconnects. */
   note(): void {
-    this.#moved += 1;
+    this.#moves += 1;
     const live = this.#live();
     this.#most = Math.max(this.#most, live);
     this.#fewest = Math.min(this.#fewest, live);
     const wave = this.#most - live >= WAVE || live - this.#fewest >= WAVE;
     if (!wave || this.#timer !== undefined) return;
-    this.#seen = this.#moved;
+    this.#checkedMoves = this.#moves;
     this.#busy();
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY).unref();
+    this.#timer = setInterval(() => this.#check(), CHECK_EVERY).unref();
   }
 
   close(): void {
@@ -58,11 +58,11 @@ export class IdleMemory {
     this.#timer = undefined;
   }
 
-  #look(): void {
+  #check(): void {
     const busy = this.#busy() > QUIET;
-    const more = this.#moved !== this.#seen;
-    this.#seen = this.#moved;
-    if (more || busy) return;
+    const active = this.#moves !== this.#checkedMoves;
+    this.#checkedMoves = this.#moves;
+    if (active || busy) return;
     this.close();
     this.#most = this.#live();
     this.#fewest = this.#most;
@@ -80,7 +80,7 @@ function busySinceLast(): () => number {
   };
 }
 
-/** One full collection, some 50 ms. The inspector's is the only one that needs no flag of the process. */
+/** One full collection, about 50 ms. Only the inspector offers it without a command-line flag of Node. */
 async function collectGarbage(): Promise<void> {
   const { Session } = await import('node:inspector');
   const session = new Session();

@@ -3,10 +3,12 @@ import { dirname } from 'node:path';
 import { errnoOf } from './errno.js';
 
 /**
- * Makes the folder `path` with those above it that are missing; true when it was not there. Node's own
- * `recursive` never comes to an end where a folder that is there lets nothing be made in it and says ENOENT, as
- * /proc does and some network file systems do.
- * @throws The error of the system: EEXIST when `path` is something else, ENOTDIR when one above it is.
+ * Creates the directory `path` and its missing parents. `mode` applies to all of them.
+ *
+ * It replaces the `recursive` option of Node, which loops forever below an existing directory that answers ENOENT
+ * when something is created in it, as /proc and some network file systems do.
+ * @returns false when the directory existed already
+ * @throws The system error: EEXIST when `path` is not a directory, ENOTDIR when a parent is not one.
  */
 export function makeDirectory(path: string, mode?: number): boolean {
   try {
@@ -14,15 +16,15 @@ export function makeDirectory(path: string, mode?: number): boolean {
     return true;
   } catch (error) {
     const code = errnoOf(error);
-    // Read-only file systems say so even of a folder that is there.
-    if (isFolder(path)) return false;
-    const above = dirname(path);
-    if (code !== 'ENOENT' || above === path || isFolder(above)) throw error;
+    // A read-only file system answers EROFS even for a directory that exists.
+    if (isDirectory(path)) return false;
+    const parent = dirname(path);
+    if (code !== 'ENOENT' || parent === path || isDirectory(parent)) throw error;
   }
   makeDirectory(dirname(path), mode);
   return makeDirectory(path, mode);
 }
 
-function isFolder(path: string): boolean {
+function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

@@ -1,11 +1,14 @@
 /**
- * A lock for one thing at a time, first come first served. Connecting and pairing share one, so that the two
- * never refresh or enroll at the same moment. RC-47
+ * Runs tasks one at a time, in the order of their requests. Connecting and pairing share one, so that they never
+ * refresh or enroll at the same time. RC-47
  */
 export class Mutex {
   #tail: Promise<void> = Promise.resolve();
 
-  /** Runs `task` alone. A task whose signal is aborted before its turn is not started. */
+  /**
+   * Runs `task` while no other task of this mutex runs. Rejects with the reason of `signal`, without a call of `task`,
+   * when the signal is aborted before the turn of the task.
+   */
   async runExclusive<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T> {
     const before = this.#tail;
     let release: () => void = () => {};

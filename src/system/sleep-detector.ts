@@ -1,29 +1,29 @@
-/** Notices that the machine slept or that its network changed, from a look each few seconds. RC-25a */
+/** Detects that the machine slept or that its network changed, with a check every few seconds. RC-25a */
 import { networkInterfaces } from 'node:os';
 
 export type WakeCause =
-  /** The clock on the wall and the one that counts time disagree by `jumpMs`, or nothing ran for so long. */
+  /** Wall clock and monotonic clock differ by `jumpMs`, or no check ran for that long. */
   { readonly kind: 'clock'; readonly jumpMs: number } | { readonly kind: 'network' };
 
 export interface SleepDetectorOptions {
   readonly onWake: (cause: WakeCause) => void;
-  /** Between two looks, ms. Default 2,000. */
+  /** Time between two checks, ms. Default 2,000. */
   readonly interval?: number;
   /** Wall-clock milliseconds. Default Date.now. */
   readonly now?: () => number;
-  /** Milliseconds that only ever grow, and on most systems stand still during sleep. */
+  /** Monotonic milliseconds; on most systems they stop during sleep. Default performance.now. */
   readonly monotonic?: () => number;
   /** The network interfaces. Default: those of the system. */
   readonly interfaces?: typeof networkInterfaces;
-  /** Calls `look` each `ms` until the returned function is called. Default: a timer that keeps no process alive. */
-  readonly every?: (ms: number, look: () => void) => () => void;
+  /** Calls `check` every `ms` until the returned function is called. Default: an unreferenced timer. */
+  readonly every?: (ms: number, check: () => void) => () => void;
 }
 
 export interface SleepDetector {
   close(): void;
 }
 
-/** A clock that is set right by less is no wake-up. */
+/** A smaller correction of the clock is not a wake-up. Milliseconds. */
 const TOLERANCE = 3_000;
 
 export function createSleepDetector(options: SleepDetectorOptions): SleepDetector {
@@ -44,10 +44,10 @@ export function createSleepDetector(options: SleepDetectorOptions): SleepDetecto
     wall += wallStep;
     counted += countedStep;
     const seen = digest(interfaces);
-    // The first look is not taken at start, which has other things to do.
+    // The first check is not made at the start, which must be fast.
     const changed = network !== undefined && seen !== undefined && seen !== network;
     network = seen ?? network;
-    // Where the counting clock runs on during sleep, the late look gives it away.
+    // Where the monotonic clock continues during sleep, the late check shows the sleep.
     const jumpMs = Math.max(Math.abs(wallStep - countedStep), countedStep - interval);
     if (jumpMs > TOLERANCE) onWake({ kind: 'clock', jumpMs });
     else if (changed) onWake({ kind: 'network' });
@@ -55,15 +55,15 @@ export function createSleepDetector(options: SleepDetectorOptions): SleepDetecto
   return { close: stop };
 }
 
-function repeat(ms: number, look: () => void): () => void {
-  const timer = setInterval(look, ms);
+function repeat(ms: number, check: () => void): () => void {
+  const timer = setInterval(check, ms);
   timer.unref();
   return () => clearInterval(timer);
 }
 
 /**
- * Addresses by which others are reached. Link-local ones are left out: containers and virtual machines bring
- * and take them all the time, and each would cut a pause short.
+ * The addresses with which other machines are reached. Link-local ones are left out: containers and virtual machines
+ * add and remove them all the time, and each change would end a pause early.
  */
 function digest(interfaces: typeof networkInterfaces): string | undefined {
   try {
@@ -76,6 +76,6 @@ function digest(interfaces: typeof networkInterfaces): string | undefined {
       .sort()
       .join('\n');
   } catch {
-    return undefined; // Some sandboxes refuse to tell; then the clocks have to do.
+    return undefined; // Some sandboxes deny access; the clocks must be enough then.
   }
 }

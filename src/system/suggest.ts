@@ -1,4 +1,4 @@
-/** The candidate that `word` is most likely a slip for; undefined when none is near. */
+/** The candidate that `word` is most likely a misspelling of; undefined when none is similar. */
 export function closestMatch(word: string, candidates: readonly string[]): string | undefined {
   const plain = simplify(word);
   let best: string | undefined;
@@ -13,12 +13,12 @@ export function closestMatch(word: string, candidates: readonly string[]): strin
   return best;
 }
 
-/** `base_url`, `base-url` and `baseURL` are one word written in three ways. */
+/** `base_url`, `base-url` and `baseURL` count as the same word. */
 function simplify(word: string): string {
   return word.slice(0, 64).toLowerCase().replace(/[-_]/g, '');
 }
 
-/** How many letters must be added, dropped, changed or swapped with their neighbour (restricted Damerau). */
+/** How many letters must be added, removed, changed or swapped with their neighbour (restricted Damerau). */
 function editDistance(a: string, b: string): number {
   let older: number[] = [];
   let old = Array.from({ length: b.length + 1 }, (_, j) => j);

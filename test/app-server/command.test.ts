@@ -117,7 +117,7 @@ describe('a command as app server', () => {
     const { code, reason } = await client.closed;
     expect([code, reason]).toEqual([
       1011,
-      'The app server /no/such/command cannot be started: no such file or folder (ENOENT).',
+      'The app server /no/such/command cannot be started: no such file or directory (ENOENT).',
     ]);
   });
 

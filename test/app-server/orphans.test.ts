@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { processToken } from '../../src/system/process-token.js';
+import { processToken } from '../../src/system/processes.js';
 import { Client, until } from '../listener/rig.js';
 import { CliProcess } from '../support/cli.js';
 import { childrenOf, lives } from '../support/processes.js';

@@ -97,7 +97,7 @@ describe('other mistakes of a new user', () => {
 
   it.for([
     ['not JSON', '{"json": tru', /line 1, column 10/],
-    ['no object', '[]', /must hold an object/],
+    ['no object', '[]', /must contain an object/],
     ['an unknown key', '{"baseURL": "x"}', /did you mean "baseUrl"\?/],
   ] as const)('the configuration file is wrong: %s', async ([, text, allowed], { lab }) => {
     await mkdir(lab.home, { recursive: true });
@@ -139,7 +139,7 @@ describe('other mistakes of a new user', () => {
   }) => {
     const { code, stderr } = await lab.cli(['start', '--home', '/proc/x/y']);
     expect(code).toBe(1);
-    expect(stderr).toContain('The home folder /proc/x/y cannot be used: ');
+    expect(stderr).toContain('The home directory /proc/x/y cannot be used: ');
   });
 
   it('a full disk under stdout ends a command with a message, and an engine in good order', async ({
@@ -187,7 +187,9 @@ describe('other mistakes of a new user', () => {
       const stranger = { uid: 12_345, gid: 12_345, before: 'unset HOME' };
       const { code, stderr } = await lab.run(['status'], {}, stranger).exited;
       expect(code).toBe(1);
-      expect(stderr).toMatch(/^rc-engine: HOME is not set, and the system knows no folder of this user\.\n/);
+      expect(stderr).toMatch(
+        /^rc-engine: HOME is not set, and the system has no home directory for this user\.\n/,
+      );
       expect(stderr).toContain('--home');
     },
   );
@@ -198,7 +200,7 @@ describe('other mistakes of a new user', () => {
     for (const home of [file, join(file, 'below')]) {
       const { code, stderr } = await lab.cli(['start', '--home', home]);
       expect(code).toBe(1);
-      expect(stderr).toContain(`The home folder ${home} cannot be used: `);
+      expect(stderr).toContain(`The home directory ${home} cannot be used: `);
       expect(stderr).toContain('explain homeUnusable');
       expect(stderr).not.toMatch(/^\s+at /m);
     }

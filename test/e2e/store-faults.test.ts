@@ -103,7 +103,7 @@ describe('RC-6: a store that cannot be used is told, and nothing is enrolled', (
     const { code, stderr } = await engine.exited;
     await chmod(lab.home, 0o700);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/home folder .* cannot be used: .*permission/);
+    expect(stderr).toMatch(/home directory .* cannot be used: .*permission/);
     expect(lab.requests('enroll')).toBe(1);
   });
 

@@ -39,26 +39,26 @@ async function problem(text: string | Uint8Array): Promise<string> {
 }
 
 describe('configuration file', () => {
-  it('names a key that comes twice, however it is written: which one counts must not be left to the parser', async () => {
+  it('names a repeated key, also with escapes: the parser must not choose one silently', async () => {
     expect(await problem('{"baseUrl": "a", "remoteControl": "on", "base\\u0055rl": "b"}')).toMatch(
-      /names "baseUrl" twice/,
+      /contains the key "baseUrl" twice/,
     );
-    expect(await problem('{"log": {}, "log": {}}')).toMatch(/names "log" twice/);
+    expect(await problem('{"log": {}, "log": {}}')).toMatch(/contains the key "log" twice/);
   });
 
-  it('a pipe in its place does not hold up the start', async () => {
+  it('a pipe in its place does not block the start', async () => {
     const path = join(await tmpFolder(), 'config.json');
     execFileSync('mkfifo', [path]);
     await expect(readConfigFile(path, schema)).rejects.toThrow(/is a pipe, not a file/);
   });
 
-  it('is that of an empty object when there is none', async () => {
+  it('counts as an empty object when the file is missing', async () => {
     expect(await readConfigFile(join(await tmpFolder(), 'config.json'), schema)).toEqual({
       remoteControl: 'on',
     });
   });
 
-  it('gives what it holds, with the defaults of the schema', async () => {
+  it('gives its content, with the defaults of the schema', async () => {
     const path = await configOf('\ufeff{ "baseUrl": "https://chatgpt.com/x", "log": {"level": "debug"} }\n');
     expect(await readConfigFile(path, schema)).toEqual({
       baseUrl: 'https://chatgpt.com/x',
@@ -67,7 +67,7 @@ describe('configuration file', () => {
     });
   });
 
-  it('names an unknown key and the one that was likely meant', async () => {
+  it('names an unknown key and the most similar one', async () => {
     expect(await problem('{"base_url": "x"}')).toBe(
       'is not valid: "base_url" is not a known key (did you mean "baseUrl"?).',
     );
@@ -77,7 +77,7 @@ describe('configuration file', () => {
     );
   });
 
-  it('lists the keys that are allowed when none is near', async () => {
+  it('lists the allowed keys when none is similar', async () => {
     expect(await problem('{"zzz": 1}')).toBe(
       'is not valid: "zzz" is not a known key (allowed: baseUrl, remoteControl, maxRemoteClients, allowHosts, log, proxy).',
     );
@@ -94,7 +94,7 @@ describe('configuration file', () => {
       'is not valid: "maxRemoteClients" must be >=1, not 0.',
     );
     expect(await problem('{"allowHosts": ["a", 5]}')).toBe(
-      'is not valid: "allowHosts.1" must be a text, not 5.',
+      'is not valid: "allowHosts.1" must be a string, not 5.',
     );
     expect(await problem('{"log": {}}')).toBe('is not valid: "log.level" is missing.');
     expect(await problem('{"log": null}')).toContain('"log" must be an object, not null');
@@ -104,13 +104,13 @@ describe('configuration file', () => {
   it('names every problem, up to five', async () => {
     expect(await problem('{"baseUrl": 1, "remoteControl": true, "q": 1}')).toBe(
       'is not valid: "q" is not a known key (allowed: baseUrl, remoteControl, maxRemoteClients, allowHosts, log, proxy); ' +
-        '"baseUrl" must be a text, not 1; "remoteControl" must be "on" or "off" or "preference", not true.',
+        '"baseUrl" must be a string, not 1; "remoteControl" must be "on" or "off" or "preference", not true.',
     );
     expect(await problem('{"q1":1,"q2":1,"q3":1,"q4":1,"q5":1,"q6":1,"q7":1}')).toMatch(/; and 2 more\.$/);
   });
 
-  it('never shows a text that may be a secret', async () => {
-    expect(await problem('{"maxRemoteClients": "hush"}')).toContain('not a text');
+  it('never quotes a string that may be a secret', async () => {
+    expect(await problem('{"maxRemoteClients": "hush"}')).toContain('not a string');
     expect(await problem('{"proxy": "hush"}')).not.toContain('hush');
     expect(await problem('{"baseUrl": "hush", }')).not.toContain('hush');
     expect(await problem('{"baseUrl": hush}')).not.toContain('hush');
@@ -120,21 +120,18 @@ describe('configuration file', () => {
     ['', 'line 1, column 1: the file ends where a value is expected'],
     ['{\n  "a": 1,\n}', 'line 3, column 1: a comma before } is not allowed'],
     ['{\n  "a": 1\n  "b": 2\n}', 'line 3, column 3: expected a comma or }'],
-    ["{'a': 1}", 'line 1, column 2: text is written in double quotes; expected a key in double quotes'],
-    ['{"a": 1} x', 'line 1, column 10: nothing more is expected after the value'],
+    ["{'a': 1}", 'line 1, column 2: strings need double quotes; expected a key in double quotes'],
+    ['{"a": 1} x', 'line 1, column 10: unexpected content after the value'],
     ['// x\n{}', 'line 1, column 1: comments are not allowed; expected a value'],
-    [
-      '{"a": "C:\\x"}',
-      'line 1, column 10: a backslash starts nothing that is known; write \\\\ for a backslash',
-    ],
-  ])('says where %j is no JSON', async (text, where) => {
+    ['{"a": "C:\\x"}', 'line 1, column 10: invalid escape; write \\\\ for a backslash'],
+  ])('says where %j is not valid JSON', async (text, where) => {
     expect(await problem(text)).toBe(`is not valid JSON: ${where}.`);
   });
 
-  it('must hold an object', async () => {
-    expect(await problem('[]')).toBe('must hold an object in braces, but holds a list.');
-    expect(await problem('"x"')).toBe('must hold an object in braces, but holds a text.');
-    expect(await problem('null')).toBe('must hold an object in braces, but holds null.');
+  it('must contain an object', async () => {
+    expect(await problem('[]')).toBe('must contain an object in braces, but contains a list.');
+    expect(await problem('"x"')).toBe('must contain an object in braces, but contains a string.');
+    expect(await problem('null')).toBe('must contain an object in braces, but contains null.');
   });
 
   it('names a file that cannot be read', async () => {
@@ -142,9 +139,9 @@ describe('configuration file', () => {
     await mkdir(join(dir, 'config.json'));
     await expect(readConfigFile(join(dir, 'config.json'), schema)).rejects.toMatchObject({
       code: 'configInvalid',
-      message: expect.stringContaining('cannot be read: it is a folder, not a file (EISDIR)'),
+      message: expect.stringContaining('cannot be read: it is a directory, not a file (EISDIR)'),
     });
-    expect(await problem(Buffer.from([0x7b, 0xff, 0x7d]))).toBe('is not UTF-8 text.');
+    expect(await problem(Buffer.from([0x7b, 0xff, 0x7d]))).toBe('is not UTF-8.');
     const large = await configOf('');
     await truncate(large, 1024 * 1024 + 1);
     await expect(readConfigFile(large, schema)).rejects.toMatchObject({

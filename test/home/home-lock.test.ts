@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Home, openHome } from '../../src/home/home.js';
 import { acquireHomeLock, readEngineInfo } from '../../src/home/home-lock.js';
 import { EngineError } from '../../src/protocol/errors.js';
-import { processToken } from '../../src/system/process-token.js';
+import { processToken } from '../../src/system/processes.js';
 import { type Child, start } from '../support/children.js';
 import { tmpFolder } from '../support/tmp.js';
 
@@ -13,7 +13,7 @@ async function newHome(): Promise<Home> {
   return openHome(await tmpFolder());
 }
 
-/** A process that tries to take the home; `won` tells whether it did. */
+/** A process that tries to lock the home; `won` says whether it did. */
 async function startEngine(
   home: Home,
 ): Promise<{ child: Child; answer: { won: boolean; message?: string } }> {
@@ -30,7 +30,7 @@ async function refusal(home: Home): Promise<EngineError> {
 }
 
 describe('one engine per home', () => {
-  it('RC-8: the engine that has the home says who it is, privately (0600)', async () => {
+  it('RC-8: the engine that holds the home writes engine.json, private (0600)', async () => {
     const home = await newHome();
     const lock = await acquireHomeLock(home, info);
     const token = await processToken(process.pid);
@@ -40,7 +40,7 @@ describe('one engine per home', () => {
     await lock.release();
   });
 
-  it('RC-8: a clean stop removes engine.json and lets go, once', async () => {
+  it('RC-8: a clean stop removes engine.json and releases the lock, once', async () => {
     const home = await newHome();
     const first = await acquireHomeLock(home, info);
     await first.release();
@@ -58,7 +58,9 @@ describe('one engine per home', () => {
     expect(answer).toEqual({ won: true, pid: child.pid });
     const error = await refusal(home);
     expect(error.code).toBe('alreadyRunning');
-    expect(error.message).toBe(`Another engine runs on the home folder ${home.dir} (pid ${child.pid}).`);
+    expect(error.message).toBe(
+      `Another engine already uses the home directory ${home.dir} (pid ${child.pid}).`,
+    );
     expect(error.remediation).toContain('--home');
     await child.finish();
     await (await acquireHomeLock(home, info)).release();
@@ -87,7 +89,7 @@ describe('one engine per home', () => {
     await (await acquireHomeLock(home, info)).release();
   });
 
-  it('RC-8: a reused pid does not block: engine.json names a living process that is no engine', async () => {
+  it('RC-8: a reused pid does not block: engine.json may name a running process that is not an engine', async () => {
     const home = await newHome();
     const stale = { ...info, pid: process.ppid, process: 'another-boot/123' };
     await writeFile(home.engineFile, JSON.stringify(stale));
@@ -123,7 +125,7 @@ describe('one engine per home', () => {
     expect(await readEngineInfo(home)).toBeUndefined();
   });
 
-  it('RC-8: a second start is refused also after somebody deleted the lock file', async ({ skip }) => {
+  it('RC-8: a second start is refused also after the lock file was deleted', async ({ skip }) => {
     skip(process.platform !== 'linux', 'only Linux tells when a process was started');
     const home = await newHome();
     const { child } = await startEngine(home);
@@ -133,7 +135,7 @@ describe('one engine per home', () => {
     await (await acquireHomeLock(home, info)).release();
   });
 
-  it('RC-8: a start while the engine before is ending waits for its end', async () => {
+  it('RC-8: a start while the previous engine is stopping waits for it', async () => {
     const home = await newHome();
     const holder = await start(['hold', home.lockFile, 'exclusive']);
     await holder.line();
@@ -142,11 +144,11 @@ describe('one engine per home', () => {
     await (await starting).release();
   });
 
-  it('RC-8: one that has the lock and never says its pid is told of without one', async () => {
+  it('RC-8: a lock holder that never writes its pid is reported without a pid', async () => {
     const home = await newHome();
     const holder = await start(['hold', home.lockFile, 'exclusive']);
     await holder.line();
-    expect((await refusal(home)).message).toContain('(it has not said its pid)');
+    expect((await refusal(home)).message).toContain('(its pid is unknown)');
     await holder.finish();
   });
 
@@ -162,19 +164,19 @@ describe('one engine per home', () => {
     process.kill(child, 'SIGKILL');
   });
 
-  it('a lock that cannot be used is an error that names it and says what to do', async () => {
-    const folder = await newHome();
-    await mkdir(folder.lockFile);
-    expect(await refusal(folder)).toMatchObject({
+  it('an unusable lock file is an error with its path and the next step', async () => {
+    const blocked = await newHome();
+    await mkdir(blocked.lockFile);
+    expect(await refusal(blocked)).toMatchObject({
       code: 'homeUnusable',
-      message: `The lock ${folder.lockFile} cannot be used: it cannot be opened (SQLITE_CANTOPEN).`,
+      message: `The lock ${blocked.lockFile} cannot be used: it cannot be opened (SQLITE_CANTOPEN).`,
     });
     const rubbish = await newHome();
     await writeFile(rubbish.lockFile, 'rubbish'.repeat(1_000));
     expect(await refusal(rubbish)).toMatchObject({
       code: 'homeUnusable',
-      message: `The lock ${rubbish.lockFile} cannot be used: somebody wrote something into it.`,
-      remediation: `Delete ${rubbish.lockFile} while no engine runs on this home folder.`,
+      message: `The lock ${rubbish.lockFile} cannot be used: it has been overwritten.`,
+      remediation: `Delete ${rubbish.lockFile} while no engine uses this home directory.`,
     });
     const named = await newHome();
     await mkdir(named.engineFile);

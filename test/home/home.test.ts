@@ -3,8 +3,7 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { controlSocketPath } from '../../src/home/control-socket-path.js';
-import { locateHome, openHome, resolveHome } from '../../src/home/home.js';
+import { controlSocketPath, locateHome, openHome, resolveHome } from '../../src/home/home.js';
 import { EngineError } from '../../src/protocol/errors.js';
 import { start } from '../support/children.js';
 import { tmpFolder } from '../support/tmp.js';
@@ -19,7 +18,7 @@ function errorOf(work: () => unknown): EngineError {
   throw new Error('nothing was thrown');
 }
 
-describe('path of the home folder', () => {
+describe('path of the home directory', () => {
   it('is the given one, else RC_ENGINE_HOME, else ~/.rc-engine', () => {
     expect(resolveHome('/a/b/../c', {})).toBe('/a/c');
     expect(resolveHome('rel', { RC_ENGINE_HOME: '/x' })).toBe(join(process.cwd(), 'rel'));
@@ -28,7 +27,7 @@ describe('path of the home folder', () => {
     expect(resolveHome(undefined, {})).toBe(join(homedir(), '.rc-engine'));
   });
 
-  it('knows ~ as the folder of the user', () => {
+  it('replaces ~ by the home directory of the user', () => {
     expect(resolveHome('~', {})).toBe(homedir());
     expect(resolveHome('~/x', {})).toBe(join(homedir(), 'x'));
     expect(resolveHome('~x', {})).toBe(join(process.cwd(), '~x'));
@@ -39,8 +38,8 @@ describe('path of the home folder', () => {
   });
 });
 
-describe('opening the home folder', () => {
-  it('makes it and its parents, private (0700)', async () => {
+describe('opening the home directory', () => {
+  it('creates it and its parents, private (0700)', async () => {
     const dir = await tmpFolder();
     const home = openHome(join(dir, 'a', 'b'));
     expect((await stat(join(dir, 'a'))).mode & 0o777).toBe(0o700);
@@ -48,7 +47,7 @@ describe('opening the home folder', () => {
     expect(await readdir(home.dir)).toEqual([]);
   });
 
-  it('a folder that lets nothing be made in it is told, though it says that it is not there', () => {
+  it('reports a parent that answers ENOENT although it exists, as /proc does', () => {
     expect(errorOf(() => openHome('/proc/a/b'))).toMatchObject({ code: 'homeUnusable' });
   });
 
@@ -82,7 +81,7 @@ describe('opening the home folder', () => {
     });
   });
 
-  it('locates one without making it', async () => {
+  it('gives the paths without creating anything', async () => {
     const dir = await tmpFolder();
     expect(locateHome(join(dir, 'none')).controlSocket).toBe(`${dir}/none/control.sock`);
     expect(await readdir(dir)).toEqual([]);
@@ -94,7 +93,7 @@ describe('opening the home folder', () => {
     const error = errorOf(() => openHome(file));
     expect(error.code).toBe('homeUnusable');
     expect(error.message).toBe(
-      `The home folder ${file} cannot be used: it is a file, not a folder (EEXIST).`,
+      `The home directory ${file} cannot be used: it is a file, not a directory (EEXIST).`,
     );
     expect(error.remediation).toContain('--home');
     expect(errorOf(() => openHome(join(file, 'x'))).message).toContain('(ENOTDIR)');
@@ -109,7 +108,7 @@ describe('opening the home folder', () => {
       const child = await start(['openHome', path], user);
       expect(await child.line()).toEqual({
         code: 'homeUnusable',
-        message: `The home folder ${path} cannot be used: permission denied (EACCES).`,
+        message: `The home directory ${path} cannot be used: permission denied (EACCES).`,
       });
       await child.finish();
     }
@@ -120,7 +119,7 @@ describe('opening the home folder', () => {
 describe('control socket', () => {
   const real = '/home/me/.rc-engine';
 
-  it('lies in the home folder as long as the platform can address it there', () => {
+  it('is in the home directory when its path is short enough for the platform', () => {
     const at = (bytes: number, platform: NodeJS.Platform) => {
       const dir = `/${'x'.repeat(bytes - '//control.sock'.length)}`;
       const path = controlSocketPath(dir, dir, { platform, tmpdir: '/tmp' });
@@ -143,7 +142,7 @@ describe('control socket', () => {
     expect(path).toMatch(/^\\\\\.\\pipe\\rc-engine-[0-9a-f]{16}$/);
   });
 
-  it('is the same by whatever path a home is reached, and another for another home', async () => {
+  it('is the same for every path to a home, and different for another home', async () => {
     const dir = await tmpFolder();
     const deep = join(dir, 'x'.repeat(120));
     await mkdir(deep);
@@ -159,18 +158,18 @@ describe('control socket', () => {
   describe('of a home with a long path', () => {
     async function longHome() {
       const dir = join(await tmpFolder(), 'x'.repeat(120));
-      const folder = dirname(locateHome(dir).controlSocket);
-      onTestFinished(() => rm(folder, { recursive: true, force: true }));
-      return { dir, folder };
+      const directory = dirname(locateHome(dir).controlSocket);
+      onTestFinished(() => rm(directory, { recursive: true, force: true }));
+      return { dir, directory };
     }
 
-    it('lies in a private folder of its own, and can be listened on', async () => {
+    it('is in a private directory of its own, and accepts connections', async () => {
       const { dir } = await longHome();
       const home = openHome(dir);
-      const folder = dirname(home.controlSocket);
-      onTestFinished(() => rm(folder, { recursive: true, force: true }));
-      expect(folder.startsWith(tmpdir())).toBe(true);
-      expect((await stat(folder)).mode & 0o777).toBe(0o700);
+      const directory = dirname(home.controlSocket);
+      onTestFinished(() => rm(directory, { recursive: true, force: true }));
+      expect(directory.startsWith(tmpdir())).toBe(true);
+      expect((await stat(directory)).mode & 0o777).toBe(0o700);
       const server = createServer();
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject).listen(home.controlSocket, resolve);
@@ -179,34 +178,34 @@ describe('control socket', () => {
       openHome(dir);
     });
 
-    it('is refused in a folder that others can enter', async () => {
+    it('is refused in a directory that other users can enter', async () => {
       const { dir } = await longHome();
       await mkdir(dir);
-      const folder = dirname(locateHome(dir).controlSocket);
-      onTestFinished(() => rm(folder, { recursive: true, force: true }));
-      await mkdir(folder);
-      await chmod(folder, 0o755);
+      const directory = dirname(locateHome(dir).controlSocket);
+      onTestFinished(() => rm(directory, { recursive: true, force: true }));
+      await mkdir(directory);
+      await chmod(directory, 0o755);
       const error = errorOf(() => openHome(dir));
       expect(error.code).toBe('homeUnusable');
       expect(error.message).toBe(
-        `The folder ${folder} for the control socket is not a private folder (0700) of this user.`,
+        `The directory ${directory} for the control socket is not a private directory (mode 0700) of this user.`,
       );
     });
 
-    it('is refused in a folder that is a link or belongs to somebody else', async () => {
+    it('is refused in a directory that is a symbolic link or belongs to another user', async () => {
       const { dir } = await longHome();
       await mkdir(dir);
-      const folder = dirname(locateHome(dir).controlSocket);
-      onTestFinished(() => rm(folder, { recursive: true, force: true }));
+      const directory = dirname(locateHome(dir).controlSocket);
+      onTestFinished(() => rm(directory, { recursive: true, force: true }));
       const elsewhere = await tmpFolder();
       await chmod(elsewhere, 0o700);
-      await symlink(elsewhere, folder);
-      expect(errorOf(() => openHome(dir)).message).toContain('is not a private folder');
+      await symlink(elsewhere, directory);
+      expect(errorOf(() => openHome(dir)).message).toContain('is not a private directory');
       if (process.getuid?.() !== 0) return;
-      await rm(folder);
-      await mkdir(folder, { mode: 0o700 });
-      await chown(folder, 65_534, 65_534);
-      expect(errorOf(() => openHome(dir)).message).toContain('is not a private folder');
+      await rm(directory);
+      await mkdir(directory, { mode: 0o700 });
+      await chown(directory, 65_534, 65_534);
+      expect(errorOf(() => openHome(dir)).message).toContain('is not a private directory');
     });
   });
 });

@@ -10,7 +10,7 @@ import { tmpFolder } from '../support/tmp.js';
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 describe('installation id', () => {
-  it('RC-4: is a UUID, made once per home folder and kept in a private file (0600)', async () => {
+  it('RC-4: is a UUID, created once per home and stored in a private file (0600)', async () => {
     const home = openHome(await tmpFolder());
     const id = await loadInstallationId(home);
     expect(id).toMatch(UUID_V4);
@@ -21,7 +21,7 @@ describe('installation id', () => {
     expect(await loadInstallationId(openHome(await tmpFolder()))).not.toBe(id);
   });
 
-  it('RC-4: eight processes that ask at once agree, under any umask', async () => {
+  it('RC-4: eight concurrent processes get the same one, under any umask', async () => {
     const dir = await tmpFolder();
     const children = await Promise.all(
       Array.from({ length: 8 }, (_, i) =>
@@ -38,7 +38,7 @@ describe('installation id', () => {
     expect((await stat(`${dir}/installation_id`)).mode & 0o777).toBe(0o600);
   });
 
-  it('RC-4: one that others can read is made private', async () => {
+  it('RC-4: a file that other users can read is made private', async () => {
     const home = openHome(await tmpFolder());
     const id = await loadInstallationId(home);
     await chmod(home.installationIdFile, 0o644);
@@ -46,7 +46,7 @@ describe('installation id', () => {
     expect((await stat(home.installationIdFile)).mode & 0o777).toBe(0o600);
   });
 
-  it('RC-4: a UUID written by hand is taken as it is', async () => {
+  it('RC-4: a UUID written by hand is used unchanged', async () => {
     const home = openHome(await tmpFolder());
     const id = '0190D3C4-7b6a-7c4e-9d2f-0123456789ab';
     await writeFile(home.installationIdFile, `  ${id}\r\n`);
@@ -62,23 +62,23 @@ describe('installation id', () => {
       expect(error).toBeInstanceOf(EngineError);
       expect(error).toMatchObject({
         code: 'homeUnusable',
-        message: `The installation id ${home.installationIdFile} is damaged: it holds no UUID.`,
+        message: `The installation id ${home.installationIdFile} is damaged: it does not contain a UUID.`,
         remediation: expect.stringContaining(`Put the old UUID back into ${home.installationIdFile}`),
       });
       expect(await readFile(home.installationIdFile, 'utf8')).toBe(content);
     },
   );
 
-  it('RC-4: a folder in its place is an error that names it', async () => {
+  it('RC-4: a directory in its place is an error that names it', async () => {
     const home = openHome(await tmpFolder());
     await mkdir(home.installationIdFile);
     await expect(loadInstallationId(home)).rejects.toMatchObject({
       code: 'homeUnusable',
-      message: expect.stringContaining(`${home.installationIdFile} cannot be used: it is a folder`),
+      message: expect.stringContaining(`${home.installationIdFile} cannot be used: it is a directory`),
     });
   });
 
-  it('RC-24: is renewed when a repair asks for it', async () => {
+  it('RC-24: is renewed on request of a repair', async () => {
     const home = openHome(await tmpFolder());
     const old = await loadInstallationId(home);
     const fresh = await renewInstallationId(home);

@@ -11,8 +11,8 @@ function isJson(text: string): boolean {
   }
 }
 
-describe('search for a fault in JSON', () => {
-  it('finds none in JSON', () => {
+describe('search for a syntax error in JSON', () => {
+  it('finds none in valid JSON', () => {
     fc.assert(
       fc.property(fc.json({ stringUnit: 'binary' }), fc.constantFrom(0, 1, '\t'), (json, space) => {
         expect(findJsonSyntaxError(JSON.stringify(JSON.parse(json), null, space))).toBeUndefined();
@@ -20,7 +20,7 @@ describe('search for a fault in JSON', () => {
     );
   });
 
-  it('finds one in every other text, and no other way round', () => {
+  it('finds one exactly when JSON.parse fails', () => {
     const sign = fc.constantFrom(
       ...'{}[]",:\\/ \n\t0123456789.eE+-truefalsn\'#\u0000\u007fä😀',
       '\\u00e4',
@@ -41,7 +41,7 @@ describe('search for a fault in JSON', () => {
     );
   });
 
-  it('points at the place, in lines and columns from 1', () => {
+  it('gives line and column, counted from 1', () => {
     expect(findJsonSyntaxError('[\n  1,\r\n  x]')).toEqual({
       line: 3,
       column: 3,
@@ -51,13 +51,13 @@ describe('search for a fault in JSON', () => {
     expect(findJsonSyntaxError('{"a": "b\n"}')).toEqual({
       line: 1,
       column: 9,
-      problem: 'the text in double quotes is not closed',
+      problem: 'the string is not closed',
     });
     expect(findJsonSyntaxError('{"a": tru}')).toMatchObject({ line: 1, column: 7 });
     expect(findJsonSyntaxError('{"a" 1}')).toMatchObject({ column: 6, problem: 'expected a colon' });
   });
 
-  it('gives up on deep nesting in good order', () => {
+  it('reports deep nesting as an error', () => {
     expect(findJsonSyntaxError('['.repeat(100_000))).toMatchObject({ problem: 'nested too deeply' });
   });
 });

@@ -5,7 +5,7 @@ import { isRecord } from '../../protocol/jsonrpc.js';
 import { type Failure, failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { Secret } from '../../protocol/secret.js';
-import { parseRfc3339 } from '../../system/rfc3339.js';
+import { parseRfc3339 } from '../../system/formats.js';
 import { claimedAccountId, claimedExpiry, jwtClaims } from '../jwt.js';
 
 /** A ChatGPT sign-in with an account id. */

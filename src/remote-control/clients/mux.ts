@@ -11,7 +11,7 @@ import { memberText } from '../../protocol/json-members.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import { Message } from '../../protocol/message.js';
 import type { Reason } from '../../protocol/reasons.js';
-import { uuidV7 } from '../../system/uuid.js';
+import { uuidV7 } from '../../system/formats.js';
 import { type MuxSocket, type OutboundCounters, OutboundStreams } from './outbound-streams.js';
 import type { VirtualClient } from './virtual-client.js';
 import { VirtualClients, type VirtualClientsDeps } from './virtual-clients.js';

@@ -4,7 +4,7 @@ import { errorText, RPC } from '../../protocol/jsonrpc.js';
 import type { Message } from '../../protocol/message.js';
 import type { OutboundStream } from '../../protocol/outbound.js';
 import type { Reason } from '../../protocol/reasons.js';
-import { uuidV7 } from '../../system/uuid.js';
+import { uuidV7 } from '../../system/formats.js';
 import type { OutboundStreams } from './outbound-streams.js';
 import {
   provideVirtualClient,

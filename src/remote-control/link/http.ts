@@ -20,7 +20,7 @@ import type {
 } from '../../protocol/outcomes.js';
 import { Secret } from '../../protocol/secret.js';
 import type { Env, Timing } from '../../protocol/timing.js';
-import { parseRfc3339 } from '../../system/rfc3339.js';
+import { parseRfc3339 } from '../../system/formats.js';
 
 export { warmUp } from '../../net/http-request.js';
 export type { ControllersPage as ClientsPage } from '../../protocol/outcomes.js';

@@ -378,11 +378,11 @@ describe('no room or no permission', () => {
   it('RC-6: a folder that does not exist is an error that names it', async () => {
     const dir = await tmpFolder();
     expect(await loadOnce(`${dir}/no/s.sqlite`)).toEqual(
-      failure('storeUnavailable', `${dir}/no/s.sqlite cannot be opened: no such file or folder (ENOENT)`),
+      failure('storeUnavailable', `${dir}/no/s.sqlite cannot be opened: no such file or directory (ENOENT)`),
     );
     await writeFile(`${dir}/file`, '');
     expect(await loadOnce(`${dir}/file/s.sqlite`)).toEqual(
-      failure('storeUnavailable', 'is a file, not a folder'),
+      failure('storeUnavailable', 'is a file, not a directory'),
     );
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseRfc3339 } from '../../src/system/rfc3339.js';
+import { parseRfc3339 } from '../../src/system/formats.js';
 
 describe('parseRfc3339', () => {
   it('RC-9: reads what Date writes', () => {

@@ -1,7 +1,20 @@
+import type { Env } from '../protocol/timing.js';
+
+/** A UUID of version 7: the time in milliseconds, then random digits. RC-31 */
+export function uuidV7(env: Env): string {
+  const time = Math.floor(env.now()).toString(16).padStart(12, '0');
+  const random = () =>
+    Math.floor(env.random() * 0x1_0000)
+      .toString(16)
+      .padStart(4, '0');
+  const variant = (0x8000 | Math.floor(env.random() * 0x4000)).toString(16);
+  return `${time.slice(0, 8)}-${time.slice(8, 12)}-7${random().slice(1)}-${variant}-${random()}${random()}${random()}`;
+}
+
 const RFC_3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(\.\d+)?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
 
-/** Wall-clock milliseconds of an RFC 3339 time, or undefined when it is none (30 February is none). */
+/** Wall-clock milliseconds of an RFC 3339 time; undefined for anything else, 30 February included. */
 export function parseRfc3339(text: string): number | undefined {
   const match = RFC_3339.exec(text);
   if (match === null) return undefined;
