@@ -11,8 +11,8 @@ import { get, Rig } from './rig.js';
 const CODE = `code-${MARK}`;
 const never = new AbortController().signal;
 
-describe('signing in with a browser', () => {
-  it('ACC-71, ACC-72, ACC-73, ACC-75, ACC-76, ACC-77: from the address to completed', async () => {
+describe('browser sign-in', () => {
+  it('ACC-71, ACC-72, ACC-73, ACC-75, ACC-76, ACC-77: from the authorize URL to account/login/completed', async () => {
     const rig = await Rig.start();
     const access = token({ plan: 'team' });
     rig.at.always('exchange', granted(access));
@@ -65,7 +65,7 @@ describe('signing in with a browser', () => {
     expect(await rig.leaks()).toEqual([]);
   });
 
-  it('ACC-76: with a hosted success page the sign-in completes at once', async () => {
+  it('ACC-76: with the hosted success page the sign-in completes at once', async () => {
     const rig = await Rig.start();
     rig.at.always('exchange', granted(token()));
     const login = await rig.browser({ useHostedLoginSuccessPage: true, appBrand: 'chatgpt' });
@@ -75,7 +75,7 @@ describe('signing in with a browser', () => {
     expect(await rig.order(from, 2)).toEqual(['completed true', 'updated chatgpt pro']);
   });
 
-  it('ACC-76: once it is saved a cancel comes too late, and another request finds it complete', async () => {
+  it('ACC-76: after the credentials are saved a cancel gets notFound, and the next request completes the sign-in first', async () => {
     const rig = await Rig.start();
     rig.at.always('exchange', granted(token({ plan: 'plus' })));
     const login = await rig.browser();
@@ -86,7 +86,7 @@ describe('signing in with a browser', () => {
     expect(await rig.order(from, 4)).toEqual(['result', 'completed true', 'updated chatgpt plus', 'result']);
   });
 
-  it('ACC-74: an unknown path is 404, a wrong or missing state 400, and both leave the sign-in waiting', async () => {
+  it('ACC-74: an unknown path gets 404, a wrong or missing state 400, and the sign-in keeps waiting', async () => {
     const rig = await Rig.start();
     rig.at.always('exchange', granted(token()));
     const login = await rig.browser();
@@ -104,7 +104,7 @@ describe('signing in with a browser', () => {
     expect((await get(login.callback({ code: CODE, state: login.state }))).status).toBe(302);
   });
 
-  it('ACC-74: called again with the same code it answers the same, and the code is exchanged once', async () => {
+  it('ACC-74: the same code again gets the same response, and is exchanged once', async () => {
     const rig = await Rig.start();
     rig.at.always('exchange', granted(token()));
     const login = await rig.browser();
@@ -123,7 +123,7 @@ describe('signing in with a browser', () => {
 
   it.each([
     [
-      'the issuer says no',
+      'the issuer refuses it',
       { error: 'access_denied', error_description: 'not <b>today</b>' },
       undefined,
       /Sign-in failed: not <b>today/,
@@ -135,18 +135,18 @@ describe('signing in with a browser', () => {
       { status: 400, json: { error: 'invalid_grant', error_description: 'bad code' } },
       /400.*bad code/,
     ],
-    ['the issuer breaks', { code: CODE }, { status: 500 }, /500/],
+    ['the issuer fails', { code: CODE }, { status: 500 }, /500/],
     ['tokens are missing', { code: CODE }, { json: { id_token: token() } }, /./],
     [
-      'the id token is none',
+      'the id token is not a JWT',
       { code: CODE },
       { json: { id_token: 'x.y.z', access_token: token(), refresh_token: 'r' } },
       /./,
     ],
-    ['it is garbage', { code: CODE }, { text: '<html>' }, /./],
-    ['nobody answers', { code: CODE }, { fate: 'hang' as const }, /no complete answer/],
+    ['the response is not JSON', { code: CODE }, { text: '<html>' }, /./],
+    ['the issuer does not respond', { code: CODE }, { fate: 'hang' as const }, /no complete answer/],
   ])(
-    'ACC-74, ACC-75, ACC-78: when %s the sign-in ends, says why, and stores nothing',
+    'ACC-74, ACC-75, ACC-78: when %s the sign-in fails with the reason, and nothing is stored',
     async (_what, query, answer, why) => {
       const rig = await Rig.start({ accountTiming: { issuerTimeout: 300 } });
       if (answer !== undefined) rig.at.always('exchange', answer);
@@ -167,7 +167,7 @@ describe('signing in with a browser', () => {
     },
   );
 
-  it('ACC-75: a sign-in of another workspace than allowed is not stored', async () => {
+  it('ACC-75: a sign-in of a workspace that is not allowed is not stored', async () => {
     const rig = await Rig.start({ forcedWorkspaces: ['ws-1', 'ws-2'] });
     rig.at.always('exchange', granted(token({ account: 'ws-3' })));
     const login = await rig.browser();
@@ -180,7 +180,7 @@ describe('signing in with a browser', () => {
     expect(rig.rawAuth()).toBeNull();
   });
 
-  it('ACC-77: a browser that never comes back ends it after a while', async () => {
+  it('ACC-77: without a callback the sign-in times out', async () => {
     const rig = await Rig.start({ accountTiming: { loginTimeout: 200 } });
     const login = await rig.browser();
     expect(await rig.completed()).toEqual({
@@ -192,7 +192,7 @@ describe('signing in with a browser', () => {
     expect((await get(login.page('/success'))).error).toBe('ECONNREFUSED');
   });
 
-  it('ACC-82: a login id may be written in any form of a UUID; what is none is an error', async () => {
+  it('ACC-82: a login id may have any form of a UUID; another string is an error', async () => {
     const rig = await Rig.start();
     for (const write of [
       (id: string) => id.toUpperCase(),
@@ -211,7 +211,7 @@ describe('signing in with a browser', () => {
     }
   });
 
-  it('ACC-70, ACC-76: another client that wants the port gets it: before the tokens are saved as a cancel, then as a success', async () => {
+  it('ACC-70, ACC-76: a /cancel from another client frees the port: before the save the sign-in is cancelled, after it a success', async () => {
     const rig = await Rig.start();
     let go: () => void = () => {};
     const after = new Promise<void>((done) => (go = done));
@@ -238,7 +238,7 @@ describe('signing in with a browser', () => {
     expect((await get(late.page('/success'))).error).toBe('ECONNREFUSED');
   });
 
-  it('ACC-74, ACC-82, ACC-83: a cancel from here or from another client ends it, but none from a web page', async () => {
+  it('ACC-74, ACC-82, ACC-83: account/login/cancel and /cancel end the sign-in, /cancel from a web page does not', async () => {
     const rig = await Rig.start();
     const one = await rig.browser();
     expect((await get(one.page('/cancel'), { 'sec-fetch-site': 'cross-site' })).status).toBe(403);
@@ -273,7 +273,7 @@ describe('the callback port', () => {
     return { port: held.port, seen, close: () => held.close() };
   }
 
-  it('ACC-70: a held port is asked once to give way, then the next one is taken', async () => {
+  it('ACC-70: a port in use gets one /cancel, then the next port is used', async () => {
     const held = await holder();
     const other = await holder();
     await other.close();
@@ -282,7 +282,7 @@ describe('the callback port', () => {
     server?.close();
   });
 
-  it('ACC-70: a port that is given back meanwhile is taken', async () => {
+  it('ACC-70: a port that becomes free meanwhile is used', async () => {
     const held = await holder();
     const opening = openCallbackServer([held.port], state, never);
     await held.close();
@@ -291,7 +291,7 @@ describe('the callback port', () => {
     server?.close();
   });
 
-  it('ACC-70: with all of them held the answer is an error that says so', async () => {
+  it('ACC-70: with all ports in use the sign-in is refused with the reason', async () => {
     const [one, two] = [await holder(), await holder()];
     const rig = await Rig.start({ loginPorts: [one.port, two.port] });
     const { error } = await rig.login({ type: 'chatgpt' });

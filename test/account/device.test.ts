@@ -7,8 +7,8 @@ const GIVEN = {
   json: { authorization_code: `code-${MARK}`, code_challenge: 'x', code_verifier: `ver-${MARK}` },
 };
 
-describe('signing in with a device code', () => {
-  it('ACC-79, ACC-80: code and address at once, pending answers, exchange, file, completed, updated', async () => {
+describe('device code sign-in', () => {
+  it('ACC-79, ACC-80: the code and its URL at once, then polling, exchange, save, completed, updated', async () => {
     const rig = await Rig.start();
     const access = token({ plan: 'plus' });
     rig.at.script('devicePoll', { status: 403 }, { status: 404 }, GIVEN);
@@ -43,7 +43,7 @@ describe('signing in with a device code', () => {
     ['https://elsewhere.example/codex/device?user_code=ABCD-1234', false],
     [7, false],
   ])(
-    'ACC-79: the address with the code in it is told, where the issuer names one of its own: %s',
+    'ACC-79: the URL with the code is passed on if it is on the origin of the issuer: %s',
     async (uri, own) => {
       const rig = await Rig.start();
       const complete = typeof uri === 'string' && uri.startsWith('/') ? `${rig.at.origin}${uri}` : uri;
@@ -57,13 +57,13 @@ describe('signing in with a device code', () => {
     },
   );
 
-  it('ACC-79: the code may be called usercode', async () => {
+  it('ACC-79: the issuer may send the code as usercode', async () => {
     const rig = await Rig.start();
     rig.at.always('usercode', { json: { device_auth_id: 'dev', usercode: 'WXYZ-9', interval: '1' } });
     expect((await rig.login({ type: 'chatgptDeviceCode' })).result).toMatchObject({ userCode: 'WXYZ-9' });
   });
 
-  it('ACC-79: an issuer that does not offer it is -32600, one that fails -32603, and there is no notification', async () => {
+  it('ACC-79: an issuer without device codes gives -32600, a failing one -32603, and no notification is sent', async () => {
     const rig = await Rig.start();
     rig.at.script('usercode', { status: 404 }, { status: 500 }, { text: 'x' }, { fate: 'drop' });
     const from = rig.mark;
@@ -78,10 +78,10 @@ describe('signing in with a device code', () => {
   it.each([
     ['denied', { status: 400, json: { error: 'denied' } }, /^device auth failed with status 400/],
     ['expired', { status: 410 }, /^device auth failed with status 410/],
-    ['broken', { status: 500 }, /^device auth failed with status 500/],
-    ['garbage', { json: { authorization_code: 7 } }, /./],
+    ['answered with 500', { status: 500 }, /^device auth failed with status 500/],
+    ['answered with wrong members', { json: { authorization_code: 7 } }, /./],
   ])(
-    'ACC-80, ACC-81: a code that is %s ends it with the status in its reason, without a prefix',
+    'ACC-80, ACC-81: a code that is %s ends the sign-in with the status in the message, without a prefix',
     async (_what, answer, why) => {
       const rig = await Rig.start();
       rig.at.always('devicePoll', answer);
@@ -94,7 +94,7 @@ describe('signing in with a device code', () => {
     },
   );
 
-  it('ACC-80: a network that is away for a moment does not end it', async () => {
+  it('ACC-80: a short network outage does not end the sign-in', async () => {
     const rig = await Rig.start();
     rig.at.script('devicePoll', { fate: 'drop' }, GIVEN);
     rig.at.always('exchange', granted(token()));
@@ -102,7 +102,7 @@ describe('signing in with a device code', () => {
     expect(await rig.completed()).toMatchObject({ success: true });
   });
 
-  it('ACC-80, ACC-81: a refused exchange and a forbidden workspace end it', async () => {
+  it('ACC-80, ACC-81: a refused exchange and a forbidden workspace end the sign-in', async () => {
     const rig = await Rig.start({ forcedWorkspaces: ['ws-1'] });
     rig.at.always('devicePoll', GIVEN);
     rig.at.script(
@@ -119,7 +119,7 @@ describe('signing in with a device code', () => {
     });
   });
 
-  it('ACC-81, ACC-82, ACC-83: a cancel is answered first, then completed false; nothing is polled after', async () => {
+  it('ACC-81, ACC-82, ACC-83: a cancel gets its response first, then completed false; polling stops', async () => {
     const rig = await Rig.start();
     const { result } = await rig.login({ type: 'chatgptDeviceCode' });
     await rig.at.asked('devicePoll');

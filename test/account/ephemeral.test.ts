@@ -6,14 +6,14 @@ import { get, Rig } from './rig.js';
 
 const EPHEMERAL = { authStore: 'ephemeral' } as const;
 
-/** Every file of a home that holds a secret of the tests. */
+/** Files of a home directory that contain a secret of the tests. */
 const written = (home: string): string[] =>
   readdirSync(home, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && readFileSync(join(entry.parentPath, entry.name)).includes(MARK))
     .map(({ name }) => name);
 
-describe('a sign-in that is kept in memory only', () => {
-  it('ACC-57: an API key is used, no file appears, and a restart has forgotten it', async () => {
+describe('--auth-store ephemeral', () => {
+  it('ACC-57: an API key is used, no file is written, and a restart forgets it', async () => {
     const rig = await Rig.start(EPHEMERAL);
     const from = rig.mark;
     expect((await rig.login({ type: 'apiKey', apiKey: `sk-${MARK}` })).result).toEqual({ type: 'apiKey' });
@@ -29,7 +29,7 @@ describe('a sign-in that is kept in memory only', () => {
     expect(await next.account()).toBeNull();
   });
 
-  it('ACC-57, ACC-75: a browser sign-in is used, renewed and revoked, and nothing of it is on disk', async () => {
+  it('ACC-57, ACC-75: a browser sign-in is used, refreshed and revoked, and nothing of it is on disk', async () => {
     const rig = await Rig.start(EPHEMERAL);
     rig.at.always('exchange', granted(token({ plan: 'plus' })));
     const login = await rig.browser();
@@ -47,7 +47,7 @@ describe('a sign-in that is kept in memory only', () => {
     expect(await rig.leaks()).toEqual([]);
   });
 
-  it('ACC-57: an account file beside it is neither read, nor written, nor deleted', async () => {
+  it('ACC-57: an existing account file is not read, written or deleted', async () => {
     const auth = signIn(token());
     const rig = await Rig.start({ ...EPHEMERAL, auth });
     expect(await rig.account()).toBeNull();

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { MARK, signIn, token } from '../support/issuer.js';
 import { Rig } from './rig.js';
 
-describe('tokens of a parent app', () => {
-  it('ACC-31: response, completed, updated; without account id it is an invalid request', async () => {
+describe('external tokens', () => {
+  it('ACC-31: response, completed, updated; without an account id it is an invalid request', async () => {
     const rig = await Rig.start();
     const from = rig.mark;
     expect((await rig.external(token(), 'org-1', 'pro')).result).toEqual({ type: 'chatgptAuthTokens' });
@@ -12,7 +12,7 @@ describe('tokens of a parent app', () => {
     expect(refused.error?.code).toBe(-32600);
   });
 
-  it('ACC-32: what is no JWT is refused and the account before stays; an expired one is taken', async () => {
+  it('ACC-32: a token that is not a JWT is refused and the previous account stays; an expired one is accepted', async () => {
     const rig = await Rig.start();
     await rig.externalIn(token({ email: 'good@example.com' }), 'org-1', 'pro');
     const from = rig.mark;
@@ -35,7 +35,7 @@ describe('tokens of a parent app', () => {
     expect(rig.asks()).toEqual([]);
   });
 
-  it('ACC-33, ACC-34: email and user from the claims, account id from the parameter, plan from either', async () => {
+  it('ACC-33, ACC-34: email and user come from the claims, the account id from the parameter, the plan from either', async () => {
     const rig = await Rig.start();
     await rig.externalIn(token({ account: 'claimed', plan: 'plus', user: 'u-1' }), 'org-1', 'pro');
     expect(await rig.call('account/read')).toMatchObject({ account: { planType: 'pro' }, userId: 'u-1' });
@@ -67,13 +67,13 @@ describe('tokens of a parent app', () => {
     { 'https://api.openai.com/profile': [], email: '' },
     { exp: 'soon' },
     { exp: Number.MAX_VALUE },
-  ])('ACC-33: odd claims are as good as absent: %j', async (claims) => {
+  ])('ACC-33: claims of a wrong type count as missing: %j', async (claims) => {
     const rig = await Rig.start();
     await rig.externalIn(token({ email: null, claims }), 'org-1');
     expect(await rig.account()).toMatchObject({ type: 'chatgpt', email: null });
   });
 
-  it('ACC-35: they are never written, come before what is stored, and are forgotten at a restart', async () => {
+  it('ACC-35: they are not written to disk, come before the stored sign-in, and a restart forgets them', async () => {
     const rig = await Rig.start({ auth: signIn(token({ email: 'stored@example.com' })) });
     const before = rig.rawAuth();
     await rig.externalIn(token({ email: 'over@example.com' }), 'org-1');
@@ -92,7 +92,7 @@ describe('tokens of a parent app', () => {
     expect(rig.engine.fullStatus.account).toMatchObject({ accountId: 'org-2', plan: 'team' });
   });
 
-  it('ACC-37: with forced workspaces the parameter must be one of them, to the letter', async () => {
+  it('ACC-37: with --forced-workspace the parameter must be one of the listed ids exactly', async () => {
     const rig = await Rig.start({ forcedWorkspaces: ['ws-1', 'ws-2'] });
     const from = rig.mark;
     expect((await rig.external(token({ account: 'ws-1' }), 'org-x')).error).toMatchObject({
@@ -105,7 +105,7 @@ describe('tokens of a parent app', () => {
     await rig.externalIn(token({ account: 'org-x' }), 'ws-2');
   });
 
-  it('ACC-39: a logout ends them and what is stored is in use again; with all it is gone, too', async () => {
+  it('ACC-39: a logout ends them and the stored sign-in is in use again; with `all` that ends as well', async () => {
     const rig = await Rig.start({ auth: signIn(token({ plan: 'plus' })) });
     const before = rig.rawAuth();
     await rig.externalIn(token(), 'org-1', 'pro');
@@ -120,7 +120,7 @@ describe('tokens of a parent app', () => {
     expect(rig.rawAuth()).toBeNull();
   });
 
-  it('ACC-40: calls carry the token and the account id of the parent app', async () => {
+  it('ACC-40: backend calls carry the token and the account id of the parent app', async () => {
     const rig = await Rig.start();
     const access = token();
     await rig.externalIn(access, 'org-1');
@@ -130,7 +130,7 @@ describe('tokens of a parent app', () => {
     expect(await rig.leaks()).toEqual([]);
   });
 
-  it('ACC-47, ACC-89: no secret of a refused answer is shown', async () => {
+  it('ACC-47, ACC-89: the message of the parent app is shown without secrets', async () => {
     const rig = await Rig.start();
     const access = token();
     rig.at.always('enroll', { status: 401, json: { access_token: access } });

@@ -7,7 +7,7 @@ const EXTERNAL_ACTIVE =
 const KEY = `sk-${MARK}`;
 
 describe('account/login/start', () => {
-  it('ACC-24, ACC-25, ACC-28: an API key is stored as given; response, then completed, then updated', async () => {
+  it('ACC-24, ACC-25, ACC-28: an API key is stored as given; the order is response, completed, updated', async () => {
     const rig = await Rig.start();
     for (const apiKey of [KEY, '', `${KEY}-2`]) {
       const from = rig.mark;
@@ -25,14 +25,14 @@ describe('account/login/start', () => {
     expect(rig.at.seen).toEqual([]);
   });
 
-  it('ACC-28: it replaces a ChatGPT sign-in, tokens and all', async () => {
+  it('ACC-28: an API key replaces a ChatGPT sign-in and its tokens', async () => {
     const rig = await Rig.start({ auth: signIn(token(), { extra: { theirs: 1 } }) });
     await rig.login({ type: 'apiKey', apiKey: KEY });
     expect(rig.readAuth()).toEqual({ auth_mode: 'apikey', OPENAI_API_KEY: KEY, theirs: 1 });
     expect(await rig.account()).toEqual({ type: 'apiKey' });
   });
 
-  it('ACC-9: external tokens need the capability, the other ways do not', async () => {
+  it('ACC-9: external tokens need the capability, other sign-ins do not', async () => {
     for (const capabilities of [null, {}, { experimentalApi: false }]) {
       const rig = await Rig.start({ capabilities });
       expect((await rig.external(token(), 'org-1')).error).toMatchObject({
@@ -43,7 +43,7 @@ describe('account/login/start', () => {
     }
   });
 
-  it('ACC-10: opted-out notifications are silent on that connection, the refresh request still comes', async () => {
+  it('ACC-10: opted-out notifications are not sent on that connection, the refresh request is', async () => {
     const rig = await Rig.start({
       capabilities: { experimentalApi: true, optOutNotificationMethods: ['account/updated', 'no/such'] },
     });
@@ -59,14 +59,14 @@ describe('account/login/start', () => {
     expect(rig.seq().filter((one) => one.startsWith('updated'))).toEqual([]);
   });
 
-  it('ACC-23: Bedrock, gateways and unknown words are refused as unknown types', async () => {
+  it('ACC-23: Bedrock, gateway and other types are refused as unknown', async () => {
     const rig = await Rig.start();
     for (const type of ['amazonBedrock', 'amazonBedrockAccessKeys', 'gcp', '', null]) {
       expect((await rig.login({ type, apiKey: 'k', region: 'r' })).error?.code).toBe(-32600);
     }
   });
 
-  it('ACC-26: what takes the place of a pending sign-in is answered after its completed false', async () => {
+  it('ACC-26: the request that displaces a sign-in gets its response after the completed false of that sign-in', async () => {
     const rig = await Rig.start();
     const first = await rig.browser();
     let from = rig.mark;
@@ -99,7 +99,7 @@ describe('account/login/start', () => {
     expect((await get(last.page('/success'))).error).toBe('ECONNREFUSED');
   });
 
-  it('ACC-26: a refusal by policy leaves the pending sign-in alone, a later one has ended it', async () => {
+  it('ACC-26: a refusal by policy leaves the pending sign-in alone, a later refusal does not', async () => {
     const rig = await Rig.start({ forcedLoginMethod: 'chatgpt', forcedWorkspaces: ['ws-1'] });
     const pending = await rig.browser();
     let from = rig.mark;
@@ -111,7 +111,7 @@ describe('account/login/start', () => {
     expect(await rig.call('account/login/cancel', { loginId: pending.id })).toEqual({ status: 'notFound' });
   });
 
-  it('ACC-27: a logout that comes while a sign-in is being completed is answered after its notifications', async () => {
+  it('ACC-27: a logout that arrives before a sign-in has completed gets its response after the notifications of the sign-in', async () => {
     const rig = await Rig.start({ workspaceRouting: true });
     const renewed = token({ plan: 'plus' });
     rig.at.always('check', (seen) => (seen.bearer === renewed ? { json: acme('org-1') } : { status: 401 }));
@@ -141,7 +141,7 @@ describe('account/login/start', () => {
     expect(rig.at.of('check')).toHaveLength(2);
   });
 
-  it('ACC-27: a read right behind a sign-in or a logout is answered after it, and knows of it', async () => {
+  it('ACC-27: a read right behind a sign-in or a logout shows its result', async () => {
     const rig = await Rig.start();
     let from = rig.mark;
     const external = { type: 'chatgptAuthTokens', accessToken: token(), chatgptAccountId: 'org-1' };
@@ -158,14 +158,14 @@ describe('account/login/start', () => {
     rig.send('account/logout');
     expect((await rig.response(first)).result).toMatchObject({ account: { type: 'apiKey' } });
     await rig.login({ type: 'apiKey', apiKey: 'sk-1' });
-    // One that waits for the issuer, or a person, holds nobody up.
+    // A sign-in that waits for the issuer or a person delays no read.
     rig.at.always('usercode', { fate: 'hang' });
     rig.send('account/login/start', { type: 'chatgptDeviceCode' });
     await rig.at.asked('usercode');
     expect(await rig.account()).toEqual({ type: 'apiKey' });
   });
 
-  it('ACC-29: while a parent app owns the tokens every other sign-in is refused with one text', async () => {
+  it('ACC-29: while external tokens are in use, every other sign-in is refused with the same message', async () => {
     const rig = await Rig.start();
     await rig.externalIn(token(), 'org-1', 'pro');
     const from = rig.mark;
@@ -181,7 +181,7 @@ describe('account/login/start', () => {
     expect(rig.rawAuth()).toBeNull();
   });
 
-  it('ACC-30: a forced method refuses the others, before anything happens', async () => {
+  it('ACC-30: a forced method refuses the others before any request is sent', async () => {
     const api = await Rig.start({ forcedLoginMethod: 'api' });
     expect((await api.login({ type: 'chatgpt' })).error?.message).toBe(
       'ChatGPT login is disabled. Use API key login instead.',
@@ -200,7 +200,7 @@ describe('account/login/start', () => {
     expect(chatgpt.rawAuth()).toBeNull();
   });
 
-  it('ACC-30, ACC-37: a stored sign-in of a forbidden kind or workspace is as good as none, and its file stays', async () => {
+  it('ACC-30, ACC-37: a stored sign-in of a forbidden kind or workspace counts as signed out, and its file stays', async () => {
     const key = await Rig.start({ forcedLoginMethod: 'chatgpt', auth: { OPENAI_API_KEY: KEY } });
     expect(await key.account()).toBeNull();
     const other = await Rig.start({ forcedWorkspaces: ['ws-1'], auth: signIn(token()) });
@@ -209,7 +209,7 @@ describe('account/login/start', () => {
     expect(other.readAuth().tokens.account_id).toBe('acct-1');
   });
 
-  it('ACC-91: a sign-in that another program makes while nobody is signed in is taken, and clients are told', async () => {
+  it('ACC-91: while nobody is signed in, a sign-in by another program is adopted and clients are notified', async () => {
     const rig = await Rig.start();
     const from = rig.mark;
     await rig.replaceAuth(signIn(token({ plan: 'plus' })));

@@ -1,8 +1,11 @@
+import net from 'node:net';
+import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
+import { locateHome } from '../../src/home/home.js';
 import { MARK, token } from '../support/issuer.js';
 import { Rig } from './rig.js';
 
-/** An engine with external tokens whose backend takes only `good`. */
+/** An engine with external tokens; the backend accepts only the tokens `good`. */
 async function refused(good: readonly string[], options: object = {}): Promise<{ rig: Rig; first: string }> {
   const rig = await Rig.start(options);
   const first = token();
@@ -23,7 +26,7 @@ const give = (accessToken: string, id = 'org-1', plan: string | null = 'pro') =>
 });
 
 describe('account/chatgptAuthTokens/refresh', () => {
-  it('ACC-41, ACC-42, ACC-43: a 401 asks the owner once; the call is made again with what it gave, without account/updated', async () => {
+  it('ACC-41, ACC-42, ACC-43: a 401 sends one request to the parent app; the call is repeated with its token, without account/updated', async () => {
     const renewed = token({ email: 'two@example.com' });
     const { rig, first } = await refused([renewed]);
     rig.onAsk = () => give(renewed, 'org-1', 'enterprise');
@@ -39,7 +42,7 @@ describe('account/chatgptAuthTokens/refresh', () => {
     expect(rig.at.of('refresh')).toEqual([]);
   });
 
-  it('ACC-11: requests of the engine are numbered with whole numbers, one more each time', async () => {
+  it('ACC-11: ids of requests to the client are integers that grow by one', async () => {
     const { rig } = await refused([]);
     rig.onAsk = () => ({ error: { code: 1, message: 'no' } });
     await rig.refused('remoteControl/enable', {});
@@ -48,7 +51,7 @@ describe('account/chatgptAuthTokens/refresh', () => {
     expect(Number.isInteger(one) && two === Number(one) + 1).toBe(true);
   });
 
-  it('ACC-44: one ask for each failed call; the new tokens are kept all the same', async () => {
+  it('ACC-44: one request for each failed call; the new tokens stay although the call failed', async () => {
     const { rig, first } = await refused([]);
     const given = [token({ plan: 'plus' }), token({ plan: 'team' })];
     let n = 0;
@@ -61,7 +64,7 @@ describe('account/chatgptAuthTokens/refresh', () => {
     expect(rig.asks()).toHaveLength(2);
   });
 
-  it('ACC-45: without an answer it fails after the limit; a late answer, a second one and one to an unknown id change nothing', async () => {
+  it('ACC-45: without a response it fails after the limit; a late, a second and an unknown response change nothing', async () => {
     const renewed = token();
     const { rig, first } = await refused([renewed], { accountTiming: { parentLimit: 300 } });
     const { message } = await rig.refused('remoteControl/enable', {});
@@ -81,11 +84,11 @@ describe('account/chatgptAuthTokens/refresh', () => {
   it.each([
     ['no account id', { accessToken: token() }],
     ['no token', { chatgptAccountId: 'org-1' }],
-    ['a token that is none', { accessToken: 'nope', chatgptAccountId: 'org-1' }],
-    ['a number for a token', { accessToken: 5, chatgptAccountId: 'org-1' }],
-    ['a text', 'yes'],
-    ['nothing', null],
-  ])('ACC-45: an answer with %s fails at once, and the old tokens stay', async (_what, result) => {
+    ['a token that is not a JWT', { accessToken: 'nope', chatgptAccountId: 'org-1' }],
+    ['a number as token', { accessToken: 5, chatgptAccountId: 'org-1' }],
+    ['a string as result', 'yes'],
+    ['null as result', null],
+  ])('ACC-45: a response with %s fails at once, and the old tokens stay', async (_what, result) => {
     const { rig, first } = await refused([]);
     rig.onAsk = () => ({ result });
     await rig.refused('remoteControl/enable', {});
@@ -94,7 +97,7 @@ describe('account/chatgptAuthTokens/refresh', () => {
     expect(await rig.account()).toMatchObject({ planType: 'pro' });
   });
 
-  it('ACC-46: with a forced workspace an answer for another one is a failure of its own kind, and the next call asks again', async () => {
+  it('ACC-46: with --forced-workspace a response for another workspace fails with its own reason, and the next call sends the next request', async () => {
     const renewed = token();
     const { rig } = await refused([renewed], { forcedWorkspaces: ['org-1', 'org-2'] });
     rig.onAsk = () => give(token(), 'org-3');
@@ -105,7 +108,7 @@ describe('account/chatgptAuthTokens/refresh', () => {
     expect(await rig.account()).toMatchObject({ planType: 'plus' });
   });
 
-  it('ACC-46: another account is taken, but ends the call that meant the one before', async () => {
+  it('ACC-46: another account id is adopted, and the call for the previous account fails', async () => {
     const renewed = token({ plan: 'team' });
     const { rig } = await refused([renewed]);
     rig.onAsk = () => give(renewed, 'org-2', null);
@@ -119,7 +122,7 @@ describe('account/chatgptAuthTokens/refresh', () => {
     expect(rig.at.of('enroll')[1]?.headers['chatgpt-account-id']).toBe('org-2');
   });
 
-  it('ACC-47: what went wrong is told apart: silence and an error each have their own reason', async () => {
+  it('ACC-47: a timeout and an error response have different reasons', async () => {
     const { rig } = await refused([], { accountTiming: { parentLimit: 100 } });
     await rig.refused('remoteControl/enable', {});
     expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('parentSilent');
@@ -129,4 +132,63 @@ describe('account/chatgptAuthTokens/refresh', () => {
     expect(failure).toMatchObject({ reason: 'parentRefused', httpStatus: 401 });
     expect(failure?.message).toContain('code=-32000: signed out');
   });
+
+  it('ACC-41: the refresh request goes only to the client that signed in; every client is notified of the sign-in', async () => {
+    const rig = await Rig.start();
+    const parent = await secondClient(rig);
+    rig.at.always('enroll', { status: 401 });
+    await parent.ask(2, 'account/login/start', {
+      type: 'chatgptAuthTokens',
+      accessToken: token(),
+      chatgptAccountId: 'org-1',
+    });
+    await rig.until(
+      () => rig.log.find((one) => one.method === 'account/updated'),
+      'updated on the other client',
+    );
+    const enabling = rig.ask('remoteControl/enable', {});
+    const asked = await parent.until((one) => one.method === 'account/chatgptAuthTokens/refresh');
+    expect(asked.params).toEqual({ reason: 'unauthorized', previousAccountId: 'org-1' });
+    parent.end();
+    // A parent app that disconnects during the request ends it at once, with its own reason. ACC-45
+    expect((await enabling).error?.code).toBe(-32600);
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('parentGone');
+    expect(rig.asks()).toEqual([]);
+    expect(await rig.account()).toMatchObject({ type: 'chatgpt' });
+    await rig.refused('remoteControl/enable', {});
+    expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('parentGone');
+  });
 });
+
+/** A second client of the engine, over the control socket. */
+async function secondClient(rig: Rig) {
+  const socket = net.connect(locateHome(rig.home).controlSocket);
+  const seen: Record<string, unknown>[] = [];
+  const lookers = new Set<() => void>();
+  createInterface({ input: socket }).on('line', (line) => {
+    seen.push(JSON.parse(line) as Record<string, unknown>);
+    for (const look of [...lookers]) look();
+  });
+  const until = (match: (one: Record<string, unknown>) => boolean): Promise<Record<string, unknown>> =>
+    new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`not seen: ${JSON.stringify(seen)}`)), 5_000);
+      const look = (): void => {
+        const found = seen.find(match);
+        if (found === undefined) return;
+        clearTimeout(timer);
+        lookers.delete(look);
+        resolve(found);
+      };
+      lookers.add(look);
+      look();
+    });
+  const ask = (id: number, method: string, params: unknown) => {
+    socket.write(`${JSON.stringify({ id, method, params })}\n`);
+    return until((one) => one.id === id && one.method === undefined);
+  };
+  await ask(1, 'initialize', {
+    clientInfo: { name: 'parent', version: '1' },
+    capabilities: { experimentalApi: true },
+  });
+  return { ask, until, seen, end: () => socket.destroy() };
+}

@@ -5,7 +5,7 @@ import { Rig } from './rig.js';
 const NONE = { account: null, userId: null, requiresOpenaiAuth: true, workspaceRouting: null };
 
 describe('the handshake', () => {
-  it('ACC-1, ACC-6: ids are echoed as they came, jsonrpc is ignored and never sent, broken lines are skipped', async () => {
+  it('ACC-1, ACC-6: ids are returned unchanged, jsonrpc is ignored and not sent, malformed lines are skipped', async () => {
     const rig = await Rig.start();
     for (const junk of ['{bad', '[]', '42', 'null', '"x"']) rig.write(junk);
     rig.write({ jsonrpc: '2.0', id: 'a-1', method: 'account/read', params: {} });
@@ -13,7 +13,7 @@ describe('the handshake', () => {
     expect(rig.log.every((one) => !('jsonrpc' in one))).toBe(true);
   });
 
-  it('ACC-3, ACC-4: nothing passes before a successful initialize, which happens once', async () => {
+  it('ACC-3, ACC-4: requests before a successful initialize are refused, and so is a second initialize', async () => {
     const rig = await Rig.start({ initialize: false });
     expect(await rig.refused('account/read', {})).toEqual({ code: -32600, message: 'Not initialized' });
     expect(await rig.refused('account/login/start', { type: 'apiKey', apiKey: 'k' })).toMatchObject({
@@ -30,13 +30,13 @@ describe('the handshake', () => {
     expect(rig.rawAuth()).toBeNull();
   });
 
-  it('ACC-5: a request between the answer to initialize and initialized is served', async () => {
+  it('ACC-5: a request between the response to initialize and the notification initialized is served', async () => {
     const rig = await Rig.start({ initialize: false });
     await rig.ask('initialize', { clientInfo: { name: 'r', version: '1' }, capabilities: null });
     expect(await rig.call('account/read')).toEqual(NONE);
   });
 
-  it('ACC-7, ACC-8: wrong params are -32600 "Invalid request", and params is required but for logout', async () => {
+  it('ACC-7, ACC-8: wrong params get -32600 "Invalid request", and params is required except for logout', async () => {
     const rig = await Rig.start();
     for (const [method, params] of [
       ['account/read', undefined],
@@ -66,23 +66,23 @@ describe('the handshake', () => {
       expect((await rig.ask('account/logout', params)).result).toEqual({});
   });
 
-  it('ACC-12: a client learns at once of a ChatGPT account that is there; of an API key or nobody it learns nothing', async () => {
+  it('ACC-12: a new connection is notified of a ChatGPT account, not of an API key', async () => {
     const rig = await Rig.start({ auth: signIn(token({ plan: 'plus' })) });
     expect(await rig.order(0, 2)).toEqual(['result', 'updated chatgpt plus']);
     const key = await Rig.start({ auth: { auth_mode: 'apikey', OPENAI_API_KEY: `sk-${MARK}` } });
     expect(await key.order(0, 1)).toEqual(['result']);
   });
 
-  it('ACC-2: notifications carry the time at which they were sent', async () => {
+  it('ACC-2: notifications carry the time when they were sent', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     await rig.order(0, 2);
-    const told = rig.log.find((one) => one.method === 'account/updated');
-    expect(Math.abs(Number(told?.emittedAtMs) - Date.now())).toBeLessThan(5_000);
+    const updated = rig.log.find((one) => one.method === 'account/updated');
+    expect(Math.abs(Number(updated?.emittedAtMs) - Date.now())).toBeLessThan(5_000);
   });
 });
 
 describe('account/read', () => {
-  it('ACC-13, ACC-14: says who is signed in, and as whom', async () => {
+  it('ACC-13, ACC-14: shows the account, its plan and its user', async () => {
     const rig = await Rig.start({ auth: signIn(token({ plan: 'team', user: 'user-77' })) });
     expect(await rig.call('account/read')).toEqual({
       account: { type: 'chatgpt', email: 'user@example.com', planType: 'team', workspaceName: null },
@@ -93,13 +93,13 @@ describe('account/read', () => {
     expect(await rig.call('getAuthStatus')).toMatchObject({ authMethod: 'chatgpt' });
   });
 
-  it('ACC-15: the default provider needs a sign-in, whoever is signed in', async () => {
+  it('ACC-15: requiresOpenaiAuth is always true', async () => {
     const rig = await Rig.start();
     expect(await rig.call('account/read')).toMatchObject({ requiresOpenaiAuth: true });
     expect(await rig.call('getAuthStatus')).toMatchObject({ requiresOpenaiAuth: true });
   });
 
-  it('ACC-16: refreshToken does nothing for an API key or nobody', async () => {
+  it('ACC-16: refreshToken has no effect for an API key and when nobody is signed in', async () => {
     const rig = await Rig.start();
     expect(await rig.call('account/read', { refreshToken: true })).toEqual(NONE);
     await rig.login({ type: 'apiKey', apiKey: `sk-${MARK}` });
@@ -107,7 +107,7 @@ describe('account/read', () => {
     expect(rig.at.seen).toEqual([]);
   });
 
-  it('ACC-19: a ChatGPT sign-in without tokens is an error, a broken file is nobody, a lone key is an API key', async () => {
+  it('ACC-19: ChatGPT mode without tokens is an error, an unreadable file counts as signed out, a key alone is an API key', async () => {
     const incomplete = await Rig.start({ auth: { auth_mode: 'chatgpt', OPENAI_API_KEY: null } });
     expect(await incomplete.refused('account/read', {})).toEqual({
       code: -32600,
@@ -121,7 +121,7 @@ describe('account/read', () => {
     expect(await key.account()).toEqual({ type: 'apiKey' });
   });
 
-  it('ACC-20: keys in the environment sign nobody in', async () => {
+  it('ACC-20: API keys in the environment sign nobody in', async () => {
     process.env.OPENAI_API_KEY = `sk-${MARK}`;
     process.env.CODEX_API_KEY = `sk-${MARK}`;
     try {
@@ -149,7 +149,7 @@ describe('account/read', () => {
     expect(await rig.account()).toMatchObject({ email: null, planType: shown });
   });
 
-  it('ACC-22: getAuthStatus hands out the token only when it is asked to', async () => {
+  it('ACC-22: getAuthStatus returns the token only with includeToken', async () => {
     const access = token();
     const rig = await Rig.start({ auth: signIn(access) });
     expect(await rig.call('getAuthStatus', { includeToken: true })).toMatchObject({ authToken: access });

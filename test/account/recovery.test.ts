@@ -3,7 +3,7 @@ import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 import { granted, LoopbackIssuer, MARK, oauthError, signIn, token } from '../support/issuer.js';
 import { Rig } from './rig.js';
 
-/** The backend takes only these tokens. */
+/** The backend accepts only these tokens. */
 function onlyFor(at: LoopbackIssuer, good: readonly string[]): void {
   at.always('enroll', ({ bearer }) =>
     good.includes(bearer ?? '')
@@ -20,7 +20,7 @@ function onlyFor(at: LoopbackIssuer, good: readonly string[]): void {
 }
 
 describe('recovery after a 401', () => {
-  it('ACC-64, ACC-65, ACC-69: the file is read again, then the issuer is asked, then the call is made with the new token', async () => {
+  it('ACC-64, ACC-65, ACC-69: the file is read again, then the refresh token is redeemed, then the call is repeated with the new token', async () => {
     const first = token();
     const renewed = token({ plan: 'plus' });
     const rig = await Rig.start({ auth: signIn(first) });
@@ -38,7 +38,7 @@ describe('recovery after a 401', () => {
     expect(rig.asks()).toEqual([]);
   });
 
-  it('ACC-64: each failing request is an operation of its own, and renews for itself', async () => {
+  it('ACC-64: each failing request has its own recovery, with a refresh of its own', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     const [second, third] = [token(), token()];
     rig.at.script('refresh', granted(second), granted(third));
@@ -52,10 +52,10 @@ describe('recovery after a 401', () => {
     ]);
   });
 
-  it('RC-28: the connection loop spends one renewal on a backend that refuses the new tokens, too', async () => {
+  it('RC-28: the connection loop redeems one refresh token for a backend that refuses the new tokens as well', async () => {
     const timing = { ...DEFAULT_TIMING, backoffBase: 10, backoffCap: 20, authPoll: 10 };
     const [good, others] = [token(), Array.from({ length: 50 }, () => token())];
-    // Before the engine starts: it enrolls at once.
+    // Set before the engine starts, because it enrolls at once.
     const at = await LoopbackIssuer.start();
     at.script('refresh', ...others.map((one) => granted(one)));
     onlyFor(at, [good]);
@@ -67,7 +67,7 @@ describe('recovery after a 401', () => {
     await rig.until(() => (rig.engine.status.environmentId === 'env-1' ? true : undefined), 'enrolled');
   });
 
-  it('ACC-65: what another program has put on disk meanwhile is enough', async () => {
+  it('ACC-65: newer tokens from another program on disk are enough', async () => {
     const other = token();
     const rig = await Rig.start({ auth: signIn(token()) });
     onlyFor(rig.at, [other]);
@@ -79,7 +79,7 @@ describe('recovery after a 401', () => {
     expect(rig.at.of('refresh')).toEqual([]);
   });
 
-  it('ACC-65, ACC-50: another account on disk ends recovery and is not taken', async () => {
+  it('ACC-65, ACC-50: another account on disk ends the recovery and is not adopted', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     onlyFor(rig.at, []);
     await rig.replaceAuth(signIn(token({ account: 'acct-2' }), { account: 'acct-2' }));
@@ -89,7 +89,7 @@ describe('recovery after a 401', () => {
     expect(rig.at.of('refresh')).toEqual([]);
   });
 
-  it('ACC-66: a failed ask is not used up: the next failing call asks again', async () => {
+  it('ACC-66: a failed request to the parent app is no used step: the next failing call sends another', async () => {
     const renewed = token();
     const rig = await Rig.start();
     onlyFor(rig.at, [renewed]);
@@ -101,7 +101,7 @@ describe('recovery after a 401', () => {
     expect(rig.asks()).toHaveLength(2);
   });
 
-  it('ACC-67, ACC-68: an API key has nothing to recover with: remote control says what is missing', async () => {
+  it('ACC-67, ACC-68: an API key has no recovery: remote control reports authApiKeyOnly', async () => {
     const rig = await Rig.start({ auth: { OPENAI_API_KEY: `sk-${MARK}` } });
     await rig.refused('remoteControl/enable', {});
     expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('authApiKeyOnly');
@@ -112,15 +112,15 @@ describe('recovery after a 401', () => {
     [undefined, 'authMissing'],
     ['{broken', 'authUnreadable'],
     [signIn(token({ account: null }), { account: null }), 'authNoAccountId'],
-  ])('ACC-68: with %j remote control says %s', async (auth, reason) => {
+  ])('ACC-68: with %j remote control reports %s', async (auth, reason) => {
     const rig = await Rig.start(auth === undefined ? {} : { auth });
     await rig.refused('remoteControl/enable', {});
     expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe(reason);
   });
 
-  it('RC-28, ACC-68: when every step is used up it waits, names why, and goes on by itself after a sign-in', async () => {
+  it('RC-28, ACC-68: after the last step remote control waits with the reason, and continues after a sign-in', async () => {
     const fresh = token();
-    // Before the engine starts: it enrolls at once.
+    // Set before the engine starts, because it enrolls at once.
     const at = await LoopbackIssuer.start();
     at.always('refresh', oauthError(400, 'refresh_token_reused'));
     onlyFor(at, [fresh]);
@@ -144,7 +144,7 @@ describe('recovery after a 401', () => {
     expect(Date.now() - signedInAt).toBeLessThan(2_000);
   }, 20_000);
 
-  it('ACC-69: an issuer that is away is told apart from a dead sign-in, and costs no account', async () => {
+  it('ACC-69: an unreachable issuer has its own reason, and the account stays', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     onlyFor(rig.at, []);
     rig.at.always('refresh', { fate: 'drop' });
@@ -155,7 +155,7 @@ describe('recovery after a 401', () => {
     expect(await rig.account()).toMatchObject({ type: 'chatgpt' });
   });
 
-  it('RC-49, ACC-64: a list of clients that is refused runs a recovery of its own, with all steps', async () => {
+  it('RC-49, ACC-64: a refused remoteControl/client/list has its own recovery, with all steps', async () => {
     const first = token();
     const renewed = token();
     const rig = await Rig.start({ auth: signIn(first) });
@@ -171,8 +171,8 @@ describe('recovery after a 401', () => {
   });
 });
 
-describe('a token from the environment', () => {
-  it('ACC-86: is the account, cannot be renewed, and no other sign-in is taken', async () => {
+describe('a given token', () => {
+  it('ACC-86: it is the account, is never refreshed, and other sign-ins are refused', async () => {
     const given = token({ account: 'acct-ci', plan: 'team' });
     const { Secret } = await import('../../src/protocol/secret.js');
     const rig = await Rig.start({ accessToken: { token: new Secret(given) }, auth: signIn(token()) });
@@ -188,7 +188,7 @@ describe('a token from the environment', () => {
     expect(await rig.leaks()).toEqual([]);
   });
 
-  it('ACC-86: needs an account id, from itself or beside it', async () => {
+  it('ACC-86: it needs an account id, from its claims or from the settings', async () => {
     const { Secret } = await import('../../src/protocol/secret.js');
     const bare = await Rig.start({ accessToken: { token: new Secret(`opaque-${MARK}`) } });
     expect(bare.engine.fullStatus.account?.problem?.reason).toBe('authNoAccountId');

@@ -1,4 +1,4 @@
-/** An engine in this process, spoken to over a pair of streams as a parent app does over stdio. */
+/** An engine in this process with a client on a pair of streams, as a parent app has on stdio. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import http from 'node:http';
@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 export interface RigOptions extends Partial<EngineOptions> {
-  /** Content of auth.json; a text is written as it is. */
+  /** Content of auth.json; a string is written unchanged. */
   readonly auth?: unknown;
   readonly capabilities?: object | null;
   readonly initialize?: boolean;
@@ -41,12 +41,12 @@ export class Rig {
   readonly at: LoopbackIssuer;
   readonly engine: Engine;
   readonly log: Incoming[] = [];
-  /** Everything the engine logged, as text. */
+  /** All log lines of the engine. */
   readonly logged: string[] = [];
-  /** Answers requests of the engine; null stays silent. */
+  /** Responds to requests of the engine; null sends no response. */
   onAsk: (ask: Incoming) => Reply | Promise<Reply> = () => null;
   readonly #input = new PassThrough();
-  readonly #lookers = new Set<() => void>();
+  readonly #waiters = new Set<() => void>();
   #lastId = 0;
 
   private constructor(home: string, at: LoopbackIssuer, options: RigOptions) {
@@ -115,7 +115,7 @@ export class Rig {
   response(id: string | number, limitMs?: number): Promise<Incoming> {
     return this.until(
       () => this.log.find((one) => one.method === undefined && one.id === id),
-      `answer to ${id}`,
+      `response to ${id}`,
       limitMs,
     );
   }
@@ -156,7 +156,7 @@ export class Rig {
     });
   }
 
-  /** The same up to its `account/updated`. */
+  /** The same, until `account/updated`. */
   async externalIn(accessToken: string, chatgptAccountId: string, plan?: string | null): Promise<void> {
     const from = this.mark;
     const answer = await this.external(accessToken, chatgptAccountId, plan);
@@ -173,7 +173,7 @@ export class Rig {
     return this.log.length;
   }
 
-  /** What came on the wire, in short words: `result`, `error -32600`, `completed true`, `updated MODE PLAN`, `ask`. */
+  /** Received messages in short form: `result`, `error -32600`, `completed true`, `updated MODE PLAN`, `ask`. */
   seq(from = 0): string[] {
     return this.log.slice(from).flatMap((one) => {
       if (one.method === 'account/login/completed') return [`completed ${one.params?.success}`];
@@ -185,7 +185,7 @@ export class Rig {
     });
   }
 
-  /** Waits until that much has come, then a moment for what should not come. */
+  /** Waits for `wanted` messages, then a moment longer for messages that should not come. */
   async order(from: number, wanted: number, limitMs?: number): Promise<string[]> {
     await this.until(
       () => (this.seq(from).length >= wanted ? true : undefined),
@@ -211,9 +211,9 @@ export class Rig {
     return new Promise((resolve, reject) => {
       const end = (): void => {
         clearTimeout(timer);
-        this.#lookers.delete(look);
+        this.#waiters.delete(check);
       };
-      const look = (): void => {
+      const check = (): void => {
         const found = find();
         if (found === undefined) return;
         end();
@@ -221,10 +221,10 @@ export class Rig {
       };
       const timer = setTimeout(() => {
         end();
-        reject(new Error(`no ${what}; came: ${JSON.stringify(this.log.slice(-6))}`));
+        reject(new Error(`no ${what}; received: ${JSON.stringify(this.log.slice(-6))}`));
       }, limitMs);
-      this.#lookers.add(look);
-      look();
+      this.#waiters.add(check);
+      check();
     });
   }
 
@@ -236,7 +236,7 @@ export class Rig {
     writeFileSync(this.authPath, typeof value === 'string' ? value : JSON.stringify(value), { mode });
   }
 
-  /** Replaced as another program would: by rename. */
+  /** Replaces the file by rename, as another program does. */
   async replaceAuth(value: unknown): Promise<void> {
     writeFileSync(`${this.authPath}.other`, JSON.stringify(value), { mode: 0o600 });
     await rename(`${this.authPath}.other`, this.authPath);
@@ -250,7 +250,7 @@ export class Rig {
     }
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: tests reach into whatever the file holds.
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any member of the file.
   readAuth(): any {
     return JSON.parse(this.rawAuth() ?? 'null');
   }
@@ -259,7 +259,7 @@ export class Rig {
     return statSync(this.authPath).mode & 0o777;
   }
 
-  /** The beginning of a browser sign-in. */
+  /** Starts a browser sign-in. */
   async browser(params: object = {}): Promise<BrowserLogin> {
     const result = await this.call('account/login/start', { type: 'chatgpt', ...params });
     const authUrl = new URL(String(result.authUrl));
@@ -279,7 +279,7 @@ export class Rig {
   #take(message: Incoming): void {
     this.log.push(message);
     if (message.method !== undefined && message.id !== undefined) void this.#answer(message);
-    for (const look of [...this.#lookers]) look();
+    for (const check of [...this.#waiters]) check();
   }
 
   async #answer(ask: Incoming): Promise<void> {
@@ -287,7 +287,7 @@ export class Rig {
     if (reply !== null) this.write({ id: ask.id, ...reply });
   }
 
-  /** Lines of notifications, errors, log and audit that hold a secret of the tests. */
+  /** Notifications, errors, log lines, audit and status that contain a secret of the tests. */
   async leaks(): Promise<string[]> {
     const audit = JSON.stringify(await this.call('engine/audit/read'));
     const status = JSON.stringify(await this.call('engine/status/read'));
@@ -316,7 +316,7 @@ export interface Got {
   readonly error: string | null;
 }
 
-/** One GET as a browser makes it, without following redirects. */
+/** One GET request as a browser sends it, without following redirects. */
 export function get(url: string, headers: Record<string, string> = {}): Promise<Got> {
   return new Promise((resolve) => {
     const failed = (error: NodeJS.ErrnoException): void =>

@@ -5,7 +5,7 @@ import { get, Rig } from './rig.js';
 const ROUTED = { workspaceRouting: true };
 
 describe('workspace routing', () => {
-  it('ACC-60: off by default: no lookup, null in account/read', async () => {
+  it('ACC-60: off by default: no lookup, and null in account/read', async () => {
     const rig = await Rig.start();
     await rig.externalIn(token(), 'org-1');
     expect(await rig.call('account/read')).toMatchObject({
@@ -15,7 +15,7 @@ describe('workspace routing', () => {
     expect(rig.at.seen).toEqual([]);
   });
 
-  it('ACC-60, ACC-61: on, one lookup for each token, with its name and place in account/read', async () => {
+  it('ACC-60, ACC-61: with routing, one lookup for each token, and the workspace in account/read', async () => {
     const rig = await Rig.start(ROUTED);
     const access = token();
     await rig.externalIn(access, 'org-1');
@@ -41,14 +41,14 @@ describe('workspace routing', () => {
     expect(rig.at.of('check')).toHaveLength(2);
   });
 
-  it('ACC-63 is left out: a business plan is asked for its workspace, and for no bundle of configuration', async () => {
+  it('ACC-63 is left out: for a business plan the workspace is looked up, and no configuration bundle is requested', async () => {
     const rig = await Rig.start({ ...ROUTED, auth: signIn(token({ plan: 'enterprise' })) });
     expect(await rig.order(0, 2)).toEqual(['result', 'updated chatgpt enterprise']);
     await rig.call('account/read');
     expect(rig.at.seen.map(({ route }) => route)).toEqual(['check']);
   });
 
-  it('ACC-12, ACC-60: a stored account is told after its lookup, and not when that fails', async () => {
+  it('ACC-12, ACC-60: a new connection is notified of a stored account after the lookup, and not when that fails', async () => {
     const rig = await Rig.start({ ...ROUTED, auth: signIn(token({ plan: 'plus' })) });
     expect(await rig.order(0, 2)).toEqual(['result', 'updated chatgpt plus']);
     expect(rig.at.of('check')).toHaveLength(1);
@@ -59,9 +59,12 @@ describe('workspace routing', () => {
 
   it.each([
     ['404', { status: 404 }],
-    ['garbage', { text: '<html>' }],
-    ['no such workspace', { json: workspaces('org-2') }],
-    ['it twice', { json: { accounts: [...workspaces('org-1').accounts, ...workspaces('org-1').accounts] } }],
+    ['HTML', { text: '<html>' }],
+    ['another workspace', { json: workspaces('org-2') }],
+    [
+      'a duplicate workspace',
+      { json: { accounts: [...workspaces('org-1').accounts, ...workspaces('org-1').accounts] } },
+    ],
     [
       'an origin with a path',
       { json: workspaces('org-1', { workspace_backend_origin: 'https://x.example/y' }) },
@@ -70,12 +73,15 @@ describe('workspace routing', () => {
       'an origin with a user',
       { json: workspaces('org-1', { workspace_backend_origin: 'https://u@x.example' }) },
     ],
-    ['a plain origin', { json: workspaces('org-1', { workspace_backend_origin: 'http://x.example' }) }],
-    ['the loopback base URL', { json: workspaces('org-1', { workspace_backend_origin: 'NO_CONSTRAINT' }) }],
+    ['an http origin', { json: workspaces('org-1', { workspace_backend_origin: 'http://x.example' }) }],
+    [
+      'NO_CONSTRAINT and an http base URL',
+      { json: workspaces('org-1', { workspace_backend_origin: 'NO_CONSTRAINT' }) },
+    ],
     ['no override', { json: workspaces('org-1', { account_routing_override: null }) }],
     ['an unknown override', { json: workspaces('org-1', { account_routing_override: 'mars' }) }],
   ])(
-    'ACC-38, ACC-61, ACC-62: with %s the sign-in completes as a failure, the account stays, reads fail and try again',
+    'ACC-38, ACC-61, ACC-62: with %s the sign-in completes as a failure, the account stays, and reads fail until a lookup succeeds',
     async (_what, answer) => {
       const rig = await Rig.start(ROUTED);
       rig.at.always('check', answer);
@@ -93,7 +99,7 @@ describe('workspace routing', () => {
     },
   );
 
-  it('ACC-61: an origin may end with a slash, which is no path', async () => {
+  it('ACC-61: an origin may end with a slash', async () => {
     const rig = await Rig.start(ROUTED);
     rig.at.always('check', {
       json: workspaces('org-1', { workspace_backend_origin: 'https://localhost:9/' }),
@@ -106,10 +112,10 @@ describe('workspace routing', () => {
 
   it.each([
     ['known', { json: workspaces('acct-1') }, ['completed true', 'updated chatgpt pro']],
-    ['not to be found', { status: 404 }, ['completed false']],
+    ['missing', { status: 404 }, ['completed false']],
   ] as const)(
-    'ACC-60, ACC-62, ACC-87: a browser sign-in completes only when its workspace is %s',
-    async (_what, answer, told) => {
+    'ACC-60, ACC-62, ACC-87: a browser sign-in completes after the lookup; the workspace is %s',
+    async (_what, answer, notified) => {
       const rig = await Rig.start(ROUTED);
       rig.at.always('exchange', granted(token()));
       let reply = (): void => {};
@@ -124,11 +130,11 @@ describe('workspace routing', () => {
       expect(await rig.call('engine/account/read')).toMatchObject({ mode: 'chatgpt', login: 'browser' });
       expect(rig.seq(from).filter((one) => one.startsWith('completed'))).toEqual([]);
       reply();
-      expect((await rig.order(from, told.length + 1)).slice(1)).toEqual(told);
+      expect((await rig.order(from, notified.length + 1)).slice(1)).toEqual(notified);
     },
   );
 
-  it('ACC-62: a 401 is recovered from once, then it says unauthorized', async () => {
+  it('ACC-62: after a 401 the recovery gets a new token, and the lookup succeeds', async () => {
     const renewed = token();
     const rig = await Rig.start({ ...ROUTED, auth: signIn(token()) });
     rig.at.always('refresh', granted(renewed));
@@ -138,7 +144,7 @@ describe('workspace routing', () => {
     expect(await rig.account()).toMatchObject({ workspaceName: 'Acme acct-1' });
   });
 
-  it('ACC-62: without a way out it says unauthorized', async () => {
+  it('ACC-62: when the recovery fails, the message says unauthorized', async () => {
     const rig = await Rig.start(ROUTED);
     rig.at.always('check', { status: 401 });
     rig.onAsk = () => ({ error: { code: 1, message: 'no' } });
@@ -149,7 +155,7 @@ describe('workspace routing', () => {
     });
   });
 
-  it('ACC-46: a parent app that changes the account during the lookup ends it', async () => {
+  it('ACC-46: a parent app that changes the account during the lookup ends the lookup', async () => {
     const rig = await Rig.start(ROUTED);
     rig.at.always('check', { status: 401 });
     rig.onAsk = () => ({ result: { accessToken: token(), chatgptAccountId: 'org-2' } });

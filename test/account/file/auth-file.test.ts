@@ -4,35 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type AuthChange, AuthFile, contentHash } from '../../../src/account/file/auth-file.js';
 import { tmpFolder } from '../../support/tmp.js';
-
-const DAY = 86_400;
-let minted = 0;
-
-function jwt(claims: object): string {
-  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  minted += 1;
-  return `${part({ alg: 'none' })}.${part({ n: minted, ...claims })}.sig`;
-}
-
-const tokenOf = (account: string, ttl = 30 * DAY): string =>
-  jwt({
-    exp: Math.floor(Date.now() / 1_000) + ttl,
-    'https://api.openai.com/auth': { chatgpt_account_id: account },
-  });
-
-function chatgpt(account: string, token = tokenOf(account)): string {
-  return JSON.stringify({
-    auth_mode: 'chatgpt',
-    OPENAI_API_KEY: null,
-    tokens: {
-      id_token: token,
-      access_token: token,
-      refresh_token: `refresh-${account}`,
-      account_id: account,
-    },
-    last_refresh: new Date().toISOString(),
-  });
-}
+import { chatgpt, DAY, tokenOf } from './auth-content.js';
 
 const files: AuthFile[] = [];
 afterEach(() => {
@@ -75,105 +47,6 @@ async function loaded(content: string, pollMs?: number) {
 
 const accounts = (changes: readonly AuthChange[]) =>
   changes.flatMap((change) => (change.kind === 'adopted' ? [change.account] : []));
-
-describe('the content of an auth.json', () => {
-  const reasonOf = async (content: string) => {
-    const { file, path } = await setup(content);
-    const outcome = await file.load();
-    if (outcome.kind === 'usable') return outcome.account.accountId;
-    expect(outcome.failure.message).toContain(path);
-    expect(outcome.failure.message).not.toMatch(/eyJ|sk-|hunter2/);
-    expect(file.accessToken()).toBeUndefined();
-    return outcome.failure.reason;
-  };
-  const token = tokenOf('claimed');
-  const bare = jwt({ email: 'a@example.com' });
-
-  it.each<[string, string, unknown]>([
-    ['a ChatGPT sign-in', 'A', JSON.parse(chatgpt('A'))],
-    [
-      'unknown keys at both levels',
-      'A',
-      { x: 1, auth_mode: 'chatgpt', tokens: { access_token: bare, account_id: 'A', y: {} } },
-    ],
-    ['no auth_mode and no key', 'A', { tokens: { access_token: bare, account_id: 'A' } }],
-    [
-      'an opaque access token',
-      'A',
-      { auth_mode: 'chatgpt', tokens: { access_token: 'opaque', account_id: 'A' } },
-    ],
-    [
-      'an exchanged API key beside the tokens',
-      'A',
-      { auth_mode: 'chatgpt', OPENAI_API_KEY: 'sk-1', tokens: { access_token: bare, account_id: 'A' } },
-    ],
-    [
-      'the account in the id token',
-      'claimed',
-      { tokens: { access_token: bare, id_token: token, account_id: null } },
-    ],
-    ['the account in the access token', 'claimed', { tokens: { access_token: token } }],
-    ['an id token of another type', 'claimed', { tokens: { access_token: token, id_token: { raw: 'x' } } }],
-  ])('RC-26, ACC-58: %s is a valid sign-in', async (_what, account, value) => {
-    expect(await reasonOf(JSON.stringify(value))).toBe(account);
-  });
-
-  it.each<[string, string, unknown]>([
-    ['API-key mode', 'authApiKeyOnly', { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-1', tokens: null }],
-    [
-      'API-key mode beside tokens',
-      'authApiKeyOnly',
-      { auth_mode: 'apikey', OPENAI_API_KEY: 'sk-1', tokens: { access_token: token, account_id: 'A' } },
-    ],
-    ['only a key', 'authApiKeyOnly', { OPENAI_API_KEY: 'sk-1' }],
-    [
-      'a key and no mode beside tokens',
-      'authApiKeyOnly',
-      { OPENAI_API_KEY: 'sk-1', tokens: { access_token: token } },
-    ],
-    [
-      'ChatGPT mode with a key and no tokens',
-      'authApiKeyOnly',
-      { auth_mode: 'chatgpt', OPENAI_API_KEY: 'sk-1' },
-    ],
-    ['an empty object', 'authMissing', {}],
-    ['ChatGPT mode without tokens', 'authMissing', { auth_mode: 'chatgpt', tokens: null }],
-    ['another mode', 'authMissing', { auth_mode: 'agentIdentity', tokens: null }],
-    ['a mode with odd characters', 'authMissing', { auth_mode: 'hunter2 \n', tokens: null }],
-    [
-      'no account id',
-      'authNoAccountId',
-      { auth_mode: 'chatgpt', tokens: { access_token: bare, id_token: bare, account_id: null } },
-    ],
-    ['an empty account id', 'authNoAccountId', { tokens: { access_token: bare, account_id: '' } }],
-    ['no access token', 'authUnreadable', { tokens: { account_id: 'A' } }],
-    ['an empty access token', 'authUnreadable', { tokens: { access_token: '', account_id: 'A' } }],
-    [
-      'an access token with a line break',
-      'authUnreadable',
-      { tokens: { access_token: 'hunter2\n', account_id: 'A' } },
-    ],
-    [
-      'an account id with a line break',
-      'authUnreadable',
-      { tokens: { access_token: bare, account_id: 'A\r\nx: y' } },
-    ],
-    ['tokens of another type', 'authUnreadable', { tokens: 'hunter2' }],
-    ['an access token of another type', 'authUnreadable', { tokens: { access_token: ['hunter2'] } }],
-    ['a mode of another type', 'authUnreadable', { auth_mode: 7 }],
-    ['an array', 'authUnreadable', ['hunter2']],
-    ['null', 'authUnreadable', null],
-  ])('RC-26, ACC-19: %s is %s', async (_what, reason, value) => {
-    expect(await reasonOf(JSON.stringify(value))).toBe(reason);
-  });
-
-  it.each(['', ' \n', '{"tokens":{"access_token":"hunter2"', 'hunter2', '\u0000\u0000'])(
-    'RC-26: %j is unreadable, and the message does not quote it',
-    async (content) => {
-      expect(await reasonOf(content)).toBe('authUnreadable');
-    },
-  );
-});
 
 describe('load and reload', () => {
   it('RC-26: without a file nobody is signed in', async () => {

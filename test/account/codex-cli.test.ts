@@ -1,4 +1,4 @@
-/** The reference client itself on the same account file. CODEX_BIN names it. */
+/** Codex CLI itself on the same account file. CODEX_BIN names its executable. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -11,9 +11,9 @@ import { tmpFolder } from '../support/tmp.js';
 import { Rig } from './rig.js';
 
 const CODEX = process.env.CODEX_BIN ?? '';
-const skipped = existsSync(CODEX) ? '' : ' (skipped: CODEX_BIN does not name the reference client)';
+const skipped = existsSync(CODEX) ? '' : ' (skipped: CODEX_BIN does not name the executable of Codex CLI)';
 
-class ReferenceClient {
+class CodexCli {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #answers = new Map<number, (answer: Record<string, unknown>) => void>();
   #lastId = 0;
@@ -26,7 +26,7 @@ class ReferenceClient {
     });
   }
 
-  static async start(home: string, at: LoopbackIssuer): Promise<ReferenceClient> {
+  static async start(home: string, at: LoopbackIssuer): Promise<CodexCli> {
     const user = `${home}-user`;
     await mkdir(user, { recursive: true });
     writeFileSync(join(home, 'config.toml'), `chatgpt_base_url = "${at.origin}/backend-api/"\n`);
@@ -37,7 +37,7 @@ class ReferenceClient {
         HOME: user,
         CODEX_HOME: home,
         CODEX_REFRESH_TOKEN_URL_OVERRIDE: `${at.origin}/oauth/token`,
-        // Nothing of this test may reach further than this machine.
+        // Nothing of this test may leave this machine.
         HTTPS_PROXY: 'http://127.0.0.1:9',
         HTTP_PROXY: 'http://127.0.0.1:9',
         NO_PROXY: '127.0.0.1,localhost',
@@ -45,7 +45,7 @@ class ReferenceClient {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     child.stderr.resume();
-    const client = new ReferenceClient(child);
+    const client = new CodexCli(child);
     await client.ask('initialize', { clientInfo: { name: 'test', title: null, version: '1' } });
     return client;
   }
@@ -70,42 +70,42 @@ class ReferenceClient {
   }
 }
 
-describe.skipIf(skipped !== '')(`the reference client${skipped}`, () => {
-  let codex: ReferenceClient | undefined;
+describe.skipIf(skipped !== '')(`Codex CLI${skipped}`, () => {
+  let codex: CodexCli | undefined;
   afterEach(async () => {
     await codex?.stop();
     codex = undefined;
   });
 
-  it('ACC-48, ACC-59: both refresh at once, five times: no token is wasted for good, and both stay signed in', async () => {
+  it('ACC-48, ACC-59: both refresh at the same time, five times, and both stay signed in', async () => {
     const home = await tmpFolder();
     const at = await LoopbackIssuer.start();
-    const spent = new Set<unknown>();
-    let wasted = 0;
+    const redeemed = new Set<unknown>();
+    let collisions = 0;
     let issued = 1;
     at.always('refresh', async ({ fields }) => {
-      const again = spent.has(fields.refresh_token);
-      spent.add(fields.refresh_token);
-      if (again) wasted += 1;
-      // So long that the other one asks meanwhile.
+      const again = redeemed.has(fields.refresh_token);
+      redeemed.add(fields.refresh_token);
+      if (again) collisions += 1;
+      // Long enough for the request of the other program to arrive meanwhile.
       await new Promise((resolve) => setTimeout(resolve, 100));
       if (again) return oauthError(401, 'refresh_token_reused');
       issued += 1;
       return granted(token({ plan: 'plus' }), `rt-${MARK}-${issued}`);
     });
     writeFileSync(join(home, 'auth.json'), JSON.stringify(signIn(token())), { mode: 0o600 });
-    codex = await ReferenceClient.start(home, at);
+    codex = await CodexCli.start(home, at);
     const rig = await Rig.start({ home, at });
     for (let round = 0; round < 5; round += 1) {
       const [ours] = await Promise.all([rig.account(true), codex.account(true)]);
       expect(ours).toMatchObject({ planType: 'plus' });
-      // Whoever was late looks at the file before it asks again.
+      // The later one reads the file before it sends another request.
       expect(await codex.account(true)).toMatchObject({ type: 'chatgpt', planType: 'plus' });
       expect(await rig.account(true)).toMatchObject({ planType: 'plus' });
     }
-    // The races have happened, or this has shown nothing.
-    expect(wasted).toBeGreaterThan(0);
-    expect(spent).not.toContain(rig.readAuth().tokens.refresh_token);
+    // Without a collision the test would show nothing.
+    expect(collisions).toBeGreaterThan(0);
+    expect(redeemed).not.toContain(rig.readAuth().tokens.refresh_token);
     expect(rig.engine.fullStatus.account).toMatchObject({ problem: null });
   }, 60_000);
 });
