@@ -37,7 +37,7 @@ const remoteControl = remoteControlMachine.provide({
     dial: fromPromise(async () => ({ kind: 'open', socket: 1 })),
     link: linkMachine.provide({ actors: { socket: fromCallback(() => () => {}) } }),
   },
-  actions: { dropRemoteClients: () => {} },
+  actions: { closeVirtualClients: () => {} },
 });
 
 const virtualClient = virtualClientMachine.provide({
@@ -122,7 +122,7 @@ let on = true;
 const found = {
   ...costOfEvents({
     smallestEvent: () => smallest.send({ type: 'TOGGLE' }),
-    remoteControlEvent: () => connected.send({ type: 'LINK.PROVEN' }),
+    remoteControlEvent: () => connected.send({ type: 'LINK.STABLE' }),
     transition: () => {
       on = !on;
       waiting.send(

@@ -1,58 +1,46 @@
 import { assign, fromPromise, setup } from 'xstate';
 import type { Decision } from '../src/protocol/decision.js';
-import type { Failure, RecoveryOutcome } from '../src/protocol/outcomes.js';
-import type { Reason } from '../src/protocol/reasons.js';
+import { failure, type RecoveryOutcome } from '../src/protocol/outcomes.js';
 import type { Env } from '../src/protocol/timing.js';
-import { notProvided } from './shared/decision.js';
+import { actorFailure, decide, notProvided } from './shared/decision.js';
 
-/** What can be done about refused tokens. ACC-64 */
+/** Which recovery steps exist for refused tokens. ACC-64 */
 export type RecoveryMode =
-  /** A sign-in of our own: the file, then the issuer. */
+  /** A sign-in that the engine manages: reload the file, then refresh at the issuer. */
   | 'managed'
-  /** A parent app owns the tokens. */
+  /** A parent app owns the tokens: request new ones from it. */
   | 'external'
-  /** An API key, a token from the environment, or nobody. */
+  /** An API key, a token from the environment, or no sign-in: there is no step. */
   | 'none';
 
 export interface AuthRecoveryInput {
   readonly env: Env;
   readonly mode: RecoveryMode;
-  /** Whose tokens were refused. */
+  /** The account whose tokens were refused. */
   readonly accountId: string | null;
 }
 
 interface Context extends AuthRecoveryInput {
-  /** What the last step came to. */
+  /** Outcome of the last step; null before the first one and while a step runs. */
   readonly outcome: RecoveryOutcome | null;
   readonly decision: Decision;
 }
 
-/** The call was refused: take the next step. */
+/** A call was refused with 401: take the next step. */
 export interface AuthRecoveryEvent {
   readonly type: 'NEXT';
-  /** The refused tokens come from a renewal, and have been good for nothing yet. */
-  readonly renewedInVain: boolean;
+  /** The refused tokens come from a refresh, and no call has succeeded with them. */
+  readonly renewedTokenRejected: boolean;
 }
 
 const outcomeOf = (event: { readonly type: string }): RecoveryOutcome | null => {
   if (!('output' in event)) return null;
   const { output } = event;
-  // The actors below report nothing else: only their host could break that, and it is typed.
+  // The types of `provide()` make the host report this type.
   return typeof output === 'object' && output !== null && 'kind' in output
     ? (output as RecoveryOutcome)
     : null;
 };
-
-const exhausted = (env: Env, reason: Reason, message: string): RecoveryOutcome => ({
-  kind: 'exhausted',
-  failure: { reason, message, at: env.now() },
-});
-
-const faultOf = (env: Env, error: unknown): Failure => ({
-  reason: 'engineFault',
-  message: `An adapter failed unexpectedly: ${error instanceof Error ? error.message : 'no message'}`,
-  at: env.now(),
-});
 
 const NO_MORE = 'The backend refuses the account tokens, and there is no further way to renew them.';
 
@@ -64,55 +52,47 @@ export const authRecoverySetup = setup({
     tags: {} as 'busy',
   },
   actors: {
-    /** Looks at the file again; only the same account is taken from it. ACC-50 */
+    /** Reads the account file again. Only tokens of the same account are accepted. ACC-50 */
     reload: fromPromise<RecoveryOutcome, { accountId: string | null }>(notProvided('reload')),
-    /** Spends the refresh token. ACC-51 */
+    /** Redeems the refresh token. ACC-51 */
     refresh: fromPromise<RecoveryOutcome>(notProvided('refresh')),
-    /** Asks the parent app for new tokens. ACC-41 */
-    ask: fromPromise<RecoveryOutcome>(notProvided('ask')),
+    /** Requests new tokens from the parent app. ACC-41 */
+    requestExternalTokens: fromPromise<RecoveryOutcome>(notProvided('requestExternalTokens')),
   },
   actions: {
-    note: assign(({ context, event }) => {
-      const outcome = outcomeOf(event);
-      if (outcome === null) {
-        const failure = faultOf(context.env, 'error' in event ? event.error : undefined);
-        return {
-          outcome: { kind: 'transient' as const, failure },
-          decision: { reason: failure.reason, detail: failure.message, at: context.env.now() },
-        };
-      }
-      const [reason, detail]: [Reason, string | null] =
-        outcome.kind === 'recovered'
-          ? ['authRecovered', null]
-          : [outcome.failure.reason, outcome.failure.message];
-      return { outcome, decision: { reason, detail, at: context.env.now() } };
+    recordOutcome: assign(({ context, event }) => {
+      const error = actorFailure(context, event);
+      const outcome = outcomeOf(event) ?? { kind: 'transient' as const, failure: error };
+      return outcome.kind === 'recovered'
+        ? { outcome, ...decide(context, 'authRecovered') }
+        : { outcome, ...decide(context, outcome.failure.reason, outcome.failure.message) };
     }),
-    noteExhausted: assign(({ context }) => ({
+    recordExhausted: assign(({ context }) => ({
       outcome:
-        // Why the last step failed says more than that there are no further ones.
+        // The failure of the last step is more specific than that no steps are left.
         context.outcome?.kind === 'exhausted'
           ? context.outcome
-          : exhausted(context.env, 'authRejected', NO_MORE),
-      decision: { reason: 'authRejected' as const, detail: NO_MORE, at: context.env.now() },
+          : { kind: 'exhausted' as const, failure: failure('authRejected', NO_MORE, context.env.now()) },
+      ...decide(context, 'authRejected', NO_MORE),
     })),
-    forgetOutcome: assign({ outcome: null }),
+    clearOutcome: assign({ outcome: null }),
   },
   guards: {
     managed: ({ context }) => context.mode === 'managed',
     external: ({ context }) => context.mode === 'external',
     recovered: ({ event }) => outcomeOf(event)?.kind === 'recovered',
     transient: ({ event }) => outcomeOf(event)?.kind === 'transient',
-    renewedInVain: ({ event }) => event.type === 'NEXT' && event.renewedInVain,
+    renewedTokenRejected: ({ event }) => event.type === 'NEXT' && event.renewedTokenRejected,
   },
 });
 
 /**
- * What is done when a call is refused with 401: one instance for each failing call, or for a connection loop.
- * Each NEXT takes one step; the call is then made again, or given up. account.md section 14
+ * Recovery after a call was refused with 401. There is one instance for each failing call or connection loop. Each NEXT
+ * takes one step; then the caller repeats the call or gives up. ACC-64
  */
 export const authRecoveryMachine = authRecoverySetup.createMachine({
   id: 'authRecovery',
-  description: 'The steps after a 401.',
+  description: 'The recovery steps after a 401.',
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({
     ...input,
@@ -122,26 +102,26 @@ export const authRecoveryMachine = authRecoverySetup.createMachine({
   initial: 'start',
   states: {
     start: {
-      description: 'Whose tokens were refused?',
+      description: 'Selects the steps by the owner of the refused tokens.',
       always: [
         { guard: 'managed', target: 'managed' },
         { guard: 'external', target: 'external' },
         {
           target: 'exhausted',
-          description: 'An API key, or no sign-in: there is no recovery step. ACC-64, ACC-67',
+          description: 'An API key or no sign-in: there is no recovery step. ACC-64, ACC-67',
         },
       ],
     },
     managed: {
-      description: 'A sign-in of our own. ACC-65',
+      description: 'The engine manages the sign-in. ACC-65',
       initial: 'toReload',
       states: {
         toReload: {
-          description: 'Somebody else may have renewed the tokens.',
-          on: { NEXT: { target: 'reloading', actions: 'forgetOutcome' } },
+          description: 'The next step reloads the file: another process may have refreshed the tokens.',
+          on: { NEXT: { target: 'reloading', actions: 'clearOutcome' } },
         },
         reloading: {
-          description: 'The file is read again.',
+          description: 'The account file is read again.',
           tags: ['busy'],
           invoke: {
             id: 'reload',
@@ -151,98 +131,98 @@ export const authRecoveryMachine = authRecoverySetup.createMachine({
               {
                 guard: 'recovered',
                 target: 'toRefresh',
-                description: 'The call is made again even if nothing changed.',
-                actions: 'note',
+                description: 'The call is repeated even if the tokens are the same.',
+                actions: 'recordOutcome',
               },
               {
                 target: '#authRecovery.exhausted',
-                description: 'Another account, or none: it is not taken here. ACC-50',
-                actions: 'note',
+                description: 'The file holds another account or none, which is not accepted here. ACC-50',
+                actions: 'recordOutcome',
               },
             ],
-            onError: { target: 'toRefresh', actions: 'note' },
+            onError: { target: 'toRefresh', actions: 'recordOutcome' },
           },
         },
         toRefresh: {
-          description: 'The issuer can renew the tokens.',
+          description: 'The next step refreshes the tokens at the issuer.',
           on: {
             NEXT: [
               {
-                guard: 'renewedInVain',
+                guard: 'renewedTokenRejected',
                 target: '#authRecovery.exhausted',
-                description: 'New tokens were refused, too: each attempt would spend another renewal. RC-28',
-                actions: 'noteExhausted',
+                description: 'Refreshed tokens were refused, too: another refresh would not help. RC-28',
+                actions: 'recordExhausted',
               },
-              { target: 'refreshing', actions: 'forgetOutcome' },
+              { target: 'refreshing', actions: 'clearOutcome' },
             ],
           },
         },
         refreshing: {
-          description: 'The refresh token is spent.',
+          description: 'The refresh token is being redeemed.',
           tags: ['busy'],
           invoke: {
             id: 'refresh',
             src: 'refresh',
             onDone: [
-              { guard: 'recovered', target: '#authRecovery.exhausted', actions: 'note' },
+              { guard: 'recovered', target: '#authRecovery.exhausted', actions: 'recordOutcome' },
               {
                 guard: 'transient',
                 target: 'toRefresh',
-                description: 'It may work later.',
-                actions: 'note',
+                description: 'The failure is temporary, so the step may be repeated.',
+                actions: 'recordOutcome',
               },
               {
                 target: '#authRecovery.exhausted',
-                description: 'Never again with these. ACC-54',
-                actions: 'note',
+                description: 'The issuer rejected the refresh token for good. ACC-54',
+                actions: 'recordOutcome',
               },
             ],
-            onError: { target: 'toRefresh', actions: 'note' },
+            onError: { target: 'toRefresh', actions: 'recordOutcome' },
           },
         },
       },
     },
     external: {
-      description: 'Tokens of a parent app. ACC-66',
+      description: 'A parent app owns the tokens. ACC-66',
       initial: 'toAsk',
       states: {
         toAsk: {
-          description: 'The parent app can give new ones.',
-          on: { NEXT: { target: 'asking', actions: 'forgetOutcome' } },
+          description: 'The next step requests new tokens from the parent app.',
+          on: { NEXT: { target: 'asking', actions: 'clearOutcome' } },
         },
         asking: {
-          description: 'It is asked once.',
+          description: 'New tokens were requested from the parent app.',
           tags: ['busy'],
           invoke: {
-            id: 'ask',
-            src: 'ask',
+            id: 'requestExternalTokens',
+            src: 'requestExternalTokens',
             onDone: [
               {
                 guard: 'recovered',
                 target: '#authRecovery.exhausted',
-                description: 'At most one ask for each failed call. ACC-44',
-                actions: 'note',
+                description: 'At most one successful request for each failing call. ACC-44',
+                actions: 'recordOutcome',
               },
               {
                 guard: 'transient',
                 target: 'toAsk',
-                description: 'The step is not used up: the next refusal asks again. ACC-45',
-                actions: 'note',
+                description: 'The step is not used up: the next 401 requests again. ACC-45',
+                actions: 'recordOutcome',
               },
               {
                 target: '#authRecovery.exhausted',
-                description: 'Nobody is left to ask.',
-                actions: 'note',
+                description: 'The parent app cannot provide new tokens.',
+                actions: 'recordOutcome',
               },
             ],
-            onError: { target: 'toAsk', actions: 'note' },
+            onError: { target: 'toAsk', actions: 'recordOutcome' },
           },
         },
       },
     },
     exhausted: {
-      description: 'Every step is used up.',
-      on: { NEXT: { actions: 'noteExhausted' } },
+      description: 'No step is left.',
+      on: { NEXT: { actions: 'recordExhausted' } },
     },
   },
 });

@@ -1,8 +1,9 @@
-/** The statecharts, to be driven by adapters of your own: `provide()` the actors and actions each one names. */
+/** The statecharts. To run one with your own adapters, `provide()` the actors and actions that it names. */
+
 export { CLOSE_CODES } from '../src/protocol/close-codes.js';
 export type { Decision } from '../src/protocol/decision.js';
 export { accountMachine } from './account/machine.js';
-export type { AccountAnswer, AccountContext, AccountEvent, AccountInput } from './account/types.js';
+export type { AccountContext, AccountEvent, AccountInput, AccountResponse } from './account/types.js';
 export {
   type AuthRecoveryEvent,
   type AuthRecoveryInput,

@@ -4,13 +4,14 @@ import type { Reason } from '../src/protocol/reasons.js';
 import type { Timing } from '../src/protocol/timing.js';
 import { notProvided } from './shared/decision.js';
 
-/** How a link ended. */
+/** How a link ended, reported to the parent. */
 export interface LinkOutput {
   readonly kind: 'closedByPeer' | 'lost' | 'silent' | 'closedByUs';
   readonly reason: Reason;
-  /** Close code of the peer, when it sent one. */
+  /** Close code of the peer; null when it sent none. */
   readonly code: number | null;
-  readonly proven: boolean;
+  /** The link lived long enough to reset the failure counters. RC-25 */
+  readonly stable: boolean;
 }
 
 export interface LinkInput {
@@ -20,20 +21,20 @@ export interface LinkInput {
 
 export type LinkEvent =
   | { readonly type: 'PONG' }
-  /** Frames were delivered since the last sign of life (at most one event a second). */
+  /** Frames arrived since the last event (at most one event a second). */
   | { readonly type: 'FRAMES' }
   | { readonly type: 'SOCKET.CLOSED'; readonly clean: boolean; readonly code: number | null }
-  /** The machine woke up: is the link still there? RC-25a */
+  /** The machine woke up: check that the link is alive. RC-25a */
   | { readonly type: 'PROBE' }
   | { readonly type: 'CLOSE' };
 
-/** What the chart asks of the socket's actor. */
+/** Commands of the chart to the actor of the socket. */
 export type SocketCommand = { readonly type: 'PING' } | { readonly type: 'CLOSE' };
 
-/** Exported for the declarations of the charts that use this one. */
+/** Exported for the type declarations of charts that invoke this one. */
 export interface LinkContext extends LinkInput {
-  readonly end: Omit<LinkOutput, 'proven'>;
-  readonly proven: boolean;
+  readonly end: Omit<LinkOutput, 'stable'>;
+  readonly stable: boolean;
 }
 
 const link = setup({
@@ -45,26 +46,27 @@ const link = setup({
     tags: {} as 'open' | 'suspect',
   },
   actors: {
-    /** Owns the open socket: forwards pongs and its end, takes PING and CLOSE, destroys it when stopped. */
+    /** Owns the open socket: reports pongs and its end, executes PING and CLOSE, destroys the socket when stopped. */
     socket: fromCallback<SocketCommand, { socket: SocketHandle; timing: Timing }>(notProvided('socket')),
   },
   actions: {
-    ping: sendTo('socket', { type: 'PING' }),
-    close: sendTo('socket', { type: 'CLOSE' }),
-    tellProven: sendParent({ type: 'LINK.PROVEN' }),
-    noteProven: assign({ proven: true }),
-    noteEnd: assign((_, end: Omit<LinkOutput, 'proven'>) => ({ end })),
+    sendPing: sendTo('socket', { type: 'PING' }),
+    sendClose: sendTo('socket', { type: 'CLOSE' }),
+    notifyStable: sendParent({ type: 'LINK.STABLE' }),
+    markStable: assign({ stable: true }),
+    recordEnd: assign((_, end: Omit<LinkOutput, 'stable'>) => ({ end })),
   },
   guards: {
-    cleanly: ({ event }) => event.type === 'SOCKET.CLOSED' && event.clean,
+    closedCleanly: ({ event }) => event.type === 'SOCKET.CLOSED' && event.clean,
   },
   delays: {
     pingInterval: ({ context }) => context.timing.pingInterval,
-    pongPatience: ({ context }) => context.timing.pingInterval,
-    // `open` and `probing` have already waited one interval each since the last pong.
-    silenceLimit: ({ context }) => Math.max(context.timing.pongTimeout - 2 * context.timing.pingInterval, 1),
+    pongWait: ({ context }) => context.timing.pingInterval,
+    // Since the last pong, `open` and `probing` have each waited one interval.
+    silenceTimeout: ({ context }) =>
+      Math.max(context.timing.pongTimeout - 2 * context.timing.pingInterval, 1),
     wakeProbeTimeout: ({ context }) => context.timing.wakeProbeTimeout,
-    provenLife: ({ context }) => context.timing.provenLife,
+    stableAfter: ({ context }) => context.timing.stableAfter,
     closeTimeout: ({ context }) => context.timing.closeTimeout,
   },
 });
@@ -76,15 +78,15 @@ const endOf = (kind: LinkOutput['kind'], reason: Reason, code: number | null = n
 });
 
 /**
- * One open backend socket, from the moment the handshake is done. It watches over the socket's life (RC-41) and
- * tells its parent once the life is proven (RC-25). Frames do not pass here.
+ * One open backend socket, from the end of its handshake. The chart monitors liveness (RC-41) and notifies its parent
+ * once the link is stable (RC-25). Frames do not pass through the chart.
  */
 export const linkMachine = link.createMachine({
   id: 'link',
-  description: 'One open socket to the backend: pings, silence, proof of life, and its end.',
+  description: 'One open socket to the backend: pings, timeouts, stability and close.',
   options: { maxIterations: 1_000 },
-  context: ({ input }) => ({ ...input, proven: false, end: endOf('lost', 'linkLost') }),
-  output: ({ context }) => ({ ...context.end, proven: context.proven }),
+  context: ({ input }) => ({ ...input, stable: false, end: endOf('lost', 'linkLost') }),
+  output: ({ context }) => ({ ...context.end, stable: context.stable }),
   initial: 'up',
   invoke: {
     id: 'socket',
@@ -92,8 +94,8 @@ export const linkMachine = link.createMachine({
     input: ({ context }) => ({ socket: context.socket, timing: context.timing }),
     onError: {
       target: '.closed',
-      description: 'The socket adapter failed: the socket is gone with it.',
-      actions: { type: 'noteEnd', params: endOf('lost', 'linkLost') },
+      description: 'The socket adapter failed, so the socket is gone.',
+      actions: { type: 'recordEnd', params: endOf('lost', 'linkLost') },
     },
   },
   states: {
@@ -104,101 +106,104 @@ export const linkMachine = link.createMachine({
       on: {
         'SOCKET.CLOSED': [
           {
-            guard: 'cleanly',
+            guard: 'closedCleanly',
             target: 'closed',
-            description: 'The peer closed in good order (a deploy, a hand-over).',
+            description: 'The peer closed cleanly, for example for a deploy or a handover.',
             actions: {
-              type: 'noteEnd',
+              type: 'recordEnd',
               params: ({ event }) => endOf('closedByPeer', 'linkClosed', event.code),
             },
           },
           {
             target: 'closed',
             description: 'The connection broke.',
-            actions: { type: 'noteEnd', params: ({ event }) => endOf('lost', 'linkLost', event.code) },
+            actions: { type: 'recordEnd', params: ({ event }) => endOf('lost', 'linkLost', event.code) },
           },
         ],
         CLOSE: {
           target: 'closing',
-          actions: { type: 'noteEnd', params: endOf('closedByUs', 'disabled') },
+          description: 'The parent closes the link.',
+          actions: { type: 'recordEnd', params: endOf('closedByUs', 'disabled') },
         },
       },
       states: {
         liveness: {
           description:
-            'Does the peer answer? A ping every interval; given up a while after the last pong. RC-41',
+            'Pings the peer at an interval and closes the link when pongs stay away too long. RC-41',
           initial: 'open',
-          on: { PROBE: { target: '.wakeProbe', description: 'Asked to make sure, after a wake-up.' } },
+          on: {
+            PROBE: { target: '.wakeProbe', description: 'The machine woke up: check the link now. RC-25a' },
+          },
           states: {
             open: {
-              description: 'The peer answered lately.',
+              description: 'The last ping was answered in time.',
               after: { pingInterval: { target: 'probing' } },
               on: { PONG: { target: 'open', reenter: true } },
             },
             probing: {
-              description: 'A ping is on its way.',
-              entry: 'ping',
+              description: 'A ping was sent; its pong is awaited.',
+              entry: 'sendPing',
               on: { PONG: 'open' },
-              after: { pongPatience: { target: 'silent', description: 'The pong is overdue.' } },
+              after: { pongWait: { target: 'silent', description: 'The pong did not arrive in time.' } },
             },
             silent: {
-              description: 'Pongs are overdue; pings go on until the limit.',
+              description: 'The pong is overdue; pings continue until the limit.',
               tags: ['suspect'],
               initial: 'pinging',
-              on: { PONG: { target: 'open', description: 'It was only slow.' } },
+              on: { PONG: { target: 'open', description: 'The peer answered late.' } },
               after: {
-                silenceLimit: {
+                silenceTimeout: {
                   target: '#link.closing',
-                  description: 'No pong for the whole limit.',
-                  actions: { type: 'noteEnd', params: endOf('silent', 'pongTimeout') },
+                  description: 'No pong within the limit. RC-41',
+                  actions: { type: 'recordEnd', params: endOf('silent', 'pongTimeout') },
                 },
               },
               states: {
                 pinging: {
-                  description: 'One more ping each interval.',
-                  entry: 'ping',
+                  description: 'Sends another ping at each interval.',
+                  entry: 'sendPing',
                   after: { pingInterval: { target: 'pinging', reenter: true } },
                 },
               },
             },
             wakeProbe: {
-              description: 'After a wake-up: one ping with a short limit. RC-25a',
+              description: 'After a wake-up: one ping with a short timeout. RC-25a',
               tags: ['suspect'],
-              entry: 'ping',
+              entry: 'sendPing',
               on: { PONG: 'open', PROBE: {} },
               after: {
                 wakeProbeTimeout: {
                   target: '#link.closing',
                   description: 'The link did not survive the sleep.',
-                  actions: { type: 'noteEnd', params: endOf('silent', 'wakeProbeFailed') },
+                  actions: { type: 'recordEnd', params: endOf('silent', 'wakeProbeFailed') },
                 },
               },
             },
           },
         },
         life: {
-          description: 'Has the link lived long enough for the reconnect ladder to start over? RC-25',
+          description: 'Decides when the link is stable, so that the backoff starts over. RC-25',
           initial: 'young',
           states: {
             young: {
-              description: 'Not old enough.',
-              after: { provenLife: { target: 'oldEnough' } },
+              description: 'The link is not old enough.',
+              after: { stableAfter: { target: 'oldEnough' } },
             },
             oldEnough: {
-              description: 'Old enough; the next sign of life proves it.',
+              description: 'The link is old enough; the next pong or frame makes it stable.',
               on: { PONG: { target: 'proven' }, FRAMES: { target: 'proven' } },
             },
             proven: {
-              description: 'Proven life.',
-              entry: ['noteProven', 'tellProven'],
+              description: 'The link is stable.',
+              entry: ['markStable', 'notifyStable'],
             },
           },
         },
       },
     },
     closing: {
-      description: 'A close frame is on its way; the socket is destroyed when the peer does not answer it.',
-      entry: 'close',
+      description: 'A close frame was sent; the socket is destroyed when the peer does not answer in time.',
+      entry: 'sendClose',
       on: { 'SOCKET.CLOSED': 'closed' },
       after: { closeTimeout: 'closed' },
     },

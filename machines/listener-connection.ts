@@ -15,13 +15,13 @@ export type ListenerConnectionEvent =
   | { readonly type: 'REFUSED' }
   /** The app server has answered `initialize`. WSA-22 */
   | { readonly type: 'INITIALIZED' }
-  /** Data waits for the client: over the high-water mark, or for a while. WSA-18 */
+  /** Unsent data exceeds the high-water mark, or has waited for a while. WSA-18 */
   | { readonly type: 'SLOW' }
-  /** Nothing waits any more. */
+  /** All data was sent. */
   | { readonly type: 'DRAINED' }
-  /** More data waits than may. WSA-18 */
+  /** Unsent data exceeds the limit. WSA-18 */
   | { readonly type: 'OVERFLOW' }
-  /** The client sent more than may wait for its app server. */
+  /** More messages of the client wait for its app server than the limit allows. WSA-24 */
   | { readonly type: 'FLOODED' }
   | { readonly type: 'APP_SERVER.CLOSED' }
   /** The signed token of an open connection expired. WSA-20a */
@@ -46,16 +46,16 @@ const listenerConnection = setup({
   actions: {
     pauseAppServer: notProvided('pauseAppServer'),
     resumeAppServer: notProvided('resumeAppServer'),
-    /** Sends the close frame; nothing else goes out after it. */
+    /** Sends the close frame. Nothing is sent after it. */
     sendClose: (_, _params: CloseParams) => notProvided('sendClose')(),
     /** The peer did not answer the close frame. */
     destroySocket: notProvided('destroySocket'),
-    /** Ends the session and its app-server connection. */
-    letGo: notProvided('letGo'),
+    /** Ends the session and its app-server connection. Called twice, it does nothing the second time. */
+    release: notProvided('release'),
   },
   delays: {
-    sendStall: ({ context }) => context.timing.sendStall,
-    localClose: ({ context }) => context.timing.localClose,
+    sendStallTimeout: ({ context }) => context.timing.sendStall,
+    closeTimeout: ({ context }) => context.timing.localClose,
   },
 });
 
@@ -65,76 +65,79 @@ const closing = (code: number, reason: Reason) => ({
 });
 
 /**
- * One connection of the local listener. It holds no data of its own, so that one frozen snapshot of each state
- * serves every connection that is in it; messages do not pass here.
+ * One connection of the local listener. The chart has no data per connection, so that all connections in a state share
+ * one frozen snapshot. Messages do not pass through the chart.
  */
 export const listenerConnectionMachine = listenerConnection.createMachine({
   id: 'listenerConnection',
-  description: 'A local client: authorized, initialized, held up when it reads slowly, and gone.',
+  description: 'A connection of a local client: authorization, initialize, backpressure and close.',
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({ timing: input.timing }),
   initial: 'authorizing',
   on: {
-    ENDED: { target: '.closed', description: 'The client closed, or the connection broke.' },
+    ENDED: { target: '.closed', description: 'The client closed the connection, or it broke.' },
     OVERFLOW: {
       ...closing(CLOSE_CODES.tryAgainLater, 'clientOverloaded'),
-      description: 'More than the limit of unsent data waits for the client. WSA-18',
+      description: 'Unsent data for the client exceeds the limit. WSA-18',
     },
     FLOODED: {
       ...closing(CLOSE_CODES.tryAgainLater, 'clientOverloaded'),
       description: 'Too many messages of the client wait for its app server. WSA-24',
     },
-    'APP_SERVER.CLOSED': closing(CLOSE_CODES.internalError, 'appServerClosed'),
+    'APP_SERVER.CLOSED': {
+      ...closing(CLOSE_CODES.internalError, 'appServerClosed'),
+      description: 'The app server closed its connection.',
+    },
     'TOKEN.EXPIRED': {
       ...closing(CLOSE_CODES.policyViolation, 'jwtRanOut'),
-      description: 'The signed token expired, and the listener closes such connections. WSA-20a',
+      description: 'The signed token expired, and the listener is configured to close then. WSA-20a',
     },
     STOP: { ...closing(CLOSE_CODES.serviceRestart, 'stopped'), description: 'The engine stops. WSA-20' },
   },
   states: {
     authorizing: {
-      description: 'The upgrade came; websocketAuth decides.',
+      description: 'An upgrade request arrived; websocketAuth decides.',
       on: { ADMITTED: 'awaitingInitialize', REFUSED: 'closed', STOP: 'closed' },
     },
     awaitingInitialize: {
-      description: 'Open; any request but initialize is refused. WSA-22',
+      description: 'The connection is open; only initialize is accepted. WSA-22',
       tags: ['open'],
       on: { INITIALIZED: 'initialized', SLOW: 'paused.awaitingInitialize' },
     },
     initialized: {
-      description: 'Messages flow both ways.',
+      description: 'Messages pass in both directions.',
       tags: ['open'],
       on: { SLOW: 'paused.initialized' },
     },
     paused: {
-      description: 'The client reads slowly: its own app-server connection is held back, nobody else. WSA-18',
+      description: 'The client reads too slowly: reading from its app server is paused. WSA-18',
       tags: ['open', 'slow'],
       entry: 'pauseAppServer',
       exit: 'resumeAppServer',
       initial: 'awaitingInitialize',
       after: {
-        sendStall: {
+        sendStallTimeout: {
           ...closing(CLOSE_CODES.tryAgainLater, 'clientStalled'),
-          description: 'Data has waited for it too long. WSA-18',
+          description: 'The client did not read for too long. WSA-18',
         },
       },
       states: {
         awaitingInitialize: {
-          description: 'Held back before initialize was answered.',
+          description: 'Paused before the response to initialize.',
           on: { INITIALIZED: 'initialized', DRAINED: '#listenerConnection.awaitingInitialize' },
         },
         initialized: {
-          description: 'Held back in the middle of its work.',
+          description: 'Paused after the response to initialize.',
           on: { DRAINED: '#listenerConnection.initialized' },
         },
       },
     },
     closing: {
-      description: 'A close frame is on its way; the socket is destroyed when the peer does not answer it.',
-      entry: 'letGo',
+      description: 'A close frame was sent; the socket is destroyed when the client does not answer in time.',
+      entry: 'release',
       on: { OVERFLOW: {}, FLOODED: {}, 'APP_SERVER.CLOSED': {}, 'TOKEN.EXPIRED': {}, STOP: {} },
-      after: { localClose: { target: 'closed', actions: 'destroySocket' } },
+      after: { closeTimeout: { target: 'closed', actions: 'destroySocket' } },
     },
-    closed: { type: 'final', description: 'The socket is gone.', entry: 'letGo' },
+    closed: { type: 'final', description: 'The socket is gone.', entry: 'release' },
   },
 });

@@ -1,13 +1,13 @@
 import { assign, fromPromise, setup } from 'xstate';
 import type { Decision } from '../src/protocol/decision.js';
-import type { Failure, PairingCode, PairOutcome } from '../src/protocol/outcomes.js';
+import { type Failure, failure, type PairingCode, type PairOutcome } from '../src/protocol/outcomes.js';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Env } from '../src/protocol/timing.js';
 import { MAX_PAUSE } from './shared/backoff.js';
-import { notProvided, setReason } from './shared/decision.js';
+import { actorFailure, decide, decideFailure, notProvided, setReason } from './shared/decision.js';
 import { failureOf, outcome, outcomeOf } from './shared/outcome.js';
 
-/** What `ensureToken` reports: a token to pair with is in place, or why not. */
+/** The outcome of `ensureToken`: a server token is ready, or why it is not. */
 export type EnsureTokenOutcome =
   | { readonly kind: 'ready' }
   | { readonly kind: 'notReady'; readonly failure: Failure };
@@ -25,10 +25,13 @@ interface PairingContext extends PairingInput {
 
 export type PairingEvent =
   | { readonly type: 'START'; readonly manual: boolean }
-  /** A status request learned that the code was claimed. RC-48 */
+  /** A status request reported that a controller claimed the code. RC-48 */
   | { readonly type: 'CLAIMED' }
-  /** Remote control went off, or the identity changed: the code is worth nothing any more. */
+  /** Remote control was disabled or the identity changed, so the code is no longer valid. */
   | { readonly type: 'RESET' };
+
+const IDENTITY_GONE =
+  'Pairing is unavailable until enrollment completes: the identity of this machine is not in use any more.';
 
 const pairing = setup({
   types: {
@@ -38,51 +41,32 @@ const pairing = setup({
     tags: {} as 'busy',
   },
   actors: {
-    /** Under the lock shared with connecting: enrolls or refreshes when needed; `fresh` asks for a new token. */
+    /** Waits for an identity and a server token, and refreshes the token when needed; `fresh` always refreshes it. */
     ensureToken: fromPromise<EnsureTokenOutcome, { fresh: boolean }>(notProvided('ensureToken')),
     requestCode: fromPromise<PairOutcome, { manual: boolean }>(notProvided('requestCode')),
-    /** Clears the enrollment that the backend does not know, and tells remoteControl. */
-    loseIdentity: fromPromise<void, { failure: Failure | null }>(notProvided('loseIdentity')),
+    /** Reports to remoteControl that the backend does not know the enrollment, so that it is cleared. */
+    reportEnrollmentLost: fromPromise<void, { failure: Failure | null }>(notProvided('reportEnrollmentLost')),
   },
   actions: {
-    because: assign(({ context }, p: { reason: Reason }) => ({
-      decision: { reason: p.reason, detail: null, at: context.env.now() },
-    })),
-    becauseItFailed: assign(({ context, event }) => {
-      const failure = failureOf(outcomeOf(event));
-      return failure === null
-        ? {}
-        : {
-            decision: { reason: failure.reason, detail: failure.message, at: context.env.now() },
-            lastFailure: failure,
-          };
+    setReason: assign(({ context }, { reason }: { reason: Reason }) => decide(context, reason)),
+    recordFailure: assign(({ context, event }) => {
+      const reported = failureOf(outcomeOf(event));
+      return reported === null ? {} : decideFailure(context, reported);
     }),
-    becauseOfFault: assign(({ context, event }) => {
-      const error = 'error' in event ? event.error : undefined;
-      const message = `Pairing failed unexpectedly: ${error instanceof Error ? error.message : 'no message'}`;
-      const at = context.env.now();
-      return {
-        decision: { reason: 'engineFault' as const, detail: message, at },
-        lastFailure: { reason: 'engineFault' as const, message, at },
-      };
-    }),
-    becauseUnavailable: assign(({ context }) => {
-      const at = context.env.now();
-      const message =
-        'Pairing is unavailable until enrollment completes: the identity of this machine is not in use any more.';
-      return {
-        decision: { reason: 'pairingUnavailable' as const, detail: message, at },
-        lastFailure: { reason: 'pairingUnavailable' as const, message, at },
-      };
-    }),
-    noteStart: assign(({ event }) =>
+    recordActorError: assign(({ context, event }) =>
+      decideFailure(context, actorFailure(context, event, 'Pairing failed unexpectedly')),
+    ),
+    recordUnavailable: assign(({ context }) =>
+      decideFailure(context, failure('pairingUnavailable', IDENTITY_GONE, context.env.now())),
+    ),
+    beginRequest: assign(({ event }) =>
       event.type === 'START' ? { manual: event.manual, code: null, lastFailure: null } : {},
     ),
-    keepCode: assign(({ event }) => {
+    assignCode: assign(({ event }) => {
       const got = outcomeOf(event);
       return got?.kind === 'granted' && 'code' in got ? { code: got.code } : {};
     }),
-    forgetCode: assign({ code: null }),
+    clearCode: assign({ code: null }),
   },
   guards: {
     ready: ({ event }) =>
@@ -92,15 +76,15 @@ const pairing = setup({
     notFound: outcome('notFound'),
   },
   delays: {
-    codeLife: ({ context }) =>
+    codeLifetime: ({ context }) =>
       Math.min(Math.max((context.code?.expiresAt ?? 0) - context.env.now(), 0), MAX_PAUSE),
   },
 });
 
-/** How a controller gets to know this machine: a code that is shown here and entered there. RC-47, RC-48 */
+/** Pairs a controller with this machine by a code that is shown here and entered there. RC-47, RC-48 */
 export const pairingMachine = pairing.createMachine({
   id: 'pairing',
-  description: 'A pairing code is asked for, shown, and claimed or not.',
+  description: 'Requests a pairing code, shows it, and waits until it is claimed or expires.',
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({
     ...input,
@@ -111,33 +95,37 @@ export const pairingMachine = pairing.createMachine({
   }),
   initial: 'unpaired',
   on: {
-    RESET: { target: '.unpaired', actions: ['forgetCode', 'becauseUnavailable'] },
+    RESET: {
+      target: '.unpaired',
+      description: 'The identity is gone, and the code with it.',
+      actions: ['clearCode', 'recordUnavailable'],
+    },
   },
   states: {
     unpaired: {
-      description: 'No code is out.',
-      on: { START: { target: 'starting', actions: ['noteStart', setReason('pairingStarted')] } },
+      description: 'There is no code.',
+      on: { START: { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] } },
     },
     starting: {
-      description: 'The backend is asked for a code.',
+      description: 'A code is being requested from the backend.',
       tags: ['busy'],
       initial: 'ensuringToken',
       states: {
         ensuringToken: {
-          description: 'An identity and a usable server token come first.',
+          description: 'Waits for an identity and a valid server token.',
           invoke: {
             id: 'ensureToken',
             src: 'ensureToken',
             input: { fresh: false },
             onDone: [
               { guard: 'ready', target: 'requesting' },
-              { target: '#pairing.unpaired', actions: 'becauseItFailed' },
+              { target: '#pairing.unpaired', actions: 'recordFailure' },
             ],
-            onError: { target: '#pairing.unpaired', actions: 'becauseOfFault' },
+            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
           },
         },
         requesting: {
-          description: 'POST pair.',
+          description: 'Sends POST pair.',
           invoke: {
             id: 'requestCode',
             src: 'requestCode',
@@ -146,30 +134,30 @@ export const pairingMachine = pairing.createMachine({
               {
                 guard: 'granted',
                 target: '#pairing.codeShown',
-                actions: ['keepCode', setReason('pairingCodeShown')],
+                actions: ['assignCode', setReason('pairingCodeShown')],
               },
-              { guard: 'unauthorized', target: 'renewingToken', actions: 'becauseItFailed' },
-              { guard: 'notFound', target: 'losingIdentity', actions: 'becauseItFailed' },
-              { target: '#pairing.unpaired', actions: 'becauseItFailed' },
+              { guard: 'unauthorized', target: 'renewingToken', actions: 'recordFailure' },
+              { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' },
+              { target: '#pairing.unpaired', actions: 'recordFailure' },
             ],
-            onError: { target: '#pairing.unpaired', actions: 'becauseOfFault' },
+            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
           },
         },
         renewingToken: {
-          description: '401 or 403: once more with a fresh token.',
+          description: 'The backend answered 401 or 403: refreshes the token once.',
           invoke: {
             id: 'renewToken',
             src: 'ensureToken',
             input: { fresh: true },
             onDone: [
               { guard: 'ready', target: 'requestingAgain' },
-              { target: '#pairing.unpaired', actions: 'becauseItFailed' },
+              { target: '#pairing.unpaired', actions: 'recordFailure' },
             ],
-            onError: { target: '#pairing.unpaired', actions: 'becauseOfFault' },
+            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
           },
         },
         requestingAgain: {
-          description: 'POST pair, for the last time.',
+          description: 'Sends POST pair for the last time.',
           invoke: {
             id: 'requestCodeAgain',
             src: 'requestCode',
@@ -178,44 +166,44 @@ export const pairingMachine = pairing.createMachine({
               {
                 guard: 'granted',
                 target: '#pairing.codeShown',
-                actions: ['keepCode', setReason('pairingCodeShown')],
+                actions: ['assignCode', setReason('pairingCodeShown')],
               },
-              { guard: 'notFound', target: 'losingIdentity', actions: 'becauseItFailed' },
-              { target: '#pairing.unpaired', actions: 'becauseItFailed' },
+              { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' },
+              { target: '#pairing.unpaired', actions: 'recordFailure' },
             ],
-            onError: { target: '#pairing.unpaired', actions: 'becauseOfFault' },
+            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
           },
         },
         losingIdentity: {
-          description: '404: the identity is gone; it is cleared and enrolled anew by remoteControl.',
+          description: 'The backend answered 404: remoteControl clears the identity and enrolls again.',
           invoke: {
-            id: 'loseIdentity',
-            src: 'loseIdentity',
+            id: 'reportEnrollmentLost',
+            src: 'reportEnrollmentLost',
             input: ({ context }) => ({ failure: context.lastFailure }),
-            onDone: { target: '#pairing.unpaired', actions: 'becauseUnavailable' },
-            onError: { target: '#pairing.unpaired', actions: 'becauseOfFault' },
+            onDone: { target: '#pairing.unpaired', actions: 'recordUnavailable' },
+            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
           },
         },
       },
     },
     codeShown: {
-      description: 'The code waits to be entered on the other device.',
+      description: 'The code is shown and waits to be entered on the other device.',
       on: {
         CLAIMED: { target: 'claimed', actions: setReason('pairingClaimed') },
-        START: { target: 'starting', actions: ['noteStart', setReason('pairingStarted')] },
+        START: { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] },
       },
       after: {
-        codeLife: { target: 'expired', actions: ['forgetCode', setReason('pairingExpired')] },
+        codeLifetime: { target: 'expired', actions: ['clearCode', setReason('pairingExpired')] },
       },
     },
     claimed: {
-      description: 'A controller has it.',
-      entry: 'forgetCode',
-      on: { START: { target: 'starting', actions: ['noteStart', setReason('pairingStarted')] } },
+      description: 'A controller claimed the code.',
+      entry: 'clearCode',
+      on: { START: { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] } },
     },
     expired: {
-      description: 'Nobody claimed it in time.',
-      on: { START: { target: 'starting', actions: ['noteStart', setReason('pairingStarted')] } },
+      description: 'The code expired before a controller claimed it.',
+      on: { START: { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] } },
     },
   },
 });

@@ -15,8 +15,8 @@ const websocketAuth = setup({
     tags: {} as 'accepted',
   },
   actions: {
-    because: assign((_, p: { reason: Reason }) => ({ reason: p.reason })),
-    conclude: assign((_, p: { outcome: UpgradeOutcome }) => ({ outcome: p.outcome })),
+    setReason: assign((_, p: { reason: Reason }) => ({ reason: p.reason })),
+    setOutcome: assign((_, p: { outcome: UpgradeOutcome }) => ({ outcome: p.outcome })),
   },
   guards: {
     hasOrigin: ({ context }) => context.hasOrigin,
@@ -36,10 +36,10 @@ const websocketAuth = setup({
   },
 });
 
-/** An edge that ends the matter. */
+/** A transition to a final state, with its reason. */
 const end = (target: string, reason: Reason) => ({
   target: `#websocketAuth.${target}`,
-  actions: { type: 'because', params: { reason } } as const,
+  actions: { type: 'setReason', params: { reason } } as const,
 });
 const presented = (how: UpgradeFacts['credential']['presented']) =>
   ({ type: 'presented', params: { how } }) as const;
@@ -49,24 +49,24 @@ const isAdmission = (admission: UpgradeFacts['admission']) =>
 const isMode = (mode: UpgradeFacts['mode']) => ({ type: 'isMode', params: { mode } }) as const;
 
 /**
- * One upgrade, from its facts to exactly one outcome with one reason (WSA-2). Pure: nothing that was presented
- * enters it, only what the comparators found. It comes to its end at once; nothing here waits.
+ * Decides one upgrade: its facts lead to exactly one outcome with one reason (WSA-2). The chart never sees a credential,
+ * only the results of comparing it. It never waits: the machine is done when it has started.
  */
 export const websocketAuthMachine = websocketAuth.createMachine({
   id: 'websocketAuth',
-  description: 'May this connection be opened, and why? Origin, request, room, credential.',
+  description: 'Decides whether a connection is accepted: origin, request, capacity, credential.',
   options: { maxIterations: 1_000 },
-  // Fail-closed: an edge that names no reason could only ever end in a refusal. WSA-3
+  // Fail closed: the initial outcome is a rejection. WSA-3
   context: ({ input }) => ({ ...input, outcome: 'rejected', reason: 'malformedUpgrade' }),
   output: ({ context }) => ({ mode: context.mode, outcome: context.outcome, reason: context.reason }),
   initial: 'originCheck',
   states: {
     originCheck: {
-      description: 'A web page says where it comes from; nothing of a page may connect, on any path. WSA-8',
+      description: 'Web pages send an Origin header; they may not connect on any path. WSA-8',
       always: [{ guard: 'hasOrigin', ...end('rejected', 'originRefused') }, { target: 'requestCheck' }],
     },
     requestCheck: {
-      description: 'Is it a valid WebSocket upgrade, sent in time? WSA-8, WSA-16',
+      description: 'Checks that the request is a valid WebSocket upgrade and arrived in time. WSA-8, WSA-16',
       always: [
         { guard: 'isUpgrade', target: 'admission' },
         { guard: isRequest('headersTooLarge'), ...end('rejected', 'headersTooLarge') },
@@ -76,7 +76,8 @@ export const websocketAuthMachine = websocketAuth.createMachine({
       ],
     },
     admission: {
-      description: 'Is there room for one more? WSA-16, WSA-20',
+      description:
+        'Checks that the listener is ready and its limits allow another connection. WSA-16, WSA-20',
       always: [
         { guard: isAdmission('open'), target: 'credential' },
         { guard: isAdmission('tooManyHandshakes'), ...end('rejected', 'tooManyHandshakes') },
@@ -85,11 +86,11 @@ export const websocketAuthMachine = websocketAuth.createMachine({
       ],
     },
     credential: {
-      description: 'One of four modes; a listener has one for its whole life, and there is no way across.',
+      description: 'Checks the credential by the mode of the listener, which never changes.',
       initial: 'mode',
       states: {
         mode: {
-          description: 'Which authority does this listener have?',
+          description: 'Selects the check of this mode.',
           always: [
             { guard: 'isQueryTokenEnforced', target: 'queryTokenEnforced' },
             { guard: isMode('capability'), target: 'capability' },
@@ -98,7 +99,7 @@ export const websocketAuthMachine = websocketAuth.createMachine({
           ],
         },
         queryTokenEnforced: {
-          description: 'The default: the token of the connect URL. WSA-9',
+          description: 'The default: requires the token of the connect URL. WSA-9',
           always: [
             { guard: 'matches', ...end('established', 'tokenMatched') },
             { guard: presented('none'), ...end('rejected', 'missingToken') },
@@ -107,7 +108,7 @@ export const websocketAuthMachine = websocketAuth.createMachine({
           ],
         },
         queryTokenUnchecked: {
-          description: '--no-token-check: whoever comes without the token is let in, visibly degraded. WSA-4',
+          description: '--no-token-check: a client without the token is accepted as degraded. WSA-4',
           always: [
             { guard: 'matches', ...end('established', 'tokenMatched') },
             { guard: presented('none'), ...end('degraded', 'uncheckedMissing') },
@@ -116,7 +117,7 @@ export const websocketAuthMachine = websocketAuth.createMachine({
           ],
         },
         capability: {
-          description: 'A bearer token whose digest is configured. WSA-10, WSA-11',
+          description: 'Requires a bearer token with the configured digest. WSA-10, WSA-11',
           always: [
             { guard: 'matches', ...end('established', 'capabilityMatched') },
             { guard: presented('none'), ...end('rejected', 'missingBearer') },
@@ -125,11 +126,11 @@ export const websocketAuthMachine = websocketAuth.createMachine({
           ],
         },
         signedBearer: {
-          description: 'A JWT signed with the shared secret. WSA-10, WSA-12',
+          description: 'Requires a JWT signed with the shared secret. WSA-10, WSA-12',
           initial: 'signature',
           states: {
             signature: {
-              description: 'Shape, algorithm, signature and the types of the claims.',
+              description: 'Checks format, algorithm, signature and the types of the claims.',
               always: [
                 { guard: 'matches', target: 'expiry' },
                 { guard: presented('none'), ...end('rejected', 'missingBearer') },
@@ -138,19 +139,19 @@ export const websocketAuthMachine = websocketAuth.createMachine({
               ],
             },
             expiry: {
-              description: 'exp, with the skew.',
+              description: 'Checks exp with the allowed clock skew.',
               always: [{ guard: 'expired', ...end('rejected', 'expiredJwt') }, { target: 'notBefore' }],
             },
             notBefore: {
-              description: 'nbf, with the skew.',
+              description: 'Checks nbf with the allowed clock skew.',
               always: [{ guard: 'notYetValid', ...end('rejected', 'jwtNotYetValid') }, { target: 'issuer' }],
             },
             issuer: {
-              description: 'iss, where one is configured.',
+              description: 'Checks iss, if one is configured.',
               always: [{ guard: 'issuerMatches', target: 'audience' }, end('rejected', 'issuerMismatch')],
             },
             audience: {
-              description: 'aud, where one is configured.',
+              description: 'Checks aud, if one is configured.',
               always: [
                 { guard: 'audienceMatches', ...end('established', 'jwtVerified') },
                 end('rejected', 'audienceMismatch'),
@@ -162,20 +163,20 @@ export const websocketAuthMachine = websocketAuth.createMachine({
     },
     established: {
       type: 'final',
-      description: 'Let in with the authority that the listener asks for.',
+      description: 'The connection is accepted with a valid credential.',
       tags: ['accepted'],
-      entry: { type: 'conclude', params: { outcome: 'established' } },
+      entry: { type: 'setOutcome', params: { outcome: 'established' } },
     },
     degraded: {
       type: 'final',
-      description: 'Let in without it, because the check is switched off.',
+      description: 'The connection is accepted without a valid credential, because the check is off.',
       tags: ['accepted'],
-      entry: { type: 'conclude', params: { outcome: 'degraded' } },
+      entry: { type: 'setOutcome', params: { outcome: 'degraded' } },
     },
     rejected: {
       type: 'final',
-      description: 'Turned away.',
-      entry: { type: 'conclude', params: { outcome: 'rejected' } },
+      description: 'The connection is rejected.',
+      entry: { type: 'setOutcome', params: { outcome: 'rejected' } },
     },
   },
 });

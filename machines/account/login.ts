@@ -1,50 +1,59 @@
-/** How people sign in: the region `login` of the chart `account`. */
+/** Interactive sign-in: the region `login` of the chart `account`. */
 import type { Reason } from '../../src/protocol/reasons.js';
 import { setReason } from '../shared/decision.js';
 import { accountSetup } from './setup.js';
 
-const endBecause = (reason: Reason, message: string) =>
-  ({ type: 'endBecause', params: { reason, message } }) as const;
-/** A step of a sign-in went wrong: whoever began it is told, and nothing is kept. */
+const recordLoginEnd = (reason: Reason, message: string) =>
+  ({ type: 'recordLoginEnd', params: { reason, message } }) as const;
 const failedStep = {
   target: '#account.login.idle',
-  actions: ['endAsFailure', 'becauseItFailed', 'tellCompleted'],
+  description: 'The step failed; clients are notified. ACC-24',
+  actions: ['recordLoginFailure', 'recordFailure', 'notifyCompleted'],
 } as const;
 const notOpened = {
   target: '#account.login.idle',
-  actions: ['answerNotOpened', 'becauseItFailed', 'forgetLogin'],
+  description: 'The sign-in could not be started; its requester gets the error.',
+  actions: ['respondNotOpened', 'recordFailure', 'clearLogin'],
 } as const;
-/** Another request takes its place; whoever waits for it learns that first. ACC-26 */
+/** Another request displaces the sign-in; clients are notified of that first. ACC-26 */
 const displace = {
-  guard: 'admitted',
+  guard: 'requestAllowed',
   target: '#account.login.idle',
-  actions: [endBecause('loginDisplaced', 'Login was not completed'), 'tellDisplaced'],
+  description: 'Another request displaces this sign-in. ACC-26',
+  actions: [recordLoginEnd('loginDisplaced', 'Login was not completed'), 'notifyDisplaced'],
 } as const;
 const startBrowser = {
   target: '#account.login.signingIn.browser',
-  actions: ['noteLoginTicket', 'keepLogin', setReason('loginStarted')],
+  actions: ['assignLoginTicket', 'assignLogin', setReason('loginStarted')],
 } as const;
 const startDevice = {
   target: '#account.login.signingIn.device',
-  actions: ['noteLoginTicket', 'keepLogin', setReason('loginStarted')],
+  actions: ['assignLoginTicket', 'assignLogin', setReason('loginStarted')],
 } as const;
-const instead = { guard: 'admitted', reenter: true } as const;
-const tellFirst = [endBecause('loginDisplaced', 'Login was not completed'), 'tellDisplaced'] as const;
+const displaceBySignIn = {
+  guard: 'requestAllowed',
+  description: 'Another sign-in displaces this one. ACC-26',
+  reenter: true,
+} as const;
+const notifyFirst = [recordLoginEnd('loginDisplaced', 'Login was not completed'), 'notifyDisplaced'] as const;
 
 export const login = accountSetup.createStateConfig({
-  description: 'At most one sign-in that waits for a person. ACC-26',
+  description: 'Interactive sign-in, one at a time. ACC-26',
   initial: 'idle',
   states: {
     idle: {
-      description: 'None is under way.',
+      description: 'No sign-in is in progress.',
       on: {
-        'LOGIN.BROWSER': { guard: 'admitted', ...startBrowser },
-        'LOGIN.DEVICE': { guard: 'admitted', ...startDevice },
-        'LOGIN.CANCEL': { description: 'Never an error. ACC-82', actions: 'answerNotFound' },
+        'LOGIN.BROWSER': { guard: 'requestAllowed', ...startBrowser },
+        'LOGIN.DEVICE': { guard: 'requestAllowed', ...startDevice },
+        'LOGIN.CANCEL': {
+          description: 'There is nothing to cancel; this is no error. ACC-82',
+          actions: 'respondNotFound',
+        },
       },
     },
     signingIn: {
-      description: 'A person is signing in.',
+      description: 'A sign-in is in progress.',
       tags: ['signingIn'],
       exit: 'closeLogin',
       on: {
@@ -52,47 +61,55 @@ export const login = accountSetup.createStateConfig({
         'LOGIN.EXTERNAL': displace,
         LOGOUT: displace,
         'LOGIN.BROWSER': {
-          ...instead,
+          ...displaceBySignIn,
           ...startBrowser,
-          actions: [...tellFirst, ...startBrowser.actions],
+          actions: [...notifyFirst, ...startBrowser.actions],
         },
-        'LOGIN.DEVICE': { ...instead, ...startDevice, actions: [...tellFirst, ...startDevice.actions] },
+        'LOGIN.DEVICE': {
+          ...displaceBySignIn,
+          ...startDevice,
+          actions: [...notifyFirst, ...startDevice.actions],
+        },
         'LOGIN.CANCEL': [
           {
-            guard: 'thisLogin',
+            guard: 'isCurrentLogin',
             target: 'idle',
-            description: 'The person, or the client that started it, cancelled this sign-in. ACC-83',
-            actions: ['answerDone', endBecause('loginCancelled', 'Login was not completed'), 'tellCompleted'],
+            description: 'The person or the client cancelled this sign-in. ACC-83',
+            actions: [
+              'respondDone',
+              recordLoginEnd('loginCancelled', 'Login was not completed'),
+              'notifyCompleted',
+            ],
           },
-          { actions: 'answerNotFound' },
+          { description: 'Another sign-in id. ACC-82', actions: 'respondNotFound' },
         ],
       },
       initial: 'browser',
       states: {
         browser: {
-          description: 'With a browser that comes back to this machine. ACC-70',
+          description: 'Sign-in by browser, which returns to this machine. ACC-70',
           initial: 'opening',
           states: {
             opening: {
-              description: 'The callback server takes its port.',
+              description: 'The callback server is being started.',
               tags: ['opening'],
               invoke: {
                 id: 'openLoginServer',
                 src: 'openLoginServer',
                 input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-                onDone: [{ guard: 'opened', target: 'waiting', actions: 'answerOpened' }, notOpened],
+                onDone: [{ guard: 'opened', target: 'waiting', actions: 'respondOpened' }, notOpened],
                 onError: notOpened,
               },
             },
             waiting: {
-              description: 'The person is at the issuer. ACC-74',
+              description: 'Waits until the browser returns from the issuer. ACC-74',
               invoke: {
                 id: 'awaitCallback',
                 src: 'awaitCallback',
                 input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
                 onDone: [
                   {
-                    guard: 'code',
+                    guard: 'codeReceived',
                     target: '#account.login.signingIn.exchanging',
                     actions: setReason('loginCodeReceived'),
                   },
@@ -103,37 +120,37 @@ export const login = accountSetup.createStateConfig({
               after: {
                 loginTimeout: {
                   target: '#account.login.idle',
-                  description: 'Nobody finished the sign-in within the limit. ACC-77',
-                  actions: [endBecause('loginTimedOut', 'Login timed out'), 'tellCompleted'],
+                  description: 'The sign-in was not finished within the limit. ACC-77',
+                  actions: [recordLoginEnd('loginTimedOut', 'Login timed out'), 'notifyCompleted'],
                 },
               },
             },
           },
         },
         device: {
-          description: 'With a code that is typed on another device. ACC-79',
+          description: 'Sign-in by a code that is entered on another device. ACC-79',
           initial: 'requesting',
           states: {
             requesting: {
-              description: 'The issuer is asked for a code.',
+              description: 'A device code is being requested from the issuer.',
               tags: ['opening'],
               invoke: {
                 id: 'requestDeviceCode',
                 src: 'requestDeviceCode',
                 input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-                onDone: [{ guard: 'opened', target: 'polling', actions: 'answerOpened' }, notOpened],
+                onDone: [{ guard: 'opened', target: 'polling', actions: 'respondOpened' }, notOpened],
                 onError: notOpened,
               },
             },
             polling: {
-              description: 'The issuer is asked at its interval whether the code was typed. ACC-80',
+              description: 'Polls the issuer at its interval until the code is entered. ACC-80',
               invoke: {
                 id: 'pollDevice',
                 src: 'pollDevice',
                 input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
                 onDone: [
                   {
-                    guard: 'code',
+                    guard: 'codeReceived',
                     target: '#account.login.signingIn.exchanging',
                     actions: setReason('loginCodeReceived'),
                   },
@@ -145,7 +162,7 @@ export const login = accountSetup.createStateConfig({
           },
         },
         exchanging: {
-          description: 'The code is exchanged for tokens. ACC-75',
+          description: 'The authorization code is being exchanged for tokens. ACC-75',
           invoke: {
             id: 'exchangeCode',
             src: 'exchangeCode',
@@ -155,29 +172,32 @@ export const login = accountSetup.createStateConfig({
           },
         },
         saving: {
-          description: 'The tokens go to disk; from here on a cancel comes too late. ACC-76',
+          description: 'The tokens are being written; it is too late to cancel. ACC-76',
           tags: ['saved'],
           on: {
-            'LOGIN.CANCEL': { actions: 'answerNotFound' },
+            'LOGIN.CANCEL': { description: 'It is too late to cancel. ACC-76', actions: 'respondNotFound' },
           },
           invoke: {
             id: 'saveSignIn',
             src: 'saveSignIn',
             input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
             onDone: [
-              { guard: 'savedForLocalPage', target: 'awaitingSuccess', actions: 'takeOver' },
-              { guard: 'saved', target: 'completing', actions: 'takeOver' },
+              { guard: 'savedWithLocalPage', target: 'awaitingSuccess', actions: 'raiseStoredChanged' },
+              { guard: 'saved', target: 'completing', actions: 'raiseStoredChanged' },
               failedStep,
             ],
             onError: failedStep,
           },
         },
         awaitingSuccess: {
-          description: 'The browser is on its way to our last page. ACC-76',
+          description: 'Waits until the browser has loaded the success page. ACC-76',
           tags: ['saved'],
           on: {
-            'LOGIN.CANCEL': { description: 'Never "failed but saved".', actions: 'answerNotFound' },
-            'LOGIN.FINISH': 'completing',
+            'LOGIN.CANCEL': {
+              description: 'The tokens are saved, so the sign-in cannot be cancelled. ACC-76',
+              actions: 'respondNotFound',
+            },
+            'LOGIN.FINISH': { target: 'completing', description: 'Another request is waiting.' },
           },
           invoke: {
             id: 'awaitSuccessPage',
@@ -186,22 +206,24 @@ export const login = accountSetup.createStateConfig({
             onDone: 'completing',
             onError: 'completing',
           },
-          after: { loginTimeout: 'completing' },
+          after: {
+            loginTimeout: { target: 'completing', description: 'The browser did not load the page.' },
+          },
         },
         completing: {
-          description: 'Who signed in is taken over; with routing, their workspace is looked up. ACC-60',
+          description: 'The new account is announced; with routing on, its workspace is looked up. ACC-60',
           tags: ['saved'],
           on: {
-            'LOGIN.CANCEL': { actions: 'answerNotFound' },
+            'LOGIN.CANCEL': { description: 'It is too late to cancel. ACC-76', actions: 'respondNotFound' },
           },
           invoke: {
-            id: 'settleSignIn',
-            src: 'settleSignIn',
+            id: 'completeSignIn',
+            src: 'completeSignIn',
             onDone: [
               {
                 guard: 'finished',
                 target: '#account.login.idle',
-                actions: ['endAsSuccess', setReason('signedIn'), 'tellCompleted'],
+                actions: ['recordLoginSuccess', setReason('signedIn'), 'notifyCompleted'],
               },
               failedStep,
             ],

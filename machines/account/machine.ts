@@ -3,17 +3,17 @@ import { setReason } from '../shared/decision.js';
 import { login } from './login.js';
 import { accountSetup } from './setup.js';
 
-const refuse = (reason: Reason) => ({ type: 'refuse', params: { reason } }) as const;
-/** News of the file while it is being worked on: whoever works on it compares for himself. */
-const takeAlong = { description: 'Taken along.', actions: 'keepStored' } as const;
+const refuse = (reason: Reason) => ({ type: 'respondRefused', params: { reason } }) as const;
+/** The file changed during a request; the actor of the request reads it again itself. */
+const storedChanged = { description: 'The file changed meanwhile.', actions: 'assignStored' } as const;
 
 /**
- * Who is signed in, how they sign in, and where their workspace is: three questions with a life of their own.
- * Tokens stay with the host; the chart knows whose they are. Requests come with a ticket and get one answer.
+ * The account in use, interactive sign-in, and workspace routing, in three parallel regions. The host holds the tokens; the
+ * chart knows only which account they belong to. Each request has a ticket and gets one response.
  */
 export const accountMachine = accountSetup.createMachine({
   id: 'account',
-  description: 'The account of this engine.',
+  description: 'The account of this engine: authentication, sign-in and workspace.',
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({
     ...input,
@@ -23,22 +23,26 @@ export const accountMachine = accountSetup.createMachine({
       failure: { reason: 'authMissing', message: 'Nobody is signed in.', at: input.env.now() },
     },
     external: null,
-    dead: null,
+    expired: null,
     login: null,
     endedLogin: null,
-    workspaceOf: null,
+    workspaceAccountKey: null,
     workspace: null,
     workspaceFailure: null,
-    answer: null,
+    response: null,
     decision: { reason: 'starting', detail: null, at: input.env.now() },
   }),
   type: 'parallel',
   states: {
     auth: {
-      description: 'Who is signed in.',
+      description: 'The account in use.',
       initial: 'deciding',
       on: {
-        'STORED.CHANGED': { target: '.deciding', actions: ['keepStored', setReason('authChanged')] },
+        'STORED.CHANGED': {
+          target: '.deciding',
+          description: 'The stored sign-in changed.',
+          actions: ['assignStored', setReason('authChanged')],
+        },
         'LOGIN.API_KEY': [
           {
             guard: 'externalActive',
@@ -50,7 +54,11 @@ export const accountMachine = accountSetup.createMachine({
             description: 'The forced login method does not allow API keys. ACC-30',
             actions: refuse('authMethodForbidden'),
           },
-          { target: '.storingApiKey', actions: 'noteTicket' },
+          {
+            target: '.storingApiKey',
+            description: 'The API key replaces the stored sign-in. ACC-28',
+            actions: 'assignTicket',
+          },
         ],
         'LOGIN.EXTERNAL': [
           {
@@ -70,8 +78,8 @@ export const accountMachine = accountSetup.createMachine({
           },
           {
             target: '.external',
-            description: 'In memory only, also in place of earlier external tokens. ACC-35, ACC-36',
-            actions: ['keepExternal', 'answerDone', setReason('signedIn')],
+            description: 'The tokens stay in memory and replace earlier external tokens. ACC-35, ACC-36',
+            actions: ['assignExternal', 'respondDone', setReason('signedIn')],
           },
         ],
         'LOGIN.BROWSER': [
@@ -98,135 +106,147 @@ export const accountMachine = accountSetup.createMachine({
             actions: refuse('authMethodForbidden'),
           },
         ],
-        LOGOUT: { target: '.signingOut', actions: 'noteTicket' },
-        REFRESH: { description: 'There is nothing to refresh.', actions: 'answerDone' },
-        ASK: { description: 'There is nobody to ask.', actions: 'answerDone' },
+        LOGOUT: { target: '.signingOut', description: 'A client signs out. ACC-55', actions: 'assignTicket' },
+        REFRESH: { description: 'There are no tokens to refresh.', actions: 'respondDone' },
+        'REFRESH.EXTERNAL': { description: 'No parent app owns the tokens.', actions: 'respondDone' },
       },
       states: {
         deciding: {
-          description: 'What is there, in the order of precedence.',
+          description: 'Selects the account by precedence: external, ChatGPT, API key.',
           always: [
             { guard: 'externalActive', target: 'external' },
-            { guard: 'tokensDead', target: 'chatgpt.expired' },
+            { guard: 'tokensExpired', target: 'chatgpt.expired' },
             { guard: 'chatgptStored', target: 'chatgpt' },
             { guard: 'apiKeyStored', target: 'apiKey' },
             { target: 'signedOut' },
           ],
         },
-        signedOut: { description: 'Nobody, or nothing that can be read.' },
+        signedOut: { description: 'Nobody is signed in, or the stored sign-in cannot be read.' },
         apiKey: {
-          description: 'An API key only: it cannot be refreshed and does not do for remote control.',
+          description: 'An API key: it cannot be refreshed and is not valid for remote control.',
         },
         chatgpt: {
-          description: 'A ChatGPT sign-in that this engine keeps itself.',
+          description: 'A ChatGPT sign-in that this engine manages.',
           initial: 'ready',
           states: {
             ready: {
-              description: 'Its tokens are in use.',
+              description: 'The stored tokens are in use.',
               on: {
-                REFRESH: { target: 'refreshing', actions: 'noteTicket' },
+                REFRESH: {
+                  target: 'refreshing',
+                  description: 'The tokens are about to expire or were refused. ACC-48',
+                  actions: 'assignTicket',
+                },
               },
             },
             refreshing: {
               description:
-                'The file is looked at again, then the issuer is asked, one process at a time. ACC-48',
+                'The file is read again, then the tokens are refreshed, one process at a time. ACC-48',
               tags: ['busy', 'refreshing'],
               on: {
-                'STORED.CHANGED': takeAlong,
+                'STORED.CHANGED': storedChanged,
               },
               invoke: {
                 id: 'refreshTokens',
                 src: 'refreshTokens',
                 input: ({ context, event }) => ({
                   reason: event.type === 'REFRESH' ? event.reason : 'forced',
-                  dead:
+                  expired:
                     context.stored.kind === 'chatgpt' &&
-                    context.dead?.generation === context.stored.account.generation
-                      ? context.dead.failure
+                    context.expired?.generation === context.stored.account.generation
+                      ? context.expired.failure
                       : null,
                 }),
                 onDone: [
                   {
                     guard: 'refreshed',
                     target: '#account.auth.deciding',
-                    actions: ['keepStored', 'answerDone', setReason('tokensRefreshed')],
+                    actions: ['assignStored', 'respondDone', setReason('tokensRefreshed')],
                   },
                   {
                     guard: 'reloaded',
                     target: '#account.auth.deciding',
-                    description: 'Somebody else was faster: nothing was spent.',
-                    actions: ['keepStored', 'forgetDead', 'answerDone', setReason('tokensReloaded')],
+                    description: 'Another process refreshed the tokens first, so they are only read. ACC-48',
+                    actions: ['assignStored', 'clearExpired', 'respondDone', setReason('tokensReloaded')],
                   },
                   {
                     guard: 'permanent',
                     target: 'expired',
-                    actions: ['noteDead', 'answerFailed', 'becauseItFailed'],
+                    description: 'The issuer rejected the refresh token for good. ACC-53',
+                    actions: ['markExpired', 'respondFailed', 'recordFailure'],
                   },
                   {
                     target: '#account.auth.deciding',
-                    description: 'What there was stays. ACC-17, ACC-18',
-                    actions: ['answerFailed', 'becauseItFailed'],
+                    description: 'The refresh failed; the old tokens stay. ACC-17, ACC-18',
+                    actions: ['respondFailed', 'recordFailure'],
                   },
                 ],
                 onError: {
                   target: '#account.auth.deciding',
-                  actions: ['answerFailed', 'becauseItFailed'],
+                  actions: ['respondFailed', 'recordFailure'],
                 },
               },
             },
             expired: {
               description:
-                'The issuer will never refresh these credentials; only other ones end this. ACC-53, ACC-54',
+                'The issuer does not refresh these credentials any more; a new sign-in is needed. ACC-53, ACC-54',
               on: {
                 REFRESH: {
                   target: 'refreshing',
-                  description: 'The file may hold new ones by now; the issuer is not asked again.',
-                  actions: 'noteTicket',
+                  description: 'The file may hold new credentials; the issuer is not called again. ACC-54',
+                  actions: 'assignTicket',
                 },
               },
             },
           },
         },
         external: {
-          description: 'Tokens of a parent app, in memory only.',
+          description: 'A parent app owns the tokens; they are in memory only. ACC-35',
           initial: 'ready',
           on: {
-            'STORED.CHANGED': { description: 'Beneath the external tokens.', actions: 'keepStored' },
+            'STORED.CHANGED': {
+              description: 'The stored sign-in changed; external tokens keep precedence. ACC-35',
+              actions: 'assignStored',
+            },
           },
           states: {
             ready: {
-              description: 'Its tokens are in use.',
+              description: 'The external tokens are in use.',
               on: {
-                ASK: { target: 'asking', actions: 'noteTicket' },
+                'REFRESH.EXTERNAL': {
+                  target: 'asking',
+                  description: 'The external tokens were refused. ACC-41',
+                  actions: 'assignTicket',
+                },
               },
             },
             asking: {
-              description: 'The parent app is asked for new tokens, once, with a time limit. ACC-41, ACC-45',
+              description: 'New tokens were requested from the parent app, with a time limit. ACC-41, ACC-45',
               tags: ['busy', 'refreshing'],
               invoke: {
-                id: 'askParent',
-                src: 'askParent',
+                id: 'requestExternalTokens',
+                src: 'requestExternalTokens',
                 onDone: [
                   {
                     guard: 'replaced',
                     target: 'ready',
-                    actions: ['keepExternal', 'answerDone', setReason('tokensReplaced')],
+                    actions: ['assignExternal', 'respondDone', setReason('tokensReplaced')],
                   },
                   {
                     target: 'ready',
-                    description: 'The old tokens stay; the next refusal asks again.',
-                    actions: ['answerFailed', 'becauseItFailed'],
+                    description: 'The old tokens stay; the next refusal requests again. ACC-45',
+                    actions: ['respondFailed', 'recordFailure'],
                   },
                 ],
-                onError: { target: 'ready', actions: ['answerFailed', 'becauseItFailed'] },
+                onError: { target: 'ready', actions: ['respondFailed', 'recordFailure'] },
               },
             },
           },
         },
         storingApiKey: {
-          description: 'The key is written; what was stored before is gone with it. ACC-28',
+          description: 'The API key is being written and replaces what was stored. ACC-28',
           tags: ['busy'],
-          on: { 'STORED.CHANGED': takeAlong },
+          on: { 'STORED.CHANGED': storedChanged },
           invoke: {
             id: 'storeApiKey',
             src: 'storeApiKey',
@@ -234,18 +254,17 @@ export const accountMachine = accountSetup.createMachine({
               {
                 guard: 'stored',
                 target: 'deciding',
-                actions: ['keepStored', 'answerDone', setReason('signedIn')],
+                actions: ['assignStored', 'respondDone', setReason('signedIn')],
               },
-              { target: 'deciding', actions: ['answerFailed', 'becauseItFailed'] },
+              { target: 'deciding', actions: ['respondFailed', 'recordFailure'] },
             ],
-            onError: { target: 'deciding', actions: ['answerFailed', 'becauseItFailed'] },
+            onError: { target: 'deciding', actions: ['respondFailed', 'recordFailure'] },
           },
         },
         signingOut: {
-          description:
-            'External tokens are forgotten; a stored sign-in is revoked and deleted. ACC-39, ACC-55',
+          description: 'External tokens are dropped; a stored sign-in is revoked and deleted. ACC-39, ACC-55',
           tags: ['busy'],
-          on: { 'STORED.CHANGED': takeAlong },
+          on: { 'STORED.CHANGED': storedChanged },
           invoke: {
             id: 'signOut',
             src: 'signOut',
@@ -256,11 +275,11 @@ export const accountMachine = accountSetup.createMachine({
               {
                 guard: 'stored',
                 target: 'deciding',
-                actions: ['dropExternal', 'keepStored', 'answerDone', setReason('signedOut')],
+                actions: ['clearExternal', 'assignStored', 'respondDone', setReason('signedOut')],
               },
-              { target: 'deciding', actions: ['answerFailed', 'becauseItFailed'] },
+              { target: 'deciding', actions: ['respondFailed', 'recordFailure'] },
             ],
-            onError: { target: 'deciding', actions: ['answerFailed', 'becauseItFailed'] },
+            onError: { target: 'deciding', actions: ['respondFailed', 'recordFailure'] },
           },
         },
       },
@@ -269,24 +288,24 @@ export const accountMachine = accountSetup.createMachine({
     login,
 
     routing: {
-      description: 'Where the workspace of the account is. ACC-60',
+      description: 'Workspace routing: finds the workspace of the account. ACC-60',
       initial: 'off',
       states: {
         off: {
-          description: 'It is not asked for, unless the engine was started with --workspace-routing.',
-          always: { guard: 'routingOn', target: 'unknown' },
+          description: 'Routing is off, unless the engine was started with --workspace-routing.',
+          always: { guard: 'routingEnabled', target: 'unknown' },
         },
         unknown: {
-          description: 'Nobody has needed it yet.',
+          description: 'The workspace was not needed yet.',
           on: {
-            'WORKSPACE.WANTED': [
-              { guard: 'nobody', description: 'There is no account that could have one.' },
+            'WORKSPACE.REQUESTED': [
+              { guard: 'noAccount', description: 'There is no account, and so no workspace.' },
               { target: 'looking' },
             ],
           },
         },
         looking: {
-          description: 'One lookup for all who wait for it.',
+          description: 'The workspace is being looked up, once for all requests that wait for it.',
           tags: ['looking'],
           invoke: {
             id: 'lookUpWorkspace',
@@ -297,26 +316,26 @@ export const accountMachine = accountSetup.createMachine({
             }),
             onDone: [
               {
-                guard: 'foundForAnother',
+                guard: 'foundForOtherAccount',
                 target: 'failed',
-                description: 'The account changed while its workspace was being looked up. ACC-46',
-                actions: 'noteAccountChanged',
+                description: 'The account changed during the lookup. ACC-46',
+                actions: 'recordAccountChanged',
               },
-              { guard: 'found', target: 'known', actions: 'keepWorkspace' },
-              { target: 'failed', actions: ['noteNoWorkspace', 'becauseItFailed'] },
+              { guard: 'found', target: 'known', actions: 'assignWorkspace' },
+              { target: 'failed', actions: ['recordWorkspaceFailure', 'recordFailure'] },
             ],
-            onError: { target: 'failed', actions: ['noteNoWorkspace', 'becauseItFailed'] },
+            onError: { target: 'failed', actions: ['recordWorkspaceFailure', 'recordFailure'] },
           },
         },
         known: {
-          description: 'For the tokens at hand.',
-          always: { guard: 'workspaceOutdated', target: 'unknown', actions: 'forgetWorkspace' },
+          description: 'The workspace is known for the current tokens.',
+          always: { guard: 'workspaceOutdated', target: 'unknown', actions: 'clearWorkspace' },
         },
         failed: {
-          description: 'Asked again as soon as somebody needs it.',
+          description: 'The lookup failed; it is repeated when the workspace is needed. ACC-60',
           on: {
-            'WORKSPACE.WANTED': [
-              { guard: 'nobody', target: 'unknown', actions: 'forgetWorkspace' },
+            'WORKSPACE.REQUESTED': [
+              { guard: 'noAccount', target: 'unknown', actions: 'clearWorkspace' },
               { target: 'looking' },
             ],
           },

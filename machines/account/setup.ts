@@ -10,10 +10,10 @@ import {
   type WorkspaceOutcome,
   workspaceAllowed,
 } from '../../src/protocol/account.js';
-import type { Failure } from '../../src/protocol/outcomes.js';
+import { type Failure, failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
-import { notProvided } from '../shared/decision.js';
-import type { AccountAnswer, AccountContext, AccountEvent, AccountInput } from './types.js';
+import { actorFailure, decide, notProvided } from '../shared/decision.js';
+import type { AccountContext, AccountEvent, AccountInput, AccountResponse } from './types.js';
 
 type AnEvent = { readonly type: string } | AccountEvent;
 type Outcome =
@@ -26,7 +26,7 @@ type Outcome =
 function outcomeOf(event: AnEvent): Outcome | null {
   if (!('output' in event)) return null;
   const { output } = event;
-  // All actors of this chart report one of the unions above: only their host could break that, and it is typed.
+  // The types of `provide()` make the host report one of the unions above.
   return typeof output === 'object' && output !== null && 'kind' in output ? (output as Outcome) : null;
 }
 
@@ -37,23 +37,20 @@ const outcome =
     return got !== null && kinds.includes(got.kind);
   };
 
+/** The failure that an actor reported, or the failure of an actor that rejected. */
 function failureIn(event: AnEvent, context: AccountContext): Failure {
   const got = outcomeOf(event);
   if (got !== null && 'failure' in got) return got.failure;
-  const error = 'error' in event ? event.error : undefined;
-  return {
-    reason: 'engineFault',
-    message: `An adapter failed unexpectedly: ${error instanceof Error ? error.message : 'no message'}`,
-    at: context.env.now(),
-  };
+  return actorFailure(context, event);
 }
 
 const ticketOf = (event: AnEvent): number => ('ticket' in event ? event.ticket : 0);
 
-/** The ChatGPT account that is in effect. */
+/** The ChatGPT account in use: external tokens come before the stored sign-in. ACC-35 */
 export const activeAccount = (context: AccountContext): ChatgptAccount | null =>
   context.external ?? (context.stored.kind === 'chatgpt' ? context.stored.account : null);
 
+/** Identifies the tokens that a workspace was looked up for. */
 export const workspaceKey = (account: ChatgptAccount | null): string | null =>
   account === null ? null : `${account.accountId ?? ''}#${account.generation}`;
 
@@ -62,45 +59,42 @@ const loginIn = (context: AccountContext) => ({
   kind: context.login?.kind ?? ('browser' as const),
 });
 
-const decide = (context: AccountContext, reason: Reason, detail: string | null = null) => ({
-  decision: { reason, detail, at: context.env.now() },
-});
-
 const storedIn = (event: AnEvent): StoredAccount | null => {
   if (event.type === 'STORED.CHANGED' && 'stored' in event) return event.stored;
   const got = outcomeOf(event);
   return got !== null && 'stored' in got ? got.stored : null;
 };
 
-/** What the chart of `account.ts` is made of: its actors, guards, actions and delays, by name. */
+/** Actors, guards, actions and delays of the chart `account`, by name. */
 export const accountSetup = setup({
   types: {
     context: {} as AccountContext & {
-      /** Of the request that a region works on: the two work at the same time. */
+      /** The request that each region works on; the regions work at the same time. */
       readonly ticket: { readonly auth: number; readonly login: number };
     },
     events: {} as AccountEvent,
     input: {} as AccountInput,
     /**
-     * `busy`: a request is being worked on. `refreshing`: tokens are. `opening`: a sign-in is not yet shown to
-     * anybody. `saved`: its credentials are on disk, or about to be. `looking`: for the workspace.
+     * `busy`: a request is in progress. `refreshing`: a token refresh is. `signingIn`: a sign-in is. `opening`: its URL or
+     * code is not known yet. `saved`: its credentials are on disk or being written. `looking`: the workspace is looked up.
      */
     tags: {} as 'busy' | 'refreshing' | 'opening' | 'signingIn' | 'saved' | 'looking',
   },
   actors: {
-    /** Writes the API key of the request to the file. ACC-28 */
+    /** Writes the API key of the request to the account file. ACC-28 */
     storeApiKey: fromPromise<StoreAccountOutcome>(notProvided('storeApiKey')),
-    /** Ends what is signed in: external tokens only, or the stored sign-in with a revocation. ACC-55 */
+    /** Drops external tokens, or revokes and deletes the stored sign-in. ACC-55 */
     signOut: fromPromise<StoreAccountOutcome, { stored: boolean }>(notProvided('signOut')),
-    /** Spends the refresh token, alone among all processes. ACC-48 */
-    refreshTokens: fromPromise<TokenRefreshOutcome, { reason: TokenRefreshReason; dead: Failure | null }>(
+    /** Redeems the refresh token; only one process does so at a time. ACC-48 */
+    refreshTokens: fromPromise<TokenRefreshOutcome, { reason: TokenRefreshReason; expired: Failure | null }>(
       notProvided('refreshTokens'),
     ),
-    askParent: fromPromise<ExternalTokensOutcome>(notProvided('askParent')),
+    /** Requests new tokens from the parent app. ACC-41 */
+    requestExternalTokens: fromPromise<ExternalTokensOutcome>(notProvided('requestExternalTokens')),
     lookUpWorkspace: fromPromise<WorkspaceOutcome, { account: ChatgptAccount | null }>(
       notProvided('lookUpWorkspace'),
     ),
-    /** Opens the place that the browser comes back to. ACC-70 */
+    /** Opens the callback server. ACC-70 */
     openLoginServer: fromPromise<LoginStep, { loginId: string }>(notProvided('openLoginServer')),
     awaitCallback: fromPromise<LoginStep, { loginId: string }>(notProvided('awaitCallback')),
     exchangeCode: fromPromise<LoginStep, { loginId: string }>(notProvided('exchangeCode')),
@@ -108,144 +102,144 @@ export const accountSetup = setup({
     awaitSuccessPage: fromPromise<LoginStep, { loginId: string }>(notProvided('awaitSuccessPage')),
     requestDeviceCode: fromPromise<LoginStep, { loginId: string }>(notProvided('requestDeviceCode')),
     pollDevice: fromPromise<LoginStep, { loginId: string }>(notProvided('pollDevice')),
-    /** Looks for the workspace of who has just signed in. */
-    settleSignIn: fromPromise<LoginStep>(notProvided('settleSignIn')),
+    /** Announces the new account, then looks up its workspace when routing is on. ACC-60 */
+    completeSignIn: fromPromise<LoginStep>(notProvided('completeSignIn')),
   },
   actions: {
-    because: assign(({ context }, p: { reason: Reason }) => decide(context, p.reason)),
-    becauseItFailed: assign(({ context, event }) => {
-      const failure = failureIn(event, context);
-      return decide(context, failure.reason, failure.message);
+    setReason: assign(({ context }, p: { reason: Reason }) => decide(context, p.reason)),
+    recordFailure: assign(({ context, event }) => {
+      const { reason, message } = failureIn(event, context);
+      return decide(context, reason, message);
     }),
 
-    // Answers to requests
-    noteTicket: assign(({ context, event }) => ({ ticket: { ...context.ticket, auth: ticketOf(event) } })),
-    noteLoginTicket: assign(({ context, event }) => ({
+    // Responses to requests
+    assignTicket: assign(({ context, event }) => ({ ticket: { ...context.ticket, auth: ticketOf(event) } })),
+    assignLoginTicket: assign(({ context, event }) => ({
       ticket: { ...context.ticket, login: ticketOf(event) },
     })),
-    answerDone: assign(({ context, event }) => ({
-      answer: { ticket: ticketOf(event) || context.ticket.auth, kind: 'done' } satisfies AccountAnswer,
+    respondDone: assign(({ context, event }) => ({
+      response: { ticket: ticketOf(event) || context.ticket.auth, kind: 'done' } satisfies AccountResponse,
     })),
-    answerOpened: assign(({ context }) => ({
-      answer: { ticket: context.ticket.login, kind: 'done' } satisfies AccountAnswer,
+    respondOpened: assign(({ context }) => ({
+      response: { ticket: context.ticket.login, kind: 'done' } satisfies AccountResponse,
     })),
-    answerNotFound: assign(({ event }) => ({
-      answer: { ticket: ticketOf(event), kind: 'notFound' } satisfies AccountAnswer,
+    respondNotFound: assign(({ event }) => ({
+      response: { ticket: ticketOf(event), kind: 'notFound' } satisfies AccountResponse,
     })),
-    refuse: assign(({ context, event }, p: { reason: Reason }) => ({
-      answer: { ticket: ticketOf(event), kind: 'refused', reason: p.reason } satisfies AccountAnswer,
+    respondRefused: assign(({ context, event }, p: { reason: Reason }) => ({
+      response: { ticket: ticketOf(event), kind: 'refused', reason: p.reason } satisfies AccountResponse,
       ...decide(context, p.reason),
     })),
-    answerFailed: assign(({ context, event }) => ({
-      answer: {
+    respondFailed: assign(({ context, event }) => ({
+      response: {
         ticket: context.ticket.auth,
         kind: 'failed',
         failure: failureIn(event, context),
-      } satisfies AccountAnswer,
+      } satisfies AccountResponse,
     })),
-    answerNotOpened: assign(({ context, event }) => ({
-      answer: {
+    respondNotOpened: assign(({ context, event }) => ({
+      response: {
         ticket: context.ticket.login,
         kind: 'failed',
         failure: failureIn(event, context),
-      } satisfies AccountAnswer,
+      } satisfies AccountResponse,
     })),
 
-    // Who is signed in
-    keepStored: assign(({ context, event }) => {
+    // The account
+    assignStored: assign(({ context, event }) => {
       const stored = storedIn(event);
       if (stored === null) return {};
       const generation = stored.kind === 'chatgpt' ? stored.account.generation : -1;
-      return { stored, dead: context.dead?.generation === generation ? context.dead : null };
+      return { stored, expired: context.expired?.generation === generation ? context.expired : null };
     }),
-    keepExternal: assign(({ event }) => {
+    assignExternal: assign(({ event }) => {
       if (event.type === 'LOGIN.EXTERNAL') return { external: event.account };
       const got = outcomeOf(event);
       return got?.kind === 'replaced' ? { external: got.account } : {};
     }),
-    dropExternal: assign({ external: null }),
-    /** A sign-in was saved: the region that knows who is signed in takes it over. */
-    takeOver: raise(({ context, event }) => ({
+    clearExternal: assign({ external: null }),
+    /** A sign-in was saved: passes it to the region `auth`. */
+    raiseStoredChanged: raise(({ context, event }) => ({
       type: 'STORED.CHANGED' as const,
       stored: storedIn(event) ?? context.stored,
     })),
-    noteDead: assign(({ context, event }) => {
+    markExpired: assign(({ context, event }) => {
       const { stored } = context;
       if (stored.kind !== 'chatgpt') return {};
-      return { dead: { generation: stored.account.generation, failure: failureIn(event, context) } };
+      return { expired: { generation: stored.account.generation, failure: failureIn(event, context) } };
     }),
-    /** Other credentials than those that are dead, be it only another refresh token. ACC-54 */
-    forgetDead: assign({ dead: null }),
+    /** The credentials are other ones than the expired ones; a new refresh token is enough. ACC-54 */
+    clearExpired: assign({ expired: null }),
 
     // Interactive sign-ins
-    keepLogin: assign(({ event }) => {
+    assignLogin: assign(({ event }) => {
       if (event.type === 'LOGIN.BROWSER') return { login: { id: event.loginId, kind: 'browser' as const } };
       if (event.type === 'LOGIN.DEVICE') return { login: { id: event.loginId, kind: 'device' as const } };
       return {};
     }),
-    endAsSuccess: assign(({ context }) => ({
+    recordLoginSuccess: assign(({ context }) => ({
       endedLogin: { ...loginIn(context), failure: null },
       login: null,
     })),
-    endAsFailure: assign(({ context, event }) => ({
+    recordLoginFailure: assign(({ context, event }) => ({
       endedLogin: { ...loginIn(context), failure: failureIn(event, context) },
       login: null,
     })),
-    endBecause: assign(({ context }, p: { reason: Reason; message: string }) => ({
+    recordLoginEnd: assign(({ context }, p: { reason: Reason; message: string }) => ({
       endedLogin: {
         ...loginIn(context),
-        failure: { reason: p.reason, message: p.message, at: context.env.now() },
+        failure: failure(p.reason, p.message, context.env.now()),
       },
       login: null,
       ...decide(context, p.reason),
     })),
-    forgetLogin: assign({ login: null }),
-    /** Tells clients how the sign-in ended: `account/login/completed`, and `account/updated` after a success. ACC-24 */
-    tellCompleted: notProvided('tellCompleted'),
-    /** The same, ahead of the answer to the request that took its place. ACC-26 */
-    tellDisplaced: notProvided('tellDisplaced'),
-    /** Closes the login server and forgets codes and verifiers. */
+    clearLogin: assign({ login: null }),
+    /** Notifies clients of the end of a sign-in: `account/login/completed`, after a success `account/updated`. ACC-24 */
+    notifyCompleted: notProvided('notifyCompleted'),
+    /** The same, before the response to the request that displaced the sign-in. ACC-26 */
+    notifyDisplaced: notProvided('notifyDisplaced'),
+    /** Closes the callback server and drops codes and verifiers. */
     closeLogin: notProvided('closeLogin'),
 
     // The workspace
-    keepWorkspace: assign(({ context, event }) => {
+    assignWorkspace: assign(({ context, event }) => {
       const got = outcomeOf(event);
       if (got?.kind !== 'found') return {};
       return {
         workspace: got.workspace,
         workspaceFailure: null,
-        workspaceOf: workspaceKey(activeAccount(context)),
+        workspaceAccountKey: workspaceKey(activeAccount(context)),
       };
     }),
-    noteNoWorkspace: assign(({ context, event }) => ({
+    recordWorkspaceFailure: assign(({ context, event }) => ({
       workspace: null,
       workspaceFailure: failureIn(event, context),
-      workspaceOf: workspaceKey(activeAccount(context)),
+      workspaceAccountKey: workspaceKey(activeAccount(context)),
     })),
-    noteAccountChanged: assign(({ context }) => ({
+    recordAccountChanged: assign(({ context }) => ({
       workspace: null,
-      workspaceFailure: {
-        reason: 'workspaceUnknown' as const,
-        message: 'account changed during workspace routing discovery',
-        at: context.env.now(),
-      },
-      workspaceOf: workspaceKey(activeAccount(context)),
+      workspaceFailure: failure(
+        'workspaceUnknown',
+        'account changed during workspace routing discovery',
+        context.env.now(),
+      ),
+      workspaceAccountKey: workspaceKey(activeAccount(context)),
     })),
-    forgetWorkspace: assign({ workspace: null, workspaceFailure: null, workspaceOf: null }),
+    clearWorkspace: assign({ workspace: null, workspaceFailure: null, workspaceAccountKey: null }),
   },
   guards: {
     externalActive: ({ context }) => context.external !== null,
     chatgptStored: ({ context }) => context.stored.kind === 'chatgpt',
     apiKeyStored: ({ context }) => context.stored.kind === 'apiKey',
-    tokensDead: ({ context }) =>
-      context.stored.kind === 'chatgpt' && context.dead?.generation === context.stored.account.generation,
+    tokensExpired: ({ context }) =>
+      context.stored.kind === 'chatgpt' && context.expired?.generation === context.stored.account.generation,
     apiKeyForbidden: ({ context }) => context.policy.forcedMethod === 'chatgpt',
     chatgptForbidden: ({ context }) => context.policy.forcedMethod === 'api',
     workspaceForbidden: ({ context, event }) =>
       event.type === 'LOGIN.EXTERNAL' && !workspaceAllowed(context.policy, event.accountId),
     tokenUnreadable: ({ event }) => event.type === 'LOGIN.EXTERNAL' && event.account === null,
-    /** The request is not refused outright, so that a sign-in under way gives way to it. ACC-26 */
-    admitted: ({ context, event }) => {
+    /** Policy allows the request, so that it displaces a sign-in in progress. ACC-26 */
+    requestAllowed: ({ context, event }) => {
       const { external, policy } = context;
       switch (event.type) {
         case 'LOGIN.EXTERNAL':
@@ -259,29 +253,30 @@ export const accountSetup = setup({
           return true;
       }
     },
-    thisLogin: ({ context, event }) => event.type === 'LOGIN.CANCEL' && event.loginId === context.login?.id,
+    isCurrentLogin: ({ context, event }) =>
+      event.type === 'LOGIN.CANCEL' && event.loginId === context.login?.id,
     stored: outcome('stored'),
     refreshed: outcome('refreshed'),
     reloaded: outcome('reloaded'),
     permanent: outcome('permanent'),
     replaced: outcome('replaced'),
     opened: outcome('opened'),
-    code: outcome('code'),
+    codeReceived: outcome('code'),
     granted: outcome('granted'),
-    savedForLocalPage: ({ event }) => {
+    savedWithLocalPage: ({ event }) => {
       const got = outcomeOf(event);
       return got?.kind === 'saved' && got.page === 'local';
     },
     saved: outcome('saved'),
     finished: outcome('finished'),
-    foundForAnother: ({ context, event }) => {
+    foundForOtherAccount: ({ context, event }) => {
       const got = outcomeOf(event);
       return got?.kind === 'found' && got.workspace.chatgptAccountId !== activeAccount(context)?.accountId;
     },
     found: outcome('found'),
-    routingOn: ({ context }) => context.routing,
-    nobody: ({ context }) => activeAccount(context) === null,
-    workspaceOutdated: ({ context }) => context.workspaceOf !== workspaceKey(activeAccount(context)),
+    routingEnabled: ({ context }) => context.routing,
+    noAccount: ({ context }) => activeAccount(context) === null,
+    workspaceOutdated: ({ context }) => context.workspaceAccountKey !== workspaceKey(activeAccount(context)),
   },
   delays: {
     loginTimeout: ({ context }) => context.loginTimeout,

@@ -1,32 +1,32 @@
-/** Whose account it runs on: looked for, waited for, mended after a refusal. Parts of `active` in the chart `remoteControl`. */
+/** The account: loaded, awaited, and recovered after a refusal. States of `active` in the chart `remoteControl`. */
 import { setReason } from '../shared/decision.js';
 import { remoteControlSetup } from './setup.js';
 
 export const loadingAuth = remoteControlSetup.createStateConfig({
-  description: 'Who is signed in here? The source is read again once before giving up. RC-26',
+  description: 'Loads the account; its source is read again once before giving up. RC-26',
   tags: ['connecting', 'beforeIdentity', 'undecided'],
   initial: 'reading',
   states: {
     reading: {
-      description: 'The account in memory.',
+      description: 'Reads the account in memory.',
       invoke: {
         id: 'loadAuth',
         src: 'loadAuth',
         input: { reload: false },
         onDone: [
           {
-            guard: 'usableAsOther',
+            guard: 'otherAccountUsable',
             target: '#remoteControl.active.preparing',
-            actions: [setReason('authChanged'), 'dropRemoteClients', 'keepAccount'],
+            actions: [setReason('authChanged'), 'closeVirtualClients', 'assignAccount'],
           },
-          { guard: 'usable', target: '#remoteControl.active.preparing', actions: 'keepAccount' },
+          { guard: 'usable', target: '#remoteControl.active.preparing', actions: 'assignAccount' },
           { target: 'reloading' },
         ],
-        onError: { target: 'reloading', actions: 'becauseOfFault' },
+        onError: { target: 'reloading', actions: 'recordActorError' },
       },
     },
     reloading: {
-      description: 'The account on disk.',
+      description: 'Reads the account from its source again.',
       invoke: {
         id: 'reloadAuth',
         src: 'loadAuth',
@@ -35,27 +35,32 @@ export const loadingAuth = remoteControlSetup.createStateConfig({
           {
             guard: 'refusedBefore',
             target: '#remoteControl.active.awaitingAuth.refused',
-            description: 'Still the tokens that were refused. RC-28',
-            actions: ['keepAccount', 'becauseStillRefused'],
+            description: 'The tokens are still those that the backend refused. RC-28',
+            actions: ['assignAccount', 'recordStillRefused'],
           },
           {
-            guard: 'usableAsOther',
+            guard: 'otherAccountUsable',
             target: '#remoteControl.active.preparing',
-            actions: [setReason('authChanged'), 'dropRemoteClients', 'keepAccount'],
+            actions: [setReason('authChanged'), 'closeVirtualClients', 'assignAccount'],
           },
-          { guard: 'usable', target: '#remoteControl.active.preparing', actions: 'keepAccount' },
+          { guard: 'usable', target: '#remoteControl.active.preparing', actions: 'assignAccount' },
           {
-            guard: 'authMustBeReady',
+            guard: 'signInRequired',
             target: '#remoteControl.stopping',
             description: 'This start requires a sign-in and found none. RC-27',
-            actions: 'becauseItFailed',
+            actions: 'recordFailure',
           },
-          { guard: 'onTrial', target: '#remoteControl.idle', actions: 'becauseItFailed' },
-          { target: '#remoteControl.active.awaitingAuth.missing', actions: 'becauseItFailed' },
+          {
+            guard: 'requestPending',
+            target: '#remoteControl.idle',
+            description: 'A request to enable fails without a sign-in. ACC-69',
+            actions: 'recordFailure',
+          },
+          { target: '#remoteControl.active.awaitingAuth.missing', actions: 'recordFailure' },
         ],
         onError: {
           target: '#remoteControl.active.awaitingAuth.missing',
-          actions: 'becauseOfFault',
+          actions: 'recordActorError',
         },
       },
     },
@@ -63,88 +68,88 @@ export const loadingAuth = remoteControlSetup.createStateConfig({
 });
 
 export const awaitingAuth = remoteControlSetup.createStateConfig({
-  description: 'Waits for a usable sign-in. RC-26',
+  description: 'Waits for a valid sign-in. RC-26',
   tags: ['connecting', 'waiting'],
-  entry: 'passTrial',
+  entry: 'confirmActivation',
   initial: 'missing',
   on: {
     'AUTH.CHANGED': [
       {
         guard: 'signedOut',
         target: '.missing',
-        actions: ['dropAccount', setReason('authMissing'), 'dropRemoteClients'],
+        actions: ['clearAccount', setReason('authMissing'), 'closeVirtualClients'],
       },
       { target: 'loadingAuth', actions: setReason('authChanged') },
     ],
-    ENABLE: { target: 'loadingAuth', actions: ['noteWish', setReason('enabled')] },
+    ENABLE: { target: 'loadingAuth', actions: ['assignPreference', setReason('enabled')] },
     WAKE: { target: 'loadingAuth', description: 'The machine woke up: check for a sign-in at once. RC-25a' },
     'ENROLLMENT.LOST': {
       guard: 'sameIdentity',
-      description: 'Nobody could enroll now; the next account does.',
-      actions: ['forgetIdentity', 'dropRemoteClients'],
+      description: 'The identity is cleared; the next account enrolls. RC-47',
+      actions: ['clearIdentity', 'closeVirtualClients'],
     },
   },
   states: {
     missing: {
-      description: 'None, an API key only, unreadable, or without account id: looked at each second.',
-      entry: 'pauseUntilNextLook',
+      description: 'There is no valid sign-in: polls the account source. RC-26',
+      entry: 'scheduleAuthPoll',
       after: { authPoll: { target: '#remoteControl.active.loadingAuth.reloading' } },
     },
     refused: {
-      description: 'The backend refused these tokens and recovery is used up. RC-28',
-      entry: 'pauseOnLadder',
+      description: 'The backend refused the tokens and recovery is exhausted. RC-28',
+      entry: 'scheduleBackoff',
       after: { pause: { target: '#remoteControl.active.loadingAuth' } },
     },
   },
 });
 
 export const recoveringAuth = remoteControlSetup.createStateConfig({
-  description: 'The backend refused the account: one recovery step of the account. RC-28',
+  description: 'The backend refused the account: takes one recovery step. RC-28',
   tags: ['connecting', 'beforeIdentity'],
   on: {
     'AUTH.CHANGED': {
       guard: 'sameAccount',
       target: 'preparing',
-      description: 'A newer sign-in from outside was faster. RC-29',
-      actions: ['keepAccount', setReason('authChanged')],
+      description: 'A newer sign-in of this account arrived first. RC-29',
+      actions: ['assignAccount', setReason('authChanged')],
     },
   },
   invoke: {
     id: 'recoverAuth',
     src: 'recoverAuth',
-    input: ({ context }) => ({ asked: context.trial === 'request' }),
+    input: ({ context }) => ({ requested: context.activation === 'request' }),
     onDone: [
       {
-        guard: 'usableAsOtherOnTrial',
+        guard: 'otherAccountWhilePending',
         target: '#remoteControl.idle',
-        description: 'Not the account that was to be enabled. ACC-46',
-        actions: ['becauseAccountChanged', 'dropRemoteClients', 'keepAccount'],
+        description: 'The account changed, so the request to enable fails. ACC-46',
+        actions: ['recordAccountChanged', 'closeVirtualClients', 'assignAccount'],
       },
       {
-        guard: 'usableAsOther',
+        guard: 'otherAccountUsable',
         target: 'preparing',
-        description: 'Recovery brought another account. RC-7',
-        actions: [setReason('authChanged'), 'dropRemoteClients', 'keepAccount'],
+        description: 'Recovery found another account. RC-7',
+        actions: [setReason('authChanged'), 'closeVirtualClients', 'assignAccount'],
       },
       {
         guard: 'recovered',
         target: 'backingOff.recovered',
-        actions: ['countRecovery', 'keepAccount', setReason('authRecovered')],
+        actions: ['countRecovery', 'assignAccount', setReason('authRecovered')],
       },
       {
-        guard: 'refusedOnTrial',
+        guard: 'recoveryFailedWhilePending',
         target: '#remoteControl.idle',
-        description: 'Whoever asked is told, and may ask again. ACC-69',
-        actions: 'becauseItFailed',
+        description: 'The request to enable fails; its client may try again. ACC-69',
+        actions: 'recordFailure',
       },
       {
         guard: 'exhausted',
         target: 'loadingAuth.reloading',
-        description: 'Read the source once more, arm recovery anew, then wait.',
-        actions: ['noteRefused', 'becauseItFailed'],
+        description: 'Recovery is exhausted: reads the source once more, then waits. RC-28',
+        actions: ['recordRefusal', 'recordFailure'],
       },
-      { target: 'backingOff.failed', actions: 'becauseItFailed' },
+      { target: 'backingOff.failed', actions: 'recordFailure' },
     ],
-    onError: { target: 'backingOff.failed', actions: 'becauseOfFault' },
+    onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
 });

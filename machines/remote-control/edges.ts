@@ -1,22 +1,30 @@
-/** Edges that many states of the chart `remoteControl` have in common. */
+/** Transitions that several waiting states of the chart `remoteControl` share. */
 import { setReason } from '../shared/decision.js';
 
-export const tryAgain = {
-  pause: { target: '#remoteControl.active.preparing', actions: setReason('retrying') },
+export const retry = {
+  pause: {
+    target: '#remoteControl.active.preparing',
+    description: 'The pause is over: tries again.',
+    actions: setReason('retrying'),
+  },
 } as const;
 
-/** What ends an ordinary pause before its time. A Retry-After is not one: `preparing` goes back to it. RC-25 */
-export const cutShort = {
+/** Events that end a pause early. They do not shorten a Retry-After, because `preparing` returns to it. RC-25 */
+export const retryEarly = {
   'AUTH.CHANGED': {
     guard: 'sameAccount',
     target: '#remoteControl.active.preparing',
-    description: 'A newer sign-in of this account.',
-    actions: ['keepAccount', setReason('authChanged')],
+    description: 'A newer sign-in of this account arrived. RC-29',
+    actions: ['assignAccount', setReason('authChanged')],
   },
-  ENABLE: { target: '#remoteControl.active.preparing', actions: ['noteWish', setReason('enabled')] },
+  ENABLE: {
+    target: '#remoteControl.active.preparing',
+    description: 'A client enables it again: tries at once.',
+    actions: ['assignPreference', setReason('enabled')],
+  },
   WAKE: {
     target: '#remoteControl.active.preparing',
-    description: 'The machine woke up: try again at once. RC-25a',
+    description: 'The machine woke up: tries again at once. RC-25a',
     actions: setReason('wokeUp'),
   },
 } as const;

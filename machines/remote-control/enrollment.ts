@@ -1,32 +1,38 @@
-/** Which identity it has: loaded, made, renewed, doubted, made anew. Parts of `active` in the chart `remoteControl`. */
+/** The identity: loaded, enrolled, refreshed, verified and replaced. States of `active` in the chart `remoteControl`. */
 import { setReason } from '../shared/decision.js';
-import { enrollmentOf, keyOf, remoteControlSetup } from './setup.js';
+import { enrollmentOf, keyOf } from './context.js';
+import { remoteControlSetup } from './setup.js';
 
 export const loadingEnrollment = remoteControlSetup.createStateConfig({
-  description: 'Does this account have an identity already? RC-15',
+  description: 'Loads the stored identity of this account. RC-15',
   tags: ['connecting', 'beforeIdentity'],
   initial: 'reading',
   states: {
     reading: {
-      description: 'A store that cannot be read is an error, never "no enrollment". RC-6',
+      description: 'Reads the store; a read error never counts as "no enrollment". RC-6',
       invoke: {
         id: 'loadEnrollment',
         src: 'loadEnrollment',
         input: ({ context }) => keyOf(context),
         onDone: [
-          { guard: 'recordOutdated', target: 'updating', actions: ['keepLoaded', 'useHostName'] },
-          { guard: 'found', target: '#remoteControl.active.preparing', actions: 'keepLoaded' },
-          { guard: 'none', target: '#remoteControl.active.enrolling', actions: 'keepLoaded' },
-          { target: '#remoteControl.active.backingOff.failed', actions: 'becauseItFailed' },
+          {
+            guard: 'recordOutdated',
+            target: 'updating',
+            description: 'The stored record has another host name or preference. RC-8a, RC-44',
+            actions: ['assignEnrollment', 'updateServerName'],
+          },
+          { guard: 'found', target: '#remoteControl.active.preparing', actions: 'assignEnrollment' },
+          { guard: 'none', target: '#remoteControl.active.enrolling', actions: 'assignEnrollment' },
+          { target: '#remoteControl.active.backingOff.failed', actions: 'recordFailure' },
         ],
         onError: {
           target: '#remoteControl.active.backingOff.failed',
-          actions: 'becauseOfFault',
+          actions: 'recordActorError',
         },
       },
     },
     updating: {
-      description: 'The host was renamed or the preference changed: same identity. RC-8a',
+      description: 'The host name or the preference changed: updates the record. RC-8a, RC-44',
       invoke: {
         id: 'updateEnrollment',
         src: 'saveEnrollment',
@@ -39,50 +45,51 @@ export const loadingEnrollment = remoteControlSetup.createStateConfig({
           { guard: 'done', target: '#remoteControl.active.preparing' },
           {
             target: '#remoteControl.active.preparing',
-            description: 'The identity is good all the same.',
-            actions: 'becauseItFailed',
+            description: 'The record could not be updated; the identity is still valid.',
+            actions: 'recordFailure',
           },
         ],
-        onError: { target: '#remoteControl.active.preparing', actions: 'becauseOfFault' },
+        onError: { target: '#remoteControl.active.preparing', actions: 'recordActorError' },
       },
     },
   },
 });
 
 export const enrolling = remoteControlSetup.createStateConfig({
-  description: 'Asks the backend for an identity and keeps it on disk before it is used. RC-9, RC-23',
+  description: 'Enrolls with the backend and persists the identity before its first use. RC-9, RC-23',
   tags: ['connecting'],
   initial: 'requesting',
   states: {
     requesting: {
-      description: 'POST enroll.',
+      description: 'Sends POST enroll.',
       tags: ['beforeIdentity'],
       invoke: {
         id: 'enroll',
         src: 'enroll',
         input: ({ context }) => ({ account: context.account }),
         onDone: [
-          { guard: 'granted', target: 'keeping', actions: ['keepGrant', setReason('enrolled')] },
+          { guard: 'granted', target: 'keeping', actions: ['assignGrant', setReason('enrolled')] },
           {
             guard: 'unauthorized',
             target: '#remoteControl.active.recoveringAuth',
-            actions: 'becauseItFailed',
+            actions: 'recordFailure',
           },
           {
-            guard: 'toldToWait',
+            guard: 'hasRetryAfter',
             target: '#remoteControl.active.backingOff.asTold',
-            actions: ['becauseItFailed', 'noteRetryAfter'],
+            actions: ['recordFailure', 'assignRetryAfter'],
           },
-          { target: '#remoteControl.active.backingOff.failed', actions: 'becauseItFailed' },
+          { target: '#remoteControl.active.backingOff.failed', actions: 'recordFailure' },
         ],
         onError: {
           target: '#remoteControl.active.backingOff.failed',
-          actions: 'becauseOfFault',
+          actions: 'recordActorError',
         },
       },
     },
     keeping: {
-      description: 'Written before the first use, so that a crash never costs a second enrollment.',
+      description:
+        'Writes the identity before its first use, so that a crash does not cause a second enrollment. RC-23',
       tags: ['beforeIdentity'],
       invoke: {
         id: 'saveEnrollment',
@@ -93,32 +100,32 @@ export const enrolling = remoteControlSetup.createStateConfig({
           preference: context.preference,
         }),
         onDone: [
-          { guard: 'done', target: 'kept', actions: 'noteKept' },
-          { target: 'notKept', actions: 'becauseItFailed' },
+          { guard: 'done', target: 'kept', actions: 'markPersisted' },
+          { target: 'notKept', actions: 'recordFailure' },
         ],
-        onError: { target: 'notKept', actions: 'becauseOfFault' },
+        onError: { target: 'notKept', actions: 'recordActorError' },
       },
     },
     notKept: {
-      description: 'The store refused the identity: it is offered again, not asked for again. RC-6',
+      description: 'The identity could not be written: writes it again later, without a new enrollment. RC-6',
       tags: ['errored', 'waiting'],
-      entry: ['passTrial', 'pauseOnLadder'],
-      on: { ENABLE: { target: 'keeping', actions: 'noteWish' }, WAKE: 'keeping' },
+      entry: ['confirmActivation', 'scheduleBackoff'],
+      on: { ENABLE: { target: 'keeping', actions: 'assignPreference' }, WAKE: 'keeping' },
       after: { pause: 'keeping' },
     },
     kept: {
-      description: 'The identity is safe.',
+      description: 'The identity is persisted.',
       always: [
         {
           guard: 'identityLostBefore',
           target: '#remoteControl.active.backingOff.failed',
-          description: 'A backend that loses each new identity is not hammered. RC-20',
+          description: 'The backend lost a new identity before: waits longer. RC-20',
           actions: setReason('serverGone'),
         },
         {
           guard: 'refreshNeeded',
           target: '#remoteControl.active.refreshing',
-          description: 'Its token is about to end. RC-13',
+          description: 'The new server token is about to expire. RC-13',
         },
         { target: '#remoteControl.active.connecting' },
       ],
@@ -127,15 +134,15 @@ export const enrolling = remoteControlSetup.createStateConfig({
 });
 
 export const refreshing = remoteControlSetup.createStateConfig({
-  description: 'Asks for a new server token for the same identity. RC-10, RC-13, RC-14',
+  description: 'Requests a new server token for the same identity. RC-10, RC-13, RC-14',
   tags: ['connecting', 'beforeIdentity'],
-  entry: 'passTrial',
+  entry: 'confirmActivation',
   on: {
     'TOKEN.RENEWED': {
       guard: 'sameIdentity',
       target: 'connecting',
-      description: 'Pairing refreshed first.',
-      actions: ['keepRenewal', setReason('tokenRefreshed')],
+      description: 'Pairing refreshed the token first. RC-47',
+      actions: ['assignRenewedToken', setReason('tokenRefreshed')],
     },
   },
   invoke: {
@@ -143,39 +150,39 @@ export const refreshing = remoteControlSetup.createStateConfig({
     src: 'refresh',
     input: ({ context }) => ({ account: context.account, enrollment: enrollmentOf(context) }),
     onDone: [
-      { guard: 'granted', target: 'connecting', actions: ['keepGrant', setReason('tokenRefreshed')] },
-      { guard: 'unauthorized', target: 'recoveringAuth', actions: 'becauseItFailed' },
+      { guard: 'granted', target: 'connecting', actions: ['assignGrant', setReason('tokenRefreshed')] },
+      { guard: 'unauthorized', target: 'recoveringAuth', actions: 'recordFailure' },
       {
         guard: 'notFound',
         target: 'reenrolling',
         description: 'The backend does not know the identity. RC-20',
-        actions: 'becauseItFailed',
+        actions: 'recordFailure',
       },
       {
-        guard: 'toldToWait',
+        guard: 'hasRetryAfter',
         target: 'backingOff.asTold',
-        actions: ['becauseItFailed', 'noteRetryAfter'],
+        actions: ['recordFailure', 'assignRetryAfter'],
       },
       {
         guard: 'refreshCanWait',
         target: 'connecting',
-        description: 'The token at hand is still good: connect, and ask later. RC-14',
-        actions: ['becauseItFailed', 'deferRefresh'],
+        description: 'The current token is still valid: connects and refreshes later. RC-14',
+        actions: ['recordFailure', 'deferRefresh'],
       },
       {
         guard: 'transient',
         target: 'backingOff.deferred',
-        description: 'No token to connect with. RC-14',
-        actions: ['becauseItFailed', 'deferRefresh'],
+        description: 'There is no valid token: waits until the refresh may be repeated. RC-14',
+        actions: ['recordFailure', 'deferRefresh'],
       },
-      { target: 'backingOff.failed', actions: 'becauseItFailed' },
+      { target: 'backingOff.failed', actions: 'recordFailure' },
     ],
-    onError: { target: 'backingOff.failed', actions: 'becauseOfFault' },
+    onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
 });
 
 export const verifyingEnrollment = remoteControlSetup.createStateConfig({
-  description: 'An unclear 404: refresh tells whether the identity is gone. Never dropped on a guess. RC-21',
+  description: 'An ambiguous 404: a refresh shows whether the identity still exists. RC-21',
   tags: ['connecting'],
   invoke: {
     id: 'verify',
@@ -185,32 +192,32 @@ export const verifyingEnrollment = remoteControlSetup.createStateConfig({
       {
         guard: 'granted',
         target: 'backingOff.failed',
-        description: 'It is still ours; the route is at fault.',
-        actions: ['keepGrant', setReason('identityVerified')],
+        description: 'The identity exists, so the 404 has another cause. RC-21',
+        actions: ['assignGrant', setReason('identityVerified')],
       },
-      { guard: 'notFound', target: 'reenrolling', actions: 'becauseItFailed' },
+      { guard: 'notFound', target: 'reenrolling', actions: 'recordFailure' },
       {
         guard: 'unauthorized',
         target: 'recoveringAuth',
-        description: 'Without a token the next attempt refreshes, and so verifies.',
-        actions: ['forgetToken', 'becauseItFailed'],
+        description: 'The account was refused; without a token the next attempt verifies again.',
+        actions: ['clearToken', 'recordFailure'],
       },
       {
-        guard: 'toldToWait',
+        guard: 'hasRetryAfter',
         target: 'backingOff.asTold',
-        actions: ['becauseItFailed', 'noteRetryAfter'],
+        actions: ['recordFailure', 'assignRetryAfter'],
       },
-      { target: 'backingOff.failed', actions: 'becauseItFailed' },
+      { target: 'backingOff.failed', actions: 'recordFailure' },
     ],
-    onError: { target: 'backingOff.failed', actions: 'becauseOfFault' },
+    onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
 });
 
 export const reenrolling = remoteControlSetup.createStateConfig({
-  description: 'The backend no longer knows the identity: clear it, and only it, then enroll. RC-20, RC-22',
+  description: 'The backend does not know the identity: clears only this one, then enrolls. RC-20, RC-22',
   tags: ['connecting'],
-  entry: ['countIdentityLoss', 'dropRemoteClients'],
-  on: { 'ENROLLMENT.LOST': { description: 'It is being cleared already.' } },
+  entry: ['countIdentityLoss', 'closeVirtualClients'],
+  on: { 'ENROLLMENT.LOST': { description: 'The identity is already being cleared.' } },
   invoke: {
     id: 'clearEnrollment',
     src: 'clearEnrollment',
@@ -219,15 +226,15 @@ export const reenrolling = remoteControlSetup.createStateConfig({
       {
         guard: 'done',
         target: 'preparing',
-        description: 'Without an identity the next step is to enroll.',
-        actions: 'forgetIdentity',
+        description: 'The identity is cleared; enrolling is next.',
+        actions: 'clearIdentity',
       },
       {
         target: 'backingOff.failed',
-        description: 'A store that cannot be written must not cost an enrollment each time. RC-6',
-        actions: 'becauseItFailed',
+        description: 'The store cannot be written: no new enrollment until it can. RC-6',
+        actions: 'recordFailure',
       },
     ],
-    onError: { target: 'backingOff.failed', actions: 'becauseOfFault' },
+    onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
 });

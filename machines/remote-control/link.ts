@@ -1,77 +1,78 @@
-/** The way to an open link, the link itself, and a token that was refused. Parts of `active` in the chart `remoteControl`. */
+/** The link: dialed, connected, and refused for its token. States of `active` in the chart `remoteControl`. */
 import { setReason } from '../shared/decision.js';
-import { cutShort } from './edges.js';
-import { enrollmentOf, remoteControlSetup } from './setup.js';
+import { enrollmentOf } from './context.js';
+import { retryEarly } from './edges.js';
+import { remoteControlSetup } from './setup.js';
 
 export const connecting = remoteControlSetup.createStateConfig({
-  description: 'The socket handshake. RC-17, RC-18',
+  description: 'Dials the backend socket. RC-17, RC-18',
   tags: ['connecting'],
-  entry: 'passTrial',
+  entry: 'confirmActivation',
   invoke: {
     id: 'dial',
     src: 'dial',
     input: ({ context }) => ({ enrollment: enrollmentOf(context), token: context.token }),
     onDone: [
-      { guard: 'open', target: 'connected', actions: ['keepSocket', setReason('connected')] },
+      { guard: 'open', target: 'connected', actions: ['assignSocket', setReason('connected')] },
       {
         guard: 'tokenRejected',
         target: 'tokenInvalid',
-        description: '401 or 403. RC-19',
-        actions: ['countTokenRejection', 'becauseItFailed'],
+        description: 'The backend answered 401 or 403: the server token is refused. RC-19',
+        actions: ['countTokenRejection', 'recordFailure'],
       },
       {
         guard: 'serverGone',
         target: 'reenrolling',
-        description: 'A 404 that says so. RC-20',
-        actions: 'becauseItFailed',
+        description: 'The backend answered 404: the identity is gone. RC-20',
+        actions: 'recordFailure',
       },
       {
-        guard: 'toldToWait',
+        guard: 'hasRetryAfter',
         target: 'backingOff.asTold',
-        actions: ['becauseItFailed', 'noteRetryAfter'],
+        actions: ['recordFailure', 'assignRetryAfter'],
       },
       {
         guard: 'ambiguousNotFound',
         target: 'verifyingEnrollment',
-        description: 'Any other 404. RC-21',
-        actions: 'becauseItFailed',
+        description: 'Any other 404: the identity must be verified. RC-21',
+        actions: 'recordFailure',
       },
       {
         guard: 'handoverLikely',
         target: 'backingOff.handover',
-        description: '409. RC-24',
-        actions: ['countConflict', 'becauseItFailed'],
+        description: 'The backend answered 409: another connection may be closing. RC-24',
+        actions: ['countConflict', 'recordFailure'],
       },
       {
-        guard: 'conflictMeansReenroll',
+        guard: 'reenrollOnConflict',
         target: 'reenrolling',
-        description: '--on-conflict reenroll',
-        actions: 'becauseItFailed',
+        description: 'The conflict persists and --on-conflict is reenroll. RC-24',
+        actions: 'recordFailure',
       },
       {
-        guard: 'conflictMeansExit',
+        guard: 'exitOnConflict',
         target: '#remoteControl.stopping',
-        description: '--on-conflict exit',
-        actions: 'becauseItFailed',
+        description: 'The conflict persists and --on-conflict is exit. RC-24',
+        actions: 'recordFailure',
       },
       {
         target: 'backingOff.failed',
-        description: 'Any other failure: retry after a backoff pause. RC-25',
-        actions: 'becauseItFailed',
+        description: 'Any other failure: retries with backoff. RC-25',
+        actions: 'recordFailure',
       },
     ],
-    onError: { target: 'backingOff.failed', actions: 'becauseOfFault' },
+    onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
 });
 
 export const connected = remoteControlSetup.createStateConfig({
-  description: 'The link is open; virtual clients come and go over it.',
+  description: 'The link is open and carries virtual clients.',
   tags: ['connected'],
-  exit: 'forgetSocket',
+  exit: 'clearSocket',
   on: {
-    'LINK.PROVEN': {
-      description: 'The reconnect ladder starts over. RC-25',
-      actions: ['forgetTroubles', setReason('linkProven')],
+    'LINK.STABLE': {
+      description: 'The link is stable: the backoff starts over. RC-25',
+      actions: ['resetFailureCounters', setReason('linkProven')],
     },
     WAKE: { description: 'The machine woke up: check that the link is alive. RC-25a', actions: 'probeLink' },
   },
@@ -81,56 +82,57 @@ export const connected = remoteControlSetup.createStateConfig({
     input: ({ context }) => ({ socket: context.socket ?? 0, timing: context.timing }),
     onDone: [
       {
-        guard: 'closedYoungAgain',
+        guard: 'closedUnstableAgain',
         target: 'backingOff.reconnecting',
-        description: 'Accepted and closed again. RC-25',
-        actions: ['countShortLife', setReason('flapping')],
+        description: 'The backend closed an unstable link again. RC-25',
+        actions: ['countUnstableLink', setReason('flapping')],
       },
       {
-        guard: 'lostYoungAgain',
+        guard: 'lostUnstableAgain',
         target: 'backingOff.failed',
-        description: 'Accepted and dropped again. RC-25',
-        actions: ['countShortLife', 'becauseLinkEnded', setReason('flapping')],
+        description: 'An unstable link was lost again. RC-25',
+        actions: ['countUnstableLink', 'recordLinkEnd', setReason('flapping')],
       },
       {
         guard: 'closedByPeer',
         target: 'backingOff.reconnecting',
-        description: 'A clean close. RC-16, RC-25',
-        actions: ['countShortLife', setReason('linkClosed')],
+        description: 'The backend closed the link cleanly. RC-16, RC-25',
+        actions: ['countUnstableLink', setReason('linkClosed')],
       },
       {
         target: 'backingOff.failed',
-        description: 'It broke or fell silent. RC-41',
-        actions: ['countShortLife', 'becauseLinkEnded'],
+        description: 'The link was lost or timed out. RC-41',
+        actions: ['countUnstableLink', 'recordLinkEnd'],
       },
     ],
-    onError: { target: 'backingOff.failed', actions: 'becauseOfFault' },
+    onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
 });
 
 export const tokenInvalid = remoteControlSetup.createStateConfig({
-  description: 'The backend refused the server token: only the token is dropped. RC-19',
+  description: 'The backend refused the server token: only the token is cleared. RC-19',
   tags: ['connecting'],
   initial: 'deciding',
-  entry: 'forgetToken',
-  on: cutShort,
+  entry: 'clearToken',
+  on: retryEarly,
   states: {
     deciding: {
-      description: 'The first time since proven life a short pause will do.',
+      description:
+        'Selects the pause: short after the first refusal since the link was stable, then backoff. RC-19',
       always: [
-        { guard: 'firstTokenRejection', target: 'pausing', actions: 'pauseBriefly' },
-        { target: 'pausing', actions: 'pauseOnLadder' },
+        { guard: 'firstTokenRejection', target: 'pausing', actions: 'scheduleQuickRetry' },
+        { target: 'pausing', actions: 'scheduleBackoff' },
       ],
     },
     pausing: {
-      description: 'Then the same identity is refreshed.',
+      description: 'Waits, then refreshes the token of the same identity. RC-19',
       tags: ['pausing'],
       after: {
         pause: [
           { guard: 'refreshNeeded', target: '#remoteControl.active.refreshing' },
           {
             target: '#remoteControl.active.connecting',
-            description: 'Pairing has renewed the token meanwhile.',
+            description: 'Pairing refreshed the token meanwhile. RC-47',
           },
         ],
       },

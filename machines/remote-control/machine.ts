@@ -1,42 +1,43 @@
 import { setReason } from '../shared/decision.js';
 import { awaitingAuth, loadingAuth, recoveringAuth } from './auth.js';
-import { cutShort, tryAgain } from './edges.js';
+import { keyOf } from './context.js';
+import { retry, retryEarly } from './edges.js';
 import { enrolling, loadingEnrollment, reenrolling, refreshing, verifyingEnrollment } from './enrollment.js';
 import { connected, connecting, tokenInvalid } from './link.js';
-import { keyOf, remoteControlSetup } from './setup.js';
+import { remoteControlSetup } from './setup.js';
 import { NO_FAILURES } from './types.js';
 
 /**
- * The whole life of the link to the backend: who asked for it, whose account it runs on, which identity it has,
- * how it connects, what it does when anything of that is lost, and how it ends.
+ * Remote control as a whole: it is enabled, loads an account and an identity, connects to the backend, recovers from
+ * each loss, and stops.
  *
  *     idle → loadingAuth → loadingEnrollment → enrolling | refreshing → connecting → connected
  *                                                        ↖ tokenInvalid (401, 403) ↙
  *                                              enrolling ← reenrolling (404) ← ┘
  *
- * Every state that waits says so, every transition that a person could ask about names its reason, and each
- * attempt begins in `preparing`, where the next step is chosen from what is known.
+ * States that wait have a tag, each transition that a user may ask about sets a reason, and every attempt begins in
+ * `preparing`, which selects the next step.
  */
 export const remoteControlMachine = remoteControlSetup.createMachine({
   id: 'remoteControl',
-  description: 'The life of the link to the backend.',
+  description: 'Keeps the link to the backend: account, identity, connection, recovery.',
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({
     ...input,
-    trial: 'start',
+    activation: 'start',
     account: null,
     enrollment: 'unknown',
-    keptServerId: null,
+    persistedServerId: null,
     preference: 'unset',
     token: null,
     socket: null,
     openedAt: null,
-    sinceProof: NO_FAILURES,
+    failureCounters: NO_FAILURES,
     refreshNotBefore: 0,
-    quiet: { ms: 0, until: 0 },
+    retryAfter: { ms: 0, until: 0 },
     pause: { ms: 0, until: 0 },
     refusedGeneration: null,
-    refusedBecause: null,
+    refusal: null,
     decision: { reason: 'starting', detail: null, at: input.env.now() },
     lastFailure: null,
   }),
@@ -47,137 +48,148 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
   on: {
     STOP: {
       target: '.stopping',
-      description: 'Shut down, from any state. RC-46',
+      description: 'The engine stops, in any state. RC-46',
       actions: setReason('stopped'),
     },
   },
   states: {
     idle: {
-      description:
-        'Remote control is off. An identity and a token that is still good are kept for the next time.',
+      description: 'Remote control is off. The identity and a valid token stay for the next time.',
       tags: ['disabled'],
-      entry: 'dropRemoteClients',
+      entry: 'closeVirtualClients',
       on: {
         ENABLE: [
           {
             guard: 'targetRefused',
             description: 'Credentials may not be sent to the configured base URL. RC-2',
-            actions: 'becauseTargetRefused',
+            actions: 'recordTargetRefused',
           },
           {
             guard: 'storeMissing',
             description: 'Without a store an identity could not be persisted. RC-6',
-            actions: 'becauseStoreMissing',
+            actions: 'recordStoreMissing',
           },
           {
             guard: 'clientNameUnknown',
             target: 'awaitingClientName',
-            actions: ['noteEnable', 'noteWish', setReason('clientNameAwaited')],
+            actions: ['assignActivation', 'assignPreference', setReason('clientNameAwaited')],
           },
-          { target: 'active', actions: ['noteEnable', 'noteWish', 'startOver', setReason('enabled')] },
+          {
+            target: 'active',
+            actions: ['assignActivation', 'assignPreference', 'resetRetryState', setReason('enabled')],
+          },
         ],
-        DISABLE: { description: 'It is off already.', actions: ['noteWish', setReason('disabled')] },
+        DISABLE: {
+          description: 'Remote control is already off; only the preference changes.',
+          actions: ['assignPreference', setReason('disabled')],
+        },
         RESOLVE_PREFERENCE: [
           {
             guard: 'targetRefused',
             description: 'Credentials may not be sent to the configured base URL. RC-2',
-            actions: 'becauseTargetRefused',
+            actions: 'recordTargetRefused',
           },
           {
             guard: 'storeMissing',
             description: 'Without a store an identity could not be persisted. RC-6',
-            actions: 'becauseStoreMissing',
+            actions: 'recordStoreMissing',
           },
           {
             guard: 'clientNameUnknown',
             target: 'awaitingClientName.toResolve',
-            actions: ['noteStart', setReason('clientNameAwaited')],
+            actions: ['beginStartup', setReason('clientNameAwaited')],
           },
-          { target: 'resolvingPreference', actions: ['noteStart', setReason('starting')] },
+          { target: 'resolvingPreference', actions: ['beginStartup', setReason('starting')] },
         ],
         'CLIENT.NAMED': {
           guard: 'clientNameUnknown',
-          description: 'Only the first name counts. RC-45',
-          actions: 'noteClientName',
+          description: 'The first client name is used. RC-45',
+          actions: 'assignClientName',
         },
       },
     },
 
     awaitingClientName: {
       description:
-        'Over stdio the first client names itself, and its name is part of the enrollment key. RC-45',
+        'Over stdio, waits for the name of the first client, which is part of the enrollment key. RC-45',
       initial: 'toEnable',
-      on: { DISABLE: { target: 'idle', actions: ['noteWish', setReason('disabled')] } },
+      on: { DISABLE: { target: 'idle', actions: ['assignPreference', setReason('disabled')] } },
       states: {
         toEnable: {
-          description: 'Then remote control goes on.',
+          description: 'Enables remote control once the name is known.',
           tags: ['connecting'],
           on: {
             'CLIENT.NAMED': {
               target: '#remoteControl.active',
-              actions: ['noteClientName', setReason('enabled')],
+              actions: ['assignClientName', setReason('enabled')],
             },
-            ENABLE: { description: 'It will go on already; only the wish is new.', actions: 'noteWish' },
+            ENABLE: {
+              description: 'It will be enabled anyway; only the preference changes.',
+              actions: 'assignPreference',
+            },
           },
         },
         toResolve: {
-          description: 'Then the stored preference decides.',
+          description: 'Reads the stored preference once the name is known. RC-44',
           tags: ['disabled'],
           on: {
-            ENABLE: { target: 'toEnable', actions: ['noteEnable', 'noteWish'] },
-            'CLIENT.NAMED': { target: '#remoteControl.resolvingPreference', actions: 'noteClientName' },
+            ENABLE: { target: 'toEnable', actions: ['assignActivation', 'assignPreference'] },
+            'CLIENT.NAMED': { target: '#remoteControl.resolvingPreference', actions: 'assignClientName' },
           },
         },
       },
     },
 
     resolvingPreference: {
-      description: 'Started with "preference": the wish stored for this account decides. RC-44',
+      description: 'Started with "preference": the stored preference of this account decides. RC-44',
       tags: ['disabled'],
       initial: 'readingAccount',
       on: {
-        ENABLE: { target: 'active', actions: ['noteEnable', 'noteWish', 'startOver', setReason('enabled')] },
-        DISABLE: { target: 'idle', actions: ['noteWish', setReason('disabled')] },
+        ENABLE: {
+          target: 'active',
+          actions: ['assignActivation', 'assignPreference', 'resetRetryState', setReason('enabled')],
+        },
+        DISABLE: { target: 'idle', actions: ['assignPreference', setReason('disabled')] },
         'AUTH.CHANGED': [
           {
             guard: 'signedOut',
             target: '.waitingForAccount',
-            actions: ['dropAccount', setReason('authMissing')],
+            actions: ['clearAccount', setReason('authMissing')],
           },
           {
             target: '.readingAccount',
-            description: 'Another wish may hold.',
+            description: 'Another account may have another preference.',
             actions: setReason('authChanged'),
           },
         ],
       },
       states: {
         readingAccount: {
-          description: 'Whose preference?',
+          description: 'Loads the account whose preference applies.',
           tags: ['undecided'],
           invoke: {
             id: 'loadAuth',
             src: 'loadAuth',
             input: { reload: true },
             onDone: [
-              { guard: 'usable', target: 'readingPreference', actions: 'keepAccount' },
+              { guard: 'usable', target: 'readingPreference', actions: 'assignAccount' },
               {
-                guard: 'authMustBeReady',
+                guard: 'signInRequired',
                 target: '#remoteControl.stopping',
                 description: 'This start requires a sign-in and found none. RC-27',
-                actions: 'becauseItFailed',
+                actions: 'recordFailure',
               },
-              { target: 'waitingForAccount', actions: 'becauseItFailed' },
+              { target: 'waitingForAccount', actions: 'recordFailure' },
             ],
-            onError: { target: 'waitingForAccount', actions: 'becauseOfFault' },
+            onError: { target: 'waitingForAccount', actions: 'recordActorError' },
           },
         },
         waitingForAccount: {
-          description: 'Nobody is signed in yet.',
+          description: 'There is no valid sign-in yet: polls the account source. RC-26',
           after: { authPoll: 'readingAccount' },
         },
         readingPreference: {
-          description: 'On, off or never said?',
+          description: 'Reads the stored preference: on, off or unset.',
           invoke: {
             id: 'loadPreference',
             src: 'loadEnrollment',
@@ -186,7 +198,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               {
                 guard: 'preferenceOn',
                 target: '#remoteControl.active',
-                actions: ['startOver', setReason('enabled')],
+                actions: ['resetRetryState', setReason('enabled')],
               },
               {
                 guard: 'preferenceOff',
@@ -198,15 +210,15 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
                 target: '#remoteControl.idle',
                 actions: setReason('preferenceUnset'),
               },
-              { target: 'waitingForStore', actions: 'becauseItFailed' },
+              { target: 'waitingForStore', actions: 'recordFailure' },
             ],
-            onError: { target: 'waitingForStore', actions: 'becauseOfFault' },
+            onError: { target: 'waitingForStore', actions: 'recordActorError' },
           },
         },
         waitingForStore: {
-          description: 'The store cannot be read: no guess is made. RC-6',
+          description: 'The store cannot be read: retries with backoff. RC-6',
           tags: ['pausing'],
-          entry: 'pauseOnLadder',
+          entry: 'scheduleBackoff',
           after: { pause: 'readingPreference' },
         },
       },
@@ -218,62 +230,65 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
       on: {
         DISABLE: {
           target: 'idle',
-          description: 'In any state: requests are cancelled, socket and clients closed. RC-43',
-          actions: ['noteWish', setReason('disabled')],
+          description: 'Disabled in any state: requests are cancelled, socket and clients closed. RC-43',
+          actions: ['assignPreference', setReason('disabled')],
         },
         'AUTH.CHANGED': [
           {
             guard: 'signedOut',
             target: '.awaitingAuth.missing',
-            description: 'Deliberately signed out.',
-            actions: ['dropAccount', setReason('authMissing'), 'dropRemoteClients'],
+            description: 'The user signed out.',
+            actions: ['clearAccount', setReason('authMissing'), 'closeVirtualClients'],
           },
           {
             guard: 'otherAccount',
             target: '.loadingAuth',
-            description: 'Another account has its own identity. RC-7',
-            actions: [setReason('authChanged'), 'dropRemoteClients'],
+            description: 'Another account signed in; it has its own identity. RC-7',
+            actions: [setReason('authChanged'), 'closeVirtualClients'],
           },
         ],
-        ENABLE: { description: 'It is on already; only the durable wish is new.', actions: 'noteWish' },
+        ENABLE: {
+          description: 'Remote control is already on; only the preference changes.',
+          actions: 'assignPreference',
+        },
         'TOKEN.RENEWED': {
           guard: 'sameIdentity',
-          description: 'Pairing did it under the shared lock. RC-47',
-          actions: 'keepRenewal',
+          description: 'Pairing refreshed the token. RC-47',
+          actions: 'assignRenewedToken',
         },
         'ENROLLMENT.LOST': {
           guard: 'sameIdentity',
           target: '.reenrolling',
-          description: 'Pairing learned it. RC-47',
-          actions: 'becauseItFailed',
+          description: 'Pairing found that the backend does not know the identity. RC-47',
+          actions: 'recordFailure',
         },
       },
       states: {
         loadingAuth,
         awaitingAuth,
         preparing: {
-          description: 'Chooses the next step of an attempt.',
+          description: 'Selects the next step of an attempt.',
           tags: ['connecting', 'beforeIdentity'],
           always: [
             {
-              guard: 'toldToBeQuiet',
+              guard: 'retryAfterActive',
               target: 'backingOff.asTold',
-              description: 'A Retry-After holds, whatever happened since. RC-14, RC-25',
+              description: 'A Retry-After is in effect, and nothing shortens it. RC-14, RC-25',
               actions: setReason('backendRateLimited'),
             },
             { guard: 'enrollmentUnknown', target: 'loadingEnrollment' },
             { guard: 'notEnrolled', target: 'enrolling' },
             {
-              guard: 'notKept',
+              guard: 'notPersisted',
               target: 'enrolling.keeping',
-              description: 'It was interrupted while the identity was written. RC-6',
+              description: 'Writing the identity was interrupted. RC-6',
             },
             {
               guard: 'refreshNeeded',
               target: 'refreshing',
               description: 'The server token is missing or about to expire. RC-13',
             },
-            { target: 'connecting', description: 'The cached token is good. RC-16' },
+            { target: 'connecting', description: 'The cached token is valid. RC-16' },
           ],
         },
         loadingEnrollment,
@@ -286,61 +301,62 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         reenrolling,
         recoveringAuth,
         backingOff: {
-          description: 'A pause before the next attempt. RC-25',
+          description: 'Waits before the next attempt. RC-25',
           initial: 'failed',
-          on: cutShort,
+          on: retryEarly,
           states: {
             failed: {
-              description: 'After a failure: the next rung of the ladder.',
+              description: 'After a failure: exponential backoff. RC-25',
               tags: ['errored', 'waiting'],
-              entry: ['passTrial', 'pauseOnLadder'],
-              after: tryAgain,
+              entry: ['confirmActivation', 'scheduleBackoff'],
+              after: retry,
             },
             reconnecting: {
-              description: 'After a clean close: the same ladder, but nothing is wrong.',
+              description: 'After a clean close: the same backoff, but not an error. RC-25',
               tags: ['connecting', 'waiting'],
-              entry: 'pauseOnLadder',
-              after: tryAgain,
+              entry: 'scheduleBackoff',
+              after: retry,
             },
             handover: {
-              description: 'After a 409: the other connection may be about to end. RC-24',
+              description:
+                'After a 409: two quick retries, because the other connection may be closing. RC-24',
               tags: ['connecting', 'waiting'],
-              entry: 'pauseForHandover',
-              after: tryAgain,
+              entry: 'scheduleHandoverRetry',
+              after: retry,
             },
             recovered: {
-              description: 'After a recovery step: briefly the first time.',
+              description: 'After a recovery step: a short pause the first time, then backoff. RC-28',
               tags: ['connecting', 'beforeIdentity'],
               initial: 'deciding',
               states: {
                 deciding: {
-                  description: 'How long?',
+                  description: 'Selects the pause.',
                   always: [
-                    { guard: 'firstRecovery', target: 'pausing', actions: 'pauseBriefly' },
-                    { target: 'pausing', actions: 'pauseOnLadder' },
+                    { guard: 'firstRecovery', target: 'pausing', actions: 'scheduleQuickRetry' },
+                    { target: 'pausing', actions: 'scheduleBackoff' },
                   ],
                 },
                 pausing: {
-                  description: 'Then the refused call is made again.',
+                  description: 'Waits, then repeats the refused call.',
                   tags: ['pausing'],
-                  after: tryAgain,
+                  after: retry,
                 },
               },
             },
             deferred: {
-              description: 'No usable token, and refresh failed for now: until the deferral is over. RC-14',
+              description: 'No valid token, and the refresh failed: waits until it may be repeated. RC-14',
               tags: ['errored', 'waiting'],
-              entry: ['passTrial', 'pauseUntilDeferralEnds'],
-              after: tryAgain,
+              entry: ['confirmActivation', 'scheduleAfterDeferral'],
+              after: retry,
             },
             asTold: {
-              description: 'The backend said Retry-After: nothing cuts this short. RC-25',
+              description: 'The backend sent Retry-After: nothing shortens this pause. RC-25',
               tags: ['errored', 'waiting'],
-              entry: ['passTrial', 'pauseAsTold'],
+              entry: ['confirmActivation', 'honorRetryAfter'],
               after: {
                 pause: {
                   target: '#remoteControl.active.preparing',
-                  actions: ['forgetRetryAfter', setReason('retrying')],
+                  actions: ['clearRetryAfter', setReason('retrying')],
                 },
               },
             },
@@ -350,13 +366,13 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     },
 
     stopping: {
-      description: 'Local clients are told, sockets close, the store is flushed. RC-46',
+      description: 'Local clients are notified, sockets close, the store is flushed. RC-46',
       tags: ['disabled', 'undecided'],
-      entry: 'dropRemoteClients',
-      on: { STOP: { description: 'It stops already.' } },
+      entry: 'closeVirtualClients',
+      on: { STOP: { description: 'It is already stopping.' } },
       invoke: { id: 'drain', src: 'drain', onDone: 'stopped', onError: 'stopped' },
       after: { shutdownTimeout: 'stopped' },
     },
-    stopped: { type: 'final', description: 'The end.', tags: ['disabled'] },
+    stopped: { type: 'final', description: 'Remote control has stopped.', tags: ['disabled'] },
   },
 });

@@ -1,27 +1,28 @@
+/** How long the charts wait before they try again. */
 import type { Env, Timing } from '../../src/protocol/timing.js';
 
-/** A pause: how long, and the wall-clock ms at which it ends. */
 export interface Pause {
   readonly ms: number;
+  /** Wall-clock ms at which it ends. */
   readonly until: number;
 }
 
-/** Longest delay a timer takes; Node fires longer ones after 1 ms. */
+/** The longest delay that a timer accepts, ms. Node fires longer ones after 1 ms. */
 export const MAX_PAUSE = 2 ** 31 - 1;
 
-/** Evenly between two bounds. */
+/** A random number between two bounds, evenly distributed. */
 export function between(env: Env, min: number, max: number): number {
   return Math.round(min + env.random() * (max - min));
 }
 
-/** The n-th pause of the reconnect ladder: half to all of min(base × 2ⁿ, cap). RC-25 */
-export function backoffPause(env: Env, timing: Timing, rung: number): Pause {
-  const all = Math.min(timing.backoffBase * 2 ** Math.min(rung, 30), timing.backoffCap);
+/** Exponential backoff with jitter: between half and all of min(base × 2ⁿ, cap), where n is the attempt. RC-25 */
+export function backoffPause(env: Env, timing: Timing, attempt: number): Pause {
+  const all = Math.min(timing.backoffBase * 2 ** Math.min(attempt, 30), timing.backoffCap);
   const ms = between(env, all / 2, all);
   return { ms, until: env.now() + ms };
 }
 
-/** Never earlier than the backend said, and spread out so that clients do not come back all at once. RC-25 */
+/** The Retry-After of the backend plus a random part, so that clients do not all return at the same time. RC-25 */
 export function retryAfterPause(env: Env, timing: Timing, retryAfterAt: number): Pause {
   const until = Math.max(retryAfterAt, env.now()) + between(env, 0, timing.retryAfterSpread);
   return { ms: until - env.now(), until };

@@ -12,7 +12,7 @@ import type {
 } from '../../src/protocol/outcomes.js';
 import type { LinkOutput } from '../link.js';
 
-/** Everything an invoked actor of ours can report. */
+/** Every outcome that an actor of the engine reports. */
 export type AnyOutcome =
   | AuthOutcome
   | DialOutcome
@@ -27,15 +27,15 @@ export type AnyOutcome =
 
 type AnEvent = { readonly type: string };
 
-/** The outcome that a done event carries; null for other events. */
+/** The outcome in a done event; null for other events. */
 export function outcomeOf(event: AnEvent): AnyOutcome | null {
   if (!('output' in event)) return null;
   const { output } = event;
-  // All actors of our charts report one of the unions above: only their host could break that, and it is typed.
+  // The types of `provide()` make the host report one of the unions above.
   return typeof output === 'object' && output !== null && 'kind' in output ? (output as AnyOutcome) : null;
 }
 
-/** A guard: the actor reported one of these kinds. */
+/** Makes a guard that holds when the actor reported one of these kinds. */
 export const outcome =
   (...kinds: readonly AnyOutcome['kind'][]) =>
   ({ event }: { event: AnEvent }): boolean => {
@@ -43,7 +43,7 @@ export const outcome =
     return got !== null && kinds.includes(got.kind);
   };
 
-/** The failure inside an outcome, if it has one. */
+/** The failure in an outcome; null when it has none. */
 export function failureOf(got: AnyOutcome | null): Failure | null {
   return got !== null && 'failure' in got ? got.failure : null;
 }

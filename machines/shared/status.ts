@@ -2,16 +2,16 @@ import type { SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/protocol/decision.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
+import { enrollmentOf } from '../remote-control/context.js';
 import type { remoteControlMachine } from '../remote-control/machine.js';
-import { enrollmentOf } from '../remote-control/setup.js';
 
 /** The public status. RC-42 */
 export type RemoteControlStatus = 'disabled' | 'connecting' | 'connected' | 'errored';
 
-/** What the chart says of itself, with its proof. The one projection that everything shown is made from. RC-42a */
+/** The state of remote control and why. Everything that shows the status is made from this projection. RC-42a */
 export interface StatusReport {
   readonly status: RemoteControlStatus;
-  /** Path of the active state, as `active.connecting`. */
+  /** Path of the active state, for example `active.connecting`. */
   readonly state: string;
   readonly reason: Reason;
   readonly detail: string | null;
@@ -20,16 +20,18 @@ export interface StatusReport {
   readonly environmentId: string | null;
   readonly serverId: string | null;
   readonly accountId: string | null;
-  /** Wall-clock ms; the token itself is never shown. */
+  /** Wall-clock ms. The token itself is never shown. */
   readonly tokenExpiresAt: number | null;
   readonly lastFailure: Failure | null;
-  /** Wall-clock ms of the next attempt, while one is waited for. */
+  /** Wall-clock ms of the next attempt; null when none is scheduled. */
   readonly nextAttemptAt: number | null;
+  /** Wall-clock ms at which the current link opened; null while there is none. */
   readonly openedAt: number | null;
 }
 
 type Snapshot = SnapshotFrom<typeof remoteControlMachine>;
 
+/** The public status of a snapshot of `remoteControl`. */
 export function statusOf(snapshot: Snapshot): StatusReport {
   const { context } = snapshot;
   const status =

@@ -62,8 +62,8 @@ export function createAccountActor(ports: AccountChartDeps): AccountActor {
           if (outcome.kind === 'stored') credentials.clearExternal();
           return outcome;
         }),
-        refreshTokens: fromPromise(({ input }) => tokens.refresh(input.reason, input.dead, ports.ended)),
-        askParent: fromPromise(() =>
+        refreshTokens: fromPromise(({ input }) => tokens.refresh(input.reason, input.expired, ports.ended)),
+        requestExternalTokens: fromPromise(() =>
           requestExternalTokens(credentials, policy, env.now, ports.timing.parentLimit),
         ),
         lookUpWorkspace: fromPromise(({ input, signal }) =>
@@ -90,7 +90,7 @@ export function createAccountActor(ports: AccountChartDeps): AccountActor {
           logins.requestDeviceCode(input.loginId, signal),
         ),
         pollDevice: fromPromise(({ input, signal }) => logins.pollDeviceCode(input.loginId, signal)),
-        settleSignIn: fromPromise(async (): Promise<LoginStep> => {
+        completeSignIn: fromPromise(async (): Promise<LoginStep> => {
           ports.tellChange();
           const failure = routing === null ? null : await ports.workspace();
           return failure === null ? { kind: 'finished' } : { kind: 'failed', failure };
@@ -100,10 +100,10 @@ export function createAccountActor(ports: AccountChartDeps): AccountActor {
         closeLogin: ({ context }) => {
           if (context.login !== null) logins.close(context.login.id);
         },
-        tellCompleted: ({ context }) => {
+        notifyCompleted: ({ context }) => {
           if (context.endedLogin !== null) ports.tellEnded(context.endedLogin, 'afterAnswer');
         },
-        tellDisplaced: ({ context }) => {
+        notifyDisplaced: ({ context }) => {
           if (context.endedLogin !== null) ports.tellEnded(context.endedLogin, 'atOnce');
         },
       },

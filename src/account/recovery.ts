@@ -23,7 +23,7 @@ export function startRecovery(steps: RecoverySteps): Recovery {
       actors: {
         reload: fromPromise(() => steps.reload()),
         refresh: fromPromise(() => steps.refresh()),
-        ask: fromPromise(() => steps.ask()),
+        requestExternalTokens: fromPromise(() => steps.ask()),
       },
     }),
     { id: 'authRecovery', input: { env, mode, accountId } },
@@ -31,8 +31,8 @@ export function startRecovery(steps: RecoverySteps): Recovery {
   steps.watcher?.actor(actor);
   actor.start();
   return {
-    async next(signal, renewedInVain = false) {
-      actor.send({ type: 'NEXT', renewedInVain });
+    async next(signal, renewedTokenRejected = false) {
+      actor.send({ type: 'NEXT', renewedTokenRejected });
       const settled = await waitFor(actor, (snapshot) => !snapshot.hasTag('busy'), { timeout: FOR_EVER });
       signal.throwIfAborted();
       const { outcome } = settled.context;

@@ -1,4 +1,4 @@
-import type { AccountAnswer } from '../../machines/account/types.js';
+import type { AccountResponse } from '../../machines/account/types.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { TokenRefreshReason } from '../protocol/account.js';
 import type { Recovery } from '../protocol/account-source.js';
@@ -62,7 +62,7 @@ export class Renewal {
   }
 
   /** One at a time: each waits for the one before. ACC-48 */
-  refresh(reason: TokenRefreshReason): Promise<AccountAnswer> {
+  refresh(reason: TokenRefreshReason): Promise<AccountResponse> {
     const { credentials, tokens, permit, ended } = this.#ports;
     return permit.runExclusive(ended, async () => {
       // Whoever had the permit before may have done it.
@@ -112,7 +112,7 @@ export class Renewal {
   async #recoverByAsking(): Promise<RecoveryOutcome> {
     const { permit, ended } = this.#ports;
     const answer = await permit.runExclusive(ended, () =>
-      this.#ports.requests().ask((ticket) => ({ type: 'ASK', ticket })),
+      this.#ports.requests().ask((ticket) => ({ type: 'REFRESH.EXTERNAL', ticket })),
     );
     if (answer.kind !== 'failed') return this.#recovered();
     const lasting = answer.failure.reason === 'parentGone';

@@ -1,5 +1,5 @@
 import { waitFor } from 'xstate';
-import type { AccountAnswer, AccountEvent } from '../../machines/account/types.js';
+import type { AccountEvent, AccountResponse } from '../../machines/account/types.js';
 import type { AccountActor } from './chart.js';
 import { AccountRefusal } from './types.js';
 
@@ -23,20 +23,24 @@ export class AccountRequests {
     throw new AccountRefusal({ reason, message: reason, at: this.#now() }, true);
   }
 
-  async ask(event: (ticket: number) => AccountEvent): Promise<AccountAnswer> {
+  async ask(event: (ticket: number) => AccountEvent): Promise<AccountResponse> {
     const ticket = ++this.#lastTicket;
     this.#actor.send(event(ticket));
-    const snapshot = await waitFor(this.#actor, ({ context }) => context.answer?.ticket === ticket, FOR_EVER);
-    const { answer } = snapshot.context;
+    const snapshot = await waitFor(
+      this.#actor,
+      ({ context }) => context.response?.ticket === ticket,
+      FOR_EVER,
+    );
+    const { response: answer } = snapshot.context;
     if (answer === null) throw new Error('a request to the account was not answered');
     return answer;
   }
 
   /** For a request that the chart answers at once. */
-  askNow(event: (ticket: number) => AccountEvent): AccountAnswer | null {
+  askNow(event: (ticket: number) => AccountEvent): AccountResponse | null {
     const ticket = ++this.#lastTicket;
     this.#actor.send(event(ticket));
-    const { answer } = this.#actor.getSnapshot().context;
+    const { response: answer } = this.#actor.getSnapshot().context;
     return answer?.ticket === ticket ? answer : null;
   }
 }

@@ -300,7 +300,7 @@ export class AccountService implements AccountSource {
   async #workspace(): Promise<Failure | null> {
     // An actor that begins is in the middle of a step of the chart, which takes the wish only after it.
     await Promise.resolve();
-    this.#actor.send({ type: 'WORKSPACE.WANTED' });
+    this.#actor.send({ type: 'WORKSPACE.REQUESTED' });
     const { context } = await waitFor(this.#actor, (snapshot) => !snapshot.hasTag('looking'), FOR_EVER);
     return context.workspaceFailure;
   }

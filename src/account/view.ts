@@ -14,7 +14,7 @@ export function modeOf({ external, stored }: AccountContext): AuthMode | null {
 }
 
 /** Why the stored tokens can never be renewed. ACC-54 */
-export function expiredReasonOf({ dead, stored }: AccountContext): Failure | null {
+export function expiredReasonOf({ expired: dead, stored }: AccountContext): Failure | null {
   return stored.kind === 'chatgpt' && dead?.generation === stored.account.generation ? dead.failure : null;
 }
 

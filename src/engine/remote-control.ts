@@ -1,5 +1,5 @@
 import { createActor } from 'xstate';
-import { keyOf } from '../../machines/remote-control/setup.js';
+import { keyOf } from '../../machines/remote-control/context.js';
 import type { RemoteControlInput } from '../../machines/remote-control/types.js';
 import type { Home } from '../home/home.js';
 import { serverName } from '../home/installation.js';

@@ -213,7 +213,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       case 'destroySocket':
         ws.terminate();
         return;
-      case 'letGo':
+      case 'release':
         clearTimeout(this.#expiry);
         this.#client?.ended();
         return;

@@ -3,8 +3,8 @@ import type { Secret } from './secret.js';
 
 /** What is tried after a 401, one step a call; for one failing operation or one connection loop. ACC-64 */
 export interface Recovery {
-  /** `renewedInVain`: the refused tokens come from a renewal, and have been good for nothing yet. */
-  next(signal: AbortSignal, renewedInVain?: boolean): Promise<RecoveryOutcome>;
+  /** `renewedTokenRejected`: the refused tokens come from a renewal, and have been good for nothing yet. */
+  next(signal: AbortSignal, renewedTokenRejected?: boolean): Promise<RecoveryOutcome>;
   stop(): void;
 }
 

@@ -28,7 +28,7 @@ export interface Timing {
   /** Limit of the ping sent on wake-up. RC-25a */
   readonly wakeProbeTimeout: number;
   /** How long a link must live before the ladder starts over. RC-25 */
-  readonly provenLife: number;
+  readonly stableAfter: number;
   /** How often the account is looked for while it is missing. RC-26 */
   readonly authPoll: number;
   /** A virtual client without messages or pings is closed after this; looked at each `idleSweep`. RC-34 */
@@ -67,7 +67,7 @@ export const DEFAULT_TIMING: Timing = {
   pingInterval: 10_000,
   pongTimeout: 60_000,
   wakeProbeTimeout: 5_000,
-  provenLife: 60_000,
+  stableAfter: 60_000,
   authPoll: 1_000,
   clientIdle: 600_000,
   idleSweep: 30_000,

@@ -84,7 +84,7 @@ export class RemoteControlService {
         loadAuth: fromPromise(async ({ input }) => (input.reload ? account.reload() : account.load())),
         recoverAuth: fromPromise(async ({ input, signal }) => {
           counters.authRecoveries += 1;
-          return this.#withRefusal(await account.recover(signal, input.asked));
+          return this.#withRefusal(await account.recover(signal, input.requested));
         }),
         loadEnrollment: fromPromise(({ input }) => store.load(input)),
         saveEnrollment: fromPromise(async ({ input }) =>
@@ -104,7 +104,7 @@ export class RemoteControlService {
         drain: fromPromise(() => this.#ports.drain()),
       },
       actions: {
-        dropRemoteClients: ({ context }) => mux.dropAll(context.decision.reason),
+        closeVirtualClients: ({ context }) => mux.dropAll(context.decision.reason),
       },
     });
   }

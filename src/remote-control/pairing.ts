@@ -1,6 +1,6 @@
 import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
 import { type EnsureTokenOutcome, pairingMachine } from '../../machines/pairing.js';
-import { enrollmentOf } from '../../machines/remote-control/setup.js';
+import { enrollmentOf } from '../../machines/remote-control/context.js';
 import type { AuditRing } from '../observe/audit.js';
 import { auditDecisions } from '../observe/decisions.js';
 import type { EngineWatcher } from '../observe/watcher.js';
@@ -40,7 +40,7 @@ export function startPairing(deps: PairingDeps): PairingActor {
           pairedFor = ready?.enrollment.serverId;
           return requestCode(deps, ready, input.manual, signal);
         }),
-        loseIdentity: fromPromise(async ({ input }) => {
+        reportEnrollmentLost: fromPromise(async ({ input }) => {
           if (pairedFor === undefined || input.failure === null) return;
           deps.actor.send({ type: 'ENROLLMENT.LOST', serverId: pairedFor, failure: input.failure });
         }),

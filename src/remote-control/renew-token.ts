@@ -1,4 +1,4 @@
-import { enrollmentOf } from '../../machines/remote-control/setup.js';
+import { enrollmentOf } from '../../machines/remote-control/context.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env } from '../protocol/timing.js';

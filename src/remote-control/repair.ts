@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { waitFor } from 'xstate';
-import { enrollmentOf } from '../../machines/remote-control/setup.js';
+import { enrollmentOf } from '../../machines/remote-control/context.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';

@@ -124,7 +124,7 @@ class Diagram {
   }
 }
 
-/** `enroll done [granted] / keepGrant` */
+/** `enroll done [granted] / assignGrant` */
 function edgeLabel(edge: ChartEdge, isElse: boolean): string {
   const guard = edge.guard ?? (isElse ? 'otherwise' : '');
   // What stays where it is must do something: if only the reason is noted, then that.

@@ -38,7 +38,7 @@ export function shortId(chart: Chart, id: string): string {
   return id === chart.id ? chart.id : id.slice(chart.id.length + 1);
 }
 
-/** `active.connecting → tokenInvalid: dial done [tokenRejected] / countTokenRejection, becauseItFailed` */
+/** `active.connecting → tokenInvalid: dial done [tokenRejected] / countTokenRejection, recordFailure` */
 export function edgeWords(chart: Chart, edge: ChartEdge): string {
   const targets = edge.targets.map((id) => shortId(chart, id)).join(' and ');
   const guard = edge.guard === null ? '' : ` [${edge.guard}]`;

@@ -21,7 +21,7 @@ interface Outcomes {
   storeApiKey: StoreAccountOutcome;
   signOut: StoreAccountOutcome;
   refreshTokens: TokenRefreshOutcome;
-  askParent: ExternalTokensOutcome;
+  requestExternalTokens: ExternalTokensOutcome;
   lookUpWorkspace: WorkspaceOutcome;
   openLoginServer: LoginStep;
   awaitCallback: LoginStep;
@@ -30,7 +30,7 @@ interface Outcomes {
   awaitSuccessPage: LoginStep;
   requestDeviceCode: LoginStep;
   pollDevice: LoginStep;
-  settleSignIn: LoginStep;
+  completeSignIn: LoginStep;
 }
 type Sent = EventFromLogic<typeof accountMachine>;
 
@@ -77,7 +77,7 @@ class Rig {
         storeApiKey: desk.actor('storeApiKey'),
         signOut: desk.actor('signOut'),
         refreshTokens: desk.actor('refreshTokens'),
-        askParent: desk.actor('askParent'),
+        requestExternalTokens: desk.actor('requestExternalTokens'),
         lookUpWorkspace: desk.actor('lookUpWorkspace'),
         openLoginServer: desk.actor('openLoginServer'),
         awaitCallback: desk.actor('awaitCallback'),
@@ -86,12 +86,12 @@ class Rig {
         awaitSuccessPage: desk.actor('awaitSuccessPage'),
         requestDeviceCode: desk.actor('requestDeviceCode'),
         pollDevice: desk.actor('pollDevice'),
-        settleSignIn: desk.actor('settleSignIn'),
+        completeSignIn: desk.actor('completeSignIn'),
       },
       actions: {
-        tellCompleted: ({ context: { endedLogin } }) =>
+        notifyCompleted: ({ context: { endedLogin } }) =>
           this.told.push(`completed ${endedLogin?.loginId} ${endedLogin?.failure?.reason ?? 'ok'}`),
-        tellDisplaced: ({ context: { endedLogin } }) =>
+        notifyDisplaced: ({ context: { endedLogin } }) =>
           this.told.push(`displaced ${endedLogin?.loginId} ${endedLogin?.failure?.reason}`),
         closeLogin: ({ context }) => this.closed.push(context.login?.id ?? '?'),
       },
@@ -123,7 +123,7 @@ class Rig {
   }
 
   get answer() {
-    return this.context.answer;
+    return this.context.response;
   }
 
   async stored(stored: StoredAccount): Promise<this> {
@@ -226,7 +226,7 @@ describe('who is signed in', () => {
   it('ACC-48, ACC-53, ACC-54: a refresh brings tokens, finds them, keeps the old ones, or ends the sign-in', async () => {
     const rig = await new Rig().stored(chatgpt(1));
     await rig.send({ type: 'REFRESH', ticket: 1, reason: 'forced' });
-    expect(rig.desk.lastInput('refreshTokens')).toEqual({ reason: 'forced', dead: null });
+    expect(rig.desk.lastInput('refreshTokens')).toEqual({ reason: 'forced', expired: null });
     await rig.stored(chatgpt(1));
     expect(rig.at('auth')).toBe('chatgpt.refreshing');
     await rig.desk.answer('refreshTokens', { kind: 'refreshed', stored: chatgpt(2) });
@@ -246,16 +246,16 @@ describe('who is signed in', () => {
     await rig.desk.answer('refreshTokens', { kind: 'permanent', failure: failure('refreshTokenExpired') });
     expect([rig.at('auth'), rig.context.decision.reason]).toEqual(['chatgpt.expired', 'refreshTokenExpired']);
     await rig.send({ type: 'REFRESH', ticket: 6, reason: 'forced' });
-    expect(rig.desk.lastInput('refreshTokens')).toMatchObject({ dead: { reason: 'refreshTokenExpired' } });
+    expect(rig.desk.lastInput('refreshTokens')).toMatchObject({ expired: { reason: 'refreshTokenExpired' } });
     await rig.desk.answer('refreshTokens', { kind: 'failed', failure: failure() });
     expect(rig.at('auth')).toBe('chatgpt.expired');
     await rig.send({ type: 'REFRESH', ticket: 7, reason: 'forced' });
     await rig.desk.answer('refreshTokens', { kind: 'reloaded', stored: chatgpt(3) });
-    expect([rig.at('auth'), rig.context.dead]).toEqual(['chatgpt.ready', null]);
+    expect([rig.at('auth'), rig.context.expired]).toEqual(['chatgpt.ready', null]);
     await rig.send({ type: 'REFRESH', ticket: 8, reason: 'forced' });
     await rig.desk.answer('refreshTokens', { kind: 'permanent', failure: failure('refreshTokenExpired') });
     await rig.stored(chatgpt(4));
-    expect([rig.at('auth'), rig.context.dead]).toEqual(['chatgpt.ready', null]);
+    expect([rig.at('auth'), rig.context.expired]).toEqual(['chatgpt.ready', null]);
   });
 
   it('ACC-27, ACC-48: a sign-in that begins during a refresh and the refresh are each answered, whoever ends first', async () => {
@@ -280,21 +280,21 @@ describe('who is signed in', () => {
     const rig = new Rig();
     await rig.send({ type: 'REFRESH', ticket: 1, reason: 'forced' });
     expect(rig.answer).toEqual({ ticket: 1, kind: 'done' });
-    await rig.send({ type: 'ASK', ticket: 2 });
+    await rig.send({ type: 'REFRESH.EXTERNAL', ticket: 2 });
     expect(rig.answer).toEqual({ ticket: 2, kind: 'done' });
   });
 
   it('ACC-41, ACC-43, ACC-45: the parent is asked; a good answer replaces, a bad one keeps', async () => {
     const rig = await new Rig().external();
-    await rig.send({ type: 'ASK', ticket: 2 });
+    await rig.send({ type: 'REFRESH.EXTERNAL', ticket: 2 });
     expect(rig.at('auth')).toBe('external.asking');
-    await rig.desk.answer('askParent', { kind: 'replaced', account: account('org-1', 10) });
+    await rig.desk.answer('requestExternalTokens', { kind: 'replaced', account: account('org-1', 10) });
     expect([rig.context.external?.generation, rig.answer?.kind]).toEqual([10, 'done']);
-    await rig.send({ type: 'ASK', ticket: 3 });
-    await rig.desk.answer('askParent', { kind: 'failed', failure: failure('parentSilent') });
+    await rig.send({ type: 'REFRESH.EXTERNAL', ticket: 3 });
+    await rig.desk.answer('requestExternalTokens', { kind: 'failed', failure: failure('parentSilent') });
     expect([rig.context.external?.generation, rig.answer?.kind]).toEqual([10, 'failed']);
-    await rig.send({ type: 'ASK', ticket: 4 });
-    await rig.desk.fail('askParent', new Error('bug'));
+    await rig.send({ type: 'REFRESH.EXTERNAL', ticket: 4 });
+    await rig.desk.fail('requestExternalTokens', new Error('bug'));
     expect(rig.at('auth')).toBe('external.ready');
   });
 
@@ -335,7 +335,7 @@ describe('interactive sign-ins', () => {
       [],
     ]);
     await rig.desk.answer('awaitSuccessPage', { kind: 'finished' });
-    await rig.desk.answer('settleSignIn', { kind: 'finished' });
+    await rig.desk.answer('completeSignIn', { kind: 'finished' });
     expect([rig.at('login'), rig.told, rig.closed]).toEqual(['idle', ['completed L1 ok'], ['L1']]);
   });
 
@@ -354,7 +354,7 @@ describe('interactive sign-ins', () => {
     ['awaitCallback', 'waiting'],
     ['exchangeCode', 'exchanging'],
     ['saveSignIn', 'saving'],
-    ['settleSignIn', 'completing'],
+    ['completeSignIn', 'completing'],
   ] as const)('ACC-74, ACC-75: a failure of %s ends it with its reason', async (src, state) => {
     for (const how of ['answer', 'fail'] as const) {
       const rig = await new Rig().browser(state);
@@ -464,17 +464,17 @@ describe('interactive sign-ins', () => {
 describe('the workspace', () => {
   it('ACC-60: it is not asked for unless routing is on, and not for nobody', async () => {
     const off = await new Rig().stored(chatgpt());
-    await off.send({ type: 'WORKSPACE.WANTED' });
+    await off.send({ type: 'WORKSPACE.REQUESTED' });
     expect([off.at('routing'), off.desk.open]).toEqual(['off', []]);
     const on = new Rig({ routing: true });
-    await on.send({ type: 'WORKSPACE.WANTED' });
+    await on.send({ type: 'WORKSPACE.REQUESTED' });
     expect(on.at('routing')).toBe('unknown');
   });
 
   it('ACC-60: once for each token, and forgotten with the account', async () => {
     const rig = await new Rig({ routing: true }).stored(chatgpt(1));
-    await rig.send({ type: 'WORKSPACE.WANTED' });
-    await rig.send({ type: 'WORKSPACE.WANTED' });
+    await rig.send({ type: 'WORKSPACE.REQUESTED' });
+    await rig.send({ type: 'WORKSPACE.REQUESTED' });
     expect(rig.desk.count('lookUpWorkspace')).toBe(1);
     await rig.desk.answer('lookUpWorkspace', { kind: 'found', workspace: acme() });
     expect([rig.at('routing'), rig.context.workspace?.name]).toEqual(['known', 'Acme']);
@@ -484,20 +484,20 @@ describe('the workspace', () => {
 
   it('ACC-62: a failure is kept until somebody asks again', async () => {
     const rig = await new Rig({ routing: true }).stored(chatgpt(1));
-    await rig.send({ type: 'WORKSPACE.WANTED' });
+    await rig.send({ type: 'WORKSPACE.REQUESTED' });
     await rig.desk.answer('lookUpWorkspace', { kind: 'failed', failure: failure('workspaceUnknown') });
     expect([rig.at('routing'), rig.context.workspaceFailure?.reason]).toEqual(['failed', 'workspaceUnknown']);
-    await rig.send({ type: 'WORKSPACE.WANTED' });
+    await rig.send({ type: 'WORKSPACE.REQUESTED' });
     await rig.desk.fail('lookUpWorkspace', new Error('bug'));
     expect(rig.context.workspaceFailure?.reason).toBe('engineFault');
     await rig.stored(NOBODY);
-    await rig.send({ type: 'WORKSPACE.WANTED' });
+    await rig.send({ type: 'WORKSPACE.REQUESTED' });
     expect([rig.at('routing'), rig.context.workspaceFailure]).toEqual(['unknown', null]);
   });
 
   it('ACC-46: what was found for another account does not count', async () => {
     const rig = await new Rig({ routing: true }).external(1, 'org-1');
-    await rig.send({ type: 'WORKSPACE.WANTED' });
+    await rig.send({ type: 'WORKSPACE.REQUESTED' });
     await rig.desk.answer('lookUpWorkspace', { kind: 'found', workspace: acme('org-9') });
     expect(rig.context.workspaceFailure?.message).toBe('account changed during workspace routing discovery');
   });

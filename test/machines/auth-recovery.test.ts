@@ -9,7 +9,7 @@ import { Desk, EdgeCover, settle, unusedNames } from '../support/charts.js';
 interface Outcomes {
   reload: RecoveryOutcome;
   refresh: RecoveryOutcome;
-  ask: RecoveryOutcome;
+  requestExternalTokens: RecoveryOutcome;
 }
 const cover = new EdgeCover(authRecoveryMachine);
 const recovered: RecoveryOutcome = { kind: 'recovered', account: { accountId: 'a', generation: 2 } };
@@ -21,7 +21,11 @@ const failed = (kind: 'transient' | 'exhausted', reason: Reason): RecoveryOutcom
 function rig(mode: RecoveryMode) {
   const desk = new Desk<Outcomes>();
   const machine = authRecoveryMachine.provide({
-    actors: { reload: desk.actor('reload'), refresh: desk.actor('refresh'), ask: desk.actor('ask') },
+    actors: {
+      reload: desk.actor('reload'),
+      refresh: desk.actor('refresh'),
+      requestExternalTokens: desk.actor('requestExternalTokens'),
+    },
   });
   const actor = createActor(machine, {
     input: { env: { now: () => 1, random: () => 0.5 }, mode, accountId: 'a' },
@@ -29,8 +33,8 @@ function rig(mode: RecoveryMode) {
   }).start();
   return {
     desk,
-    next: async (renewedInVain = false) => {
-      actor.send({ type: 'NEXT', renewedInVain });
+    next: async (renewedTokenRejected = false) => {
+      actor.send({ type: 'NEXT', renewedTokenRejected: renewedTokenRejected });
       await settle();
     },
     get state() {
@@ -95,14 +99,14 @@ describe('authRecovery', () => {
   it('ACC-66: external: the parent is asked once; a failure is not used up, one who is gone is', async () => {
     const at = rig('external');
     await at.next();
-    await at.desk.answer('ask', failed('transient', 'parentSilent'));
+    await at.desk.answer('requestExternalTokens', failed('transient', 'parentSilent'));
     expect(at.state).toBe('external.toAsk');
     await at.next();
-    await at.desk.answer('ask', recovered);
+    await at.desk.answer('requestExternalTokens', recovered);
     expect(at.state).toBe('exhausted');
     const other = rig('external');
     await other.next();
-    await other.desk.answer('ask', failed('exhausted', 'parentGone'));
+    await other.desk.answer('requestExternalTokens', failed('exhausted', 'parentGone'));
     expect([other.state, other.reason]).toEqual(['exhausted', 'parentGone']);
   });
 
@@ -122,7 +126,7 @@ describe('authRecovery', () => {
     expect(managed.state).toBe('managed.toRefresh');
     const external = rig('external');
     await external.next();
-    await external.desk.fail('ask', new Error('bug'));
+    await external.desk.fail('requestExternalTokens', new Error('bug'));
     expect(external.state).toBe('external.toAsk');
   });
 

@@ -38,7 +38,7 @@ class Rig {
       },
     });
     const parent = setup({
-      types: { events: {} as { type: 'LINK.PROVEN' } },
+      types: { events: {} as { type: 'LINK.STABLE' } },
       actors: { link },
     }).createMachine({
       id: 'parent',
@@ -52,7 +52,7 @@ class Rig {
           },
         },
       },
-      on: { 'LINK.PROVEN': { actions: ({ event }) => void this.told.push(event.type) } },
+      on: { 'LINK.STABLE': { actions: ({ event }) => void this.told.push(event.type) } },
     });
     this.#parent = createActor(parent, { clock: this.clock, inspect: cover.watch(link) });
     this.#parent.start();
@@ -153,7 +153,7 @@ describe('pings', () => {
     const polite = new Rig();
     await polite.pass(60_000);
     await polite.hear({ type: 'SOCKET.CLOSED', clean: true, code: 1000 });
-    const output = { kind: 'silent', reason: 'pongTimeout', code: null, proven: false };
+    const output = { kind: 'silent', reason: 'pongTimeout', code: null, stable: false };
     expect(polite.output).toEqual(output);
     const dead = new Rig();
     await dead.pass(60_000 + 799);
@@ -181,7 +181,7 @@ describe('the wake-up probe', () => {
     await rig.pass(1);
     expect(rig.commands.at(-1)).toEqual(['CLOSE', at + 5_000]);
     await rig.pass(800);
-    expect(rig.output).toEqual({ kind: 'silent', reason: 'wakeProbeFailed', code: null, proven: false });
+    expect(rig.output).toEqual({ kind: 'silent', reason: 'wakeProbeFailed', code: null, stable: false });
   });
 
   it('RC-25a: a pong in time ends it, and the next ping is an interval away', async () => {
@@ -220,11 +220,11 @@ describe('proven life', () => {
     await rig.pass(1);
     expect(rig.told).toEqual([]);
     await rig.hear({ type: sign });
-    expect(rig.told).toEqual(['LINK.PROVEN']);
+    expect(rig.told).toEqual(['LINK.STABLE']);
     await rig.hear({ type: sign });
-    expect(rig.told).toEqual(['LINK.PROVEN']);
+    expect(rig.told).toEqual(['LINK.STABLE']);
     await rig.hear({ type: 'SOCKET.CLOSED', clean: false, code: null });
-    expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, proven: true });
+    expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, stable: true });
   });
 
   it('RC-25: without a sign of life after them, 60 s prove nothing', async () => {
@@ -232,7 +232,7 @@ describe('proven life', () => {
     await rig.pass(10_000);
     expect(rig.told).toEqual([]);
     await rig.hear({ type: 'SOCKET.CLOSED', clean: true, code: 1012 });
-    expect(rig.output).toEqual({ kind: 'closedByPeer', reason: 'linkClosed', code: 1012, proven: false });
+    expect(rig.output).toEqual({ kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: false });
   });
 });
 
@@ -245,7 +245,7 @@ describe('the end', () => {
   )('RC-25: in %s a close (clean: %s) is told as %s', async (state, clean, kind, reason) => {
     const rig = await rigIn(state);
     await rig.hear({ type: 'SOCKET.CLOSED', clean, code: 1001 });
-    expect(rig.output).toEqual({ kind, reason, code: 1001, proven: false });
+    expect(rig.output).toEqual({ kind, reason, code: 1001, stable: false });
     expect([rig.destroyed, rig.clock.timers]).toEqual([1, 0]);
   });
 
@@ -258,7 +258,7 @@ describe('the end', () => {
       expect(rig.commands.at(-1)).toEqual(['CLOSE', at]);
       await rig.send({ type: 'CLOSE' });
       await rig.pass(800);
-      expect(rig.output).toEqual({ kind: 'closedByUs', reason: 'disabled', code: null, proven: false });
+      expect(rig.output).toEqual({ kind: 'closedByUs', reason: 'disabled', code: null, stable: false });
       expect(rig.commands.filter(([type]) => type === 'CLOSE')).toHaveLength(1);
       expect(rig.destroyed).toBe(1);
     },
@@ -266,7 +266,7 @@ describe('the end', () => {
 
   it('a socket that cannot be taken over is a link that is lost', () => {
     const rig = new Rig({ socket: 'throws' });
-    expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, proven: false });
+    expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, stable: false });
   });
 
   it('RC-41: whatever comes in whatever order, it never breaks and always ends', async () => {

@@ -25,7 +25,7 @@ function actorOf() {
       resumeAppServer: note('resumeAppServer'),
       sendClose: note('sendClose'),
       destroySocket: note('destroySocket'),
-      letGo: note('letGo'),
+      release: note('release'),
     },
   });
   const clock = new TestClock();
@@ -68,7 +68,7 @@ describe('listenerConnection', () => {
   it('a refused one is closed without ever having been open', () => {
     const one = actorOf();
     one.send('REFUSED');
-    expect([one.state, one.deeds]).toEqual(['closed', ['letGo']]);
+    expect([one.state, one.deeds]).toEqual(['closed', ['release']]);
     const other = actorOf();
     other.send('STOP');
     expect(other.state).toBe('closed');
@@ -100,7 +100,7 @@ describe('listenerConnection', () => {
     expect(one.deeds.slice(-3)).toEqual([
       'resumeAppServer',
       'sendClose {"code":1013,"reason":"clientStalled"}',
-      'letGo',
+      'release',
     ]);
   });
 
@@ -144,7 +144,7 @@ describe('listenerConnection', () => {
   it('a client that goes away ends it', () => {
     const one = actorOf();
     one.send('ADMITTED', 'ENDED');
-    expect([one.state, one.deeds]).toEqual(['closed', ['letGo']]);
+    expect([one.state, one.deeds]).toEqual(['closed', ['release']]);
   });
 
   it('the chart declares no name that it does not use, and no transition is left untaken', () => {

@@ -17,7 +17,7 @@ const DAY = 86_400_000;
 interface Outcomes {
   ensureToken: EnsureTokenOutcome;
   requestCode: PairOutcome;
-  loseIdentity: ReturnType<() => void>;
+  reportEnrollmentLost: ReturnType<() => void>;
 }
 
 class Rig {
@@ -30,7 +30,7 @@ class Rig {
       actors: {
         ensureToken: this.desk.actor('ensureToken'),
         requestCode: this.desk.actor('requestCode'),
-        loseIdentity: this.desk.actor('loseIdentity'),
+        reportEnrollmentLost: this.desk.actor('reportEnrollmentLost'),
       },
     });
     this.actor = createActor(machine, {
@@ -176,8 +176,10 @@ describe('asking for a code', () => {
       const rig = await rigIn(state);
       await rig.refuse('notFound');
       expect(rig.state).toBe('starting.losingIdentity');
-      expect(rig.desk.lastInput('loseIdentity')).toMatchObject({ failure: { reason: 'backendNotFound' } });
-      await rig.desk.answer('loseIdentity', undefined);
+      expect(rig.desk.lastInput('reportEnrollmentLost')).toMatchObject({
+        failure: { reason: 'backendNotFound' },
+      });
+      await rig.desk.answer('reportEnrollmentLost', undefined);
       expect(rig.shown).toEqual(['unpaired', 'pairingUnavailable', 'pairingUnavailable']);
       expect(rig.context.lastFailure?.message).toContain('until enrollment completes');
     },
@@ -202,7 +204,8 @@ describe('asking for a code', () => {
   it.each(STARTING)('a fault of an adapter in %s ends it', async (state) => {
     const rig = await rigIn(state);
     const [src] = rig.desk.open;
-    if (src !== 'ensureToken' && src !== 'requestCode' && src !== 'loseIdentity') throw new Error(`${src}?`);
+    if (src !== 'ensureToken' && src !== 'requestCode' && src !== 'reportEnrollmentLost')
+      throw new Error(`${src}?`);
     await rig.desk.fail(src, state.length % 2 === 0 ? new Error('adapter bug') : 'text');
     expect(rig.shown).toEqual(['unpaired', 'engineFault', 'engineFault']);
   });
@@ -281,7 +284,8 @@ describe('the code', () => {
         if (rig.desk.open[0] === 'requestCode') await rig.refuse('notFound');
       },
       async (rig) => {
-        if (rig.desk.open[0] === 'loseIdentity') await rig.desk.answer('loseIdentity', undefined);
+        if (rig.desk.open[0] === 'reportEnrollmentLost')
+          await rig.desk.answer('reportEnrollmentLost', undefined);
       },
     );
     await fc.assert(

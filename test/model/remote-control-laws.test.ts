@@ -58,7 +58,8 @@ const outcome =
     step.value !== null &&
     'kind' in step.value &&
     kinds.includes(String(step.value.kind));
-const toldToWait = ({ step }: Moment): boolean => JSON.stringify(step.value ?? null).includes('retryAfterAt');
+const hasRetryAfter = ({ step }: Moment): boolean =>
+  JSON.stringify(step.value ?? null).includes('retryAfterAt');
 const event =
   (type: string) =>
   ({ step }: Moment): boolean =>
@@ -89,7 +90,7 @@ describe('on every path of remoteControl', () => {
     ({ after }) => isInActive(after, 'connecting'),
     ({ is, now }) =>
       typeof is.enrollment !== 'string' &&
-      is.enrollment.serverId === is.keptServerId &&
+      is.enrollment.serverId === is.persistedServerId &&
       is.token !== null &&
       is.token.expiresAt > now,
   );
@@ -114,7 +115,7 @@ describe('on every path of remoteControl', () => {
       outcome('dial', 'serverGone')(moment) ||
       outcome('refresh', 'notFound')(moment) ||
       outcome('verify', 'notFound')(moment),
-    ({ after }) => isInActive(after, 'reenrolling') && after.effects.includes('dropRemoteClients'),
+    ({ after }) => isInActive(after, 'reenrolling') && after.effects.includes('closeVirtualClients'),
   );
 
   law(
@@ -135,13 +136,13 @@ describe('on every path of remoteControl', () => {
 
   law(
     'RC-24: the first conflicts wait for a hand-over',
-    (moment) => outcome('dial', 'conflict')(moment) && moment.was.sinceProof.conflicts < 2,
+    (moment) => outcome('dial', 'conflict')(moment) && moment.was.failureCounters.conflicts < 2,
     ({ after }) => isInActive(after, 'backingOff.handover'),
   );
 
   law(
     'RC-25: while a Retry-After holds nothing is sent',
-    ({ is, now }) => is.quiet.until > now,
+    ({ is, now }) => is.retryAfter.until > now,
     // A clock that has just come to the end of the pause shows the same instant.
     ({ after }) => !isInActive(after, ...ASKING),
   );
@@ -149,7 +150,7 @@ describe('on every path of remoteControl', () => {
   law(
     'RC-12, RC-14: an answer with Retry-After leads to that pause',
     (moment) =>
-      toldToWait(moment) && ['enroll', 'refresh', 'verify', 'dial'].includes(moment.step.actor ?? ''),
+      hasRetryAfter(moment) && ['enroll', 'refresh', 'verify', 'dial'].includes(moment.step.actor ?? ''),
     ({ after }) => isInActive(after, 'backingOff.asTold'),
   );
 
@@ -157,16 +158,16 @@ describe('on every path of remoteControl', () => {
     'RC-14: a refresh that failed for now does not keep a good token from connecting',
     (moment) =>
       outcome('refresh', 'transient')(moment) &&
-      !toldToWait(moment) &&
+      !hasRetryAfter(moment) &&
       (moment.was.token?.expiresAt ?? 0) - moment.now > moment.was.timing.refreshRequired,
     ({ after }) => isInActive(after, 'connecting'),
   );
 
   law(
     'RC-25: proven life sets every count back',
-    event('LINK.PROVEN'),
+    event('LINK.STABLE'),
     ({ before, is }) =>
-      !isInActive(before, 'connected') || Object.values(is.sinceProof).every((count) => count === 0),
+      !isInActive(before, 'connected') || Object.values(is.failureCounters).every((count) => count === 0),
   );
 
   law(
@@ -188,7 +189,7 @@ describe('on every path of remoteControl', () => {
     ({ after, is }) =>
       is.token === null &&
       typeof is.enrollment === 'string' &&
-      (!isActive(after) || after.effects.includes('dropRemoteClients')),
+      (!isActive(after) || after.effects.includes('closeVirtualClients')),
   );
 
   law(
@@ -204,13 +205,13 @@ describe('on every path of remoteControl', () => {
     'RC-43: switched off is off at once, in any state, and remote clients are dropped',
     (moment) => event('DISABLE')(moment) && isActive(moment.before),
     ({ after, is }) =>
-      isIn(after, 'idle') && after.effects.includes('dropRemoteClients') && is.socket === null,
+      isIn(after, 'idle') && after.effects.includes('closeVirtualClients') && is.socket === null,
   );
 
   law(
     'RC-46: stop ends every state, and clients are dropped first',
     (moment) => event('STOP')(moment) && !isIn(moment.before, 'stopping'),
-    ({ after }) => isIn(after, 'stopping') && after.effects.includes('dropRemoteClients'),
+    ({ after }) => isIn(after, 'stopping') && after.effects.includes('closeVirtualClients'),
   );
 
   law(

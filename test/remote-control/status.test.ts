@@ -40,7 +40,7 @@ class World {
         dial: fromPromise(() => new Promise<DialOutcome>(() => {})),
         drain: fromPromise(async () => {}),
       },
-      actions: { dropRemoteClients: () => {} },
+      actions: { closeVirtualClients: () => {} },
     }),
     {
       clock: this.clock,

@@ -17,7 +17,7 @@ const BASE = {
         id: 'dial',
         src: 'dial',
         onDone: [
-          { guard: 'open', target: 'connected', actions: 'keepSocket' },
+          { guard: 'open', target: 'connected', actions: 'assignSocket' },
           { guard: 'refused', target: 'waiting' },
           { target: 'waiting', actions: 'count' },
         ],
@@ -74,7 +74,7 @@ describe('chartDiff', () => {
     ],
     [
       'another action',
-      (m) => (m.states.connecting.invoke.onDone[0].actions = ['keepSocket', 'cheer']),
+      (m) => (m.states.connecting.invoke.onDone[0].actions = ['assignSocket', 'cheer']),
       ['connecting → connected on dial done: does now also cheer'],
     ],
     [

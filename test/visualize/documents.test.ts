@@ -34,7 +34,9 @@ describe('the charts document', () => {
   });
 
   it('has a row for each state', () => {
-    expect(text).toMatch(/^\| `active\.tokenInvalid\.pausing` \| Then the same identity is refreshed\. \|$/m);
+    expect(text).toMatch(
+      /^\| `active\.tokenInvalid\.pausing` \| Waits, then refreshes the token of the same identity\. RC-19 \|$/m,
+    );
   });
 });
 

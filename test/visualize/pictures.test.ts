@@ -69,7 +69,7 @@ describe('svg', () => {
     expect((await svgOf(picture!, 'abc123')).text).toBe(text);
     expect(text).toContain('data-hash="abc123"');
     expect(text).toContain(
-      '<title>pairing.codeShown – The code waits to be entered on the other device.</title>',
+      '<title>pairing.codeShown – The code is shown and waits to be entered on the other device.</title>',
     );
     expect(text).toContain('@media (prefers-color-scheme: dark)');
     expect(text).not.toMatch(/<script|href=|url\((?!#)/);

@@ -80,7 +80,7 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
         storeApiKey: stored,
         signOut: stored,
         refreshTokens: refreshed,
-        askParent: asked,
+        requestExternalTokens: asked,
         lookUpWorkspace: lookedUp,
         openLoginServer: step('opened'),
         awaitCallback: step('code'),
@@ -93,7 +93,7 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
         awaitSuccessPage: step('finished'),
         requestDeviceCode: step('opened'),
         pollDevice: step('code'),
-        settleSignIn: step('finished'),
+        completeSignIn: step('finished'),
       },
     },
   };
@@ -112,21 +112,21 @@ function events({ context }: Snapshot): readonly AccountEvent[] {
     { type: 'LOGIN.FINISH' },
     { type: 'LOGOUT', ticket, all: false },
     { type: 'REFRESH', ticket, reason: 'forced' },
-    { type: 'ASK', ticket },
+    { type: 'REFRESH.EXTERNAL', ticket },
     { type: 'STORED.CHANGED', stored: chatgpt(ANNA) },
     { type: 'STORED.CHANGED', stored: { kind: 'apiKey' } },
     { type: 'STORED.CHANGED', stored: NOBODY },
-    { type: 'WORKSPACE.WANTED' },
+    { type: 'WORKSPACE.REQUESTED' },
   ];
 }
 
 function whatGuardsRead({ context }: Snapshot): string[] {
-  const { stored, external, dead } = context;
+  const { stored, external, expired } = context;
   return [
     stored.kind === 'chatgpt' ? `chatgpt ${stored.account.generation}` : stored.kind,
     `${external?.generation}`,
-    `${dead?.generation}`,
+    `${expired?.generation}`,
     `${context.login?.kind}`,
-    `${context.workspaceOf}`,
+    `${context.workspaceAccountKey}`,
   ];
 }

@@ -17,8 +17,11 @@ export function authRecoveryModel(): Variant<typeof authRecoveryMachine>[] {
         input: { env, mode, accountId: mode === 'none' ? null : 'anna' },
         setTime: env.setTime,
         key: ({ context }) => `${context.outcome?.kind}`,
-        events: [false, true].map((renewedInVain) => ({ type: 'NEXT' as const, renewedInVain })),
-        outcomes: { reload: outcomes, refresh: outcomes, ask: outcomes },
+        events: [false, true].map((renewedTokenRejected) => ({
+          type: 'NEXT' as const,
+          renewedTokenRejected,
+        })),
+        outcomes: { reload: outcomes, refresh: outcomes, requestExternalTokens: outcomes },
       },
     };
   });

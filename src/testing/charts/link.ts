@@ -8,7 +8,7 @@ export function linkModel(): Variant<typeof linkMachine>[] {
       name: 'an open socket',
       options: {
         input: { socket: 1, timing: DEFAULT_TIMING },
-        key: ({ context }) => `${context.proven}`,
+        key: ({ context }) => `${context.stable}`,
         events: [
           { type: 'PONG' },
           { type: 'FRAMES' },

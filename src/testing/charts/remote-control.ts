@@ -95,10 +95,10 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
     { kind: 'exhausted', failure: failure('authRejected') },
   ];
   const ended = [
-    { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, proven: false },
-    { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, proven: true },
-    { kind: 'lost', reason: 'linkLost', code: null, proven: false },
-    { kind: 'silent', reason: 'pongTimeout', code: null, proven: true },
+    { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: false },
+    { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: true },
+    { kind: 'lost', reason: 'linkLost', code: null, stable: false },
+    { kind: 'silent', reason: 'pongTimeout', code: null, stable: true },
   ];
   const events = ({ context }: Snapshot): readonly RemoteControlEvent[] => {
     const identity = typeof context.enrollment === 'string' ? KNOWN : context.enrollment;
@@ -116,7 +116,7 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
       { type: 'ENROLLMENT.LOST', serverId: identity.serverId, failure: failure('serverGone') },
       { type: 'ENROLLMENT.LOST', serverId: 'other', failure: failure('serverGone') },
       { type: 'WAKE' },
-      { type: 'LINK.PROVEN' },
+      { type: 'LINK.STABLE' },
       { type: 'STOP' },
     ];
   };
@@ -157,22 +157,22 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
 }
 
 export function whatGuardsRead({ context }: Snapshot): string[] {
-  const { sinceProof, token, enrollment, env, timing } = context;
+  const { failureCounters, token, enrollment, env, timing } = context;
   const left = token === null ? 0 : token.expiresAt - env.now();
   return [
-    context.trial,
+    context.activation,
     context.clientName === undefined,
     `${context.account?.accountId} ${context.account?.generation}`,
     context.refusedGeneration,
-    typeof enrollment === 'string' ? enrollment : enrollment.serverId === context.keptServerId,
+    typeof enrollment === 'string' ? enrollment : enrollment.serverId === context.persistedServerId,
     context.preference,
     left <= timing.refreshRequired ? 'none' : left <= timing.refreshProactive ? 'short' : 'good',
-    context.quiet.until > env.now(),
+    context.retryAfter.until > env.now(),
     context.refreshNotBefore > env.now(),
-    Math.min(sinceProof.tokenRejections, 2),
-    Math.min(sinceProof.identityLosses, 2),
-    Math.min(sinceProof.conflicts, 2),
-    Math.min(sinceProof.recoveries, 2),
-    Math.min(sinceProof.shortLives, 1),
+    Math.min(failureCounters.tokenRejections, 2),
+    Math.min(failureCounters.identityLosses, 2),
+    Math.min(failureCounters.conflicts, 2),
+    Math.min(failureCounters.recoveries, 2),
+    Math.min(failureCounters.unstableLinks, 1),
   ].map(String);
 }

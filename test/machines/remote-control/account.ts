@@ -91,7 +91,7 @@ describe('a usable sign-in', () => {
       account: null,
       enrollment: 'unknown',
       token: null,
-      keptServerId: null,
+      persistedServerId: null,
     });
     await rig.timeInState();
     await rig.answer('loadAuth', unusable(rig));
@@ -202,7 +202,7 @@ describe('the account that the backend refused', () => {
     await rig.answer('recoverAuth', { kind: 'recovered', account: BERT });
     expect(rig.shown).toEqual(['active.loadingEnrollment.reading', 'connecting', 'authChanged']);
     expect(rig.dropped).toEqual(['authChanged']);
-    expect(rig.context).toMatchObject({ enrollment: 'unknown', token: null, keptServerId: null });
+    expect(rig.context).toMatchObject({ enrollment: 'unknown', token: null, persistedServerId: null });
   });
 });
 
@@ -291,7 +291,7 @@ describe('a request to enable, on trial', () => {
     expect(rig.report.lastFailure?.reason).toBe('authMissing');
   });
 
-  it('RC-26: a request for now is no trial: it waits for a sign-in, as after a start', async () => {
+  it('RC-26: a request for now is no activation: it waits for a sign-in, as after a start', async () => {
     const rig = new Rig({ authStartup: 'ready' });
     await rig.send({ type: 'ENABLE', by: 'request', durable: false });
     await rig.answer('loadAuth', unusable(rig));

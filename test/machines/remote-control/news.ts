@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { enrollmentOf } from '../../../machines/remote-control/setup.js';
+import { enrollmentOf } from '../../../machines/remote-control/context.js';
 import { BERT, Rig, S1, S2 } from './rig.js';
 import { rigIn, WAYS } from './ways.js';
 
@@ -87,7 +87,7 @@ describe('an identity that pairing found lost', () => {
       expect(rig.report.reason).toBe(state === 'active.reenrolling' ? 'serverGone' : 'backendNotFound');
       expect(rig.desk.open).toEqual(['clearEnrollment']);
       expect(rig.desk.count('clearEnrollment')).toBe(state === 'active.reenrolling' ? cleared : cleared + 1);
-      expect(rig.context.sinceProof.identityLosses).toBe(1);
+      expect(rig.context.failureCounters.identityLosses).toBe(1);
       expect(rig.sockets).toBe(0);
     },
   );

@@ -188,7 +188,7 @@ function check(rig: Rig): void {
   expect(report.nextAttemptAt ?? Number.POSITIVE_INFINITY).toBeGreaterThan(rig.now);
   if (/active\.(connecting|connected)/.test(state)) {
     expect([context.account, context.token]).not.toContain(null);
-    expect(context.keptServerId).toBe(report.serverId);
+    expect(context.persistedServerId).toBe(report.serverId);
   }
   // Whoever waits, waits for an answer, a timer or the link; only a person ends these three.
   const waitsForSomebody = /^(idle|awaitingClientName|stopped)/.test(state);

@@ -101,7 +101,7 @@ export class Rig {
     });
     const brokenLink = link.provide({
       actions: {
-        ping: () => {
+        sendPing: () => {
           throw new Error('the link chart broke');
         },
       },
@@ -121,7 +121,7 @@ export class Rig {
         link: linkBreaks === true ? brokenLink : link,
       },
       actions: {
-        dropRemoteClients: ({ context }) => {
+        closeVirtualClients: ({ context }) => {
           this.dropped.push(context.decision.reason);
         },
       },

@@ -57,11 +57,11 @@ export const NOT_FROM_OUTSIDE: Exceptions = [
     'each client has a store of its own',
   ],
   [/WAKE/, 'a process cannot be woken up without putting its machine to sleep'],
-  [/LINK\.PROVEN/, 'life is proven after a minute, and seen in the reason only'],
+  [/LINK\.STABLE/, 'life is proven after a minute, and seen in the reason only'],
   [/deferred|refresh [45]$|(asTold|refused) xstate\.after/, 'the pause is too long to wait for'],
   [/conflictMeans|dial [67]$/, '--on-conflict is an option of this engine'],
   [
-    /authMustBeReady|reloadAuth 3$|shutdownTimeout|stopping STOP/,
+    /signInRequired|reloadAuth 3$|shutdownTimeout|stopping STOP/,
     'the process ends, which shows as such only',
   ],
 ];
@@ -70,7 +70,8 @@ export const NOT_FROM_OUTSIDE: Exceptions = [
 const UNSEEN: ReadonlySet<string> = new Set([...BY_ITSELF, 'loadAuth', 'reloadAuth']);
 
 /** The first step of a recovery looks at the file, and the one after the second finds nothing more to try. */
-export const recoversUnseen = ({ sinceProof }: RemoteControlContext): boolean => sinceProof.recoveries !== 1;
+export const recoversUnseen = ({ failureCounters }: RemoteControlContext): boolean =>
+  failureCounters.recoveries !== 1;
 
 export function isPassing(snapshot: Snapshot): boolean {
   const running = Object.keys(snapshot.children);
@@ -117,15 +118,15 @@ export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>)
           context.decision.reason === 'authMissing',
       ),
     recoverAuth: ({ context }) => {
-      const { account, sinceProof } = context;
+      const { account, failureCounters } = context;
       const generation = account?.generation ?? 1;
       const recovered = (next: number) => ({
         kind: 'recovered',
         account: { accountId: 'anna', generation: next },
       });
-      if (sinceProof.recoveries === 0) return [recovered(generation)];
+      if (failureCounters.recoveries === 0) return [recovered(generation)];
       const exhausted = { kind: 'exhausted', failure: failure('authRejected') };
-      if (sinceProof.recoveries > 1) return [exhausted];
+      if (failureCounters.recoveries > 1) return [exhausted];
       return [
         recovered(generation + 1),
         { kind: 'transient', failure: failure('authRecoveryFailed') },
@@ -141,12 +142,12 @@ export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>)
     maxSteps: 12,
     key: (snapshot) => [
       ...whatGuardsRead(snapshot),
-      String(Math.min(snapshot.context.sinceProof.rung, HIGHEST_RUNG + 1)),
-      `${snapshot.context.trial} ${snapshot.context.sinceProof.recoveries} ${mayBeRefused(snapshot.context)}`,
+      String(Math.min(snapshot.context.failureCounters.attempt, HIGHEST_RUNG + 1)),
+      `${snapshot.context.activation} ${snapshot.context.failureCounters.recoveries} ${mayBeRefused(snapshot.context)}`,
       String(['starting', 'authMissing'].find((reason) => reason === snapshot.context.decision.reason)),
     ],
     waits: (snapshot) =>
-      snapshot.context.sinceProof.rung <= HIGHEST_RUNG &&
+      snapshot.context.failureCounters.attempt <= HIGHEST_RUNG &&
       !LONG.some((end) => leafOf(snapshot).endsWith(end)) &&
       allowed(snapshot, 'time'),
     events: (snapshot) => happenings(snapshot, start).filter((event) => allowed(snapshot, eventWords(event))),
@@ -194,10 +195,10 @@ function canBe(actor: string, outcome: unknown, context: RemoteControlContext): 
 }
 
 /** A second refusal is the same recovery's next step only if nothing has gone well in between. */
-function mayBeRefused({ sinceProof, decision, lastFailure, openedAt }: RemoteControlContext): boolean {
-  if (sinceProof.recoveries === 0) return true;
+function mayBeRefused({ failureCounters, decision, lastFailure, openedAt }: RemoteControlContext): boolean {
+  if (failureCounters.recoveries === 0) return true;
   return (
-    sinceProof.recoveries === 1 &&
+    failureCounters.recoveries === 1 &&
     decision.reason === 'retrying' &&
     lastFailure?.reason === 'backendUnauthorized' &&
     openedAt === null

@@ -10,11 +10,11 @@ import { optionsOf, STARTS } from './model.js';
 const NOT_OVER_THE_WIRE: Exceptions = [
   [/ xstate\.error\.actor\./, 'an adapter rejects only when there is a bug in it'],
   [
-    /account\.auth ASK 0$/,
+    /account\.auth REFRESH\.EXTERNAL 0$/,
     'a recovery whose account is of a parent app has that one to ask, unless it signs out in the same moment',
   ],
   [
-    /WORKSPACE\.WANTED 0$/,
+    /WORKSPACE\.REQUESTED 0$/,
     'without an account nobody asks for its workspace, unless it signs out in the same moment',
   ],
 ];

@@ -54,7 +54,7 @@ class World {
   /** Sign-ins that the client is to be told the end of, since it was last looked. */
   told: Told[] = [];
   mark = 0;
-  answer: AccountContext['answer'] = null;
+  answer: AccountContext['response'] = null;
   /** The decision that was last looked for in the audit, and how many records there were. */
   decision: unknown;
   audited = 0;
@@ -115,7 +115,7 @@ export class AccountDriver implements Driver {
   async check(expected: Expected, step: Step | null): Promise<void> {
     const world = this.#here;
     const { endedLogin } = contextOf(expected);
-    if (expected.effects.some((effect) => effect === 'tellCompleted' || effect === 'tellDisplaced')) {
+    if (expected.effects.some((effect) => effect === 'notifyCompleted' || effect === 'notifyDisplaced')) {
       world.told.push({ loginId: this.#ending, success: endedLogin?.failure === null });
     }
     if (step === null || isPassing(snapshotOf(expected))) return;
@@ -189,9 +189,9 @@ export class AccountDriver implements Driver {
       case 'REFRESH':
         world.request = rig.send('account/read', { refreshToken: true });
         return;
-      case 'ASK':
+      case 'REFRESH.EXTERNAL':
         return world.questions.answer('check', { status: 401 });
-      case 'WORKSPACE.WANTED':
+      case 'WORKSPACE.REQUESTED':
         if (!isLookedUpNext(snapshotOf(before))) rig.send('account/read', {});
         return;
       default:
@@ -240,7 +240,7 @@ export class AccountDriver implements Driver {
         const answer = kindOf(value) === 'permanent' ? REFUSED_FOR_GOOD : isGood ? fresh : BROKEN;
         return questions.answer('refresh', answer);
       }
-      case 'askParent':
+      case 'requestExternalTokens':
         return questions.answer(
           'ask',
           isGood
@@ -398,7 +398,7 @@ export class AccountDriver implements Driver {
   async #isAnswered(expected: Expected): Promise<void> {
     const world = this.#here;
     const { request, rig } = world;
-    const { answer } = contextOf(expected);
+    const { response: answer } = contextOf(expected);
     const isNew = answer !== world.answer;
     world.answer = answer;
     if (request === undefined) return;

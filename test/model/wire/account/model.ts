@@ -62,7 +62,8 @@ const activeIn = ({ external, stored }: AccountContext): ChatgptAccount | null =
   external ?? (stored.kind === 'chatgpt' ? stored.account : null);
 const workspaceOf = (account: ChatgptAccount | null): string | null =>
   account === null ? null : `${account.accountId ?? ''}#${account.generation}`;
-const isKnown = ({ context }: Snapshot): boolean => context.workspaceOf === workspaceOf(activeIn(context));
+const isKnown = ({ context }: Snapshot): boolean =>
+  context.workspaceAccountKey === workspaceOf(activeIn(context));
 const planIn = ({ stored }: AccountContext): Plan | null =>
   stored.kind === 'chatgpt' ? stored.account.plan : null;
 
@@ -79,7 +80,7 @@ const lookupIsLost = ({ context }: Snapshot): boolean => context.decision.reason
 /** Another program has just written newer tokens: whoever asks for new ones has them. */
 const isFresh = ({ context }: Snapshot): boolean =>
   planIn(context) === PLANS.newer && context.decision.reason === 'authChanged';
-export const isDead = ({ context: { dead, stored } }: Snapshot): boolean =>
+export const isDead = ({ context: { expired: dead, stored } }: Snapshot): boolean =>
   stored.kind === 'chatgpt' && dead?.generation === stored.account.generation;
 
 /** The actor whose outcome comes by itself here: nothing can be put in between. */
@@ -92,8 +93,8 @@ export function passingActor(snapshot: Snapshot): string | undefined {
   if (isRunning(snapshot, 'refreshTokens') && (isDead(snapshot) || isFresh(snapshot))) return 'refreshTokens';
   if (isRunning(snapshot, 'openLoginServer')) return 'openLoginServer';
   if (isRunning(snapshot, 'lookUpWorkspace') && lookupIsLost(snapshot)) return 'lookUpWorkspace';
-  if (isRunning(snapshot, 'settleSignIn') && routing !== 'looking' && !isLookedUpNext(snapshot))
-    return 'settleSignIn';
+  if (isRunning(snapshot, 'completeSignIn') && routing !== 'looking' && !isLookedUpNext(snapshot))
+    return 'completeSignIn';
   return undefined;
 }
 
@@ -131,7 +132,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     },
     refreshTokens: (snapshot) => {
       const { context } = snapshot;
-      if (isDead(snapshot)) return [{ kind: 'permanent', failure: context.dead?.failure }];
+      if (isDead(snapshot)) return [{ kind: 'permanent', failure: context.expired?.failure }];
       const reloaded = { kind: 'reloaded', stored: context.stored };
       if (isFresh(snapshot) || planIn(context) === PLANS.along) return [reloaded];
       return [
@@ -140,7 +141,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
         failed('issuerFailed'),
       ];
     },
-    askParent: ({ context }) => [
+    requestExternalTokens: ({ context }) => [
       { kind: 'replaced', account: parents(context, PLANS.parentAgain) },
       failed('parentRefused'),
     ],
@@ -170,7 +171,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     awaitSuccessPage: () => [{ kind: 'finished' }],
     requestDeviceCode: () => [{ kind: 'opened' }, failed('issuerFailed')],
     pollDevice: () => [{ kind: 'code' }, failed('deviceCodeDenied')],
-    settleSignIn: (snapshot) => {
+    completeSignIn: (snapshot) => {
       if (whereIs(snapshot).routing === 'looking') return [];
       const { workspaceFailure } = snapshot.context;
       return [workspaceFailure === null ? { kind: 'finished' } : failed('workspaceUnknown')];
@@ -190,7 +191,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     events: (snapshot) =>
       isPassing(snapshot)
         ? isLookedUpNext(snapshot)
-          ? [{ type: 'WORKSPACE.WANTED' }]
+          ? [{ type: 'WORKSPACE.REQUESTED' }]
           : []
         : happenings(snapshot, start),
     // No adapter rejects, unless it has a bug.
@@ -231,7 +232,7 @@ function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
     return [
       ...(login === 'completing' ? cancels : []),
       ...(auth === 'chatgpt.ready' && login === 'idle' ? [parentsCome] : []),
-      ...(auth === 'external.ready' && mayAsk ? [{ type: 'ASK', ticket } as const] : []),
+      ...(auth === 'external.ready' && mayAsk ? [{ type: 'REFRESH.EXTERNAL', ticket } as const] : []),
     ];
   }
   const mayChange = !isBusy && ['idle', 'browser.waiting', 'device.polling', 'exchanging'].includes(login);
@@ -257,7 +258,7 @@ function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
     ...cancels,
     ...(login === 'awaitingSuccess' ? [{ type: 'LOGIN.FINISH' } as const] : []),
     ...(canRefresh && !isOld ? [{ type: 'REFRESH', ticket, reason: 'forced' } as const] : []),
-    ...(wants && activeIn(context) !== null ? [{ type: 'WORKSPACE.WANTED' } as const] : []),
+    ...(wants && activeIn(context) !== null ? [{ type: 'WORKSPACE.REQUESTED' } as const] : []),
     ...(login === 'idle' ? file : []),
   ];
 }
@@ -285,7 +286,7 @@ function stored(snapshot: Snapshot): readonly AccountEvent[] {
   }
 }
 
-const nextGeneration = ({ external, stored, dead }: AccountContext): number =>
+const nextGeneration = ({ external, stored, expired: dead }: AccountContext): number =>
   1 +
   Math.max(
     external?.generation ?? 0,

@@ -276,7 +276,7 @@ export class WireDriver implements Driver {
         // All that the wake detector does. The link answers the probe.
         world.backend.fault({ action: 'mutePongs', muted: false });
         return world.actor?.send({ type: 'WAKE' });
-      case 'LINK.PROVEN':
+      case 'LINK.STABLE':
         return world.backend.fault({ action: 'mutePongs', muted: false });
       case 'STOP':
         world.stopping = world.engine.stop();

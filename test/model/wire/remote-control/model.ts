@@ -38,7 +38,7 @@ export const TIMING: Timing = {
   retryAfterSpread: 0,
   authPoll: 400,
   pingInterval: 40,
-  provenLife: 20,
+  stableAfter: 20,
   closeTimeout: 400,
 };
 
@@ -195,7 +195,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       recoverAuth: ({ context }) => [
         ...(isBert(context) ? [] : [{ kind: 'recovered', account: anna(2) }]),
         // On a new home only where that ends the request, so that it stays known what is stored for whom.
-        ...(start.enrolled || context.trial === 'request' ? [{ kind: 'recovered', account: BERT }] : []),
+        ...(start.enrolled || context.activation === 'request' ? [{ kind: 'recovered', account: BERT }] : []),
         { kind: 'transient', failure: failure('authRecoveryFailed') },
         { kind: 'exhausted', failure: failure('authRejected') },
       ],
@@ -224,11 +224,11 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
         const proven = context.decision.reason === 'linkProven';
         return [
           played(
-            { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, proven },
+            { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: proven },
             { action: 'closeSockets', side: 'server', code: 1012 },
           ),
           played(
-            { kind: 'lost', reason: 'linkLost', code: null, proven },
+            { kind: 'lost', reason: 'linkLost', code: null, stable: proven },
             { action: 'dropSockets', side: 'server' },
           ),
         ];
@@ -260,13 +260,13 @@ function happenings({ context, value, children }: Snapshot, start: Start): reado
     ...accounts(context, start),
     ...pairings({ context, value }),
     { type: 'WAKE' },
-    { type: 'LINK.PROVEN' },
+    { type: 'LINK.STABLE' },
     { type: 'STOP' },
   ];
 }
 
 function accounts(context: RemoteControlContext, start: Start): readonly RemoteControlEvent[] {
-  const { account, enrollment, keptServerId } = context;
+  const { account, enrollment, persistedServerId } = context;
   const change = (changed: Account | null): RemoteControlEvent => ({
     type: 'AUTH.CHANGED',
     account: changed,
@@ -276,7 +276,7 @@ function accounts(context: RemoteControlContext, start: Start): readonly RemoteC
   if (!start.enrolled) return account === null ? [] : [again];
   // Whoever comes back finds the identity that was left behind.
   const isKept =
-    enrollment === 'unknown' || (typeof enrollment !== 'string' && enrollment.serverId === keptServerId);
+    enrollment === 'unknown' || (typeof enrollment !== 'string' && enrollment.serverId === persistedServerId);
   return [again, ...(isKept ? [change(null)] : []), ...(account === null ? [] : [change(BERT)])];
 }
 

@@ -1,0 +1,132 @@
+/** Guards of the chart `remoteControl`. A guard with the name of an outcome holds when the actor reported that outcome. */
+import { failureOf, outcome, outcomeOf } from '../shared/outcome.js';
+import { accountIn, endedUnstable, enrollmentOf, isOther } from './context.js';
+import type { RemoteControlContext, RemoteControlEvent } from './types.js';
+
+interface Args {
+  readonly context: RemoteControlContext;
+  readonly event: RemoteControlEvent;
+}
+
+const tokenEndsWithin = (context: RemoteControlContext, ms: number): boolean =>
+  context.token === null || context.token.expiresAt - context.env.now() <= ms;
+
+export const guards = {
+  // Configuration
+  targetRefused: ({ context }: Args) => !context.target.ok,
+  storeMissing: ({ context }: Args) => context.store === 'missing',
+  clientNameUnknown: ({ context }: Args) => context.clientName === undefined,
+
+  // The outcome of an actor
+  usable: outcome('usable'),
+  found: outcome('found'),
+  none: outcome('none'),
+  done: outcome('done'),
+  granted: outcome('granted'),
+  unauthorized: outcome('unauthorized'),
+  notFound: outcome('notFound'),
+  transient: outcome('transient'),
+  open: outcome('open'),
+  tokenRejected: outcome('tokenRejected'),
+  serverGone: outcome('serverGone'),
+  ambiguousNotFound: outcome('ambiguousNotFound'),
+  recovered: outcome('recovered'),
+  exhausted: outcome('exhausted'),
+  closedByPeer: outcome('closedByPeer'),
+  /** A Retry-After in the past does not count. RC-12 */
+  hasRetryAfter: ({ context, event }: Args) =>
+    (failureOf(outcomeOf(event))?.retryAfterAt ?? 0) > context.env.now(),
+  preferenceOn: ({ event }: Args) => {
+    const got = outcomeOf(event);
+    return got?.kind === 'found' && got.preference === 'on';
+  },
+  preferenceOff: ({ event }: Args) => {
+    const got = outcomeOf(event);
+    return (got?.kind === 'found' || got?.kind === 'none') && got.preference === 'off';
+  },
+  preferenceUnset: outcome('found', 'none'),
+  /** The host name or the preference changed since the record was written. RC-8a, RC-44 */
+  recordOutdated: ({ context, event }: Args) => {
+    const got = outcomeOf(event);
+    if (got?.kind !== 'found') return false;
+    return (
+      got.enrollment.serverName !== context.serverName ||
+      (context.preference !== 'unset' && context.preference !== got.preference)
+    );
+  },
+  otherAccountWhilePending: ({ context, event }: Args) => {
+    const account = accountIn(event);
+    return account !== null && isOther(context, account) && context.activation === 'request';
+  },
+  otherAccountUsable: ({ context, event }: Args) => {
+    const account = accountIn(event);
+    return account !== null && isOther(context, account);
+  },
+
+  // The outcome of an actor together with the context
+  /** The backend did not reject the identity, and the current token is still valid. RC-14 */
+  refreshCanWait: ({ context, event }: Args) => {
+    const got = outcomeOf(event);
+    const unreachable = got?.kind === 'other' && got.failure.httpStatus === undefined;
+    return (
+      (got?.kind === 'transient' || unreachable) && !tokenEndsWithin(context, context.timing.refreshRequired)
+    );
+  },
+  handoverLikely: ({ context, event }: Args) =>
+    outcomeOf(event)?.kind === 'conflict' && context.failureCounters.conflicts < 2,
+  reenrollOnConflict: ({ context, event }: Args) =>
+    outcomeOf(event)?.kind === 'conflict' && context.onConflict === 'reenroll',
+  exitOnConflict: ({ context, event }: Args) =>
+    outcomeOf(event)?.kind === 'conflict' && context.onConflict === 'exit',
+  recoveryFailedWhilePending: ({ context, event }: Args) => {
+    const kind = outcomeOf(event)?.kind;
+    return (kind === 'exhausted' || kind === 'transient') && context.activation === 'request';
+  },
+  /** These tokens stay refused after recovery. A client's request is sent to the backend all the same. RC-28 */
+  refusedBefore: ({ context, event }: Args) => {
+    const got = outcomeOf(event);
+    return (
+      got?.kind === 'usable' &&
+      got.account.generation === context.refusedGeneration &&
+      context.activation !== 'request'
+    );
+  },
+  /** A link that timed out does not count, because it has its own reason. */
+  lostUnstableAgain: ({ context, event }: Args) =>
+    endedUnstable(event) && outcomeOf(event)?.kind === 'lost' && context.failureCounters.unstableLinks > 0,
+  closedUnstableAgain: ({ context, event }: Args) =>
+    endedUnstable(event) &&
+    outcomeOf(event)?.kind === 'closedByPeer' &&
+    context.failureCounters.unstableLinks > 0,
+  identityLostBefore: ({ context }: Args) => context.failureCounters.identityLosses > 1,
+  firstTokenRejection: ({ context }: Args) => context.failureCounters.tokenRejections <= 1,
+  firstRecovery: ({ context }: Args) => context.failureCounters.recoveries <= 1,
+  requestPending: ({ context }: Args) => context.activation === 'request',
+  /** The start requires a sign-in and no account is known yet. RC-27 */
+  signInRequired: ({ context }: Args) => context.activation === 'start' && context.authStartup === 'ready',
+  signedOut: ({ event }: Args) => event.type === 'AUTH.CHANGED' && event.account === null,
+  sameAccount: ({ context, event }: Args) =>
+    event.type === 'AUTH.CHANGED' &&
+    event.account !== null &&
+    event.account.accountId === context.account?.accountId,
+  otherAccount: ({ context, event }: Args) =>
+    event.type === 'AUTH.CHANGED' &&
+    event.account !== null &&
+    event.account.accountId !== context.account?.accountId,
+  /** Pairing reports the current identity; reports about an earlier one are outdated. */
+  sameIdentity: ({ context, event }: Args) => {
+    const current = enrollmentOf(context)?.serverId;
+    if (event.type === 'ENROLLMENT.LOST') return event.serverId === current;
+    return event.type === 'TOKEN.RENEWED' && event.enrollment.serverId === current;
+  },
+
+  // The next step
+  retryAfterActive: ({ context }: Args) => context.retryAfter.until > context.env.now(),
+  enrollmentUnknown: ({ context }: Args) => context.enrollment === 'unknown',
+  notEnrolled: ({ context }: Args) => context.enrollment === 'none',
+  notPersisted: ({ context }: Args) => enrollmentOf(context)?.serverId !== context.persistedServerId,
+  refreshNeeded: ({ context }: Args) =>
+    tokenEndsWithin(context, context.timing.refreshRequired) ||
+    (tokenEndsWithin(context, context.timing.refreshProactive) &&
+      context.env.now() >= context.refreshNotBefore),
+};
