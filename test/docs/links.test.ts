@@ -9,7 +9,7 @@ import { readFiles } from '../spec/repository.js';
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const DOCUMENTS = readFiles(
   ...['README.md', 'SECURITY.md', 'CHANGELOG.md', 'CONTRIBUTING.md'],
-  ...['docs', 'bench', 'visualizations'],
+  ...['docs', 'machines', 'bench', 'visualizations'],
 ).filter((file) => file.path.endsWith('.md') && !file.path.endsWith('.scenarios.md'));
 
 /** The anchors of the headings of a document, as GitHub makes them. */
