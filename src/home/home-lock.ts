@@ -1,15 +1,14 @@
 /**
  * One engine per home directory. RC-8
- * The lock is an SQLite lock on a file of its own: the operating system holds it, releases it however the process
- * ends, and does not pass it to child processes. `engine.json` only names the process that holds it.
+ * The lock is the one of file-lock.ts. `engine.json` only names the process that holds it.
  */
-import { open, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import type sqlite3 from 'sqlite3';
 import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
-import { PRIVATE_FILE, replaceFile } from '../system/atomic-file.js';
+import { replaceFile } from '../system/atomic-file.js';
 import { errnoOf, errnoText } from '../system/errno.js';
+import { acquireFileLock, type FileLock } from '../system/file-lock.js';
 import { processToken } from '../system/processes.js';
 import type { Home } from './home.js';
 
@@ -38,8 +37,7 @@ export interface HomeLock {
   release(): Promise<void>;
 }
 
-/** Keeps the connections referenced: garbage collection of one would release its lock. */
-const held = new Set<sqlite3.Database>();
+const never = new AbortController().signal;
 
 /**
  * Locks the home directory for this process.
@@ -50,7 +48,7 @@ export async function acquireHomeLock(
   home: Home,
   info: Pick<EngineInfo, 'startedAt' | 'controlSocket' | 'version'>,
 ): Promise<HomeLock> {
-  const [token, database] = await Promise.all([processToken(process.pid), lock(home)]);
+  const [token, fileLock] = await Promise.all([processToken(process.pid), lock(home)]);
   try {
     const before = await readEngineInfo(home);
     if (before !== undefined && (await isAlive(before))) throw alreadyRunning(home, before);
@@ -60,9 +58,9 @@ export async function acquireHomeLock(
       ...info,
     };
     await replaceFile(home.engineFile, `${JSON.stringify(full)}\n`, false);
-    return { info: full, release: () => release(home, database) };
+    return { info: full, release: releaseOf(home, fileLock) };
   } catch (error) {
-    await unlock(database);
+    await fileLock.release();
     if (error instanceof EngineError) throw error;
     throw lockUnusable(home.engineFile, error);
   }
@@ -82,79 +80,29 @@ export async function readEngineInfo(home: Home): Promise<EngineInfo | undefined
   }
 }
 
-async function lock(home: Home): Promise<sqlite3.Database> {
+async function lock(home: Home): Promise<FileLock> {
   for (let lastTry = false; ; lastTry = true) {
-    try {
-      return await tryLock(home.lockFile);
-    } catch (error) {
-      if (errnoOf(error) !== 'SQLITE_BUSY') throw lockUnusable(home.lockFile, error);
-      const info = await waitForInfo(home);
-      // Locked without `engine.json`: an engine that was just stopping. Try once more.
-      if (info !== undefined || lastTry) throw alreadyRunning(home, info);
-    }
+    const taken = await acquireFileLock(home.lockFile, LOCK_TIMEOUT_MS, never).catch((error: unknown) => {
+      throw lockUnusable(home.lockFile, error);
+    });
+    if (taken !== undefined) return taken;
+    const info = await waitForInfo(home);
+    // Locked without `engine.json`: an engine that was just stopping. Try once more.
+    if (info !== undefined || lastTry) throw alreadyRunning(home, info);
   }
 }
 
-async function tryLock(path: string): Promise<sqlite3.Database> {
-  const [{ default: sqlite }] = await Promise.all([import('sqlite3'), createLockFile(path)]);
-  const database = await connect(sqlite, path);
-  held.add(database);
-  try {
-    await begin(database);
-    return database;
-  } catch (error) {
-    await unlock(database);
-    throw error;
-  }
-}
-
-/** `wx` never opens an existing file: closing it would release the lock of another engine in this process. */
-async function createLockFile(path: string): Promise<void> {
-  try {
-    const file = await open(path, 'wx', PRIVATE_FILE);
+function releaseOf(home: Home, fileLock: FileLock): HomeLock['release'] {
+  let released = false;
+  return async () => {
+    if (released) return;
+    released = true;
     try {
-      await file.chmod(PRIVATE_FILE);
+      if ((await readEngineInfo(home))?.pid === process.pid) await rm(home.engineFile, { force: true });
     } finally {
-      await file.close();
+      await fileLock.release();
     }
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
-  }
-}
-
-function connect(sqlite: typeof sqlite3, path: string): Promise<sqlite3.Database> {
-  return new Promise((resolve, reject) => {
-    const database: sqlite3.Database = new sqlite.Database(
-      path,
-      sqlite.OPEN_READWRITE | sqlite.OPEN_FULLMUTEX,
-      (error) => (error ? reject(error) : resolve(database)),
-    );
-  });
-}
-
-/** Nothing is written in the transaction and it never ends, so the file stays empty and needs no journal. */
-function begin(database: sqlite3.Database): Promise<void> {
-  database.configure('busyTimeout', LOCK_TIMEOUT_MS);
-  return new Promise((resolve, reject) => {
-    database.exec('PRAGMA journal_mode=OFF; BEGIN EXCLUSIVE', (error) => (error ? reject(error) : resolve()));
-  });
-}
-
-async function release(home: Home, database: sqlite3.Database): Promise<void> {
-  if (!held.has(database)) return;
-  try {
-    if ((await readEngineInfo(home))?.pid === process.pid) await rm(home.engineFile, { force: true });
-  } finally {
-    await unlock(database);
-  }
-}
-
-function unlock(database: sqlite3.Database): Promise<void> {
-  held.delete(database);
-  return new Promise((resolve) => {
-    // Closing ends the transaction. It fails only for a connection that is already closed.
-    database.close(() => resolve());
-  });
+  };
 }
 
 /** The engine that holds the lock writes `engine.json` right after it got the lock. */

@@ -15,7 +15,7 @@ import { PRIVATE_FILE } from './atomic-file.js';
 import { errnoOf } from './errno.js';
 
 export interface FileLock {
-  /** Can be called more than once. */
+  /** Further calls do nothing. */
   release(): Promise<void>;
 }
 
