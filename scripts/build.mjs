@@ -1,6 +1,6 @@
-// Builds dist/. Two shapes: the library keeps its dependencies as imports (an embedder's own xstate must be
-// the one the machines run on); the command line is one script, started by cli.js from V8's code cache, so
-// that a start compiles nothing.
+// Builds dist/ in two forms. The library keeps its dependencies as imports, because the machines must run on the xstate
+// of the program that embeds them. The command line is one script, which cli.js runs from V8's code cache, so that a
+// start compiles nothing.
 import { spawnSync } from 'node:child_process';
 import { chmod, copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { inspectorPages } from './inspector-page.mjs';
 import { noticesOf } from './notices.mjs';
 
-/** Made aside and put in place whole: whoever starts the program meanwhile finds the old one or the new one. */
+/** Built here and then renamed to dist/, so that a start during the build finds either the old program or the new one. */
 const OUT = `.dist-${process.pid}`;
 
 const common = {
@@ -21,7 +21,7 @@ const common = {
   legalComments: 'none',
 };
 
-/** Modules of Node, native ones and the large layout engine stay outside; they are required when first needed. */
+/** Modules of Node, native modules and the large layout engine stay out of the script. They are required at first use. */
 const outside = {
   name: 'outside',
   setup({ onResolve, onLoad }) {
@@ -36,7 +36,7 @@ const outside = {
   },
 };
 
-/** What packages bring along for older versions of Node, some of it slow to load. */
+/** Polyfills for older versions of Node; some are slow to load. */
 const NOT_NEEDED = /[\\/]fetch-blob[\\/]streams\.cjs$/;
 const withoutPolyfills = {
   name: 'without-polyfills',
@@ -63,16 +63,17 @@ async function buildCommandLine() {
     entryPoints: ['src/cli/main.ts'],
     plugins: [outside, withoutPolyfills],
     define: { 'import.meta': 'scriptMeta' },
-    // One byte for each character, as it is read.
+    // cli.js reads the script as Latin-1, one byte per character.
     charset: 'ascii',
-    // Names stay: the hash of a chart is made of them. What keeps names otherwise costs time at each closure.
+    // Identifiers are not minified, because chart hashes depend on function names; keepNames would cost time at each closure.
     minifyWhitespace: true,
     minifySyntax: true,
     write: false,
     metafile: true,
   });
   const text = outputFiles[0].text.replace(/^#!.*\n/, '');
-  if (/^(import|export)\b/m.test(text)) throw new Error('the bundle of the command line is no single script');
+  if (/^(import|export)\b/m.test(text))
+    throw new Error('The bundle of the command line is not a single script.');
   await writeFile(
     `${OUT}/cli-script.cjs`,
     `(async function (require, requireOutside, scriptMeta) {${text}\n})`,
@@ -83,7 +84,7 @@ async function buildCommandLine() {
   const maker = fileURLToPath(new URL('code-cache.mjs', import.meta.url));
   const { status, stderr } = spawnSync(process.execPath, [maker, OUT], { encoding: 'utf8' });
   if (status !== 0) {
-    console.warn(`No code cache was made, so that dist/cli.js starts more slowly.\n${stderr}`);
+    console.warn(`The code cache was not created, so dist/cli.js starts more slowly.\n${stderr}`);
   }
   return Object.keys(metafile.inputs);
 }
@@ -95,7 +96,7 @@ try {
   const inputs = [...inCommandLine, ...pages.flatMap((page) => page.inputs)];
   await writeFile(`${OUT}/THIRD-PARTY-NOTICES.txt`, await noticesOf(inputs));
   await rm('dist', { recursive: true, force: true });
-  // Another build that ends at the same moment has made the same.
+  // Another build that ended at the same moment has produced the same files.
   await rename(OUT, 'dist').catch((error) => {
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
   });

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Runs cli-script.cjs, which is the whole command line, from the code cache that the build made. Another version
-// of V8 refuses the cache and compiles the script instead.
+// Runs cli-script.cjs, the whole command line, from the code cache of the build. Another version of V8 rejects the cache
+// and compiles the script.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ const source = readFileSync(scriptUrl);
 function codeCache() {
   try {
     const cache = readFileSync(new URL('./cli-script.cache', import.meta.url));
-    // V8 itself compares only the length of the script.
+    // V8 compares only the length of the script.
     return cache.readUInt32LE(0) === crc32(source) ? cache.subarray(8) : undefined;
   } catch {
     return undefined;

@@ -1,5 +1,5 @@
-// Writes cli-script.cache beside the script in the folder it is given: V8's code cache with every function that a start needs, taken from a start that
-// connects to a stand-in for the backend and serves one client.
+// Writes cli-script.cache next to cli-script.cjs in the given directory: V8's code cache with every function that a start
+// compiles. It is taken from a start that connects to a simulated backend and serves one virtual client.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -47,7 +47,7 @@ sockets.on('connection', (socket) => {
     const { type, seq_id: seqId, message } = JSON.parse(String(data));
     if (type !== 'server_message') return;
     socket.send(JSON.stringify({ type: 'ack', client_id: 'c', stream_id: 's', seq_id: seqId }));
-    // What follows the last answer runs once more round the event loop.
+    // The work that follows the last response runs in the next turns of the event loop.
     if (message.id === REQUESTS) setTimeout(finish, 100);
   });
 });

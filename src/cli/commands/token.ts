@@ -106,6 +106,6 @@ const segment = (value: object): string => Buffer.from(JSON.stringify(value)).to
 
 export const token: CommandGroup = {
   name: 'token',
-  description: 'Create the tokens that local clients prove their authority with',
+  description: 'Create a token for the local listener',
   subcommands: [create, sign],
 };

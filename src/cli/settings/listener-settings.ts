@@ -21,7 +21,7 @@ export const LISTENER_SETTINGS = [
     type: 'string',
     values: ['capability-token', 'signed-bearer-token'],
     securitySensitive: true,
-    description: 'Authority of local clients: the token that they send in Authorization: Bearer',
+    description: 'Authority of the listener: the token that local clients send in Authorization: Bearer',
     default: 'the token in the printed URL',
   },
   {
@@ -75,7 +75,7 @@ export const LISTENER_SETTINGS = [
   {
     name: 'noTokenCheck',
     type: 'boolean',
-    description: 'Accept local clients without the token, as degraded connections',
+    description: 'Also accept connections without the token in the URL, as degraded connections',
   },
   {
     name: 'allowMethod',
@@ -98,7 +98,7 @@ export const LISTENER_SETTINGS = [
     values: ['limited', 'full'],
     securitySensitive: true,
     description:
-      'What degraded connections may do: limited = not change the sign-in or remote control, full = everything',
+      'What degraded connections may do: everything (full), or not change sign-in, pairing and remote control (limited)',
     default: 'limited',
   },
   {
