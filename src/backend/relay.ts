@@ -274,7 +274,7 @@ export class Relay {
   #onControllerClosed(client: VirtualClient): void {
     if (!this.#virtualClients.delete(client.key)) return;
     clearTimeout(client.holdTimer);
-    this.#assembler.forget(client.key);
+    this.#assembler.reset(client.key);
     // While the server is connected, the last messages of the controller are sent before client_closed.
     if (this.#server === undefined) this.#log.discard(client.key);
     if (client.sent && this.#log.size < MAX_LOGGED_BEFORE_CLOSED) {

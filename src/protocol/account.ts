@@ -1,8 +1,8 @@
-/** Words of the account API (account.md). Nothing here is secret. */
+/** Types of the account API. None of them contains a secret. */
 import { isRecord } from './jsonrpc.js';
 import type { Failure } from './outcomes.js';
 
-/** ACC-21; every other word reads as `unknown`. */
+/** The plans that clients know; any other value becomes `unknown`. ACC-21 */
 export const PLANS = [
   'free',
   'go',
@@ -26,7 +26,7 @@ export const PLANS = [
 ] as const;
 export type Plan = (typeof PLANS)[number];
 
-/** Other words that the backend has for some of them. */
+/** Other names of the backend for some plans. */
 const SAME_PLAN: Readonly<Record<string, Plan>> = { hc: 'enterprise', education: 'edu' };
 
 export function planOf(raw: unknown): Plan {
@@ -35,32 +35,32 @@ export function planOf(raw: unknown): Plan {
   return PLANS.find((plan) => plan === raw) ?? 'unknown';
 }
 
-/** How somebody is signed in, in the words of `account/updated` and `getAuthStatus`. ACC-22 */
+/** How the account is signed in, as `account/updated` and `getAuthStatus` report it. ACC-22 */
 export type AuthMode = 'apikey' | 'chatgpt' | 'chatgptAuthTokens';
 
-/** Which sign-ins are allowed here. `--forced-login-method`, `--forced-workspace`; ACC-30, ACC-37 */
+/** Which sign-ins are allowed, by `--forced-login-method` and `--forced-workspace`. ACC-30, ACC-37 */
 export interface LoginPolicy {
   readonly forcedMethod: 'api' | 'chatgpt' | null;
   /** Null: any. */
   readonly workspaces: readonly string[] | null;
 }
 
-/** Who a ChatGPT token speaks for. */
+/** The user of a ChatGPT token. */
 export interface Profile {
   readonly email: string | null;
   readonly plan: Plan;
   readonly userId: string | null;
 }
 
-/** A ChatGPT sign-in as it may be shown. */
+/** A ChatGPT sign-in without its tokens. */
 export interface ChatgptAccount extends Profile {
-  /** Null: the sign-in carries none and cannot be used for remote control. */
+  /** Null: the sign-in has no account id and cannot be used for remote control. */
   readonly accountId: string | null;
   /** Grows with each new access token in this process. */
   readonly generation: number;
 }
 
-/** What the account file, or the environment, holds. */
+/** The content of the account file or of the environment variable. */
 export type StoredAccount =
   | { readonly kind: 'none'; readonly failure: Failure }
   | { readonly kind: 'apiKey' }
@@ -70,11 +70,11 @@ export type StoredAccount =
       readonly kind: 'chatgpt';
       readonly source: 'file' | 'environment';
       readonly account: ChatgptAccount;
-      /** Why remote control cannot use it, where that is so: no account id, or another workspace than allowed. */
+      /** Why remote control cannot use it: no account id, or a workspace that is not allowed. Null: it can. */
       readonly ineligible: Failure | null;
     };
 
-/** Where the backend of one workspace is. ACC-60 */
+/** The backend of one workspace. ACC-60 */
 export interface Workspace {
   readonly chatgptAccountId: string;
   readonly name: string | null;
@@ -82,22 +82,22 @@ export interface Workspace {
   readonly accountRoutingOverride: string;
 }
 
-/** Why tokens are refreshed; the issuer is told. ACC-51 */
+/** Why tokens are refreshed; sent to the issuer. ACC-51 */
 export type TokenRefreshReason = 'forced' | 'unauthorized_recovery' | 'proactive_expiry' | 'scheduled';
 
 /** How one token refresh ended. */
 export type TokenRefreshOutcome =
   /** The issuer gave new tokens, and they are on disk. */
   | { readonly kind: 'refreshed'; readonly stored: StoredAccount }
-  /** Another process, or a person, has put newer ones of the same account there: nothing was spent. ACC-48 */
+  /** The file has newer tokens of the same account, from another process: no refresh token was redeemed. ACC-48 */
   | { readonly kind: 'reloaded'; readonly stored: StoredAccount }
-  /** The file holds another account, or none: nothing was adopted, nothing was spent. ACC-50 */
+  /** The file has another account or none: nothing was adopted and no refresh token was redeemed. ACC-50 */
   | { readonly kind: 'skipped'; readonly failure: Failure }
-  /** These credentials are dead. ACC-53 */
+  /** These credentials can never be refreshed again. ACC-53 */
   | { readonly kind: 'permanent'; readonly failure: Failure }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
-/** What the parent app answered when it was asked for new tokens. ACC-43, ACC-45 */
+/** The response of the parent app to a request for new tokens. ACC-43, ACC-45 */
 export type ExternalTokensOutcome =
   | { readonly kind: 'replaced'; readonly account: ChatgptAccount }
   | { readonly kind: 'failed'; readonly failure: Failure };
@@ -107,12 +107,12 @@ export type WorkspaceOutcome =
   | { readonly kind: 'found'; readonly workspace: Workspace }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
-/** How a step of a sign-in ended. `loginId` says whose, so that nothing late is taken for the next one. */
+/** How a step of a sign-in ended. */
 export type LoginStep =
   | { readonly kind: 'opened' }
   | { readonly kind: 'code' }
   | { readonly kind: 'granted' }
-  /** The browser is sent on: to our page, whose fetch ends the sign-in, or to one elsewhere. ACC-76 */
+  /** The browser is redirected to our page, whose request ends the sign-in, or to a hosted one. ACC-76 */
   | { readonly kind: 'saved'; readonly stored: StoredAccount; readonly page: 'local' | 'hosted' | 'none' }
   | { readonly kind: 'finished' }
   | { readonly kind: 'failed'; readonly failure: Failure };
@@ -126,7 +126,7 @@ const PROFILE_CLAIM = 'https://api.openai.com/profile';
 
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 
-/** ACC-33, ACC-34: who the claims of a token name. Claims of another form than expected are as good as absent. */
+/** The user that the claims of a token name. Claims of an unexpected type count as absent. ACC-33, ACC-34 */
 export function profileOf(claims: Readonly<Record<string, unknown>> | undefined): Profile {
   const auth = claims?.[AUTH_CLAIM];
   const profile = claims?.[PROFILE_CLAIM];
@@ -137,7 +137,7 @@ export function profileOf(claims: Readonly<Record<string, unknown>> | undefined)
   };
 }
 
-/** Whether this account may sign in here. ACC-37 */
+/** Whether the policy allows this account. ACC-37 */
 export function workspaceAllowed(policy: LoginPolicy, accountId: string | null): boolean {
   return policy.workspaces === null || (accountId !== null && policy.workspaces.includes(accountId));
 }

@@ -4,9 +4,10 @@ import type { Failure } from './outcomes.js';
 /** How a client is connected; policies and the audit refer to it. */
 export type Origin = 'listener' | 'unix' | 'stdio' | 'remote' | 'control';
 
+/** The client that an app-server connection serves. */
 export interface ClientContext {
   readonly origin: Origin;
-  /** Unique in the process; names the connection in the log, the audit and status. */
+  /** Unique in the process; identifies the connection in the log, the audit and the status. */
   readonly connectionId: string;
   /** Accepted without the credential that its listener requires. WSA-4, WSA-7 */
   readonly degraded?: boolean;
@@ -14,6 +15,7 @@ export interface ClientContext {
 
 /** What an app-server connection reports, asynchronously or during `send`, never during `open`. */
 export interface AppServerEvents {
+  /** A message for the client. */
   onMessage(message: Message): void;
   /** After `send` returned false: it accepts messages again. */
   onDrain(): void;
@@ -21,11 +23,11 @@ export interface AppServerEvents {
   onClose(failure: Failure | null): void;
 }
 
-/** One client's connection to an app server. */
+/** The connection of one client to an app server. */
 export interface AppServerConnection {
   /** Accepts one message. False: it is full, so wait for `onDrain`; this message was still accepted. */
   send(message: Message): boolean;
-  /** Stops and restarts the flow of `onMessage`: backpressure from a slow client. */
+  /** Stops `onMessage` until `resume`: the client reads too slowly. */
   pause(): void;
   resume(): void;
   /** Ends the connection; `onClose` is no longer called. */
@@ -39,7 +41,8 @@ export interface AppServer {
   readonly sendsNoRequests?: true;
   /** Only where opening takes no time: the same as `open`, at once. */
   openNow?(events: AppServerEvents, client: ClientContext): AppServerConnection;
-  /** Rejects with an EngineError when it cannot be reached. */
+  /** @throws EngineError `appServerFailed` when the app server cannot be reached; rejects when `signal` is aborted. */
   open(events: AppServerEvents, client: ClientContext, signal: AbortSignal): Promise<AppServerConnection>;
+  /** Ends all connections and releases everything. */
   close(): Promise<void>;
 }

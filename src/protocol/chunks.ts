@@ -1,4 +1,4 @@
-/** Messages too big for one frame: putting incoming chunks together (RC-39), cutting outgoing ones (RC-38). */
+/** Messages that are too large for one frame: joins incoming chunks (RC-39) and splits outgoing messages (RC-38). */
 import { isAscii, isUtf8 } from 'node:buffer';
 import {
   CHUNK_BYTES,
@@ -8,14 +8,14 @@ import {
   MAX_FRAME_BYTES,
 } from './frames.js';
 
-/** Unfinished messages at a time; past it the least recently fed one goes. RC-39 */
+/** Unfinished messages at a time; above it the least recently fed one is dropped. RC-39 */
 export const MAX_ASSEMBLIES = 128;
-/** Decoded bytes that all unfinished messages hold together; past it the least recently fed ones go. RC-39 */
+/** Decoded bytes of all unfinished messages; above it the least recently fed ones are dropped. RC-39 */
 export const MAX_ASSEMBLY_BYTES = 256 * 1024 * 1024;
-/** Streams whose last finished seq is remembered; past it the least recent one goes. */
+/** Streams whose last finished seq is remembered; above it the least recent one is dropped. */
 const MAX_REMEMBERED_STREAMS = 4_096;
 
-/** Why a chunk was dropped, and with it the unfinished message of its stream if not said otherwise. Holds no content. */
+/** Why a chunk was dropped, with the unfinished message of its stream unless noted. Contains nothing of the chunk. */
 export type ChunkError =
   | 'noStream'
   | 'noSeq'
@@ -29,7 +29,7 @@ export type ChunkError =
   | 'badUtf8'
   /** The message was completed or dropped before. Only this chunk is dropped. */
   | 'closedSeq'
-  /** Taken before, or of an older message than the unfinished one: a resend. Only this chunk is dropped. */
+  /** A repetition: received before, or of an older message than the unfinished one. Only this chunk is dropped. */
   | 'stale';
 
 export type ChunkResult =
@@ -47,23 +47,23 @@ interface Assembly {
   readonly segmentCount: number;
   readonly messageSizeBytes: number;
   readonly parts: Buffer[];
-  held: number;
+  heldBytes: number;
 }
 
 const INCOMPLETE: ChunkResult = { kind: 'incomplete' };
 const dropped = (why: ChunkError): ChunkResult => ({ kind: 'dropped', why });
 
 /**
- * Puts chunked messages together, one at a time a stream. Whatever breaks the rules drops the unfinished
- * message of that stream only. RC-39
+ * Joins chunked messages, one at a time per stream. A chunk that breaks the rules drops only the unfinished message of
+ * its own stream. RC-39
  */
 export class ChunkAssembler {
-  /** In order of the last feed, so that the first one is the least recently fed. */
+  /** Ordered by the last feed: the first one is the least recently fed. */
   readonly #assemblies = new Map<string, Assembly>();
   /** The last completed or dropped seq of each stream. */
   readonly #closed = new Map<string, number>();
   readonly #limits: AssemblyLimits;
-  #held = 0;
+  #heldBytes = 0;
 
   constructor(limits: Partial<AssemblyLimits> = {}) {
     this.#limits = { assemblies: MAX_ASSEMBLIES, bytes: MAX_ASSEMBLY_BYTES, ...limits };
@@ -73,9 +73,9 @@ export class ChunkAssembler {
     return this.#assemblies.size;
   }
 
-  /** Decoded bytes held by all unfinished messages. */
+  /** Decoded bytes of all unfinished messages. */
   get heldBytes(): number {
-    return this.#held;
+    return this.#heldBytes;
   }
 
   /**
@@ -101,25 +101,25 @@ export class ChunkAssembler {
     const bytes = decodeBase64(chunk.chunkBase64);
     if (bytes === undefined) return this.#drop(stream, seqId, 'badBase64');
     assembly.parts.push(bytes);
-    assembly.held += bytes.length;
-    this.#held += bytes.length;
-    if (assembly.held > assembly.messageSizeBytes) return this.#drop(stream, seqId, 'sizeMismatch');
+    assembly.heldBytes += bytes.length;
+    this.#heldBytes += bytes.length;
+    if (assembly.heldBytes > assembly.messageSizeBytes) return this.#drop(stream, seqId, 'sizeMismatch');
     if (assembly.parts.length < assembly.segmentCount) {
       this.#evict();
       return INCOMPLETE;
     }
 
     const { parts } = assembly;
-    if (assembly.held !== assembly.messageSizeBytes) return this.#drop(stream, seqId, 'sizeMismatch');
+    if (assembly.heldBytes !== assembly.messageSizeBytes) return this.#drop(stream, seqId, 'sizeMismatch');
     this.#close(stream, seqId);
     const whole = parts.length === 1 ? bytes : Buffer.concat(parts, assembly.messageSizeBytes);
-    // Most are ASCII, which needs no decoding.
+    // Most messages are ASCII, which is cheaper to decode.
     if (isAscii(whole)) return { kind: 'complete', text: whole.toString('latin1') };
     return isUtf8(whole) ? { kind: 'complete', text: whole.toString('utf8') } : dropped('badUtf8');
   }
 
-  /** The stream ended, or its numbering starts over. */
-  forget(stream: string): void {
+  /** Call it when a stream has ended or its numbering starts over. */
+  reset(stream: string): void {
     this.#remove(stream);
     this.#closed.delete(stream);
   }
@@ -127,7 +127,7 @@ export class ChunkAssembler {
   clear(): void {
     this.#assemblies.clear();
     this.#closed.clear();
-    this.#held = 0;
+    this.#heldBytes = 0;
   }
 
   #isStale(stream: string, seqId: number, chunk: ChunkFields): boolean {
@@ -137,7 +137,7 @@ export class ChunkAssembler {
     return isOf(current, chunk) && chunk.segmentId < current.parts.length;
   }
 
-  /** The assembly that this chunk continues or starts, as the most recently fed one; or why it fits none. */
+  /** The assembly that this chunk continues or starts, moved to the end of the order; or why it fits none. */
   #assemblyFor(stream: string, seqId: number, chunk: ChunkFields): Assembly | ChunkError {
     const current = this.#assemblies.get(stream);
     if (current?.seqId === seqId) {
@@ -154,7 +154,7 @@ export class ChunkAssembler {
       segmentCount: chunk.segmentCount,
       messageSizeBytes: chunk.messageSizeBytes,
       parts: [],
-      held: 0,
+      heldBytes: 0,
     };
     this.#assemblies.set(stream, fresh);
     return fresh;
@@ -162,7 +162,7 @@ export class ChunkAssembler {
 
   #evict(): void {
     for (const stream of this.#assemblies.keys()) {
-      if (this.#assemblies.size <= this.#limits.assemblies && this.#held <= this.#limits.bytes) return;
+      if (this.#assemblies.size <= this.#limits.assemblies && this.#heldBytes <= this.#limits.bytes) return;
       this.#remove(stream);
     }
   }
@@ -188,7 +188,7 @@ export class ChunkAssembler {
   #remove(stream: string): void {
     const assembly = this.#assemblies.get(stream);
     if (assembly === undefined) return;
-    this.#held -= assembly.held;
+    this.#heldBytes -= assembly.heldBytes;
     this.#assemblies.delete(stream);
   }
 }
@@ -205,15 +205,15 @@ function shapeFault(chunk: ChunkFields, frameBytes: number): ChunkError | undefi
   return undefined;
 }
 
-/** Decoded at a time, a multiple of four: long texts cost memory of their own, short-lived ones nearly nothing. */
+/** Characters decoded at a time, a multiple of four: small short-lived strings cost almost no memory. */
 const DECODED_AT_ONCE = 32 * 1024;
 const MINUS = 0x2d;
 const UNDERSCORE = 0x5f;
 
 /**
- * The bytes of a text that is base64 in the one canonical form; undefined for anything else and for nothing.
- * Node decodes leniently: what it skips shows in the length; the URL alphabet, which it takes too, and stray
- * bits in the last character do not. Cheaper than encoding all of it again.
+ * The bytes of canonical base64; undefined for anything else and for an empty string. Node decodes leniently: skipped
+ * characters show in the length, but the URL alphabet and stray bits in the last character do not, so both are checked.
+ * This is cheaper than encoding the result again.
  */
 function decodeBase64(text: string | Buffer): Buffer | undefined {
   const source = typeof text === 'string' ? Buffer.from(text) : text;
@@ -232,27 +232,27 @@ function decodeBase64(text: string | Buffer): Buffer | undefined {
   return bytes.toString('base64', length - (3 - padding)) === end ? bytes : undefined;
 }
 
-/** A message cut into chunks; they are made one by one, while they are iterated. */
+/** A message split into chunks. Iterating makes them one by one. */
 export interface SplitMessage extends Iterable<ChunkFields> {
   readonly segmentCount: number;
   readonly messageSizeBytes: number;
-  /** What the chunks hold, before base64. */
+  /** The bytes of the chunks, before base64. */
   pieces(): Iterator<Buffer>;
 }
 
-/** Length of the numbers and member names of a chunk frame at their longest, apart from the ids of its stream. */
+/** Longest total of the numbers and member names of a chunk frame, without the ids of its stream. */
 const CHUNK_FRAME_OVERHEAD = 256;
 
 /**
- * Cuts a message for RC-38. Undefined when it is beyond 100 MiB or 1,024 chunks.
- * @param idBytes bytes that client id, stream id and the rest of the envelope take in each frame
+ * Splits a message into chunks of at most 100 KiB. Undefined above 100 MiB or 1,024 chunks. RC-38
+ * @param idBytes bytes of client id, stream id and the rest of the envelope in each frame
  */
 export function splitMessage(text: string, idBytes: number): SplitMessage | undefined {
   const messageSizeBytes = Buffer.byteLength(text);
   if (messageSizeBytes > MAX_CHUNKED_MESSAGE_BYTES) return undefined;
   const room = Math.floor((MAX_FRAME_BYTES - CHUNK_FRAME_OVERHEAD - idBytes) / 4) * 3;
   const most = Math.min(CHUNK_BYTES, room);
-  // Four bytes hold any character, so that every step of the cut takes at least one.
+  // Any character fits into four bytes, so every piece contains at least one.
   if (most < 4) return undefined;
   const segmentCount = Math.max(1, Math.ceil(messageSizeBytes / most));
   if (segmentCount > MAX_CHUNKS) return undefined;
@@ -276,7 +276,7 @@ function* asciiPieces(text: string, size: number): Generator<Buffer> {
   for (let at = 0; at < text.length; at += size) yield Buffer.from(text.slice(at, at + size), 'latin1');
 }
 
-/** The UTF-8 bytes of a text in pieces of `size`, the last one shorter; never the whole text at once. */
+/** The UTF-8 bytes of a string in pieces of `size`, the last one shorter; never the whole string at once. */
 function* pieces(text: string, size: number): Generator<Buffer> {
   let rest: Buffer = Buffer.alloc(0);
   let at = 0;

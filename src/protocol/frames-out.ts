@@ -1,10 +1,10 @@
 /**
- * Writers of the frames this side sends (spec section 7). The message goes in as the text the app server wrote:
- * it is never parsed and written again, so big integers and formatting pass untouched.
+ * Writers of the frames that the engine sends. A message goes in as the app server wrote it and is never parsed and
+ * stringified again, so large integers and formatting stay unchanged.
  */
 import type { ChunkFields, PongStatus } from './frames.js';
 
-/** The members that end every frame of one stream, up to the number; made once a stream. */
+/** The end of every frame of one stream, up to the sequence number. Made once per stream. */
 export type FrameTail = string & { readonly frameTail: unique symbol };
 
 export function frameTail(clientId: string, streamId: string): FrameTail {
@@ -15,7 +15,7 @@ export function serverMessageWith(tail: FrameTail, seqId: number, messageText: s
   return `{"type":"server_message","message":${messageText}${tail}${seqId}}`;
 }
 
-/** A frame on its way out: its text, or its bytes where a text would only be copied once more. */
+/** An outbound frame: a string, or bytes where a string would only be copied once more. */
 export type WireFrame = string | Buffer;
 
 /** One chunk before base64. */
@@ -23,7 +23,7 @@ export interface RawChunk extends Omit<ChunkFields, 'chunkBase64'> {
   readonly bytes: Buffer;
 }
 
-/** Encoded at a time: a multiple of three, so that the parts fit together, and small enough to be short-lived. */
+/** Bytes encoded at a time: a multiple of three, so that the parts join, and small enough for short-lived strings. */
 const ENCODED_AT_ONCE = 24 * 1024;
 
 export function serverChunkWith(tail: FrameTail, seqId: number, chunk: RawChunk): Buffer {

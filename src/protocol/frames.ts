@@ -1,10 +1,10 @@
 /**
- * Frames of the remote-control link (spec section 7): JSON text, one object a frame. Inbound frames come from
- * the backend and are checked here once; outbound frames are written here. Hot path: no schema library.
+ * Inbound frames of the remote-control link: one JSON object per frame, validated here once. Performance matters, so
+ * there is no schema library.
  */
 import { isRecord } from './jsonrpc.js';
 
-/** Fields every inbound frame may carry. */
+/** Members of every inbound frame. */
 interface InboundBase {
   readonly clientId: string;
   /** Absent in frames of clients older than streams. RC-31 */
@@ -36,7 +36,7 @@ export interface ClientClosedFrame extends InboundBase {
 }
 export type InboundFrame = ClientMessageFrame | ClientChunkFrame | AckFrame | PingFrame | ClientClosedFrame;
 
-/** Why a frame was skipped; never holds content of the frame. RC-40 */
+/** Why a frame was skipped; contains nothing of the frame. RC-40 */
 export type FrameError = 'notJson' | 'notAnObject' | 'unknownType' | 'badField' | 'missingField';
 export type DecodedFrame =
   | { readonly ok: true; readonly frame: InboundFrame }
@@ -44,16 +44,16 @@ export type DecodedFrame =
 
 export type PongStatus = 'active' | 'unknown';
 
-/** Largest frame in either direction, bytes. RC-38, RC-39 */
+/** Largest frame in both directions, bytes. RC-38, RC-39 */
 export const MAX_FRAME_BYTES = 150 * 1024;
 /** Raw bytes of one outbound chunk. RC-38 */
 export const CHUNK_BYTES = 100 * 1024;
 export const MAX_CHUNKS = 1_024;
 export const MAX_CHUNKED_MESSAGE_BYTES = 100 * 1024 * 1024;
-/** Sent and not yet acknowledged frames of one stream before its app server is paused. RC-36 */
+/** Unacknowledged frames of one stream at which its app server is paused. RC-36 */
 export const MAX_UNACKED_FRAMES = 128;
 
-/** One map key for a (client, stream) pair that no other pair shares. */
+/** A map key that is unique for each (client, stream) pair. */
 export function streamKey(clientId: string, streamId: string): string {
   return `${clientId.length}:${clientId}${streamId}`;
 }
@@ -69,7 +69,7 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && Number.isSafeInteger(value);
 }
 
-/** Reads one frame of the backend. A null member counts as an absent one. RC-40 */
+/** Reads one frame of the backend. A null member counts as absent. RC-40 */
 export function decodeInbound(text: string): DecodedFrame {
   let value: unknown;
   try {
@@ -80,22 +80,22 @@ export function decodeInbound(text: string): DecodedFrame {
   return readInbound(value);
 }
 
-/** From this size on a frame is looked at for a chunk before it is made a text. */
+/** From this size on a frame is searched for a chunk before it is decoded to a string. */
 const LONG_FRAME = 4_096;
 const CHUNK_MEMBER = '"message_chunk_base64":"';
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Reads a long frame that carries a chunk without making a text of the chunk, which would be copied several times
- * for nothing. Undefined when it is none, or not plain enough to tell: `decodeInbound` reads any frame.
+ * Reads a long frame with a chunk without decoding the chunk to a string, which would copy it several times. Undefined
+ * for other frames, and when the bytes do not show clearly that it is one: `decodeInbound` reads any frame.
  */
 export function decodeChunkFrame(bytes: Buffer): DecodedFrame | undefined {
   const at = bytes.length < LONG_FRAME ? -1 : bytes.indexOf(CHUNK_MEMBER);
   if (at < 0) return undefined;
   const from = at + CHUNK_MEMBER.length;
   const to = bytes.indexOf(QUOTE, from);
-  // Without an end, with another end than it seems, or not the only one.
+  // Not closed, or the member occurs twice; below: a backslash, so the quote may not be its end.
   if (to < 0 || bytes.indexOf(CHUNK_MEMBER, to) >= 0) return undefined;
   const chunk = bytes.subarray(from, to);
   if (chunk.includes(BACKSLASH)) return undefined;
@@ -105,7 +105,7 @@ export function decodeChunkFrame(bytes: Buffer): DecodedFrame | undefined {
   } catch {
     return NOT_JSON;
   }
-  // In quotes of its own and found but once, the name can only be that of a member: of this object, if it is empty.
+  // The quoted name occurs once, so it is the name of a member; an empty value shows that it is one of this object.
   if (!isRecord(value) || value.message_chunk_base64 !== '') return undefined;
   return readInbound({ ...value, message_chunk_base64: chunk });
 }
@@ -158,12 +158,12 @@ const INBOUND_TYPES = new Set<string>([
   'client_closed',
 ] satisfies InboundFrame['type'][]);
 
-/** The members that a chunk frame has in either direction. Their values are judged by the ChunkAssembler. */
+/** The members of a chunk frame in both directions. The ChunkAssembler checks their values. */
 export interface ChunkFields {
   readonly segmentId: number;
   readonly segmentCount: number;
   readonly messageSizeBytes: number;
-  /** Base64 as text, or the bytes of that text. */
+  /** Base64 as a string, or the bytes of that string. */
   readonly chunkBase64: string | Buffer;
 }
 

@@ -1,4 +1,7 @@
-/** JSON-RPC as app servers speak it: one message a frame or line, no `jsonrpc` member needed (WSA-21, ACC-1). */
+/**
+ * JSON-RPC as app servers use it: one message per frame or line, without a required `jsonrpc` member (WSA-21, ACC-1).
+ */
+import type { BaseIssue } from 'valibot';
 
 export type RpcId = string | number;
 
@@ -26,17 +29,17 @@ export const RPC = {
   methodNotFound: -32601,
   invalidParams: -32602,
   internalError: -32603,
-  /** Too many requests wait for one connection; the client may try again. WSA-24 */
+  /** Too many requests are queued for one connection; the client may try again. WSA-24 */
   overloaded: -32001,
-  /** The app server behind the engine is not there; the message holds the cause. */
+  /** The app server behind the engine cannot be reached; the message has the cause. */
   appServerUnavailable: -32002,
-  /** The connection's execution policy refuses the method. WSA-7 */
+  /** The method policy of the connection refuses the method. WSA-7 */
   refusedByPolicy: -32003,
-  /** The answer is too big to be carried over the remote-control link. RC-38 */
+  /** The response is too large for the remote-control link. RC-38 */
   messageTooLarge: -32004,
 } as const;
 
-/** What a message is, read from its top-level members only. `invalid` is JSON that is no message object (ACC-6). */
+/** The kind of a message, from its top-level members. `invalid` is JSON that is not a message (ACC-6). */
 export type RpcShape =
   | { readonly kind: 'request'; readonly id: RpcId; readonly method: string; readonly params: unknown }
   | { readonly kind: 'notification'; readonly method: string; readonly params: unknown }
@@ -67,11 +70,24 @@ export function shapeOf(value: unknown): RpcShape {
 }
 
 export function resultText(id: RpcId, result: unknown): string {
-  // In one piece: a text put together from a large one would be copied once more when it is read.
+  // Stringified as a whole: a string that is concatenated from a large one is copied once more when it is read.
   return JSON.stringify({ id, result: result ?? null });
 }
 
 export function errorText(id: RpcId | null, code: number, message: string, data?: unknown): string {
   const error: RpcErrorBody = data === undefined ? { code, message } : { code, message, data };
   return JSON.stringify({ id, error });
+}
+
+/**
+ * The first problem of a validation, as `missing field clientInfo` or `limit: expected >=1`. It never quotes the
+ * received value, which may be a secret in the wrong place.
+ */
+export function firstIssue(issues: readonly BaseIssue<unknown>[]): string {
+  const issue = issues[0];
+  if (issue === undefined) return 'invalid';
+  const path = issue.path?.map((step) => String(step.key)).join('.') ?? '';
+  if (path !== '' && issue.input === undefined && issue.kind === 'schema') return `missing field ${path}`;
+  const wrong = issue.expected === null ? issue.message : `expected ${issue.expected}`;
+  return path === '' ? wrong : `${path}: ${wrong}`;
 }

@@ -1,11 +1,11 @@
 import { type RpcShape, shapeOf } from './jsonrpc.js';
 
-/** How a response begins, as everybody writes it. */
+/** The usual beginning of a response. */
 const RESPONSE = /^\{\s*"id"\s*:\s*(?:-?\d+|"[^"\\]*")\s*,\s*"(?:result|error)"\s*:/;
 
 /**
- * One JSON-RPC message on its way between a client and an app server. The text is carried untouched; the
- * parsed value serves routing. Whoever has only one of the two gives that, and the other is made on demand.
+ * One JSON-RPC message between a client and an app server. Its text is passed on unchanged; the parsed value is for
+ * routing. A message is created from one of the two, and makes the other on demand.
  */
 export class Message {
   #text: string | (() => string) | undefined;
@@ -19,12 +19,12 @@ export class Message {
     this.#parsed = parsed;
   }
 
-  /** From text that has been parsed already, or whose text is costly to cut out and may never be asked for. */
+  /** From a parsed value. `text` may be a function when the text is expensive to produce and may not be needed. */
   static parsed(value: unknown, text?: string | (() => string)): Message {
     return new Message(text, value, true);
   }
 
-  /** From text as it came. Undefined when it is not JSON. */
+  /** From received text. Undefined when it is not JSON. */
   static fromText(text: string): Message | undefined {
     try {
       return new Message(text, JSON.parse(text), true);
@@ -33,18 +33,19 @@ export class Message {
     }
   }
 
-  /** From text that nobody has parsed and perhaps nobody needs to. */
+  /** From text that may not have to be parsed. */
   static written(text: string): Message {
     return new Message(text, undefined, false);
   }
 
+  /** The message as JSON text. */
   get text(): string {
     if (typeof this.#text === 'string') return this.#text;
     this.#text = this.#text === undefined ? JSON.stringify(this.#value) : this.#text();
     return this.#text;
   }
 
-  /** Undefined for text that is no JSON. */
+  /** The parsed message. Undefined when the text is not JSON. */
   get value(): unknown {
     if (!this.#parsed) {
       this.#parsed = true;
@@ -58,8 +59,8 @@ export class Message {
   }
 
   /**
-   * False when a look at the text tells that it is neither a request nor a notification whose method holds `word`.
-   * Spares most messages of an app server the parser; true says nothing.
+   * False when the text shows, without parsing, that the message is not a request or notification with `word` in its
+   * method. Most messages of an app server are not parsed because of it. True says nothing.
    */
   mayCall(word: string): boolean {
     if (this.#parsed) return this.shape.kind === 'request' || this.shape.kind === 'notification';
@@ -68,6 +69,7 @@ export class Message {
     return text.includes(word) || (text.includes('"method"') && text.includes('"id"'));
   }
 
+  /** Request, notification or response, with its id and method. */
   get shape(): RpcShape {
     this.#shape ??= shapeOf(this.value);
     return this.#shape;

@@ -1,4 +1,4 @@
-/** What one stream has sent and still has to send. Pure bookkeeping: whoever owns the socket writes the frames. */
+/** What one stream has sent and still has to send. It does no I/O: the owner of the socket writes the frames. */
 import { type SplitMessage, splitMessage } from './chunks.js';
 import { MAX_FRAME_BYTES, MAX_UNACKED_FRAMES, type PongStatus } from './frames.js';
 import {
@@ -10,11 +10,11 @@ import {
   type WireFrame,
 } from './frames-out.js';
 
-/** Unacknowledged pongs kept for replay; the oldest goes first, as only the newest tells anything. */
+/** Unacknowledged pongs kept for replay. Above it the oldest is dropped: only the newest one matters. */
 export const MAX_UNACKED_PONGS = 128;
-/** Text that may wait while the stream is full. The app server is paused then, so only what was on its way comes. */
+/** Characters queued while the stream is full. The app server is paused then; only messages in transit still arrive. */
 export const MAX_QUEUED_CHARS = 64 * 1024 * 1024;
-/** Frames that `more` gives at a time, about 1 MiB, so that a big message does not fill the socket at once. */
+/** Frames per call of `more`, about 1 MiB, so that a large message does not fill the socket at once. */
 const FRAMES_AT_ONCE = 8;
 
 export interface OutboundLimits {
@@ -29,8 +29,8 @@ const DEFAULT_LIMITS: OutboundLimits = {
 };
 
 /**
- * Frames to write now (none when the message has to wait), or why the message was not taken: `tooLarge` cannot
- * be carried at all (answer its requester, RC-38), `overflow` means that too much waits already.
+ * Frames to write now (none when the message is queued), or why the message was not accepted: `tooLarge` can never be
+ * sent (send an error to its requester, RC-38), `overflow` means that the queue is full.
  */
 export type SendResult = readonly WireFrame[] | 'tooLarge' | 'overflow';
 
@@ -40,40 +40,41 @@ interface SentFrame {
   readonly isPong: boolean;
   readonly frame: WireFrame;
 }
-interface Waiting {
+interface QueuedMessage {
   readonly text: string;
-  /** Set when it goes in chunks. */
+  /** Set when it is sent in chunks. */
   readonly chunks: SplitMessage | undefined;
 }
-interface HalfSent {
+/** A message of which some chunks are sent. */
+interface PartialMessage {
   readonly seqId: number;
   readonly message: SplitMessage;
   readonly pieces: Iterator<Buffer>;
-  /** The next chunk's. */
+  /** Of the next chunk. */
   segmentId: number;
 }
 
 const NOTHING: readonly WireFrame[] = [];
-/** Digits of the largest seq id, for judging the size of a frame before its seq id is known. */
+/** Digits of the largest seq id, to know the size of a frame before its seq id is known. */
 const SEQ_DIGITS = 16;
 
 /**
- * The outbound half of one (client, stream): numbering (RC-35), the frames sent and not yet acknowledged (RC-36),
- * and chunking (RC-38). It outlives the socket: what it gives out while there is none comes again with `replay`.
+ * The outbound half of one (client, stream): numbering (RC-35), the frames that are not acknowledged yet (RC-36), and
+ * chunking (RC-38). It outlives the socket: `replay` returns the frames that were lost without one.
  *
- * At 128 unacknowledged frames no further message is begun. A message that was begun goes out whole, as the peer
- * may acknowledge it only then; its rest is given by `more`, at the pace of the socket.
+ * At 128 unacknowledged frames no further message starts. A message that has started is sent completely, because the
+ * peer may acknowledge it only then; `more` returns its remaining frames at the pace of the socket.
  */
 export class OutboundStream {
   readonly #tail: FrameTail;
   readonly #envelopeBytes: number;
   readonly #limits: OutboundLimits;
   readonly #sent: SentFrame[] = [];
-  readonly #waiting: Waiting[] = [];
+  readonly #queue: QueuedMessage[] = [];
   #queuedChars = 0;
-  #halfSent: HalfSent | undefined;
-  /** Pongs asked for while a message is half sent: seq ids then stay in order on the wire. */
-  #heldPongs: PongStatus[] = [];
+  #partial: PartialMessage | undefined;
+  /** Pongs requested during a partial message, sent after it so that the seq ids stay in order. */
+  #delayedPongs: PongStatus[] = [];
   #unacked = 0;
   #unackedPongs = 0;
   #nextSeqId: number;
@@ -89,27 +90,27 @@ export class OutboundStream {
     this.#nextSeqId = options.firstSeqId ?? 1;
   }
 
-  /** The seq id of the next frame: what a stream that takes this one's place must start with. RC-35 */
+  /** The seq id of the next frame; a stream that replaces this one must start with it. RC-35 */
   get nextSeqId(): number {
     return this.#nextSeqId;
   }
 
-  /** False: pause the app server until an ack or `more` makes it true again. RC-36 */
+  /** False: pause the app server until `ack` or `more` makes it true again. RC-36 */
   get writable(): boolean {
-    return this.#halfSent === undefined && this.#waiting.length === 0 && this.#hasRoom;
+    return this.#partial === undefined && this.#queue.length === 0 && this.#hasRoom;
   }
 
-  /** True when `more` has frames that only wait for the socket: call it whenever the socket can take some. */
+  /** Whether `more` has frames. Call `more` when the socket can take some. */
   get hasMore(): boolean {
-    return this.#halfSent !== undefined || (this.#waiting.length > 0 && this.#hasRoom);
+    return this.#partial !== undefined || (this.#queue.length > 0 && this.#hasRoom);
   }
 
-  /** Message frames sent and not acknowledged, pongs not counted. */
+  /** Unacknowledged message frames, without pongs. */
   get unackedFrames(): number {
     return this.#unacked;
   }
 
-  /** UTF-16 units of the messages that wait. */
+  /** UTF-16 units of the queued messages. */
   get queuedChars(): number {
     return this.#queuedChars;
   }
@@ -122,8 +123,8 @@ export class OutboundStream {
     }
     if (!this.writable) {
       const queued = this.#queuedChars + messageText.length;
-      if (this.#waiting.length > 0 && queued > this.#limits.queuedChars) return 'overflow';
-      this.#waiting.push({ text: messageText, chunks });
+      if (this.#queue.length > 0 && queued > this.#limits.queuedChars) return 'overflow';
+      this.#queue.push({ text: messageText, chunks });
       this.#queuedChars = queued;
       return NOTHING;
     }
@@ -132,15 +133,15 @@ export class OutboundStream {
     return this.more();
   }
 
-  /** The next frames of the message that is half out, and what waited behind it. */
+  /** The next frames of the partial message and of the queue behind it. */
   more(): readonly WireFrame[] {
     const frames: WireFrame[] = [];
     while (frames.length < FRAMES_AT_ONCE) {
-      if (this.#halfSent !== undefined) {
-        this.#sendChunk(this.#halfSent, frames);
+      if (this.#partial !== undefined) {
+        this.#sendChunk(this.#partial, frames);
         continue;
       }
-      const next = this.#hasRoom ? this.#waiting.shift() : undefined;
+      const next = this.#hasRoom ? this.#queue.shift() : undefined;
       if (next === undefined) break;
       this.#queuedChars -= next.text.length;
       if (next.chunks === undefined) frames.push(this.#sendWhole(next.text));
@@ -150,8 +151,8 @@ export class OutboundStream {
   }
 
   /**
-   * Frees every sent frame up to this one; without a segment id all of that seq. Returns frames that waited for
-   * it and may be written now; `hasMore` says whether there are others. RC-36
+   * Forgets every sent frame up to this one; without a segment id all frames of that seq. Returns queued frames that
+   * may be written now; `hasMore` says whether there are others. RC-36
    */
   ack(seqId: number, segmentId: number = Number.POSITIVE_INFINITY): readonly WireFrame[] {
     let freed = 0;
@@ -163,18 +164,18 @@ export class OutboundStream {
     }
     if (freed === 0) return NOTHING;
     this.#sent.splice(0, freed);
-    return this.#halfSent === undefined ? this.more() : NOTHING;
+    return this.#partial === undefined ? this.more() : NOTHING;
   }
 
-  /** A pong to write now; none while a message is half out: then it follows that message. RC-33 */
+  /** The pong to write now; none during a partial message: the pong follows it. RC-33 */
   pong(status: PongStatus): readonly WireFrame[] {
-    if (this.#halfSent === undefined) return [this.#sendPong(status)];
-    this.#heldPongs.push(status);
-    if (this.#heldPongs.length > this.#limits.unackedPongs) this.#heldPongs.shift();
+    if (this.#partial === undefined) return [this.#sendPong(status)];
+    this.#delayedPongs.push(status);
+    if (this.#delayedPongs.length > this.#limits.unackedPongs) this.#delayedPongs.shift();
     return NOTHING;
   }
 
-  /** After a reconnect, before anything else: what was sent and not acknowledged, same texts, in order. RC-36 */
+  /** The unacknowledged frames, unchanged and in order. Send them first after a reconnect. RC-36 */
   replay(): readonly WireFrame[] {
     return this.#sent.map(({ frame }) => frame);
   }
@@ -182,7 +183,7 @@ export class OutboundStream {
   #isTooLongForOneFrame(messageText: string): boolean {
     const room = MAX_FRAME_BYTES - this.#envelopeBytes;
     const { length } = messageText;
-    // A UTF-16 unit takes one to three bytes: most messages need no count.
+    // A UTF-16 unit takes one to three bytes, so most messages need no exact count.
     return length > room || (length * 3 > room && Buffer.byteLength(messageText) > room);
   }
 
@@ -191,13 +192,13 @@ export class OutboundStream {
   }
 
   #begin(message: SplitMessage): void {
-    this.#halfSent = { seqId: this.#takeSeqId(), message, pieces: message.pieces(), segmentId: 0 };
+    this.#partial = { seqId: this.#takeSeqId(), message, pieces: message.pieces(), segmentId: 0 };
   }
 
-  #sendChunk(half: HalfSent, frames: WireFrame[]): void {
-    const { seqId, segmentId } = half;
-    const { segmentCount, messageSizeBytes } = half.message;
-    const step = half.pieces.next();
+  #sendChunk(partial: PartialMessage, frames: WireFrame[]): void {
+    const { seqId, segmentId } = partial;
+    const { segmentCount, messageSizeBytes } = partial.message;
+    const step = partial.pieces.next();
     if (step.done !== true) {
       const frame = serverChunkWith(this.#tail, seqId, {
         segmentId,
@@ -208,13 +209,13 @@ export class OutboundStream {
       this.#unacked += 1;
       this.#sent.push({ seqId, segmentId, isPong: false, frame });
       frames.push(frame);
-      half.segmentId += 1;
-      if (half.segmentId < segmentCount) return;
+      partial.segmentId += 1;
+      if (partial.segmentId < segmentCount) return;
     }
-    this.#halfSent = undefined;
-    const held = this.#heldPongs;
-    this.#heldPongs = [];
-    for (const status of held) frames.push(this.#sendPong(status));
+    this.#partial = undefined;
+    const delayed = this.#delayedPongs;
+    this.#delayedPongs = [];
+    for (const status of delayed) frames.push(this.#sendPong(status));
   }
 
   #sendWhole(messageText: string): string {

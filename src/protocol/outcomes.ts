@@ -1,23 +1,23 @@
 /**
- * What adapters report to the statecharts: typed unions, never exceptions with strings. An adapter rejects
- * only for a bug or a fault it does not know.
+ * What adapters report to the statecharts: typed unions, not exceptions. An adapter throws only for a bug or an error
+ * that it does not know.
  */
 import type { Reason } from './reasons.js';
 import type { Secret } from './secret.js';
 
-/** Something went wrong, told so that a person can act on it. Holds no secret. */
+/** What went wrong, for a person who has to act on it. It contains no secret. */
 export interface Failure {
   readonly reason: Reason;
-  /** One line for people; names the URL or file, never a credential. */
+  /** One line with the URL or file, without credentials. */
   readonly message: string;
   /** Wall-clock milliseconds. */
   readonly at: number;
   readonly httpStatus?: number;
   readonly requestId?: string;
   readonly cfRay?: string;
-  /** Wall-clock milliseconds before which nothing may be sent to the backend. From Retry-After. RC-12 */
+  /** Wall-clock milliseconds before which no request may be sent to the backend, from Retry-After. RC-12 */
   readonly retryAfterAt?: number;
-  /** For the log: what the backend sent, redacted, at most 4,096 bytes. RC-11 */
+  /** For the log: the body of the response, redacted, at most 4,096 bytes. RC-11 */
   readonly detail?: string;
 }
 
@@ -36,24 +36,24 @@ export function failure(
   return { reason, message, at, ...extra };
 }
 
-/** The identity a backend gave this machine. Everything of it may be stored. RC-5 */
+/** The identity that the backend gave this machine. It contains no secret. RC-5 */
 export interface Enrollment {
   readonly serverId: string;
   readonly environmentId: string;
   readonly serverName: string;
 }
 
-/** A server token lives in memory only. RC-5 */
+/** The token for the link to the backend. It is kept in memory only. RC-5 */
 export interface ServerToken {
   readonly secret: Secret;
   /** Wall-clock milliseconds. */
   readonly expiresAt: number;
 }
 
-/** Durable wish for remote control of one account. RC-44 */
+/** The stored preference for remote control of one account. RC-44 */
 export type Preference = 'unset' | 'on' | 'off';
 
-/** Who an enrollment belongs to. RC-5 */
+/** The key of an enrollment in the store. RC-5 */
 export interface EnrollmentKey {
   /** The socket URL of the target. */
   readonly socketUrl: string;
@@ -61,21 +61,24 @@ export interface EnrollmentKey {
   readonly clientName: string | null;
 }
 
-/** A usable ChatGPT account. Its access token stays with the account adapter; `generation` grows with each new one. */
+/** A ChatGPT account with an access token. The token stays with the account; `generation` grows with each new token. */
 export interface Account {
   readonly accountId: string;
   readonly generation: number;
 }
 
+/** Whether there is an account that remote control can use. */
 export type AuthOutcome =
   | { readonly kind: 'usable'; readonly account: Account }
   | { readonly kind: 'unusable'; readonly failure: Failure };
 
+/** How one recovery step after a refused access token ended. */
 export type RecoveryOutcome =
-  /** Try the refused call again. `account` may have another id: then it is another account. */
+  /** Repeat the refused request. `account` may have another id: then it is another account. */
   | { readonly kind: 'recovered'; readonly account: Account }
-  /** Failed in a way that may pass (issuer unreachable, parent did not answer). The step is not used up. */
+  /** A temporary failure, such as an unreachable issuer. The same step can be repeated. */
   | { readonly kind: 'transient'; readonly failure: Failure }
+  /** No step is left: a person has to sign in. */
   | { readonly kind: 'exhausted'; readonly failure: Failure };
 
 export type LoadEnrollmentOutcome =
@@ -85,7 +88,7 @@ export type LoadEnrollmentOutcome =
 
 export type StoreOutcome = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly failure: Failure };
 
-/** How a request to the backend went wrong. RC-12 */
+/** How a request to the backend failed. RC-12 */
 export type RequestFailure =
   | { readonly kind: 'unauthorized'; readonly failure: Failure }
   | { readonly kind: 'notFound'; readonly failure: Failure }
@@ -99,18 +102,18 @@ export type EnrollOutcome =
 
 export type RefreshOutcome = { readonly kind: 'granted'; readonly token: ServerToken } | RequestFailure;
 
-/** Names an open backend socket inside the engine; the socket itself never enters a chart. */
+/** Identifies an open backend socket in a chart; the socket itself never enters a chart. */
 export type SocketHandle = number;
 
 export type DialOutcome =
   | { readonly kind: 'open'; readonly socket: SocketHandle }
-  /** 401, 403. RC-19 */
+  /** HTTP 401 or 403. RC-19 */
   | { readonly kind: 'tokenRejected'; readonly failure: Failure }
-  /** 404 that says so. RC-20 */
+  /** HTTP 404 with a body that says that the server is unknown. RC-20 */
   | { readonly kind: 'serverGone'; readonly failure: Failure }
-  /** Any other 404. RC-21 */
+  /** HTTP 404 with any other body. RC-21 */
   | { readonly kind: 'ambiguousNotFound'; readonly failure: Failure }
-  /** 409. RC-24 */
+  /** HTTP 409. RC-24 */
   | { readonly kind: 'conflict'; readonly failure: Failure }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
@@ -126,7 +129,7 @@ export type PairOutcome = { readonly kind: 'granted'; readonly code: PairingCode
 
 export type PairStatusOutcome = { readonly kind: 'known'; readonly claimed: boolean } | RequestFailure;
 
-/** A device that controls an environment. RC-49 */
+/** A device that is paired with an environment. RC-49 */
 export interface Controller {
   readonly clientId: string;
   readonly displayName: string | null;
@@ -139,7 +142,7 @@ export interface Controller {
   readonly lastSeenAt: number | null;
 }
 
-/** As JSON-RPC tells it. */
+/** One page of paired controllers, as JSON-RPC returns it. */
 export interface ControllersPage {
   readonly data: readonly Controller[];
   readonly nextCursor: string | null;

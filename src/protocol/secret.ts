@@ -1,7 +1,9 @@
 /**
- * A value that must never be printed. It sits in a private field, so snapshots, logs, spreads, JSON and
- * inspector frames cannot hold it; `reveal()` is called only by the adapter that writes it on the wire or to
- * the one file that may hold it.
+ * A value that must never be printed. It is in a private field, so snapshots, logs, spreads, JSON and the inspector
+ * cannot contain it: all of them show `<redacted>`. Call `reveal()` only where the value is sent or written to the file
+ * that stores it.
+ *
+ * @example new Secret('token').reveal()
  */
 export class Secret {
   readonly #value: string;
@@ -10,12 +12,12 @@ export class Secret {
     this.#value = value;
   }
 
-  /** The value itself. Call it at the last moment, and never store what it returns. */
+  /** The value itself. Do not store the result. */
   reveal(): string {
     return this.#value;
   }
 
-  /** True when both hold the same value. Not for authenticating a peer: it is not constant-time. */
+  /** Whether both have the same value. Not constant-time: do not authenticate a peer with it. */
   equals(other: Secret | null | undefined): boolean {
     return other != null && other.#value === this.#value;
   }
@@ -33,5 +35,5 @@ export class Secret {
   }
 }
 
-/** What stands where a secret would have been. */
+/** What is shown instead of a secret. */
 export const REDACTED = '<redacted>';

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { firstIssue } from '../protocol/validation.js';
+import { firstIssue } from '../protocol/jsonrpc.js';
 
 const initializeSchema = v.object({
   clientInfo: v.object({

@@ -1,7 +1,6 @@
 import * as v from 'valibot';
-import { isRecord, RPC } from '../protocol/jsonrpc.js';
+import { firstIssue, isRecord, RPC } from '../protocol/jsonrpc.js';
 import { isReason, type Reason } from '../protocol/reasons.js';
-import { firstIssue } from '../protocol/validation.js';
 import type { ClientSession } from './session.js';
 
 /** A JSON-RPC error as a thrown value. */

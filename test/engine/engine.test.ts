@@ -7,7 +7,7 @@ import { LineClient } from '../support/control.js';
 import { it } from '../support/engine-rig.js';
 
 describe('an engine as a library', () => {
-  it('starts, tells its status as it changes, and stops', async ({ rig }) => {
+  it('starts, reports each change of its status, and stops', async ({ rig }) => {
     const engine = await rig.connected();
     const [server] = (await rig.lab.backend()).servers;
     expect(engine.status).toEqual({
@@ -32,7 +32,7 @@ describe('an engine as a library', () => {
     ]);
   });
 
-  it('RC-42: each public status is told once, whatever the states behind it', async ({ rig }) => {
+  it('RC-42: each public status is reported once, whatever the states behind it', async ({ rig }) => {
     const engine = await rig.connected();
     (await rig.lab.backend()).fault({ action: 'closeSockets' });
     await rig.until(
@@ -46,7 +46,7 @@ describe('an engine as a library', () => {
     });
   });
 
-  it('RC-42a: started with remote control off, it says that as the reason, and how to switch it on', async ({
+  it('RC-42a: started with remote control off, it gives that as the reason, and how to switch it on', async ({
     rig,
   }) => {
     const engine = await rig.start({ remoteControl: 'off' });
@@ -62,7 +62,7 @@ describe('an engine as a library', () => {
     expect(() => other.status).toThrow('has not been started');
   });
 
-  it('RC-8: two engines of one process cannot share a home; the first goes on', async ({ rig }) => {
+  it('RC-8: two engines of one process cannot share a home; the first one continues', async ({ rig }) => {
     const first = await rig.connected();
     const second = await rig.create();
     await expect(second.start()).rejects.toMatchObject({
@@ -76,7 +76,7 @@ describe('an engine as a library', () => {
     expect(rig.lab.requests('enroll')).toBe(1);
   });
 
-  it('a stop that is asked for while it starts stops it, at any moment', async ({ rig }) => {
+  it('a stop during the start stops it, at any moment', async ({ rig }) => {
     await rig.lab.signIn();
     for (let turns = 0; turns < 40; turns += 2) {
       const engine = await rig.create();
@@ -90,9 +90,9 @@ describe('an engine as a library', () => {
     }
   });
 
-  it('a start that fails leaves nothing behind, and the home is free', async ({ rig }) => {
+  it('a failed start leaves nothing behind, and the home is free', async ({ rig }) => {
     await rig.lab.signIn();
-    // In the way of the control socket.
+    // Occupies the path of the control socket.
     await mkdir(join(rig.lab.home, 'control.sock'));
     const engine = await rig.create();
     await expect(engine.start()).rejects.toMatchObject({ code: 'homeUnusable' });
@@ -133,7 +133,7 @@ describe('an engine as a library', () => {
       message: expect.stringMatching(/Allowed are https to/),
     });
     expect(String((error as Error).message)).not.toContain('hush');
-    // Off at start it runs, and says so to whoever enables.
+    // With remote control off at the start it runs, and reports the bad URL to a client that enables it.
     const off = await rig.start({ baseUrl, remoteControl: 'off' });
     const client = await rig.lab.control();
     expect((await client.call('remoteControl/enable', {})).error).toMatchObject({
@@ -142,7 +142,7 @@ describe('an engine as a library', () => {
     expect(off.status.status).toBe('disabled');
   });
 
-  it('RC-26: looks for a missing account again and again, and tells it once', async ({ rig }) => {
+  it('RC-26: checks for a missing account repeatedly, and reports it once', async ({ rig }) => {
     const engine = await rig.start({ authStartup: 'recoverable' });
     const waiting = await rig.reached(
       engine,
@@ -150,7 +150,7 @@ describe('an engine as a library', () => {
       'awaitingAuth',
     );
     const [told, logged] = [rig.reports.length, rig.log.length];
-    // Several looks later.
+    // After several checks.
     await rig.lab.signInWithApiKey();
     const other = await rig.reached(engine, ({ reason }) => reason === 'authApiKeyOnly', 'another reason');
     expect(rig.reports.slice(told).map(({ reason }) => reason)).toEqual(['authApiKeyOnly']);
@@ -161,7 +161,7 @@ describe('an engine as a library', () => {
     await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
   });
 
-  it('asks for a pairing code, or says with a reason why there is none (RC-47)', async ({ rig }) => {
+  it('RC-47: requests a pairing code, or gives the reason why there is none', async ({ rig }) => {
     const engine = await rig.connected();
     const [server] = (await rig.lab.backend()).servers;
     expect(await engine.pair({ manualCode: true })).toEqual({
@@ -178,7 +178,9 @@ describe('an engine as a library', () => {
 });
 
 describe('the control socket', () => {
-  it('is private (0600), replaces what a killed engine left, and goes with the engine', async ({ rig }) => {
+  it('is private (0600), replaces the socket of a killed engine, and is removed with the engine', async ({
+    rig,
+  }) => {
     await rig.lab.signIn();
     const path = join(rig.lab.home, 'control.sock');
     await writeFile(path, 'left over');
@@ -191,7 +193,7 @@ describe('the control socket', () => {
     expect(await readdir(rig.lab.home)).not.toContain('control.sock');
   });
 
-  it('answers many at once, and is not held up by one that does not read or speaks nonsense', async ({
+  it('serves many clients at once, and one that does not read or sends nonsense does not block it', async ({
     rig,
   }) => {
     await rig.connected();
@@ -215,7 +217,7 @@ describe('the control socket', () => {
     deaf.destroy();
   });
 
-  it('the end of the engine ends its clients', async ({ rig }) => {
+  it('its clients are closed when the engine stops', async ({ rig }) => {
     const engine = await rig.connected();
     const client = await LineClient.connect(join(rig.lab.home, 'control.sock'));
     await client.initialize();

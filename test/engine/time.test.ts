@@ -1,4 +1,4 @@
-/** Clocks that jump: the wall clock is the engine's `env`, and timers go on as they are. */
+/** Clocks that jump: the wall clock is the engine's `env`; timers continue unchanged. */
 import { describe, expect } from 'vitest';
 import type { FaultInput } from '../../src/backend/index.js';
 import { it, type Rig } from '../support/engine-rig.js';
@@ -14,7 +14,7 @@ const fault = async (rig: Rig, input: Extract<FaultInput, { action: 'answer' }>[
   (await rig.lab.backend()).fault({ action: 'answer', fault: input });
 
 describe('a clock that jumps', () => {
-  it('forward past the end of the token: the live link stays, and the next one begins with a refresh (RC-13)', async ({
+  it('forward past the end of the token: the open link stays, and the next one starts with a refresh (RC-13)', async ({
     rig,
   }) => {
     const wall = new Wall();
@@ -28,7 +28,7 @@ describe('a clock that jumps', () => {
     expect(engine.fullStatus.counters.refreshRequests).toBeGreaterThanOrEqual(1);
   });
 
-  it('backward: the token is good for longer, and nothing is asked for it', async ({ rig }) => {
+  it('backward: the token stays valid for longer, and no request is sent', async ({ rig }) => {
     const wall = new Wall();
     const engine = await rig.connected({ env: wall.env });
     wall.offset = -24 * HOUR;
@@ -37,7 +37,7 @@ describe('a clock that jumps', () => {
     expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 1, refreshRequests: 0 });
   });
 
-  it('backward during a pause: it is not made longer by that', async ({ rig }) => {
+  it('backward during a pause: the pause does not become longer', async ({ rig }) => {
     const wall = new Wall();
     await rig.lab.signIn();
     await fault(rig, { route: 'enroll', answer: 'status', status: 500, times: 3 });
@@ -47,7 +47,7 @@ describe('a clock that jumps', () => {
     await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
   });
 
-  it('backward during a Retry-After: it ends when it would have ended', async ({ rig }) => {
+  it('backward during a Retry-After: it ends at the same moment', async ({ rig }) => {
     const wall = new Wall();
     await rig.lab.signIn();
     await fault(rig, { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '1' } });
@@ -60,7 +60,7 @@ describe('a clock that jumps', () => {
     expect(performance.now() - started).toBeLessThan(4_000);
   });
 
-  it('forward during a Retry-After: nothing is sent before it has passed on the clock that counts', async ({
+  it('forward during a Retry-After: nothing is sent before it has passed on the monotonic clock', async ({
     rig,
   }) => {
     const wall = new Wall();
@@ -74,7 +74,7 @@ describe('a clock that jumps', () => {
     expect(performance.now() - started).toBeGreaterThan(900);
   });
 
-  it('a machine whose clock is far off can connect all the same', async ({ rig }) => {
+  it('a machine with a very wrong clock can still connect', async ({ rig }) => {
     for (const offset of [-400 * 24 * HOUR, 400 * 24 * HOUR]) {
       const wall = new Wall();
       wall.offset = offset;
@@ -85,7 +85,7 @@ describe('a clock that jumps', () => {
     expect(rig.lab.requests('enroll')).toBe(1);
   });
 
-  it('idle clients are not taken for silent because the clock was set back, and are when it was set forward (RC-34)', async ({
+  it('idle clients stay when the clock is set back, and are closed when it is set forward (RC-34)', async ({
     rig,
   }) => {
     const wall = new Wall();

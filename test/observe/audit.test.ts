@@ -11,7 +11,7 @@ const fill = (ring: AuditRing, count: number) => {
 const decisions = (ring: AuditRing, limit?: number) => ring.read(limit).map(({ decision }) => decision);
 
 describe('AuditRing', () => {
-  it('keeps the newest records, oldest first, within its bound', () => {
+  it('keeps the newest records, oldest first, up to its capacity', () => {
     const ring = new AuditRing(3);
     expect(ring.read()).toEqual([]);
     fill(ring, 2);
@@ -22,7 +22,7 @@ describe('AuditRing', () => {
     expect(decisions(ring, 99)).toHaveLength(3);
   });
 
-  it('a record says when, who, what and why', () => {
+  it('a record has time, subject, decision and reason', () => {
     const ring = new AuditRing();
     ring.addDecision('client c/s', 'closed', { reason: 'clientIdle', detail: 'ten minutes', at: 0 });
     expect(ring.read()).toEqual([
@@ -36,7 +36,7 @@ describe('AuditRing', () => {
     ]);
   });
 
-  it('tells each record to those who listen, until they stop', () => {
+  it('passes each record to its listeners until they unsubscribe', () => {
     const ring = new AuditRing();
     const heard: string[] = [];
     const stop = ring.onRecord(({ decision }) => heard.push(decision));

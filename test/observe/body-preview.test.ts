@@ -60,7 +60,7 @@ describe('previewBody', () => {
     expect(preview(text)).toBe(text);
   });
 
-  it('RC-11: a value that we sent never comes back, whatever it looks like', () => {
+  it('RC-11: a value that the engine sent is never shown, whatever it looks like', () => {
     const known = [new Secret('correct horse')];
     expect(preview('{"echo":"correct horse","correct horse":1}', known)).not.toContain('correct horse');
     expect(preview('you sent: correct horse', known)).toBe(`you sent: ${REDACTED}`);
@@ -84,11 +84,11 @@ describe('previewBody', () => {
     expect(preview(' \n ')).toBe('<empty>');
   });
 
-  it('RC-11: bytes that are no UTF-8 are shown as far as they go', () => {
+  it('RC-11: bytes that are not UTF-8 are shown as well as possible', () => {
     expect(previewBody(Buffer.from([0x61, 0xff, 0x00, 0x62]), [])).toBe('a\uFFFD b');
   });
 
-  it('RC-11: a secret under one of the names never shows, in any JSON', () => {
+  it('RC-11: a secret in one of the named members is never shown, in any JSON', () => {
     const secretName = fc.constantFrom('remote_control_token', 'pairing_code', 'manual_pairing_code');
     const doc = fc
       .tuple(fc.jsonValue(), secretName, fc.array(fc.constantFrom('a', 'b', 0, 1), { maxLength: 6 }))
@@ -118,7 +118,7 @@ describe('cutBytes', () => {
 });
 
 describe('maskTokens', () => {
-  it('RC-11: masks quickly, also text made to be slow', () => {
+  it('RC-11: masks quickly, also text that is built to be slow', () => {
     const started = performance.now();
     for (const text of [
       'eyJ'.repeat(30_000),

@@ -6,7 +6,7 @@ import { serverChunkFrame } from '../../src/protocol/frames-out.js';
 
 const FRAME = 1_000;
 
-/** Cuts the bytes of a text at the given places, as any backend may. */
+/** Splits the bytes of a string at the given positions, as a backend may. */
 function cut(text: string, at: readonly number[]): ChunkFields[] {
   const bytes = Buffer.from(text);
   const edges = [...new Set(at.map((n) => n % bytes.length))].filter((n) => n > 0).sort((a, b) => a - b);
@@ -28,7 +28,7 @@ const why = (result: ReturnType<ChunkAssembler['feed']> | undefined): ChunkError
 describe('ChunkAssembler', () => {
   const text = fc.string({ unit: 'grapheme', minLength: 1 });
 
-  it('RC-39: puts any cut of any text together again, also inside characters', () => {
+  it('RC-39: joins any split of any string, also inside characters', () => {
     fc.assert(
       fc.property(text, fc.array(fc.nat(), { maxLength: 20 }), (message, at) => {
         const assembler = new ChunkAssembler();
@@ -40,7 +40,7 @@ describe('ChunkAssembler', () => {
     );
   });
 
-  it('RC-39: takes base64 in its one canonical form only, as text and as bytes', () => {
+  it('RC-39: accepts only canonical base64, as a string and as bytes', () => {
     const byte = fc.constantFrom('A', 'b', '9', '+', '/', '=', '-', '_', ' ', '\n', 'é', '"', '\0');
     const texts = fc.oneof(
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('base64')),
@@ -75,7 +75,7 @@ describe('ChunkAssembler', () => {
     }
   });
 
-  it('RC-39: keeps streams apart, however their chunks are mixed', () => {
+  it('RC-39: keeps streams separate, however their chunks are mixed', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(text, fc.array(fc.nat(), { maxLength: 6 })), { minLength: 1, maxLength: 5 }),
@@ -98,7 +98,7 @@ describe('ChunkAssembler', () => {
     );
   });
 
-  it('RC-39: drops what is out of order, has a hole, or changes its numbers midway', () => {
+  it('RC-39: drops chunks that are out of order, have a gap, or change their numbers', () => {
     const [a, b, c] = cut('{"id":"some message"}', [5, 12]) as [ChunkFields, ChunkFields, ChunkFields];
     const cases: [ChunkError, ChunkFields[]][] = [
       ['outOfOrder', [a, c]],
@@ -123,7 +123,7 @@ describe('ChunkAssembler', () => {
     }
   });
 
-  it('RC-39: takes only canonical base64', () => {
+  it('RC-39: drops base64 that is not canonical', () => {
     for (const chunkBase64 of [
       '!!!not base64!!!',
       'AAA',
@@ -139,7 +139,7 @@ describe('ChunkAssembler', () => {
     }
   });
 
-  it('RC-39: drops a message that is no UTF-8', () => {
+  it('RC-39: drops a message that is not UTF-8', () => {
     const chunk = { segmentId: 0, segmentCount: 1, messageSizeBytes: 2, chunkBase64: '/v8=' };
     expect(why(new ChunkAssembler().feed('s', 1, chunk, FRAME))).toBe('badUtf8');
   });
@@ -153,7 +153,7 @@ describe('ChunkAssembler', () => {
     expect(why(assembler.feed('s', 2, chunks[0]!, MAX_FRAME_BYTES))).toBe('kept');
   });
 
-  it('RC-39: drops the chunks of a message that was completed, without harm to the next one', () => {
+  it('RC-39: drops chunks of a completed message without affecting the next message', () => {
     const assembler = new ChunkAssembler();
     const chunks = cut('{"a":1}', [3]);
     feedAll(assembler, 's', 5, chunks);
@@ -163,7 +163,7 @@ describe('ChunkAssembler', () => {
     expect(assembler.feed('s', 6, chunks[1]!, FRAME).kind).toBe('complete');
   });
 
-  it('RC-39: a new message takes the place of an unfinished one of its stream', () => {
+  it('RC-39: a new message replaces the unfinished one of its stream', () => {
     const assembler = new ChunkAssembler();
     const chunks = cut('{"a":1}', [3]);
     assembler.feed('s', 5, chunks[0]!, FRAME);
@@ -171,7 +171,7 @@ describe('ChunkAssembler', () => {
     expect(assembler.heldBytes).toBe(0);
   });
 
-  it('RC-39: what is sent again is dropped alone, and the message goes on', () => {
+  it('RC-39: drops only a repeated chunk, and the message continues', () => {
     const chunks = cut('{"a":"some more"}', [3, 6]);
     const assembler = new ChunkAssembler();
     feedAll(assembler, 's', 3, chunks.slice(0, 2));
@@ -181,7 +181,7 @@ describe('ChunkAssembler', () => {
     expect(again.at(-1)).toEqual({ kind: 'complete', text: '{"a":"some more"}' });
   });
 
-  it('RC-39: at most 128 unfinished messages; the least recently fed one goes first', () => {
+  it('RC-39: holds at most 128 unfinished messages and drops the least recently fed one', () => {
     const assembler = new ChunkAssembler();
     const chunks = cut('{"a":"bcdef"}', [3, 6]);
     for (let n = 0; n < 128; n += 1) assembler.feed(`s${n}`, 1, chunks[0]!, FRAME);
@@ -192,7 +192,7 @@ describe('ChunkAssembler', () => {
     expect(why(assembler.feed('s1', 1, chunks[1]!, FRAME))).toBe('outOfOrder');
   });
 
-  it('RC-39: all unfinished messages together hold no more than their bound', () => {
+  it('RC-39: limits the bytes of all unfinished messages together', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.nat({ max: 9 }), fc.integer({ min: 1, max: 40 })), { maxLength: 60 }),
@@ -213,11 +213,11 @@ describe('ChunkAssembler', () => {
     );
   });
 
-  it('RC-34: forgets a stream, and everything', () => {
+  it('RC-34: resets one stream, and clears all', () => {
     const assembler = new ChunkAssembler();
     const chunks = cut('{"a":1}', [3]);
     feedAll(assembler, 's', 1, chunks);
-    assembler.forget('s');
+    assembler.reset('s');
     expect(feedAll(assembler, 's', 1, chunks).at(-1)?.kind).toBe('complete');
     assembler.feed('t', 1, chunks[0]!, FRAME);
     assembler.clear();
@@ -227,7 +227,7 @@ describe('ChunkAssembler', () => {
 });
 
 describe('splitMessage', () => {
-  it('RC-38: what it cuts comes together again, in frames of at most 150 KiB', () => {
+  it('RC-38: its chunks join to the same message, in frames of at most 150 KiB', () => {
     const unit = fc.constantFrom('a', 'é', '漢', '😀', '\ud800', '\n');
     const arbitrary = fc.tuple(
       fc.array(unit, { minLength: 1, maxLength: 40 }),
@@ -256,7 +256,7 @@ describe('splitMessage', () => {
     );
   });
 
-  it('RC-38: gives about 100 KiB a chunk, at most 1,024 of them and 100 MiB', () => {
+  it('RC-38: makes chunks of about 100 KiB, at most 1,024 of them and 100 MiB', () => {
     const whole = splitMessage('x'.repeat(MAX_CHUNKED_MESSAGE_BYTES), 100);
     expect(whole?.segmentCount).toBe(1_024);
     expect(splitMessage('x'.repeat(MAX_CHUNKED_MESSAGE_BYTES + 1), 100)).toBeUndefined();

@@ -40,7 +40,7 @@ describe('decodeInbound', () => {
     });
   });
 
-  it('RC-31: takes a frame without stream id, and null for an absent member', () => {
+  it('RC-31: accepts a frame without stream id, and null as an absent member', () => {
     expect(decode({ type: 'ping', client_id: 'c1' })).toEqual({
       ok: true,
       frame: {
@@ -57,7 +57,7 @@ describe('decodeInbound', () => {
     expect(decode({ type: 'ack', client_id: 'c1', seq_id: 1, segment_id: null }).ok).toBe(true);
   });
 
-  it('RC-40: names why a frame is skipped', () => {
+  it('RC-40: gives the reason for a skipped frame', () => {
     for (const text of ['', 'not json', '{', '{"type":"ping"', '\u0000']) {
       expect(faultOf(text), text).toBe('notJson');
     }
@@ -159,7 +159,7 @@ describe('decodeChunkFrame', () => {
     );
   });
 
-  it('RC-40: finds the same faults', () => {
+  it('RC-40: finds the same errors', () => {
     const fill = 'A'.repeat(5_000);
     for (const wrong of [{ segment_id: -1 }, { client_id: null }, { type: 'x' }, { seq_id: '1' }]) {
       const [short, whole] = both(JSON.stringify(long(fill, wrong)));
@@ -171,7 +171,7 @@ describe('decodeChunkFrame', () => {
     });
   });
 
-  it('RC-39: leaves to decodeInbound what is short, no chunk, or not plain', () => {
+  it('RC-39: leaves short frames, frames without a chunk and unclear ones to decodeInbound', () => {
     const fill = 'A'.repeat(5_000);
     const inner = JSON.stringify({ ...long(fill), message_chunk_base64: undefined, x: long(fill) });
     for (const text of [
@@ -191,7 +191,7 @@ describe('decodeChunkFrame', () => {
 
 describe('outbound frames', () => {
   const ids = fc.string({ unit: 'binary' });
-  it('section 7: carry the message text untouched, with the members in the known order', () => {
+  it('section 7: contain the message unchanged, with the members in the specified order', () => {
     const raw = '{ "id" : 12345678901234567890, "result":{"z":1,"a":1.0} }';
     expect(serverMessageFrame('c"1', 's\\1', 7, raw)).toBe(
       `{"type":"server_message","message":${raw},"client_id":"c\\"1","stream_id":"s\\\\1","seq_id":7}`,
@@ -206,7 +206,7 @@ describe('outbound frames', () => {
     );
   });
 
-  it('section 7: are JSON for any ids and any message', () => {
+  it('section 7: are valid JSON for any ids and any message', () => {
     fc.assert(
       fc.property(ids, ids, fc.nat(), fc.jsonValue(), (client, stream, seq, message) => {
         expect(JSON.parse(serverMessageFrame(client, stream, seq, JSON.stringify(message)))).toEqual({

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { memberText, repeatedMember, topLevelMembers } from '../../src/protocol/json-members.js';
 
-/** JSON text with the spaces and escapes that a serializer is free to write. */
+/** JSON with spaces and escapes that a serializer may write. */
 const loose = fc.tuple(fc.jsonValue(), fc.nat({ max: 3 })).map(([value, indent]) => {
   const text = JSON.stringify(value, null, indent);
   return indent === 2
@@ -21,7 +21,7 @@ const isJson = (text: string): boolean => {
 const messageOf = (frame: string) => memberText(frame, 'message');
 
 describe('memberText', () => {
-  it('design 2.7: gives the message as it was written, number for number', () => {
+  it('design 2.7: gives the message as it was written, with its numbers', () => {
     const raw = '{ "id":12345678901234567890 ,"params" : {"a":1.0,"b":[{"message":"}"}]} }';
     for (const frame of [
       `{"type":"client_message","message":${raw},"client_id":"c"}`,
@@ -42,7 +42,7 @@ describe('memberText', () => {
     expect(messageOf('{"x":"\\\\","message":{"s":"}\\\\\\""}}')).toBe('{"s":"}\\\\\\""}');
   });
 
-  it('gives nothing for text that holds no object or breaks off', () => {
+  it('gives nothing for text that is not an object or is truncated', () => {
     for (const text of ['', '[]', '"message"', '{"message', '{"message":', '{"message":{"a":"', '{"a" 1}']) {
       expect(messageOf(text) ?? '', text).toBe('');
     }

@@ -24,7 +24,7 @@ const seqs = (frames: readonly WireFrame[]) => texts(frames).map((frame) => pars
 const small = (n: number) => `{"id":${n},"result":{}}`;
 const big = (n: number, kib: number) => `{"id":${n},"result":"${'r'.repeat(kib * 1024)}"}`;
 
-/** Takes everything that only waits for the socket. */
+/** Takes every frame that can be sent now. */
 function drain(stream: OutboundStream): string[] {
   const frames: string[] = [];
   while (stream.hasMore) frames.push(...texts(stream.more()));
@@ -32,7 +32,7 @@ function drain(stream: OutboundStream): string[] {
 }
 
 describe('OutboundStream', () => {
-  it('RC-35: numbers from 1, pongs included, and goes on where a former stream stopped', () => {
+  it('RC-35: numbers from 1, pongs included, and continues after a former stream', () => {
     const stream = new OutboundStream('c', 's');
     const frames = [
       ...stream.pong('unknown'),
@@ -44,7 +44,7 @@ describe('OutboundStream', () => {
     expect(seqs(new OutboundStream('c', 's', { firstSeqId: stream.nextSeqId }).pong('active'))).toEqual([5]);
   });
 
-  it('RC-36: at 128 unacknowledged messages it takes no more, and drops nothing', () => {
+  it('RC-36: at 128 unacknowledged messages it sends no more, and drops nothing', () => {
     const stream = new OutboundStream('c', 's');
     for (let n = 1; n <= 128; n += 1) {
       expect(stream.writable).toBe(true);
@@ -75,7 +75,7 @@ describe('OutboundStream', () => {
     expect(stream.ack(2)).toEqual([]);
   });
 
-  it('RC-36: an ack for what was never sent frees what was sent and nothing else', () => {
+  it('RC-36: an ack for a frame that was never sent frees only sent frames', () => {
     const stream = new OutboundStream('c', 's');
     stream.send(small(1));
     stream.ack(99);
@@ -84,7 +84,7 @@ describe('OutboundStream', () => {
     expect(stream.replay()).toHaveLength(1);
   });
 
-  it('RC-38: a message that was begun goes out whole, acknowledged or not, a few frames at a time', () => {
+  it('RC-38: a message that has started is sent completely, acknowledged or not, a few frames at a time', () => {
     const stream = new OutboundStream('c', 's');
     const first = framesOf(stream.send(big(1, 15_000)));
     expect(first.length).toBeLessThan(16);
@@ -97,7 +97,7 @@ describe('OutboundStream', () => {
     expect(stream.writable).toBe(true);
   });
 
-  it('RC-33: pongs asked for while a message is half out follow it, so that seq ids stay in order', () => {
+  it('RC-33: pongs requested during a partial message follow it, so that seq ids stay in order', () => {
     const stream = new OutboundStream('c', 's');
     const frames = [...framesOf(stream.send(big(1, 2_000)))];
     expect(stream.pong('active')).toEqual([]);
@@ -114,10 +114,10 @@ describe('OutboundStream', () => {
     expect(stream.writable).toBe(true);
   });
 
-  it('RC-38: judges a frame by its bytes: 150 KiB goes whole, one more goes in chunks', () => {
+  it('RC-38: counts the bytes of a frame: 150 KiB is sent whole, one byte more in chunks', () => {
     const around = new OutboundStream('c', 's').send('""');
     const overhead = framesOf(around)[0]!.length - 2;
-    // Room is kept for the longest seq id, so that the limit does not depend on the number.
+    // The limit includes the longest seq id, so it does not depend on the number.
     const most = MAX_FRAME_BYTES - overhead - 2 - 16;
     for (const pad of ['x'.repeat(most), 'é'.repeat(Math.floor(most / 2))]) {
       const frame = framesOf(new OutboundStream('c', 's').send(JSON.stringify(pad)))[0]!;
@@ -128,7 +128,7 @@ describe('OutboundStream', () => {
     }
   });
 
-  it('RC-38: says so when a message is beyond 100 MiB, also while it is full', () => {
+  it('RC-38: refuses a message above 100 MiB, also while it is full', () => {
     const stream = new OutboundStream('c', 's', { limits: { unackedFrames: 1 } });
     const tooLarge = `"${'x'.repeat(MAX_CHUNKED_MESSAGE_BYTES)}"`;
     expect(stream.send(tooLarge)).toBe('tooLarge');
@@ -137,7 +137,7 @@ describe('OutboundStream', () => {
     expect(stream.nextSeqId).toBe(2);
   });
 
-  it('RC-36: bounds what waits while it is full', () => {
+  it('RC-36: limits the queue while it is full', () => {
     const stream = new OutboundStream('c', 's', { limits: { unackedFrames: 1, queuedChars: 50 } });
     stream.send(small(1));
     expect(stream.send(small(2))).toEqual([]);
@@ -147,7 +147,7 @@ describe('OutboundStream', () => {
     expect(stream.send(small(4))).toEqual([]);
   });
 
-  it('RC-35, RC-36: for any traffic and any acks, everything arrives once and in order, and replay is the unacknowledged rest', () => {
+  it('RC-35, RC-36: for any traffic and any acks, everything arrives once and in order, and replay returns the unacknowledged frames', () => {
     const step = fc.oneof(
       { weight: 5, arbitrary: fc.constant({ kind: 'small' as const }) },
       {
@@ -189,7 +189,7 @@ describe('OutboundStream', () => {
             const { seq_id: seq, segment_id: segment } = parse(wire[action.at % wire.length]!);
             const whole = action.whole || segment === undefined;
             const cursor = { seq, segment: whole ? Number.POSITIVE_INFINITY : segment };
-            // Chunks of that seq that are still to come are not acknowledged by it.
+            // It does not acknowledge later chunks of that seq.
             const last =
               wire
                 .map(parse)

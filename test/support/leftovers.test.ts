@@ -36,13 +36,13 @@ describe('the check for leftovers', () => {
       expect(kinds).toContain(kind);
     }
     expect(kinds.filter((kind) => kind === 'Timeout')).toHaveLength(2);
-    // Where it was made is said, where it was made by code of ours.
+    // It says where it was created, when code of this repository created it.
     for (const kind of ['FSEVENTWRAP', 'PROCESSWRAP', 'Timeout']) {
       expect(left.find((line) => line.startsWith(kind))).toContain('leftovers.test.ts');
     }
   });
 
-  it('finds nothing where everything was ended, even if that takes a moment', async () => {
+  it('finds nothing when everything has ended, even if that takes a moment', async () => {
     const left = await leftoversOf(async () => {
       const server = net.createServer((socket) => socket.end('x'));
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

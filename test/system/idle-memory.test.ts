@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { IdleMemory } from '../../src/system/idle-memory.js';
 
-describe('giving memory back', () => {
+describe('returning memory', () => {
   let collected = 0;
   let busy = 0;
   const faults: unknown[] = [];
@@ -43,7 +43,7 @@ describe('giving memory back', () => {
 
   const seconds = (count: number) => vi.advanceTimersByTimeAsync(count * 1_000);
 
-  it('is done once for a wave of 256, that comes or goes, and not for less', async () => {
+  it('happens once for a wave of 256 clients that connect or disconnect, and not for fewer', async () => {
     come(255);
     await seconds(3);
     expect([collected, vi.getTimerCount()]).toEqual([0, 0]);
@@ -58,7 +58,7 @@ describe('giving memory back', () => {
     expect(collected).toBe(2);
   });
 
-  it('is not done for clients that come and go one by one, however many', async () => {
+  it('does not happen for clients that come and go one by one, however many', async () => {
     come(30);
     for (let i = 0; i < 2_000; i += 1) {
       come(1);
@@ -68,7 +68,7 @@ describe('giving memory back', () => {
     expect([collected, vi.getTimerCount()]).toEqual([0, 0]);
   });
 
-  it('waits while clients still come or go, and while the process is busy', async () => {
+  it('waits while clients connect or disconnect, and while the process is busy', async () => {
     come(300);
     for (let i = 0; i < 3; i += 1) {
       come(1);
@@ -83,7 +83,7 @@ describe('giving memory back', () => {
     expect(collected).toBe(1);
   });
 
-  it('not after the end; what fails is told', async () => {
+  it('does not happen after close; a failure is reported', async () => {
     come(300);
     memory.close();
     await seconds(2);

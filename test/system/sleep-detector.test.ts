@@ -38,8 +38,8 @@ function detector() {
   return { world, causes, tick, wake, stopped: () => stopped };
 }
 
-describe('createWakeDetector', () => {
-  it('RC-25a: says nothing while the clocks agree', () => {
+describe('createSleepDetector', () => {
+  it('RC-25a: reports nothing while the clocks agree', () => {
     const { causes, tick } = detector();
     for (let n = 0; n < 100; n += 1) tick(INTERVAL + (n % 3) * 20, INTERVAL + (n % 5) * 10);
     expect(causes).toEqual([]);
@@ -61,13 +61,13 @@ describe('createWakeDetector', () => {
     expect(causes).toHaveLength(1);
   });
 
-  it('RC-25a: a jump is measured', () => {
+  it('RC-25a: reports the size of a jump', () => {
     const { causes, tick } = detector();
     tick(60_000, INTERVAL);
     expect(causes).toEqual([{ kind: 'clock', jumpMs: 58_000 }]);
   });
 
-  it('RC-25a: small corrections of the clock and late looks are no wake-up', () => {
+  it('RC-25a: small corrections of the clock and late checks are not a wake-up', () => {
     const { causes, tick } = detector();
     tick(INTERVAL + 2_500, INTERVAL);
     tick(INTERVAL - 2_500, INTERVAL);
@@ -75,7 +75,7 @@ describe('createWakeDetector', () => {
     expect(causes).toEqual([]);
   });
 
-  it('RC-25a: tells when an address comes, goes or changes', () => {
+  it('RC-25a: reports an address that appears, disappears or changes', () => {
     const { world, causes, tick } = detector();
     tick();
     for (const next of [
@@ -92,7 +92,7 @@ describe('createWakeDetector', () => {
     }
   });
 
-  it('RC-25a: order, loopback and link-local addresses are no change', () => {
+  it('RC-25a: the order, loopback and link-local addresses do not matter', () => {
     const { world, causes, tick } = detector();
     world.interfaces = { eth0: [address('192.0.2.1'), address('2001:db8::1')] };
     tick();
@@ -111,7 +111,7 @@ describe('createWakeDetector', () => {
     expect(causes).toEqual([]);
   });
 
-  it('RC-25a: a system that does not tell its interfaces leaves the clocks', () => {
+  it('RC-25a: works with the clocks alone when the system does not list its interfaces', () => {
     const { world, causes, tick } = detector();
     tick();
     world.interfaces = { broken: true };
@@ -123,7 +123,7 @@ describe('createWakeDetector', () => {
     expect(causes).toHaveLength(1);
   });
 
-  it('RC-25a: a wake-up in a new network is told once', () => {
+  it('RC-25a: a wake-up in a new network is reported once', () => {
     const { world, causes, tick } = detector();
     tick();
     world.interfaces = { eth0: [address('203.0.113.5')] };
@@ -132,13 +132,13 @@ describe('createWakeDetector', () => {
     expect(causes).toMatchObject([{ kind: 'clock' }]);
   });
 
-  it('RC-25a: close ends it', () => {
+  it('RC-25a: close stops it', () => {
     const { wake, stopped } = detector();
     wake.close();
     expect(stopped()).toBe(1);
   });
 
-  it('RC-25a: with the clocks of the system it stays silent, and close ends its looks', async () => {
+  it('RC-25a: with the clocks of the system it reports nothing, and close stops its checks', async () => {
     const causes: WakeCause[] = [];
     const counting = () => {
       const seen = { looks: 0 };

@@ -16,7 +16,7 @@ describe('did you mean', () => {
     expect(closestMatch(word, keys)).toBe(meant);
   });
 
-  it.each(['', 'x', 'zzz', 'port', 'something else'])('guesses nothing for %j', (word) => {
+  it.each(['', 'x', 'zzz', 'port', 'something else'])('suggests nothing for %j', (word) => {
     expect(closestMatch(word, keys)).toBeUndefined();
   });
 });

@@ -57,7 +57,7 @@ export class RemoteMux {
     this.#clients = new VirtualClients(
       { ...deps, onSkipped: (what, fields) => this.#skip(what, fields) },
       this.#outbound,
-      (key) => this.#assembler.forget(key),
+      (key) => this.#assembler.reset(key),
     );
   }
 
