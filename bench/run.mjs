@@ -16,6 +16,7 @@ const ROWS = [
   'idle-rss',
   'requests',
   'relay',
+  'frames',
   'clients',
   'listener',
   'charts',

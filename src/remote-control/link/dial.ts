@@ -1,8 +1,8 @@
-/** Opens the socket to the backend: the upgrade request, its headers, and what a refusal means. RC-17 … RC-24 */
+/** Opens the socket to the backend: the upgrade request, its headers and its response. RC-17, RC-18 */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type * as Ws from 'ws';
-import { failedUpgrade } from '../../net/backend-status.js';
+import { type FailedUpgrade, failedUpgrade } from '../../net/backend-status.js';
 import type { Dialer } from '../../net/dialer.js';
 import {
   type HttpResponse,
@@ -10,7 +10,7 @@ import {
   plainFailure,
   type RequestContext,
 } from '../../net/request-failure.js';
-import type { DialOutcome, Enrollment, Failure, ServerToken } from '../../protocol/outcomes.js';
+import type { Enrollment, Failure, ServerToken } from '../../protocol/outcomes.js';
 import type { Env, Timing } from '../../protocol/timing.js';
 import { BackendSocket } from './socket.js';
 
@@ -22,39 +22,37 @@ export interface DialOptions {
   readonly serverName: string;
   readonly token: ServerToken;
   readonly installationId: string;
-  /** Cursor of the newest delivered frame, where one is known. RC-37 */
+  /** Cursor of the newest delivered frame, if there is one. RC-37 */
   readonly cursor: string | undefined;
   readonly dialer: Dialer;
   readonly timing: Pick<Timing, 'handshakeTimeout'>;
   readonly env: Pick<Env, 'now'>;
 }
 
-export type DialResult =
-  | { readonly kind: 'open'; readonly socket: BackendSocket }
-  | Exclude<DialOutcome, { readonly kind: 'open' }>;
+export type DialResult = { readonly kind: 'open'; readonly socket: BackendSocket } | FailedUpgrade;
 
 const PROTOCOL_VERSION = '3';
 /**
- * Chunks keep frames near 150 KiB, but nothing obliges the backend to chunk. The reference client takes messages
- * of 64 MiB; a lower limit here would end, again and again, a link that works with it.
+ * Chunks keep frames near 150 KiB, but the backend is not obliged to send chunks. Codex CLI accepts messages of 64 MiB;
+ * with a lower limit, a link that works with Codex CLI would end again and again.
  */
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
-/** A cursor is opaque to us; one that is no header, or an enormous one, is left out rather than never connecting. */
+/** A cursor that cannot be a header, or is enormous, is left out: otherwise the engine could never connect. */
 const CURSOR = /^[\x20-\x7e]{1,4096}$/;
-const REFUSAL_BYTES = 64 * 1024;
+const REFUSAL_BODY_BYTES = 64 * 1024;
 const REFUSAL_TIME = 5_000;
 
 let wsModule: Promise<typeof Ws> | undefined;
 
-/** Starts loading the WebSocket client, so that the first dial finds it there. */
+/** Loads the WebSocket client ahead of the first dial. */
 export function warmUp(): Promise<typeof Ws> {
   wsModule ??= import('ws');
   return wsModule;
 }
 
 /**
- * One attempt. Rejects only for a bug, or with the reason of `signal`. An open socket that nobody has adopted
- * when `signal` aborts is destroyed.
+ * One attempt to connect. Rejects only for a bug, or with the reason of `signal`. An abort also destroys an open socket
+ * that has no owner yet.
  */
 export async function dialBackendSocket(options: DialOptions, signal: AbortSignal): Promise<DialResult> {
   signal.throwIfAborted();
@@ -66,7 +64,7 @@ export async function dialBackendSocket(options: DialOptions, signal: AbortSigna
     secrets: [options.token.secret],
     now: options.env.now,
   };
-  // One limit over all of it: proxy, connection, upgrade and the words of a refusal. RC-18
+  // One limit for all of it: proxy, connection, upgrade and the body of a refusal. RC-18
   const limit = new AbortController();
   let timedOut = false;
   const timer = setTimeout(() => {
@@ -75,7 +73,7 @@ export async function dialBackendSocket(options: DialOptions, signal: AbortSigna
   }, timing.handshakeTimeout);
   const onAbort = (): void => limit.abort();
   signal.addEventListener('abort', onAbort);
-  const letGo = (): void => signal.removeEventListener('abort', onAbort);
+  const release = (): void => signal.removeEventListener('abort', onAbort);
   let result: DialResult | undefined;
   try {
     const [{ WebSocket }, agent] = await Promise.all([warmUp(), dialer.agentFor(url, limit.signal)]);
@@ -87,21 +85,21 @@ export async function dialBackendSocket(options: DialOptions, signal: AbortSigna
       followRedirects: false,
       maxPayload: MAX_MESSAGE_BYTES,
     });
-    result = await handshake(ws, attempt, limit.signal, letGo);
+    result = await handshake(ws, attempt, limit.signal, release);
     signal.throwIfAborted();
     return result;
   } catch (error) {
     signal.throwIfAborted();
     if (timedOut) {
-      const what = `no complete answer within ${timing.handshakeTimeout / 1_000} s`;
-      return { kind: 'failed', failure: plainFailure(attempt, 'handshakeTimeout', what) };
+      const problem = `no complete answer within ${timing.handshakeTimeout / 1_000} s`;
+      return { kind: 'failed', failure: plainFailure(attempt, 'handshakeTimeout', problem) };
     }
     const failure = networkFailure(attempt, error) ?? handshakeFailure(attempt, error);
     if (failure === undefined) throw error;
     return { kind: 'failed', failure };
   } finally {
     clearTimeout(timer);
-    if (result?.kind !== 'open') letGo();
+    if (result?.kind !== 'open') release();
   }
 }
 
@@ -117,7 +115,7 @@ function headersOf(options: DialOptions): Record<string, string> {
   };
 }
 
-/** What ws itself finds wrong with an upgrade carries no code. */
+/** Wraps an error of `ws` about the upgrade, which has no code. */
 class HandshakeError extends Error {}
 
 function handshakeFailure(attempt: RequestContext, error: unknown): Failure | undefined {
@@ -130,34 +128,34 @@ function handshake(
   ws: Ws.WebSocket,
   attempt: RequestContext,
   limit: AbortSignal,
-  letGo: () => void,
+  release: () => void,
 ): Promise<DialResult> {
   return new Promise((resolve, reject) => {
     let stream: Socket | undefined;
-    // Stays for as long as nobody has adopted the socket; `letGo` cuts it off from the caller's signal.
+    // In effect until the socket has an owner: `release` then detaches the caller's signal.
     limit.addEventListener('abort', () => ws.terminate(), { once: true });
     ws.once('upgrade', (response) => {
       stream = response.socket;
     });
     ws.once('open', () => {
-      // `upgrade` comes before `open`, always.
-      if (stream !== undefined) resolve({ kind: 'open', socket: new BackendSocket(ws, stream, letGo) });
+      // `upgrade` always comes before `open`.
+      if (stream !== undefined) resolve({ kind: 'open', socket: new BackendSocket(ws, stream, release) });
     });
     ws.on('error', (error) => reject('code' in error ? error : new HandshakeError(error.message)));
     ws.once('unexpected-response', (_request, response) => {
-      readRefusal(response).then((answer) => {
-        resolve(failedUpgrade(attempt, answer));
+      readRefusal(response).then((refusal) => {
+        resolve(failedUpgrade(attempt, refusal));
         ws.terminate();
       }, reject);
     });
   });
 }
 
-/** The answer in place of an upgrade; its body as far as it comes in short time. */
+/** The response to a refused upgrade, with as much of its body as arrives within a short time. */
 function readRefusal(response: IncomingMessage): Promise<HttpResponse> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
-    let room = REFUSAL_BYTES;
+    let room = REFUSAL_BODY_BYTES;
     const done = (): void => {
       clearTimeout(timer);
       const { headers, statusCode } = response;

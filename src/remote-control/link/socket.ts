@@ -1,5 +1,4 @@
-/** The open socket to the backend. `backend-dial.ts` opens it; until it is adopted nothing flows. RC-41 */
-
+/** The open socket to the backend. dial.ts opens it; until it has an owner no frame is read. RC-41 */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { causeText } from '../../net/request-failure.js';
@@ -8,32 +7,32 @@ import { CLOSE_CODES } from '../../protocol/close-codes.js';
 import { FrameBatch } from './frame-batch.js';
 
 export interface SocketEnd {
-  /** Close code of RFC 6455; 1006: the connection went away without a close frame. */
+  /** Close code of RFC 6455; 1006: the connection was lost without a close frame. */
   readonly code: number;
-  /** What the backend gave as its reason, masked; may be empty. */
+  /** The reason of the backend's close frame, masked; may be empty. */
   readonly reason: string;
-  /** A close frame came: the backend meant it. */
+  /** True when a close frame arrived. */
   readonly clean: boolean;
-  /** What broke, when something did. */
-  readonly fault: string | undefined;
+  /** The error that ended the connection, if there was one. */
+  readonly error: string | undefined;
 }
 
 const REASON_BYTES = 200;
 
 /**
- * Callbacks are set once each, `onFrame` last: it starts the flow and from then on the socket belongs to whoever
- * set it. Close it with `close` or `terminate`.
+ * Each callback is set once, `onFrame` last: it starts the flow and makes the caller the owner of the socket, who must
+ * end it with `close` or `terminate`.
  */
 export class BackendSocket {
   readonly #ws: WebSocket;
   readonly #stream: Socket;
   #release: (() => void) | undefined;
-  #fault: string | undefined;
+  #error: string | undefined;
   #end: SocketEnd | undefined;
   #closing: Promise<void> | undefined;
-  /** Frames of this turn of the event loop. */
+  /** Frames of the current turn of the event loop. */
   readonly #batch = new FrameBatch();
-  #tellEnd: ((end: SocketEnd) => void) | undefined;
+  #onEnd: ((end: SocketEnd) => void) | undefined;
   readonly #flush = (): void => {
     const pieces = this.#batch.take();
     // Nothing may follow a close frame.
@@ -43,30 +42,34 @@ export class BackendSocket {
     this.#stream.uncork();
   };
 
-  /** Takes an open `ws` and the stream under it; `release` is called once, when the socket is adopted or gone. */
+  /**
+   * @param ws an open WebSocket
+   * @param stream the TCP or TLS stream below it
+   * @param release called once, when the socket has an owner or is closed
+   */
   constructor(ws: WebSocket, stream: Socket, release: () => void) {
     this.#ws = ws;
     this.#stream = stream;
     this.#release = release;
-    // Frames that come before anybody listens would be lost.
+    // Frames that arrive before there is a listener would be lost.
     ws.pause();
     ws.on('error', (error) => {
-      this.#fault ??= cutBytes(oneLine(maskTokens(causeText(error))), REASON_BYTES);
+      this.#error ??= cutBytes(oneLine(maskTokens(causeText(error))), REASON_BYTES);
     });
-    ws.once('close', (code, reason) => this.#ended(code, reason));
+    ws.once('close', (code, reason) => this.#closed(code, reason));
   }
 
-  /** Text frames from now on, as the bytes of their text, which is valid UTF-8. Adopts the socket. */
+  /** Text frames from now on, as bytes of valid UTF-8. Makes the caller the owner. */
   onFrame(callback: (frame: Buffer) => void): void {
     this.#ws.on('message', (data, isBinary) => {
-      // ws hands out one Buffer a message unless it is told otherwise.
+      // ws gives one Buffer for each message unless configured otherwise.
       if (!isBinary && Buffer.isBuffer(data)) callback(data);
     });
-    this.#adopted();
+    this.#takeOver();
     this.#ws.resume();
   }
 
-  /** Binary frames mean nothing here. RC-40 */
+  /** Reports the size of each binary frame, which is skipped. RC-40 */
   onBinary(callback: (bytes: number) => void): void {
     this.#ws.on('message', (data, isBinary) => {
       if (isBinary && Buffer.isBuffer(data)) callback(data.length);
@@ -77,22 +80,22 @@ export class BackendSocket {
     this.#ws.on('pong', () => callback());
   }
 
-  /** All that was sent is with the system: after `bufferedAmount` had grown, there is room again. */
+  /** There is room again: everything sent was passed to the system after `bufferedAmount` had grown. */
   onDrain(callback: () => void): void {
     this.#stream.on('drain', callback);
   }
 
-  /** Once, also when it happened before this call. Never called from within the call. */
+  /** Called once, also when the socket was closed before; never during this call. */
   onClose(callback: (end: SocketEnd) => void): void {
-    this.#tellEnd = callback;
+    this.#onEnd = callback;
     const end = this.#end;
     if (end !== undefined) queueMicrotask(() => callback(end));
   }
 
   /**
-   * Sends a text frame, given as text or as the bytes of it. Frames of one turn of the event loop leave in one
-   * system call, past `ws`, which would handle each by itself. Dropped without a word when the socket is closing:
-   * what matters is kept until it is acknowledged. RC-36
+   * Sends a text frame. Frames of one turn of the event loop are written together, without `ws`, which would write each
+   * one separately (see frame-batch.ts). A frame for a closing socket is dropped silently: unacknowledged frames are
+   * sent again on the next link. RC-36
    */
   send(frame: string | Buffer): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
@@ -104,12 +107,12 @@ export class BackendSocket {
     if (this.#ws.readyState === this.#ws.OPEN) this.#ws.ping();
   }
 
-  /** Bytes that were sent and are not yet with the system. */
+  /** Bytes that were sent and not yet passed to the system. */
   get bufferedAmount(): number {
     return this.#ws.bufferedAmount + this.#batch.size;
   }
 
-  /** Closes with a close frame, and by force after `limitMs`. Resolves when the socket is gone. RC-43, RC-46 */
+  /** Sends a close frame, and ends the connection after `limitMs`. Resolves when the socket is closed. RC-43, RC-46 */
   close(code: number, limitMs: number): Promise<void> {
     if (this.#end !== undefined) return Promise.resolve();
     this.#closing ??= new Promise((resolve) => {
@@ -118,8 +121,8 @@ export class BackendSocket {
         clearTimeout(timer);
         resolve();
       });
-      this.#adopted();
-      // The close frame of the other side has to be read, adopted or not.
+      this.#takeOver();
+      // The close frame of the other side must be read, with an owner or without.
       this.#ws.resume();
       this.#flush();
       this.#ws.close(code);
@@ -127,24 +130,24 @@ export class BackendSocket {
     return this.#closing;
   }
 
-  /** Ends it at once, without a close frame. */
+  /** Ends the connection at once, without a close frame. */
   terminate(): void {
     this.#ws.terminate();
   }
 
-  #adopted(): void {
+  #takeOver(): void {
     this.#release?.();
     this.#release = undefined;
   }
 
-  #ended(code: number, reason: Buffer): void {
-    this.#adopted();
+  #closed(code: number, reason: Buffer): void {
+    this.#takeOver();
     this.#end = {
       code,
       reason: cutBytes(oneLine(maskTokens(reason.toString())), REASON_BYTES),
       clean: code !== CLOSE_CODES.abnormalClosure,
-      fault: this.#fault,
+      error: this.#error,
     };
-    this.#tellEnd?.(this.#end);
+    this.#onEnd?.(this.#end);
   }
 }

@@ -37,7 +37,7 @@ interface Backend {
   readonly upgrades: http.IncomingMessage[];
 }
 
-/** A backend that answers upgrades by hand. */
+/** A backend that answers an upgrade with `answer`. */
 async function refusing(
   answer: (socket: Socket, request: http.IncomingMessage) => void,
   secure = false,
@@ -53,7 +53,7 @@ async function refusing(
   return { server, upgrades, url: `${server.origin.replace('http', 'ws')}/wham/remote/control/server` };
 }
 
-/** A backend that accepts. */
+/** A backend that accepts upgrades. */
 async function accepting(onOpen: (ws: WebSocket) => void = () => {}, secure = false): Promise<Backend> {
   const accepts = new WebSocketServer({ noServer: true });
   return refusing((socket, request) => {
@@ -68,7 +68,7 @@ const respond =
       `HTTP/1.1 ${status} X\r\n${headers}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
     );
 
-function faultOf(result: DialResult) {
+function failedDial(result: DialResult) {
   if (result.kind === 'open') throw new Error('it opened');
   expect(JSON.stringify(result)).not.toContain(TOKEN);
   return result;
@@ -128,12 +128,12 @@ describe('dialBackendSocket', () => {
     [400, 'failed', 'handshakeFailed'],
     [426, 'failed', 'handshakeFailed'],
   ])(
-    'RC-19, RC-24, RC-25: HTTP %i is %s, told with status, request id and Retry-After',
+    'RC-19, RC-24, RC-25: HTTP %i is %s, reported with status, request id and Retry-After',
     async (status, kind, reason) => {
       const headers = 'x-request-id: req-1\r\ncf-ray: ray-1\r\nretry-after: 8\r\n';
       const { server, url } = await refusing(respond(status, `{"detail":"scripted ${TOKEN}"}`, headers));
       const before = Date.now();
-      const result = faultOf(await dialBackendSocket(options(url), never));
+      const result = failedDial(await dialBackendSocket(options(url), never));
       expect(result).toMatchObject({
         kind,
         failure: { reason, httpStatus: status, requestId: 'req-1', cfRay: 'ray-1' },
@@ -144,9 +144,9 @@ describe('dialBackendSocket', () => {
     },
   );
 
-  it('RC-20: a 404 that says so means that the identity is gone', async () => {
+  it('RC-20: a 404 with the exact detail means that the identity is gone', async () => {
     const { url } = await refusing(respond(404, '{"detail":"Remote app server not found","more":1}'));
-    expect(faultOf(await dialBackendSocket(options(url), never))).toMatchObject({
+    expect(failedDial(await dialBackendSocket(options(url), never))).toMatchObject({
       kind: 'serverGone',
       failure: { reason: 'serverGone', httpStatus: 404 },
     });
@@ -166,7 +166,7 @@ describe('dialBackendSocket', () => {
     'null',
   ])('RC-21: any other 404 is ambiguous: %j', async (body) => {
     const { url } = await refusing(respond(404, body));
-    expect(faultOf(await dialBackendSocket(options(url), never))).toMatchObject({
+    expect(failedDial(await dialBackendSocket(options(url), never))).toMatchObject({
       kind: 'ambiguousNotFound',
       failure: { reason: 'ambiguousNotFound', httpStatus: 404 },
     });
@@ -175,7 +175,7 @@ describe('dialBackendSocket', () => {
   it.each([301, 302, 307, 308])('RC-3: HTTP %i is not followed', async (status) => {
     const trap = await accepting();
     const { url } = await refusing(respond(status, '', `location: ${trap.url}\r\n`));
-    const result = faultOf(await dialBackendSocket(options(url), never));
+    const result = failedDial(await dialBackendSocket(options(url), never));
     expect(result).toMatchObject({
       kind: 'failed',
       failure: { reason: 'redirectRefused', httpStatus: status },
@@ -184,7 +184,7 @@ describe('dialBackendSocket', () => {
     expect(trap.upgrades).toEqual([]);
   });
 
-  it('RC-20: an endless refusal is read so far and no further', async () => {
+  it('RC-20: an endless body of a refusal is read up to a limit', async () => {
     const { server, url } = await refusing((socket) => {
       socket.write('HTTP/1.1 404 X\r\n\r\n{"detail":"Remote app server not found","pad":"');
       const more = (): void => {
@@ -193,52 +193,52 @@ describe('dialBackendSocket', () => {
       more();
     });
     const started = performance.now();
-    expect(faultOf(await dialBackendSocket(options(url), never)).kind).toBe('ambiguousNotFound');
-    // By its size, not by the seconds that a refusal may take.
+    expect(failedDial(await dialBackendSocket(options(url), never)).kind).toBe('ambiguousNotFound');
+    // Ended by the size limit, before the time limit of a refusal.
     expect(performance.now() - started).toBeLessThan(3_000);
     await server.idle();
   });
 
-  it('RC-18: gives up when the upgrade is not answered, and leaves no connection', async () => {
+  it('RC-18: an upgrade that is not answered times out and leaves no connection', async () => {
     const { server, url } = await refusing(() => {});
     const result = await dialBackendSocket(options(url, { timing: { handshakeTimeout: 100 } }), never);
-    expect(faultOf(result)).toMatchObject({
+    expect(failedDial(result)).toMatchObject({
       kind: 'failed',
       failure: { reason: 'handshakeTimeout', message: expect.stringContaining('within 0.1 s') },
     });
     await server.idle();
   });
 
-  it('RC-18: a peer that drips its answer is given up in the same time', async () => {
+  it('RC-18: a response that arrives byte by byte times out as well', async () => {
     const { server, url } = await refusing((socket) => {
       const drip = setInterval(() => socket.write('H'), 20);
       socket.on('close', () => clearInterval(drip));
     });
     const started = performance.now();
     const result = await dialBackendSocket(options(url, { timing: { handshakeTimeout: 200 } }), never);
-    expect(faultOf(result).kind).toBe('failed');
+    expect(failedDial(result).kind).toBe('failed');
     expect(performance.now() - started).toBeLessThan(2_000);
     await server.idle();
   });
 
-  it('RC-18: a refusal whose words never end is told by its status', async () => {
+  it('RC-18: a refusal whose body never ends is reported by its status', async () => {
     const { server, url } = await refusing((socket) =>
       socket.write('HTTP/1.1 401 X\r\ncontent-length: 9\r\n\r\nno'),
     );
     const result = await dialBackendSocket(options(url, { timing: { handshakeTimeout: 150 } }), never);
-    expect(faultOf(result).kind).toMatch(/^(?:tokenRejected|failed)$/);
+    expect(failedDial(result).kind).toMatch(/^(?:tokenRejected|failed)$/);
     await server.idle();
   });
 
-  it('RC-25: a backend that is gone, drops, or does not speak WebSocket is told as that', async () => {
+  it('RC-25: a backend that is down, drops the connection or does not speak WebSocket is a failure with that reason', async () => {
     const gone = await refusing(() => {});
     await gone.server.close();
-    expect(faultOf(await dialBackendSocket(options(gone.url), never))).toMatchObject({
+    expect(failedDial(await dialBackendSocket(options(gone.url), never))).toMatchObject({
       kind: 'failed',
       failure: { reason: 'networkUnreachable', message: expect.stringContaining('ECONNREFUSED') },
     });
     const dropping = await refusing((socket) => socket.destroy());
-    expect(faultOf(await dialBackendSocket(options(dropping.url), never))).toMatchObject({
+    expect(failedDial(await dialBackendSocket(options(dropping.url), never))).toMatchObject({
       kind: 'failed',
       failure: { reason: 'networkUnreachable' },
     });
@@ -247,16 +247,16 @@ describe('dialBackendSocket', () => {
         'HTTP/1.1 101 X\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: wrong\r\n\r\n',
       ),
     );
-    expect(faultOf(await dialBackendSocket(options(wrongKey.url), never))).toMatchObject({
+    expect(failedDial(await dialBackendSocket(options(wrongKey.url), never))).toMatchObject({
       kind: 'failed',
       failure: { reason: 'handshakeFailed', message: expect.stringContaining('Sec-WebSocket-Accept') },
     });
     await wrongKey.server.idle();
   });
 
-  it('RC-25b: an untrusted certificate is told as that, and --ca-cert makes it trusted', async () => {
+  it('RC-25b: an untrusted certificate is tlsFailed, and --ca-cert makes it trusted', async () => {
     const { url, upgrades } = await accepting(undefined, true);
-    expect(faultOf(await dialBackendSocket(options(url), never))).toMatchObject({
+    expect(failedDial(await dialBackendSocket(options(url), never))).toMatchObject({
       kind: 'failed',
       failure: { reason: 'tlsFailed' },
     });
@@ -265,40 +265,43 @@ describe('dialBackendSocket', () => {
     opened(await dialBackendSocket(options(url, { dialer }), never)).terminate();
   });
 
-  it.each(['http', 'socks5h'])('RC-25b: goes through a %s proxy with TLS and password', async (scheme) => {
-    const backend = await accepting((ws) => ws.send('hello'), true);
-    const start = scheme === 'http' ? connectProxy : socksProxy;
-    const proxy = await start({ to: backend.server.port, user: 'me:pw' });
-    const dialer = createDialer({
-      env: { HTTPS_PROXY: `${scheme}://me:pw@127.0.0.1:${proxy.port}` },
-      caCertPem: TEST_CA,
-    });
-    const controller = new AbortController();
-    const url = 'wss://backend.test/wham/remote/control/server';
-    const socket = opened(await dialBackendSocket(options(url, { dialer }), controller.signal));
-    const text = await new Promise((resolve) => socket.onFrame((frame) => resolve(frame.toString())));
-    expect(text).toBe('hello');
-    expect(proxy.asked).toEqual(['backend.test:443']);
-    await socket.close(1000, 1_000);
-    await backend.server.idle();
-  });
+  it.each(['http', 'socks5h'])(
+    'RC-25b: connects through a %s proxy with TLS and password',
+    async (scheme) => {
+      const backend = await accepting((ws) => ws.send('hello'), true);
+      const start = scheme === 'http' ? connectProxy : socksProxy;
+      const proxy = await start({ to: backend.server.port, user: 'me:pw' });
+      const dialer = createDialer({
+        env: { HTTPS_PROXY: `${scheme}://me:pw@127.0.0.1:${proxy.port}` },
+        caCertPem: TEST_CA,
+      });
+      const controller = new AbortController();
+      const url = 'wss://backend.test/wham/remote/control/server';
+      const socket = opened(await dialBackendSocket(options(url, { dialer }), controller.signal));
+      const text = await new Promise((resolve) => socket.onFrame((frame) => resolve(frame.toString())));
+      expect(text).toBe('hello');
+      expect(proxy.asked).toEqual(['backend.test:443']);
+      await socket.close(1000, 1_000);
+      await backend.server.idle();
+    },
+  );
 
   it.each([401, 404, 409])(
-    'RC-25b: a proxy that answers %i says nothing about token or identity',
+    'RC-25b: a proxy that answers %i does not affect token or identity',
     async (refuse) => {
       const proxy = await connectProxy({ to: 1, refuse });
       const dialer = createDialer({ env: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` } });
-      const result = faultOf(await dialBackendSocket(options('wss://backend.test/x', { dialer }), never));
+      const result = failedDial(await dialBackendSocket(options('wss://backend.test/x', { dialer }), never));
       expect(result).toMatchObject({ kind: 'failed', failure: { reason: 'proxyFailed' } });
       expect(result.failure.message).toContain(`http://127.0.0.1:${proxy.port}`);
     },
   );
 
-  it('RC-18: a silent proxy is given up in time, and its connection ends', async () => {
+  it('RC-18: a silent proxy times out, and its connection is closed', async () => {
     const proxy = await connectProxy({ to: 1, hang: true });
     const dialer = createDialer({ env: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` } });
     const dial = options('wss://backend.test/x', { dialer, timing: { handshakeTimeout: 150 } });
-    expect(faultOf(await dialBackendSocket(dial, never))).toMatchObject({
+    expect(failedDial(await dialBackendSocket(dial, never))).toMatchObject({
       kind: 'failed',
       failure: { reason: 'handshakeTimeout' },
     });
@@ -306,14 +309,14 @@ describe('dialBackendSocket', () => {
   });
 });
 
-describe('a dial that is given up', () => {
-  it('RC-43: leaves nothing when it is aborted before it starts', async () => {
+describe('a dial that is aborted', () => {
+  it('RC-43: leaves nothing when aborted before it starts', async () => {
     const { upgrades, url } = await accepting();
     await expect(dialBackendSocket(options(url), AbortSignal.abort())).rejects.toThrow();
     expect(upgrades).toEqual([]);
   });
 
-  it('RC-43: leaves no connection when it is aborted while the upgrade waits', async () => {
+  it('RC-43: leaves no connection when aborted while the upgrade waits', async () => {
     const { server, url } = await refusing(() => {});
     const controller = new AbortController();
     const dialing = dialBackendSocket(options(url), controller.signal);
@@ -323,7 +326,7 @@ describe('a dial that is given up', () => {
     await server.idle();
   });
 
-  it('RC-43: leaves no connection whenever it is aborted', async () => {
+  it('RC-43: leaves no connection, at any time of the abort', async () => {
     const { server, url } = await accepting();
     for (let delay = 0; delay < 12; delay += 1) {
       const controller = new AbortController();
@@ -335,17 +338,17 @@ describe('a dial that is given up', () => {
     await server.idle();
   });
 
-  it('RC-43: an open socket that nobody has adopted is destroyed by the abort, an adopted one is not', async () => {
+  it('RC-43: the abort destroys an open socket without an owner, and not one with an owner', async () => {
     const { server, url } = await accepting();
     const controller = new AbortController();
-    const unadopted = opened(await dialBackendSocket(options(url), controller.signal));
-    const adopted = opened(await dialBackendSocket(options(url), controller.signal));
-    adopted.onFrame(() => {});
-    const ended = new Promise((resolve) => unadopted.onClose(resolve));
+    const unowned = opened(await dialBackendSocket(options(url), controller.signal));
+    const owned = opened(await dialBackendSocket(options(url), controller.signal));
+    owned.onFrame(() => {});
+    const ended = new Promise((resolve) => unowned.onClose(resolve));
     controller.abort();
     expect(await ended).toMatchObject({ code: 1006, clean: false });
     await vi.waitFor(() => expect(server.sockets.size).toBe(1));
-    await adopted.close(1000, 1_000);
+    await owned.close(1000, 1_000);
     await server.idle();
   });
 });

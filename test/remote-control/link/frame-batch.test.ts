@@ -7,7 +7,7 @@ interface Read {
   readonly mask: string;
 }
 
-/** Reads masked text frames as a server does. */
+/** Parses masked text frames as a server does. */
 function read(bytes: Buffer): Read[] {
   const frames: Read[] = [];
   let at = 0;
@@ -36,7 +36,7 @@ function read(bytes: Buffer): Read[] {
 }
 
 describe('FrameBatch', () => {
-  it('RFC 6455: a server reads what was added, in order, whatever the lengths and however it is taken', () => {
+  it('RFC 6455: a server reads the frames that were added, in order, for any lengths and any calls of take', () => {
     const unit = fc.constantFrom('a', 'é', '漢', '😀');
     const length = fc.oneof(
       fc.integer({ min: 0, max: 300 }),
@@ -72,7 +72,7 @@ describe('FrameBatch', () => {
     );
   });
 
-  it('leaves the bytes it was given as they were', () => {
+  it('does not change the bytes it was given', () => {
     const batch = new FrameBatch();
     const bytes = Buffer.from('x'.repeat(200_000));
     batch.add(bytes);
@@ -80,14 +80,14 @@ describe('FrameBatch', () => {
     expect(bytes.equals(Buffer.alloc(200_000, 'x'))).toBe(true);
   });
 
-  it('RFC 6455: every frame has a mask of its own', () => {
+  it('RFC 6455: each frame has its own mask', () => {
     const batch = new FrameBatch();
     for (let n = 0; n < 3_000; n += 1) batch.add('frame');
     const masks = read(Buffer.concat(batch.take())).map(({ mask }) => mask);
     expect(new Set(masks).size).toBeGreaterThan(2_990);
   });
 
-  it('puts small frames of many turns into one piece of memory', () => {
+  it('puts small frames of many turns into one block of memory', () => {
     const batch = new FrameBatch();
     const memory = new Set<unknown>();
     for (let n = 0; n < 100; n += 1) {

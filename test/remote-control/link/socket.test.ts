@@ -8,7 +8,7 @@ import { dialBackendSocket } from '../../../src/remote-control/link/dial.js';
 import type { BackendSocket, SocketEnd } from '../../../src/remote-control/link/socket.js';
 import { httpServer } from '../../support/http.js';
 
-/** Both ends of a link, and what is under the far one. */
+/** Both ends of a link, and the stream below the far one. */
 async function link(prepare: (peer: WebSocket) => void = () => {}) {
   const accepts = new WebSocketServer({ noServer: true });
   const server = await httpServer((response) => response.end());
@@ -52,7 +52,7 @@ function collect(socket: BackendSocket, count: number): Promise<string[]> {
 }
 
 describe('BackendSocket', () => {
-  it('RC-17: frames that arrive before anybody listens are not lost', async () => {
+  it('RC-17: frames that arrive before there is a listener are not lost', async () => {
     const { socket } = await link((peer) => {
       for (let n = 0; n < 500; n += 1) peer.send(`early ${n}`);
     });
@@ -63,7 +63,7 @@ describe('BackendSocket', () => {
     socket.terminate();
   });
 
-  it('RC-40: tells text with its size in bytes, and binary frames by their size alone', async () => {
+  it('RC-40: gives text frames as bytes, and of binary frames only the size', async () => {
     const { socket, peer } = await link();
     const seen: unknown[] = [];
     const done = new Promise<void>((resolve) => {
@@ -85,7 +85,7 @@ describe('BackendSocket', () => {
     socket.terminate();
   });
 
-  it('RC-41: pings, tells pongs, and answers the pings of the backend', async () => {
+  it('RC-41: pings, reports pongs, and answers the pings of the backend', async () => {
     const { socket, peer } = await link();
     socket.onFrame(() => {});
     const pong = new Promise<void>((resolve) => socket.onPong(resolve));
@@ -102,7 +102,7 @@ describe('BackendSocket', () => {
     socket.terminate();
   });
 
-  it('RC-36: frames arrive in the order in which they were sent, and those of one turn in one piece', async () => {
+  it('RC-36: frames arrive in the order in which they were sent, and those of one turn together', async () => {
     const { socket, peer, stream } = await link();
     socket.onFrame(() => {});
     let pieces = 0;
@@ -128,7 +128,7 @@ describe('BackendSocket', () => {
     socket.terminate();
   });
 
-  it('RC-36: tells when there is room again', async () => {
+  it('RC-36: reports when there is room again', async () => {
     const { socket, stream } = await link();
     socket.onFrame(() => {});
     stream.pause();
@@ -150,7 +150,7 @@ describe('BackendSocket', () => {
     socket.terminate();
   });
 
-  it('RC-39: takes a message far larger than a chunk', async () => {
+  it('RC-39: accepts a message far larger than a chunk', async () => {
     const { socket, peer } = await link();
     const texts = collect(socket, 1);
     peer.send('y'.repeat(20 * 1024 * 1024));
@@ -167,12 +167,12 @@ describe('BackendSocket', () => {
       code: 4001,
       reason: 'moved to Bearer <redacted>',
       clean: true,
-      fault: undefined,
+      error: undefined,
     });
     await server.idle();
   });
 
-  it('RC-25: a connection that goes away is an end that is not clean', async () => {
+  it('RC-25: a lost connection is an end that is not clean', async () => {
     const { socket, stream, server } = await link();
     socket.onFrame(() => {});
     const end = endOf(socket);
@@ -181,27 +181,27 @@ describe('BackendSocket', () => {
     await server.idle();
   });
 
-  it('RC-40: text that is no UTF-8 ends the link and is told as that', async () => {
+  it('RC-40: text that is not UTF-8 ends the link, and the error says so', async () => {
     const { socket, stream } = await link();
-    let heard = 0;
+    let frames = 0;
     socket.onFrame(() => {
-      heard += 1;
+      frames += 1;
     });
     const end = endOf(socket);
     stream.write(Buffer.from([0x81, 0x02, 0xc3, 0x28]));
-    expect((await end).fault).toMatch(/UTF-8/);
-    expect(heard).toBe(0);
+    expect((await end).error).toMatch(/UTF-8/);
+    expect(frames).toBe(0);
   });
 
-  it('RC-40: a frame that promises more than 64 MiB ends the link before it is held', async () => {
+  it('RC-40: a frame whose header announces more than 64 MiB ends the link before it is buffered', async () => {
     const { socket, stream } = await link();
     socket.onFrame(() => {});
     const end = endOf(socket);
     stream.write(Buffer.from([0x81, 0x7f, 0, 0, 0, 0, 0x05, 0, 0, 0]));
-    expect((await end).fault).toMatch(/payload/i);
+    expect((await end).error).toMatch(/payload/i);
   });
 
-  it('RC-25: an end before anybody asked is told once somebody asks', async () => {
+  it('RC-25: an end before there is a listener is reported to the first listener', async () => {
     const { socket, server } = await link();
     socket.terminate();
     await server.idle();
@@ -209,7 +209,7 @@ describe('BackendSocket', () => {
     await socket.close(1000, 1_000);
   });
 
-  it('RC-46: close says the code and resolves when the socket is gone', async () => {
+  it('RC-46: close sends the code and resolves when the socket is closed', async () => {
     const { socket, peer, server } = await link();
     socket.onFrame(() => {});
     const received = once(peer, 'close');
@@ -221,7 +221,7 @@ describe('BackendSocket', () => {
     await server.idle();
   });
 
-  it('RC-43: a backend that does not answer the close is cut off at the limit', async () => {
+  it('RC-43: the connection is ended at the limit when the backend does not answer the close frame', async () => {
     const { socket, stream, server } = await link();
     socket.onFrame(() => {});
     stream.removeAllListeners('data');
@@ -235,7 +235,7 @@ describe('BackendSocket', () => {
     await server.idle();
   });
 
-  it('RC-43: an open socket that was never adopted can be closed, too', async () => {
+  it('RC-43: an open socket without an owner can be closed, too', async () => {
     const { socket, peer, server } = await link((far) => far.send('unread'));
     const received = once(peer, 'close');
     await socket.close(1000, 2_000);
@@ -243,7 +243,7 @@ describe('BackendSocket', () => {
     await server.idle();
   });
 
-  it('RC-36: what is sent on a closing or closed socket is dropped without a word', async () => {
+  it('RC-36: frames for a closing or closed socket are dropped silently', async () => {
     const { socket, server } = await link();
     socket.onFrame(() => {});
     const closing = socket.close(1000, 1_000);
@@ -256,7 +256,7 @@ describe('BackendSocket', () => {
     await server.idle();
   });
 
-  it('RC-46: a close leaves no timer behind', async () => {
+  it('RC-46: a close leaves no timer running', async () => {
     const timers = () => process.getActiveResourcesInfo().filter((what) => what === 'Timeout').length;
     const { socket, server } = await link();
     socket.onFrame(() => {});
