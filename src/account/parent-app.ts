@@ -29,7 +29,7 @@ export async function requestExternalTokens(
   });
   if (external === undefined) return failed('parentGone', 'No parent app owns the tokens any more.');
   const { owner, account, accessToken } = external;
-  const response = await owner.ask(
+  const response = await owner.sendRequest(
     'account/chatgptAuthTokens/refresh',
     { reason: 'unauthorized', previousAccountId: account.accountId },
     limitMs,

@@ -8,7 +8,7 @@ import { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { SYSTEM_ENV } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
-import { LocalClient } from '../session/local-clients.js';
+import { LocalClient } from '../session/local-client.js';
 import { MethodTable } from '../session/methods.js';
 import type { ClientSession } from '../session/session.js';
 import { StdioConnection } from '../session/stdio.js';

@@ -9,7 +9,7 @@ import { DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_MESSAGE_BYTES, type EngineOptions 
  */
 export function createListener(options: EngineOptions, deps: Omit<ListenerDeps, 'options'>): ListenerService {
   const address = parseListenUrl(options.listen ?? 'off');
-  if ('fault' in address) throw new EngineError('usage', `listen ${address.fault}.`);
+  if ('invalid' in address) throw new EngineError('usage', `listen ${address.invalid}.`);
   if (address.kind !== 'tcp' && address.kind !== 'unix')
     throw new EngineError('usage', `listen ${options.listen} is not an address of a listener.`);
   if (address.kind === 'tcp' && address.secure && options.tls === undefined) {

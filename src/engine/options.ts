@@ -1,6 +1,6 @@
 import type { AccountOptions } from '../account/setup.js';
+import type { TlsIdentity } from '../listener/address.js';
 import type { AuthorityConfig } from '../listener/auth/authority.js';
-import type { TlsIdentity } from '../listener/host.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { AccountSource } from '../protocol/account-source.js';

@@ -6,7 +6,7 @@ import type { AuditRing } from '../observe/audit.js';
 import type { MuxCounters } from '../remote-control/clients/mux.js';
 import type { LinkCounters } from '../remote-control/host.js';
 import type { PublicStatus, TimedReport } from '../remote-control/status.js';
-import type { ConnectionStatus } from '../session/connection-status.js';
+import type { ConnectionStatus } from '../session/local-client.js';
 import type { MethodTable } from '../session/methods.js';
 import { chartHashes } from './charts.js';
 import type { LocalAccess } from './local-access.js';

@@ -1,26 +1,31 @@
-import { statSync } from 'node:fs';
+import { statSync, unlinkSync } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from '../system/errno.js';
-import { clearSocketPath, type ListenAddress } from './address.js';
+import { connectError, listenPrivately } from '../system/unix-socket.js';
+import type { ListenAddress } from './address.js';
 
-type Bindable = Extract<ListenAddress, { kind: 'tcp' | 'unix' }>;
+/** An address that a server can listen on. */
+export type ServerAddress = Extract<ListenAddress, { kind: 'tcp' | 'unix' }>;
 
-/** A burst of connections waits in the system, not in the clients' retries. */
+/** Connections of a burst wait in the system instead of failing in the clients. */
 const BACKLOG = 4_096;
 
 /**
- * Binds a server and answers its URL as clients write it; a unix socket has mode 0600 from its first moment.
+ * Binds a server and returns its URL for clients. A unix socket has mode 0600 from the moment it exists.
  * @throws EngineError `listenerFailed`
  */
-export async function bind(server: Server, address: Bindable, secure: boolean): Promise<string> {
-  if (address.kind === 'unix') await clearSocketPath(address.path);
+export async function bind(server: Server, address: ServerAddress, secure: boolean): Promise<string> {
+  const unix = address.kind === 'unix';
+  if (unix) await clearSocketPath(address.path);
   try {
-    await listen(server, address);
+    const where = unix ? { path: address.path } : { host: address.host, port: address.port };
+    await listenPrivately(server, { ...where, backlog: BACKLOG });
   } catch (error) {
-    const where = address.kind === 'unix' ? address.path : `${address.host} port ${address.port}`;
-    throw new EngineError('listenerFailed', `Cannot listen on ${where}: ${bindText(error)}.`, {
+    const where = unix ? address.path : `${address.host} port ${address.port}`;
+    throw new EngineError('listenerFailed', `Cannot listen on ${where}: ${bindErrorText(error)}.`, {
       cause: error,
     });
   }
@@ -30,34 +35,39 @@ export async function bind(server: Server, address: Bindable, secure: boolean): 
   return `${secure ? 'wss' : 'ws'}://${host}:${bound.port}/`;
 }
 
-/** Whether somebody else may remove the socket and wait there for our clients and their tokens. */
+/** Whether another user could replace the socket with one of their own and receive the tokens of our clients. */
 export function isDirectoryShared(path: string): boolean {
-  const folder = statSync(dirname(path), { throwIfNoEntry: false });
-  if (folder === undefined || process.platform === 'win32') return false;
-  const foreign = folder.uid !== process.getuid?.() && folder.uid !== 0;
-  // In a sticky folder, such as /tmp, nobody removes what is not theirs.
-  return foreign || ((folder.mode & 0o022) !== 0 && (folder.mode & 0o1000) === 0);
+  const directory = statSync(dirname(path), { throwIfNoEntry: false });
+  if (directory === undefined || process.platform === 'win32') return false;
+  const foreign = directory.uid !== process.getuid?.() && directory.uid !== 0;
+  // In a sticky directory such as /tmp, users can remove only their own files.
+  return foreign || ((directory.mode & 0o022) !== 0 && (directory.mode & 0o1000) === 0);
 }
 
-function listen(server: Server, address: Bindable): Promise<void> {
-  const unix = address.kind === 'unix';
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    // No moment in which others could connect: the socket is made with the right mode, within listen().
-    const umask = unix ? process.umask(0o177) : undefined;
-    try {
-      const where = unix ? { path: address.path } : { host: address.host, port: address.port };
-      server.listen({ ...where, backlog: BACKLOG }, () => {
-        server.off('error', reject);
-        resolve();
-      });
-    } finally {
-      if (umask !== undefined) process.umask(umask);
-    }
+/** Removes a stale socket file. A socket in use and any other file stay, and are an error. */
+async function clearSocketPath(path: string): Promise<void> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw new EngineError('listenerFailed', `The socket ${path} cannot be opened: ${errnoOf(error)}.`, {
+      cause: error,
+    });
   });
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw new EngineError(
+      'listenerFailed',
+      `The file ${path} is not a socket, so it is not replaced. Remove it or choose another path.`,
+    );
+  }
+  const error = await connectError(path);
+  // After any other error a process may still listen and only be busy.
+  if (error !== 'ECONNREFUSED' && error !== 'ENOENT') {
+    throw new EngineError('listenerFailed', `Another process listens on the socket ${path}.`);
+  }
+  unlinkSync(path);
 }
 
-function bindText(error: unknown): string {
+function bindErrorText(error: unknown): string {
   switch (errnoOf(error)) {
     case 'EADDRINUSE':
       return 'the address is in use';

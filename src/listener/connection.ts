@@ -4,90 +4,94 @@ import type { EngineWatcher } from '../observe/watcher.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
-import type { ConnectionStatus } from '../session/connection-status.js';
-import type { LocalClient, LocalTransport } from '../session/local-clients.js';
-import type { AcceptedConnection } from './host.js';
-import { peerOf } from './listener.js';
+import type { ConnectionStatus, LocalClient, LocalTransport } from '../session/local-client.js';
+import { peerOf } from './address.js';
 import { type SharedChart, SharedRun } from './shared-chart.js';
 import { connectionIdOf } from './upgrade-log.js';
+import type { AcceptedConnection } from './upgrade-server.js';
 
-/** Unsent bytes at which a client counts as slow, and at which it is closed. WSA-18 */
+/** Unsent bytes above which a client counts as slow, and above which it is closed. WSA-18 */
 const HIGH_WATER = 1024 * 1024;
 const MAX_UNSENT = 32 * 1024 * 1024;
-/** Data that has waited this long makes a client slow, however little it is, ms. */
+/** A client also counts as slow when any data has waited this long, ms. */
 const SLOW_AFTER = 1_000;
-/** Longest text of a close frame, bytes. */
-const MAX_CLOSE_TEXT = 120;
+/** Longest reason in a close frame, bytes. */
+const MAX_CLOSE_REASON = 120;
+/** Longest delay of a Node timer, about 24 days, ms. */
 const MAX_TIMER = 2 ** 31 - 1;
 
+/** Shared by all connections of a listener. */
 export interface ListenerConnectionDeps {
   readonly chart: SharedChart;
   readonly watcher?: EngineWatcher | undefined;
   readonly now: () => number;
-  /** Data waits for it, or it is held: it must be looked at now and then with `look`. */
-  onWatched(connection: ListenerConnection): void;
+  /** Data waits for the client, or reading is paused: call `check` every second until it returns false. */
+  startChecks(connection: ListenerConnection): void;
   onClosed(connection: ListenerConnection, reason: Reason): void;
   onBinary(connection: ListenerConnection, bytes: number): void;
 }
 
-const EVENT_OF: Readonly<Record<number, ListenerConnectionEvent['type']>> = {
+const EVENT_OF_CLOSE_CODE: Readonly<Record<number, ListenerConnectionEvent['type']>> = {
   [CLOSE_CODES.internalError]: 'APP_SERVER.CLOSED',
   [CLOSE_CODES.serviceRestart]: 'STOP',
   [CLOSE_CODES.tryAgainLater]: 'FLOODED',
 };
 
-/** One accepted connection of the listener: its chart, its socket, and the client it serves. */
+/** One accepted connection of the listener: its chart, its WebSocket, and its client. */
 export class ListenerConnection implements LocalTransport, ClientContext {
-  /** Counts up through the process. */
+  /** Unique in the process. */
   readonly number: number;
   readonly origin: ConnectionStatus['origin'];
   readonly since: number;
   readonly #accepted: AcceptedConnection;
-  readonly #host: ListenerConnectionDeps;
+  readonly #deps: ListenerConnectionDeps;
   readonly #run: SharedRun<ListenerConnectionEvent>;
   #client: LocalClient | undefined;
-  /** Monotonic ms since when data waits; 0: none does. */
+  /** Since when data waits, monotonic ms; 0: none waits. */
   #unsentSince = 0;
-  #held = false;
-  #closing: { readonly reason: Reason; readonly text: string } | undefined;
+  #readPaused = false;
+  /** Set when the close frame has been sent. */
+  #closeReason: Reason | undefined;
+  /** Text for the close frame, when the caller of `close` gave one. */
+  #closeText: string | undefined;
   #expiry: NodeJS.Timeout | undefined;
 
   constructor(
     number: number,
     origin: ConnectionStatus['origin'],
     accepted: AcceptedConnection,
-    host: ListenerConnectionDeps,
+    deps: ListenerConnectionDeps,
   ) {
     this.number = number;
     this.origin = origin;
-    this.since = host.now();
+    this.since = deps.now();
     this.#accepted = accepted;
-    this.#host = host;
+    this.#deps = deps;
     this.#run = new SharedRun(
-      host.chart,
-      (effect, params) => this.#act(effect, params),
-      host.watcher?.run(this.connectionId, host.chart.machine, host.chart.initial.snapshot),
+      deps.chart,
+      (action, params) => this.#execute(action, params),
+      deps.watcher?.run(this.connectionId, deps.chart.machine, deps.chart.initial.snapshot),
     );
     this.#run.send({ type: 'ADMITTED' });
     const { ws } = accepted;
     ws.on('message', (data: Buffer, isBinary: boolean) => {
-      // A close frame is out: what still comes is not served.
-      if (this.#closing !== undefined) return;
-      if (isBinary) host.onBinary(this, data.length);
+      // After our close frame, messages are ignored.
+      if (this.#closeReason !== undefined) return;
+      if (isBinary) deps.onBinary(this, data.length);
       else this.#client?.receive(data.toString());
     });
     ws.on('error', (error) => {
       if ('code' in error && error.code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') {
-        this.#closing ??= { reason: 'messageTooLarge', text: '' };
+        this.#closeReason ??= 'messageTooLarge';
       }
     });
-    ws.on('close', () => this.#ended());
+    ws.on('close', () => this.#onSocketClosed());
   }
 
-  /** Gives it the client that it serves. */
+  /** Attaches the client. @param closeAt When the connection must end, wall-clock ms; null: never. */
   serve(client: LocalClient, closeAt: number | null): void {
     this.#client = client;
-    if (closeAt !== null) this.#armExpiry(closeAt);
+    if (closeAt !== null) this.#scheduleExpiry(closeAt);
   }
 
   /** The app server has answered `initialize`. */
@@ -116,7 +120,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       outcome: verdict.outcome,
       reason: verdict.reason,
       state: this.#run.state,
-      held: this.#held,
+      held: this.#readPaused,
       since: this.since,
       bytesIn: stream.bytesRead,
       bytesOut: stream.bytesWritten,
@@ -126,18 +130,18 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     };
   }
 
-  // --- what its client asks of it
+  // --- called by the client
 
   send(text: string): boolean {
     const { ws, stream } = this.#accepted;
-    if (this.#closing !== undefined) return true;
+    if (this.#closeReason !== undefined) return true;
     ws.send(text);
     if (stream.writableLength === 0) return true;
     if (this.#unsentSince === 0) {
       this.#unsentSince = performance.now();
-      // Only now: a closed socket is kept until the next full collection, and whatever its listeners lead to.
+      // Only when needed: what a listener refers to stays in memory until the closed socket is collected.
       stream.once('drain', () => this.#checkUnsent());
-      this.#host.onWatched(this);
+      this.#deps.startChecks(this);
     }
     const unsent = ws.bufferedAmount;
     if (unsent > MAX_UNSENT) this.#run.send({ type: 'OVERFLOW' });
@@ -146,38 +150,32 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     return false;
   }
 
-  get bufferedAmount(): number {
-    return this.#accepted.ws.bufferedAmount;
-  }
-
-  hold(held: boolean): void {
-    this.#held = held;
+  pauseReading(paused: boolean): void {
+    this.#readPaused = paused;
     const { ws } = this.#accepted;
-    if (!held) {
+    if (!paused) {
       ws.resume();
       return;
     }
     ws.pause();
-    this.#host.onWatched(this);
+    this.#deps.startChecks(this);
   }
 
   close(code: number, text: string): void {
-    const type = EVENT_OF[code] ?? 'STOP';
     this.#closeText = text;
-    this.#run.send({ type });
+    this.#run.send({ type: EVENT_OF_CLOSE_CODE[code] ?? 'STOP' });
   }
-  #closeText: string | undefined;
 
   /** The engine stops. WSA-20 */
   stop(): void {
     this.#run.send({ type: 'STOP' });
   }
 
-  /** Looks after it. False: it needs no further look. */
-  look(): boolean {
-    // While nothing is read, a client that has gone is noticed only by writing to it.
-    if (this.#held) this.#accepted.ws.ping();
-    return this.#checkUnsent() || this.#held;
+  /** Checks for a slow or lost client. False: no further check is needed for now. */
+  check(): boolean {
+    // While reading is paused, only a write notices that the client has disconnected.
+    if (this.#readPaused) this.#accepted.ws.ping();
+    return this.#checkUnsent() || this.#readPaused;
   }
 
   /** True while data waits for this client. */
@@ -192,11 +190,11 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     return true;
   }
 
-  // --- what the chart asks of it
+  // --- actions of the chart
 
-  #act(effect: string, params: unknown): void {
+  #execute(action: string, params: unknown): void {
     const { ws } = this.#accepted;
-    switch (effect) {
+    switch (action) {
       case 'pauseAppServer':
         this.#client?.session.pause();
         return;
@@ -206,8 +204,8 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       case 'sendClose': {
         const { code, reason } = params as { readonly code: number; readonly reason: Reason };
         const text = this.#closeText ?? REASONS[reason].means;
-        this.#closing = { reason, text };
-        ws.close(code, cutBytes(oneLine(text), MAX_CLOSE_TEXT));
+        this.#closeReason = reason;
+        ws.close(code, cutBytes(oneLine(text), MAX_CLOSE_REASON));
         return;
       }
       case 'destroySocket':
@@ -220,18 +218,18 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     }
   }
 
-  #ended(): void {
+  #onSocketClosed(): void {
     this.#run.send({ type: 'ENDED' });
     this.#unsentSince = 0;
-    this.#host.onClosed(this, this.#closing?.reason ?? 'clientClosed');
+    this.#deps.onClosed(this, this.#closeReason ?? 'clientClosed');
   }
 
-  /** A timer takes at most some 24 days; a later end is looked at again then. */
-  #armExpiry(at: number): void {
-    const left = at - this.#host.now();
+  /** An expiry beyond the longest timer delay is rescheduled when the timer fires. */
+  #scheduleExpiry(at: number): void {
+    const left = at - this.#deps.now();
     this.#expiry = setTimeout(
       () => {
-        if (at > this.#host.now()) this.#armExpiry(at);
+        if (at > this.#deps.now()) this.#scheduleExpiry(at);
         else this.#run.send({ type: 'TOKEN.EXPIRED' });
       },
       Math.min(Math.max(left, 0), MAX_TIMER),

@@ -8,20 +8,19 @@ import type { AuthorityMode, Verdict } from '../protocol/authority.js';
 import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
-import type { ConnectionStatus } from '../session/connection-status.js';
-import type { LocalClient, LocalTransport } from '../session/local-clients.js';
-import { isLoopback, type ListenAddress } from './address.js';
+import type { ConnectionStatus, LocalClient, LocalTransport } from '../session/local-client.js';
+import { isLoopback, peerOf, type TlsIdentity } from './address.js';
 import { type AuthorityConfig, createAuthority } from './auth/authority.js';
 import { type CountedVerdict, UpgradeDecisions } from './auth/upgrade-decision.js';
-import { isDirectoryShared } from './bind.js';
+import { isDirectoryShared, type ServerAddress } from './bind.js';
 import { ListenerConnection, type ListenerConnectionDeps } from './connection.js';
-import type { AcceptedConnection, Health, TlsIdentity } from './host.js';
-import { LocalListener, peerOf } from './listener.js';
+import type { Health } from './handshake/health.js';
 import { SharedChart } from './shared-chart.js';
 import { UpgradeLog } from './upgrade-log.js';
+import { type AcceptedConnection, UpgradeServer } from './upgrade-server.js';
 
 export interface ListenerOptions {
-  readonly address: Extract<ListenAddress, { kind: 'tcp' | 'unix' }>;
+  readonly address: ServerAddress;
   readonly authority: AuthorityConfig;
   readonly tls: TlsIdentity | undefined;
   readonly maxConnections: number;
@@ -36,21 +35,21 @@ export interface ListenerDeps {
   readonly log: EngineLogger;
   readonly audit: AuditRing;
   readonly watcher?: EngineWatcher | undefined;
-  /** Makes the client of a connection and opens its app-server connection. */
+  /** Creates the client of a connection and opens its app-server connection. */
   readonly accept: (client: ClientContext, transport: LocalTransport) => LocalClient;
   readonly remoteControlStatus: () => string;
 }
 
-/** What whoever started the engine is told once. Holds no secret but the connect URL, as one. WSA-5 */
+/** Reported once, when the listener listens. The only secret is the connect URL. WSA-5 */
 export interface ListeningInfo {
   readonly url: string;
-  /** In query-token mode with the token. */
+  /** With the token in query-token mode, else the same as `url`. */
   readonly connectUrl: Secret;
   readonly authMode: AuthorityMode;
   readonly enforced: boolean;
   readonly secure: boolean;
   readonly closeOnTokenExpiry: boolean;
-  /** What a person should know, a sentence each. */
+  /** One sentence each, for people. */
   readonly warnings: readonly string[];
 }
 
@@ -62,42 +61,46 @@ export interface Rejection {
   readonly detail: string | null;
 }
 
-/** The listener, as status shows it. Holds no secret. */
+/** The listener in the status. Holds no secret. */
 export interface ListenerStatus {
   readonly url: string;
   readonly authMode: AuthorityMode;
   readonly enforced: boolean;
-  /** Connections without the authority that this listener asks for are let in. */
+  /** Connections without a valid credential are accepted. */
   readonly degraded: boolean;
   readonly maxConnections: number;
   readonly openConnections: number;
-  /** How often each (mode, outcome, reason) occurred. */
+  /** How often each combination of mode, outcome and reason occurred. */
   readonly decisions: readonly Readonly<CountedVerdict>[];
   /** The newest last. */
   readonly lastRejections: readonly Rejection[];
 }
 
+/** Handshakes in progress at once. WSA-16 */
 const MAX_HANDSHAKES = 128;
-const REJECTIONS_LOGGED = 10;
+/** Log lines per second about rejections, and as many about binary messages. WSA-19 */
+const LINES_PER_SECOND = 10;
 const SECOND = 1_000;
+/** Rejections in the status. */
 const LAST_REJECTIONS = 20;
 
 let connections = 0;
 
-/** The listener at work: the chart decides, the adapter acts, and every decision is written down once. WSA-2 */
+/** The local listener: charts decide, the server acts, and each decision is logged, audited and counted once. WSA-2 */
 export class ListenerService {
   readonly #deps: ListenerDeps;
   readonly #decisions = new UpgradeDecisions();
   readonly #chart: SharedChart;
-  readonly #listener: LocalListener;
+  readonly #server: UpgradeServer;
   readonly #connections = new Set<ListenerConnection>();
-  readonly #watched = new Set<ListenerConnection>();
+  /** Connections that are checked every second. */
+  readonly #checked = new Set<ListenerConnection>();
   readonly #upgrades = new UpgradeLog();
   readonly #rejectionLog: RateLimit;
   readonly #binaryLog: RateLimit;
   readonly #queryToken: Secret | undefined;
-  readonly #connectionHost: ListenerConnectionDeps;
-  #watchTimer: NodeJS.Timeout | undefined;
+  readonly #connectionDeps: ListenerConnectionDeps;
+  #checkTimer: NodeJS.Timeout | undefined;
   #state: 'starting' | 'ready' | 'stopping' = 'starting';
 
   constructor(deps: ListenerDeps) {
@@ -107,24 +110,24 @@ export class ListenerService {
     const authority = createAuthority(options.authority);
     deps.audit.addSource(this.#upgrades);
     this.#queryToken = authority.queryToken;
-    this.#rejectionLog = new RateLimit(REJECTIONS_LOGGED, SECOND, (count) =>
+    this.#rejectionLog = new RateLimit(LINES_PER_SECOND, SECOND, (count) =>
       log.warn({ outcome: 'rejected', count }, `${count} more connections rejected`),
     );
-    this.#binaryLog = new RateLimit(REJECTIONS_LOGGED, SECOND, (count) =>
+    this.#binaryLog = new RateLimit(LINES_PER_SECOND, SECOND, (count) =>
       log.warn({ count }, `${count} more binary messages skipped`),
     );
-    this.#connectionHost = {
+    this.#connectionDeps = {
       chart: this.#chart,
       watcher: deps.watcher,
       now: env.now,
-      onWatched: (one) => this.#watch(one),
+      startChecks: (one) => this.#startChecks(one),
       onClosed: (one, reason) => this.#onClosed(one, reason),
       onBinary: (one, bytes) => {
         if (this.#binaryLog.take())
           log.warn({ connection: one.connectionId, bytes }, 'binary message skipped');
       },
     };
-    this.#listener = new LocalListener(
+    this.#server = new UpgradeServer(
       authority,
       {
         maxConnections: options.maxConnections,
@@ -147,14 +150,14 @@ export class ListenerService {
     );
   }
 
-  /** Binds; connections are let in after `open()`. */
+  /** Binds. Connections are accepted after `open()`. */
   async listen(): Promise<ListeningInfo> {
     const { options, log } = this.#deps;
-    await this.#listener.listen(options.address);
+    await this.#server.listen(options.address);
     const info = this.#info();
     log.info(
       { url: info.url, mode: info.authMode, enforced: info.enforced },
-      `listening on ${info.url}, ${options.closeOnTokenExpiry ? 'connections end with their token' : 'an open connection outlives its token'}`,
+      `listening on ${info.url}, ${options.closeOnTokenExpiry ? 'connections close when their token expires' : 'open connections stay open when their token expires'}`,
     );
     for (const warning of info.warnings) log.warn({ url: info.url }, warning);
     return info;
@@ -162,20 +165,20 @@ export class ListenerService {
 
   open(): void {
     this.#state = 'ready';
-    this.#listener.accept();
+    this.#server.accept();
   }
 
-  /** `/readyz` turns 503 first, then nothing new is let in. WSA-20 */
+  /** New connections and `/readyz` get 503 from now on. WSA-20 */
   stopping(): void {
     this.#state = 'stopping';
-    this.#listener.refuse();
+    this.#server.refuse();
   }
 
   async close(): Promise<void> {
     this.stopping();
     for (const connection of this.#connections) connection.stop();
-    await this.#listener.close(this.#deps.timing.closeTimeout);
-    clearInterval(this.#watchTimer);
+    await this.#server.close(this.#deps.timing.closeTimeout);
+    clearInterval(this.#checkTimer);
     this.#rejectionLog.flush();
     this.#binaryLog.flush();
   }
@@ -188,7 +191,7 @@ export class ListenerService {
     const { options } = this.#deps;
     const { authMode, enforced } = this.#mode;
     return {
-      url: this.#listener.url,
+      url: this.#server.url,
       authMode,
       enforced,
       degraded: !enforced,
@@ -211,21 +214,22 @@ export class ListenerService {
 
   #info(): ListeningInfo {
     const { options } = this.#deps;
-    const { url, secure } = this.#listener;
+    const { url, secure } = this.#server;
     const { authMode, enforced } = this.#mode;
     const warnings: string[] = [];
     if (!enforced) {
-      const who = options.address.kind === 'unix' ? 'whoever may open the socket' : 'every local program';
-      warnings.push(`The token check is off (--no-token-check): ${who} may connect, marked degraded.`);
+      const clients =
+        options.address.kind === 'unix' ? 'every process that may open the socket' : 'every local process';
+      warnings.push(`The token check is off (--no-token-check): ${clients} may connect, marked as degraded.`);
     }
     if (options.address.kind === 'unix' && isDirectoryShared(options.address.path)) {
       warnings.push(
-        `Others may put a socket of their own in the place of ${options.address.path}: use a folder that only you may write to.`,
+        `Other users can replace ${options.address.path} with their own socket. Use a directory that only you can write to.`,
       );
     }
     if (options.address.kind === 'tcp' && !secure && !isLoopback(options.address.host)) {
       warnings.push(
-        `${url} can be reached from other machines and is not encrypted: use --tls-cert and --tls-key.`,
+        `${url} is reachable from other machines and is not encrypted. Use wss:// with --tls-cert and --tls-key.`,
       );
     }
     const token = this.#queryToken === undefined ? '' : `?token=${this.#queryToken.reveal()}`;
@@ -260,7 +264,7 @@ export class ListenerService {
     const { log, options } = this.#deps;
     const origin = options.address.kind === 'unix' ? 'unix' : 'listener';
     connections += 1;
-    const connection = new ListenerConnection(connections, origin, accepted, this.#connectionHost);
+    const connection = new ListenerConnection(connections, origin, accepted, this.#connectionDeps);
     this.#connections.add(connection);
     this.#upgrades.addAccepted(connection.since, verdict, origin, connections);
     const level = connection.degraded ? 'warn' : 'info';
@@ -278,7 +282,7 @@ export class ListenerService {
   #onClosed(connection: ListenerConnection, reason: Reason): void {
     const { log } = this.#deps;
     this.#connections.delete(connection);
-    this.#watched.delete(connection);
+    this.#checked.delete(connection);
     if (log.isLevelEnabled?.('debug') === false) return;
     const { id, bytesIn, bytesOut } = connection.status;
     log.debug({ connection: id, reason, bytesIn, bytesOut }, 'connection closed');
@@ -292,14 +296,14 @@ export class ListenerService {
     this.#deps.log.warn(fields, `connection ${outcome}`);
   }
 
-  /** One timer looks after all connections with unsent data, and those that nothing is read from. */
-  #watch(connection: ListenerConnection): void {
-    this.#watched.add(connection);
-    this.#watchTimer ??= setInterval(() => {
-      for (const one of this.#watched) if (!one.look()) this.#watched.delete(one);
-      if (this.#watched.size > 0) return;
-      clearInterval(this.#watchTimer);
-      this.#watchTimer = undefined;
+  /** One timer checks all connections that have unsent data or whose reading is paused. */
+  #startChecks(connection: ListenerConnection): void {
+    this.#checked.add(connection);
+    this.#checkTimer ??= setInterval(() => {
+      for (const one of this.#checked) if (!one.check()) this.#checked.delete(one);
+      if (this.#checked.size > 0) return;
+      clearInterval(this.#checkTimer);
+      this.#checkTimer = undefined;
     }, SECOND).unref();
   }
 }

@@ -1,20 +1,20 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate';
 import type { TransitionWatch } from '../observe/watcher.js';
 
-/** An action that a transition asks for. */
-interface Effect {
+/** An action of a transition. */
+interface Action {
   readonly type: string;
   readonly params: unknown;
 }
 
 interface Step {
   readonly next: SharedState;
-  readonly effects: readonly Effect[];
+  readonly actions: readonly Action[];
 }
 
-/** One state of a chart, shared by everything that is in it. */
+/** One state of a chart, shared by all runs that are in it. */
 export interface SharedState {
-  /** As `paused.initialized`. */
+  /** For example `paused.initialized`. */
   readonly name: string;
   readonly done: boolean;
   readonly snapshot: AnyMachineSnapshot;
@@ -22,9 +22,9 @@ export interface SharedState {
 }
 
 /**
- * A chart without data of its own, run for thousands of connections at once: each state and each step is worked
- * out by XState the first time anybody takes it, and then shared. A running actor for each would cost 4 KB and
- * 20 µs; this costs a pointer. Only for machines whose context never changes and whose guards read no event.
+ * A chart that thousands of connections run at once. XState computes each state and each step the first time it is
+ * needed; then all runs share it. An actor per connection would cost 4 KB and 20 µs, a shared state costs a pointer.
+ * Only for machines whose context never changes and whose guards do not read the event.
  */
 export class SharedChart {
   readonly machine: AnyStateMachine;
@@ -40,9 +40,9 @@ export class SharedChart {
   step(from: SharedState, eventType: string): Step {
     const known = from.steps.get(eventType);
     if (known !== undefined) return known;
-    const [snapshot, actions] = transition(this.machine, from.snapshot, { type: eventType });
-    const effects = actions.map((action) => ({ type: action.type, params: action.params }));
-    const step = { next: this.#shared(snapshot), effects };
+    const [snapshot, executable] = transition(this.machine, from.snapshot, { type: eventType });
+    const actions = executable.map((action) => ({ type: action.type, params: action.params }));
+    const step = { next: this.#shared(snapshot), actions };
     from.steps.set(eventType, step);
     return step;
   }
@@ -65,25 +65,29 @@ function nameOf(value: unknown): string {
     .join(',');
 }
 
-/** What `after` compiles to: an event that XState sends to itself later. */
+/** XState compiles `after` to this action: an event that the machine sends to itself later. */
 interface Raise {
   readonly event: { readonly type: string };
   readonly id: string;
   readonly delay: number;
 }
 
-/** One thing's way through a shared chart. Its timers end with it. */
+/** One run of a shared chart. Its timers do not keep the process alive. */
 export class SharedRun<Event extends { readonly type: string }> {
   readonly #chart: SharedChart;
-  readonly #act: (effect: string, params: unknown) => void;
+  readonly #execute: (action: string, params: unknown) => void;
   readonly #watch: TransitionWatch | undefined;
   #state: SharedState;
   #timers: Map<string, NodeJS.Timeout> | undefined;
 
-  /** `act` does the chart's own actions, by name; `watch` only looks on. */
-  constructor(chart: SharedChart, act: (effect: string, params: unknown) => void, watch?: TransitionWatch) {
+  /** @param execute Performs an action of the chart, by name. @param watch Observes each step. */
+  constructor(
+    chart: SharedChart,
+    execute: (action: string, params: unknown) => void,
+    watch?: TransitionWatch,
+  ) {
     this.#chart = chart;
-    this.#act = act;
+    this.#execute = execute;
     this.#watch = watch;
     this.#state = chart.initial;
   }
@@ -102,20 +106,20 @@ export class SharedRun<Event extends { readonly type: string }> {
 
   #take(eventType: string): void {
     if (this.#state.done) return;
-    const { next, effects } = this.#chart.step(this.#state, eventType);
-    this.#watch?.(eventType, this.#state.snapshot, next.snapshot, effects);
-    // First the state, then the deeds: an action may send the next event.
+    const { next, actions } = this.#chart.step(this.#state, eventType);
+    this.#watch?.(eventType, this.#state.snapshot, next.snapshot, actions);
+    // The state changes before the actions run, because an action may send the next event.
     this.#state = next;
-    for (const effect of effects) this.#do(effect);
+    for (const action of actions) this.#perform(action);
   }
 
-  #do({ type, params }: Effect): void {
-    if (type === 'xstate.raise') this.#arm(params as Raise);
-    else if (type === 'xstate.cancel') this.#disarm((params as { readonly sendId: string }).sendId);
-    else this.#act(type, params);
+  #perform({ type, params }: Action): void {
+    if (type === 'xstate.raise') this.#startTimer(params as Raise);
+    else if (type === 'xstate.cancel') this.#stopTimer((params as { readonly sendId: string }).sendId);
+    else this.#execute(type, params);
   }
 
-  #arm({ id, delay, event }: Raise): void {
+  #startTimer({ id, delay, event }: Raise): void {
     this.#timers ??= new Map();
     const timer = setTimeout(() => {
       this.#timers?.delete(id);
@@ -125,7 +129,7 @@ export class SharedRun<Event extends { readonly type: string }> {
     this.#timers.set(id, timer);
   }
 
-  #disarm(id: string): void {
+  #stopTimer(id: string): void {
     clearTimeout(this.#timers?.get(id));
     this.#timers?.delete(id);
   }

@@ -4,19 +4,19 @@ import type { Verdict } from '../protocol/authority.js';
 
 const CAPACITY = 1_000;
 
-/** How the log, the audit and status call a connection. */
+/** The name of a connection in the log, the audit and the status. */
 export const connectionIdOf = (origin: string, number: number): string => `${origin}-${number}`;
 
 /**
- * The last verdicts of the listener, kept so that one more costs no new object: thousands a second may come, and
- * whatever stays alive for a while is copied by the collector.
+ * The last verdicts of the listener, as a ring of arrays. Adding one creates no object, because there may be thousands a
+ * second and the garbage collector copies each object that lives for a while.
  */
 export class UpgradeLog implements AuditSource {
   readonly #times = new Float64Array(CAPACITY);
   readonly #verdicts: (Verdict | undefined)[] = new Array<undefined>(CAPACITY).fill(undefined);
-  /** What an accepted one came over, or where a rejected one came from and what was wrong with it. */
+  /** The origin of an accepted connection, or the peer of a rejected one. */
   readonly #subjects: string[] = new Array<string>(CAPACITY).fill('');
-  /** The number of an accepted one; NaN: it was rejected. */
+  /** The number of an accepted connection; NaN for a rejected one. */
   readonly #numbers = new Float64Array(CAPACITY);
   readonly #details: (string | null)[] = new Array<null>(CAPACITY).fill(null);
   #count = 0;
@@ -30,12 +30,12 @@ export class UpgradeLog implements AuditSource {
   }
 
   #add(at: number, verdict: Verdict, subject: string, number: number, detail: string | null): void {
-    const place = this.#count % CAPACITY;
-    this.#times[place] = at;
-    this.#verdicts[place] = verdict;
-    this.#subjects[place] = subject;
-    this.#numbers[place] = number;
-    this.#details[place] = detail;
+    const slot = this.#count % CAPACITY;
+    this.#times[slot] = at;
+    this.#verdicts[slot] = verdict;
+    this.#subjects[slot] = subject;
+    this.#numbers[slot] = number;
+    this.#details[slot] = detail;
     this.#count += 1;
   }
 
@@ -43,27 +43,27 @@ export class UpgradeLog implements AuditSource {
   read(): readonly AuditRecord[] {
     const found: AuditRecord[] = [];
     for (let i = Math.max(0, this.#count - CAPACITY); i < this.#count; i += 1) {
-      const place = i % CAPACITY;
-      const verdict = this.#verdicts[place];
+      const slot = i % CAPACITY;
+      const verdict = this.#verdicts[slot];
       if (verdict === undefined) continue;
       found.push({
-        time: new Date(this.#times[place] ?? 0).toISOString(),
-        subject: this.#subjectAt(place),
+        time: new Date(this.#times[slot] ?? 0).toISOString(),
+        subject: this.#subjectAt(slot),
         decision: verdict.outcome,
         mode: verdict.mode,
         reason: verdict.reason,
-        detail: this.#details[place] ?? null,
+        detail: this.#details[slot] ?? null,
       });
     }
     return found;
   }
 
-  #subjectAt(place: number): string {
-    const [subject, number] = [this.#subjects[place] ?? '', this.#numbers[place] ?? Number.NaN];
+  #subjectAt(slot: number): string {
+    const [subject, number] = [this.#subjects[slot] ?? '', this.#numbers[slot] ?? Number.NaN];
     return Number.isNaN(number) ? subject : connectionIdOf(subject, number);
   }
 
-  /** The newest rejections, the newest last. */
+  /** The last rejections, the newest last. */
   lastRejections(limit: number): readonly AuditRecord[] {
     return this.read()
       .filter(({ decision }) => decision === 'rejected')

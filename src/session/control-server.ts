@@ -1,19 +1,22 @@
-import { chmodSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import net from 'node:net';
 import { EngineError } from '../protocol/errors.js';
+import { listenPrivately } from '../system/unix-socket.js';
 import { LineConnection } from './line-connection.js';
-import type { LocalClient, LocalTransport } from './local-clients.js';
+import type { LocalClient, LocalTransport } from './local-client.js';
 
 export interface ControlServer {
   readonly path: string;
   close(): Promise<void>;
 }
 
+const MAX_CONTROL_CLIENTS = 64;
+
 /**
- * The socket in the home on which `rc-engine status` and its like ask the running engine: JSON-RPC, one message a
- * line. Mode 0600: whoever may read the home's secrets may ask. The home's lock is held, so a socket file that is
- * already there is a leftover.
+ * Opens the control socket of the home, on which commands such as `rc-engine status` query the running engine: JSON-RPC,
+ * one message per line. It has mode 0600, because who may read the secrets in the home may also query the engine. The
+ * engine holds the lock of the home, so an existing socket file is stale.
+ * @throws EngineError `homeUnusable`
  */
 export async function listenControl(
   path: string,
@@ -28,19 +31,8 @@ export async function listenControl(
     serveLines(socket, accept);
   });
   server.maxConnections = MAX_CONTROL_CLIENTS;
-  // No moment in which others could connect: the socket is made with the right mode.
-  const umask = isPipe ? undefined : process.umask(0o177);
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(path, () => {
-        server.off('error', reject);
-        resolve();
-      });
-      // The socket file is made within listen(), before it returns.
-      if (umask !== undefined) process.umask(umask);
-    });
-    if (!isPipe) chmodSync(path, 0o600);
+    await listenPrivately(server, { path });
   } catch (error) {
     throw new EngineError('homeUnusable', `The control socket ${path} cannot be opened.`, { cause: error });
   }
@@ -54,16 +46,11 @@ export async function listenControl(
   };
 }
 
-const MAX_CONTROL_CLIENTS = 64;
-
 function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => LocalClient): void {
   const client = accept({
     send: (text) => lines.write(text),
-    get bufferedAmount() {
-      return lines.bufferedAmount;
-    },
-    hold: (held) => {
-      if (held) lines.pause();
+    pauseReading: (paused) => {
+      if (paused) lines.pause();
       else lines.resume();
     },
     close: () => {

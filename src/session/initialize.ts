@@ -15,17 +15,17 @@ const initializeSchema = v.object({
   ),
 });
 
-/** What a client says of itself once. */
+/** What a client states about itself in `initialize`. */
 export interface InitializeParams {
   readonly clientName: string;
   readonly experimentalApi: boolean;
-  /** Exact method names that this client does not want. WSA-23, ACC-10 */
+  /** Notifications that this client does not want, by exact method name. WSA-23, ACC-10 */
   readonly optOutNotificationMethods: ReadonlySet<string>;
 }
 
-export function parseInitialize(params: unknown): InitializeParams | { readonly fault: string } {
+export function parseInitialize(params: unknown): InitializeParams | { readonly invalid: string } {
   const parsed = v.safeParse(initializeSchema, params);
-  if (!parsed.success) return { fault: firstIssue(parsed.issues) };
+  if (!parsed.success) return { invalid: firstIssue(parsed.issues) };
   const { clientInfo, capabilities } = parsed.output;
   return {
     clientName: clientInfo.name,

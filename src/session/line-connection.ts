@@ -1,16 +1,17 @@
 import type { Readable, Writable } from 'node:stream';
 
 export interface LineLimits {
-  /** Longest line taken, bytes. A longer one is skipped and told to `onTooLong`. */
+  /** Longest accepted line, bytes. A longer one is skipped and reported to `onTooLong`. Default: 16 MiB. */
   readonly maxLineBytes: number;
 }
 
 export interface LineEvents {
   onLine(line: string): void;
-  /** A line was over the limit and was skipped whole. */
+  /** A line over the limit was skipped. */
   onTooLong(bytes: number): void;
+  /** The other side reads again, after `write` returned false. */
   onDrain(): void;
-  /** The other side has ended or broken, once. */
+  /** The connection has ended or failed; called once. */
   onEnd(): void;
 }
 
@@ -19,14 +20,14 @@ const BREAK = /[\r\n]/;
 const BREAKS = /[\r\n]+/g;
 const DEFAULT_LIMITS: LineLimits = { maxLineBytes: 16 * 1024 * 1024 };
 
-/** Text lines over a pair of byte streams: stdio, unix sockets, named pipes, children. One message a line. */
+/** One message per line over a pair of byte streams: stdio, unix sockets, named pipes, child processes. */
 export class LineConnection {
   readonly #output: Writable;
   readonly #input: Readable;
   readonly #events: LineEvents;
   readonly #limits: LineLimits;
   #parts: Buffer[] = [];
-  #held = 0;
+  #partialBytes = 0;
   #skipping = false;
   #ended = false;
   #bytesIn = 0;
@@ -36,7 +37,7 @@ export class LineConnection {
     this.#output = output;
     this.#events = events;
     this.#limits = limits;
-    input.on('data', (chunk: Buffer) => this.#take(chunk));
+    input.on('data', (chunk: Buffer) => this.#split(chunk));
     input.on('end', () => this.#end());
     input.on('close', () => this.#end());
     input.on('error', () => this.#end());
@@ -45,17 +46,12 @@ export class LineConnection {
   }
 
   /**
-   * Writes one line. A line break in JSON can only stand between its parts: it becomes a space, or else what
-   * follows would be a message of its own that nobody has looked at. False: the other side is slow; wait for `onDrain`.
+   * Writes one line. A line break inside a message becomes a space: in JSON it can only stand between tokens, and what
+   * follows it would otherwise be a message that no policy has checked. False: the other side reads slowly.
    */
   write(line: string): boolean {
     if (this.#ended || this.#output.destroyed) return true;
     return this.#output.write(`${BREAK.test(line) ? line.replace(BREAKS, ' ') : line}\n`);
-  }
-
-  /** Bytes written and not yet taken by the other side. */
-  get bufferedAmount(): number {
-    return this.#output.writableLength;
   }
 
   get bytesIn(): number {
@@ -70,22 +66,22 @@ export class LineConnection {
     this.#input.resume();
   }
 
-  #take(chunk: Buffer): void {
+  #split(chunk: Buffer): void {
     this.#bytesIn += chunk.length;
     let from = 0;
     for (;;) {
       const at = chunk.indexOf(NEWLINE, from);
       if (at < 0) break;
-      this.#keep(chunk.subarray(from, at));
+      this.#append(chunk.subarray(from, at));
       this.#emit();
       from = at + 1;
     }
-    if (from < chunk.length) this.#keep(chunk.subarray(from));
+    if (from < chunk.length) this.#append(chunk.subarray(from));
   }
 
-  #keep(part: Buffer): void {
-    this.#held += part.length;
-    if (this.#held > this.#limits.maxLineBytes) {
+  #append(part: Buffer): void {
+    this.#partialBytes += part.length;
+    if (this.#partialBytes > this.#limits.maxLineBytes) {
       this.#skipping = true;
       this.#parts = [];
       return;
@@ -94,11 +90,11 @@ export class LineConnection {
   }
 
   #emit(): void {
-    const bytes = this.#held;
+    const bytes = this.#partialBytes;
     const parts = this.#parts;
     const skipped = this.#skipping;
     this.#parts = [];
-    this.#held = 0;
+    this.#partialBytes = 0;
     this.#skipping = false;
     if (skipped) {
       this.#events.onTooLong(bytes);

@@ -10,19 +10,19 @@ export class JsonRpcError extends Error {
 
   constructor(code: number, message: string, data?: unknown) {
     super(message);
-    this.name = 'RpcFault';
+    this.name = 'JsonRpcError';
     this.code = code;
     this.data = data;
   }
 
-  /** The reason in `data`, where there is one. */
+  /** The reason code in `data`, if any. */
   get reason(): Reason | undefined {
     const reason = isRecord(this.data) ? this.data.reason : undefined;
     return typeof reason === 'string' && isReason(reason) ? reason : undefined;
   }
 }
 
-/** An answer, and what is done as soon as it has been sent: what a client must see after it. ACC-24 */
+/** A result with an action that runs right after it was sent, such as a notification that must follow it. ACC-24 */
 export class Reply {
   readonly result: unknown;
   readonly after: () => void;
@@ -36,15 +36,15 @@ export class Reply {
 export interface EngineMethod {
   /** Needs `capabilities.experimentalApi`. ACC-9 */
   readonly experimental: boolean;
-  /** Answers with a value, a Reply, or a promise of one; throws or rejects with an RpcFault. */
+  /** Returns the result, a Reply, or a promise of either; throws or rejects with a JsonRpcError. */
   handle(params: unknown, session: ClientSession): unknown;
 }
 
-/** Methods that the engine answers itself, for every origin; all others belong to the app server. */
+/** The methods that the engine handles, for every origin; all others go to the app server. */
 export class MethodTable {
   readonly #methods = new Map<string, EngineMethod>();
 
-  /** Registers a method whose params are checked by a schema; absent params count as `{}`. ACC-7 */
+  /** Registers a method. Its params are checked against the schema; missing params count as `{}`. ACC-7 */
   add<S extends v.GenericSchema>(
     name: string,
     schema: S,

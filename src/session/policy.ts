@@ -4,33 +4,34 @@ import { RateLimit } from '../observe/rate-limit.js';
 import type { ClientContext, Origin } from '../protocol/app-server.js';
 import { repeatedMember } from '../protocol/json-members.js';
 
-/** Origins that a rule can be for; a unix socket is a listener. WSA-7 */
+/** Origins that a rule can apply to; `listener` includes unix sockets. WSA-7 */
 export const POLICY_ORIGINS = ['listener', 'stdio', 'remote'] as const;
 type PolicyOrigin = (typeof POLICY_ORIGINS)[number];
 
 /**
- * What connections may do once they are in. A pattern is a method name in which `*` stands for anything, with
- * `listener:`, `stdio:` or `remote:` before it when it is for one origin only.
+ * Which methods connected clients may call. A pattern is a method name in which `*` matches anything; the prefix
+ * `listener:`, `stdio:` or `remote:` limits it to one origin.
+ * @example { denyMethods: ['remote:command/*', 'account/logout'] }
  */
 export interface PolicyOptions {
-  /** Where any is given for an origin, its connections may call nothing else. Default: everything. */
+  /** If any pattern applies to an origin, its clients may call matching methods only. Default: all methods. */
   readonly allowMethods?: readonly string[];
-  /** Goes before `allowMethods`. */
+  /** Methods that are refused, even when `allowMethods` matches. Default: none. */
   readonly denyMethods?: readonly string[];
-  /** `limited`: degraded connections may not change authority or identity. Default `limited`. */
+  /** `limited`: degraded connections may not change sign-in, pairing or remote control. Default: `limited`. */
   readonly degradedAuthority?: 'limited' | 'full';
 }
 
-/** Why a client may not call a method; null: it may. */
+/** Why a client may not call a method, for people; null: it may. */
 export type Policy = (method: string, client: ClientContext, message?: PolicedMessage) => string | null;
 
-/** What would be handed on, as it was written: an app server may read it otherwise than the engine does. */
+/** The message as written: an app server may parse it differently from the engine. */
 export interface PolicedMessage {
   readonly text: string;
 }
 
-/** What degraded connections may not call. WSA-7 */
-const AUTHORITY_METHODS = [
+/** Methods that degraded connections may not call. WSA-7 */
+const DEGRADED_DENIED_METHODS = [
   'account/login/*',
   'account/logout',
   'remoteControl/enable',
@@ -38,87 +39,87 @@ const AUTHORITY_METHODS = [
   'remoteControl/pairing/start',
   'remoteControl/client/revoke',
 ];
-/** What belongs to opening a conversation; a connection without it is none. */
-const ALWAYS = new Set(['initialize', 'initialized']);
+/** Never refused: a connection is useless without them. */
+const ALWAYS_ALLOWED = new Set(['initialize', 'initialized']);
 
 interface Rule {
-  readonly shown: string;
+  /** As the user wrote it. */
+  readonly source: string;
   readonly origin: PolicyOrigin | undefined;
   readonly pattern: RegExp;
 }
 
-/** Connecting is not permission to act: decides method by method, for every origin. */
+/** A connected client is not allowed to do everything: the policy decides for each method and origin. */
 export function createPolicy(options: PolicyOptions = {}): Policy {
   const allow = (options.allowMethods ?? []).map(ruleOf);
   const deny = (options.denyMethods ?? []).map(ruleOf);
   const limited = (options.degradedAuthority ?? 'limited') === 'limited';
-  const authority = AUTHORITY_METHODS.map(ruleOf);
-  const nothingToCheck = allow.length === 0 && deny.length === 0;
+  const degradedDenied = DEGRADED_DENIED_METHODS.map(ruleOf);
+  const unrestricted = allow.length === 0 && deny.length === 0;
   return (method, client, message) => {
-    if (nothingToCheck && client.degraded !== true) return null;
+    if (unrestricted && client.degraded !== true) return null;
     const origin = originOf(client.origin);
     if (origin === undefined) return null;
-    // The method that is judged here must be the one that an app server reads, whatever its parser.
+    // With a repeated member an app server could read another method than the one that is checked here.
     if (message !== undefined && repeatedMember(message.text, { ignoreCase: true }) !== undefined) {
-      return refusal(method, 'a member of the message comes twice');
+      return refusal(method, 'a member of the message is repeated');
     }
-    if (ALWAYS.has(method)) return null;
-    const fits = (rule: Rule) =>
+    if (ALWAYS_ALLOWED.has(method)) return null;
+    const matches = (rule: Rule) =>
       (rule.origin === undefined || rule.origin === origin) && rule.pattern.test(method);
-    const denied = deny.find(fits);
-    if (denied !== undefined) return refusal(method, `--deny-method ${denied.shown}`);
+    const denied = deny.find(matches);
+    if (denied !== undefined) return refusal(method, `--deny-method ${denied.source}`);
     const allowed = allow.filter((rule) => rule.origin === undefined || rule.origin === origin);
-    if (allowed.length > 0 && !allowed.some(fits)) {
-      return refusal(method, `--allow-method ${allowed.map(({ shown }) => shown).join(', ')}`);
+    if (allowed.length > 0 && !allowed.some(matches)) {
+      return refusal(method, `--allow-method ${allowed.map(({ source }) => source).join(', ')}`);
     }
-    if (limited && client.degraded === true && authority.some(fits)) {
+    if (limited && client.degraded === true && degradedDenied.some(matches)) {
       return refusal(method, '--degraded-authority limited: this connection presented no valid token');
     }
     return null;
   };
 }
 
-/** Refusals that are written down in a second; a client that insists must not drive everything else out. */
-const REFUSALS_TOLD = 10;
+/** Refusals recorded per second: a client that repeats its call must not fill the audit and the log. */
+const REFUSALS_RECORDED = 10;
+/** Characters of a method name that are recorded. */
+const MAX_NAME = 100;
 
-/** The same policy, its refusals in the audit and the log. */
+/** Adds a record to the audit and the log for each refusal of a policy. */
 export function auditedPolicy(
   policy: Policy,
   audit: AuditRing,
   log: EngineLogger,
   now: () => number,
 ): Policy {
-  const limit = new RateLimit(REFUSALS_TOLD, 1_000, (count) =>
+  const limit = new RateLimit(REFUSALS_RECORDED, 1_000, (count) =>
     log.warn({ reason: 'refusedByPolicy', count }, `${count} more calls refused by policy`),
   );
   return (method, client, message) => {
     const refused = policy(method, client, message);
     if (refused === null || !limit.take()) return refused;
-    const shown = method.slice(0, MAX_SHOWN);
+    const name = method.slice(0, MAX_NAME);
     audit.add({
       time: new Date(now()).toISOString(),
       subject: client.connectionId,
       decision: 'refused',
       reason: 'refusedByPolicy',
-      detail: shown,
+      detail: name,
     });
     log.warn(
-      { connection: client.connectionId, reason: 'refusedByPolicy', method: shown },
+      { connection: client.connectionId, reason: 'refusedByPolicy', method: name },
       'call refused by policy',
     );
     return refused;
   };
 }
 
-/** Characters of a method name that are repeated to the log. */
-const MAX_SHOWN = 100;
-
-/** What is wrong with a pattern; undefined: nothing. */
+/** Why a pattern is invalid, for people; undefined: it is valid. */
 export function invalidPatternReason(text: string): string | undefined {
   const { rest } = splitOrigin(text);
   return /^[A-Za-z0-9_$*./-]+$/.test(rest)
     ? undefined
-    : `must be a method name with * for anything, after ${POLICY_ORIGINS.map((o) => `${o}:`).join(', ')} where it is for one origin`;
+    : `must be a method name in which * matches anything, optionally after ${POLICY_ORIGINS.map((o) => `${o}:`).join(', ')} for one origin`;
 }
 
 const refusal = (method: string, policy: string): string =>
@@ -126,8 +127,8 @@ const refusal = (method: string, policy: string): string =>
 
 function ruleOf(text: string): Rule {
   const { origin, rest } = splitOrigin(text);
-  const source = rest.split('*').map((part) => part.replace(/[.$?+^()[\]{}|\\]/g, '\\$&'));
-  return { shown: text, origin, pattern: new RegExp(`^${source.join('.*')}$`, 's') };
+  const regex = rest.split('*').map((part) => part.replace(/[.$?+^()[\]{}|\\]/g, '\\$&'));
+  return { source: text, origin, pattern: new RegExp(`^${regex.join('.*')}$`, 's') };
 }
 
 function splitOrigin(text: string): { readonly origin: PolicyOrigin | undefined; readonly rest: string } {

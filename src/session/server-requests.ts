@@ -1,142 +1,139 @@
 import { isRecord, type RpcId } from '../protocol/jsonrpc.js';
 import type { Message } from '../protocol/message.js';
 
-/** How a client answered a request of the engine's own. */
+/** How a server-initiated request ended. */
 export type ServerRequestOutcome =
   | { readonly kind: 'result'; readonly value: unknown }
   | { readonly kind: 'error'; readonly code: number | null; readonly message: string }
   | { readonly kind: 'timeout' }
-  /** The client went away. */
+  /** The client disconnected. */
   | { readonly kind: 'gone' };
 
-interface Ask {
-  readonly settle: (outcome: ServerRequestOutcome) => void;
-}
+type Settle = (outcome: ServerRequestOutcome) => void;
 
 /**
- * Requests of the engine's own are numbered through all clients of the process: from 0 where nobody else asks the
- * client anything (ACC-11), else far above the numbers of its app server, which counts from 0 as well. A late answer
- * to a request that was given up would be taken for an answer to the app server otherwise.
+ * Ids are unique over all clients of the process, because a late response must not be taken for a response to another
+ * request. They start at 0 where the app server sends no requests (ACC-11), else far above its ids, which start at 0.
  */
 let nextId = 0;
-export const FIRST_BESIDE_OTHERS = 1_000_000_000;
-let nextIdBesideOthers = FIRST_BESIDE_OTHERS;
+export const FIRST_SHARED_ID = 1_000_000_000;
+let nextSharedId = FIRST_SHARED_ID;
 
 /**
- * The engine's own requests to one client, kept apart from those of its app server: both number as they like, and
- * each must get its own answer. Most clients are never asked anything, so a session makes this when it first asks.
+ * Server-initiated requests of the engine to one client. The app server sends its own requests to the same client and
+ * chooses its ids freely, so this keeps the two apart. Sessions create it for their first request, as most need none.
  */
 export class ServerRequests {
-  readonly #open = new Map<RpcId, Ask>();
-  /** Given up: their answers may still come and are for nobody else's eyes. */
-  readonly #givenUp = new Set<RpcId>();
-  /** Ids in our range that the app server uses at present. */
-  readonly #theirs = new Set<RpcId>();
-  /** Messages of the app server that wait because one of them has the id of a request of ours. */
-  #heldBack: Message[] = [];
-  readonly #alone: boolean;
-  readonly #onLetGo: (held: readonly Message[]) => void;
+  readonly #pending = new Map<RpcId, Settle>();
+  /** A late response to one of these is dropped: it must not reach the app server. */
+  readonly #timedOut = new Set<RpcId>();
+  /** Ids in our range that requests of the app server use at present. */
+  readonly #appServerIds = new Set<RpcId>();
+  /** Messages of the app server that wait because the first of them has the id of a pending request of ours. */
+  #deferred: Message[] = [];
+  readonly #exclusive: boolean;
+  readonly #onRelease: (deferred: readonly Message[]) => void;
 
   /**
-   * @param alone Nobody else asks this client anything.
-   * @param onLetGo Gets the messages held back, in order, when no id of ours is in their way any more.
+   * @param exclusive The app server sends no requests, so the ids need not avoid its ids.
+   * @param onRelease Receives the deferred messages, in order, when no pending id is in their way any more.
    */
-  constructor(alone: boolean, onLetGo: (held: readonly Message[]) => void) {
-    this.#alone = alone;
-    this.#onLetGo = onLetGo;
+  constructor(exclusive: boolean, onRelease: (deferred: readonly Message[]) => void) {
+    this.#exclusive = exclusive;
+    this.#onRelease = onRelease;
   }
 
-  /** Sends one request and waits for its answer, `limitMs` at most. A late or second answer is ignored. ACC-45 */
-  ask(
-    send: (text: string) => void,
+  /** Sends one request and waits for the response, `timeoutMs` at most. Late and repeated responses are ignored. ACC-45 */
+  send(
+    write: (text: string) => void,
     method: string,
     params: unknown,
-    limitMs: number,
+    timeoutMs: number,
   ): Promise<ServerRequestOutcome> {
     const id = this.#nextId();
     return new Promise((resolve) => {
-      const settle = (outcome: ServerRequestOutcome): void => {
+      const settle: Settle = (outcome) => {
         clearTimeout(timer);
-        this.#open.delete(id);
+        this.#pending.delete(id);
         resolve(outcome);
-        if (this.#open.size === 0) this.#letGo();
+        if (this.#pending.size === 0) this.#release();
       };
       const timer = setTimeout(() => {
-        this.#givenUp.add(id);
+        this.#timedOut.add(id);
         settle({ kind: 'timeout' });
-      }, limitMs);
-      this.#open.set(id, { settle });
-      send(JSON.stringify({ method, id, params }));
+      }, timeoutMs);
+      this.#pending.set(id, settle);
+      write(JSON.stringify({ method, id, params }));
     });
   }
 
-  /** True when it answers a request of ours, or one that nobody waits for any more. */
-  takeAnswer(id: RpcId | null, message: Message): boolean {
-    if (id === null || this.#theirs.delete(id)) return false;
-    const ask = this.#open.get(id);
-    if (ask === undefined) return this.#givenUp.delete(id);
+  /** True for a response to a request of ours, pending or timed out. */
+  takeResponse(id: RpcId | null, message: Message): boolean {
+    if (id === null || this.#appServerIds.delete(id)) return false;
+    const settle = this.#pending.get(id);
+    if (settle === undefined) return this.#timedOut.delete(id);
     const { value } = message;
     if (!isRecord(value)) return false;
     const { error } = value;
-    if (error === undefined) ask.settle({ kind: 'result', value: value.result });
+    if (error === undefined) settle({ kind: 'result', value: value.result });
     else {
-      const { code, message: words } = isRecord(error) ? error : {};
-      ask.settle({
+      const { code, message: text } = isRecord(error) ? error : {};
+      settle({
         kind: 'error',
         code: typeof code === 'number' ? code : null,
-        message: typeof words === 'string' ? words : '',
+        message: typeof text === 'string' ? text : '',
       });
     }
     return true;
   }
 
   /**
-   * True when a message of the app server has to wait: a request with an id that we use would get our answer, so it
-   * and what follows it is kept until ours has its own.
+   * Defers a message of the app server: a request with the id of a pending request of ours, and everything after it,
+   * until ours has its response. False: the message may be sent now.
    */
-  holdsBack(message: Message): boolean {
-    if (this.#open.size === 0 && this.#givenUp.size === 0) return false;
-    if (!this.#mustHoldBack(message)) return false;
-    this.#heldBack.push(message);
+  defer(message: Message): boolean {
+    if (this.#pending.size === 0 && this.#timedOut.size === 0) return false;
+    if (!this.#mustDefer(message)) return false;
+    this.#deferred.push(message);
     return true;
   }
 
-  #mustHoldBack({ shape }: Message): boolean {
-    if (this.#heldBack.length > 0) return true;
+  #mustDefer({ shape }: Message): boolean {
+    if (this.#deferred.length > 0) return true;
     if (shape.kind !== 'request') return false;
-    // From now on an answer with this id is the app server's.
-    this.#givenUp.delete(shape.id);
-    return this.#open.has(shape.id);
+    // From now on a response with this id belongs to the app server.
+    this.#timedOut.delete(shape.id);
+    return this.#pending.has(shape.id);
   }
 
-  /** The client is gone: whoever waits is told, and what was held back has no reader. */
+  /** The client has disconnected: pending requests end as `gone`, deferred messages are dropped. */
   close(): void {
-    this.#heldBack = [];
-    for (const ask of [...this.#open.values()]) ask.settle({ kind: 'gone' });
+    this.#deferred = [];
+    for (const settle of [...this.#pending.values()]) settle({ kind: 'gone' });
   }
 
-  isOpen(id: RpcId): boolean {
-    return this.#open.has(id);
+  isPending(id: RpcId): boolean {
+    return this.#pending.has(id);
   }
 
-  /** A request of the app server is on its way to the client: its id is not ours while it is open. */
-  noteTheirs(id: RpcId): void {
-    this.#theirs.add(id);
+  /** A request of the app server uses this id, so ours must not until the client has responded to it. */
+  reserve(id: RpcId): void {
+    this.#appServerIds.add(id);
   }
 
   #nextId(): number {
-    if (this.#alone) {
+    if (this.#exclusive) {
       nextId += 1;
       return nextId - 1;
     }
-    while (this.#theirs.has(nextIdBesideOthers)) nextIdBesideOthers += 1;
-    nextIdBesideOthers += 1;
-    return nextIdBesideOthers - 1;
+    while (this.#appServerIds.has(nextSharedId)) nextSharedId += 1;
+    nextSharedId += 1;
+    return nextSharedId - 1;
   }
 
-  #letGo(): void {
-    const held = this.#heldBack;
-    this.#heldBack = [];
-    if (held.length > 0) this.#onLetGo(held);
+  #release(): void {
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    if (deferred.length > 0) this.#onRelease(deferred);
   }
 }

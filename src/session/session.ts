@@ -7,80 +7,70 @@ import type {
 import { errorText, isRecord, RPC, type RpcId, resultText } from '../protocol/jsonrpc.js';
 import type { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
-import type { Reason } from '../protocol/reasons.js';
 import { parseInitialize } from './initialize.js';
+import { MAX_QUEUED_REQUESTS, MessageQueue } from './message-queue.js';
 import { JsonRpcError, type MethodTable, Reply } from './methods.js';
 import type { Policy } from './policy.js';
-import { FIRST_BESIDE_OTHERS, type ServerRequestOutcome, ServerRequests } from './server-requests.js';
+import { FIRST_SHARED_ID, type ServerRequestOutcome, ServerRequests } from './server-requests.js';
 
-/** How a session reaches its client, and whom it tells what became of it. */
+/** The client of a session: how to reach it, and what the session reports. */
 export interface ClientTransport {
-  /** Writes one message. False: the client is slow; call `session.pause()` and later `session.resume()`. */
+  /** Writes one message. When the client reads slowly, call `session.pause()` and later `session.resume()`. */
   send(text: string): void;
-  /** After the answer to `initialize` was sent. */
+  /** After the response to `initialize` was sent. */
   onInitialized(session: ClientSession): void;
-  /** The session is over, however that came. Called once. */
+  /** The session has ended, for whatever reason. Called once. */
   onEnded(session: ClientSession): void;
-  /** The session is over from the app server's side. */
-  onSessionClosed(failure: Failure | null): void;
-  /** The inbound queue is blocked since a moment, or not any more. */
+  /** The app server has ended the session. */
+  onAppServerClosed(failure: Failure | null): void;
+  /** The app server stopped accepting messages, or accepts them again. */
   onBlocked(blocked: boolean): void;
-  /** More waits here than should: stop reading from this client, or go on. */
-  onHeld(held: boolean): void;
+  /** Too much waits for the app server: stop reading from the client, or resume. */
+  onReadPaused(paused: boolean): void;
 }
 
-/** What all sessions share. */
+/** Shared by many sessions. */
 export interface SessionDeps {
   readonly appServer: AppServer;
   readonly methods: MethodTable;
-  /** Says which methods this client may call; null: allowed, else why not. WSA-7 */
+  /** Decides which methods a client may call. WSA-7 */
   readonly policy: Policy;
 }
 
-/** Requests that may wait for one client; one more is answered with an overload error. WSA-24 */
-export const MAX_QUEUED_REQUESTS = 128;
-/** What waits for one client, in UTF-16 units, when nothing more is read from it until all of it has gone on. */
-const HOLD_AT = 4 * 1024 * 1024;
-/** Everything that may wait for one client, in UTF-16 units; past it the client is closed. */
-export const MAX_QUEUED_CHARS = 32 * 1024 * 1024;
-
-/** Methods and notifications that are the engine's alone, whatever app server is behind it. */
-const OWN_FAMILY = 'remoteControl';
-
-/** Nobody writes to it. */
-const NOTHING: Message[] = [];
+/** Requests and notifications with this prefix belong to the engine, whatever app server is used. */
+const ENGINE_FAMILY = 'remoteControl';
 
 type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
 
 /**
- * One client's conversation, whatever it came over: the engine answers its own methods, everything else goes to
- * the app server untouched and in order, both ways. Messages wait here while the app server is not ready, never
- * without a bound.
+ * One client's conversation, over any transport. The engine answers its own methods; all other messages go to the app
+ * server unchanged and in order, both ways. While the app server is not ready, messages wait in a queue with a limit.
  */
 export class ClientSession implements AppServerEvents {
   readonly client: ClientContext;
   readonly #transport: ClientTransport;
-  readonly #host: SessionDeps;
+  readonly #deps: SessionDeps;
   #state: State = 'opening';
   #connection: AppServerConnection | undefined;
+  /** The app server accepts no messages for now. */
   #blocked = false;
+  /** The client reads slowly. */
   #paused = false;
-  /** Shared while nothing waits: most clients never wait, and there are thousands. */
-  #waiting: Message[] = NOTHING;
-  #waitingRequests = 0;
-  #waitingChars = 0;
-  #held = false;
+  #readPaused = false;
+  /** Undefined while nothing waits: most of thousands of clients never need it. */
+  #queue: MessageQueue | undefined;
   #initializeId: RpcId | undefined;
   #optOut: ReadonlySet<string> | undefined;
   #experimental = false;
   #clientName: string | undefined;
-  #ownRequests = 0;
-  #own: ServerRequests | undefined;
+  /** Calls of engine methods that have not been answered yet. */
+  #pendingCalls = 0;
+  #serverRequests: ServerRequests | undefined;
 
-  constructor(client: ClientContext, transport: ClientTransport, host: SessionDeps) {
+  constructor(client: ClientContext, transport: ClientTransport, deps: SessionDeps) {
     this.client = client;
     this.#transport = transport;
-    this.#host = host;
+    this.#deps = deps;
   }
 
   get state(): string {
@@ -92,22 +82,22 @@ export class ClientSession implements AppServerEvents {
   get clientName(): string | undefined {
     return this.#clientName;
   }
-  /** The client asked for methods that may change. ACC-9 */
+  /** The client has enabled experimental methods. ACC-9 */
   get experimental(): boolean {
     return this.#experimental;
   }
 
-  /** Opens the app-server connection where that takes no time; false where it does. */
+  /** Opens the app-server connection when that takes no time; otherwise returns false. */
   openNow(): boolean {
-    const connection = this.#host.appServer.openNow?.(this, this.client);
+    const connection = this.#deps.appServer.openNow?.(this, this.client);
     if (connection === undefined) return false;
     this.#opened(connection);
     return true;
   }
 
-  /** Opens the app-server connection; what came meanwhile is handled then. Rejects when it cannot be opened. */
+  /** Opens the app-server connection, then handles what has arrived meanwhile. Rejects when it cannot be opened. */
   async open(signal: AbortSignal): Promise<void> {
-    const connection = await this.#host.appServer.open(this, this.client, signal);
+    const connection = await this.#deps.appServer.open(this, this.client, signal);
     if (this.#state === 'closed' || signal.aborted) {
       connection.close();
       return;
@@ -119,40 +109,41 @@ export class ClientSession implements AppServerEvents {
     this.#connection = connection;
     if (this.#paused) connection.pause();
     this.#state = 'awaitingInitialize';
-    this.#takeWaiting();
+    this.#drainQueue();
   }
 
-  /** Takes one message of the client. False: too much waits, the client must be closed. */
+  /** Handles one message of the client. False: too much waits, and the client must be closed. */
   receive(message: Message): boolean {
     if (this.#state === 'closed') return true;
-    if (this.#mustWait) return this.#keepWaiting(message);
+    if (this.#mustQueue) return this.#enqueue(message);
     this.#route(message);
     return true;
   }
 
-  /** A notification of the engine's own; silently left out where the client opted out of it. WSA-23 */
+  /** Sends a notification of the engine, unless the client opted out of it. WSA-23 */
   notify(method: string, params: unknown): void {
     if (this.#state !== 'initialized' || this.#optOut?.has(method) === true) return;
     this.#transport.send(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
   }
 
   /**
-   * Asks the client itself. A late or second answer, and one to an unknown id, is ignored. Never opted out of.
-   * ACC-10, ACC-45
+   * Sends a server-initiated request and waits for the response. Clients cannot opt out of requests; late, repeated and
+   * unknown responses are ignored. ACC-10, ACC-45
    */
-  ask(method: string, params: unknown, limitMs: number): Promise<ServerRequestOutcome> {
+  sendRequest(method: string, params: unknown, timeoutMs: number): Promise<ServerRequestOutcome> {
     if (this.#state !== 'initialized') return Promise.resolve({ kind: 'gone' });
-    return this.#ownRequestsOf().ask((text) => this.#transport.send(text), method, params, limitMs);
+    const write = (text: string): void => this.#transport.send(text);
+    return this.#requests().send(write, method, params, timeoutMs);
   }
 
-  #ownRequestsOf(): ServerRequests {
-    this.#own ??= new ServerRequests(this.#host.appServer.sendsNoRequests === true, (held) => {
-      for (const message of held) this.onMessage(message);
+  #requests(): ServerRequests {
+    this.#serverRequests ??= new ServerRequests(this.#deps.appServer.sendsNoRequests === true, (deferred) => {
+      for (const message of deferred) this.onMessage(message);
     });
-    return this.#own;
+    return this.#serverRequests;
   }
 
-  /** The client reads slowly: its own app server is paused, nobody else. */
+  /** The client reads slowly: pauses its own app-server connection and no other. */
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
@@ -163,15 +154,15 @@ export class ClientSession implements AppServerEvents {
     if (!this.#paused) return;
     this.#paused = false;
     this.#connection?.resume();
-    this.#takeWaiting();
+    this.#drainQueue();
   }
 
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#waiting = NOTHING;
-    this.#setHeld(false);
-    this.#own?.close();
+    this.#queue = undefined;
+    this.#pauseReading(false);
+    this.#serverRequests?.close();
     this.#connection?.close();
     this.#connection = undefined;
     this.#transport.onEnded(this);
@@ -181,82 +172,87 @@ export class ClientSession implements AppServerEvents {
 
   onMessage(message: Message): void {
     if (this.#state === 'closed') return;
-    if (message.mayCall(OWN_FAMILY) && this.#isOurs(message)) return;
+    if (message.mayCall(ENGINE_FAMILY) && this.#screen(message)) return;
     if (this.#state !== 'initializing') {
-      if (this.#own?.holdsBack(message) !== true) this.#transport.send(message.text);
+      if (this.#serverRequests?.defer(message) !== true) this.#transport.send(message.text);
       return;
     }
     const { shape } = message;
     this.#transport.send(message.text);
     if (shape.kind !== 'response' || shape.id !== this.#initializeId) return;
     if (isRecord(message.value) && 'error' in message.value) {
-      // A failed initialize does not count. ACC-4
+      // After a failed initialize the client may try again. ACC-4
       this.#state = 'awaitingInitialize';
     } else {
       this.#state = 'initialized';
       this.#transport.onInitialized(this);
     }
-    this.#takeWaiting();
+    this.#drainQueue();
   }
 
-  /** True for what the app server may not tell a client, as the engine tells it: clients would hear two truths. */
-  #isOurs({ shape }: Message): boolean {
-    if (shape.kind === 'notification') return shape.method.startsWith(`${OWN_FAMILY}/`);
-    if (shape.kind === 'request' && typeof shape.id === 'number' && shape.id >= FIRST_BESIDE_OTHERS) {
-      if (this.#own?.isOpen(shape.id) !== true) this.#ownRequestsOf().noteTheirs(shape.id);
+  /**
+   * True for a notification that only the engine may send: one of the app server would contradict it. A request whose
+   * id is in the range of our own requests reserves that id.
+   */
+  #screen({ shape }: Message): boolean {
+    if (shape.kind === 'notification') return shape.method.startsWith(`${ENGINE_FAMILY}/`);
+    if (shape.kind === 'request' && typeof shape.id === 'number' && shape.id >= FIRST_SHARED_ID) {
+      if (this.#serverRequests?.isPending(shape.id) !== true) this.#requests().reserve(shape.id);
     }
     return false;
   }
 
   onDrain(): void {
     this.#setBlocked(false);
-    this.#takeWaiting();
+    this.#drainQueue();
   }
 
   onClose(failure: Failure | null): void {
     if (this.#state === 'closed') return;
     this.#connection = undefined;
     this.close();
-    this.#transport.onSessionClosed(failure);
+    this.#transport.onAppServerClosed(failure);
   }
 
-  // --- inside
+  // --- the queue
 
-  get #mustWait(): boolean {
+  get #mustQueue(): boolean {
     return (
-      this.#waiting.length > 0 || this.#blocked || this.#state === 'opening' || this.#state === 'initializing'
+      this.#queue !== undefined ||
+      this.#blocked ||
+      this.#state === 'opening' ||
+      this.#state === 'initializing'
     );
   }
 
-  #keepWaiting(message: Message): boolean {
+  #enqueue(message: Message): boolean {
+    this.#queue ??= new MessageQueue();
     const { shape } = message;
-    if (shape.kind === 'request' && this.#waitingRequests >= MAX_QUEUED_REQUESTS) {
-      this.#answer(errorText(shape.id, RPC.overloaded, 'Server overloaded; retry later.'));
+    if (shape.kind === 'request' && this.#queue.hasMaxRequests) {
+      this.#respond(errorText(shape.id, RPC.overloaded, 'Server overloaded; retry later.'));
       return true;
     }
-    this.#waitingChars += message.text.length;
-    if (this.#waitingChars > MAX_QUEUED_CHARS) return false;
-    if (shape.kind === 'request') this.#waitingRequests += 1;
-    if (this.#waiting === NOTHING) this.#waiting = [message];
-    else this.#waiting.push(message);
-    if (this.#waitingChars > HOLD_AT) this.#setHeld(true);
+    if (!this.#queue.push(message)) return false;
+    if (this.#queue.needsReadPause) this.#pauseReading(true);
     return true;
   }
 
-  #takeWaiting(): void {
+  #drainQueue(): void {
     if (this.#state === 'opening' || this.#state === 'closed') return;
-    // Taken out one by one: handling one message may answer at once and come back here for the rest.
+    // One at a time: routing a message may produce a response at once, which calls this method again.
     while (!this.#blocked && this.#state !== ('initializing' as State)) {
-      const message = this.#waiting.shift();
+      const message = this.#queue?.shift();
       if (message === undefined) {
-        this.#setHeld(false);
+        this.#queue = undefined;
+        this.#pauseReading(false);
         return;
       }
-      this.#waitingChars -= message.text.length;
-      if (message.shape.kind === 'request') this.#waitingRequests -= 1;
+      if (this.#queue?.isEmpty === true) this.#queue = undefined;
       this.#route(message);
     }
   }
+
+  // --- routing
 
   #route(message: Message): void {
     const { shape } = message;
@@ -267,11 +263,11 @@ export class ClientSession implements AppServerEvents {
       case 'notification':
         // A notification before initialize is dropped silently. ACC-3
         if (this.#state !== 'initialized') return;
-        // What may not be asked may not be told either; there is nothing to answer. WSA-7
-        if (this.#host.policy(shape.method, this.client, message) === null) this.#forward(message);
+        // The policy applies to notifications too; a refused one has no response. WSA-7
+        if (this.#deps.policy(shape.method, this.client, message) === null) this.#forward(message);
         return;
       case 'response':
-        if (this.#state === 'initialized' && this.#own?.takeAnswer(shape.id, message) !== true)
+        if (this.#state === 'initialized' && this.#serverRequests?.takeResponse(shape.id, message) !== true)
           this.#forward(message);
         return;
       case 'invalid':
@@ -285,69 +281,74 @@ export class ClientSession implements AppServerEvents {
       return;
     }
     if (this.#state !== 'initialized') {
-      this.#answer(errorText(id, RPC.invalidRequest, 'Not initialized'));
+      this.#respond(errorText(id, RPC.invalidRequest, 'Not initialized'));
       return;
     }
-    const refusal = this.#host.policy(method, this.client, message);
+    const refusal = this.#deps.policy(method, this.client, message);
     if (refusal !== null) {
-      this.#answer(errorText(id, RPC.refusedByPolicy, refusal));
+      this.#respond(errorText(id, RPC.refusedByPolicy, refusal));
       return;
     }
-    const own = this.#host.methods.find(method);
-    if (own === undefined) {
+    const engineMethod = this.#deps.methods.find(method);
+    if (engineMethod === undefined) {
       this.#forward(message);
       return;
     }
-    if (own.experimental && !this.#experimental && this.client.origin !== 'control') {
-      this.#answer(errorText(id, RPC.invalidRequest, `${method} requires experimentalApi capability`));
+    if (engineMethod.experimental && !this.#experimental && this.client.origin !== 'control') {
+      this.#respond(errorText(id, RPC.invalidRequest, `${method} requires experimentalApi capability`));
       return;
     }
-    if (this.#ownRequests >= MAX_QUEUED_REQUESTS) {
-      this.#answer(errorText(id, RPC.overloaded, 'Server overloaded; retry later.'));
+    if (this.#pendingCalls >= MAX_QUEUED_REQUESTS) {
+      this.#respond(errorText(id, RPC.overloaded, 'Server overloaded; retry later.'));
       return;
     }
+    this.#call(id, () => engineMethod.handle(params, this));
+  }
+
+  /** Calls an engine method and responds with its result or error. */
+  #call(id: RpcId, handle: () => unknown): void {
     let result: unknown;
     try {
-      result = own.handle(params, this);
+      result = handle();
     } catch (error) {
-      this.#answer(faultText(id, error));
+      this.#respond(thrownErrorText(id, error));
       return;
     }
     if (!(result instanceof Promise)) {
-      this.#answerWith(id, result);
+      this.#respondWith(id, result);
       return;
     }
-    this.#ownRequests += 1;
+    this.#pendingCalls += 1;
     result.then(
       (value: unknown) => {
-        this.#ownRequests -= 1;
-        this.#answerWith(id, value);
+        this.#pendingCalls -= 1;
+        this.#respondWith(id, value);
       },
       (error: unknown) => {
-        this.#ownRequests -= 1;
-        this.#answer(faultText(id, error));
+        this.#pendingCalls -= 1;
+        this.#respond(thrownErrorText(id, error));
       },
     );
   }
 
   #initialize(id: RpcId, params: unknown, message: Message): void {
     if (this.#state === 'initialized') {
-      this.#answer(errorText(id, RPC.invalidRequest, 'Already initialized'));
+      this.#respond(errorText(id, RPC.invalidRequest, 'Already initialized'));
       return;
     }
-    const refusal = this.#host.policy('initialize', this.client, message);
+    const refusal = this.#deps.policy('initialize', this.client, message);
     if (refusal !== null) {
-      this.#answer(errorText(id, RPC.refusedByPolicy, refusal));
+      this.#respond(errorText(id, RPC.refusedByPolicy, refusal));
       return;
     }
-    const wish = parseInitialize(params);
-    if ('fault' in wish) {
-      this.#answer(errorText(id, RPC.invalidRequest, `Invalid request: ${wish.fault}`));
+    const parsed = parseInitialize(params);
+    if ('invalid' in parsed) {
+      this.#respond(errorText(id, RPC.invalidRequest, `Invalid request: ${parsed.invalid}`));
       return;
     }
-    this.#optOut = wish.optOutNotificationMethods;
-    this.#experimental = wish.experimentalApi;
-    this.#clientName = wish.clientName;
+    this.#optOut = parsed.optOutNotificationMethods;
+    this.#experimental = parsed.experimentalApi;
+    this.#clientName = parsed.clientName;
     this.#initializeId = id;
     this.#state = 'initializing';
     this.#forward(message);
@@ -357,17 +358,17 @@ export class ClientSession implements AppServerEvents {
     if (this.#connection !== undefined && !this.#connection.send(message)) this.#setBlocked(true);
   }
 
-  #answerWith(id: RpcId, value: unknown): void {
+  #respondWith(id: RpcId, value: unknown): void {
     if (!(value instanceof Reply)) {
-      this.#answer(resultText(id, value));
+      this.#respond(resultText(id, value));
       return;
     }
-    this.#answer(resultText(id, value.result));
-    // Also for a client that has gone: others are to learn what was done.
+    this.#respond(resultText(id, value.result));
+    // Also when this client has disconnected, because other clients must be notified.
     value.after();
   }
 
-  #answer(text: string): void {
+  #respond(text: string): void {
     if (this.#state !== 'closed') this.#transport.send(text);
   }
 
@@ -377,17 +378,14 @@ export class ClientSession implements AppServerEvents {
     this.#transport.onBlocked(blocked);
   }
 
-  #setHeld(held: boolean): void {
-    if (this.#held === held) return;
-    this.#held = held;
-    this.#transport.onHeld(held);
+  #pauseReading(paused: boolean): void {
+    if (this.#readPaused === paused) return;
+    this.#readPaused = paused;
+    this.#transport.onReadPaused(paused);
   }
 }
 
-function faultText(id: RpcId, error: unknown): string {
+function thrownErrorText(id: RpcId, error: unknown): string {
   if (error instanceof JsonRpcError) return errorText(id, error.code, error.message, error.data);
   return errorText(id, RPC.internalError, error instanceof Error ? error.message : 'internal error');
 }
-
-/** Reason shown when a session ended from the app server's side. */
-export const sessionReason = (failure: Failure | null): Reason => failure?.reason ?? 'appServerClosed';

@@ -1,23 +1,22 @@
 import type { Readable, Writable } from 'node:stream';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
-import type { Failure } from '../protocol/outcomes.js';
+import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
-import type { ConnectionStatus } from './connection-status.js';
 import { LineConnection } from './line-connection.js';
-import type { LocalClient, LocalTransport } from './local-clients.js';
+import type { ConnectionStatus, LocalClient, LocalTransport } from './local-client.js';
 
 export interface StdioStreams {
   readonly input: Readable;
   readonly output: Writable;
 }
 
-/** Why a process's own streams are let in: there is nothing to present. */
+/** The decision for stdio: the streams belong to the parent process, which needs no credential. */
 export const STDIO_VERDICT = { mode: 'inherited', outcome: 'established', reason: 'stdioInherited' } as const;
 
-/** While nothing is read, the end of the input cannot be seen: a little is read now and then, ms. */
-const SIP_EVERY = 5_000;
+/** While reading is paused the end of the input goes unnoticed, so a probe read happens this often, ms. */
+const PROBE_READ_INTERVAL = 5_000;
 
-/** The one client over a pair of streams; its end is the end of the engine, and the other way round. RC-46, WSA-21 */
+/** The single client over stdio. The engine stops when it disconnects, and the other way round. RC-46, WSA-21 */
 export class StdioConnection implements LocalTransport {
   readonly #id: string;
   readonly #since: number;
@@ -27,33 +26,33 @@ export class StdioConnection implements LocalTransport {
   readonly #onEnd: (failure: Failure | null) => void;
   readonly #now: () => number;
   #bytesOut = 0;
-  #sips: NodeJS.Timeout | undefined;
+  #probeReads: NodeJS.Timeout | undefined;
 
-  /** @param host `onEnd` gets why the engine ended the connection; null: the client did. */
+  /** @param deps `onEnd` receives why the engine ended the connection; null: the client disconnected. */
   constructor(
     id: string,
     streams: StdioStreams,
-    host: {
+    deps: {
       readonly now: () => number;
       readonly accept: (transport: LocalTransport) => LocalClient;
       readonly onEnd: (failure: Failure | null) => void;
     },
   ) {
     this.#id = id;
-    this.#now = host.now;
-    this.#since = host.now();
+    this.#now = deps.now;
+    this.#since = deps.now();
     this.#peer = streams.input === process.stdin ? `parent pid ${process.ppid}` : 'stdio';
-    this.#onEnd = host.onEnd;
+    this.#onEnd = deps.onEnd;
     this.#lines = new LineConnection(streams.input, streams.output, {
       onLine: (line) => this.#client.receive(line),
       onTooLong: (bytes) => this.#client.skipped('a line over 16 MiB', bytes),
       onDrain: () => this.#client.drained(),
       onEnd: () => {
         this.#client.ended();
-        host.onEnd(null);
+        deps.onEnd(null);
       },
     });
-    this.#client = host.accept(this);
+    this.#client = deps.accept(this);
   }
 
   get status(): ConnectionStatus {
@@ -63,7 +62,7 @@ export class StdioConnection implements LocalTransport {
       origin: 'stdio',
       ...STDIO_VERDICT,
       state: session.state,
-      held: this.#sips !== undefined,
+      held: this.#probeReads !== undefined,
       since: this.#since,
       bytesIn: this.#lines.bytesIn,
       bytesOut: this.#bytesOut,
@@ -78,21 +77,19 @@ export class StdioConnection implements LocalTransport {
     return this.#lines.write(text);
   }
 
-  get bufferedAmount(): number {
-    return this.#lines.bufferedAmount;
-  }
-
-  hold(held: boolean): void {
-    clearInterval(this.#sips);
-    this.#sips = held ? setInterval(() => this.#lines.resume(), SIP_EVERY).unref() : undefined;
-    if (held) this.#lines.pause();
+  pauseReading(paused: boolean): void {
+    clearInterval(this.#probeReads);
+    this.#probeReads = paused
+      ? setInterval(() => this.#lines.resume(), PROBE_READ_INTERVAL).unref()
+      : undefined;
+    if (paused) this.#lines.pause();
     else this.#lines.resume();
   }
 
-  /** The client cannot connect again over these streams. */
+  /** Ends the engine, because the client cannot reconnect over these streams; not when the engine stops anyway. */
   close(code: number, message: string): void {
     if (code === CLOSE_CODES.serviceRestart) return;
     const reason: Reason = code === CLOSE_CODES.tryAgainLater ? 'clientOverloaded' : 'appServerClosed';
-    this.#onEnd({ reason, message, at: this.#now() });
+    this.#onEnd(failure(reason, message, this.#now()));
   }
 }

@@ -22,15 +22,15 @@ const AUTHORITY = [
 ];
 
 describe('the five invariants of the listener', () => {
-  it('1: fail-closed by default: a listener that was told nothing lets nobody in without the token', async () => {
+  it('1: closed by default: a listener without configuration accepts nobody without the token', async () => {
     const at = await listening();
-    const wishes = [{}, { path: '/?token=' }, { path: '/?token=x' }, { headers: [bearer('x')] }];
-    for (const wish of wishes) expect((await upgrade(at, wish)).status).toBe(401);
+    const requests = [{}, { path: '/?token=' }, { path: '/?token=x' }, { headers: [bearer('x')] }];
+    for (const request of requests) expect((await upgrade(at, request)).status).toBe(401);
     expect(at.engine.fullStatus.connections).toEqual([]);
     expect((await upgrade(at, { path: `/?token=${at.token}` })).status).toBe(101);
   });
 
-  it('2: degraded mode is visible: in the banner, in status, in readiness, and in a warning for each connection', async () => {
+  it('2: degraded mode is visible in the banner, the status, the readiness and a warning per connection', async () => {
     const at = await listening({ authority: { mode: 'queryToken', enforced: false } });
     expect(at.info).toMatchObject({ enforced: false });
     expect(at.info.warnings.join(' ')).toContain('--no-token-check');
@@ -46,7 +46,7 @@ describe('the five invariants of the listener', () => {
     expect(at.engine.fullStatus.listener).toMatchObject({ enforced: false, degraded: true });
   });
 
-  it('3, WSA-5: the token is in the one bootstrap line and nowhere else', async () => {
+  it('3, WSA-5: the token is in the one line with the connect URL and nowhere else', async () => {
     const home = await tmpFolder();
     const run = new CliProcess([
       'start',
@@ -63,8 +63,8 @@ describe('the five invariants of the listener', () => {
     const connectUrl = String(line.connectUrl);
     const token = /token=([\w-]{43})$/.exec(connectUrl)?.[1] ?? '';
     const port = Number(new URL(connectUrl).port);
-    const answers: string[] = [];
-    for (const wish of [
+    const responses: string[] = [];
+    for (const request of [
       { path: `/?token=${token}` },
       { path: `/?token=${token}&token=${token}` },
       { path: `/${token}` },
@@ -72,9 +72,9 @@ describe('the five invariants of the listener', () => {
       { path: `/?token=${token}`, key: 'bad' },
       { headers: [bearer(token)] },
     ]) {
-      answers.push((await raw(port, upgradeText(wish))).text);
+      responses.push((await raw(port, upgradeText(request))).text);
     }
-    answers.push((await raw(port, `GET /readyz?token=${token} HTTP/1.1\r\nHost: a\r\n\r\n`)).text);
+    responses.push((await raw(port, `GET /readyz?token=${token} HTTP/1.1\r\nHost: a\r\n\r\n`)).text);
     const client = await Client.open(connectUrl);
     await client.initialize();
     const audit = await client.request('engine/audit/read');
@@ -86,7 +86,7 @@ describe('the five invariants of the listener', () => {
     const places = [
       place('stdout without the line', rest.join('\n')),
       place('stderr', stderr),
-      place('answers', answers.join('\n')),
+      place('responses', responses.join('\n')),
       place('audit', JSON.stringify(audit)),
       place('status', JSON.stringify(status)),
     ];
@@ -94,7 +94,7 @@ describe('the five invariants of the listener', () => {
     expect(findLeaks([token], [place('the line', connectUrl)])).not.toEqual([]);
   });
 
-  it('4: no fallback between authorities: what opens one mode does not open another', async () => {
+  it('4: no fallback between authorities: the credential of one mode is not accepted in another', async () => {
     const exp = Math.floor(Date.now() / 1000) + 60;
     const token = jwt({ exp });
     const [query, cap, signed] = [
@@ -107,7 +107,7 @@ describe('the five invariants of the listener', () => {
     expect((await upgrade(signed, { path: `/?token=${token}` })).status).toBe(401);
     expect((await upgrade(cap, { headers: [bearer(token)] })).status).toBe(401);
     expect((await upgrade(signed, { headers: [bearer(CAPABILITY)] })).status).toBe(401);
-    // And what one mode does not look at cannot do harm there either.
+    // A credential of another mode is ignored, right or wrong.
     expect(
       (await upgrade(query, { path: `/?token=${query.token}`, headers: [['Authorization', 'Basic x']] }))
         .status,
@@ -118,7 +118,7 @@ describe('the five invariants of the listener', () => {
     for (const at of [cap, signed]) expect(at.info.connectUrl.reveal()).toBe(at.info.url);
   });
 
-  it('5: connecting is not permission to act: policies hold whatever was presented', async () => {
+  it('5: a connected client may not do everything: the policy applies whatever it presented', async () => {
     const at = await listening({ policy: { denyMethods: ['remoteControl/*'] } });
     const client = await connect(at);
     await client.initialize();
@@ -130,16 +130,16 @@ describe('the five invariants of the listener', () => {
     expect(JSON.stringify(await client.request('engine/audit/read'))).toContain('"decision":"refused"');
   });
 
-  it('5, WSA-7: a call hidden behind another in one message reaches nobody', async () => {
+  it('5, WSA-7: a second method hidden in a message is refused', async () => {
     const at = await listening({ policy: { denyMethods: ['engine/audit/read'] } });
     const client = await connect(at);
     await client.initialize();
     client.ws.send('{"id":77,"method":"engine/echo","params":{"payload":1},"Method":"engine/audit/read"}');
-    const answer = await client.until(() => client.messages.find(({ id }) => id === 77), 'an answer');
-    expect(answer).toMatchObject({ error: { code: -32003, message: expect.stringContaining('twice') } });
+    const response = await client.until(() => client.messages.find(({ id }) => id === 77), 'a response');
+    expect(response).toMatchObject({ error: { code: -32003, message: expect.stringContaining('repeated') } });
   });
 
-  it('5, WSA-7: a degraded connection may not change authority or identity, one with the token may', async () => {
+  it('5, WSA-7: a degraded connection may not change sign-in, pairing or remote control; one with the token may', async () => {
     const at = await listening({ authority: { mode: 'queryToken', enforced: false } });
     const degraded = await Client.open(at.info.url);
     await degraded.initialize();
@@ -154,7 +154,7 @@ describe('the five invariants of the listener', () => {
     expect((await established.request('remoteControl/disable')).result).toBeTypeOf('object');
   });
 
-  it('5, RC-24: the identity of the machine is repaired over its control socket only, whatever was presented', async () => {
+  it('5, RC-24: the identity of the machine can be repaired over the control socket only', async () => {
     const at = await listening({ policy: { degradedAuthority: 'full' } });
     const client = await connect(at);
     await client.initialize();
@@ -163,7 +163,7 @@ describe('the five invariants of the listener', () => {
     });
   });
 
-  it('5, WSA-7: --degraded-authority full lifts that', async () => {
+  it('5, WSA-7: with --degraded-authority full a degraded connection may', async () => {
     const at = await listening({
       authority: { mode: 'queryToken', enforced: false },
       policy: { degradedAuthority: 'full' },

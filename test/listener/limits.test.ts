@@ -15,7 +15,7 @@ import {
 
 const MIB = 1024 * 1024;
 
-/** A connection that sends `text` and then nothing; tells when the other side has ended it. */
+/** A connection that sends `text` and then nothing; `ended` resolves with the response when the server has ended it. */
 function silent(port: number, text = ''): { socket: net.Socket; ended: Promise<string> } {
   const socket = net.connect(port, '127.0.0.1');
   let got = '';
@@ -32,7 +32,7 @@ function silent(port: number, text = ''): { socket: net.Socket; ended: Promise<s
 }
 
 describe('handshakes', () => {
-  it('WSA-16: a slow sender and a silent connection are cut in time, and one line tells each', async () => {
+  it('WSA-16: a slow client and a silent one are rejected in time, each with one log line', async () => {
     const at = await listening({ timing: { upgradeTimeout: 1_000 } });
     const began = performance.now();
     const mute = silent(at.port);
@@ -45,7 +45,7 @@ describe('handshakes', () => {
     expect(at.verdicts()).toEqual(Array(2).fill('queryToken rejected handshakeTooSlow'));
   });
 
-  it('WSA-16: at most 128 handshakes are in progress; one more gets 503 with Retry-After, a finished one makes room', async () => {
+  it('WSA-16: with 128 handshakes in progress one more gets 503 with Retry-After, until another ends', async () => {
     const at = await listening();
     const half = Array.from({ length: 128 }, () => silent(at.port, 'GET / HTTP/1.1\r\n'));
     await Promise.all(half.map(({ socket }) => new Promise((done) => socket.once('connect', done))));
@@ -59,7 +59,7 @@ describe('handshakes', () => {
     for (const { socket } of half) socket.destroy();
   });
 
-  it('WSA-16: 2,000 connections at once with a limit of 1,024: so many are open, the others get 503', async () => {
+  it('WSA-16: of 2,000 connections at once 1,024 are accepted, and the others get 503', async () => {
     const at = await listening();
     const sockets: net.Socket[] = [];
     const statuses = await Promise.all(
@@ -80,11 +80,11 @@ describe('handshakes', () => {
     expect([count('101'), count('503')]).toEqual([1_024, 976]);
     expect(at.engine.fullStatus.connections).toHaveLength(1_024);
     for (const socket of sockets) socket.destroy();
-    await until(() => at.engine.fullStatus.connections.length === 0, 'all gone');
+    await until(() => at.engine.fullStatus.connections.length === 0, 'all connections to end');
     expect((await upgrade(at, { path: `/?token=${at.token}` })).status).toBe(101);
   });
 
-  it('WSA-19: 1,000 rejections are at most some ten lines a second with a count of the rest, and the next good one is in at once', async () => {
+  it('WSA-19: 1,000 rejections are logged in about ten lines a second with a count of the rest, and the next good client is accepted at once', async () => {
     const at = await listening({ authority: capability });
     const lane = async () => {
       for (let i = 0; i < 50; i += 1)
@@ -101,9 +101,9 @@ describe('handshakes', () => {
         (sum, line) => sum + ('count' in line && typeof line.count === 'number' ? line.count : 0),
         0,
       );
-    const told = () => at.verdicts().filter((one) => one.includes('rejected')).length;
-    await until(() => told() + rest() === 1_000, 'all counted');
-    expect(told()).toBeLessThanOrEqual(10 * Math.ceil(seconds + 1));
+    const logged = () => at.verdicts().filter((one) => one.includes('rejected')).length;
+    await until(() => logged() + rest() === 1_000, 'all rejections to be counted');
+    expect(logged()).toBeLessThanOrEqual(10 * Math.ceil(seconds + 1));
     const { decisions, lastRejections } = at.engine.fullStatus.listener ?? {};
     expect(decisions?.find(({ reason }) => reason === 'invalidCapability')?.count).toBe(1_000);
     expect(lastRejections).toHaveLength(20);
@@ -111,7 +111,7 @@ describe('handshakes', () => {
 });
 
 describe('messages', () => {
-  it('WSA-17: 16 MiB pass, one byte more ends the connection with 1009', async () => {
+  it('WSA-17: a message of 16 MiB is accepted; one byte more closes the connection with 1009', async () => {
     const at = await listening();
     const client = await connect(at);
     await client.initialize();
@@ -119,7 +119,7 @@ describe('messages', () => {
     const tail = '"}}';
     const text = head + 'x'.repeat(16 * MIB - head.length - tail.length) + tail;
     client.ws.send(text);
-    await client.until(() => client.messages.find(({ id }) => id === 7), 'answer to 16 MiB', 15_000);
+    await client.until(() => client.messages.find(({ id }) => id === 7), 'the response to 16 MiB', 15_000);
     client.ws.send(`${text} `);
     expect((await client.closed).code).toBe(1009);
     expect((await connect(at)).ws.readyState).toBe(1);
@@ -134,7 +134,7 @@ describe('messages', () => {
     expect(at.log.filter(({ message }) => /binary/.test(message))).toHaveLength(1);
   });
 
-  it('half a frame and then silence holds up nobody, and does not hold up the end either', async () => {
+  it('an incomplete frame delays neither other clients nor the stop', async () => {
     const at = await listening();
     const half = net.connect(at.port, '127.0.0.1');
     half.write(upgradeText({ path: `/?token=${at.token}` }));
@@ -148,7 +148,7 @@ describe('messages', () => {
     half.destroy();
   });
 
-  it('WSA-18: a client that reads nothing is closed with 1013 at 32 MiB unsent, and others are not slowed', async () => {
+  it('WSA-18: a client that does not read is closed with 1013 at 32 MiB of unsent data, and others are not delayed', async () => {
     const at = await listening();
     const slow = await connect(at);
     const quick = await connect(at);
@@ -158,7 +158,7 @@ describe('messages', () => {
     const payload = 'x'.repeat(4 * MIB);
     for (let i = 0; i < 12; i += 1) slow.send({ id: 100 + i, method: 'engine/echo', params: { payload } });
     const states = () => at.engine.fullStatus.connections.map(({ state }) => state);
-    await until(() => states().some((state) => state === 'closing'), 'the slow one to be closed', 15_000);
+    await until(() => states().some((state) => state === 'closing'), 'the slow client to be closed', 15_000);
     const began = performance.now();
     expect((await quick.request('engine/echo', { payload: 1 })).result).toEqual({ payload: 1 });
     expect(performance.now() - began).toBeLessThan(1_000);
@@ -166,7 +166,7 @@ describe('messages', () => {
     expect((await slow.closed).code).toBe(1013);
   });
 
-  it('WSA-18: unsent data that nobody takes for the time limit closes with 1013', async () => {
+  it('WSA-18: a client that does not read for the time limit is closed with 1013', async () => {
     const at = await listening({ timing: { sendStall: 300 } });
     const slow = await connect(at);
     await slow.initialize();
@@ -180,7 +180,7 @@ describe('messages', () => {
 });
 
 describe('after connecting', () => {
-  it('WSA-22: initialize comes first, and once', async () => {
+  it('WSA-22: initialize must come first, and only once', async () => {
     const at = await listening();
     const client = await connect(at);
     expect(await client.request('engine/status/read')).toMatchObject({
@@ -192,7 +192,7 @@ describe('after connecting', () => {
     });
   });
 
-  it('WSA-20: a stop tells clients 1012, and nothing new gets in', async () => {
+  it('WSA-20: a stop closes clients with 1012 and accepts no new ones', async () => {
     const at = await listening();
     const client = await connect(at);
     await client.initialize();
@@ -202,23 +202,23 @@ describe('after connecting', () => {
     expect((await raw(at.port, upgradeText())).status).toBe(0);
   });
 
-  it('WSA-20a: by default an open connection outlives its token, and the log says which it is', async () => {
+  it('WSA-20a: by default a connection stays open when its token expires, and the log says so', async () => {
     const { jwt, signedBearer } = await import('./rig.js');
     const at = await listening({ authority: { ...signedBearer, skew: 0 } });
     const exp = Math.floor(Date.now() / 1000) + 1;
     const client = await Client.open(at.info.url, { authorization: `Bearer ${jwt({ exp })}` });
     await client.initialize();
-    await until(() => Date.now() > (exp + 1) * 1_000, 'the end of the token');
+    await until(() => Date.now() > (exp + 1) * 1_000, 'the token to expire');
     expect((await client.request('engine/echo', { payload: 1 })).result).toEqual({ payload: 1 });
-    expect(at.log.some(({ message }) => message.includes('an open connection outlives its token'))).toBe(
-      true,
-    );
+    expect(
+      at.log.some(({ message }) => message.includes('open connections stay open when their token expires')),
+    ).toBe(true);
     await expect(Client.open(at.info.url, { authorization: `Bearer ${jwt({ exp })}` })).rejects.toThrow(
       '401',
     );
   });
 
-  it('WSA-20a: with --close-on-token-expiry a connection ends with 1008 when its token does', async () => {
+  it('WSA-20a: with --close-on-token-expiry a connection is closed with 1008 when its token expires', async () => {
     const { jwt, signedBearer } = await import('./rig.js');
     const at = await listening({ authority: { ...signedBearer, skew: 0 }, closeOnTokenExpiry: true });
     const exp = Math.floor(Date.now() / 1000) + 2;

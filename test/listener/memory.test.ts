@@ -16,13 +16,13 @@ async function engine() {
   ]);
   const { connectUrl } = await run.line(({ type }) => type === 'listening', 'listening line');
   const status = async () => JSON.parse((await cli(['status', '--json', '--home', home])).stdout);
-  // What the first of each kind costs is not what a client costs.
+  // The first client and the first status cost more than the later ones.
   await open(String(connectUrl)).then((ws) => ws.terminate());
   await status();
   return { run, connectUrl: String(connectUrl), status, pid: run.child.pid ?? 0 };
 }
 
-/** A client that has been answered `initialize`. */
+/** An initialized client. */
 function open(url: string): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const ws = new WebSocket(url, { perMessageDeflate: false });
@@ -34,17 +34,17 @@ function open(url: string): Promise<WebSocket> {
   });
 }
 
-/** Sockets that a process holds; null where the system does not tell. */
+/** How many sockets a process has; null where that is unknown. */
 async function socketsOf(pid: number): Promise<number | null> {
-  const folder = `/proc/${pid}/fd`;
-  const names = await readdir(folder).catch(() => null);
+  const directory = `/proc/${pid}/fd`;
+  const names = await readdir(directory).catch(() => null);
   if (names === null) return null;
-  const targets = await Promise.all(names.map((name) => readlink(`${folder}/${name}`).catch(() => '')));
+  const targets = await Promise.all(names.map((name) => readlink(`${directory}/${name}`).catch(() => '')));
   return targets.filter((target) => target.startsWith('socket:')).length;
 }
 
 describe.skipIf(process.platform !== 'linux')('memory', () => {
-  it('returns within seconds after 2,000 connections have closed, and nothing of them is left', {
+  it('returns within seconds after 2,000 connections have closed, with no socket left', {
     timeout: 60_000,
   }, async () => {
     const at = await engine();
@@ -63,13 +63,9 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
       await until(async () => (await socketsOf(at.pid)) === sockets, 'all sockets to be gone', 10_000);
       const empty = await at.status();
       expect(empty).toMatchObject({ connections: [], listener: { openConnections: 0 } });
-      // Who asks is a client, too.
+      // The status command itself is one client.
       expect(empty.localClients).toBe(1);
-      await until(
-        async () => ((await rss(at.pid)) ?? 0) < before + 12 * MIB,
-        'the memory to be where it was',
-        20_000,
-      );
+      await until(async () => ((await rss(at.pid)) ?? 0) < before + 12 * MIB, 'the memory to return', 20_000);
     }
     const grown = peaks.map((peak) => Math.round((peak - before) / MIB));
     console.info(
@@ -79,7 +75,7 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     expect((await at.run.stop()).code).toBe(0);
   });
 
-  it('goes down to what clients hold when a wave of them has come to stay', { timeout: 60_000 }, async () => {
+  it('of opening 1,000 connections is given back while they stay open', { timeout: 60_000 }, async () => {
     const at = await engine();
     const before = (await rss(at.pid)) ?? 0;
     const clients: WebSocket[] = [];
@@ -89,7 +85,7 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     const peak = (await rss(at.pid)) ?? 0;
     await until(
       async () => ((await rss(at.pid)) ?? 0) < before + (peak - before) * 0.7,
-      'what opening them has left to be given back',
+      'the memory for opening them to be given back',
       20_000,
     );
     expect((await at.status()).listener.openConnections).toBe(1_000);
@@ -97,7 +93,7 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     await at.run.stop();
   });
 
-  it('WSA-19: 1,000 rejections in a burst leave it where it was', { timeout: 60_000 }, async () => {
+  it('WSA-19: a burst of 1,000 rejections hardly changes it', { timeout: 60_000 }, async () => {
     const at = await engine();
     const port = Number(new URL(at.connectUrl).port);
     const before = (await rss(at.pid)) ?? 0;

@@ -6,14 +6,14 @@ import {
   jwt,
   listening,
   signedBearer,
-  type UpgradeWish,
+  type UpgradeOptions,
   upgrade,
 } from './rig.js';
 
 const now = () => Math.floor(Date.now() / 1000);
 
 describe('query token', () => {
-  it('WSA-1: is 32 bytes, base64url, new for each engine', async () => {
+  it('WSA-1: is 32 bytes in base64url, new for each engine', async () => {
     const [a, b] = [await listening(), await listening()];
     expect(a.token).toMatch(/^[A-Za-z0-9_-]{43}$/);
     expect(a.token).not.toBe(b.token);
@@ -22,7 +22,7 @@ describe('query token', () => {
 
   const pct = (text: string) =>
     [...text].map((c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`).join('');
-  it.each<[string, (token: string) => UpgradeWish, string]>([
+  it.each<[string, (token: string) => UpgradeOptions, string]>([
     ['the token', (t) => ({ path: `/?token=${t}` }), 'established tokenMatched'],
     ['percent-encoded', (t) => ({ path: `/?token=${pct(t)}` }), 'established tokenMatched'],
     ['the key percent-encoded', (t) => ({ path: `/?%74oken=${t}` }), 'established tokenMatched'],
@@ -45,9 +45,9 @@ describe('query token', () => {
     ['with a plus', (t) => ({ path: `/?token=${t}+` }), 'rejected invalidToken'],
     ['in a bracket', (t) => ({ path: `/?token[]=${t}` }), 'rejected missingToken'],
     ['8,000 characters', () => ({ path: `/?token=${'A'.repeat(8_000)}` }), 'rejected invalidToken'],
-  ])('WSA-9: %s', async (_, wish, expected) => {
+  ])('WSA-9: %s', async (_, requestFor, expected) => {
     const at = await listening();
-    const { status, closed, text } = await upgrade(at, wish(at.token));
+    const { status, closed, text } = await upgrade(at, requestFor(at.token));
     expect(at.verdicts()).toEqual([`queryToken ${expected}`]);
     expect(status).toBe(expected.startsWith('established') ? 101 : 401);
     if (status === 401) {
@@ -57,7 +57,7 @@ describe('query token', () => {
     }
   });
 
-  it('WSA-4: without the check everybody gets in; who has no token is degraded, and a warning says so', async () => {
+  it('WSA-4: without the check every client is accepted; one without the token is degraded, with a warning', async () => {
     const at = await listening({ authority: { mode: 'queryToken', enforced: false } });
     expect(at.info.enforced).toBe(false);
     expect((await upgrade(at)).status).toBe(101);
@@ -126,7 +126,7 @@ describe('signed bearer', () => {
     expect(at.verdicts()).toEqual([`signedBearer ${expected}`]);
   });
 
-  it('WSA-12: issuer and audience, where they are configured', async () => {
+  it('WSA-12: checks issuer and audience when they are configured', async () => {
     const at = await listening({ authority: { ...signedBearer, issuer: 'me', audience: 'you' } });
     const exp = now() + 60;
     for (const claims of [

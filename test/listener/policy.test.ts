@@ -7,11 +7,11 @@ const allowed = (policy: ReturnType<typeof createPolicy>, method: string, origin
   policy(method, client(origin)) === null;
 
 describe('execution policy', () => {
-  it('WSA-7: allows everything when nothing was said', () => {
+  it('WSA-7: allows everything by default', () => {
     expect(allowed(createPolicy(), 'any/thing')).toBe(true);
   });
 
-  it('WSA-7: * stands for anything, the rest for itself', () => {
+  it('WSA-7: * matches anything, all else matches literally', () => {
     const policy = createPolicy({ denyMethods: ['account/login/*', 'a.b', '*/exec'] });
     const denied = ['account/login/start', 'account/login/x/y', 'a.b', 'command/exec', 'x/y/exec'];
     for (const method of denied) expect(allowed(policy, method)).toBe(false);
@@ -20,7 +20,7 @@ describe('execution policy', () => {
     }
   });
 
-  it('WSA-7: where something is allowed, nothing else is; deny goes first', () => {
+  it('WSA-7: with an allow list only its methods are allowed, and deny overrides it', () => {
     const policy = createPolicy({ allowMethods: ['thread/*', 'model/list'], denyMethods: ['thread/delete'] });
     expect(allowed(policy, 'thread/list')).toBe(true);
     expect(allowed(policy, 'thread/delete')).toBe(false);
@@ -28,7 +28,7 @@ describe('execution policy', () => {
     expect(policy('command/exec', client('listener'))).toContain('--allow-method thread/*, model/list');
   });
 
-  it('WSA-7: a rule can be for one origin; a unix socket is a listener, the control socket is no client', () => {
+  it('WSA-7: a rule can apply to one origin; listener includes unix sockets, and no rule applies to the control socket', () => {
     const policy = createPolicy({
       allowMethods: ['remote:thread/*'],
       denyMethods: ['listener:x', 'stdio:y'],
@@ -42,7 +42,7 @@ describe('execution policy', () => {
     expect(allowed(policy, 'x', 'control')).toBe(true);
   });
 
-  it('WSA-7: what is judged is what an app server reads: a message with two methods is refused, whatever its parser would take', () => {
+  it('WSA-7: a message with a repeated member is refused, because an app server could read another method than the policy', () => {
     const twice = [
       '{"id":1,"method":"account/logout","method":"thread/list"}',
       '{"id":1,"method":"thread/list","m\\u0065thod":"account/logout"}',
@@ -51,20 +51,20 @@ describe('execution policy', () => {
     const once = '{"id":1,"method":"thread/list","params":{"method":1,"Method":2,"method":3}}';
     const policy = createPolicy({ denyMethods: ['account/logout'] });
     for (const text of twice) {
-      expect(policy('thread/list', client('listener'), { text })).toContain('comes twice');
-      expect(policy('initialize', client('listener'), { text })).toContain('comes twice');
-      expect(createPolicy()('thread/list', client('listener', true), { text })).toContain('comes twice');
+      expect(policy('thread/list', client('listener'), { text })).toContain('is repeated');
+      expect(policy('initialize', client('listener'), { text })).toContain('is repeated');
+      expect(createPolicy()('thread/list', client('listener', true), { text })).toContain('is repeated');
       expect(createPolicy()('thread/list', client('listener'), { text })).toBeNull();
     }
     expect(policy('thread/list', client('listener'), { text: once })).toBeNull();
   });
 
-  it('initialize and initialized belong to every conversation', () => {
+  it('initialize and initialized are always allowed', () => {
     const policy = createPolicy({ allowMethods: ['thread/*'] });
     expect(allowed(policy, 'initialized')).toBe(true);
   });
 
-  it.each(['', 'remote:', 'a b', 'a;b', 'remote:(x)'])('refuses the pattern %j', (text) => {
+  it.each(['', 'remote:', 'a b', 'a;b', 'remote:(x)'])('rejects the pattern %j', (text) => {
     expect(invalidPatternReason(text)).toContain('method name');
   });
 });

@@ -21,7 +21,7 @@ async function probe(where: number | string, path = '/readyz') {
 const CHILD = join(import.meta.dirname, '../app-server/child.mjs');
 
 describe('/readyz', () => {
-  it('WSA-31: while the start waits for the account it is 503 and nobody is let in; then 200', async () => {
+  it('WSA-31: is 503 and nobody is accepted while the start waits for the account; then it is 200', async () => {
     const path = join(await tmpFolder(), 'l.sock');
     let found: (outcome: AuthOutcome) => void = () => {};
     const outcome = new Promise<AuthOutcome>((resolve) => {
@@ -47,27 +47,27 @@ describe('/readyz', () => {
       },
     });
     ends.push(() => engine.stop());
-    let told = false;
+    let reported = false;
     engine.once('listening', () => {
-      told = true;
+      reported = true;
     });
     const started = engine.start();
-    await until(async () => (await probe(path, '/healthz')).status === 200, 'the process to be alive');
+    await until(async () => (await probe(path, '/healthz')).status === 200, 'the process to answer');
     const starting = await probe(path);
     expect(starting.status).toBe(503);
     expect(starting.body).toMatchObject({ status: 'starting', authMode: 'queryToken', enforced: false });
     const early = await raw(path, upgradeText());
     expect([early.status, /^Retry-After: \d+\r$/m.test(early.text)]).toEqual([503, true]);
-    expect(told).toBe(false);
+    expect(reported).toBe(false);
     found({ kind: 'unusable', failure: { reason: 'authMissing', message: 'nobody', at: 0 } });
     await started;
-    expect(told).toBe(true);
+    expect(reported).toBe(true);
     const ready = await probe(path);
     expect([ready.status, ready.body]).toEqual([200, expect.objectContaining({ status: 'ready' })]);
     expect((await raw(path, upgradeText())).status).toBe(101);
   });
 
-  it('WSA-20: while a stop waits for an app server that ignores SIGTERM it is 503, before clients are told 1012', async () => {
+  it('WSA-20: is 503 while a stop waits for an app server that ignores SIGTERM, before clients are closed with 1012', async () => {
     const appServer = createAppServer(
       { kind: 'command', program: process.execPath, args: [CHILD, 'stubborn'], shared: false },
       silentLogger,

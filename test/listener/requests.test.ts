@@ -9,7 +9,7 @@ import {
   listening,
   raw,
   rawInParts,
-  type UpgradeWish,
+  type UpgradeOptions,
   upgrade,
   upgradeText,
 } from './rig.js';
@@ -17,20 +17,20 @@ import {
 const good = bearer(CAPABILITY);
 
 describe('requests', () => {
-  it.each<[string, UpgradeWish]>([
+  it.each<[string, UpgradeOptions]>([
     ['a web page', { headers: [good, ['Origin', 'https://evil.example']] }],
     ['null', { headers: [good, ['Origin', 'null']] }],
     ['an empty one', { headers: [good, ['origin', '']] }],
     ['a health path', { path: '/healthz', headers: [['Origin', 'http://127.0.0.1']] }],
-  ])('WSA-8: an Origin header (%s) is refused with 403 whatever else is right', async (_, wish) => {
+  ])('WSA-8: a request with an Origin header (%s) gets 403 whatever else it contains', async (_, request) => {
     const at = await listening({ authority: capability });
-    const { status, closed, text } = await upgrade(at, wish);
+    const { status, closed, text } = await upgrade(at, request);
     expect([status, closed]).toEqual([403, true]);
     expect(text).not.toContain('evil');
     expect(at.verdicts()).toEqual(['capability rejected originRefused']);
   });
 
-  it.each<[string, UpgradeWish, number]>([
+  it.each<[string, UpgradeOptions, number]>([
     ['POST', { method: 'POST' }, 405],
     ['HTTP/1.0', { version: 'HTTP/1.0' }, 400],
     ['no Host', { omit: ['Host'] }, 400],
@@ -64,9 +64,9 @@ describe('requests', () => {
       431,
     ],
     ['CONNECT', { method: 'CONNECT', path: '127.0.0.1:80' }, 405],
-  ])('WSA-8: %s is no upgrade, even with the right credential', async (_, wish, expected) => {
+  ])('WSA-8: %s: rejected even with the right credential', async (_, request, expected) => {
     const at = await listening({ authority: capability });
-    const { status, closed } = await upgrade(at, { ...wish, headers: [good, ...(wish.headers ?? [])] });
+    const { status, closed } = await upgrade(at, { ...request, headers: [good, ...(request.headers ?? [])] });
     expect([status, closed]).toEqual([expected, true]);
     expect(at.verdicts()).toHaveLength(1);
     expect(at.verdicts()[0]).toMatch(/^capability rejected (malformedUpgrade|headersTooLarge)$/);
@@ -77,7 +77,7 @@ describe('requests', () => {
     ['bytes of TLS', '\x16\x03\x01\x02\x00hello\r\n\r\n'],
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['a space before the colon', upgradeText().replace('Host:', 'Host :')],
-  ])('WSA-8: %s is refused', async (_, bytes) => {
+  ])('WSA-8: %s: rejected', async (_, bytes) => {
     const at = await listening({ authority: capability });
     const { status, closed } = await raw(at.port, bytes);
     expect([[0, 400].includes(status), closed]).toEqual([true, true]);
@@ -90,7 +90,7 @@ describe('requests', () => {
     ['plain', ['GET /x HTTP/1.1\r\nHost: a\r\n\r\n', upgradeText({ headers: [good] })], 426],
     ['health', ['GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n', upgradeText({ headers: [good] })], 200],
   ] as const)(
-    'WSA-8, WSA-13: nothing pipelined behind a %s request is answered',
+    'WSA-8, WSA-13: a request pipelined behind a %s request is not answered',
     async (_, requests, first) => {
       const at = await listening({ authority: capability });
       const { status, text, closed } = await raw(at.port, requests.join(''));
@@ -125,11 +125,11 @@ describe('requests', () => {
     expect(at.engine.fullStatus.listener?.lastRejections).toEqual([]);
   });
 
-  it('a message right behind the upgrade is not lost', async () => {
+  it('a message sent together with the upgrade is not lost', async () => {
     const at = await listening();
     const client = await connect(at);
     expect((await client.initialize()).result).toBeTypeOf('object');
-    // The same in one write: masked text frame with mask 0.
+    // In one write with the upgrade: a masked text frame with mask 0.
     const message = JSON.stringify({
       id: 1,
       method: 'initialize',
@@ -140,7 +140,7 @@ describe('requests', () => {
       Buffer.from(message),
     ]);
     const bytes = upgradeText({ path: `/?token=${at.token}`, tail: frame.toString('latin1') });
-    const answer = await new Promise<string>((resolve) => {
+    const response = await new Promise<string>((resolve) => {
       const socket = net.connect(at.port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
       let text = '';
       socket.on('data', (data) => {
@@ -151,13 +151,13 @@ describe('requests', () => {
         }
       });
     });
-    expect(answer).toMatch(/^HTTP\/1\.1 101/);
+    expect(response).toMatch(/^HTTP\/1\.1 101/);
   });
 
-  it('WSA-8: subprotocols are not spoken, and never echoed', async () => {
+  it('WSA-8: subprotocols are ignored and never echoed', async () => {
     const at = await listening({ authority: capability });
-    const wish = { headers: [good, ['Sec-WebSocket-Protocol', `bearer, ${CAPABILITY}`]] } as const;
-    const { status, text } = await upgrade(at, wish);
+    const request = { headers: [good, ['Sec-WebSocket-Protocol', `bearer, ${CAPABILITY}`]] } as const;
+    const { status, text } = await upgrade(at, request);
     expect(status).toBe(101);
     expect(text).not.toMatch(/sec-websocket-protocol/i);
     const malformed = await upgrade(at, { headers: [good, ['Sec-WebSocket-Protocol', ',,']] });
@@ -166,16 +166,16 @@ describe('requests', () => {
 
   it('WSA-17: compression is not offered', async () => {
     const at = await listening();
-    const wish = {
+    const request = {
       path: `/?token=${at.token}`,
       headers: [['Sec-WebSocket-Extensions', 'permessage-deflate']],
     } as const;
-    const { status, text } = await upgrade(at, wish);
+    const { status, text } = await upgrade(at, request);
     expect(status).toBe(101);
     expect(text).not.toMatch(/extensions/i);
   });
 
-  it('WSA-31: health and readiness need no credential, open no socket and hold no secret', async () => {
+  it('WSA-31: health and readiness need no credential, open no WebSocket and contain no secret', async () => {
     const at = await listening();
     for (const path of ['/healthz', '/readyz', `/readyz?token=${at.token}`]) {
       for (const bytes of [`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`, upgradeText({ path })]) {
@@ -194,7 +194,7 @@ describe('requests', () => {
     expect(at.verdicts()).toEqual([]);
   });
 
-  it('an ordinary client gets in on any path', async () => {
+  it('a client with the credential is accepted on any path', async () => {
     const at = await listening({ authority: capability });
     const client = await Client.open(`${at.info.url}some/path`, { authorization: `Bearer ${CAPABILITY}` });
     expect((await client.initialize()).result).toBeTypeOf('object');

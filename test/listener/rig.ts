@@ -1,4 +1,4 @@
-/** An engine with a listener in this process, and raw clients that may be wrong on purpose. */
+/** An engine with a listener in this process, and raw clients that can send invalid requests. */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import net from 'node:net';
 import { afterEach } from 'vitest';
@@ -46,7 +46,7 @@ export interface Running {
   readonly log: LogLine[];
   readonly port: number;
   readonly token: string;
-  /** Lines of the log that tell of a verdict. */
+  /** The verdicts in the log, as `mode outcome reason`. */
   verdicts(): string[];
 }
 
@@ -58,7 +58,7 @@ afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.stop()));
 });
 
-/** A listener on a free port of this machine, without remote control. */
+/** A listener on a free port of 127.0.0.1, without remote control. */
 export async function listening(options: EngineOptions = {}): Promise<Running> {
   const log: LogLine[] = [];
   const note = (level: string) => (fields: object, message: string) => {
@@ -92,7 +92,7 @@ export async function listening(options: EngineOptions = {}): Promise<Running> {
   };
 }
 
-export interface UpgradeWish {
+export interface UpgradeOptions {
   readonly path?: string;
   readonly headers?: readonly (readonly [string, string])[];
   readonly omit?: readonly string[];
@@ -102,29 +102,29 @@ export interface UpgradeWish {
   readonly tail?: string;
 }
 
-export function upgradeText(wish: UpgradeWish = {}): string {
-  const { path = '/', headers = [], omit = [], method = 'GET', version = 'HTTP/1.1', tail = '' } = wish;
+export function upgradeText(options: UpgradeOptions = {}): string {
+  const { path = '/', headers = [], omit = [], method = 'GET', version = 'HTTP/1.1', tail = '' } = options;
   const given: (readonly [string, string])[] = [
     ['Host', '127.0.0.1'],
     ['Connection', 'Upgrade'],
     ['Upgrade', 'websocket'],
     ['Sec-WebSocket-Version', '13'],
-    ['Sec-WebSocket-Key', wish.key ?? randomBytes(16).toString('base64')],
+    ['Sec-WebSocket-Key', options.key ?? randomBytes(16).toString('base64')],
   ];
   const lines = [...given.filter(([name]) => !omit.includes(name)), ...headers];
   return `${method} ${path} ${version}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${tail}`;
 }
 
-export interface RawAnswer {
-  /** 0: closed without an answer. */
+export interface RawResponse {
+  /** 0: closed without a response. */
   readonly status: number;
   readonly text: string;
-  /** The other side closed the connection. */
+  /** The server closed the connection. */
   readonly closed: boolean;
 }
 
-/** Sends bytes and collects what comes until the other side closes, or until an upgrade was accepted. */
-export const raw = (where: number | string, bytes: string, limitMs?: number): Promise<RawAnswer> =>
+/** Sends bytes and collects the response until the server closes, or until it accepts an upgrade. */
+export const raw = (where: number | string, bytes: string, limitMs?: number): Promise<RawResponse> =>
   rawInParts(where, [bytes], limitMs);
 
 /** The same, each part a packet of its own. */
@@ -132,7 +132,7 @@ export function rawInParts(
   where: number | string,
   parts: readonly string[],
   limitMs = 5_000,
-): Promise<RawAnswer> {
+): Promise<RawResponse> {
   return new Promise((resolve) => {
     const socket = typeof where === 'number' ? net.connect(where, '127.0.0.1') : net.connect(where);
     sockets.push(socket);
@@ -151,15 +151,15 @@ export function rawInParts(
     });
     socket.setNoDelay(true);
     const write = ([first = '', ...rest]: readonly string[]): void => {
-      // The next turn of the loop: the other side, in this process, reads in between.
+      // In the next turn of the loop, because the server in this process must read in between.
       socket.write(first, 'latin1', () => rest.length > 0 && setImmediate(write, rest));
     };
     write(parts);
   });
 }
 
-/** Sends bytes and answers what comes first; the connection stays open until the end of the test. */
-export function kept(
+/** Sends bytes and returns the first data received; the connection stays open until the end of the test. */
+export function openRaw(
   port: number,
   bytes: string,
 ): Promise<{ readonly socket: net.Socket; readonly text: string }> {
@@ -171,16 +171,16 @@ export function kept(
   });
 }
 
-export const upgrade = (at: Running | number, wish: UpgradeWish = {}) =>
-  raw(typeof at === 'number' ? at : at.port, upgradeText(wish));
+export const upgrade = (at: Running | number, options: UpgradeOptions = {}) =>
+  raw(typeof at === 'number' ? at : at.port, upgradeText(options));
 
-/** A WebSocket client that collects what comes. */
+/** A WebSocket client that collects the messages it receives. */
 export class Client {
   readonly ws: WebSocket;
   readonly messages: Record<string, unknown>[] = [];
   readonly texts: string[] = [];
   readonly closed: Promise<{ readonly code: number; readonly reason: string }>;
-  readonly #lookers = new Set<() => void>();
+  readonly #watchers = new Set<() => void>();
   #lastId = 0;
 
   private constructor(ws: WebSocket) {
@@ -208,16 +208,16 @@ export class Client {
   take(text: string): void {
     this.texts.push(text);
     this.messages.push(JSON.parse(text) as Record<string, unknown>);
-    for (const look of [...this.#lookers]) look();
+    for (const check of [...this.#watchers]) check();
   }
 
   until<T>(find: () => T | undefined | false, what: string, limitMs = 8_000): Promise<T> {
     return new Promise((resolve, reject) => {
       const done = () => {
         clearTimeout(timer);
-        this.#lookers.delete(look);
+        this.#watchers.delete(check);
       };
-      const look = () => {
+      const check = () => {
         const found = find();
         if (found === undefined || found === false) return;
         done();
@@ -227,8 +227,8 @@ export class Client {
         done();
         reject(new Error(`no ${what}; got ${this.texts.slice(-5).join(' ').slice(0, 500)}`));
       }, limitMs);
-      this.#lookers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
   }
 
@@ -242,24 +242,24 @@ export class Client {
     this.send({ id, method, params });
     return this.until(
       () => this.messages.find((one) => one.id === id && one.method === undefined),
-      `answer to ${method}`,
+      `response to ${method}`,
       limitMs,
     );
   }
 
   async initialize(capabilities: object = { experimentalApi: true }): Promise<Record<string, unknown>> {
-    const answer = await this.request('initialize', {
+    const response = await this.request('initialize', {
       clientInfo: { name: 'test', version: '1' },
       capabilities,
     });
     this.send({ method: 'initialized' });
-    return answer;
+    return response;
   }
 }
 
 export const connect = (at: Running): Promise<Client> => Client.open(at.info.connectUrl.reveal());
 
-/** Waits for something to become true, with a deadline. */
+/** Waits until `check` is true, with a time limit. */
 export async function until(check: () => boolean | Promise<boolean>, what: string, limitMs = 5_000) {
   const end = Date.now() + limitMs;
   while (!(await check())) {

@@ -15,7 +15,7 @@ const HEX = createHash('sha256').update('x').digest('hex');
 const TLS = join(import.meta.dirname, '../support/tls');
 const CERTIFICATE = join(TLS, 'backend.pem');
 
-/** The line of a listener that is open, and its process. */
+/** Starts a listener; returns its process and the line it prints. */
 async function open(...args: string[]) {
   const home = await tmpFolder();
   const process = new CliProcess(['start', '--json', '--home', home, '--no-remote-control', ...args]);
@@ -41,7 +41,7 @@ async function refused(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   return { code, text: stdout + stderr };
 }
 
-describe('flags that must not start anything', () => {
+describe('invalid flags', () => {
   it.each<[string, (path: string) => string[], RegExp]>([
     ['no source', () => CAP, /needs --ws-token-file or --ws-token-sha256/],
     ['both sources', (p) => [...CAP, '--ws-token-file', p, '--ws-token-sha256', HEX], /mutually exclusive/],
@@ -54,7 +54,7 @@ describe('flags that must not start anything', () => {
     ['two modes', () => [...CAP, ...JWT, '--ws-token-sha256', HEX], /--ws-auth is given 2 times/],
     ['no secret', () => JWT, /needs --ws-shared-secret-file/],
     [
-      'the other way round',
+      'a flag of the capability mode',
       (p) => [...JWT, '--ws-shared-secret-file', p, '--ws-token-sha256', HEX],
       /--ws-token-sha256/,
     ],
@@ -76,7 +76,7 @@ describe('flags that must not start anything', () => {
       /skew/,
     ],
     [
-      'a skew that is no number',
+      'a skew that is not a number',
       (p) => [...JWT, '--ws-shared-secret-file', p, '--ws-max-clock-skew-seconds', 'x'],
       /skew/,
     ],
@@ -97,12 +97,12 @@ describe('flags that must not start anything', () => {
       /\/no\/cert of --tls-cert cannot be read/,
     ],
     [
-      'a certificate that is none',
+      'a file that is not a certificate',
       (p) => ['--tls-cert', p, '--tls-key', p],
       /of --tls-cert holds no PEM certificate/,
     ],
     [
-      'a certificate in place of its key',
+      'a certificate instead of its key',
       () => ['--tls-cert', CERTIFICATE, '--tls-key', CERTIFICATE],
       /of --tls-key holds no PEM key/,
     ],
@@ -118,18 +118,22 @@ describe('flags that must not start anything', () => {
     ['a socket path too long', () => ['--listen', `unix:///tmp/${'x'.repeat(120)}`], /at most 10[37]/],
     ['a bad pattern', () => ['--deny-method', 'a b'], /method name/],
     ['no connections', () => ['--max-connections', '0'], /--max-connections must be a whole number/],
-    ['an app server that is none', () => ['--app-server', 'http://x/?token=secret'], /--app-server must be/],
+    [
+      'an app server URL that is not supported',
+      () => ['--app-server', 'http://x/?token=secret'],
+      /--app-server must be/,
+    ],
     ['an app server twice', () => ['--app-server', 'builtin', '--', 'x'], /--app-server cannot be used/],
     ['a mode without a command', () => ['--app-server-mode', 'shared'], /needs a command/],
     ['nothing after --', () => ['--'], /The command after -- is missing/],
-  ])('WSA-14, WSA-15: %s: exit 2, names the flag', async (_, args, says) => {
+  ])('WSA-14, WSA-15: %s: exits with 2 and names the flag', async (_, args, says) => {
     const { code, text } = await refused(args(await file(SHARED_SECRET)));
     expect(text).toMatch(says);
     expect(code).toBe(2);
     expect(text).not.toContain('token=secret');
   });
 
-  it('WSA-14: a variable that is set but empty does not switch a check off', async () => {
+  it('WSA-14: a variable that is set but empty does not disable a check', async () => {
     const path = await file(SHARED_SECRET);
     const { code, text } = await refused([...JWT, '--ws-shared-secret-file', path], {
       RC_ENGINE_WS_AUDIENCE: '',
@@ -142,23 +146,26 @@ describe('flags that must not start anything', () => {
     ['31 bytes', `${'s'.repeat(31)}\n`, /holds 31 bytes; at least 32/],
     ['not UTF-8', Buffer.from([0xff, 0xfe, ...Buffer.alloc(40, 65)]), /not UTF-8/],
     ['too large', 'x'.repeat(70_000), /64 KiB/],
-  ])('WSA-14: a secret file that is %s names the file and not its content', async (_, content, says) => {
-    const path = await file(content);
-    const { code, text } = await refused([...JWT, '--ws-shared-secret-file', path]);
-    expect(code).toBe(1);
-    expect(text).toMatch(says);
-    expect(text).toContain(path);
-    expect(text).not.toContain('sssss');
-  });
+  ])(
+    'WSA-14: the error about a secret file that is %s names the file and not its content',
+    async (_, content, says) => {
+      const path = await file(content);
+      const { code, text } = await refused([...JWT, '--ws-shared-secret-file', path]);
+      expect(code).toBe(1);
+      expect(text).toMatch(says);
+      expect(text).toContain(path);
+      expect(text).not.toContain('sssss');
+    },
+  );
 
-  it('WSA-14: a missing file and a folder are told', async () => {
+  it('WSA-14: a missing secret file and a directory are reported', async () => {
     expect((await refused([...CAP, '--ws-token-file', '/no/such'])).text).toMatch(/\/no\/such.*no such file/);
     expect((await refused([...CAP, '--ws-token-file', await tmpFolder()])).text).toMatch(/folder/);
   });
 });
 
 describe('starting', () => {
-  it('without --listen it listens on a free port of this machine with a query token', async () => {
+  it('without --listen it listens on a free port of 127.0.0.1 with a query token', async () => {
     const { process, line, connectUrl } = await open();
     expect(line).toMatchObject({ authMode: 'queryToken', enforced: true });
     expect(line.url).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/$/);
@@ -167,7 +174,7 @@ describe('starting', () => {
     expect((await process.stop()).code).toBe(0);
   });
 
-  it('settings come from variables and the file too', async () => {
+  it('settings also come from variables and the config file', async () => {
     const home = await tmpFolder();
     await writeFile(
       join(home, 'config.json'),
@@ -195,7 +202,7 @@ describe('starting', () => {
     await process.stop();
   });
 
-  it('WSA-14: a secret file that others can read starts with a warning that names the fix', async () => {
+  it('WSA-14: a secret file that others can read causes a warning that names the fix', async () => {
     const path = await file(SHARED_SECRET, 0o644);
     const { process } = await open(...JWT, '--ws-shared-secret-file', path);
     await process.until(() => process.stderr.includes(`chmod 600 ${path}`), 'warning');
@@ -203,13 +210,13 @@ describe('starting', () => {
     expect((await process.stop()).stderr).not.toContain(SHARED_SECRET);
   });
 
-  it('WSA-15: a listener for other machines without TLS warns', async () => {
+  it('WSA-15: a listener that other machines can reach without TLS causes a warning', async () => {
     const { process } = await open('--listen', 'ws://0.0.0.0:0');
     await process.until(() => /warn[^\n]*not encrypted/.test(process.stderr), 'warning');
     await process.stop();
   });
 
-  it('WSA-15: wss:// with a certificate', async () => {
+  it('WSA-15: wss:// works with a certificate', async () => {
     const { process, url, connectUrl } = await open(
       ...['--listen', 'wss://127.0.0.1:0', '--tls-cert', join(TLS, 'backend.pem')],
       ...['--tls-key', join(TLS, 'backend.key.pem')],
@@ -223,7 +230,7 @@ describe('starting', () => {
     await process.stop();
   });
 
-  it('a person reads the connect URL once, with the authority and what to beware of', async () => {
+  it('the banner shows the connect URL once, with the authority and the warnings', async () => {
     const process = new CliProcess([
       'start',
       '--home',
@@ -238,7 +245,7 @@ describe('starting', () => {
     expect(stderr).not.toContain('token=');
   });
 
-  it('WSA-4: status says that the check is off, in words and in JSON', async () => {
+  it('WSA-4: the status says that the check is off, as text and as JSON', async () => {
     const { process, home } = await open('--no-token-check');
     const shown = await cli(['status', '--home', home]);
     expect(shown.stdout).toMatch(/^listener +ws:.*NOT enforced/m);
@@ -250,7 +257,7 @@ describe('starting', () => {
   it.each([
     [[], 'does not close open connections'],
     [['--close-on-token-expiry'], 'closes open connections'],
-  ])('WSA-20a: the banner says what becomes of a connection whose token ends (%j)', async (args, says) => {
+  ])('WSA-20a: the banner says what happens to a connection whose token expires (%j)', async (args, says) => {
     const process = new CliProcess([
       ...['start', '--home', await tmpFolder(), '--no-remote-control', ...JWT],
       ...['--ws-shared-secret-file', await file(SHARED_SECRET), ...args],
@@ -259,7 +266,7 @@ describe('starting', () => {
     await process.stop();
   });
 
-  it('WSA-15: IPv6, a port of one’s choice, and off, where nothing listens', async () => {
+  it('WSA-15: it listens on IPv6, on a chosen port, and with off nowhere', async () => {
     const { process, url, connectUrl } = await open('--listen', 'ws://[::1]:0');
     expect(url).toMatch(/^ws:\/\/\[::1\]:\d+\/$/);
     expect((await (await Client.open(connectUrl)).initialize()).result).toBeTypeOf('object');
@@ -276,7 +283,7 @@ describe('starting', () => {
     expect((await off.stop()).stdout).not.toContain('"listening"');
   });
 
-  it('WSA-17: --max-message-bytes is the limit that is asked for', async () => {
+  it('WSA-17: --max-message-bytes sets the limit', async () => {
     const { process, connectUrl } = await open('--max-message-bytes', '2000');
     const client = await Client.open(connectUrl);
     await client.initialize();
@@ -285,7 +292,7 @@ describe('starting', () => {
     await process.stop();
   });
 
-  it('a port in use and an address that is not ours are told', async () => {
+  it('a port in use and an address of another machine are reported', async () => {
     const server = net.createServer();
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     const { port } = server.address() as net.AddressInfo;
@@ -298,7 +305,7 @@ describe('starting', () => {
 });
 
 describe('a unix socket', () => {
-  it('WSA-15: mode 0600; a stale file is replaced, a live socket and another file are left alone', async () => {
+  it('WSA-15: has mode 0600; a stale socket is replaced, a socket in use and another file are not', async () => {
     const path = join(await tmpFolder(), 'l.sock');
     const first = await open('--listen', `unix://${path}`);
     expect(first.url).toBe(`unix://${path}`);
@@ -321,26 +328,26 @@ describe('a unix socket', () => {
     await third.process.stop();
     await expect(stat(path)).rejects.toThrow('ENOENT');
     await writeFile(path, 'precious');
-    expect((await refused(['--listen', `unix://${path}`])).text).toContain('left alone');
+    expect((await refused(['--listen', `unix://${path}`])).text).toContain('is not a socket');
     expect(await readFile(path, 'utf8')).toBe('precious');
   });
 
-  it('a folder that others may write to is warned of; one of our own and a sticky one are not', async () => {
+  it('a directory that others can write to causes a warning; a private one and a sticky one do not', async () => {
     const warned = async (mode: number) => {
-      const folder = join(await tmpFolder(), 'd');
-      await mkdir(folder);
-      await chmod(folder, mode);
-      const { process } = await open('--listen', `unix://${join(folder, 'l.sock')}`, '--no-token-check');
+      const directory = join(await tmpFolder(), 'd');
+      await mkdir(directory);
+      await chmod(directory, mode);
+      const { process } = await open('--listen', `unix://${join(directory, 'l.sock')}`, '--no-token-check');
       const { stderr } = await process.stop();
-      expect(stderr).toContain('whoever may open the socket may connect, marked degraded');
-      return stderr.includes('Others may put a socket of their own');
+      expect(stderr).toContain('every process that may open the socket may connect, marked as degraded');
+      return stderr.includes('Other users can replace');
     };
     expect([await warned(0o700), await warned(0o770), await warned(0o1777)]).toEqual([false, true, false]);
   });
 });
 
 describe('rc-engine token', () => {
-  it('create makes a private file that the capability mode takes, and does not print the token', async () => {
+  it('create writes a private file that the capability mode accepts, and does not print the token', async () => {
     const dir = join(await tmpFolder(), 'd');
     await mkdir(dir);
     const path = join(dir, 'cap');
@@ -358,7 +365,7 @@ describe('rc-engine token', () => {
     await process.stop();
   });
 
-  it('sign makes a token that the signed-bearer mode takes', async () => {
+  it('sign prints a token that the signed-bearer mode accepts', async () => {
     const path = await file(SHARED_SECRET);
     const args = ['--secret-file', path, '--issuer', 'me', '--audience', 'you'];
     const signed = (await cli(['token', 'sign', ...args, '--ttl', '60'])).stdout.trim();

@@ -3,9 +3,10 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Origin } from '../../src/protocol/app-server.js';
 import { Message } from '../../src/protocol/message.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
+import { MAX_QUEUED_REQUESTS } from '../../src/session/message-queue.js';
 import { JsonRpcError, MethodTable } from '../../src/session/methods.js';
-import { FIRST_BESIDE_OTHERS } from '../../src/session/server-requests.js';
-import { ClientSession, MAX_QUEUED_REQUESTS } from '../../src/session/session.js';
+import { FIRST_SHARED_ID } from '../../src/session/server-requests.js';
+import { ClientSession } from '../../src/session/session.js';
 import { FakeAppServer, settle } from '../support/fake-app-server.js';
 
 type Json = Record<string, unknown>;
@@ -21,15 +22,15 @@ class Side {
   readonly methods = new MethodTable();
   readonly sent: string[] = [];
   readonly blocked: boolean[] = [];
-  readonly held: boolean[] = [];
+  readonly readPaused: boolean[] = [];
   readonly closed: (Failure | null)[] = [];
   readonly initialized: ClientSession[] = [];
   readonly ended: ClientSession[] = [];
   readonly refused: string[] = [];
   session: ClientSession;
 
-  /** @param alone The app server asks clients nothing. */
-  constructor(origin: Origin = 'remote', alone = false) {
+  /** @param exclusive The app server sends no requests. */
+  constructor(origin: Origin = 'remote', exclusive = false) {
     this.methods.add('own/now', v.looseObject({}), () => 'now');
     this.methods.add('own/later', v.looseObject({}), async () => 'later');
     this.methods.add('own/strict', v.object({ n: v.number() }), ({ n }) => n);
@@ -44,14 +45,14 @@ class Side {
       send: (text: string) => this.sent.push(text),
       onInitialized: (session: ClientSession) => this.initialized.push(session),
       onEnded: (session: ClientSession) => this.ended.push(session),
-      onSessionClosed: (failure: Failure | null) => this.closed.push(failure),
+      onAppServerClosed: (failure: Failure | null) => this.closed.push(failure),
       onBlocked: (blocked: boolean) => this.blocked.push(blocked),
-      onHeld: (held: boolean) => this.held.push(held),
+      onReadPaused: (paused: boolean) => this.readPaused.push(paused),
     };
     this.session = new ClientSession({ origin, connectionId: 'one' }, transport, {
-      appServer: alone
+      appServer: exclusive
         ? {
-            name: 'alone',
+            name: 'exclusive',
             sendsNoRequests: true,
             open: this.appServer.open.bind(this.appServer),
             close: async () => {},
@@ -77,17 +78,17 @@ class Side {
   say(message: unknown): boolean {
     const text = typeof message === 'string' ? message : JSON.stringify(message);
     const parsed = Message.fromText(text);
-    if (parsed === undefined) throw new Error(`no JSON: ${text}`);
+    if (parsed === undefined) throw new Error(`not JSON: ${text}`);
     return this.session.receive(parsed);
   }
 
-  get answers(): Json[] {
+  get responses(): Json[] {
     return this.sent.map((text) => JSON.parse(text) as Json);
   }
 
-  /** The error that the last answer is. */
+  /** The error of the last response. */
   get error(): Json | undefined {
-    return this.answers.at(-1)?.error as Json | undefined;
+    return this.responses.at(-1)?.error as Json | undefined;
   }
 }
 
@@ -97,20 +98,20 @@ beforeEach(() => {
 });
 
 describe('initialize', () => {
-  it('WSA-22, ACC-3: a request before it is answered Not initialized; a notification is dropped', async () => {
+  it('WSA-22, ACC-3: before it a request gets Not initialized, and a notification is dropped', async () => {
     await side.open();
     side.say({ id: 'a', method: 'own/now' });
     side.say({ id: 7, method: 'thread/list' });
     side.say({ method: 'initialized' });
     side.say({ id: 1, result: {} });
-    expect(side.answers).toEqual([
+    expect(side.responses).toEqual([
       { id: 'a', error: { code: -32600, message: 'Not initialized' } },
       { id: 7, error: { code: -32600, message: 'Not initialized' } },
     ]);
     expect(side.appServer.last.received).toEqual([]);
   });
 
-  it('WSA-22, ACC-4: it counts once; a second one is answered Already initialized and changes nothing', async () => {
+  it('WSA-22, ACC-4: a second one gets Already initialized and changes nothing', async () => {
     await side.ready();
     side.say(
       initialize(
@@ -118,7 +119,9 @@ describe('initialize', () => {
         'again',
       ),
     );
-    expect(side.answers).toEqual([{ id: 'again', error: { code: -32600, message: 'Already initialized' } }]);
+    expect(side.responses).toEqual([
+      { id: 'again', error: { code: -32600, message: 'Already initialized' } },
+    ]);
     expect(side.session.clientName).toBe('tester');
     expect(side.session.experimental).toBe(false);
     expect(side.initialized).toEqual([side.session]);
@@ -128,13 +131,13 @@ describe('initialize', () => {
     ['no params', null],
     ['no clientInfo', {}],
     ['no version', { clientInfo: { name: 'x' } }],
-    ['a name that is none', { clientInfo: { name: 5, version: '1' } }],
+    ['a name that is not a string', { clientInfo: { name: 5, version: '1' } }],
     ['capabilities of the wrong type', { clientInfo: CLIENT_INFO, capabilities: 'all' }],
     [
       'opt-outs of the wrong type',
       { clientInfo: CLIENT_INFO, capabilities: { optOutNotificationMethods: 'x' } },
     ],
-  ])('ACC-4, ACC-7: %s is answered Invalid request, and does not count', async (_what, params) => {
+  ])('ACC-4, ACC-7: %s: gets Invalid request, and the client may try again', async (_what, params) => {
     await side.open();
     side.say(initialize(params));
     expect(side.error).toMatchObject({ code: -32600, message: expect.stringMatching(/^Invalid request: /) });
@@ -143,7 +146,7 @@ describe('initialize', () => {
     expect(side.session.initialized).toBe(true);
   });
 
-  it('ACC-4: title, capabilities and their members may be null or left out', async () => {
+  it('ACC-4: title, capabilities and their members may be null or missing', async () => {
     for (const params of [
       { clientInfo: { ...CLIENT_INFO, title: null }, capabilities: null },
       { clientInfo: CLIENT_INFO, capabilities: { optOutNotificationMethods: null } },
@@ -153,14 +156,14 @@ describe('initialize', () => {
     }
   });
 
-  it('ACC-4: one that the app server refuses does not count; the next one may', async () => {
+  it('ACC-4: after an error of the app server the client may try again', async () => {
     side.appServer.answersInitialize = false;
     await side.open();
     side.say(initialize());
     side.say({ id: 1, method: 'own/now' });
     side.appServer.last.say({ id: 0, error: { code: -32600, message: 'not like this' } });
     expect(side.session.initialized).toBe(false);
-    expect(side.answers).toEqual([
+    expect(side.responses).toEqual([
       { id: 0, error: { code: -32600, message: 'not like this' } },
       { id: 1, error: { code: -32600, message: 'Not initialized' } },
     ]);
@@ -169,7 +172,7 @@ describe('initialize', () => {
     expect(side.session.initialized).toBe(true);
   });
 
-  it('RC-42: whoever waits for it is told after the answer was sent, and before anything that waited behind it', async () => {
+  it('RC-42: its end is reported after the response was sent, and before the messages that waited for it are handled', async () => {
     side.appServer.answersInitialize = false;
     await side.open();
     side.say(initialize());
@@ -178,7 +181,7 @@ describe('initialize', () => {
     side.appServer.last.say({ method: 'early/notice' });
     side.appServer.last.say({ id: 0, result: {} });
     side.session.notify('remoteControl/status/changed', {});
-    expect(side.answers.map((answer) => answer.method ?? answer.id)).toEqual([
+    expect(side.responses.map(({ method, id }) => method ?? id)).toEqual([
       'early/notice',
       0,
       1,
@@ -187,15 +190,15 @@ describe('initialize', () => {
   });
 });
 
-describe('who answers', () => {
-  it('the engine its own methods, the app server everything else, untouched and in order', async () => {
+describe('routing', () => {
+  it('the engine handles its methods, and the app server gets all other messages unchanged and in order', async () => {
     await side.ready();
     const text = '{ "method":"thread/list", "id":"x",  "params":[1.0] }';
     side.say({ id: 1, method: 'own/now' });
     side.say(text);
     side.say({ method: 'note' });
     side.say({ id: 'theirs', result: 1 });
-    expect(side.answers).toEqual([{ id: 1, result: 'now' }]);
+    expect(side.responses).toEqual([{ id: 1, result: 'now' }]);
     expect(side.appServer.last.received.slice(1)).toEqual([
       text,
       '{"method":"note"}',
@@ -203,18 +206,18 @@ describe('who answers', () => {
     ]);
   });
 
-  it('own methods that take time are answered when they are done; the rest does not wait', async () => {
+  it('an engine method that takes time does not delay other messages', async () => {
     await side.ready();
     side.say({ id: 1, method: 'own/later' });
     side.say({ id: 2, method: 'own/now' });
     await settle();
-    expect(side.answers).toEqual([
+    expect(side.responses).toEqual([
       { id: 2, result: 'now' },
       { id: 1, result: 'later' },
     ]);
   });
 
-  it('ACC-7: wrong params are answered Invalid request; absent and null ones count as none', async () => {
+  it('ACC-7: invalid params get Invalid request; missing and null params count as empty', async () => {
     await side.ready();
     side.say({ id: 1, method: 'own/strict', params: { n: 'one' } });
     expect(side.error).toMatchObject({
@@ -225,21 +228,21 @@ describe('who answers', () => {
     expect(side.error).toMatchObject({ code: -32600 });
     side.say({ id: 3, method: 'own/now', params: null });
     side.say({ id: 4, method: 'own/now' });
-    expect(side.answers.slice(-2).map(({ result }) => result)).toEqual(['now', 'now']);
+    expect(side.responses.slice(-2).map(({ result }) => result)).toEqual(['now', 'now']);
   });
 
-  it('a fault of a method is answered with its code and data; one that nobody expected with its message', async () => {
+  it('a JsonRpcError of a method becomes its code and data; any other error becomes -32603 with its message', async () => {
     await side.ready();
     side.say({ id: 1, method: 'own/fails' });
     side.say({ id: 2, method: 'own/breaks' });
     await settle();
-    expect(side.answers).toEqual([
+    expect(side.responses).toEqual([
       { id: 1, error: { code: -32099, message: 'it failed', data: { reason: 'linkLost' } } },
       { id: 2, error: { code: -32603, message: 'broken inside' } },
     ]);
   });
 
-  it('ACC-9: experimental methods want the capability, but not from our own commands', async () => {
+  it('ACC-9: experimental methods need the capability, except over the control socket', async () => {
     await side.ready();
     side.say({ id: 1, method: 'own/experimental' });
     expect(side.error).toEqual({
@@ -253,21 +256,21 @@ describe('who answers', () => {
     const own = await new Side('control').ready();
     for (const one of [capable, own]) {
       one.say({ id: 1, method: 'own/experimental' });
-      expect(one.answers.at(-1)).toEqual({ id: 1, result: 'shown' });
+      expect(one.responses.at(-1)).toEqual({ id: 1, result: 'shown' });
     }
   });
 
-  it('WSA-7: what the policy refuses reaches neither engine nor app server', async () => {
+  it('WSA-7: a refused call reaches neither the engine nor the app server', async () => {
     await side.ready();
     side.refused.push('own/now', 'thread/list');
     side.say({ id: 1, method: 'own/now' });
     side.say({ id: 2, method: 'thread/list' });
-    expect(side.answers.map(({ error }) => (error as Json).code)).toEqual([-32003, -32003]);
+    expect(side.responses.map(({ error }) => (error as Json).code)).toEqual([-32003, -32003]);
     expect(side.error?.message).toBe('thread/list is not for you');
     expect(side.appServer.last.methods).toEqual(['initialize']);
   });
 
-  it('ACC-6: JSON that is no message is skipped', async () => {
+  it('ACC-6: JSON that is not a message is skipped', async () => {
     await side.ready();
     for (const junk of [
       '[]',
@@ -287,7 +290,7 @@ describe('who answers', () => {
 });
 
 describe('notifications', () => {
-  it('WSA-23, ACC-10: those opted out of are left out, by exact name; nothing else is', async () => {
+  it('WSA-23, ACC-10: the client does not get those it opted out of, by exact name', async () => {
     await side.ready({
       clientInfo: CLIENT_INFO,
       capabilities: { optOutNotificationMethods: ['remoteControl/status/changed', 'unknown', 'own/now'] },
@@ -295,36 +298,36 @@ describe('notifications', () => {
     side.session.notify('remoteControl/status/changed', {});
     side.session.notify('remoteControl/status/changedToo', { n: 1 });
     side.say({ id: 1, method: 'own/now' });
-    expect(side.answers).toEqual([
+    expect(side.responses).toEqual([
       { method: 'remoteControl/status/changedToo', params: { n: 1 }, emittedAtMs: expect.any(Number) },
       { id: 1, result: 'now' },
     ]);
   });
 
-  it('ACC-2, ACC-3: they carry the time, and none comes before initialize or after the end', async () => {
+  it('ACC-2, ACC-3: they carry the time, and none is sent before initialize or after the end', async () => {
     await side.open();
     side.session.notify('early', {});
     side.say(initialize());
     side.sent.length = 0;
     const before = Date.now();
     side.session.notify('now', null);
-    const { emittedAtMs } = side.answers[0] as { emittedAtMs: number };
+    const { emittedAtMs } = side.responses[0] as { emittedAtMs: number };
     expect(emittedAtMs).toBeGreaterThanOrEqual(before);
     side.session.close();
     side.session.notify('late', {});
-    expect(side.answers.map(({ method }) => method)).toEqual(['now']);
+    expect(side.responses.map(({ method }) => method)).toEqual(['now']);
   });
 });
 
-describe('what the app server may not say', () => {
+describe('notifications that the app server may not send', () => {
   it.each([
     '{"method":"remoteControl/status/changed","params":{"status":"connected"}}',
     '{"params":{"pad":"x"},"method":"remoteControl\\/status\\/changed"}',
     ' { "method" : "remoteControl/anything" }',
-  ])('a notification of remoteControl is the engine’s alone: %s goes nowhere', async (text) => {
+  ])('only the engine sends remoteControl notifications: %s is dropped', async (text) => {
     await side.ready();
     side.appServer.last.say(text);
-    // Told by a command, it has been parsed already.
+    // A message of a command has been parsed already.
     side.appServer.last.tell(Message.parsed(JSON.parse(text), text));
     expect(side.sent).toEqual([]);
     const early = new Side();
@@ -341,13 +344,13 @@ describe('what the app server may not say', () => {
     '{"method":"item/delta","params":{"method":"remoteControl/status/changed"}}',
     '{"id":1,"result":{"method":"remoteControl/status/changed"}}',
     '{"id":"q","method":"remoteControl/of/another","params":{}}',
-  ])('what only looks like it passes untouched: %s', async (text) => {
+  ])('a message that only looks similar passes unchanged: %s', async (text) => {
     await side.ready();
     side.appServer.last.say(text);
     expect(side.sent).toEqual([text]);
   });
 
-  it('text that is no JSON harms nobody, also before initialize is answered', async () => {
+  it('text that is not JSON has no effect, also before the initialize response', async () => {
     side.appServer.answersInitialize = false;
     await side.open();
     side.say(initialize());
@@ -366,16 +369,16 @@ describe('what the app server may not say', () => {
   });
 });
 
-describe('requests of both sides to the client', () => {
+describe('server-initiated requests', () => {
   const LIMIT = 1_000;
-  const lastId = () => Number(side.answers.at(-1)?.id);
+  const lastId = () => Number(side.responses.at(-1)?.id);
 
-  it('numbers meet nowhere: the app server counts from 0, the engine far above', async () => {
+  it('the ids of the engine are far above those of the app server, which start at 0', async () => {
     await side.ready();
     side.appServer.last.say({ id: 0, method: 'theirs/ask', params: {} });
-    const outcome = side.session.ask('ours/ask', {}, LIMIT);
+    const outcome = side.session.sendRequest('ours/ask', {}, LIMIT);
     const id = lastId();
-    expect(id).toBeGreaterThanOrEqual(FIRST_BESIDE_OTHERS);
+    expect(id).toBeGreaterThanOrEqual(FIRST_SHARED_ID);
     side.say({ id: 0, result: 'theirs' });
     expect(side.appServer.last.received.at(-1)).toBe('{"id":0,"result":"theirs"}');
     side.say({ id, result: 'ours' });
@@ -384,32 +387,32 @@ describe('requests of both sides to the client', () => {
   });
 
   it.each(['ours', 'theirs'])(
-    'an id that the app server uses is left out, wherever it begins; each gets its own answer, %s first',
+    'the engine skips an id that the app server uses; each gets its own response, %s first',
     async (first) => {
       await side.ready();
-      const before = side.session.ask('ours/ask', {}, LIMIT);
+      const before = side.session.sendRequest('ours/ask', {}, LIMIT);
       const next = lastId() + 1;
       side.say({ id: lastId(), result: null });
       await before;
       side.appServer.last.say(`{"method":"theirs/ask","params":{},"id":${next}}`);
-      const outcome = side.session.ask('ours/ask', {}, LIMIT);
+      const outcome = side.session.sendRequest('ours/ask', {}, LIMIT);
       expect(lastId()).toBe(next + 1);
-      const answers = [
+      const responses = [
         { id: next + 1, result: 'ours' },
         { id: next, result: 'theirs' },
       ];
-      for (const answer of first === 'ours' ? answers : answers.reverse()) side.say(answer);
+      for (const response of first === 'ours' ? responses : responses.reverse()) side.say(response);
       expect(await outcome).toEqual({ kind: 'result', value: 'ours' });
       expect(side.appServer.last.received.at(-1)).toBe(`{"id":${next},"result":"theirs"}`);
-      // Answered, its number is free again.
+      // After its response the id is free again.
       side.say({ id: next, result: 'twice' });
       expect(side.appServer.last.received.at(-1)).toContain('twice');
     },
   );
 
-  it('WSA-29: a request of the app server with the id of ours waits for ours, and keeps what follows in order', async () => {
+  it('WSA-29: a request of the app server with the id of a pending one waits for its response, with all that follows in order', async () => {
     await side.ready();
-    const outcome = side.session.ask('ours/ask', {}, LIMIT);
+    const outcome = side.session.sendRequest('ours/ask', {}, LIMIT);
     const id = lastId();
     side.sent.length = 0;
     side.appServer.last.say({ id, method: 'theirs/ask', params: {} });
@@ -417,15 +420,15 @@ describe('requests of both sides to the client', () => {
     expect(side.sent).toEqual([]);
     side.say({ id, error: { code: 5, message: 'no' } });
     expect(await outcome).toEqual({ kind: 'error', code: 5, message: 'no' });
-    expect(side.answers.map(({ method }) => method)).toEqual(['theirs/ask', 'item/delta']);
+    expect(side.responses.map(({ method }) => method)).toEqual(['theirs/ask', 'item/delta']);
     side.say({ id, result: 'theirs' });
     expect(side.appServer.last.received.at(-1)).toBe(`{"id":${id},"result":"theirs"}`);
   });
 
-  it('ACC-45: a late answer to a request that was given up reaches nobody, least of all the app server', async () => {
+  it('ACC-45: a late response to a request that timed out is dropped and does not reach the app server', async () => {
     await side.ready();
     side.appServer.last.say({ id: 0, method: 'theirs/ask', params: {} });
-    const outcome = side.session.ask('ours/ask', {}, 1);
+    const outcome = side.session.sendRequest('ours/ask', {}, 1);
     const id = lastId();
     expect(await outcome).toEqual({ kind: 'timeout' });
     const received = side.appServer.last.received.length;
@@ -435,20 +438,20 @@ describe('requests of both sides to the client', () => {
     expect(side.appServer.last.received).toHaveLength(received + 1);
   });
 
-  it('ACC-11: where nobody else asks, the engine counts from 0', async () => {
-    const alone = new Side('listener', true);
-    await alone.ready();
-    void alone.session.ask('ours/ask', {}, LIMIT);
-    const first = Number(alone.answers.at(-1)?.id);
+  it('ACC-11: when the app server sends no requests, the ids start at 0', async () => {
+    const exclusive = new Side('listener', true);
+    await exclusive.ready();
+    void exclusive.session.sendRequest('ours/ask', {}, LIMIT);
+    const first = Number(exclusive.responses.at(-1)?.id);
     expect(first).toBeLessThan(100);
-    void alone.session.ask('ours/ask', {}, LIMIT);
-    expect(alone.answers.at(-1)?.id).toBe(first + 1);
-    alone.session.close();
+    void exclusive.session.sendRequest('ours/ask', {}, LIMIT);
+    expect(exclusive.responses.at(-1)?.id).toBe(first + 1);
+    exclusive.session.close();
   });
 });
 
-describe('waiting', () => {
-  it('WSA-24: 128 requests may wait, one more is answered with an overload error, in the client’s own turn', async () => {
+describe('the queue', () => {
+  it('WSA-24: 128 requests may wait; one more gets an overload error at once', async () => {
     await side.ready();
     side.appServer.last.full = true;
     side.say({ id: 'taken', method: 'thread/list' });
@@ -457,10 +460,10 @@ describe('waiting', () => {
     expect(side.sent).toEqual([]);
     side.say({ id: 'over', method: 'thread/list' });
     side.say({ id: 'own', method: 'own/now' });
-    // Notifications and responses wait instead.
+    // Notifications and responses still wait.
     side.say({ method: 'note' });
     side.say({ id: 'theirs', result: 1 });
-    expect(side.answers).toEqual(
+    expect(side.responses).toEqual(
       ['over', 'own'].map((id) => ({
         id,
         error: { code: -32001, message: 'Server overloaded; retry later.' },
@@ -475,15 +478,15 @@ describe('waiting', () => {
     ]);
   });
 
-  it('WSA-24: own methods that take time are bounded, too', async () => {
+  it('WSA-24: calls of engine methods that take time are limited too', async () => {
     await side.ready();
     for (let id = 0; id <= MAX_QUEUED_REQUESTS; id += 1) side.say({ id, method: 'own/later' });
-    expect(side.answers).toEqual([{ id: 128, error: { code: -32001, message: expect.any(String) } }]);
+    expect(side.responses).toEqual([{ id: 128, error: { code: -32001, message: expect.any(String) } }]);
     await settle();
     expect(side.sent).toHaveLength(MAX_QUEUED_REQUESTS + 1);
   });
 
-  it('too much text is refused, and the client is to be closed', async () => {
+  it('too much text is rejected, so that the client is closed', async () => {
     await side.ready();
     side.appServer.last.full = true;
     const pad = 'x'.repeat(8 * 1024 * 1024);
@@ -492,36 +495,36 @@ describe('waiting', () => {
     expect(taken).toEqual([true, true, true, false, false]);
   });
 
-  it('a client that sends more than 4 MiB to an app server that takes nothing is not read from until all has gone on', async () => {
+  it('with more than 4 MiB waiting, reading from the client is paused until the queue is empty', async () => {
     await side.ready();
     side.appServer.last.full = true;
     side.say({ method: 'note' });
     const pad = 'x'.repeat(3 * 1024 * 1024);
     side.say({ method: 'note', params: pad });
-    expect(side.held).toEqual([]);
+    expect(side.readPaused).toEqual([]);
     side.say({ method: 'note', params: pad });
     side.say({ method: 'note' });
-    expect(side.held).toEqual([true]);
-    // It takes one and is full again: that is no room yet.
+    expect(side.readPaused).toEqual([true]);
+    // The app server accepts one message and is full again: reading stays paused.
     side.appServer.last.fullAfter = 1;
     side.appServer.last.drain();
-    expect(side.held).toEqual([true]);
+    expect(side.readPaused).toEqual([true]);
     side.appServer.last.drain();
-    expect(side.held).toEqual([true, false]);
+    expect(side.readPaused).toEqual([true, false]);
     side.session.close();
-    expect(side.held).toEqual([true, false]);
+    expect(side.readPaused).toEqual([true, false]);
   });
 
-  it('nothing is read either from one whose app server is not there yet; with its end reading goes on', async () => {
+  it('reading is also paused while the app server opens, and resumes at the end of the session', async () => {
     side.appServer.hold();
     void side.open();
     side.say({ method: 'note', params: 'x'.repeat(5 * 1024 * 1024) });
-    expect(side.held).toEqual([true]);
+    expect(side.readPaused).toEqual([true]);
     side.session.close();
-    expect(side.held).toEqual([true, false]);
+    expect(side.readPaused).toEqual([true, false]);
   });
 
-  it('a client that reads slowly pauses its own app server, also while that opens', async () => {
+  it('a client that reads slowly pauses its own app server, also while that is opening', async () => {
     await side.ready();
     side.session.pause();
     side.session.pause();
@@ -539,7 +542,7 @@ describe('waiting', () => {
 });
 
 describe('the end', () => {
-  it('of the client closes the app-server connection, once; later answers go nowhere', async () => {
+  it('closing the session closes the app-server connection once; later responses are dropped', async () => {
     await side.ready();
     side.say({ id: 1, method: 'own/later' });
     side.session.close();
@@ -553,7 +556,7 @@ describe('the end', () => {
     expect(side.sent).toEqual([]);
   });
 
-  it('of the app server is told with its failure, once', async () => {
+  it('the end of the app server is reported once, with its failure', async () => {
     await side.ready();
     const failure: Failure = { reason: 'appServerFailed', message: 'it crashed', at: 1 };
     side.appServer.last.end(failure);
@@ -562,7 +565,7 @@ describe('the end', () => {
     expect(side.ended).toEqual([side.session]);
   });
 
-  it('while the app server opens lets the connection go as soon as it is there', async () => {
+  it('closing while the app server opens closes its connection as soon as it is open', async () => {
     side.appServer.hold();
     const opening = side.open();
     side.session.close();
@@ -571,7 +574,7 @@ describe('the end', () => {
     expect(side.appServer.last.closed).toBe(true);
   });
 
-  it('an app server that cannot be reached rejects the opening', async () => {
+  it('opening rejects when the app server cannot be reached', async () => {
     side.appServer.failure = new Error('not there');
     await expect(side.open()).rejects.toThrow('not there');
   });

@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { EngineOptions } from '../../engine/options.js';
+import type { TlsIdentity } from '../../listener/address.js';
 import { type AuthorityConfig, sha256 } from '../../listener/auth/authority.js';
-import type { TlsIdentity } from '../../listener/host.js';
 import { EngineError } from '../../protocol/errors.js';
 import type { Secret } from '../../protocol/secret.js';
 import { errnoText } from '../../system/errno.js';

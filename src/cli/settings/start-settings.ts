@@ -12,7 +12,7 @@ const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as cons
 
 const checkListen = (value: string): string | undefined => {
   const parsed = parseListenUrl(value);
-  return 'fault' in parsed ? parsed.fault : undefined;
+  return 'invalid' in parsed ? parsed.invalid : undefined;
 };
 
 const checkHost = (value: string): string | undefined =>

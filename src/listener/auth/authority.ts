@@ -4,24 +4,26 @@ import { Secret } from '../../protocol/secret.js';
 import type { UpgradeRequest } from '../handshake/upgrade-request.js';
 import { examineSignedToken, type SignedTokenRules } from './signed-token.js';
 
-/** What one listener asks of a connection. WSA-2 … WSA-12 */
+/** Which credential a listener requires. WSA-2 … WSA-12 */
 export type AuthorityConfig =
+  /** A token in the URL that the engine prints. `enforced: false` accepts connections without it, as degraded. */
   | { readonly mode: 'queryToken'; readonly enforced: boolean }
-  /** SHA-256 of the capability token. */
+  /** A bearer token that the user created. `digest`: its SHA-256. */
   | { readonly mode: 'capability'; readonly digest: Buffer }
+  /** A JWT signed with HS256. `secret`: the shared key. */
   | ({ readonly mode: 'signedBearer'; readonly secret: Secret } & Omit<SignedTokenRules, 'key'>);
 
 export interface Examination {
   readonly credential: CredentialFacts;
-  /** Wall-clock ms at which the credential ends, skew included; null: it does not. */
+  /** When the credential expires, wall-clock ms, clock skew included; null: it does not. */
   readonly expiresAt: number | null;
 }
 
-/** Compares what a request presents. Decides nothing. */
+/** Compares the credential of a request. The statechart decides about the result. */
 export interface Authority {
   readonly mode: AuthorityMode;
   readonly enforced: boolean;
-  /** In query-token mode: what the connect URL holds. */
+  /** The token in the connect URL; only in query-token mode. */
   readonly queryToken: Secret | undefined;
   examine(request: UpgradeRequest, now: number): Examination;
 }
@@ -30,18 +32,18 @@ const examination = (facts: Partial<CredentialFacts>): Examination => ({
   credential: { ...NOTHING_PRESENTED, ...facts },
   expiresAt: null,
 });
-const NONE = examination({});
+const NOT_PRESENTED = examination({});
 const SEVERAL = examination({ presented: 'several' });
 const MALFORMED = examination({ presented: 'malformed' });
-const WRONG = examination({ presented: 'one' });
-const RIGHT = examination({ presented: 'one', matches: true });
+const NOT_MATCHING = examination({ presented: 'one' });
+const MATCHING = examination({ presented: 'one', matches: true });
 
 const QUERY_TOKEN_BYTES = 32;
 
 export function createAuthority(config: AuthorityConfig): Authority {
   switch (config.mode) {
     case 'queryToken': {
-      // New for each process and kept in memory only. WSA-1
+      // A new token for each process, in memory only. WSA-1
       const token = randomBytes(QUERY_TOKEN_BYTES).toString('base64url');
       const expected = Buffer.from(token);
       return {
@@ -60,7 +62,9 @@ export function createAuthority(config: AuthorityConfig): Authority {
         examine: (request) => {
           const bearer = bearerOf(request);
           if (typeof bearer !== 'string') return bearer;
-          return timingSafeEqual(Buffer.from(hash('sha256', bearer, 'hex')), expected) ? RIGHT : WRONG;
+          return timingSafeEqual(Buffer.from(hash('sha256', bearer, 'hex')), expected)
+            ? MATCHING
+            : NOT_MATCHING;
         },
       };
     }
@@ -86,21 +90,23 @@ export function createAuthority(config: AuthorityConfig): Authority {
 
 export const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 
-/** Compares the token of the query, in constant time, with the one of this process. WSA-9 */
+/** Compares the token in the query with the one of this process, in constant time. WSA-9 */
 function examineQuery(query: string | undefined, expected: Buffer): Examination {
-  if (query === undefined) return NONE;
+  if (query === undefined) return NOT_PRESENTED;
   const tokens = queryTokens(query);
   if (tokens.length > 1) return SEVERAL;
   const [token] = tokens;
-  if (token === undefined) return NONE;
+  if (token === undefined) return NOT_PRESENTED;
   const presented = Buffer.from(token);
-  // The length is no secret: it is always the same.
-  return presented.length === expected.length && timingSafeEqual(presented, expected) ? RIGHT : WRONG;
+  // The length is not secret, because it is always the same.
+  return presented.length === expected.length && timingSafeEqual(presented, expected)
+    ? MATCHING
+    : NOT_MATCHING;
 }
 
-/** Form-urlencoded values of `token`. */
+/** All values of `token` in a form-urlencoded query. */
 function queryTokens(query: string): string[] {
-  // It drops one question mark at the start, which in a query would be part of the first name.
+  // URLSearchParams drops a leading `?`; one that belongs to the query must stay.
   if (query.includes('%') || query.includes('+')) return new URLSearchParams(`?${query}`).getAll('token');
   if (query.startsWith('token=') && !query.includes('&')) return [query.slice('token='.length)];
   const found: string[] = [];
@@ -114,9 +120,9 @@ function queryTokens(query: string): string[] {
 const VISIBLE = /^[\t\x20-\x7e]*$/;
 const BEARER = /^bearer /i;
 
-/** The one bearer credential of a request, or why there is none. WSA-10 */
+/** The bearer credential of a request, or the examination that says why there is none. WSA-10 */
 function bearerOf({ authorizations, authorization }: UpgradeRequest): string | Examination {
-  if (authorizations === 0 || authorization === undefined) return NONE;
+  if (authorizations === 0 || authorization === undefined) return NOT_PRESENTED;
   if (authorizations > 1 || !VISIBLE.test(authorization) || !BEARER.test(authorization)) return MALFORMED;
   const value = authorization.slice('bearer '.length).trim();
   return value === '' ? MALFORMED : value;

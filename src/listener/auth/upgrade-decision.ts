@@ -2,23 +2,23 @@ import { initialTransition } from 'xstate';
 import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
 import type { CredentialFacts, UpgradeFacts, Verdict } from '../../protocol/authority.js';
 
-/** More findings than any mode has; whoever makes new ones each time goes the longer way. */
-const MAX_SHORT = 64;
+/** More than any mode needs, because authorities share their few `CredentialFacts` objects. */
+const MAX_BY_CREDENTIAL = 64;
 
-/** A verdict and how often it was reached. */
+/** A verdict, and how often it was given. */
 export interface CountedVerdict extends Verdict {
   count: number;
 }
 
 /**
- * Asks the chart about upgrades of one listener, whose mode never changes. Its answer depends on a few small facts only, so each combination is decided
- * once (some 50 µs) and then looked up; a few dozen entries at most.
+ * Decides about the upgrades of one listener, whose mode never changes. The verdict depends on a few facts only, so the
+ * chart decides each combination once (about 50 µs) and the verdict is then looked up. There are a few dozen at most.
  */
 export class UpgradeDecisions {
-  readonly #known = new Map<string, CountedVerdict>();
-  /** The same for a valid upgrade that there is room for; comparators share their few findings. */
+  readonly #byFacts = new Map<string, CountedVerdict>();
+  /** The same for valid upgrades while there is room: the common case, found without building a key. */
   readonly #byCredential = new Map<CredentialFacts, CountedVerdict>();
-  readonly #verdicts = new Map<string, CountedVerdict>();
+  readonly #byLabel = new Map<string, CountedVerdict>();
 
   decide(facts: UpgradeFacts): Verdict {
     const verdict = this.#find(facts);
@@ -27,31 +27,32 @@ export class UpgradeDecisions {
   }
 
   #find(facts: UpgradeFacts): CountedVerdict {
-    const plain = !facts.hasOrigin && facts.request === 'upgrade' && facts.admission === 'open';
-    const short = plain ? this.#byCredential.get(facts.credential) : undefined;
-    if (short !== undefined) return short;
+    const common = !facts.hasOrigin && facts.request === 'upgrade' && facts.admission === 'open';
+    const found = common ? this.#byCredential.get(facts.credential) : undefined;
+    if (found !== undefined) return found;
     const key = keyOf(facts);
-    let verdict = this.#known.get(key);
+    let verdict = this.#byFacts.get(key);
     if (verdict === undefined) {
       verdict = this.#counted(decideWithChart(facts));
-      this.#known.set(key, verdict);
+      this.#byFacts.set(key, verdict);
     }
-    if (plain && this.#byCredential.size < MAX_SHORT) this.#byCredential.set(facts.credential, verdict);
+    if (common && this.#byCredential.size < MAX_BY_CREDENTIAL)
+      this.#byCredential.set(facts.credential, verdict);
     return verdict;
   }
 
-  /** Each (mode, outcome, reason) that has occurred, with its count. */
+  /** Each combination of mode, outcome and reason that has occurred, with its count. */
   get counts(): readonly CountedVerdict[] {
-    return [...this.#verdicts.values()].filter(({ count }) => count > 0);
+    return [...this.#byLabel.values()].filter(({ count }) => count > 0);
   }
 
-  /** Different facts may lead to the same verdict: it is counted as one. */
+  /** Different facts may lead to the same verdict, which has one count. */
   #counted(verdict: Verdict): CountedVerdict {
     const label = `${verdict.mode}/${verdict.outcome}/${verdict.reason}`;
-    let counted = this.#verdicts.get(label);
+    let counted = this.#byLabel.get(label);
     if (counted === undefined) {
       counted = { ...verdict, count: 0 };
-      this.#verdicts.set(label, counted);
+      this.#byLabel.set(label, counted);
     }
     return counted;
   }
@@ -59,7 +60,7 @@ export class UpgradeDecisions {
 
 export function decideWithChart(facts: UpgradeFacts): Verdict {
   const [snapshot] = initialTransition(websocketAuthMachine, facts);
-  if (snapshot.output === undefined) throw new Error('websocketAuth did not come to its end');
+  if (snapshot.output === undefined) throw new Error('websocketAuth did not reach a final state');
   return snapshot.output;
 }
 

@@ -3,51 +3,48 @@ import type { Socket } from 'node:net';
 export interface HandshakeLimits {
   /** Handshakes in progress at once. WSA-16 */
   readonly maxHandshakes: number;
-  /** Connections that may wait for one of those places for a moment. */
+  /** Connections that may wait until another handshake is complete. */
   readonly maxWaiting: number;
-  /** ms */
+  /** How long a connection may wait, ms. */
   readonly maxWait: number;
-  /** Until the upgrade is complete, ms. */
+  /** How long a handshake may take, ms. */
   readonly timeout: number;
 }
 
 export interface HandshakeEvents {
-  /** A place is free: begin to read. */
+  /** The handshake may begin. */
   onAdmitted(socket: Socket): void;
-  /** No place came free in time. */
+  /** The limits leave no room for this connection. */
   onRefused(socket: Socket): void;
-  /** It has a place and did not finish in time. */
-  onTooSlow(socket: Socket): void;
+  /** The handshake was not complete in time. */
+  onTimeout(socket: Socket): void;
 }
 
-const SWEEP = 250;
+/** Between two checks of the deadlines, ms. */
+const SWEEP_INTERVAL = 250;
 
 /**
- * Counts connections that are not yet WebSockets. A burst of good ones queues for a moment instead of being
- * refused, as each place is free again within a millisecond; slow ones are cut.
+ * Limits the connections that are not WebSockets yet. A burst of good connections waits for a moment instead of being
+ * refused, because handshakes normally take a millisecond; slow ones are ended.
  */
 export class Handshakes {
   readonly #limits: HandshakeLimits;
   readonly #events: HandshakeEvents;
-  /** Each with the time (monotonic ms) it is cut at. Insertion order is the order of the deadlines. */
+  /** Each with its deadline, monotonic ms. The insertion order is the order of the deadlines. */
   readonly #active = new Map<Socket, number>();
   readonly #waiting = new Map<Socket, number>();
-  /** Answered and only waiting for the other side to close. */
+  /** Connections that have their response and still have to be closed by the client. */
   readonly #lingering = new Map<Socket, number>();
-  #sweep: NodeJS.Timeout | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
 
   constructor(limits: HandshakeLimits, events: HandshakeEvents) {
     this.#limits = limits;
     this.#events = events;
   }
 
-  get active(): number {
-    return this.#active.size;
-  }
-
-  /** A new connection; its end is noticed here. */
+  /** Takes a new connection: its handshake begins, or waits, or is refused. */
   enter(socket: Socket): void {
-    socket.on('close', this.#left);
+    socket.on('close', this.#onClose);
     if (this.#active.size < this.#limits.maxHandshakes) {
       this.#admit(socket);
       return;
@@ -58,14 +55,14 @@ export class Handshakes {
     }
     socket.pause();
     this.#waiting.set(socket, performance.now() + this.#limits.maxWait);
-    this.#watch();
+    this.#startSweep();
   }
 
-  /** One for all: each socket has it for a listener. */
-  readonly #left = leaves(this);
+  /** One listener function for all sockets. */
+  readonly #onClose = leaveOnClose(this);
 
-  /** It is a WebSocket now, or gone. */
-  readonly leave = (socket: Socket): void => {
+  /** The connection is a WebSocket now, or closed. */
+  leave(socket: Socket): void {
     this.#lingering.delete(socket);
     if (this.#waiting.delete(socket) || !this.#active.delete(socket)) return;
     const next = this.#waiting.keys().next();
@@ -73,19 +70,19 @@ export class Handshakes {
     this.#waiting.delete(next.value);
     this.#admit(next.value);
     next.value.resume();
-  };
+  }
 
-  /** It has been answered: what it still sends is thrown away until it closes, for `limit` ms at most. */
-  linger(socket: Socket, limit: number): void {
+  /** The connection has its response: further data is discarded until it closes, for `timeout` ms at most. */
+  linger(socket: Socket, timeout: number): void {
     this.leave(socket);
     if (socket.destroyed) return;
-    this.#lingering.set(socket, performance.now() + limit);
-    this.#watch();
+    this.#lingering.set(socket, performance.now() + timeout);
+    this.#startSweep();
   }
 
   close(): void {
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
+    clearInterval(this.#sweepTimer);
+    this.#sweepTimer = undefined;
     for (const sockets of [this.#active, this.#waiting, this.#lingering]) {
       const all = [...sockets.keys()];
       sockets.clear();
@@ -94,26 +91,26 @@ export class Handshakes {
   }
 
   #admit(socket: Socket): void {
-    this.#active.set(socket, performance.now() + this.#limits.timeout - SWEEP);
-    this.#watch();
+    this.#active.set(socket, performance.now() + this.#limits.timeout - SWEEP_INTERVAL);
+    this.#startSweep();
     this.#events.onAdmitted(socket);
   }
 
-  #watch(): void {
-    this.#sweep ??= setInterval(() => this.#sweepOnce(), SWEEP).unref();
+  #startSweep(): void {
+    this.#sweepTimer ??= setInterval(() => this.#sweep(), SWEEP_INTERVAL).unref();
   }
 
-  #sweepOnce(): void {
+  #sweep(): void {
     const now = performance.now();
-    for (const socket of overdue(this.#active, now)) this.#events.onTooSlow(socket);
+    for (const socket of overdue(this.#active, now)) this.#events.onTimeout(socket);
     for (const socket of overdue(this.#waiting, now)) {
       this.#waiting.delete(socket);
       this.#events.onRefused(socket);
     }
     for (const socket of overdue(this.#lingering, now)) socket.destroy();
     if (this.#active.size + this.#waiting.size + this.#lingering.size > 0) return;
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
+    clearInterval(this.#sweepTimer);
+    this.#sweepTimer = undefined;
   }
 }
 
@@ -126,8 +123,8 @@ function overdue(sockets: ReadonlyMap<Socket, number>, now: number): Socket[] {
   return found;
 }
 
-function leaves(handshakes: Handshakes): (this: Socket) => void {
-  return function left(this: Socket) {
+function leaveOnClose(handshakes: Handshakes): (this: Socket) => void {
+  return function onClose(this: Socket) {
     handshakes.leave(this);
   };
 }

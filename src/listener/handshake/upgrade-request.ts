@@ -1,60 +1,58 @@
 import type { IncomingMessage } from 'node:http';
 import type { RequestKind } from '../../protocol/authority.js';
 
-/** The first part of an HTTP request, as it came. */
-export type RequestHead = Pick<IncomingMessage, 'method' | 'url' | 'httpVersion' | 'rawHeaders'>;
-
-/** What an HTTP request says, as far as the listener looks at it. The query and Authorization are secrets. */
+/** The parts of an HTTP request that are used. The query and the Authorization header are secrets. */
 export interface UpgradeRequest {
   readonly path: string;
   /** Without `?` and fragment; undefined when there is no query. */
   readonly query: string | undefined;
   readonly hasOrigin: boolean;
+  /** How many Authorization headers there are. */
   readonly authorizations: number;
-  /** Of several, the first. */
+  /** The first Authorization header. */
   readonly authorization: string | undefined;
-  /** Of the WebSocket handshake; of several, the last. */
+  /** The last Sec-WebSocket-Key header. */
   readonly key: string;
-  /** How many header lines. */
+  /** How many header lines there are. */
   readonly headers: number;
-  /** The whole header section, request line included, as it came. */
+  /** Size of the header section, request line included. */
   readonly headerBytes: number;
-  /** What keeps it from being a valid WebSocket upgrade; undefined: it is one. WSA-8 */
-  readonly fault: UpgradeError | undefined;
-}
-
-/** The header section of one request, bytes. WSA-16 */
-export const MAX_HEADER_BYTES = 16 * 1024;
-/** Header lines; what clients of the reference know to live with. */
-const MAX_HEADERS = 100;
-
-export function kindOf({ headerBytes, headers, fault }: UpgradeRequest): RequestKind {
-  if (headerBytes > MAX_HEADER_BYTES || headers > MAX_HEADERS) return 'headersTooLarge';
-  return fault === undefined ? 'upgrade' : 'malformed';
+  /** Why it is not a valid WebSocket upgrade; undefined: it is. WSA-8 */
+  readonly error: UpgradeError | undefined;
 }
 
 export interface UpgradeError {
   readonly status: 400 | 405 | 426;
-  /** Fixed text: nothing of the request is in it. */
+  /** A fixed text that contains nothing of the request. */
   readonly why: string;
 }
 
-const fault = (status: UpgradeError['status'], why: string): UpgradeError => ({ status, why });
-const FAULTS = {
-  method: fault(405, 'the method is not GET'),
-  version: fault(400, 'the request is not HTTP/1.1'),
-  host: fault(400, 'the request has not exactly one Host header'),
-  body: fault(400, 'the request has a body'),
-  connection: fault(426, 'the Connection header does not say Upgrade'),
-  upgrade: fault(426, 'the Upgrade header does not say websocket'),
-  wsVersion: fault(426, 'Sec-WebSocket-Version is not 13'),
-  key: fault(400, 'Sec-WebSocket-Key is not 16 bytes in base64'),
+/** Limit of the header section of one request, bytes. WSA-16 */
+export const MAX_HEADER_BYTES = 16 * 1024;
+/** Limit of header lines, as in Codex CLI. */
+const MAX_HEADERS = 100;
+
+export function requestKindOf({ headerBytes, headers, error }: UpgradeRequest): RequestKind {
+  if (headerBytes > MAX_HEADER_BYTES || headers > MAX_HEADERS) return 'headersTooLarge';
+  return error === undefined ? 'upgrade' : 'malformed';
+}
+
+const upgradeError = (status: UpgradeError['status'], why: string): UpgradeError => ({ status, why });
+const ERRORS = {
+  method: upgradeError(405, 'the method is not GET'),
+  version: upgradeError(400, 'the request is not HTTP/1.1'),
+  host: upgradeError(400, 'the request has not exactly one Host header'),
+  body: upgradeError(400, 'the request has a body'),
+  connection: upgradeError(426, 'the Connection header does not say Upgrade'),
+  upgrade: upgradeError(426, 'the Upgrade header does not say websocket'),
+  wsVersion: upgradeError(426, 'Sec-WebSocket-Version is not 13'),
+  key: upgradeError(400, 'Sec-WebSocket-Key is not 16 bytes in base64'),
 } as const;
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;
-/** Of the names that are looked at. */
-const LENGTHS: ReadonlySet<number> = new Set(
+/** Lengths of the header names that are used: comparing lengths first is cheaper than lower-casing each name. */
+const NAME_LENGTHS: ReadonlySet<number> = new Set(
   ['origin', 'authorization', 'host', 'connection', 'upgrade', 'sec-websocket-key', 'sec-websocket-version']
     .concat('transfer-encoding', 'content-length')
     .map(({ length }) => length),
@@ -62,19 +60,19 @@ const LENGTHS: ReadonlySet<number> = new Set(
 const UPGRADE_TOKEN = /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i;
 
 /**
- * Reads a request strictly, one pass over its headers as they came: a name that comes twice is seen twice, which
- * Node's joined `headers` would hide. RFC 6455 4.2.1, RFC 9112 3.2
+ * Reads the headers that Node has parsed, strictly and in one pass. It uses the raw header list, because Node's joined
+ * `headers` would hide repeated headers. RFC 6455 4.2.1, RFC 9112 3.2
  */
-export function readUpgradeRequest(request: RequestHead): UpgradeRequest {
-  return new Reading(request);
+export function readUpgradeRequest(request: IncomingMessage): UpgradeRequest {
+  return new HeaderReader(request);
 }
 
-/** One object for each request, and nothing besides: thousands of them may come in a second. */
-class Reading implements UpgradeRequest {
+/** One object per request and no others, because there may be thousands of requests a second. */
+class HeaderReader implements UpgradeRequest {
   readonly path: string;
   readonly query: string | undefined;
   readonly headers: number;
-  readonly fault: UpgradeError | undefined;
+  readonly error: UpgradeError | undefined;
   hasOrigin = false;
   authorizations = 0;
   authorization: string | undefined = undefined;
@@ -86,27 +84,26 @@ class Reading implements UpgradeRequest {
   #version = '';
   #upgrades = 0;
   #upgrade = '';
-  #saysUpgrade = false;
+  #hasUpgradeToken = false;
   #hasBody = false;
 
-  constructor(request: RequestHead) {
-    const { rawHeaders, method = '', url = '/' } = request;
-    // Node's own limit leaves out what stands between names and values.
+  constructor({ rawHeaders, method = '', url = '/', httpVersion }: IncomingMessage) {
+    // Node's own limit does not count the separators.
     this.headerBytes = method.length + url.length + ' HTTP/1.1'.length + 1 + 4;
     this.headers = rawHeaders.length / 2;
     for (let at = 0; at + 1 < rawHeaders.length; at += 2) {
       const name = rawHeaders[at] ?? '';
       const value = rawHeaders[at + 1] ?? '';
       this.headerBytes += name.length + value.length + 4;
-      if (LENGTHS.has(name.length)) this.#take(name.toLowerCase(), value);
+      if (NAME_LENGTHS.has(name.length)) this.#read(name.toLowerCase(), value);
     }
     const { path, query } = splitTarget(url);
     this.path = path;
     this.query = query;
-    this.fault = this.#findFault(method, request.httpVersion);
+    this.error = this.#findError(method, httpVersion);
   }
 
-  #take(name: string, value: string): void {
+  #read(name: string, value: string): void {
     switch (name) {
       case 'origin':
         this.hasOrigin = true;
@@ -119,7 +116,7 @@ class Reading implements UpgradeRequest {
         this.#hosts += 1;
         return;
       case 'connection':
-        this.#saysUpgrade ||= value === 'Upgrade' || UPGRADE_TOKEN.test(value);
+        this.#hasUpgradeToken ||= value === 'Upgrade' || UPGRADE_TOKEN.test(value);
         return;
       case 'upgrade':
         this.#upgrades += 1;
@@ -142,20 +139,20 @@ class Reading implements UpgradeRequest {
     }
   }
 
-  #findFault(method: string, httpVersion: string): UpgradeError | undefined {
-    if (method !== 'GET') return FAULTS.method;
-    if (httpVersion !== '1.1') return FAULTS.version;
-    if (this.#hosts !== 1) return FAULTS.host;
-    if (this.#hasBody) return FAULTS.body;
-    if (!this.#saysUpgrade) return FAULTS.connection;
-    if (this.#upgrades !== 1 || this.#upgrade.toLowerCase() !== 'websocket') return FAULTS.upgrade;
-    if (this.#versions !== 1 || this.#version !== '13') return FAULTS.wsVersion;
-    return this.#keys !== 1 || !KEY.test(this.key) ? FAULTS.key : undefined;
+  #findError(method: string, httpVersion: string): UpgradeError | undefined {
+    if (method !== 'GET') return ERRORS.method;
+    if (httpVersion !== '1.1') return ERRORS.version;
+    if (this.#hosts !== 1) return ERRORS.host;
+    if (this.#hasBody) return ERRORS.body;
+    if (!this.#hasUpgradeToken) return ERRORS.connection;
+    if (this.#upgrades !== 1 || this.#upgrade.toLowerCase() !== 'websocket') return ERRORS.upgrade;
+    if (this.#versions !== 1 || this.#version !== '13') return ERRORS.wsVersion;
+    return this.#keys !== 1 || !KEY.test(this.key) ? ERRORS.key : undefined;
   }
 }
 
-/** The path and the query of a request target; a fragment has no place there and is not looked at. */
-export function splitTarget(target: string): { readonly path: string; readonly query: string | undefined } {
+/** Path and query of a request target, without a fragment, which does not belong there. */
+function splitTarget(target: string): { readonly path: string; readonly query: string | undefined } {
   const origin = target.startsWith('/') ? target : target.replace(ABSOLUTE, '');
   const hash = origin.indexOf('#');
   const whole = hash < 0 ? origin : origin.slice(0, hash);

@@ -103,7 +103,7 @@ export class VirtualClient implements ClientTransport {
     this.#deps.onEnded(session);
   }
 
-  onSessionClosed(failure: Failure | null): void {
+  onAppServerClosed(failure: Failure | null): void {
     this.#actor.send({ type: 'APP_SERVER.CLOSED', failure });
   }
 
@@ -117,7 +117,7 @@ export class VirtualClient implements ClientTransport {
   }
 
   /** Nothing: all virtual clients share one socket, so one that blocks too much is closed instead. RC-41 */
-  onHeld(): void {}
+  onReadPaused(): void {}
 }
 
 /** For the chart's actions, to find the session of their actor. */

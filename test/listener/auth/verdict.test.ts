@@ -7,10 +7,10 @@ import {
   CAPABILITY,
   capability,
   jwt,
-  kept,
   listening,
+  openRaw,
   signedBearer,
-  type UpgradeWish,
+  type UpgradeOptions,
   upgrade,
   upgradeText,
 } from '../rig.js';
@@ -28,9 +28,14 @@ interface Words {
 const wordsOf = ({ mode, outcome, decision, reason }: Words) => `${mode} ${outcome ?? decision} ${reason}`;
 
 describe('one verdict', () => {
-  it.each<[string, AuthorityConfig, (token: string) => UpgradeWish, string]>([
-    ['queryToken, in', queryToken, (t) => ({ path: `/?token=${t}` }), 'queryToken established tokenMatched'],
-    ['queryToken, out', queryToken, () => ({ path: '/?token=x' }), 'queryToken rejected invalidToken'],
+  it.each<[string, AuthorityConfig, (token: string) => UpgradeOptions, string]>([
+    [
+      'queryToken, accepted',
+      queryToken,
+      (t) => ({ path: `/?token=${t}` }),
+      'queryToken established tokenMatched',
+    ],
+    ['queryToken, rejected', queryToken, () => ({ path: '/?token=x' }), 'queryToken rejected invalidToken'],
     ['unchecked, right', unchecked, (t) => ({ path: `/?token=${t}` }), 'queryToken established tokenMatched'],
     ['unchecked, none', unchecked, () => ({}), 'queryToken degraded uncheckedMissing'],
     [
@@ -40,40 +45,40 @@ describe('one verdict', () => {
       'queryToken degraded uncheckedAmbiguous',
     ],
     [
-      'unchecked, a page',
+      'unchecked, a web page',
       unchecked,
       () => ({ headers: [['Origin', 'x']] }),
       'queryToken rejected originRefused',
     ],
     [
-      'capability, in',
+      'capability, accepted',
       capability,
       () => ({ headers: [bearer(CAPABILITY)] }),
       'capability established capabilityMatched',
     ],
     [
-      'capability, out',
+      'capability, rejected',
       capability,
       () => ({ headers: [bearer('x')] }),
       'capability rejected invalidCapability',
     ],
     [
-      'signed, in',
+      'signed, accepted',
       signedBearer,
       () => ({ headers: [bearer(jwt({ exp: soon() }))] }),
       'signedBearer established jwtVerified',
     ],
     [
-      'signed, out',
+      'signed, rejected',
       signedBearer,
       () => ({ headers: [bearer(jwt({ exp: 1 }))] }),
       'signedBearer rejected expiredJwt',
     ],
   ])(
-    'WSA-2: %s: the same three words in the log line, the audit, the counter and the connection itself',
-    async (_, authority, wish, expected) => {
+    'WSA-2: %s: the log, the audit, the counters and the connection have the same mode, outcome and reason',
+    async (_, authority, requestFor, expected) => {
       const at = await listening({ authority });
-      await kept(at.port, upgradeText(wish(at.token)));
+      await openRaw(at.port, upgradeText(requestFor(at.token)));
       const client = await LineClient.connect(join(at.engine.home, 'control.sock'));
       await client.initialize();
       const { records } = (await client.call('engine/audit/read', {})).result as { records: Words[] };
@@ -87,7 +92,7 @@ describe('one verdict', () => {
     },
   );
 
-  it('WSA-13: each bearer mode says what it wants, with nothing of what was presented', async () => {
+  it('WSA-13: a 401 of a bearer mode names the scheme and repeats nothing of the request', async () => {
     for (const authority of [capability, signedBearer]) {
       const at = await listening({ authority });
       const token = jwt({ exp: 1, marked: 'PRESENTED' });

@@ -7,7 +7,7 @@ import {
   capability,
   jwt,
   signedBearer,
-  type UpgradeWish,
+  type UpgradeOptions,
   upgradeText,
 } from '../../../listener/rig.js';
 
@@ -49,7 +49,7 @@ export function requestOf(facts: UpgradeFacts, token: string): string {
   }
 }
 
-function credentialOf({ mode, credential }: UpgradeFacts, token: string): UpgradeWish {
+function credentialOf({ mode, credential }: UpgradeFacts, token: string): UpgradeOptions {
   if (mode === 'queryToken') return { path: queryOf(credential, token) };
   const right = mode === 'capability' ? CAPABILITY : signed(credential);
   const one = credential.matches ? right : `${right}x`;

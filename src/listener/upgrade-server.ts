@@ -1,0 +1,362 @@
+import http, { IncomingMessage, type ServerResponse } from 'node:http';
+import net, { Socket } from 'node:net';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { type WebSocket, WebSocketServer } from 'ws';
+import {
+  type Admission,
+  NOTHING_PRESENTED,
+  type RequestKind,
+  type UpgradeFacts,
+  type Verdict,
+} from '../protocol/authority.js';
+import { errnoOf } from '../system/errno.js';
+import { peerOf, type TlsIdentity } from './address.js';
+import type { Authority, Examination } from './auth/authority.js';
+import { bind, type ServerAddress } from './bind.js';
+import { Handshakes } from './handshake/handshakes.js';
+import { type Health, healthResponse, isHealthPath } from './handshake/health.js';
+import { type HttpResponse, rejectionResponse, responseBytes, sendResponse } from './handshake/responses.js';
+import {
+  MAX_HEADER_BYTES,
+  readUpgradeRequest,
+  requestKindOf,
+  type UpgradeRequest,
+} from './handshake/upgrade-request.js';
+
+export interface UpgradeServerLimits {
+  /** Open connections. WSA-16 */
+  readonly maxConnections: number;
+  /** Largest message from a client, bytes. WSA-17 */
+  readonly maxMessageBytes: number;
+  /** Handshakes in progress at once. WSA-16 */
+  readonly maxHandshakes: number;
+  /** How long a handshake may take, ms. */
+  readonly upgradeTimeout: number;
+}
+
+/** An accepted connection with its open WebSocket. */
+export interface AcceptedConnection {
+  readonly ws: WebSocket;
+  /** The stream below the WebSocket, for its byte counts and `drain` events. */
+  readonly stream: Socket;
+  /** One object for all connections that were accepted for the same reason. */
+  readonly verdict: Verdict;
+  /** Wall-clock ms at which the credential expires; null: it does not. */
+  readonly expiresAt: number | null;
+}
+
+/** What the server asks for and reports. */
+export interface UpgradeServerDeps {
+  decide(facts: UpgradeFacts): Verdict;
+  /** `detail` is a fixed text that contains nothing of the request. */
+  onRejected(verdict: Verdict, peer: string, detail: string | null): void;
+  onAccepted(connection: AcceptedConnection): void;
+  health(): Health;
+  now(): number;
+}
+
+const MAX_WAITING = 4_096;
+/** ms */
+const MAX_WAIT = 1_000;
+/** How long a client may take to close the connection after its response, ms. */
+const LINGER_TIMEOUT = 1_000;
+const NOT_EXAMINED: Examination = { credential: NOTHING_PRESENTED, expiresAt: null };
+
+/** State of one handshake. It is a property of the stream, because a WeakMap of thousands slows each garbage collection. */
+interface Handshake {
+  /** The TCP connection below the stream; without TLS the stream itself. */
+  readonly tcp: Socket;
+  responded: boolean;
+}
+const HANDSHAKE = Symbol('handshake');
+type HandshakeStream = Socket & { [HANDSHAKE]?: Handshake };
+
+function handshakeOf(stream: HandshakeStream): Handshake {
+  const handshake = stream[HANDSHAKE];
+  if (handshake === undefined) throw new Error('a stream of another server');
+  return handshake;
+}
+
+/**
+ * The HTTP side of the listener: accepts connections, checks the first request of each, and upgrades the good ones to
+ * WebSockets. Each connection gets one response; requests behind the first are never answered. WSA-8, WSA-13, WSA-16
+ */
+export class UpgradeServer {
+  readonly #authority: Authority;
+  readonly #limits: UpgradeServerLimits;
+  readonly #deps: UpgradeServerDeps;
+  readonly #secureContext: SecureContext | undefined;
+  readonly #tcp: net.Server;
+  /** Parses requests. It does not listen; connections are passed to it when their handshake begins. */
+  readonly #http: http.Server;
+  readonly #wss: WebSocketServer;
+  readonly #handshakes: Handshakes;
+  readonly #open = new Set<WebSocket>();
+  /** One listener function for all WebSockets. */
+  readonly #onClosed = deleteOnClose(this.#open);
+  #admission: Admission = 'notReady';
+  #url: string | undefined;
+
+  /** @throws the error of Node for an invalid certificate or key. */
+  constructor(
+    authority: Authority,
+    limits: UpgradeServerLimits,
+    deps: UpgradeServerDeps,
+    tls: TlsIdentity | undefined,
+  ) {
+    this.#authority = authority;
+    this.#limits = limits;
+    this.#deps = deps;
+    this.#secureContext =
+      tls === undefined ? undefined : createSecureContext({ ...tls, minVersion: 'TLSv1.2' });
+    this.#wss = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: limits.maxMessageBytes,
+    });
+    this.#http = this.#createHttpServer();
+    this.#handshakes = new Handshakes(
+      {
+        maxHandshakes: limits.maxHandshakes,
+        maxWaiting: MAX_WAITING,
+        maxWait: MAX_WAIT,
+        timeout: limits.upgradeTimeout,
+      },
+      {
+        onAdmitted: (socket) => this.#admit(socket),
+        onRefused: (socket) => this.#refuse(socket, 'upgrade', 'tooManyHandshakes'),
+        onTimeout: (socket) => {
+          // A client that does not read its response gets no second one.
+          if (handshakeOf(socket).responded) socket.destroy();
+          else this.#refuse(socket, 'tooSlow', this.#admission);
+        },
+      },
+    );
+    this.#tcp = net.createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', ignore);
+      this.#handshakes.enter(socket);
+    });
+    this.#tcp.maxConnections = limits.maxConnections + limits.maxHandshakes + MAX_WAITING;
+  }
+
+  #createHttpServer(): http.Server {
+    const server = http.createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
+      requireHostHeader: false, // readUpgradeRequest checks it, for requests of every kind.
+      keepAlive: false,
+    });
+    // Node silently drops headers above its own limit, which could hide an Origin.
+    server.maxHeadersCount = 0;
+    const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+      this.#onRequest(request, response);
+    server.on('request', onRequest);
+    server.on('checkContinue', onRequest);
+    server.on('checkExpectation', onRequest);
+    server.on('upgrade', (request, stream, head) => this.#onUpgrade(request, stream as Socket, head));
+    server.on('connect', (request, stream) => this.#onUpgrade(request, stream as Socket, Buffer.alloc(0)));
+    server.on('clientError', (error, stream) => this.#onClientError(error, stream as Socket));
+    return server;
+  }
+
+  /** The URL for clients, without the token. */
+  get url(): string {
+    if (this.#url === undefined) throw new Error('the server does not listen yet');
+    return this.#url;
+  }
+
+  get secure(): boolean {
+    return this.#secureContext !== undefined;
+  }
+
+  /**
+   * Binds. Connections get 503 until `accept()`.
+   * @throws EngineError `listenerFailed`
+   */
+  async listen(address: ServerAddress): Promise<void> {
+    this.#url = await bind(this.#tcp, address, this.secure);
+    this.#tcp.on('error', ignore);
+  }
+
+  /** Accepts good connections from now on. */
+  accept(): void {
+    this.#admission = 'open';
+  }
+
+  /** New connections get 503 from now on. Open connections stay. WSA-20 */
+  refuse(): void {
+    this.#admission = 'notReady';
+  }
+
+  /** Stops listening. Connections that are still open after `graceMs` are cut. */
+  async close(graceMs: number): Promise<void> {
+    this.refuse();
+    const closed = new Promise<void>((resolve) => this.#tcp.close(() => resolve()));
+    this.#handshakes.close();
+    const timer = setTimeout(() => {
+      for (const ws of this.#open) ws.terminate();
+    }, graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  // --- the handshake of one connection
+
+  #admit(socket: Socket): void {
+    const handshake: Handshake = { tcp: socket, responded: false };
+    (socket as HandshakeStream)[HANDSHAKE] = handshake;
+    if (this.#secureContext === undefined) {
+      this.#http.emit('connection', socket);
+      return;
+    }
+    socket.setNoDelay(true);
+    const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#secureContext });
+    (secure as HandshakeStream)[HANDSHAKE] = handshake;
+    secure.on('error', ignore);
+    secure.once('error', () => {
+      if (!handshake.responded) this.#reject(secure, 'malformed', 'the TLS handshake failed');
+      socket.destroy();
+    });
+    secure.once('secure', () => this.#http.emit('connection', secure));
+  }
+
+  /** Marks the connection as answered. False: it was already, so this request is not its first. */
+  #isFirst(stream: HandshakeStream): boolean {
+    const handshake = handshakeOf(stream);
+    if (handshake.responded) return false;
+    handshake.responded = true;
+    return true;
+  }
+
+  /** A request that Node does not treat as an upgrade, so it is not one, whatever its headers say. */
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const stream = request.socket;
+    if (!this.#isFirst(stream)) return;
+    const read = readUpgradeRequest(request);
+    if (!read.hasOrigin && isHealthPath(read.path)) {
+      sendResponse(response, this.#health(request, read));
+      return;
+    }
+    const kind = requestKindOf(read) === 'headersTooLarge' ? 'headersTooLarge' : 'malformed';
+    const verdict = this.#decide(read, kind, NOT_EXAMINED);
+    this.#deps.onRejected(verdict, peerOf(stream), read.error?.why ?? null);
+    sendResponse(response, rejectionResponse(verdict, read.error));
+  }
+
+  #onUpgrade(request: IncomingMessage, stream: Socket, head: Buffer): void {
+    if (!this.#isFirst(stream)) {
+      stream.destroy();
+      return;
+    }
+    const read = readUpgradeRequest(request);
+    // With upgrade headers too, a health path gets an ordinary response and no WebSocket. WSA-8
+    if (!read.hasOrigin && isHealthPath(read.path)) {
+      this.#end(stream, this.#health(request, read));
+      return;
+    }
+    const connected = stream.readable && stream.writable;
+    const kind: RequestKind = connected ? requestKindOf(read) : 'gone';
+    // The credential of a request that is refused anyway is not compared.
+    const examine = kind === 'upgrade' && !read.hasOrigin && this.#room === 'open';
+    const examined = examine ? this.#authority.examine(read, this.#deps.now()) : NOT_EXAMINED;
+    const verdict = this.#decide(read, kind, examined);
+    if (verdict.outcome === 'rejected') {
+      this.#deps.onRejected(verdict, peerOf(stream), read.error?.why ?? null);
+      if (connected) this.#end(stream, rejectionResponse(verdict, read.error));
+      else stream.destroy();
+      return;
+    }
+    const { expiresAt } = examined;
+    this.#wss.handleUpgrade(upgradeRequestFor(read.key), stream, head, (ws) => {
+      this.#handshakes.leave(handshakeOf(stream).tcp);
+      this.#open.add(ws);
+      ws.on('close', this.#onClosed);
+      this.#deps.onAccepted({ ws, stream, verdict, expiresAt });
+    });
+  }
+
+  #onClientError(error: Error, stream: Socket): void {
+    if (!this.#isFirst(stream)) return;
+    const code = errnoOf(error);
+    // The client disconnected, or we closed the connection.
+    if (code === 'ECONNRESET' || !stream.writable) {
+      stream.destroy();
+      return;
+    }
+    const kind: RequestKind = code === 'HPE_HEADER_OVERFLOW' ? 'headersTooLarge' : 'malformed';
+    const verdict = this.#reject(stream, kind, kind === 'malformed' ? 'it is not valid HTTP' : null);
+    this.#end(stream, rejectionResponse(verdict, undefined));
+  }
+
+  /** Ends a connection that has not sent a complete request. */
+  #refuse(socket: HandshakeStream, kind: RequestKind, admission: Admission): void {
+    const verdict = this.#decideWithoutRequest(kind, admission);
+    this.#deps.onRejected(verdict, peerOf(socket), null);
+    const handshake = socket[HANDSHAKE];
+    if (handshake !== undefined) handshake.responded = true;
+    // With TLS a response in clear text would be useless.
+    if (this.secure) socket.destroy();
+    else this.#end(socket, rejectionResponse(verdict, undefined));
+  }
+
+  #reject(stream: Socket, kind: RequestKind, detail: string | null): Verdict {
+    handshakeOf(stream).responded = true;
+    const verdict = this.#decideWithoutRequest(kind, this.#admission);
+    this.#deps.onRejected(verdict, peerOf(stream), detail);
+    return verdict;
+  }
+
+  #decide(read: UpgradeRequest, request: RequestKind, { credential }: Examination): Verdict {
+    const { mode, enforced } = this.#authority;
+    const { hasOrigin } = read;
+    return this.#deps.decide({ mode, enforced, hasOrigin, request, admission: this.#room, credential });
+  }
+
+  #decideWithoutRequest(request: RequestKind, admission: Admission): Verdict {
+    const { mode, enforced } = this.#authority;
+    const credential = NOTHING_PRESENTED;
+    return this.#deps.decide({ mode, enforced, hasOrigin: false, request, admission, credential });
+  }
+
+  get #room(): Admission {
+    if (this.#admission !== 'open') return this.#admission;
+    return this.#open.size >= this.#limits.maxConnections ? 'tooManyConnections' : 'open';
+  }
+
+  // --- responses
+
+  #health({ method }: IncomingMessage, { path }: UpgradeRequest): HttpResponse {
+    return healthResponse(method, path, () => {
+      const { ready, body } = this.#deps.health();
+      return { ready: ready && this.#admission === 'open', body };
+    });
+  }
+
+  /** Sends a response on a stream that Node's HTTP server has handed over, and ends the connection. */
+  #end(stream: Socket, response: HttpResponse): void {
+    stream.end(responseBytes(response));
+    const { tcp } = (stream as HandshakeStream)[HANDSHAKE] ?? { tcp: stream };
+    stream.once('end', () => tcp.destroySoon());
+    stream.resume();
+    this.#handshakes.linger(tcp, LINGER_TIMEOUT);
+  }
+}
+
+const ignore = (): void => {};
+
+/** The request that `ws` completes, reduced to what it needs. `ws` does not keep it, so one object serves all. */
+const upgradeRequest = new IncomingMessage(new Socket());
+upgradeRequest.method = 'GET';
+
+/** Without subprotocols and extensions, which the listener does not support. */
+function upgradeRequestFor(key: string): IncomingMessage {
+  upgradeRequest.headers = { upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key };
+  return upgradeRequest;
+}
+
+function deleteOnClose(open: Set<WebSocket>): (this: WebSocket) => void {
+  return function onClose(this: WebSocket) {
+    open.delete(this);
+  };
+}

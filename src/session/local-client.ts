@@ -1,0 +1,142 @@
+import type { ClientContext, Origin } from '../protocol/app-server.js';
+import type { AuthorityMode, UpgradeOutcome } from '../protocol/authority.js';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
+import { Message } from '../protocol/message.js';
+import type { Failure } from '../protocol/outcomes.js';
+import type { Reason } from '../protocol/reasons.js';
+import { ClientSession, type ClientTransport, type SessionDeps } from './session.js';
+
+/** One connection of a client on this machine, as status lists it. Holds no secret. Times are wall-clock ms. */
+export interface ConnectionStatus {
+  readonly id: string;
+  readonly origin: Exclude<Origin, 'remote' | 'control'>;
+  /** `inherited`: over the stdio streams that the process got from its parent. */
+  readonly mode: AuthorityMode | 'inherited';
+  readonly outcome: UpgradeOutcome;
+  readonly reason: Reason;
+  readonly state: string;
+  /** Reading from the client is paused because its app server does not read. */
+  readonly held: boolean;
+  readonly since: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly peer: string;
+  /** The name that the client gave in `initialize`. */
+  readonly client: string | null;
+  /** When its signed token expires, clock skew included. */
+  readonly expiresAt: number | null;
+}
+
+/** The connection of a local client: a WebSocket, stdio, or the control socket. */
+export interface LocalTransport {
+  /** Writes one message. False: the client reads slowly; `LocalClient.drained` is called later. */
+  send(text: string): boolean;
+  /** Pauses or resumes reading from the client, because its app server does not read. */
+  pauseReading(paused: boolean): void;
+  /** Ends the connection. The code is a WebSocket close code; a transport without close codes may ignore it. */
+  close(code: number, reason: string): void;
+  /** Called when the app server has answered `initialize`. */
+  onInitialized?(): void;
+}
+
+/** Shared by all local clients of one app server. */
+export interface LocalClientDeps extends SessionDeps {
+  onInitialized(session: ClientSession): void;
+  onEnded(session: ClientSession): void;
+  onClosed(client: LocalClient): void;
+  /** A message of a client was skipped. The arguments never contain its content. */
+  onSkipped(connectionId: string, why: string, bytes: number): void;
+}
+
+/** One local client: its transport, its session, and its own app-server connection. */
+export class LocalClient implements ClientTransport {
+  readonly session: ClientSession;
+  readonly #transport: LocalTransport;
+  readonly #deps: LocalClientDeps;
+  /** Set while the app-server connection is being opened. */
+  #opening: AbortController | undefined;
+  #closed = false;
+
+  constructor(client: ClientContext, transport: LocalTransport, deps: LocalClientDeps) {
+    this.#transport = transport;
+    this.#deps = deps;
+    this.session = new ClientSession(client, this, deps);
+  }
+
+  /** Opens the app-server connection. When that fails, the client is closed with the cause as the reason. */
+  open(): void {
+    if (!this.session.openNow()) void this.#openAsync();
+  }
+
+  async #openAsync(): Promise<void> {
+    this.#opening = new AbortController();
+    try {
+      await this.session.open(this.#opening.signal);
+      this.#opening = undefined;
+    } catch (error) {
+      this.close(CLOSE_CODES.internalError, error instanceof Error ? error.message : 'no app server');
+    }
+  }
+
+  /** Handles one message of the client; a text that is not a JSON-RPC message is skipped. ACC-6 */
+  receive(text: string): void {
+    if (this.#closed) return;
+    const message = Message.fromText(text);
+    if (message === undefined || message.shape.kind === 'invalid') {
+      this.skipped('a text that is not a JSON-RPC message', Buffer.byteLength(text));
+      return;
+    }
+    if (!this.session.receive(message)) this.close(CLOSE_CODES.tryAgainLater, 'too many messages wait');
+  }
+
+  skipped(what: string, bytes: number): void {
+    this.#deps.onSkipped(this.session.client.connectionId, `${what} was skipped`, bytes);
+  }
+
+  /** The transport can take messages again. */
+  drained(): void {
+    this.session.resume();
+  }
+
+  // --- called by the session
+
+  send(text: string): void {
+    if (!this.#transport.send(text)) this.session.pause();
+  }
+
+  onInitialized(session: ClientSession): void {
+    this.#transport.onInitialized?.();
+    this.#deps.onInitialized(session);
+  }
+
+  onEnded(session: ClientSession): void {
+    this.#deps.onEnded(session);
+  }
+
+  onAppServerClosed(failure: Failure | null): void {
+    this.close(CLOSE_CODES.internalError, failure?.message ?? 'the app server ended this connection');
+  }
+
+  onBlocked(): void {}
+
+  onReadPaused(paused: boolean): void {
+    this.#transport.pauseReading(paused);
+  }
+
+  // --- the end
+
+  /** The client has disconnected. */
+  ended(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#opening?.abort();
+    this.session.close();
+    this.#deps.onClosed(this);
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#closed) return;
+    this.#transport.close(code, reason);
+    this.ended();
+  }
+}

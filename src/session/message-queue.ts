@@ -1,0 +1,46 @@
+import type { Message } from '../protocol/message.js';
+
+/** Requests that may wait for one client; one more gets an overload error. WSA-24 */
+export const MAX_QUEUED_REQUESTS = 128;
+/** UTF-16 units above which reading from the client is paused until the queue is empty. */
+const READ_PAUSE_CHARS = 4 * 1024 * 1024;
+/** UTF-16 units above which the client is closed. */
+export const MAX_QUEUED_CHARS = 32 * 1024 * 1024;
+
+/** Messages of one client that wait for its app server, in order and with limits. */
+export class MessageQueue {
+  readonly #messages: Message[] = [];
+  #requests = 0;
+  #chars = 0;
+
+  get isEmpty(): boolean {
+    return this.#messages.length === 0;
+  }
+
+  get hasMaxRequests(): boolean {
+    return this.#requests >= MAX_QUEUED_REQUESTS;
+  }
+
+  /** So much waits that nothing more should be read from the client. */
+  get needsReadPause(): boolean {
+    return this.#chars > READ_PAUSE_CHARS;
+  }
+
+  /** False: the message does not fit, and the client must be closed. */
+  push(message: Message): boolean {
+    const chars = this.#chars + message.text.length;
+    if (chars > MAX_QUEUED_CHARS) return false;
+    this.#chars = chars;
+    if (message.shape.kind === 'request') this.#requests += 1;
+    this.#messages.push(message);
+    return true;
+  }
+
+  shift(): Message | undefined {
+    const message = this.#messages.shift();
+    if (message === undefined) return undefined;
+    this.#chars -= message.text.length;
+    if (message.shape.kind === 'request') this.#requests -= 1;
+    return message;
+  }
+}
