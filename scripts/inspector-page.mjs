@@ -1,6 +1,6 @@
-// Makes the pages of the inspector, one file each. The local one holds its script, its style, and the pictures of all
-// charts; the pictures come from visualizations/ where they are of the charts as they are now; else they are laid out
-// here. The one around the Stately inspector holds the definitions of the charts.
+// Builds the pages of the inspector, one file each. The local page holds its script, its style and the pictures of all
+// charts. A picture comes from visualizations/ when its chart hash is current, and is laid out here otherwise. The page
+// with the Stately inspector holds the definitions of the charts.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -8,7 +8,7 @@ import { importNames, ROOT } from './import-source.mjs';
 
 const PAGE = join(ROOT, 'src/inspector/page');
 
-/** Answers `{ name, text, inputs }` of each page: `inputs` are the files that its script is made of. */
+/** Returns `{ name, text, inputs }` of each page: `inputs` are the source files of its script. */
 export async function inspectorPages() {
   const charts = await importNames({
     'src/engine/charts.ts': ['CHARTS'],
@@ -21,25 +21,25 @@ export async function inspectorPages() {
     'src/visualize/svg.ts': ['svgOf'],
   });
   return Promise.all([
-    page('inspector.html', PAGE, factsOfCharts(charts)),
+    page('inspector.html', PAGE, pageData(charts)),
     page('stately.html', join(PAGE, 'stately'), definitionsOf(charts)),
   ]);
 }
 
-async function page(name, folder, factsToCome) {
-  const [template, style, script, facts] = await Promise.all([
-    readFile(join(folder, 'index.html'), 'utf8'),
+async function page(name, directory, dataPromise) {
+  const [template, style, script, data] = await Promise.all([
+    readFile(join(directory, 'index.html'), 'utf8'),
     bundled(join(PAGE, 'style.css')),
-    bundled(join(folder, 'main.ts')),
-    factsToCome,
+    bundled(join(directory, 'main.ts')),
+    dataPromise,
   ]);
   const parts = {
     '/* STYLE */': style.text,
     '/* SCRIPT */': script.text,
-    // No text of a chart may end the element that holds it.
-    '"FACTS"': JSON.stringify(facts).replaceAll('<', '\\u003c'),
+    // Escaped, so that no text of a chart can close the script element that contains it.
+    '"DATA"': JSON.stringify(data).replaceAll('<', '\\u003c'),
   };
-  const text = template.replace(/\/\* (?:STYLE|SCRIPT) \*\/|"FACTS"/g, (part) => parts[part]);
+  const text = template.replace(/\/\* (?:STYLE|SCRIPT) \*\/|"DATA"/g, (part) => parts[part]);
   return { name, text, inputs: script.inputs };
 }
 
@@ -58,7 +58,7 @@ async function bundled(entry) {
   return { text: outputFiles[0].text, inputs: Object.keys(metafile.inputs) };
 }
 
-/** Without the context that a chart begins with: nothing of any context goes to another site. */
+/** Removes the initial context of a chart, because no part of a context may be sent to another site. */
 function definitionsOf({ CHARTS, chartHash, toConfigJson }) {
   const definitionOf = (machine) => {
     const { context: _, ...definition } = JSON.parse(toConfigJson(machine, chartHash(machine)));
@@ -67,7 +67,7 @@ function definitionsOf({ CHARTS, chartHash, toConfigJson }) {
   return Object.fromEntries(Object.entries(CHARTS).map(([name, machine]) => [name, definitionOf(machine)]));
 }
 
-async function factsOfCharts({ CHARTS, REASONS, chartHash, walk, edgeWords, picturesOf, svgOf }) {
+async function pageData({ CHARTS, REASONS, chartHash, walk, edgeWords, picturesOf, svgOf }) {
   const charts = {};
   for (const [name, machine] of Object.entries(CHARTS)) {
     const chart = walk(machine);

@@ -1,39 +1,40 @@
-/** The live inspector: watches an engine's charts and shows them in a browser on this machine. */
+/** The inspector: records the charts of an engine and shows them in a browser on this machine. */
 
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { Secret } from '../protocol/secret.js';
 import { Recorder } from './recorder.js';
-import { readTimeline, timelineOf } from './saved.js';
+import { readTimeline, restoreTimeline } from './saved-timeline.js';
 import { InspectorServer } from './server.js';
 
-export interface InspectorStart {
-  /** 0: a free one. */
+export interface InspectorOptions {
+  /** Port on 127.0.0.1; 0 is any free one. */
   readonly port: number;
   readonly pageFile: URL;
-  /** With it the link leads to this page, which holds the Stately inspector in a frame. */
+  /** Page with the Stately inspector in a frame. When it is set, the link leads to it. */
   readonly statelyFile?: URL | undefined;
-  /** Version of this program, and the hash of each of its charts. */
+  /** Version of rc-engine. */
   readonly engine: string;
+  /** Hash of each chart, by its name. */
   readonly charts: Readonly<Record<string, string>>;
 }
 
 export interface Inspector {
-  /** Opens the page in one browser; print it once and keep it nowhere. */
+  /** Opens the page in one browser. Print it once and store it nowhere. */
   readonly link: Secret;
-  /** Give it to `createEngine`. */
+  /** Pass it to `createEngine`. */
   readonly watcher: EngineWatcher;
-  /** After the engine has stopped, so that its end is seen. */
+  /** Call it after the engine has stopped, so that the page shows the end. */
   close(): Promise<void>;
 }
 
-/** @throws EngineError `listenerFailed` when the port cannot be had. */
+/** @throws EngineError `listenerFailed` when the port is not available. */
 export async function openInspector({
   port,
   pageFile,
   statelyFile,
   engine,
   charts,
-}: InspectorStart): Promise<Inspector> {
+}: InspectorOptions): Promise<Inspector> {
   const recorder = new Recorder();
   const server = new InspectorServer({
     port,
@@ -41,25 +42,28 @@ export async function openInspector({
     statelyFile,
     timeline: recorder.timeline,
     about: { mode: 'live', engine, charts },
-    told: (next) => recorder.told(next),
+    onSent: (next) => recorder.markSent(next),
     notShown: () => recorder.notShown,
   });
-  recorder.onAdded = () => server.wake();
+  recorder.onEntry = () => server.notify();
   return { link: await server.listen(), watcher: recorder, close: () => server.close() };
 }
 
-export interface Replay {
+interface Replay {
   readonly link: Secret;
   close(): Promise<void>;
 }
 
-/** @throws EngineError `timelineUnusable`, `listenerFailed`. */
-export async function openReplay(file: string, start: InspectorStart): Promise<Replay> {
-  const saved = await readTimeline(file, start.charts);
+/**
+ * Shows a saved timeline.
+ * @throws EngineError `timelineUnusable`, `listenerFailed`.
+ */
+export async function openReplay(file: string, options: InspectorOptions): Promise<Replay> {
+  const saved = await readTimeline(file, options.charts);
   const server = new InspectorServer({
-    port: start.port,
-    pageFile: start.pageFile,
-    timeline: timelineOf(saved, file),
+    port: options.port,
+    pageFile: options.pageFile,
+    timeline: restoreTimeline(saved, file),
     about: {
       mode: 'replay',
       engine: saved.engine,

@@ -1,25 +1,24 @@
 /**
- * The one place where something of a running chart is turned into what may leave the process: names, from the
- * chart's definition or from the vocabulary of reasons. Context, payloads, input and output are not looked at,
- * but for the code of the last decision.
+ * The only code that reads running charts for the inspector. It returns names alone: those of the chart definition and
+ * the codes of reasons. It reads no context, payload, input or output, except the reason code of the last decision.
  */
 import type { AnyActorLogic, AnyStateMachine, AnyTransitionDefinition } from 'xstate';
 import { isReason } from '../protocol/reasons.js';
 import { edgeIds } from '../visualize/walk.js';
 import type { EndStatus } from './timeline.js';
 
-const LONGEST_NAME = 160;
-/** What an event is called that the chart does not know: its type may be anything. */
+const MAX_NAME_LENGTH = 160;
+/** Shown for an event that the chart does not define: its type could be any string. */
 export const UNKNOWN_EVENT = '(unknown event)';
 
-export const clipped = (name: string): string =>
-  name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME)}…` : name;
+export const truncated = (name: string): string =>
+  name.length > MAX_NAME_LENGTH ? `${name.slice(0, MAX_NAME_LENGTH)}…` : name;
 
 export function isMachine(logic: AnyActorLogic): logic is AnyStateMachine {
   return 'root' in logic && 'states' in logic;
 }
 
-/** Names of one chart that may be told, looked up at each step. Lists of one name are made once and shared. */
+/** The names of one chart, looked up at each step. Lists of one name are created once and shared. */
 export class ChartNames {
   readonly #edges: ReadonlyMap<AnyTransitionDefinition, readonly [string]>;
   readonly #events: ReadonlySet<string>;
@@ -27,17 +26,17 @@ export class ChartNames {
 
   private constructor(machine: AnyStateMachine) {
     this.#edges = new Map([...edgeIds(machine)].map(([transition, id]) => [transition, [id]]));
-    // Not `machine.events`: that one leaves out events that are refused by name.
+    // `machine.events` does not contain events whose transitions are forbidden.
     this.#events = new Set([...this.#edges.keys()].map(({ eventType }) => eventType));
   }
 
-  static #known = new WeakMap<AnyStateMachine, ChartNames>();
+  static #cache = new WeakMap<AnyStateMachine, ChartNames>();
 
   static of(machine: AnyStateMachine): ChartNames {
-    let names = ChartNames.#known.get(machine);
+    let names = ChartNames.#cache.get(machine);
     if (names === undefined) {
       names = new ChartNames(machine);
-      ChartNames.#known.set(machine, names);
+      ChartNames.#cache.set(machine, names);
     }
     return names;
   }
@@ -46,37 +45,37 @@ export class ChartNames {
     return this.#edges.get(transition)?.[0];
   }
 
-  /** Edges that were taken so far, and this one. */
+  /** The edges taken so far, with the edge of this transition. */
   edgesWith(taken: readonly string[], transition: AnyTransitionDefinition): readonly string[] {
     const edge = this.#edges.get(transition);
     if (edge === undefined) return taken;
     return taken.length === 0 ? edge : [...taken, ...edge];
   }
 
-  /** Ids of the active states without children. */
-  active(snapshot: unknown): readonly string[] {
+  /** Ids of the active leaf states. */
+  activeStates(snapshot: unknown): readonly string[] {
     const nodes = nodesOf(snapshot);
-    let only: string | undefined;
+    let single: string | undefined;
     for (const { id, type } of nodes) {
       if (type !== 'atomic' && type !== 'final') continue;
-      if (only !== undefined) return activeOf(snapshot);
-      only = id;
+      if (single !== undefined) return activeStatesOf(snapshot);
+      single = id;
     }
-    if (only === undefined) return NONE;
-    let list = this.#states.get(only);
+    if (single === undefined) return NO_NAMES;
+    let list = this.#states.get(single);
     if (list === undefined) {
-      list = [only];
-      this.#states.set(only, list);
+      list = [single];
+      this.#states.set(single, list);
     }
     return list;
   }
 
   event(type: string): string {
-    return this.#events.has(type) || isInternal(type) ? clipped(type) : UNKNOWN_EVENT;
+    return this.#events.has(type) || isInternal(type) ? truncated(type) : UNKNOWN_EVENT;
   }
 }
 
-/** Events that XState makes itself, and their names with them. */
+/** Events that XState itself creates; their names hold no data. */
 export const isInternal = (type: string): boolean => type.startsWith('xstate.');
 
 interface Node {
@@ -84,8 +83,8 @@ interface Node {
   readonly type: string;
 }
 
-/** Ids of the active states without children. */
-export function activeOf(snapshot: unknown): readonly string[] {
+/** Ids of the active leaf states. */
+export function activeStatesOf(snapshot: unknown): readonly string[] {
   const found: string[] = [];
   for (const { id, type } of nodesOf(snapshot)) if (type === 'atomic' || type === 'final') found.push(id);
   return found;
@@ -94,16 +93,16 @@ export function activeOf(snapshot: unknown): readonly string[] {
 const nodesOf = (snapshot: unknown): readonly Node[] =>
   isRecord(snapshot) && Array.isArray(snapshot._nodes) ? snapshot._nodes : [];
 
-export const NONE: readonly string[] = [];
+export const NO_NAMES: readonly string[] = [];
 
-/** The code of the decision that led here; undefined where the chart keeps none. */
+/** The reason code of the last decision; undefined when the context holds none. */
 export function reasonOf(snapshot: unknown): string | undefined {
   if (!isRecord(snapshot) || !isRecord(snapshot.context) || !isRecord(snapshot.context.decision)) return;
   const { reason } = snapshot.context.decision;
   return typeof reason === 'string' && isReason(reason) ? reason : undefined;
 }
 
-/** The code that an action of a step was given. */
+/** The reason code in the params of the actions of a step. */
 export function reasonOfEffects(effects: readonly { readonly params: unknown }[]): string | undefined {
   for (const { params } of effects) {
     if (isRecord(params) && typeof params.reason === 'string' && isReason(params.reason))
@@ -112,8 +111,8 @@ export function reasonOfEffects(effects: readonly { readonly params: unknown }[]
   return undefined;
 }
 
-/** Undefined while it runs. */
-export function endOf(snapshot: unknown): EndStatus | undefined {
+/** How the actor ended; undefined while it runs. */
+export function endStatusOf(snapshot: unknown): EndStatus | undefined {
   const status = isRecord(snapshot) ? snapshot.status : undefined;
   return status === 'done' || status === 'error' || status === 'stopped' ? status : undefined;
 }

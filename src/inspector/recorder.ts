@@ -8,27 +8,27 @@ import type {
 import type { EngineWatcher, TransitionWatch } from '../observe/watcher.js';
 import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 import {
-  activeOf,
+  activeStatesOf,
   ChartNames,
-  clipped,
-  endOf,
+  endStatusOf,
   isInternal,
   isMachine,
-  NONE,
+  NO_NAMES,
   reasonOf,
   reasonOfEffects,
+  truncated,
   UNKNOWN_EVENT,
 } from './projection.js';
 import { type Actor, type ActorKind, type EndStatus, type Entry, Timeline } from './timeline.js';
 import { UpgradePaths } from './upgrade-paths.js';
 
-/** Living actors that are followed; more are only counted. */
+/** Running actors that are recorded; above it, actors are only counted. */
 const MAX_ACTORS = 20_000;
-/** Alike and as near as this, ms: one entry with a count. */
-const COALESCE_WITHIN = 100;
+/** Identical steps within this time become one entry with a count, ms. */
+const COALESCE_WINDOW = 100;
 
-/** What is remembered of an actor while it lives. */
-interface Followed {
+/** The last recorded state of a running actor. */
+interface TrackedActor {
   readonly id: number;
   readonly names: ChartNames | undefined;
   edges: readonly string[];
@@ -38,36 +38,36 @@ interface Followed {
   last: Entry | undefined;
 }
 
-interface Happened {
+interface Step {
   readonly event: string;
   readonly active: readonly string[];
   readonly edges: readonly string[];
   readonly reason: string | null;
   readonly status?: EndStatus | undefined;
-  /** It has nothing to do with what the actor was in before. */
-  readonly apart?: true;
+  /** The step is unrelated to the state before, so no duration is computed. */
+  readonly independent?: true;
 }
 
 /**
- * Watches an engine's charts and keeps a timeline of what they did. It sees everything through the projection,
- * never throws into the engine, and does no work on its behalf but to write down names.
+ * Records the steps of the charts of an engine in a timeline. It reads charts only through the projection and never
+ * throws into the engine.
  */
 export class Recorder implements EngineWatcher {
   readonly timeline: Timeline;
-  /** Something was added; called at most once for each entry. */
-  onAdded: () => void = () => {};
-  /** Faults of its own, of which the engine must not learn. */
-  faults = 0;
-  /** Actors that were not followed because there are too many. */
+  /** Called once for each new entry. */
+  onEntry: () => void = () => {};
+  /** Errors inside the recorder. They are counted and never thrown into the engine. */
+  internalErrors = 0;
+  /** Actors that are not recorded because there are too many. */
   notShown = 0;
   readonly #now: () => number;
-  #followed = new WeakMap<object, Followed>();
-  #living = 0;
+  #tracked = new WeakMap<object, TrackedActor>();
+  #trackedCount = 0;
   #lastId = 0;
-  /** Entries before this one have been told: they do not change any more. */
-  #told = 0;
-  readonly #steps = new WeakMap<AnyMachineSnapshot, Map<string, readonly string[]>>();
-  #verdicts: Followed | undefined;
+  /** Entries before this one are sent and must not change. */
+  #sentBefore = 0;
+  readonly #stepEdges = new WeakMap<AnyMachineSnapshot, Map<string, readonly string[]>>();
+  #verdicts: TrackedActor | undefined;
   readonly #upgradePaths = new UpgradePaths();
 
   constructor(timeline = new Timeline(), now: () => number = Date.now) {
@@ -75,45 +75,45 @@ export class Recorder implements EngineWatcher {
     this.#now = now;
   }
 
-  /** Entries up to this one have left: from now on they stay as they are. */
-  told(next: number): void {
-    if (next > this.#told) this.#told = next;
+  /** Entries before this one are sent: the recorder does not change them any more. */
+  markSent(next: number): void {
+    if (next > this.#sentBefore) this.#sentBefore = next;
   }
 
-  // --- what the engine calls
+  // --- calls of the engine
 
   actor(actor: AnyActorRef): void {
-    this.#safely(() => {
-      this.#followAll(actor, null);
-      actor.system.inspect((event) => this.#inspectSafely(event));
+    this.#guarded(() => {
+      this.#trackWithChildren(actor, null);
+      actor.system.inspect((event) => this.#inspectGuarded(event));
     });
   }
 
   run(id: string, machine: AnyStateMachine, initial: AnyMachineSnapshot): TransitionWatch {
-    let followed: Followed | undefined;
-    this.#safely(() => {
-      followed = this.#begin({ name: id, kind: 'shared', chart: machine.id, parent: null }, machine);
-      if (followed !== undefined) followed.active = activeOf(initial);
+    let tracked: TrackedActor | undefined;
+    this.#guarded(() => {
+      tracked = this.#addActor({ name: id, kind: 'shared', chart: machine.id, parent: null }, machine);
+      if (tracked !== undefined) tracked.active = activeStatesOf(initial);
     });
     const names = ChartNames.of(machine);
     return (eventType, before, after, effects) =>
-      this.#safely(() => {
-        if (followed === undefined) return;
-        const status = endOf(after);
-        this.#note(followed, {
+      this.#guarded(() => {
+        if (tracked === undefined) return;
+        const status = endStatusOf(after);
+        this.#recordStep(tracked, {
           event: names.event(eventType),
-          active: names.active(after),
+          active: names.activeStates(after),
           edges: this.#edgesOf(machine, names, before, eventType),
-          reason: reasonOfEffects(effects) ?? followed.reason,
+          reason: reasonOfEffects(effects) ?? tracked.reason,
           status,
         });
-        if (status !== undefined) followed = undefined;
+        if (status !== undefined) tracked = undefined;
       });
   }
 
   verdict({ outcome, reason }: Verdict, facts: UpgradeFacts): void {
-    this.#safely(() => {
-      this.#verdicts ??= this.#begin({
+    this.#guarded(() => {
+      this.#verdicts ??= this.#addActor({
         name: 'upgrades',
         kind: 'shared',
         chart: 'websocketAuth',
@@ -122,163 +122,164 @@ export class Recorder implements EngineWatcher {
       if (this.#verdicts === undefined) return;
       const active = [`websocketAuth.${outcome}`];
       const edges = this.#upgradePaths.of(facts);
-      this.#note(this.#verdicts, { event: 'upgrade', active, edges, reason, apart: true });
+      this.#recordStep(this.#verdicts, { event: 'upgrade', active, edges, reason, independent: true });
     });
   }
 
-  // --- what XState tells
+  // --- events of XState
 
   #inspect(event: InspectionEvent): void {
     switch (event.type) {
       case '@xstate.microstep': {
-        const followed = this.#followed.get(event.actorRef);
-        if (followed?.names === undefined) return;
+        const tracked = this.#tracked.get(event.actorRef);
+        if (tracked?.names === undefined) return;
         for (const transition of event._transitions) {
-          followed.edges = followed.names.edgesWith(followed.edges, transition);
+          tracked.edges = tracked.names.edgesWith(tracked.edges, transition);
         }
         return;
       }
       case '@xstate.snapshot': {
-        const followed = this.#followed.get(event.actorRef);
-        if (followed === undefined) return;
+        const tracked = this.#tracked.get(event.actorRef);
+        if (tracked === undefined) return;
         const { type } = event.event;
-        const { edges } = followed;
-        followed.edges = NONE;
-        const status = endOf(event.snapshot);
-        // An actor that has begun is known already.
-        if (type === 'xstate.init' && status === undefined && followed.names === undefined) return;
-        this.#note(followed, {
-          event: followed.names?.event(type) ?? (isInternal(type) ? clipped(type) : UNKNOWN_EVENT),
-          active: followed.names?.active(event.snapshot) ?? NONE,
+        const { edges } = tracked;
+        tracked.edges = NO_NAMES;
+        const status = endStatusOf(event.snapshot);
+        // The entry `started` covers this event.
+        if (type === 'xstate.init' && status === undefined && tracked.names === undefined) return;
+        this.#recordStep(tracked, {
+          event: tracked.names?.event(type) ?? (isInternal(type) ? truncated(type) : UNKNOWN_EVENT),
+          active: tracked.names?.activeStates(event.snapshot) ?? NO_NAMES,
           edges,
           reason: reasonOf(event.snapshot) ?? null,
           status,
         });
-        if (status !== undefined) this.#followed.delete(event.actorRef);
+        if (status !== undefined) this.#tracked.delete(event.actorRef);
         return;
       }
       case '@xstate.actor':
-        this.#followChild(event.actorRef as AnyActorRef);
+        this.#trackChild(event.actorRef as AnyActorRef);
     }
   }
 
-  #followChild(actor: AnyActorRef): void {
+  #trackChild(actor: AnyActorRef): void {
     const parent = parentOf(actor);
-    this.#follow(actor, parent === undefined ? null : (this.#followed.get(parent)?.id ?? null));
+    this.#track(actor, parent === undefined ? null : (this.#tracked.get(parent)?.id ?? null));
   }
 
-  /** With the children that the chart's first state has made already. */
-  #followAll(actor: AnyActorRef, parent: number | null): void {
-    this.#follow(actor, parent);
-    const id = this.#followed.get(actor)?.id ?? null;
-    for (const child of childrenOf(actor)) this.#followAll(child, id);
+  /** Includes the children that the initial state has already created. */
+  #trackWithChildren(actor: AnyActorRef, parent: number | null): void {
+    this.#track(actor, parent);
+    const id = this.#tracked.get(actor)?.id ?? null;
+    for (const child of childrenOf(actor)) this.#trackWithChildren(child, id);
   }
 
-  #follow(actor: AnyActorRef, parent: number | null): void {
+  #track(actor: AnyActorRef, parent: number | null): void {
     const logic: AnyActorLogic | undefined = logicOf(actor);
     const machine = logic !== undefined && isMachine(logic) ? logic : undefined;
     const kind: ActorKind = machine === undefined ? 'task' : 'machine';
-    const followed = this.#begin({ name: actor.id, kind, chart: machine?.id ?? null, parent }, machine);
-    if (followed !== undefined) this.#followed.set(actor, followed);
+    const tracked = this.#addActor({ name: actor.id, kind, chart: machine?.id ?? null, parent }, machine);
+    if (tracked !== undefined) this.#tracked.set(actor, tracked);
   }
 
-  // --- writing down
+  // --- entries
 
-  #begin(actor: Omit<Actor, 'id'>, machine?: AnyStateMachine): Followed | undefined {
-    if (this.#living >= MAX_ACTORS) {
+  #addActor(actor: Omit<Actor, 'id'>, machine?: AnyStateMachine): TrackedActor | undefined {
+    if (this.#trackedCount >= MAX_ACTORS) {
       this.notShown += 1;
       return undefined;
     }
-    this.#living += 1;
+    this.#trackedCount += 1;
     this.#lastId += 1;
-    const born = { ...actor, name: clipped(actor.name), id: this.#lastId };
+    const born = { ...actor, name: truncated(actor.name), id: this.#lastId };
     const since = this.#now();
-    const followed: Followed = {
+    const tracked: TrackedActor = {
       id: born.id,
       names: machine === undefined ? undefined : ChartNames.of(machine),
-      edges: NONE,
-      active: NONE,
+      edges: NO_NAMES,
+      active: NO_NAMES,
       since,
       reason: null,
       last: undefined,
     };
-    this.#add(followed, {
+    this.#append(tracked, {
       seq: this.timeline.next,
       time: since,
       actor: born.id,
       kind: 'started',
       event: 'started',
-      active: NONE,
-      edges: NONE,
+      active: NO_NAMES,
+      edges: NO_NAMES,
       reason: null,
       lasted: null,
       count: 1,
       born,
     });
-    return followed;
+    return tracked;
   }
 
-  #note(followed: Followed, { event, active, edges, reason, status, apart }: Happened): void {
+  #recordStep(tracked: TrackedActor, { event, active, edges, reason, status, independent }: Step): void {
     const time = this.#now();
-    const moved = !same(active, followed.active);
+    const stateChanged = !sameItems(active, tracked.active);
     const ended = status !== undefined;
-    if (ended) this.#living -= 1;
-    const quiet = edges.length === 0 && !moved && reason === followed.reason && event !== 'xstate.init';
-    const kind = ended ? 'ended' : quiet && apart !== true ? 'ignored' : 'step';
-    const last = followed.last;
+    if (ended) this.#trackedCount -= 1;
+    const noEffect =
+      edges.length === 0 && !stateChanged && reason === tracked.reason && event !== 'xstate.init';
+    const kind = ended ? 'ended' : noEffect && independent !== true ? 'ignored' : 'step';
+    const last = tracked.last;
     if (
       !ended &&
-      !moved &&
+      !stateChanged &&
       last !== undefined &&
-      last.seq >= this.#told &&
-      time - last.time < COALESCE_WITHIN &&
+      last.seq >= this.#sentBefore &&
+      time - last.time < COALESCE_WINDOW &&
       last.event === event &&
       last.kind === kind &&
       last.reason === reason &&
-      same(last.edges, edges)
+      sameItems(last.edges, edges)
     ) {
       const entry = { ...last, count: last.count + 1 };
-      followed.last = entry;
+      tracked.last = entry;
       this.timeline.replace(entry);
       return;
     }
-    const begins = (followed.active.length === 0 || apart === true) && !ended;
-    const lasted = (moved && !begins) || ended ? Math.max(0, time - followed.since) : null;
-    if (moved) followed.since = time;
-    followed.active = moved ? active : followed.active;
-    followed.reason = reason;
+    const isFirstState = (tracked.active.length === 0 || independent === true) && !ended;
+    const lasted = (stateChanged && !isFirstState) || ended ? Math.max(0, time - tracked.since) : null;
+    if (stateChanged) tracked.since = time;
+    tracked.active = stateChanged ? active : tracked.active;
+    tracked.reason = reason;
     const entry: Entry = {
       seq: this.timeline.next,
       time,
-      actor: followed.id,
+      actor: tracked.id,
       kind,
       event,
-      active: followed.active,
+      active: tracked.active,
       edges,
       reason,
       lasted,
       count: 1,
     };
-    this.#add(followed, status === undefined ? entry : { ...entry, status });
+    this.#append(tracked, status === undefined ? entry : { ...entry, status });
   }
 
-  #add(followed: Followed, entry: Entry): void {
-    followed.last = entry;
+  #append(tracked: TrackedActor, entry: Entry): void {
+    tracked.last = entry;
     this.timeline.add(entry);
-    this.onAdded();
+    this.onEntry();
   }
 
-  /** The edges that a step through a shared chart takes first; worked out once for each step. */
+  /** The first edges of a step in a shared chart; computed once for each step. */
   #edgesOf(
     machine: AnyStateMachine,
     names: ChartNames,
     before: AnyMachineSnapshot,
     eventType: string,
   ): readonly string[] {
-    let steps = this.#steps.get(before);
+    let steps = this.#stepEdges.get(before);
     if (steps === undefined) {
       steps = new Map();
-      this.#steps.set(before, steps);
+      this.#stepEdges.set(before, steps);
     }
     let edges = steps.get(eventType);
     if (edges === undefined) {
@@ -290,27 +291,27 @@ export class Recorder implements EngineWatcher {
     return edges;
   }
 
-  /** At each event of each actor: without a closure for each. */
-  #inspectSafely(event: InspectionEvent): void {
+  /** Runs at each event of each actor, so it avoids a closure for each. */
+  #inspectGuarded(event: InspectionEvent): void {
     try {
       this.#inspect(event);
     } catch {
-      this.faults += 1;
+      this.internalErrors += 1;
     }
   }
 
-  #safely(work: () => void): void {
+  #guarded(work: () => void): void {
     try {
       work();
     } catch {
-      this.faults += 1;
+      this.internalErrors += 1;
     }
   }
 }
 
-function same(one: readonly string[], other: readonly string[]): boolean {
-  if (one === other) return true;
-  return one.length === other.length && one.every((item, index) => item === other[index]);
+function sameItems(a: readonly string[], b: readonly string[]): boolean {
+  if (a === b) return true;
+  return a.length === b.length && a.every((item, index) => item === b[index]);
 }
 
 function parentOf(actor: AnyActorRef): AnyActorRef | undefined {

@@ -6,45 +6,45 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { EngineError } from '../protocol/errors.js';
 import type { Secret } from '../protocol/secret.js';
-import { Browsers } from './browsers.js';
-import { Gate } from './gate.js';
+import { PageAccess } from './page-access.js';
+import { Subscribers } from './subscribers.js';
 import { TIMELINE_VERSION, type Timeline } from './timeline.js';
 import type { Hello } from './wire.js';
 
-export const SOCKET_PATH = '/timeline';
-export const STATELY_PATH = '/stately';
-const STATELY = 'https://stately.ai';
+const SOCKET_PATH = '/timeline';
+const STATELY_PATH = '/stately';
+const STATELY_ORIGIN = 'https://stately.ai';
 
-/** Pages at a time; one more is told to wait. */
+/** Open pages; further ones are refused. */
 const MAX_PAGES = 64;
 const MAX_CONNECTIONS = 256;
-/** A page sends nothing; what it sends all the same is not read far. */
+/** Bytes of a message from a page. Pages send none. */
 const MAX_PAYLOAD = 1_024;
 const MAX_HEADERS = 8 * 1024;
-/** Time for a request's headers, and between two looks at it, ms. */
+/** Time for the headers of a request, and between two checks of it, ms. */
 const HEADERS_TIMEOUT = 5_000;
-/** Requests that are under way at the end have this long, ms. */
-const GOODBYE = 500;
+/** How long requests in flight have when the server closes, ms. */
+const CLOSE_TIMEOUT = 500;
 
-export interface InspectorOptions {
-  /** 0: a free one. Always of 127.0.0.1. */
+export interface InspectorServerOptions {
+  /** Port on 127.0.0.1; 0 is any free one. */
   readonly port: number;
-  /** The page, one file. */
+  /** The page: one HTML file. */
   readonly pageFile: URL;
-  /** The page around the Stately inspector. Absent: nothing that is served can reach another site. */
+  /** The page with the Stately inspector in a frame. Without it, no served page can reach another site. */
   readonly statelyFile?: URL | undefined;
   readonly timeline: Timeline;
   readonly about: Pick<Hello, 'mode' | 'engine' | 'charts' | 'file' | 'savedAt'>;
-  /** Entries before this one have left. */
-  readonly told?: (next: number) => void;
-  /** Actors that the timeline does not show. */
+  /** Called before entries up to this one are sent. */
+  readonly onSent?: (next: number) => void;
+  /** Number of actors that the timeline does not contain. */
   readonly notShown?: () => number;
 }
 
-/** Serves the page and the timeline to the browser of whoever holds the link. */
+/** Serves the page and the timeline to the browser that opened the link. */
 export class InspectorServer {
-  readonly #options: InspectorOptions;
-  readonly #browsers: Browsers;
+  readonly #options: InspectorServerOptions;
+  readonly #subscribers: Subscribers;
   readonly #http: Server;
   readonly #sockets = new WebSocketServer({
     noServer: true,
@@ -52,19 +52,21 @@ export class InspectorServer {
     perMessageDeflate: false,
     clientTracking: false,
   });
-  #gate: Gate | undefined;
+  #access: PageAccess | undefined;
   readonly #pages: ReadonlyMap<string, ServedPage>;
 
-  constructor(options: InspectorOptions) {
+  constructor(options: InspectorServerOptions) {
     this.#options = options;
     const { pageFile, statelyFile } = options;
     this.#pages = new Map([
       ['/', new ServedPage(pageFile)],
-      ...(statelyFile === undefined ? [] : [[STATELY_PATH, new ServedPage(statelyFile, STATELY)] as const]),
+      ...(statelyFile === undefined
+        ? []
+        : [[STATELY_PATH, new ServedPage(statelyFile, STATELY_ORIGIN)] as const]),
     ]);
-    this.#browsers = new Browsers(options.timeline, {
+    this.#subscribers = new Subscribers(options.timeline, {
       hello: () => ({ type: 'hello', version: TIMELINE_VERSION, ...options.about }),
-      told: options.told ?? (() => {}),
+      onSent: options.onSent ?? (() => {}),
       notShown: options.notShown ?? (() => 0),
     });
     this.#http = createServer(
@@ -74,17 +76,18 @@ export class InspectorServer {
         requestTimeout: HEADERS_TIMEOUT,
         connectionsCheckingInterval: HEADERS_TIMEOUT,
       },
-      (request, response) => void this.#answer(request, response),
+      (request, response) => void this.#onRequest(request, response),
     );
     this.#http.maxConnections = MAX_CONNECTIONS;
     this.#http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-      this.#upgrade(request, socket, head),
+      this.#onUpgrade(request, socket, head),
     );
   }
 
   /**
-   * The link to print: it opens the page in one browser; the one around the Stately inspector where there is one.
-   * @throws EngineError `listenerFailed` when the port cannot be had.
+   * Starts to listen, and returns the link to print. The link opens the page in one browser: the page with the Stately
+   * inspector when there is one.
+   * @throws EngineError `listenerFailed` when the port is not available.
    */
   async listen(): Promise<Secret> {
     const { port } = this.#options;
@@ -97,27 +100,27 @@ export class InspectorServer {
             {
               cause: error,
               remediation:
-                'Choose another port: --inspect=PORT or --inspect=stately:PORT; 0 is any free one.',
+                'Choose another port with --inspect=PORT or --inspect=stately:PORT; 0 is any free port.',
             },
           ),
         ),
       );
       this.#http.listen(port, '127.0.0.1', resolve);
     });
-    this.#gate = new Gate((this.#http.address() as AddressInfo).port);
-    return this.#gate.linkTo(this.#options.statelyFile === undefined ? '/' : STATELY_PATH);
+    this.#access = new PageAccess((this.#http.address() as AddressInfo).port);
+    return this.#access.linkTo(this.#options.statelyFile === undefined ? '/' : STATELY_PATH);
   }
 
-  /** Something was added to the timeline. */
-  wake(): void {
-    this.#browsers.wake();
+  /** Call it for each new entry of the timeline. */
+  notify(): void {
+    this.#subscribers.notify();
   }
 
-  /** Pages get what is left and are told goodbye. */
+  /** Sends the remaining entries to the pages, then closes them and the server. */
   async close(): Promise<void> {
-    this.#browsers.close();
+    this.#subscribers.close();
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.#http.closeAllConnections(), GOODBYE);
+      const timer = setTimeout(() => this.#http.closeAllConnections(), CLOSE_TIMEOUT);
       this.#http.close(() => {
         clearTimeout(timer);
         resolve();
@@ -126,60 +129,60 @@ export class InspectorServer {
     });
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.resume();
     const url = pathOf(request);
-    const gate = this.#gate;
-    if (url === undefined || gate === undefined) {
-      refuse(response, 400, 'Not understood.');
+    const access = this.#access;
+    if (url === undefined || access === undefined) {
+      refuse(response, 400, 'Bad request.');
       return;
     }
     const page = this.#pages.get(url.pathname);
     if (request.method !== 'GET' || page === undefined) {
-      refuse(response, 404, 'Nothing is here.');
+      refuse(response, 404, 'Not found.');
       return;
     }
-    const admission = gate.admit(request, url.searchParams.get('token'));
-    if (!admission.ok) {
-      refuse(response, 403, admission.why);
+    const decision = access.authorize(request, url.searchParams.get('token'));
+    if (!decision.ok) {
+      refuse(response, 403, decision.message);
       return;
     }
     const text = await page.read();
     if (text === undefined) {
-      refuse(response, 500, 'The page of the inspector is missing from this installation.');
+      refuse(response, 500, 'The inspector page is missing from this installation. Install rc-engine again.');
       return;
     }
     const nonce = randomBytes(16).toString('base64');
     response
       .writeHead(200, {
-        ...SAFE_HEADERS,
+        ...SECURITY_HEADERS,
         'content-type': 'text/html; charset=utf-8',
         'content-security-policy': policyOf(nonce, request.headers.host ?? '', page.frame),
-        ...(admission.cookie === undefined ? {} : { 'set-cookie': gate.setCookie(admission.cookie) }),
+        ...(decision.cookie === undefined ? {} : { 'set-cookie': access.setCookie(decision.cookie) }),
       })
       .end(text.replaceAll('__NONCE__', nonce));
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
     const refusal = this.#refusalOf(request);
     if (refusal === undefined) {
-      this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#browsers.add(ws));
+      this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#subscribers.add(ws));
     } else refuseUpgrade(socket, ...refusal);
   }
 
-  #refusalOf(request: IncomingMessage): readonly [status: string, why: string] | undefined {
-    const admission = this.#gate?.admitSocket(request);
-    if (admission?.ok !== true) return ['403 Forbidden', admission?.why ?? ''];
-    if (pathOf(request)?.pathname !== SOCKET_PATH) return ['404 Not Found', 'No socket is here.'];
-    if (this.#browsers.size < MAX_PAGES) return undefined;
-    return ['503 Service Unavailable', 'Too many pages are open: close some.'];
+  #refusalOf(request: IncomingMessage): readonly [status: string, message: string] | undefined {
+    const decision = this.#access?.authorizeSocket(request);
+    if (decision?.ok !== true) return ['403 Forbidden', decision?.message ?? ''];
+    if (pathOf(request)?.pathname !== SOCKET_PATH) return ['404 Not Found', 'Not found.'];
+    if (this.#subscribers.size < MAX_PAGES) return undefined;
+    return ['503 Service Unavailable', 'Too many pages are open. Close some.'];
   }
 }
 
-/** One file, read when it is first asked for. */
+/** One file, read at the first request. */
 class ServedPage {
-  /** The one site that may stand in a frame of it. */
+  /** The only origin that the page may show in a frame. */
   readonly frame: string | undefined;
   readonly #file: URL;
   #text: Promise<string | undefined> | undefined;
@@ -196,7 +199,7 @@ class ServedPage {
   }
 }
 
-const SAFE_HEADERS = {
+const SECURITY_HEADERS = {
   'cache-control': 'no-store',
   'referrer-policy': 'no-referrer',
   'x-content-type-options': 'nosniff',
@@ -205,7 +208,7 @@ const SAFE_HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-/** The page brings everything along; the only thing that it may reach is where it came from, and its frame. */
+/** The page contains everything that it needs. It may reach only its own server and the origin of its frame. */
 const policyOf = (nonce: string, host: string, frame: string | undefined): string =>
   [
     "default-src 'none'",
@@ -225,15 +228,19 @@ function pathOf(request: IncomingMessage): URL | undefined {
   return URL.canParse(url, base) ? new URL(url, base) : undefined;
 }
 
-function refuse(response: ServerResponse, status: number, why: string): void {
+function refuse(response: ServerResponse, status: number, message: string): void {
   response
-    .writeHead(status, { ...SAFE_HEADERS, 'content-type': 'text/plain; charset=utf-8', connection: 'close' })
-    .end(`${why}\n`);
+    .writeHead(status, {
+      ...SECURITY_HEADERS,
+      'content-type': 'text/plain; charset=utf-8',
+      connection: 'close',
+    })
+    .end(`${message}\n`);
 }
 
-function refuseUpgrade(socket: Duplex, status: string, why: string): void {
+function refuseUpgrade(socket: Duplex, status: string, message: string): void {
   socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(why)}\r\n\r\n${why}`,
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(message)}\r\n\r\n${message}`,
     () => socket.destroy(),
   );
 }

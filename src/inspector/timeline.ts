@@ -1,88 +1,88 @@
-/** What an inspector knows of the past: the newest entries, and how everything stood before them. */
+/** The history that the inspector shows: the newest entries, and the state of each actor before them. */
 
-/** Of the wire and of saved files. Another number is another format. */
+/** Version of the messages to pages and of saved files. */
 export const TIMELINE_VERSION = 1;
 export const FILE_FORMAT = 'rc-engine-timeline';
-/** Entries that are kept; older ones are folded into how things stood before. */
+/** Entries in the timeline. Older ones are merged into the actor states before the first entry. */
 export const TIMELINE_LENGTH = 10_000;
 
-/** `machine`: runs a chart. `task`: one piece of work that a chart has started. `shared`: a way through a chart without an actor. */
+/** `machine` runs a chart. `task` is work that a chart has started. `shared` is a run through a chart without an actor. */
 export type ActorKind = 'machine' | 'task' | 'shared';
 
 export interface Actor {
-  /** Never used twice in one timeline. */
+  /** Unique in one timeline. */
   readonly id: number;
   readonly name: string;
   readonly kind: ActorKind;
-  /** Name of its chart; null where it has none. */
+  /** Name of its chart; null when it has none. */
   readonly chart: string | null;
   readonly parent: number | null;
 }
 
-/** `ignored`: the chart had no edge for the event. */
-export type EntryKind = 'started' | 'step' | 'ignored' | 'ended';
+/** `ignored`: the chart has no transition for the event in its current state. */
+type EntryKind = 'started' | 'step' | 'ignored' | 'ended';
 export type EndStatus = 'done' | 'error' | 'stopped';
 
-/** Something that happened to an actor. Holds names and times only: no context, payload, input or output. */
+/** One step of an actor. It holds names and times only: no context, payload, input or output. */
 export interface Entry {
-  /** One more than that of the entry before. */
+  /** Sequence number, one more than that of the previous entry. */
   readonly seq: number;
-  /** Wall-clock ms. */
+  /** Wall clock, ms. */
   readonly time: number;
   readonly actor: number;
   readonly kind: EntryKind;
   readonly event: string;
-  /** Ids of the states without children that are active afterwards. */
+  /** Ids of the leaf states that are active afterwards. */
   readonly active: readonly string[];
-  /** Ids of the edges that were taken, in their order. */
+  /** Ids of the edges (transitions) that were taken, in order. */
   readonly edges: readonly string[];
-  /** Why the chart is where it is. */
+  /** Code of the reason for the current state. */
   readonly reason: string | null;
-  /** How long what ended with this entry had lasted, ms: the state before, or the actor. Null: nothing ended. */
+  /** Duration of the state or the actor that ended with this entry, ms. Null when nothing ended. */
   readonly lasted: number | null;
-  /** How many alike, one right after the other, this entry stands for. */
+  /** Number of identical consecutive steps that this entry stands for. */
   readonly count: number;
-  /** With `started`. */
+  /** The new actor; only with kind `started`. */
   readonly born?: Actor;
-  /** With `ended`. */
+  /** Only with kind `ended`. */
   readonly status?: EndStatus;
 }
 
-/** How an actor stood at some moment. */
-export interface Standing {
+/** The state of an actor at one moment. */
+export interface ActorState {
   readonly actor: Actor;
   readonly last: Entry;
-  /** Wall-clock ms since when its state is what it is. */
+  /** When it entered this state: wall clock, ms. */
   readonly since: number;
 }
 
-/** A timeline with its end, as it is saved. */
+/** A timeline as it is saved to a file. */
 export interface SavedTimeline {
   readonly format: typeof FILE_FORMAT;
   readonly version: typeof TIMELINE_VERSION;
-  /** Version of the engine that was watched. */
+  /** Version of the engine that was recorded. */
   readonly engine: string;
-  /** Wall-clock ms. */
+  /** Wall clock, ms. */
   readonly savedAt: number;
-  /** Hash of each chart. */
+  /** Hash of each chart, by its name. */
   readonly charts: Readonly<Record<string, string>>;
-  /** How everything stood before the first entry. */
-  readonly base: readonly Standing[];
+  /** The state of each actor before the first entry. */
+  readonly base: readonly ActorState[];
   readonly entries: readonly Entry[];
 }
 
 export class Timeline {
   readonly #limit: number;
   readonly #ring: Entry[] = [];
-  readonly #base: Map<number, Standing>;
-  /** Seq of the oldest entry that is kept. */
+  readonly #base: Map<number, ActorState>;
+  /** Seq of the oldest entry. */
   #first: number;
-  /** Seq of the entry to come. */
+  /** Seq of the next entry. */
   #next: number;
 
-  constructor(limit = TIMELINE_LENGTH, base: readonly Standing[] = [], first = 0) {
+  constructor(limit = TIMELINE_LENGTH, base: readonly ActorState[] = [], first = 0) {
     this.#limit = limit;
-    this.#base = new Map(base.map((standing) => [standing.actor.id, standing]));
+    this.#base = new Map(base.map((state) => [state.actor.id, state]));
     this.#first = first;
     this.#next = first;
   }
@@ -95,24 +95,25 @@ export class Timeline {
     return this.#next;
   }
 
-  /** How everything stood before the first entry. */
-  get base(): Standing[] {
+  /** The state of each actor before the first entry. */
+  get base(): ActorState[] {
     return [...this.#base.values()];
   }
 
   add(entry: Entry): void {
-    if (entry.seq !== this.#next) throw new Error(`entry ${entry.seq} came where ${this.#next} was due`);
-    const place = entry.seq % this.#limit;
-    const oldest = this.#next - this.#first === this.#limit ? this.#ring[place] : undefined;
+    if (entry.seq !== this.#next)
+      throw new Error(`entry ${entry.seq} does not follow entry ${this.#next - 1}`);
+    const index = entry.seq % this.#limit;
+    const oldest = this.#next - this.#first === this.#limit ? this.#ring[index] : undefined;
     if (oldest !== undefined) {
-      apply(this.#base, oldest);
+      applyEntry(this.#base, oldest);
       this.#first += 1;
     }
-    this.#ring[place] = entry;
+    this.#ring[index] = entry;
     this.#next += 1;
   }
 
-  /** One more of the same came: the newest entry is replaced. */
+  /** Replaces an entry, to change its count. */
   replace(entry: Entry): void {
     if (this.get(entry.seq) !== undefined) this.#ring[entry.seq % this.#limit] = entry;
   }
@@ -130,22 +131,22 @@ export class Timeline {
     return found;
   }
 
-  /** How everything stood right after this entry. Actors that had ended are not among it. */
-  standingAt(seq: number): Map<number, Standing> {
-    const standings = new Map(this.#base);
-    for (const entry of this.slice(this.#first, seq + 1)) apply(standings, entry);
-    return standings;
+  /** The state of each running actor right after this entry. */
+  actorStatesAt(seq: number): Map<number, ActorState> {
+    const states = new Map(this.#base);
+    for (const entry of this.slice(this.#first, seq + 1)) applyEntry(states, entry);
+    return states;
   }
 }
 
-/** Takes one more entry into account. */
-export function apply(standings: Map<number, Standing>, entry: Entry): void {
-  const before = standings.get(entry.actor);
-  if (entry.kind === 'ended') standings.delete(entry.actor);
+/** Updates the states with one more entry. */
+export function applyEntry(states: Map<number, ActorState>, entry: Entry): void {
+  const before = states.get(entry.actor);
+  if (entry.kind === 'ended') states.delete(entry.actor);
   else if (entry.born !== undefined) {
-    standings.set(entry.actor, { actor: entry.born, last: entry, since: entry.time });
+    states.set(entry.actor, { actor: entry.born, last: entry, since: entry.time });
   } else if (before !== undefined) {
     const since = entry.lasted === null ? before.since : entry.time;
-    standings.set(entry.actor, { actor: before.actor, last: entry, since });
+    states.set(entry.actor, { actor: before.actor, last: entry, since });
   }
 }

@@ -3,24 +3,24 @@ import { websocketAuthMachine } from '../../machines/websocket-auth.js';
 import type { UpgradeFacts } from '../protocol/authority.js';
 import { ChartNames } from './projection.js';
 
-/** More combinations of facts than a listener has in its one mode. */
-const MOST = 256;
+/** More combinations of facts than a listener can have in its mode. */
+const MAX_CACHED = 256;
 
 /**
- * The way of an upgrade through its chart. The listener looks a verdict up and runs nothing, so the chart is run
- * here, once for each combination of facts, and its microsteps are written down: the same facts take the same edges.
+ * The path of an upgrade through its chart. The listener reads its verdicts from a table and runs no chart. The chart
+ * runs here instead, once for each combination of facts, because the same facts always take the same edges.
  */
 export class UpgradePaths {
-  readonly #known = new Map<string, readonly string[]>();
+  readonly #cache = new Map<string, readonly string[]>();
 
-  /** Ids of the edges, in their order. */
+  /** Ids of the edges, in order. */
   of(facts: UpgradeFacts): readonly string[] {
     const key = JSON.stringify(facts);
-    let edges = this.#known.get(key);
+    let edges = this.#cache.get(key);
     if (edges === undefined) {
-      if (this.#known.size >= MOST) this.#known.clear();
+      if (this.#cache.size >= MAX_CACHED) this.#cache.clear();
       edges = edgesOf(facts);
-      this.#known.set(key, edges);
+      this.#cache.set(key, edges);
     }
     return edges;
   }

@@ -1,32 +1,32 @@
-/** What the server tells a page, one JSON text each. A page tells the server nothing. */
-import type { Entry, Standing } from './timeline.js';
+/** The messages of the server to a page, each as JSON text. A page sends no messages. */
+import type { ActorState, Entry } from './timeline.js';
 
 export interface Hello {
   readonly type: 'hello';
   readonly version: number;
-  /** `live`: goes on. `replay`: ends with the last entry that was saved. */
+  /** `live` continues; `replay` ends with the last saved entry. */
   readonly mode: 'live' | 'replay';
   readonly engine: string;
-  /** Hash of each chart. */
+  /** Hash of each chart, by its name. */
   readonly charts: Readonly<Record<string, string>>;
-  /** Of a replay: its file, and when it was saved, wall-clock ms. */
+  /** Only in a replay: the name of the file, and when it was saved (wall clock, ms). */
   readonly file?: string;
   readonly savedAt?: number;
-  /** How everything stood before the entry `first`, which comes next. */
-  readonly base: readonly Standing[];
+  /** The state of each actor before the entry `first`, which is sent next. */
+  readonly base: readonly ActorState[];
   readonly first: number;
 }
 
-export interface Entries {
+interface EntriesMessage {
   readonly type: 'entries';
   readonly entries: readonly Entry[];
 }
 
-/** Everything up to now has been sent. */
-export interface CaughtUp {
+/** Every entry up to now is sent. */
+interface CaughtUp {
   readonly type: 'caughtUp';
-  /** Actors that are not shown because there are too many. */
+  /** Number of actors that are not shown because there are too many. */
   readonly notShown: number;
 }
 
-export type ServerMessage = Hello | Entries | CaughtUp;
+export type ServerMessage = Hello | EntriesMessage | CaughtUp;

@@ -16,7 +16,7 @@ import { Chromium, noChromium, type Page } from './chromium.js';
 
 const SLOW = 60_000;
 const LOAD_MS = 4_000;
-/** A little more than a thousand, so that it is a thousand even where the last tick comes late. */
+/** More than 1,000, so that the rate reaches 1,000 even when the last tick is late. */
 const LOAD_EVENTS_PER_SECOND = 1_100;
 
 let chromium: Chromium;
@@ -26,8 +26,8 @@ async function linkOf(engine: CliProcess): Promise<string> {
   return String(url);
 }
 
-const LIT = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.lit.leaf')].map((e) => e.getAttribute('data-state'))`;
-const facing = `document.getElementById('facing').innerText`;
+const ACTIVE = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.active.leaf')].map((e) => e.getAttribute('data-state'))`;
+const heading = `document.getElementById('heading').innerText`;
 
 async function watched(lab: Lab): Promise<{ engine: CliProcess; page: Page }> {
   await lab.signIn();
@@ -47,7 +47,7 @@ async function until<T>(find: () => Promise<T | undefined>, what: string): Promi
   }
 }
 
-/** Presses Save and answers the file. */
+/** Clicks Save and returns the file. */
 async function saved(page: Page): Promise<{ text: string; timeline: SavedTimeline }> {
   await page.click('#save');
   const name = await until(async () => {
@@ -68,15 +68,15 @@ describe.skipIf(noChromium)(
     }, SLOW);
     afterAll(() => chromium.close(), SLOW);
 
-    it('a 401 is recovered from in sight; then scrolled back, saved and replayed', { timeout: SLOW }, async ({
+    it('shows the recovery from a 401; then scrolls back, saves and replays it', { timeout: SLOW }, async ({
       lab,
     }) => {
       const { engine, page } = await watched(lab);
-      await page.until(`${LIT}.includes('remoteControl.active.connected')`, 'connected chart');
-      await page.shot('connected');
-      await page.until(`${facing}.includes('connected')`, 'words for the state');
+      await page.until(`${ACTIVE}.includes('remoteControl.active.connected')`, 'connected chart');
+      await page.screenshot('connected');
+      await page.until(`${heading}.includes('connected')`, 'text of the state');
 
-      // The account's token is refused once: the engine has to find a new one.
+      // The account token is refused once: the engine has to recover.
       const backend = await lab.backend();
       backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'status', status: 401 } });
       backend.fault({ action: 'answer', fault: { route: 'socket', answer: 'status', status: 401 } });
@@ -85,30 +85,36 @@ describe.skipIf(noChromium)(
         `[...document.querySelectorAll('.entry .event')].some((e) => e.textContent.startsWith('recoverAuth'))`,
         'recovery in the timeline',
       );
-      await page.until(`${LIT}.includes('remoteControl.active.connected')`, 'connected chart again');
-      await page.shot('recovered');
+      await page.until(`${ACTIVE}.includes('remoteControl.active.connected')`, 'connected chart again');
+      await page.screenshot('recovered');
       await page.dark(true);
-      await page.shot('recovered-dark');
+      await page.screenshot('recovered-dark');
       await page.dark(false);
 
-      // Back to the moment of the recovery: chart, tree and reason are those of that moment.
+      // Back to the moment of the recovery: chart, tree and reason belong to that moment.
       await pick(page, 'remoteControl', 'recoveringAuth');
-      await page.until(`${LIT}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
-      // The list shows that moment, with and without a filter.
+      await page.until(`${ACTIVE}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
+      // The row of that moment stays visible when the filter changes.
       await page.until(
         `(() => { const row = document.querySelector('.entry.moment')?.getBoundingClientRect(); const list = document.getElementById('list').getBoundingClientRect(); return row && row.top >= list.top && row.bottom <= list.bottom; })()`,
-        'row of that moment in sight',
+        'visible row of that moment',
       );
-      await page.shot('scrolled-back');
-      // Each part of the page follows in its own time.
-      await page.until(`${facing}.includes('recoveringAuth')`, 'words for that moment');
-      await page.until(`document.getElementById('status').textContent === 'looking back'`, 'looking back');
+      await page.screenshot('scrolled-back');
+      // Each part of the page updates at its own rate.
+      await page.until(`${heading}.includes('recoveringAuth')`, 'text of that moment');
+      await page.until(
+        `document.getElementById('status').textContent === 'viewing the past'`,
+        'status of the past',
+      );
       await page.until(
         `document.getElementById('tree').innerText.includes('recoverAuth')`,
         'tree of that moment',
       );
       const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;
-      await page.until(`${taken}.includes('remoteControl.active.refreshing')`, 'arrow that was taken');
+      await page.until(
+        `${taken}.includes('remoteControl.active.refreshing')`,
+        'arrow of the last transition',
+      );
 
       const { text, timeline } = await saved(page);
       expect(
@@ -123,44 +129,53 @@ describe.skipIf(noChromium)(
       const listed = `[...document.querySelectorAll('#list-rows .entry')].map((e) => e.innerText.toLowerCase())`;
       await page.until(
         `${listed}.length > 0 && ${listed}.every((row) => row.includes('recover'))`,
-        'list of nothing but what the filter lets through',
+        'list with matching rows only',
       );
       await engine.stop();
       await page.until(`document.getElementById('status').textContent === 'The engine has stopped.'`, 'end');
 
-      // What was saved is shown again, without any engine.
+      // The saved file is shown again without an engine.
       const file = join(lab.folder, 'saved.json');
       await writeFile(file, text);
       const replay = lab.run(['inspect', file, '--json']);
-      const again = await chromium.page(await linkOf(replay));
-      await again.until(`document.getElementById('status').textContent === 'replay of saved.json'`, 'replay');
-      await again.until(`${LIT}.includes('remoteControl.active.connected')`, 'chart of the end');
-      await pick(again, 'remoteControl', 'recoveringAuth');
-      await again.until(`${LIT}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
-      await again.shot('replay');
-      for (let click = 0; click < 3; click += 1) await again.click('#speed');
-      await again.click('#pause');
-      await again.until(`${LIT}.includes('remoteControl.active.connected')`, 'chart of the end, played');
+      const replayPage = await chromium.page(await linkOf(replay));
+      await replayPage.until(
+        `document.getElementById('status').textContent === 'replay of saved.json'`,
+        'replay',
+      );
+      await replayPage.until(`${ACTIVE}.includes('remoteControl.active.connected')`, 'chart of the end');
+      await pick(replayPage, 'remoteControl', 'recoveringAuth');
+      await replayPage.until(
+        `${ACTIVE}.includes('remoteControl.active.recoveringAuth')`,
+        'chart of that moment',
+      );
+      await replayPage.screenshot('replay');
+      for (let click = 0; click < 3; click += 1) await replayPage.click('#speed');
+      await replayPage.click('#pause');
+      await replayPage.until(
+        `${ACTIVE}.includes('remoteControl.active.connected')`,
+        'chart of the end after the replay',
+      );
       expect((await replay.stop()).code).toBe(0);
 
-      const frames = [...page.frames, ...again.frames, text].join('\n');
+      const frames = [...page.frames, ...replayPage.frames, text].join('\n');
       expect(findLeaks(lab.secrets, [place('frames and file', frames)])).toEqual([]);
-      expect([...page.faults, ...again.faults]).toEqual([]);
-      // It is one file: nothing was loaded from anywhere else.
-      const elsewhere = [...page.requests, ...again.requests].filter(
+      expect([...page.errors, ...replayPage.errors]).toEqual([]);
+      // The page is one file and loads nothing from anywhere else.
+      const external = [...page.requests, ...replayPage.requests].filter(
         (url) => !/^(?:http|ws):\/\/127\.0\.0\.1:\d+\/|^data:|^blob:|^about:/.test(url),
       );
-      expect(elsewhere).toEqual([]);
+      expect(external).toEqual([]);
     });
 
-    it('a page from elsewhere cannot frame it, open its socket, or use the link a second time', {
+    it('another site cannot open its socket, and the link works only once', {
       timeout: SLOW,
     }, async ({ lab }) => {
       const { engine, page } = await watched(lab);
       const { url } = engine.lines.find(({ type }) => type === 'inspector') as { url: string };
       const other = await chromium.page(url);
       expect(await other.eval('document.body.innerText')).toContain('This link has been used');
-      // The browser that has used it may reload, and open it again.
+      // The browser that used the link may reload the page and open the link replayPage.
       await page.go(url);
       await page.until(`document.getElementById('status').textContent === 'live'`, 'live page');
 
@@ -173,27 +188,27 @@ describe.skipIf(noChromium)(
       expect(socket).toBe('refused');
     });
 
-    it('an upgrade is decided at once, and yet its way through the chart is shown', {
+    it('shows the path of an upgrade through its chart, although the listener runs no chart', {
       timeout: SLOW,
     }, async ({ lab }) => {
       const { engine, page } = await watched(lab);
       const listening = await engine.line(({ type }) => type === 'listening', 'connect URL');
-      const stranger = new WebSocket(`${new URL(String(listening.connectUrl)).origin}/?token=wrong`);
-      stranger.on('error', () => {});
+      const wrongClient = new WebSocket(`${new URL(String(listening.connectUrl)).origin}/?token=wrong`);
+      wrongClient.on('error', () => {});
       await pick(page, 'upgrades', 'rejected');
-      await page.until(`${LIT}.includes('websocketAuth.rejected')`, 'refused upgrade');
+      await page.until(`${ACTIVE}.includes('websocketAuth.rejected')`, 'refused upgrade');
       const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;
       for (const edge of ['originCheck always 1', 'admission always 0', 'credential.mode always 0']) {
         await page.until(`${taken}.includes('websocketAuth.${edge}')`, `arrow of ${edge}`);
       }
-      const way = await page.eval<string>(`document.querySelector('.path-row').innerText`);
-      expect(way).toMatch(/originCheck → requestCheck.* › .*queryTokenEnforced → rejected: always/);
-      await page.shot('upgrade');
+      const path = await page.eval<string>(`document.querySelector('.path-row').innerText`);
+      expect(path).toMatch(/originCheck → requestCheck.* › .*queryTokenEnforced → rejected: always/);
+      await page.screenshot('upgrade');
       await engine.stop();
-      expect(page.faults).toEqual([]);
+      expect(page.errors).toEqual([]);
     });
 
-    it('1,000 actors with 1,000 events a second are shown as they come', { timeout: SLOW }, async () => {
+    it('1,000 actors with 1,000 events per second are shown without delay', { timeout: SLOW }, async () => {
       const inspector = await openInspector({
         port: 0,
         pageFile: pathToFileURL(join(dirname(CLI), 'inspector.html')),
@@ -225,32 +240,32 @@ describe.skipIf(noChromium)(
       const actors = Array.from({ length: 1_000 }, (_, i) => start(i));
       const shown = () => page.eval<string>(`document.getElementById('scrub').max`).then(Number);
       await page.until(`document.getElementById('tree-count').textContent === '1000'`, 'thousand actors');
-      let made = actors.length;
+      let created = actors.length;
       const began = performance.now();
       const [eventsBefore, before] = [events, timeline.next];
-      /** How old the newest entry was that the page showed, ms. */
+      /** Age of the newest entry on the page, ms. */
       const lags: number[] = [];
-      let looking = false;
-      const look = async () => {
-        looking = true;
+      let measuring = false;
+      const measure = async () => {
+        measuring = true;
         const newest = timeline.get(await shown());
         if (newest !== undefined) lags.push(Date.now() - newest.time);
-        looking = false;
+        measuring = false;
       };
       for (let sent = 0; performance.now() - began < LOAD_MS; ) {
-        // An actor that ends and one that begins are some five events.
+        // An actor that ends and one that starts create about five events.
         const due = ((performance.now() - began) / 1_000) * (LOAD_EVENTS_PER_SECOND / 5);
         for (; sent < due; sent += 1) {
           actors[sent % 1_000]?.send({ type: 'CLOSE', reason: 'clientClosed' });
-          actors[sent % 1_000] = start(made);
-          made += 1;
+          actors[sent % 1_000] = start(created);
+          created += 1;
         }
-        if (!looking) void look();
+        if (!measuring) void measure();
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       const perSecond = ((events - eventsBefore) / (performance.now() - began)) * 1_000;
       expect(perSecond).toBeGreaterThan(1_000);
-      // None was folded into another, and none was lost.
+      // No entry was merged or lost.
       expect(timeline.next - before).toBeGreaterThan(LOAD_MS);
       expect(lags.sort((a, b) => a - b)[lags.length >> 1]).toBeLessThan(500);
       const { next } = timeline;
@@ -259,27 +274,27 @@ describe.skipIf(noChromium)(
       await page.click('.row.group');
       await page.until(`document.querySelectorAll('.row.machine').length > 30`, 'some of the actors');
       await page.click('.row.machine');
-      await page.until(`${LIT}.includes('virtualClient.active')`, 'chart of one of them');
-      await page.shot('thousand');
+      await page.until(`${ACTIVE}.includes('virtualClient.active')`, 'chart of one of them');
+      await page.screenshot('thousand');
       await page.dark(true);
-      await page.shot('thousand-dark');
-      expect(recorder.faults).toBe(0);
+      await page.screenshot('thousand-dark');
+      expect(recorder.internalErrors).toBe(0);
       for (const actor of actors) actor.stop();
       await inspector.close();
-      expect(page.faults).toEqual([]);
+      expect(page.errors).toEqual([]);
     });
   },
 );
 
-/** Filters for this actor in this state, clicks the first row that is left, and lifts the filter. */
+/** Filters for this actor in this state, clicks the first matching row, and clears the filter. */
 async function pick(page: Page, actor: string, state: string): Promise<void> {
   const filter = (text: string) =>
     page.eval(
       `(() => { const f = document.getElementById('filter'); f.value = ${JSON.stringify(text)}; f.dispatchEvent(new Event('input')); })()`,
     );
-  const row = `[...document.querySelectorAll('#list-rows .entry')].find((e) => e.querySelector('.actor').textContent === '${actor}' && e.querySelector('.edge').textContent.endsWith('${state}'))`;
+  const row = `[...document.querySelectorAll('#list-rows .entry')].find((e) => e.querySelector('.actor').textContent === '${actor}' && e.querySelector('.transition').textContent.endsWith('${state}'))`;
   await filter(`${actor} ${state}`);
-  // Found and clicked in one go: the list may be drawn anew in between.
+  // Found and clicked in one step, because the list may be rendered again in between.
   await page.until(`(${row}?.click(), ${row} !== undefined)`, `row of ${actor} in ${state}`);
   await filter('');
 }

@@ -6,14 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
 
-/** Debian's; CHROMIUM names another one. */
+/** Default of Debian; the variable CHROMIUM names another one. */
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-export const noChromium = existsSync(CHROMIUM) ? false : `there is no ${CHROMIUM}`;
+export const noChromium = existsSync(CHROMIUM) ? false : `${CHROMIUM} does not exist`;
 
-const LIMIT = 15_000;
-const LOOK_AGAIN = 25;
+const DEADLINE = 15_000;
+const POLL_INTERVAL = 25;
 
-interface Answer {
+interface DevToolsMessage {
   readonly id?: number;
   readonly method?: string;
   readonly sessionId?: string;
@@ -25,43 +25,43 @@ interface Answer {
 export class Chromium {
   readonly #child: ChildProcess;
   readonly #socket: WebSocket;
-  readonly #folder: string;
-  readonly #waiting = new Map<
+  readonly #directory: string;
+  readonly #pending = new Map<
     number,
     { resolve(result: Record<string, unknown>): void; reject(error: Error): void }
   >();
-  readonly #listeners = new Set<(answer: Answer) => void>();
+  readonly #listeners = new Set<(answer: DevToolsMessage) => void>();
   #lastId = 0;
 
-  private constructor(child: ChildProcess, socket: WebSocket, folder: string) {
+  private constructor(child: ChildProcess, socket: WebSocket, directory: string) {
     this.#child = child;
     this.#socket = socket;
-    this.#folder = folder;
+    this.#directory = directory;
     socket.on('message', (data) => {
-      const answer = JSON.parse(String(data)) as Answer;
+      const answer = JSON.parse(String(data)) as DevToolsMessage;
       for (const listener of this.#listeners) listener(answer);
-      const waiting = answer.id === undefined ? undefined : this.#waiting.get(answer.id);
+      const waiting = answer.id === undefined ? undefined : this.#pending.get(answer.id);
       if (answer.id === undefined || waiting === undefined) return;
-      this.#waiting.delete(answer.id);
+      this.#pending.delete(answer.id);
       if (answer.error === undefined) waiting.resolve(answer.result ?? {});
       else waiting.reject(new Error(answer.error.message));
     });
     socket.on('error', () => {});
     socket.on('close', () => {
-      for (const { reject } of this.#waiting.values()) reject(new Error('the browser is gone'));
-      this.#waiting.clear();
+      for (const { reject } of this.#pending.values()) reject(new Error('the browser has exited'));
+      this.#pending.clear();
     });
   }
 
-  /** @param more Arguments that this test needs. */
-  static async open(more: readonly string[] = []): Promise<Chromium> {
-    const folder = await mkdtemp(join(tmpdir(), 'rc-engine-chromium-'));
+  /** @param extraArguments Further arguments for this test. */
+  static async open(extraArguments: readonly string[] = []): Promise<Chromium> {
+    const directory = await mkdtemp(join(tmpdir(), 'rc-engine-chromium-'));
     const child = spawn(
       CHROMIUM,
       [
         '--headless=new',
         '--remote-debugging-port=0',
-        `--user-data-dir=${folder}`,
+        `--user-data-dir=${directory}`,
         '--no-sandbox',
         '--disable-gpu',
         '--disable-dev-shm-usage',
@@ -69,18 +69,18 @@ export class Chromium {
         '--disable-background-networking',
         '--disable-component-update',
         '--window-size=1400,900',
-        ...more,
+        ...extraArguments,
         'about:blank',
       ],
-      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: folder } },
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: directory } },
     );
     const url = await new Promise<string>((resolve, reject) => {
-      let said = '';
-      const timer = setTimeout(() => reject(new Error(`the browser did not start: ${said}`)), LIMIT * 2);
-      child.once('exit', (code) => reject(new Error(`the browser ended with ${code}: ${said}`)));
+      let output = '';
+      const timer = setTimeout(() => reject(new Error(`the browser did not start: ${output}`)), DEADLINE * 2);
+      child.once('exit', (code) => reject(new Error(`the browser exited with ${code}: ${output}`)));
       child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-        said += text;
-        const [, found] = /DevTools listening on (ws:\S+)/.exec(said) ?? [];
+        output += text;
+        const [, found] = /DevTools listening on (ws:\S+)/.exec(output) ?? [];
         if (found === undefined) return;
         clearTimeout(timer);
         resolve(found);
@@ -88,69 +88,69 @@ export class Chromium {
     });
     const socket = new WebSocket(url, { perMessageDeflate: false });
     await new Promise<void>((resolve, reject) => socket.once('open', resolve).once('error', reject));
-    return new Chromium(child, socket, folder);
+    return new Chromium(child, socket, directory);
   }
 
   call(method: string, params: object = {}, sessionId?: string): Promise<Record<string, unknown>> {
     this.#lastId += 1;
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject });
       this.#socket.send(
         JSON.stringify({ id, method, params, ...(sessionId === undefined ? {} : { sessionId }) }),
       );
     });
   }
 
-  listen(listener: (answer: Answer) => void): () => void {
+  listen(listener: (answer: DevToolsMessage) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** A fresh profile each, as far as cookies go. */
+  /** Opens a page. Each page has its own cookies. */
   async page(url: string): Promise<Page> {
     const { browserContextId } = await this.call('Target.createBrowserContext');
     const { targetId } = await this.call('Target.createTarget', { url: 'about:blank', browserContextId });
     const { sessionId } = await this.call('Target.attachToTarget', { targetId, flatten: true });
-    const page = new Page(this, String(sessionId), this.#folder);
-    await page.begin(String(browserContextId));
+    const page = new Page(this, String(sessionId), this.#directory);
+    await page.open(String(browserContextId));
     await page.go(url);
     return page;
   }
 
   async close(): Promise<void> {
     this.#socket.close();
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    const exited = new Promise((resolve) => this.#child.once('exit', resolve));
     if (this.#child.exitCode === null) {
       this.#child.kill('SIGTERM');
       const timer = setTimeout(() => this.#child.kill('SIGKILL'), 3_000);
-      await gone;
+      await exited;
       clearTimeout(timer);
     }
-    await rm(this.#folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
 export class Page {
   readonly downloads: string;
-  /** What went wrong in the page: errors, refused loads, and requests to elsewhere. */
-  readonly faults: string[] = [];
+  /** Errors in the page: exceptions and refused loads. */
+  readonly errors: string[] = [];
   readonly requests: string[] = [];
-  /** Every frame that came over a WebSocket. */
+  /** Every received WebSocket frame. */
   readonly frames: string[] = [];
   readonly #browser: Chromium;
   readonly #session: string;
 
-  constructor(browser: Chromium, session: string, folder: string) {
+  constructor(browser: Chromium, session: string, directory: string) {
     this.#browser = browser;
     this.#session = session;
-    this.downloads = join(folder, 'downloads');
+    this.downloads = join(directory, 'downloads');
     browser.listen(({ sessionId, method, params }) => {
-      if (sessionId === session && method !== undefined) this.#note(method, params ?? {});
+      if (sessionId === session && method !== undefined) this.#record(method, params ?? {});
     });
   }
 
-  async begin(browserContextId: string): Promise<void> {
+  async open(browserContextId: string): Promise<void> {
     for (const domain of ['Page', 'Runtime', 'Network', 'Log']) await this.#call(`${domain}.enable`);
     await this.#browser.call('Browser.setDownloadBehavior', {
       behavior: 'allow',
@@ -181,29 +181,29 @@ export class Page {
     return result.value;
   }
 
-  async until(expression: string, what: string, limitMs = LIMIT): Promise<void> {
+  async until(expression: string, what: string, limitMs = DEADLINE): Promise<void> {
     const limit = performance.now() + limitMs;
     for (;;) {
-      const holds = await this.eval(`Boolean(${expression})`).catch(() => false);
-      if (holds === true) return;
+      const result = await this.eval(`Boolean(${expression})`).catch(() => false);
+      if (result === true) return;
       if (performance.now() > limit) {
         const text = await this.eval<string>('document.body.innerText.slice(0, 2000)').catch(() => '');
         throw new Error(
-          `no ${what} within ${limitMs} ms; the page says: ${text}; faults: ${this.faults.join('; ')}`,
+          `no ${what} within ${limitMs} ms; text of the page: ${text}; errors: ${this.errors.join('; ')}`,
         );
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN));
+      await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
     }
   }
 
-  /** A click where a person would click. */
+  /** Clicks in the middle of an element. */
   async click(selector: string): Promise<void> {
-    const place = await this.eval<{ x: number; y: number } | null>(
+    const point = await this.eval<{ x: number; y: number } | null>(
       `(() => { const e = document.querySelector(${JSON.stringify(selector)}); if (!e) return null; const r = e.getBoundingClientRect(); return { x: r.x + r.width / 2, y: r.y + r.height / 2 }; })()`,
     );
-    if (place === null) throw new Error(`the page has no ${selector}`);
+    if (point === null) throw new Error(`the page has no ${selector}`);
     for (const type of ['mousePressed', 'mouseReleased']) {
-      await this.#call('Input.dispatchMouseEvent', { type, ...place, button: 'left', clickCount: 1 });
+      await this.#call('Input.dispatchMouseEvent', { type, ...point, button: 'left', clickCount: 1 });
     }
   }
 
@@ -213,23 +213,23 @@ export class Page {
     });
   }
 
-  /** Written when RC_ENGINE_SHOTS names a folder. */
-  async shot(name: string): Promise<void> {
-    const folder = process.env.RC_ENGINE_SHOTS;
-    if (folder === undefined) return;
+  /** Writes a screenshot when RC_ENGINE_SHOTS names a directory. */
+  async screenshot(name: string): Promise<void> {
+    const directory = process.env.RC_ENGINE_SHOTS;
+    if (directory === undefined) return;
     const { data } = await this.#call('Page.captureScreenshot', { format: 'png' });
-    await writeFile(join(folder, `${name}.png`), Buffer.from(String(data), 'base64'));
+    await writeFile(join(directory, `${name}.png`), Buffer.from(String(data), 'base64'));
   }
 
   #call(method: string, params: object = {}): Promise<Record<string, unknown>> {
     return this.#browser.call(method, params, this.#session);
   }
 
-  #note(method: string, params: Record<string, unknown>): void {
-    if (method === 'Runtime.exceptionThrown') this.faults.push(JSON.stringify(params.exceptionDetails));
+  #record(method: string, params: Record<string, unknown>): void {
+    if (method === 'Runtime.exceptionThrown') this.errors.push(JSON.stringify(params.exceptionDetails));
     if (method === 'Log.entryAdded') {
       const { level, text } = params.entry as { level: string; text: string };
-      if (level === 'error') this.faults.push(text);
+      if (level === 'error') this.errors.push(text);
     }
     if (method === 'Network.requestWillBeSent') this.requests.push((params.request as { url: string }).url);
     if (method === 'Network.webSocketFrameReceived') {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createActor, fromPromise, setup } from 'xstate';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
-import { statesPassed } from '../../src/inspector/page/path.js';
+import { statesPassed } from '../../src/inspector/page/model.js';
 import { UNKNOWN_EVENT } from '../../src/inspector/projection.js';
 import { Recorder } from '../../src/inspector/recorder.js';
 import { type Entry, Timeline } from '../../src/inspector/timeline.js';
@@ -12,7 +12,7 @@ import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 
 const MARK = 'MARKED-sEcReT-81726354';
 
-/** Secrets wherever a chart can hold one. */
+/** A chart with a secret in every place that can hold one. */
 const leaky = setup({
   types: {
     context: {} as { token: string; decision: { reason: string; detail: string } },
@@ -67,7 +67,7 @@ const all = ({ timeline }: Recorder): Entry[] => timeline.slice(timeline.first, 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('the recorder', () => {
-  it('writes down which actor took which edge to which state, why, and how long the state before had lasted', async () => {
+  it('records the actor, edge, state and reason of each step, and the duration of the state before', async () => {
     let now = 1_000;
     const recorder = new Recorder(new Timeline(), () => now);
     const actor = startLeaky(recorder);
@@ -103,7 +103,7 @@ describe('the recorder', () => {
     expect(all(recorder).at(-1)).toMatchObject({ kind: 'ended', status: 'stopped', actor: 1 });
   });
 
-  it('no context, payload, input, output, error or unknown event type is in what it keeps', async () => {
+  it('stores no context, payload, input, output, error or unknown event type', async () => {
     const recorder = new Recorder();
     const actor = startLeaky(recorder);
     for (const type of ['STAY', 'GO'] as const) actor.send({ type, token: MARK });
@@ -111,14 +111,14 @@ describe('the recorder', () => {
     actor.send({ type: MARK, token: MARK } as never);
     actor.send({ type: 'FAIL', token: MARK });
     await settle();
-    const kept = JSON.stringify([all(recorder), recorder.timeline.base]);
-    expect(kept).toContain(UNKNOWN_EVENT);
-    expect(kept).toContain('leaky.ended');
-    expect(kept).not.toContain(MARK);
-    expect(recorder.faults).toBe(0);
+    const stored = JSON.stringify([all(recorder), recorder.timeline.base]);
+    expect(stored).toContain(UNKNOWN_EVENT);
+    expect(stored).toContain('leaky.ended');
+    expect(stored).not.toContain(MARK);
+    expect(recorder.internalErrors).toBe(0);
   });
 
-  it('a reason that is not of the vocabulary is not told', () => {
+  it('a reason that is not in the vocabulary is not recorded', () => {
     const recorder = new Recorder();
     const actor = createActor(leaky.provide({}), { id: 'leaky', input: { token: MARK } });
     recorder.actor(actor);
@@ -129,18 +129,18 @@ describe('the recorder', () => {
     expect(JSON.stringify(all(recorder))).not.toContain(MARK);
   });
 
-  it('a fault of its own stays with it', () => {
+  it('an error in the recorder does not reach the engine', () => {
     const recorder = new Recorder(new Timeline(), () => {
       throw new Error('no clock');
     });
     const actor = startLeaky(recorder);
     actor.send({ type: 'GO', token: MARK });
     expect(actor.getSnapshot().value).toBe('fetching');
-    expect(recorder.faults).toBeGreaterThan(0);
+    expect(recorder.internalErrors).toBeGreaterThan(0);
     actor.stop();
   });
 
-  it('what repeats at once is one entry with a count, until it was told to a page', () => {
+  it('identical steps in short succession become one entry with a count, until it is sent to a page', () => {
     const recorder = new Recorder();
     const actor = startLeaky(recorder);
     for (let i = 0; i < 1_000; i += 1) actor.send({ type: 'STAY', token: '' });
@@ -148,45 +148,45 @@ describe('the recorder', () => {
       all(recorder)
         .filter(({ event }) => event === 'STAY')
         .map(({ count }) => count);
-    // A slow machine may need more than one.
+    // A slow host may need more than one entry.
     expect(counted().reduce((sum, count) => sum + count)).toBe(1_000);
     expect(counted().length).toBeLessThan(20);
     const before = counted();
-    recorder.told(recorder.timeline.next);
+    recorder.markSent(recorder.timeline.next);
     actor.send({ type: 'STAY', token: '' });
     expect(counted()).toEqual([...before, 1]);
     actor.stop();
   });
 
-  it('keeps the newest entries and knows how everything stood before them', async () => {
+  it('holds the newest entries and the state of each actor before them', async () => {
     const recorder = new Recorder(new Timeline(50));
     const actors = Array.from({ length: 30 }, () => startLeaky(recorder));
-    const watchAll = new Recorder(new Timeline(100_000));
-    const other = Array.from({ length: 30 }, () => startLeaky(watchAll));
+    const unlimited = new Recorder(new Timeline(100_000));
+    const other = Array.from({ length: 30 }, () => startLeaky(unlimited));
     for (let round = 0; round < 20; round += 1) {
       for (const set of [actors, other]) set[(round * 7) % 30]?.send({ type: 'GO', token: '' });
       await settle();
     }
     for (const set of [actors, other]) for (const actor of set.slice(0, 10)) actor.stop();
     expect(recorder.timeline.next - recorder.timeline.first).toBe(50);
-    expect(recorder.timeline.next).toBe(watchAll.timeline.next);
+    expect(recorder.timeline.next).toBe(unlimited.timeline.next);
     for (let seq = recorder.timeline.first; seq < recorder.timeline.next; seq += 1) {
       const states = ({ timeline }: Recorder) =>
-        [...timeline.standingAt(seq).values()].map(({ actor, last }) => [actor.id, last.active]).sort();
-      expect(states(recorder)).toEqual(states(watchAll));
+        [...timeline.actorStatesAt(seq).values()].map(({ actor, last }) => [actor.id, last.active]).sort();
+      expect(states(recorder)).toEqual(states(unlimited));
     }
     for (const actor of [...actors, ...other]) actor.stop();
-    // Nothing is left of what has ended once it is out of the timeline.
+    // An actor that has ended disappears once its last entry has left the timeline.
     const last = startLeaky(recorder);
     for (let i = 0; i < 60; i += 1) {
-      recorder.told(recorder.timeline.next);
+      recorder.markSent(recorder.timeline.next);
       last.send({ type: 'STAY', token: '' });
     }
     expect(recorder.timeline.base.length).toBe(1);
     last.stop();
   });
 
-  it('follows connections that share a chart, with their edges and the reason of their end', () => {
+  it('records connections that share a chart, with their edges and the reason of their end', () => {
     const recorder = new Recorder();
     const chart = new SharedChart(listenerConnectionMachine, { timing: DEFAULT_TIMING });
     const run = new SharedRun<{ type: string }>(
@@ -197,22 +197,22 @@ describe('the recorder', () => {
     run.send({ type: 'ADMITTED' });
     run.send({ type: 'STOP' });
     run.send({ type: 'ENDED' });
-    const told = all(recorder).map(({ kind, event, edges, reason }) => ({
+    const recorded = all(recorder).map(({ kind, event, edges, reason }) => ({
       kind,
       event,
       edges: edges.length,
       reason,
     }));
-    expect(told).toEqual([
+    expect(recorded).toEqual([
       { kind: 'started', event: 'started', edges: 0, reason: null },
       { kind: 'step', event: 'ADMITTED', edges: 1, reason: null },
       { kind: 'step', event: 'STOP', edges: 1, reason: expect.any(String) },
       { kind: 'ended', event: 'ENDED', edges: 1, reason: expect.any(String) },
     ]);
-    expect(recorder.faults).toBe(0);
+    expect(recorder.internalErrors).toBe(0);
   });
 
-  it('finds what the first state of a chart had invoked before anybody could look', async () => {
+  it('finds the actors that the initial state invoked before recording began', async () => {
     const recorder = new Recorder();
     const actor = createActor(
       setup({ actors: { work: fromPromise(async () => {}) } }).createMachine({
@@ -233,7 +233,7 @@ describe('the recorder', () => {
     actor.stop();
   });
 
-  it('shows each upgrade that the listener decided, with the edges that led to the verdict', () => {
+  it('records each upgrade that the listener decided, with the edges that led to the verdict', () => {
     let now = 1_000;
     const recorder = new Recorder(new Timeline(), () => now);
     const facts: UpgradeFacts = {
@@ -244,7 +244,7 @@ describe('the recorder', () => {
       admission: 'open',
       credential: { ...NOTHING_PRESENTED, presented: 'one', matches: true, expired: true },
     };
-    const decide = (given: UpgradeFacts) => recorder.verdict(decideWithChart(given), given);
+    const decide = (input: UpgradeFacts) => recorder.verdict(decideWithChart(input), input);
     decide(facts);
     expect(all(recorder).at(-1)).toMatchObject({
       event: 'upgrade',
@@ -261,7 +261,7 @@ describe('the recorder', () => {
       reason: 'expiredJwt',
       lasted: null,
     });
-    // The next upgrade has nothing to do with it: it begins at the beginning, and nothing had lasted.
+    // The next upgrade is unrelated: it starts in the initial state and has no duration.
     now = 2_000;
     decide({ ...facts, hasOrigin: true });
     expect(all(recorder).at(-1)).toMatchObject({
@@ -271,18 +271,18 @@ describe('the recorder', () => {
     });
     decide({ ...facts, hasOrigin: true });
     expect(all(recorder).at(-1)).toMatchObject({ count: 2 });
-    expect(recorder.faults).toBe(0);
+    expect(recorder.internalErrors).toBe(0);
   });
 });
 
-describe('the states that a step went through', () => {
-  it('are those that it neither came from nor stayed in', () => {
+describe('the states that a step passed through', () => {
+  it('are neither the states before nor the states after the step', () => {
     const path = ['a.b.c always 0', 'a.d GO 1', 'a.e always 0'];
     expect(statesPassed(path, [])).toEqual(['a.b.c', 'a.d', 'a.e']);
     expect(statesPassed(path, ['a.b.c'])).toEqual(['a.d', 'a.e']);
-    // An edge of the state around it is no state in between.
+    // A parent of the state before does not count.
     expect(statesPassed(['a GO 0', 'a.d always 0'], ['a.b.c'])).toEqual(['a.d']);
-    // Regions of a parallel state that move at once.
+    // Two regions of a parallel state that change in one step.
     expect(statesPassed(['p.x.on T 0', 'p.y.on T 0'], ['p.x.on', 'p.y.on'])).toEqual([]);
   });
 });

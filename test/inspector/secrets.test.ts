@@ -1,18 +1,18 @@
 import { request } from 'node:http';
 import { describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
-import type { Entry, Standing } from '../../src/inspector/timeline.js';
+import type { ActorState, Entry } from '../../src/inspector/timeline.js';
 import { it } from '../support/lab.js';
 import { findLeaks, place } from '../support/leaks.js';
 
 interface Message {
   readonly type: string;
   readonly entries?: readonly Entry[];
-  readonly base?: readonly Standing[];
+  readonly base?: readonly ActorState[];
 }
 
-/** What a browser does: the page by its link, then the socket by its cookie. */
-async function look(link: URL): Promise<{ page: string; cookie: string; socket: WebSocket }> {
+/** Does what a browser does: opens the page with the link, then the socket with the cookie. */
+async function openPage(link: URL): Promise<{ page: string; cookie: string; socket: WebSocket }> {
   const [page, cookie] = await new Promise<[string, string]>((resolve, reject) => {
     request(link, { agent: false }, (response) => {
       let body = '';
@@ -28,23 +28,23 @@ async function look(link: URL): Promise<{ page: string; cookie: string; socket: 
   return { page, cookie, socket };
 }
 
-async function until(holds: () => boolean, what: string): Promise<void> {
+async function until(condition: () => boolean, what: string): Promise<void> {
   const limit = performance.now() + 10_000;
-  while (!holds()) {
+  while (!condition()) {
     if (performance.now() > limit) throw new Error(`no ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
-describe('what leaves a running engine', () => {
-  it('has every chart at work in it, and none of the secrets that they work with', {
+describe('the inspector of a running engine', () => {
+  it('shows every chart, and none of the secrets in use', {
     timeout: 60_000,
   }, async ({ lab }) => {
     await lab.signIn();
     const engine = await lab.start(['--inspect', '--listen', 'ws://127.0.0.1:0', '--log-level', 'trace']);
     const found = await engine.line(({ type }) => type === 'inspector', 'link of the inspector');
     const link = new URL(String(found.url));
-    const { page, cookie, socket } = await look(link);
+    const { page, cookie, socket } = await openPage(link);
     const frames: string[] = [];
     const entries: Entry[] = [];
     socket.on('message', (data) => {
@@ -54,7 +54,7 @@ describe('what leaves a running engine', () => {
     const active = (id: string) => entries.some((entry) => entry.active.includes(id));
     await engine.connected();
 
-    // A local client, let in and refused.
+    // Two local clients: one accepted, one refused.
     const listening = await engine.line(({ type }) => type === 'listening', 'connect URL');
     const connectUrl = new URL(String(listening.connectUrl));
     const client = new WebSocket(connectUrl);
@@ -67,8 +67,8 @@ describe('what leaves a running engine', () => {
       }),
     );
     await until(() => entries.some(({ event }) => event === 'INITIALIZED'), 'initialized client');
-    const stranger = new WebSocket(`${connectUrl.origin}/?token=wrong-TOKEN-given`);
-    stranger.on('error', () => {});
+    const wrongClient = new WebSocket(`${connectUrl.origin}/?token=wrong-TOKEN-given`);
+    wrongClient.on('error', () => {});
     await until(() => active('websocketAuth.rejected'), 'refused upgrade');
     const refusal = entries.find((entry) => entry.active.includes('websocketAuth.rejected'));
     expect(refusal).toMatchObject({ reason: 'invalidToken' });
@@ -79,7 +79,7 @@ describe('what leaves a running engine', () => {
     );
     client.close();
 
-    // A remote client, by a pairing code.
+    // A controller with a pairing code.
     const pairing = JSON.parse((await lab.cli(['pair', '--home', lab.home, '--json'])).stdout) as {
       pairingCode: string;
     };
@@ -91,9 +91,9 @@ describe('what leaves a running engine', () => {
       pairing.pairingCode,
       'engine/status/read',
     ]);
-    await until(() => entries.some(({ born }) => born?.chart === 'virtualClient'), 'remote client');
+    await until(() => entries.some(({ born }) => born?.chart === 'virtualClient'), 'virtual client');
 
-    // A refused account, a refused token, an identity that is gone.
+    // A refused account token, a refused server token, a lost identity.
     const backend = await lab.backend();
     backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'status', status: 401 } });
     backend.fault({ action: 'answer', fault: { route: 'socket', answer: 'status', status: 401 } });
@@ -102,7 +102,7 @@ describe('what leaves a running engine', () => {
     await engine.until(() => engine.lines.at(-1)?.status === 'connected', 'connection');
     backend.fault({ action: 'forgetServers' });
     backend.fault({ action: 'dropSockets', side: 'server' });
-    await until(() => active('remoteControl.active.reenrolling'), 'another identity');
+    await until(() => active('remoteControl.active.reenrolling'), 'new enrollment');
     await lab.reached({ status: 'connected' });
     const shown = JSON.stringify([await lab.status(), await lab.ask('engine/audit/read')]);
     const closed = new Promise<[number, Buffer]>((resolve) =>
@@ -112,7 +112,7 @@ describe('what leaves a running engine', () => {
     expect(code).toBe(0);
     expect((await closed)[0]).toBe(1001);
 
-    // All the way to the end.
+    // The timeline ends with the end of the engine.
     expect(active('remoteControl.stopped')).toBe(true);
     const charts = new Set(entries.flatMap(({ born }) => born?.chart ?? []));
     expect([...charts].sort()).toEqual([
@@ -126,10 +126,10 @@ describe('what leaves a running engine', () => {
       'websocketAuth',
     ]);
     const token = link.searchParams.get('token') ?? '';
-    const mine = [token, cookie.slice(cookie.indexOf('=') + 1)];
+    const ownSecrets = [token, cookie.slice(cookie.indexOf('=') + 1)];
     const secrets = [
       ...lab.secrets,
-      ...mine,
+      ...ownSecrets,
       pairing.pairingCode,
       connectUrl.searchParams.get('token') ?? '',
       'wrong-TOKEN-given',
@@ -142,17 +142,17 @@ describe('what leaves a running engine', () => {
         place('status and audit', shown),
       ]),
     ).toEqual([]);
-    // The link is printed once, and its parts are written nowhere else.
+    // The link is printed once, and its parts appear nowhere else.
     expect(stdout.split(token).length).toBe(2);
     expect(
-      findLeaks(mine, [
+      findLeaks(ownSecrets, [
         place('log', stderr),
         ...(await lab.places()).filter(({ name }) => !name.startsWith('stdout')),
       ]),
     ).toEqual([]);
   });
 
-  it('over stdio the link goes to stderr; a person finds it on stdout', async ({ lab }) => {
+  it('the link is printed on stdout; with stdio:// it goes to stderr', async ({ lab }) => {
     await lab.signIn();
     const plain = await lab.start(['--inspect=0'], {}, false);
     await plain.until(
@@ -165,7 +165,7 @@ describe('what leaves a running engine', () => {
     expect(piped.stdout).not.toContain('Inspector');
   });
 
-  it('without --inspect there is no port and no link', async ({ lab }) => {
+  it('without --inspect the engine opens no port and prints no link', async ({ lab }) => {
     const engine = await lab.connected();
     expect(engine.stdout).not.toContain('inspector');
   });

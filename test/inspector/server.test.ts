@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import { type InspectorOptions, InspectorServer } from '../../src/inspector/server.js';
+import { InspectorServer, type InspectorServerOptions } from '../../src/inspector/server.js';
 import { type Entry, Timeline } from '../../src/inspector/timeline.js';
 import { checkLeftovers } from '../support/leftovers.js';
 
@@ -15,23 +15,23 @@ checkLeftovers();
 
 const PAGE = '<script nonce="__NONCE__">1</script>';
 
-let folder: string;
+let directory: string;
 let timeline: Timeline;
 let server: InspectorServer;
 let link: URL;
 const sockets: WebSocket[] = [];
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rc-engine-inspector-'));
-  await writeFile(join(folder, 'page.html'), PAGE);
+  directory = await mkdtemp(join(tmpdir(), 'rc-engine-inspector-'));
+  await writeFile(join(directory, 'page.html'), PAGE);
   await open();
 });
 
-async function open(limit = 10_000, more: Partial<InspectorOptions> = {}): Promise<void> {
+async function open(limit = 10_000, more: Partial<InspectorServerOptions> = {}): Promise<void> {
   timeline = new Timeline(limit);
   server = new InspectorServer({
     port: 0,
-    pageFile: pathToFileURL(join(folder, 'page.html')),
+    pageFile: pathToFileURL(join(directory, 'page.html')),
     timeline,
     about: { mode: 'live', engine: '0.0.0', charts: {} },
     ...more,
@@ -42,16 +42,16 @@ async function open(limit = 10_000, more: Partial<InspectorOptions> = {}): Promi
 afterEach(async () => {
   for (const socket of sockets.splice(0)) socket.terminate();
   await server.close();
-  await rm(folder, { recursive: true });
+  await rm(directory, { recursive: true });
 });
 
-interface Got {
+interface HttpResponse {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: string;
 }
 
-function get(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Got> {
+function get(path: string, headers: Record<string, string> = {}, method = 'GET'): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     request({ host: '127.0.0.1', port: link.port, path, method, headers, agent: false }, (response) => {
       let body = '';
@@ -74,9 +74,9 @@ async function cookie(): Promise<string> {
   return String(headers['set-cookie']).split(';')[0] ?? '';
 }
 
-function connect(given: Record<string, string>, path = '/timeline'): WebSocket {
+function connect(extra: Record<string, string>, path = '/timeline'): WebSocket {
   const socket = new WebSocket(`ws://127.0.0.1:${link.port}${path}`, {
-    headers: { origin: link.origin, ...given },
+    headers: { origin: link.origin, ...extra },
     perMessageDeflate: false,
   });
   socket.on('error', () => {});
@@ -109,10 +109,10 @@ const entry = (seq: number, event = 'GO'): Entry => ({
 });
 function add(count: number, event?: string): void {
   for (let i = 0; i < count; i += 1) timeline.add(entry(timeline.next, event));
-  server.wake();
+  server.notify();
 }
 
-/** Seqs that a page has got so far. */
+/** Seqs that a page has received so far. */
 function seqsOf(socket: WebSocket): number[] {
   const seqs: number[] = [];
   socket.on('message', (data) => {
@@ -122,16 +122,16 @@ function seqsOf(socket: WebSocket): number[] {
   return seqs;
 }
 
-async function until(holds: () => boolean, what: string): Promise<void> {
+async function until(condition: () => boolean, what: string): Promise<void> {
   const limit = performance.now() + 5_000;
-  while (!holds()) {
+  while (!condition()) {
     if (performance.now() > limit) throw new Error(`no ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 
-describe('who may see the page', () => {
-  it('nobody without the token, with a wrong one, or with the right one a second time', async () => {
+describe('access to the page', () => {
+  it('is refused without the token, with a wrong one, and with the right one a second time', async () => {
     expect((await get('/')).status).toBe(403);
     expect((await get('/?token=wrong')).status).toBe(403);
     const first = await get(withToken());
@@ -142,50 +142,50 @@ describe('who may see the page', () => {
     );
   });
 
-  it('the browser that used the link goes on with its cookie, which is not the token', async () => {
-    const given = await cookie();
-    expect(given).not.toContain(link.searchParams.get('token'));
-    expect((await get('/', { cookie: given })).status).toBe(200);
-    expect((await get('/', { cookie: `${given}x` })).status).toBe(403);
-    expect((await get('/', { cookie: given.replace(/=.*/, '=') })).status).toBe(403);
+  it('continues with the cookie of the browser that used the link; the cookie is not the token', async () => {
+    const session = await cookie();
+    expect(session).not.toContain(link.searchParams.get('token'));
+    expect((await get('/', { cookie: session })).status).toBe(200);
+    expect((await get('/', { cookie: `${session}x` })).status).toBe(403);
+    expect((await get('/', { cookie: session.replace(/=.*/, '=') })).status).toBe(403);
   });
 
   it.each([
-    ['another name for this machine', { host: 'attacker.example' }],
+    ['another host name of this machine', { host: 'attacker.example' }],
     ['another port', { host: '127.0.0.1:1' }],
     ['another origin', { origin: 'http://attacker.example' }],
-    ['no origin at all, as of a file', { origin: 'null' }],
+    ['the origin of a local file', { origin: 'null' }],
     ['a link on another site', { 'sec-fetch-site': 'cross-site' }],
     ['another port of this machine', { 'sec-fetch-site': 'same-site' }],
   ])('403 for %s, even with the cookie', async (_, headers) => {
-    const given = await cookie();
-    expect((await get('/', { cookie: given, ...headers })).status).toBe(403);
-    expect(await statusOf(connect({ cookie: given, ...headers }))).toBe(403);
+    const session = await cookie();
+    expect((await get('/', { cookie: session, ...headers })).status).toBe(403);
+    expect(await statusOf(connect({ cookie: session, ...headers }))).toBe(403);
   });
 
   it('403 for a socket without cookie or without origin', async () => {
-    const given = await cookie();
+    const session = await cookie();
     expect(await statusOf(connect({}))).toBe(403);
-    const bare = new WebSocket(`ws://127.0.0.1:${link.port}/timeline`, { headers: { cookie: given } });
+    const bare = new WebSocket(`ws://127.0.0.1:${link.port}/timeline`, { headers: { cookie: session } });
     sockets.push(bare);
     bare.on('error', () => {});
     expect(await statusOf(bare)).toBe(403);
-    expect(await statusOf(connect({ cookie: given }))).toBe(101);
+    expect(await statusOf(connect({ cookie: session }))).toBe(101);
   });
 
-  it('a failed try does not use the link up', async () => {
+  it('a refused request does not use up the link', async () => {
     await get(withToken(), { host: 'attacker.example' });
     await get(withToken(), {}, 'HEAD');
     expect((await get(withToken())).status).toBe(200);
   });
 
-  it('nothing else is served, and the page may load nothing and stand in no frame', async () => {
-    const given = await cookie();
-    expect((await get('/other', { cookie: given })).status).toBe(404);
-    expect((await get('/', { cookie: given }, 'POST')).status).toBe(404);
-    expect(await statusOf(connect({ cookie: given }, '/other'))).toBe(404);
-    const one = await get('/', { cookie: given });
-    const two = await get('/', { cookie: given });
+  it('nothing else is served, and the page must not load anything or be framed', async () => {
+    const session = await cookie();
+    expect((await get('/other', { cookie: session })).status).toBe(404);
+    expect((await get('/', { cookie: session }, 'POST')).status).toBe(404);
+    expect(await statusOf(connect({ cookie: session }, '/other'))).toBe(404);
+    const one = await get('/', { cookie: session });
+    const two = await get('/', { cookie: session });
     const policy = String(one.headers['content-security-policy']);
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("frame-ancestors 'none'");
@@ -197,14 +197,14 @@ describe('who may see the page', () => {
   });
 });
 
-describe('the page around the Stately inspector', () => {
+describe('the page with the Stately inspector', () => {
   const openBoth = async () => {
     await server.close();
-    await writeFile(join(folder, 'stately.html'), `${PAGE}<iframe></iframe>`);
-    await open(10_000, { statelyFile: pathToFileURL(join(folder, 'stately.html')) });
+    await writeFile(join(directory, 'stately.html'), `${PAGE}<iframe></iframe>`);
+    await open(10_000, { statelyFile: pathToFileURL(join(directory, 'stately.html')) });
   };
 
-  it('is where the link leads, behind the same gate: no token, a used one, another origin, another site are 403', async () => {
+  it('is the target of the link, with the same access rules: no token, a used one, another origin or another site get 403', async () => {
     await openBoth();
     expect(link.pathname).toBe('/stately');
     expect((await get('/stately')).status).toBe(403);
@@ -213,78 +213,80 @@ describe('the page around the Stately inspector', () => {
     expect(first.status).toBe(200);
     expect(first.body).toContain('<iframe>');
     expect((await get(`/stately${link.search}`)).status).toBe(403);
-    const given = { cookie: String(first.headers['set-cookie']).split(';')[0] ?? '' };
-    expect((await get('/stately', given)).status).toBe(200);
+    const session = { cookie: String(first.headers['set-cookie']).split(';')[0] ?? '' };
+    expect((await get('/stately', session)).status).toBe(200);
     for (const headers of [
       { host: 'attacker.example' },
       { origin: 'https://stately.ai' },
       { 'sec-fetch-site': 'cross-site' },
     ]) {
-      expect((await get('/stately', { ...given, ...headers })).status).toBe(403);
-      expect(await statusOf(connect({ ...given, ...headers }))).toBe(403);
+      expect((await get('/stately', { ...session, ...headers })).status).toBe(403);
+      expect(await statusOf(connect({ ...session, ...headers }))).toBe(403);
     }
     expect(await statusOf(connect({}))).toBe(403);
-    expect(await statusOf(connect(given))).toBe(101);
+    expect(await statusOf(connect(session))).toBe(101);
   });
 
-  it('may frame stately.ai and nothing else; the local page beside it may frame nothing', async () => {
+  it('may frame only stately.ai; the local page may frame nothing', async () => {
     await openBoth();
     const { headers } = await get(`/stately${link.search}`);
-    const given = { cookie: String(headers['set-cookie']).split(';')[0] ?? '' };
+    const session = { cookie: String(headers['set-cookie']).split(';')[0] ?? '' };
     const policy = String(headers['content-security-policy']);
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain('; frame-src https://stately.ai;');
     expect(policy).toContain("frame-ancestors 'none'");
-    const local = await get('/', given);
+    const local = await get('/', session);
     expect(local.status).toBe(200);
     expect(String(local.headers['content-security-policy'])).not.toContain('stately');
   });
 
-  it('is not there unless it was asked for', async () => {
+  it('does not exist without --inspect=stately', async () => {
     expect(link.pathname).toBe('/');
-    const given = { cookie: await cookie() };
-    expect((await get('/stately', given)).status).toBe(404);
-    expect(String((await get('/', given)).headers['content-security-policy'])).not.toContain('frame-src');
+    const session = { cookie: await cookie() };
+    expect((await get('/stately', session)).status).toBe(404);
+    expect(String((await get('/', session)).headers['content-security-policy'])).not.toContain('frame-src');
   });
 });
 
-describe('pages that behave badly', () => {
-  it('50 tabs get the same, in order, from the first to the last entry', { timeout: 30_000 }, async () => {
-    const given = await cookie();
+describe('pages that misbehave', () => {
+  it('50 tabs receive the same entries in order, from the first to the last', {
+    timeout: 30_000,
+  }, async () => {
+    const session = await cookie();
     add(3_210);
-    const tabs = Array.from({ length: 50 }, () => connect({ cookie: given }));
+    const tabs = Array.from({ length: 50 }, () => connect({ cookie: session }));
     const seqs = tabs.map(seqsOf);
     await Promise.all(tabs.map((tab) => once(tab, 'open')));
     for (let i = 0; i < 5; i += 1) {
       add(300);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    const whole = Array.from({ length: 4_710 }, (_, seq) => seq);
-    await until(() => seqs.every(({ length }) => length >= whole.length), 'last entry in each tab');
-    for (const got of seqs) expect(got).toEqual(whole);
+    const expected = Array.from({ length: 4_710 }, (_, seq) => seq);
+    await until(() => seqs.every(({ length }) => length >= expected.length), 'last entry in each tab');
+    for (const received of seqs) expect(received).toEqual(expected);
   });
 
-  it('one tab more than 64 is told so', async () => {
-    const given = await cookie();
-    const tabs = Array.from({ length: 64 }, () => connect({ cookie: given }));
+  it('the 65th tab is refused', async () => {
+    const session = await cookie();
+    const tabs = Array.from({ length: 64 }, () => connect({ cookie: session }));
     await Promise.all(tabs.map((tab) => once(tab, 'open')));
-    expect(await statusOf(connect({ cookie: given }))).toBe(503);
+    expect(await statusOf(connect({ cookie: session }))).toBe(503);
     tabs[0]?.close();
     await once(tabs[0] as WebSocket, 'close');
-    expect(await statusOf(connect({ cookie: given }))).toBe(101);
+    expect(await statusOf(connect({ cookie: session }))).toBe(101);
   });
 
-  it('one that sends messages is closed, one that floods with pings is cut off, the others go on', async () => {
-    const given = await cookie();
-    const [good, talker, flooder] = [
-      connect({ cookie: given }),
-      connect({ cookie: given }),
-      connect({ cookie: given }),
+  it('a page that sends messages is closed, one that floods with pings is destroyed, and the others continue', async () => {
+    const session = await cookie();
+    const [good, sender, flooder] = [
+      connect({ cookie: session }),
+      connect({ cookie: session }),
+      connect({ cookie: session }),
     ];
     const seqs = seqsOf(good);
-    await Promise.all([good, talker, flooder].map((socket) => once(socket, 'open')));
-    talker.send('hello');
-    const closed = once(talker, 'close');
+    await Promise.all([good, sender, flooder].map((socket) => once(socket, 'open')));
+    sender.send('hello');
+    const closed = once(sender, 'close');
     for (let i = 0; i < 1_000; i += 1) flooder.ping();
     await once(flooder, 'close');
     expect((await closed)[0]).toBe(1008);
@@ -292,23 +294,23 @@ describe('pages that behave badly', () => {
     await until(() => seqs.length === 10, 'entries');
   });
 
-  it('one that pings without end is cut off, however slowly it does', async () => {
+  it('a page that pings endlessly is destroyed, however slowly it pings', async () => {
     const socket = connect({ cookie: await cookie() });
     await once(socket, 'open');
     const closed = once(socket, 'close');
     let pongs = 0;
-    const again = () => socket.ping();
+    const ping = () => socket.ping();
     socket.on('pong', () => {
       pongs += 1;
-      if (pongs < 100) again();
+      if (pongs < 100) ping();
       else socket.close();
     });
-    again();
+    ping();
     await closed;
     expect(pongs).toBeLessThan(30);
   });
 
-  it('connections beyond the limit are dropped, and the page goes on', async () => {
+  it('connections above the limit are dropped, and open pages continue', async () => {
     const good = connect({ cookie: await cookie() });
     const seqs = seqsOf(good);
     await once(good, 'open');
@@ -328,18 +330,18 @@ describe('pages that behave badly', () => {
     }
   });
 
-  it('one that sends more than a page ever would is closed', async () => {
+  it('a page that sends a large message is closed', async () => {
     const socket = connect({ cookie: await cookie() });
     await once(socket, 'open');
     socket.send('x'.repeat(100_000));
     expect((await once(socket, 'close'))[0]).toBe(1009);
   });
 
-  it('one that does not read is let go with a message; what is kept for it is bounded, and the others go on', async () => {
+  it('a page that does not read is closed with a message; its memory is bounded, and the others continue', async () => {
     await server.close();
     await open(2_000);
-    const given = await cookie();
-    const [slow, good] = [connect({ cookie: given }), connect({ cookie: given })];
+    const session = await cookie();
+    const [slow, good] = [connect({ cookie: session }), connect({ cookie: session })];
     const seqs = seqsOf(good);
     await Promise.all([once(slow, 'open'), once(good, 'open')]);
     slow.pause();
@@ -354,13 +356,13 @@ describe('pages that behave badly', () => {
     const closed = once(slow, 'close');
     slow.resume();
     const [code] = await closed;
-    // The message may not get through to one that reads nothing; then the connection just ends.
+    // A page that does not read may miss the close frame; then it sees 1006.
     expect([1013, 1006]).toContain(code);
   });
 
-  it('one that vanishes leaves nothing behind, and the end of the server is told to the rest', async () => {
-    const given = await cookie();
-    const [gone, good] = [connect({ cookie: given }), connect({ cookie: given })];
+  it('a page that disappears leaves nothing behind, and the others receive the end of the server', async () => {
+    const session = await cookie();
+    const [gone, good] = [connect({ cookie: session }), connect({ cookie: session })];
     await Promise.all([once(gone, 'open'), once(good, 'open')]);
     gone.terminate();
     add(5);
@@ -372,8 +374,8 @@ describe('pages that behave badly', () => {
   });
 });
 
-describe('its port', () => {
-  it('is of 127.0.0.1 only, and when it is taken the error says so', async () => {
+describe('the port', () => {
+  it('is on 127.0.0.1 only, and a port in use is an error', async () => {
     const second = new InspectorServer({
       port: Number(link.port),
       pageFile: new URL('file:///none'),

@@ -5,16 +5,16 @@ import { CLI } from '../support/cli.js';
 import { it } from '../support/lab.js';
 import { findLeaks, place } from '../support/leaks.js';
 import { Chromium, noChromium } from './chromium.js';
-import { StatelyStandIn } from './stately-stand-in.js';
+import { FakeStately } from './fake-stately.js';
 
 const SLOW = 60_000;
 
-let stately: StatelyStandIn;
+let stately: FakeStately;
 let chromium: Chromium;
 
-async function until(holds: () => boolean, what: string): Promise<void> {
+async function until(condition: () => boolean, what: string): Promise<void> {
   const limit = performance.now() + 10_000;
-  while (!holds()) {
+  while (!condition()) {
     if (performance.now() > limit) throw new Error(`no ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -24,7 +24,7 @@ describe.skipIf(noChromium)(
   `start --inspect=stately in a real browser${noChromium ? ` (skipped: ${noChromium})` : ''}`,
   () => {
     beforeEach(async () => {
-      stately = await StatelyStandIn.start();
+      stately = await FakeStately.start();
       chromium = await Chromium.open(stately.arguments);
     }, SLOW);
     afterEach(async () => {
@@ -32,7 +32,7 @@ describe.skipIf(noChromium)(
       await stately.close();
     }, SLOW);
 
-    it('actors, events and snapshots arrive in the frame of stately.ai, in the protocol of the library, without a secret', {
+    it('actors, events and snapshots reach the frame of stately.ai in the protocol of the library, without a secret', {
       timeout: SLOW,
     }, async ({ lab }) => {
       await lab.signIn();
@@ -47,34 +47,34 @@ describe.skipIf(noChromium)(
       const page = await chromium.page(String(line.url));
       expect(await page.eval('location.pathname + location.search')).toBe('/stately');
 
-      // Only the frame itself can say that it is there.
+      // Only the frame itself can connect.
       await page.until(`document.getElementById('version').textContent !== ''`, 'connected page');
       await page.eval(`postMessage({ type: '@statelyai.connected' }, '*')`);
-      await until(() => stately.requests.includes('stately.ai /opened'), 'page of the stand-in');
+      await until(() => stately.requests.includes('stately.ai /opened'), 'page of the fake');
       expect(await page.eval(`document.getElementById('status').textContent`)).toContain('waiting');
       stately.open();
       await page.until(`document.getElementById('status').textContent === 'live'`, 'live page');
 
-      const { told } = stately;
+      const { received } = stately;
       const state = (value: unknown) => (event: object) =>
         'snapshot' in event &&
         JSON.stringify((event.snapshot as { value?: unknown }).value) === JSON.stringify(value);
-      await until(() => told.some(state({ active: 'connected' })), 'connected chart');
+      await until(() => received.some(state({ active: 'connected' })), 'connected chart');
 
-      // What happens from now on is told as it happens.
+      // Later events are sent as they happen.
       const backend = await lab.backend();
       backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'status', status: 401 } });
       backend.fault({ action: 'answer', fault: { route: 'socket', answer: 'status', status: 401 } });
-      const before = told.length;
+      const before = received.length;
       backend.fault({ action: 'dropSockets', side: 'server' });
-      await until(() => told.slice(before).some(state({ active: 'recoveringAuth' })), 'recovery');
+      await until(() => received.slice(before).some(state({ active: 'recoveringAuth' })), 'recovery');
+      await until(() => received.slice(before).some(({ type }) => type === '@xstate.event'), 'new event');
       await until(
-        () => told.slice(before).some(({ type }) => type === '@xstate.event'),
-        'event after the first look',
+        () => received.slice(received.length - 200).some(state({ active: 'connected' })),
+        'connection',
       );
-      await until(() => told.slice(told.length - 200).some(state({ active: 'connected' })), 'connection');
 
-      const actors = told.filter((event) => event.type === '@xstate.actor');
+      const actors = received.filter((event) => event.type === '@xstate.actor');
       const root = actors.find(({ name }) => name === 'remoteControl');
       const definition = JSON.parse(root?.definition ?? '{}') as { id: string; states: object };
       expect(definition.id).toBe('remoteControl');
@@ -82,25 +82,27 @@ describe.skipIf(noChromium)(
       expect(definition).not.toHaveProperty('context');
       const link = actors.find(({ name }) => name === 'link');
       expect(link?.parentId).toBe(root?.sessionId);
-      for (const event of told) {
+      for (const event of received) {
         expect(event).toMatchObject({ _version: expect.any(String), sessionId: expect.any(String) });
         expect(JSON.parse(JSON.stringify(event))).toEqual(event);
       }
-      // Nothing but names: of a context, the reason; of an event, its name and what the timeline says of it.
-      const keys = new Set(told.flatMap((event) => ('snapshot' in event ? Object.keys(event.snapshot) : [])));
+      // Names only: the reason of a context; the name of an event and the details in the timeline.
+      const keys = new Set(
+        received.flatMap((event) => ('snapshot' in event ? Object.keys(event.snapshot) : [])),
+      );
       expect([...keys].sort()).toEqual(['context', 'status', 'value']);
-      const contexts = told.flatMap((event) =>
+      const contexts = received.flatMap((event) =>
         'snapshot' in event && 'context' in event.snapshot
           ? Object.keys(event.snapshot.context as object)
           : [],
       );
       expect([...new Set(contexts)]).toEqual(['reason']);
 
-      // A frame that goes elsewhere finds no way there, and nothing follows it.
-      stately.leave('https://elsewhere.example/inspect');
+      // The frame cannot navigate to another site, and no message is sent there.
+      stately.navigate('https://elsewhere.example/inspect');
       await until(
-        () => page.faults.some((fault) => fault.includes('frame-src')),
-        'refused move of the frame',
+        () => page.errors.some((fault) => fault.includes('frame-src')),
+        'refused navigation of the frame',
       );
       expect(stately.requests.filter((request) => !request.startsWith('stately.ai '))).toEqual([]);
 
@@ -109,16 +111,18 @@ describe.skipIf(noChromium)(
         `document.getElementById('status').textContent === 'The engine has stopped.'`,
         'end of the engine',
       );
-      const everything = [...page.frames, ...stately.messages].join('\n');
+      const sentTexts = [...page.frames, ...stately.messages].join('\n');
       const token = new URL(String(line.url)).searchParams.get('token') ?? '';
-      expect(findLeaks([...lab.secrets, token], [place('frames and messages', everything)])).toEqual([]);
-      await page.shot('stately');
+      expect(findLeaks([...lab.secrets, token], [place('frames and messages', sentTexts)])).toEqual([]);
+      await page.screenshot('stately');
     });
   },
 );
 
 describe('start --inspect=stately', () => {
-  it('a person is told what leaves; nothing of it is loaded or said otherwise', async ({ lab }) => {
+  it('says what is sent to stately.ai; without the flag nothing is loaded or printed about it', async ({
+    lab,
+  }) => {
     await lab.signIn();
     const plain = await lab.start(['--inspect=stately:0'], {}, false);
     await plain.until(() => /Inspector +http:\S+\/stately\?token=\S{43}\n/.test(plain.stdout), 'link');
@@ -128,7 +132,7 @@ describe('start --inspect=stately', () => {
     await local.until(() => /Inspector +http:\S+\/\?token=\S{43}\n/.test(local.stdout), 'link');
     expect(local.stdout).not.toContain('stately');
     await local.stop();
-    // The library is in that page alone, and runs in the browser alone.
+    // The library is only in that page, so it runs only in the browser.
     for (const file of ['cli-script.cjs', 'index.js', 'inspector.html']) {
       const text = await readFile(join(dirname(CLI), file), 'utf8');
       expect(text.includes('@statelyai'), file).toBe(false);
@@ -139,7 +143,7 @@ describe('start --inspect=stately', () => {
   it.for([
     ['variable', { RC_ENGINE_INSPECT: 'stately' }, undefined],
     ['key', {}, { inspect: 'stately' }],
-  ] as const)('can be given as %s', async ([, variables, config], { lab }) => {
+  ] as const)('can be set by a %s', async ([, variables, config], { lab }) => {
     await lab.signIn();
     if (config !== undefined)
       await writeFile(join(lab.home, 'config.json'), JSON.stringify(config), { mode: 0o600 });

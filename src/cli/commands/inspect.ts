@@ -1,4 +1,4 @@
-import type { Inspector, InspectorStart } from '../../inspector/index.js';
+import type { Inspector, InspectorOptions } from '../../inspector/index.js';
 import { VERSION } from '../../protocol/version.js';
 import { EXIT } from '../exit.js';
 import { printJson } from '../output/print.js';
@@ -23,7 +23,7 @@ export const inspect = defineCommand({
       );
     }
     const { openReplay } = await import('../../inspector/index.js');
-    const replay = await openReplay(file, await inspectorStart(Number(port)));
+    const replay = await openReplay(file, await inspectorOptions(Number(port)));
     const url = replay.link.reveal();
     if (json === true) printJson({ type: 'inspector', url });
     else process.stdout.write(`\n  Inspector      ${url}\n  Press Ctrl-C to stop.\n\n`);
@@ -33,7 +33,7 @@ export const inspect = defineCommand({
   },
 });
 
-async function inspectorStart(port: number): Promise<InspectorStart> {
+async function inspectorOptions(port: number): Promise<InspectorOptions> {
   const { chartHashes } = await import('../../engine/charts.js');
   const pageFile = new URL('./inspector.html', import.meta.url);
   return { port, pageFile, engine: VERSION, charts: chartHashes() };
@@ -47,7 +47,7 @@ export async function startInspector(setting: string): Promise<Inspector> {
   const [, stately, port = '0'] = /^(stately)?:?(\d+)?$/.exec(setting) ?? [];
   const { openInspector } = await import('../../inspector/index.js');
   return openInspector({
-    ...(await inspectorStart(Number(port))),
+    ...(await inspectorOptions(Number(port))),
     ...(stately === undefined ? {} : { statelyFile: new URL('./stately.html', import.meta.url) }),
   });
 }

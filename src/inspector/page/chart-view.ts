@@ -1,12 +1,11 @@
-import type { Entry, Standing } from '../timeline.js';
+import type { ActorState, Entry } from '../timeline.js';
 import { byId, clock, duration, el } from './dom.js';
-import type { ChartFacts, Facts, PictureFacts } from './facts.js';
-import type { Model } from './model.js';
+import type { ChartData, Model, PageData, PictureData } from './model.js';
 
-const LIT = `
-.lit>.box,.lit>.group{stroke:var(--lit)!important;stroke-width:2.4!important}
-.lit>.box{fill:var(--lit-fill)!important}
-.lit.leaf>.box{filter:drop-shadow(0 0 5px var(--lit))}
+const HIGHLIGHT_CSS = `
+.active>.box,.active>.group{stroke:var(--active)!important;stroke-width:2.4!important}
+.active>.box{fill:var(--active-fill)!important}
+.active.leaf>.box{filter:drop-shadow(0 0 5px var(--active))}
 .taken>.arrow{stroke:var(--taken)!important;stroke-width:2.4!important;stroke-dasharray:7 5;animation:run .5s linear infinite}
 .left>.box{stroke:var(--taken)!important;stroke-width:1.8!important;stroke-dasharray:3 3}
 @keyframes run{to{stroke-dashoffset:-12}}
@@ -15,25 +14,25 @@ const LIT = `
 svg{display:block}
 `;
 
-/** The chart of the selected actor: active states lit, the last transition drawn. */
+/** The chart of the selected actor, with its active states and its last transition highlighted. */
 export class ChartView {
   readonly #model: Model;
-  readonly #facts: Facts;
+  readonly #data: PageData;
   readonly #tabs = byId('pictures');
-  readonly #facing = byId('facing');
+  readonly #heading = byId('heading');
   readonly #stage = byId('stage');
   readonly #shadow: ShadowRoot;
   #chart = '';
   #picture = '';
-  #shown = '';
-  /** A picture that a person chose; else the one that shows most. */
+  #highlighted = '';
+  /** Name of the picture that the user chose; null shows the first one. */
   #chosen: string | null = null;
   #zoom = 1;
 
-  constructor(model: Model, facts: Facts) {
+  constructor(model: Model, data: PageData) {
     this.#model = model;
-    this.#facts = facts;
-    // The pictures bring styles of their own: they stay among themselves.
+    this.#data = data;
+    // The pictures contain styles, which must not affect the page.
     this.#shadow = byId('chart').attachShadow({ mode: 'open' });
     for (const [id, step] of [
       ['zoom-in', 1.25],
@@ -46,16 +45,16 @@ export class ChartView {
 
   update(): void {
     const { selected } = this.#model;
-    const standing = selected === null ? undefined : this.#model.standings.get(selected);
-    const actor = standing?.actor ?? null;
+    const actorState = selected === null ? undefined : this.#model.actorStates.get(selected);
+    const actor = actorState?.actor ?? null;
     const chart = actor?.chart ?? '';
-    const facts = this.#facts.charts[chart];
-    const step = standing === undefined ? undefined : this.#model.lastStepOf(standing.actor.id);
-    this.#face(standing, step, facts);
-    if (facts === undefined) {
+    const data = this.#data.charts[chart];
+    const step = actorState === undefined ? undefined : this.#model.lastStepOf(actorState.actor.id);
+    this.#showHeading(actorState, step, data);
+    if (data === undefined) {
       this.#chart = '';
       this.#picture = '';
-      this.#shown = '';
+      this.#highlighted = '';
       this.#tabs.replaceChildren();
       this.#shadow.replaceChildren();
       return;
@@ -65,50 +64,58 @@ export class ChartView {
       this.#chosen = null;
       this.#picture = '';
     }
-    const picture = facts.pictures.find(({ name }) => name === this.#chosen) ?? facts.pictures[0];
-    if (picture !== undefined && picture.name !== this.#picture) this.#draw(facts, picture);
-    if (standing !== undefined) this.#light(standing, step);
+    const picture = data.pictures.find(({ name }) => name === this.#chosen) ?? data.pictures[0];
+    if (picture !== undefined && picture.name !== this.#picture) this.#draw(data, picture);
+    if (actorState !== undefined) this.#highlight(actorState, step);
   }
 
-  /** What stands above the picture: state, reason, how long, and the way there. */
-  #face(standing: Standing | undefined, step: Entry | undefined, facts: ChartFacts | undefined): void {
+  /** Shows the text above the picture: state, duration, reason, and the path to the state. */
+  #showHeading(
+    actorState: ActorState | undefined,
+    step: Entry | undefined,
+    data: ChartData | undefined,
+  ): void {
     const parts: HTMLElement[] = [];
-    if (standing === undefined) {
-      const gone = this.#model.selected !== null;
-      parts.push(el('p', 'quiet', gone ? 'This actor does not run at this moment.' : 'Select an actor.'));
+    if (actorState === undefined) {
+      const selected = this.#model.selected !== null;
+      parts.push(el('p', 'muted', selected ? 'This actor is not running at this time.' : 'Select an actor.'));
     } else {
-      const { actor, last, since } = standing;
+      const { actor, last, since } = actorState;
       const row = el('div', 'state-row');
       row.append(el('h2', '', actor.name));
       for (const id of last.active) row.append(el('span', 'state-pill', shortId(id)));
-      if (last.active.length === 0) row.append(el('span', 'state-pill task', 'runs'));
-      const lasts = duration(Math.max(0, this.#model.time - since));
-      row.append(el('span', 'quiet', `for ${lasts}, since ${clock(since)}`), el('span', 'spring'));
-      if (actor.chart !== null) row.append(el('code', 'quiet', `chart ${actor.chart} ${facts?.hash ?? ''}`));
+      if (last.active.length === 0) row.append(el('span', 'state-pill task', 'running'));
+      const elapsed = duration(Math.max(0, this.#model.time - since));
+      row.append(el('span', 'muted', `for ${elapsed}, since ${clock(since)}`), el('span', 'spacer'));
+      if (actor.chart !== null) row.append(el('code', 'muted', `chart ${actor.chart} ${data?.hash ?? ''}`));
       parts.push(row);
-      const why = el('p', 'why-row');
+      const reason = el('p', 'reason-row');
       if (last.reason !== null) {
-        why.append(el('span', 'reason', last.reason), ` ${this.#facts.reasons[last.reason] ?? ''} `);
+        reason.append(el('span', 'reason', last.reason), ` ${this.#data.reasons[last.reason] ?? ''} `);
       }
-      const described = last.active.map((id) => facts?.states[id] ?? '').filter((text) => text !== '');
-      why.append(el('span', 'quiet', described.join(' ')));
-      parts.push(why);
-      if (step !== undefined && step.edges.length > 1) parts.push(pathRow(step, facts));
+      const descriptions = last.active.map((id) => data?.states[id] ?? '').filter((text) => text !== '');
+      reason.append(el('span', 'muted', descriptions.join(' ')));
+      parts.push(reason);
+      if (step !== undefined && step.edges.length > 1) parts.push(pathRow(step, data));
     }
-    this.#facing.replaceChildren(...parts);
+    this.#heading.replaceChildren(...parts);
   }
 
-  #draw(facts: ChartFacts, picture: PictureFacts): void {
+  #draw(data: ChartData, picture: PictureData): void {
     this.#picture = picture.name;
-    this.#shown = '';
-    const style = el('style', '', LIT);
+    this.#highlighted = '';
+    const style = el('style', '', HIGHLIGHT_CSS);
     const parsed = new DOMParser().parseFromString(picture.svg, 'image/svg+xml').documentElement;
     this.#shadow.replaceChildren(style, document.importNode(parsed, true));
     this.#tabs.replaceChildren(
-      ...(facts.pictures.length < 2
+      ...(data.pictures.length < 2
         ? []
-        : facts.pictures.map(({ name, description }) => {
-            const tab = el('button', name === picture.name ? 'tab on' : 'tab', tabName(name, this.#chart));
+        : data.pictures.map(({ name, description }) => {
+            const tab = el(
+              'button',
+              name === picture.name ? 'tab selected' : 'tab',
+              tabName(name, this.#chart),
+            );
             tab.title = description;
             tab.addEventListener('click', () => {
               this.#chosen = name;
@@ -120,21 +127,21 @@ export class ChartView {
     this.#fit();
   }
 
-  #light({ last }: Standing, step: Entry | undefined): void {
+  #highlight({ last }: ActorState, step: Entry | undefined): void {
     const key = `${this.#picture} ${last.active.join()} ${step?.seq ?? ''}`;
-    if (key === this.#shown) return;
-    this.#shown = key;
+    if (key === this.#highlighted) return;
+    this.#highlighted = key;
     const boxes = new Map<string, Element>();
     for (const box of this.#shadow.querySelectorAll('[data-state]')) {
       boxes.set(box.getAttribute('data-state') ?? '', box);
-      box.classList.remove('lit', 'leaf', 'left');
+      box.classList.remove('active', 'leaf', 'left');
     }
     for (const id of last.active) {
       let leaf = true;
       for (let at = id; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
         const box = boxes.get(at);
         if (box === undefined) continue;
-        box.classList.add('lit');
+        box.classList.add('active');
         if (leaf) box.classList.add('leaf');
         leaf = false;
       }
@@ -147,23 +154,23 @@ export class ChartView {
         edges.some((edge) => taken.has(edge)),
       );
     }
-    // Where an arrow is only named in its box, the box that was left is marked.
+    // Some transitions have no arrow of their own: their source state is marked instead.
     for (const edge of taken) boxes.get(edge.split(' ')[0] ?? '')?.classList.add('left');
     this.#markTabs(last.active);
-    this.#bringIntoSight();
+    this.#scrollIntoView();
   }
 
-  /** With what is around it, so that the arrow is seen, too. */
-  #bringIntoSight(): void {
-    const box = this.#shadow.querySelector('.lit.leaf')?.getBoundingClientRect();
+  /** Scrolls to the active state with some margin, so that its arrow is visible, too. */
+  #scrollIntoView(): void {
+    const box = this.#shadow.querySelector('.active.leaf')?.getBoundingClientRect();
     if (box === undefined) return;
     const stage = this.#stage.getBoundingClientRect();
-    const room = { x: stage.width / 5, y: stage.height / 4 };
+    const margin = { x: stage.width / 5, y: stage.height / 4 };
     const hidden =
-      box.top < stage.top + room.y ||
-      box.bottom > stage.bottom - room.y ||
-      box.left < stage.left + room.x ||
-      box.right > stage.right - room.x;
+      box.top < stage.top + margin.y ||
+      box.bottom > stage.bottom - margin.y ||
+      box.left < stage.left + margin.x ||
+      box.right > stage.right - margin.x;
     if (!hidden) return;
     this.#stage.scrollBy(
       (box.left + box.right - stage.left - stage.right) / 2,
@@ -171,13 +178,13 @@ export class ChartView {
     );
   }
 
-  /** Which of the pictures show an active state by its own name. */
+  /** Marks the tabs of the pictures that contain an active state. */
   #markTabs(active: readonly string[]): void {
-    const facts = this.#facts.charts[this.#chart];
+    const data = this.#data.charts[this.#chart];
     for (const [index, tab] of [...this.#tabs.children].entries()) {
-      const svg = facts?.pictures[index]?.svg ?? '';
-      const shows = active.some((id) => svg.includes(`data-state="${id}"`));
-      tab.classList.toggle('shows', shows);
+      const svg = data?.pictures[index]?.svg ?? '';
+      const contains = active.some((id) => svg.includes(`data-state="${id}"`));
+      tab.classList.toggle('has-active', contains);
     }
   }
 
@@ -186,7 +193,7 @@ export class ChartView {
     if (svg === null) return;
     const { width, height } = svg.viewBox.baseVal;
     const { clientWidth, clientHeight } = this.#stage;
-    // Smaller than this it cannot be read: then it scrolls.
+    // Below 85 % a wide picture is hard to read, so it scrolls instead.
     const whole = Math.min((clientWidth - 24) / width, (clientHeight - 24) / height);
     this.#setZoom(Math.min(1, Math.max(whole, Math.min(0.85, (clientWidth - 24) / width))));
   }
@@ -201,20 +208,20 @@ export class ChartView {
   }
 }
 
-/** Every edge of a step that took several, in their order; each says in full what it is. */
-function pathRow({ edges }: Entry, facts: ChartFacts | undefined): HTMLElement {
+/** The path of a step with several edges, in order. */
+function pathRow({ edges }: Entry, data: ChartData | undefined): HTMLElement {
   const row = el('p', 'path-row');
-  row.append(el('span', 'quiet', 'by '));
+  row.append(el('span', 'muted', 'by '));
   for (const [index, edge] of edges.entries()) {
-    const words = facts?.edges[edge] ?? edge;
-    const step = el('span', 'path-step', words);
-    step.title = words;
-    row.append(...(index === 0 ? [] : [el('span', 'quiet', ' › ')]), step);
+    const text = data?.edges[edge] ?? edge;
+    const step = el('span', 'path-step', text);
+    step.title = text;
+    row.append(...(index === 0 ? [] : [el('span', 'muted', ' › ')]), step);
   }
   return row;
 }
 
-/** Without the name of the chart. */
+/** The id of a state without the name of its chart. */
 export const shortId = (id: string): string => (id.includes('.') ? id.slice(id.indexOf('.') + 1) : id);
 
 function tabName(name: string, chart: string): string {

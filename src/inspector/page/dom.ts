@@ -1,16 +1,16 @@
-/** The few things that the page does with its document. Text is always text: nothing that was told becomes markup. */
+/** Helpers for the document. Received text is only ever set as text, never as markup. */
 
 export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no #${id}`);
+  if (found === null) throw new Error(`the page has no element #${id}`);
   return found as T;
 }
 
 export function el(tag: string, className = '', text = ''): HTMLElement {
-  const made = document.createElement(tag);
-  if (className !== '') made.className = className;
-  if (text !== '') made.textContent = text;
-  return made;
+  const element = document.createElement(tag);
+  if (className !== '') element.className = className;
+  if (text !== '') element.textContent = text;
+  return element;
 }
 
 /** `12:03:04.567` */
@@ -29,21 +29,21 @@ export function duration(ms: number): string {
   return `${Math.round(ms / 3_600_000)} h`;
 }
 
-/** Calls `work` at most once a frame, and no more often than `every` ms. */
+/** Calls `work` at most once per frame, and at most once per `every` ms. */
 export function throttled(work: () => void, every = 0): () => void {
-  let waiting = false;
+  let scheduled = false;
   let last = 0;
   return () => {
-    if (waiting) return;
-    waiting = true;
+    if (scheduled) return;
+    scheduled = true;
     const run = () => {
-      waiting = false;
+      scheduled = false;
       last = performance.now();
       work();
     };
-    const rest = every - (performance.now() - last);
-    // A page in the background gets no frames; it shall not fall behind for that.
-    if (rest > 0 || document.hidden) setTimeout(run, Math.max(rest, 0));
+    const delay = every - (performance.now() - last);
+    // A page in the background gets no animation frames, but it must not fall behind.
+    if (delay > 0 || document.hidden) setTimeout(run, Math.max(delay, 0));
     else requestAnimationFrame(run);
   };
 }

@@ -1,18 +1,16 @@
 import type { Actor, Entry } from '../timeline.js';
 import { shortId } from './chart-view.js';
 import { byId, clock, duration, el } from './dom.js';
-import type { Facts } from './facts.js';
-import type { Model } from './model.js';
-import { statesPassed } from './path.js';
+import { type Model, type PageData, statesPassed } from './model.js';
 
-const ROW = 24;
-/** Rows above and below what is seen. */
-const SPARE = 6;
+const ROW_HEIGHT = 24;
+/** Extra rows above and below the visible ones. */
+const OVERSCAN = 6;
 
-/** The timeline as a list: only the rows that are seen exist. */
+/** The timeline as a list. Only the visible rows are in the document. */
 export class ListView {
   readonly #model: Model;
-  readonly #facts: Facts;
+  readonly #data: PageData;
   readonly #scroller = byId('list');
   readonly #space = byId('list-space');
   readonly #rows = byId('list-rows');
@@ -20,56 +18,57 @@ export class ListView {
   readonly #onlySelected = byId<HTMLInputElement>('only-selected');
   readonly #ignored = byId<HTMLInputElement>('show-ignored');
   readonly #tasks = byId<HTMLInputElement>('show-tasks');
-  readonly #onPick: (seq: number) => void;
-  /** Seqs that pass the filter. */
-  #passing: number[] = [];
-  /** Seq of the first entry that the filter has not seen. */
-  #seen = 0;
-  #passKey = '';
+  readonly #onSelect: (seq: number) => void;
+  /** Seqs of the entries that match the filter, oldest first. */
+  #matching: number[] = [];
+  /** Seq of the first entry to which the filter was not applied yet. */
+  #filtered = 0;
+  #filterKey = '';
   #actors = new Map<number, Actor>();
-  /** Where each actor was last, and, by seq, where one was before it moved. */
-  readonly #where = new Map<number, readonly string[]>();
-  readonly #left = new Map<number, readonly string[]>();
+  /** The latest active states of each actor. */
+  readonly #activeStates = new Map<number, readonly string[]>();
+  /** The active states of an actor before an entry, by the seq of the entry. */
+  readonly #statesBefore = new Map<number, readonly string[]>();
   #timeline: unknown;
   #follow = true;
 
-  constructor(model: Model, facts: Facts, onPick: (seq: number) => void) {
+  constructor(model: Model, data: PageData, onSelect: (seq: number) => void) {
     this.#model = model;
-    this.#facts = facts;
-    this.#onPick = onPick;
-    const again = () => {
+    this.#data = data;
+    this.#onSelect = onSelect;
+    const onFilter = () => {
       this.update();
       if (this.#model.moment !== null) this.reveal();
     };
     for (const input of [this.#filter, this.#onlySelected, this.#ignored, this.#tasks]) {
-      input.addEventListener('input', again);
+      input.addEventListener('input', onFilter);
     }
     this.#scroller.addEventListener('scroll', () => {
       const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
-      this.#follow = scrollTop + clientHeight >= scrollHeight - ROW;
+      this.#follow = scrollTop + clientHeight >= scrollHeight - ROW_HEIGHT;
       this.#render();
     });
     this.#rows.addEventListener('click', ({ target }) => {
       const row = target instanceof Element ? target.closest<HTMLElement>('[data-seq]') : null;
-      if (row?.dataset.seq !== undefined) this.#onPick(Number(row.dataset.seq));
+      if (row?.dataset.seq !== undefined) this.#onSelect(Number(row.dataset.seq));
     });
   }
 
-  /** Seqs that are listed, oldest first. */
-  get passing(): readonly number[] {
-    return this.#passing;
+  /** Seqs of the listed entries, oldest first. */
+  get matching(): readonly number[] {
+    return this.#matching;
   }
 
   update(): void {
-    this.#pass();
-    this.#space.style.height = `${this.#passing.length * ROW}px`;
+    this.#applyFilter();
+    this.#space.style.height = `${this.#matching.length * ROW_HEIGHT}px`;
     if (this.#model.moment === null && this.#follow) this.#scroller.scrollTop = this.#scroller.scrollHeight;
     this.#render();
     byId('listed').textContent =
-      `${this.#passing.length} of ${this.#model.timeline.next - this.#model.timeline.first}`;
+      `${this.#matching.length} of ${this.#model.timeline.next - this.#model.timeline.first}`;
   }
 
-  /** Brings the moment that is shown into sight. */
+  /** Scrolls to the entry of the shown moment. */
   reveal(): void {
     const { moment } = this.#model;
     if (moment === null) {
@@ -77,65 +76,65 @@ export class ListView {
       this.update();
       return;
     }
-    const top = this.#placeOf(moment) * ROW;
+    const top = this.#indexOf(moment) * ROW_HEIGHT;
     const { scrollTop, clientHeight } = this.#scroller;
-    if (top < scrollTop || top > scrollTop + clientHeight - ROW) {
+    if (top < scrollTop || top > scrollTop + clientHeight - ROW_HEIGHT) {
       this.#scroller.scrollTop = top - clientHeight / 2;
     }
     this.#render();
   }
 
-  #placeOf(seq: number): number {
-    let [low, high] = [0, this.#passing.length];
+  #indexOf(seq: number): number {
+    let [low, high] = [0, this.#matching.length];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#passing[middle] ?? 0) < seq) low = middle + 1;
+      if ((this.#matching[middle] ?? 0) < seq) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  /** Looks at what is new; at everything when the filter changed. */
-  #pass(): void {
+  /** Applies the filter to new entries, or to all entries when the filter has changed. */
+  #applyFilter(): void {
     const { timeline, selected } = this.#model;
-    const wanted = this.#filter.value.trim().toLowerCase();
+    const query = this.#filter.value.trim().toLowerCase();
     const only = this.#onlySelected.checked ? selected : null;
-    const key = `${wanted}\n${only}\n${this.#ignored.checked}\n${this.#tasks.checked}`;
+    const key = `${query}\n${only}\n${this.#ignored.checked}\n${this.#tasks.checked}`;
     if (timeline !== this.#timeline) {
       this.#timeline = timeline;
       this.#actors = new Map(timeline.base.map(({ actor }) => [actor.id, actor]));
-      this.#where.clear();
-      this.#left.clear();
-      for (const { actor, last } of timeline.base) this.#where.set(actor.id, last.active);
-      this.#passKey = '\0';
-      this.#learn(timeline.first);
-    } else this.#learn(this.#seen);
-    if (key !== this.#passKey) {
-      this.#passKey = key;
-      this.#passing = [];
-      this.#seen = timeline.first;
+      this.#activeStates.clear();
+      this.#statesBefore.clear();
+      for (const { actor, last } of timeline.base) this.#activeStates.set(actor.id, last.active);
+      this.#filterKey = '\0';
+      this.#indexEntries(timeline.first);
+    } else this.#indexEntries(this.#filtered);
+    if (key !== this.#filterKey) {
+      this.#filterKey = key;
+      this.#matching = [];
+      this.#filtered = timeline.first;
     }
-    const words = wanted.split(/\s+/).filter((word) => word !== '');
-    for (const entry of timeline.slice(this.#seen, timeline.next)) {
-      if (this.#passes(entry, words, only)) this.#passing.push(entry.seq);
+    const words = query.split(/\s+/).filter((word) => word !== '');
+    for (const entry of timeline.slice(this.#filtered, timeline.next)) {
+      if (this.#matches(entry, words, only)) this.#matching.push(entry.seq);
     }
-    this.#seen = timeline.next;
-    const gone = this.#placeOf(timeline.first);
-    if (gone > 0) this.#passing.splice(0, gone);
+    this.#filtered = timeline.next;
+    const dropped = this.#indexOf(timeline.first);
+    if (dropped > 0) this.#matching.splice(0, dropped);
   }
 
-  #learn(from: number): void {
+  #indexEntries(from: number): void {
     const { timeline } = this.#model;
     for (const { seq, born, actor, active, kind } of timeline.slice(from, timeline.next)) {
       if (born !== undefined) this.#actors.set(born.id, born);
-      const before = this.#where.get(actor);
-      if (before !== undefined && before.length > 0) this.#left.set(seq, before);
-      if (kind === 'ended') this.#where.delete(actor);
-      else this.#where.set(actor, active);
+      const before = this.#activeStates.get(actor);
+      if (before !== undefined && before.length > 0) this.#statesBefore.set(seq, before);
+      if (kind === 'ended') this.#activeStates.delete(actor);
+      else this.#activeStates.set(actor, active);
     }
-    for (const seq of this.#left.keys()) {
+    for (const seq of this.#statesBefore.keys()) {
       if (seq >= timeline.first) break;
-      this.#left.delete(seq);
+      this.#statesBefore.delete(seq);
     }
     if (this.#actors.size < 60_000) return;
     const known = new Set(timeline.slice(timeline.first, timeline.next).map(({ actor }) => actor));
@@ -143,12 +142,12 @@ export class ListView {
     for (const id of this.#actors.keys()) if (!known.has(id)) this.#actors.delete(id);
   }
 
-  #passes(entry: Entry, words: readonly string[], only: number | null): boolean {
+  #matches(entry: Entry, words: readonly string[], only: number | null): boolean {
     if (only !== null && entry.actor !== only) return false;
     if (entry.kind === 'ignored' && !this.#ignored.checked) return false;
     const actor = this.#actors.get(entry.actor);
     if (actor?.kind === 'task' && !this.#tasks.checked) return false;
-    // That a chart begins is said with the state it begins in.
+    // The first step of a chart shows that it started, together with its initial state.
     if (entry.kind === 'started' && actor?.kind === 'machine') return false;
     if (words.length === 0) return true;
     const text =
@@ -158,15 +157,15 @@ export class ListView {
 
   #render(): void {
     const { scrollTop, clientHeight } = this.#scroller;
-    const from = Math.max(0, Math.floor(scrollTop / ROW) - SPARE);
-    const to = Math.min(this.#passing.length, Math.ceil((scrollTop + clientHeight) / ROW) + SPARE);
-    this.#rows.style.transform = `translateY(${from * ROW}px)`;
+    const from = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - OVERSCAN);
+    const to = Math.min(this.#matching.length, Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + OVERSCAN);
+    this.#rows.style.transform = `translateY(${from * ROW_HEIGHT}px)`;
     const rows: HTMLElement[] = [];
-    for (const seq of this.#passing.slice(from, to)) {
+    for (const seq of this.#matching.slice(from, to)) {
       const entry = this.#model.timeline.get(seq);
       if (entry !== undefined) rows.push(this.#row(entry));
     }
-    if (this.#passing.length === 0) rows.push(el('p', 'quiet nothing', 'Nothing here yet.'));
+    if (this.#matching.length === 0) rows.push(el('p', 'muted empty', 'No entries.'));
     this.#rows.replaceChildren(...rows);
   }
 
@@ -180,43 +179,45 @@ export class ListView {
     if (entry.actor === selected) row.classList.add('of-selected');
     row.append(el('span', 'time', clock(entry.time)));
     row.append(cell('actor', actor?.name ?? `#${entry.actor}`));
-    row.append(cell('event', eventWords(entry, actor), entry.count > 1 ? ` ×${entry.count}` : ''));
-    row.append(cell('edge', this.#whither(entry, actor)));
-    const reason = cell('why', entry.reason ?? '');
-    if (entry.reason !== null) reason.title = this.#facts.reasons[entry.reason] ?? '';
+    row.append(cell('event', eventText(entry, actor), entry.count > 1 ? ` ×${entry.count}` : ''));
+    row.append(cell('transition', this.#transitionText(entry, actor)));
+    const reason = cell('reason', entry.reason ?? '');
+    if (entry.reason !== null) reason.title = this.#data.reasons[entry.reason] ?? '';
     row.append(reason);
-    row.append(el('span', 'lasted', entry.lasted === null ? '' : duration(entry.lasted)));
+    row.append(el('span', 'duration', entry.lasted === null ? '' : duration(entry.lasted)));
     return row;
   }
 
-  /** `connecting → connected`, with the states in between that it did not stay in. */
-  #whither(entry: Entry, actor: Actor | undefined): string {
-    if (entry.kind === 'ignored') return 'no edge for it here';
+  /** `connecting → connected`, with the states in between in which it did not stay. */
+  #transitionText(entry: Entry, actor: Actor | undefined): string {
+    if (entry.kind === 'ignored') return 'no transition for this event';
     if (entry.kind === 'started' || actor?.kind === 'task') return '';
-    const from = this.#left.get(entry.seq) ?? [];
+    const from = this.#statesBefore.get(entry.seq) ?? [];
     const passed = statesPassed(entry.edges, from).map(shortId);
     const to = entry.active.map(shortId);
     if (entry.lasted === null) return [...passed, to.join(' | ')].join(' → ');
-    // Of states at once, only those that changed.
-    const gone = from.map(shortId).filter((one) => !to.includes(one));
-    const come = to.filter((one) => !from.map(shortId).includes(one));
-    return come.length === 0 ? to.join(' | ') : [gone.join(' | '), ...passed, come.join(' | ')].join(' → ');
+    // Of several active states, only those that changed.
+    const left = from.map(shortId).filter((state) => !to.includes(state));
+    const entered = to.filter((state) => !from.map(shortId).includes(state));
+    return entered.length === 0
+      ? to.join(' | ')
+      : [left.join(' | '), ...passed, entered.join(' | ')].join(' → ');
   }
 }
 
-function cell(className: string, text: string, more = ''): HTMLElement {
-  const made = el('span', className, text + more);
-  made.title = text;
-  return made;
+function cell(className: string, text: string, suffix = ''): HTMLElement {
+  const element = el('span', className, text + suffix);
+  element.title = text;
+  return element;
 }
 
-function eventWords({ event, kind, status }: Entry, actor: Actor | undefined): string {
-  if (kind === 'started') return actor?.kind === 'task' ? 'begins' : 'starts';
-  if (kind === 'ended' && actor?.kind === 'task') return status ?? 'ends';
-  const [, source, what] = /^xstate\.(done\.actor|error\.actor|after|done\.state)\.(.+)$/.exec(event) ?? [];
-  if (source === 'done.actor') return `${what} done`;
-  if (source === 'error.actor') return `${what} failed`;
-  if (source === 'after') return `after ${what?.split('.')[0]}`;
+function eventText({ event, kind, status }: Entry, actor: Actor | undefined): string {
+  if (kind === 'started') return 'started';
+  if (kind === 'ended' && actor?.kind === 'task') return status ?? 'ended';
+  const [, source, name] = /^xstate\.(done\.actor|error\.actor|after|done\.state)\.(.+)$/.exec(event) ?? [];
+  if (source === 'done.actor') return `${name} done`;
+  if (source === 'error.actor') return `${name} failed`;
+  if (source === 'after') return `after ${name?.split('.')[0]}`;
   if (source === 'done.state') return 'done';
-  return event === 'xstate.init' ? 'starts' : event.replace(/^xstate\./, '');
+  return event === 'xstate.init' ? 'started' : event.replace(/^xstate\./, '');
 }

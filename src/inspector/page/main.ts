@@ -1,26 +1,25 @@
 import type { ServerMessage } from '../wire.js';
 import { ChartView } from './chart-view.js';
 import { byId, clock, throttled } from './dom.js';
-import type { Facts } from './facts.js';
 import { ListView } from './list-view.js';
-import { Model } from './model.js';
+import { Model, type PageData } from './model.js';
 import { TreeView } from './tree-view.js';
 
-/** Frames of the tree a second, while much happens. */
-const TREE_EVERY = 150;
+/** Least time between two updates of the tree, ms. */
+const TREE_INTERVAL = 150;
 const SPEEDS = [1, 4, 16, 64];
-/** Longest pause of a replay, ms: nobody wants to sit out a night. */
-const LONGEST_PAUSE = 2_000;
+/** Longest pause between two entries of a replay, ms. */
+const MAX_REPLAY_PAUSE = 2_000;
 
-// The link works once: it need not stay in sight.
+// The token in the link works only once, so the address bar need not show it.
 history.replaceState(null, '', '/');
 
-const facts = JSON.parse(byId('facts').textContent ?? '{}') as Facts;
+const data = JSON.parse(byId('data').textContent ?? '{}') as PageData;
 const model = new Model();
-const chart = new ChartView(model, facts);
-const list = new ListView(model, facts, (seq) => {
+const chart = new ChartView(model, data);
+const list = new ListView(model, data, (seq) => {
   const entry = model.timeline.get(seq);
-  if (entry !== undefined && model.selected !== entry.actor) model.selected = shownActorOf(entry.actor, seq);
+  if (entry !== undefined && model.selected !== entry.actor) model.selected = chartActorOf(entry.actor, seq);
   goTo(seq);
 });
 const tree = new TreeView(model, (actor) => {
@@ -30,24 +29,24 @@ const tree = new TreeView(model, (actor) => {
 const scrub = byId<HTMLInputElement>('scrub');
 const pauseButton = byId('pause');
 
-/** A task has no chart: whoever started it does. */
-function shownActorOf(actor: number, seq: number): number {
-  const standing = model.timeline.standingAt(seq).get(actor);
-  if (standing === undefined || standing.actor.kind !== 'task') return actor;
-  return standing.actor.parent ?? actor;
+/** The actor whose chart is shown. A task has no chart, so its parent is shown instead. */
+function chartActorOf(actor: number, seq: number): number {
+  const actorState = model.timeline.actorStatesAt(seq).get(actor);
+  if (actorState === undefined || actorState.actor.kind !== 'task') return actor;
+  return actorState.actor.parent ?? actor;
 }
 
-function showHead(): void {
-  const { connection, timeline, about, moment } = model;
+function showHeader(): void {
+  const { connection, timeline, hello, moment } = model;
   const status = byId('status');
   status.className = moment !== null && connection === 'live' ? 'paused' : connection;
   status.textContent = {
     connecting: 'connecting …',
-    live: moment === null ? 'live' : 'looking back',
-    replay: `replay of ${about?.file ?? ''}`,
-    lost: model.trouble,
+    live: moment === null ? 'live' : 'viewing the past',
+    replay: `replay of ${hello?.file ?? ''}`,
+    lost: model.problem,
   }[connection];
-  byId('version').textContent = about === undefined ? '' : `rc-engine ${about.engine}`;
+  byId('version').textContent = hello === undefined ? '' : `rc-engine ${hello.engine}`;
   scrub.min = String(timeline.first);
   scrub.max = String(Math.max(timeline.first, timeline.next - 1));
   scrub.value = String(moment ?? timeline.next - 1);
@@ -62,22 +61,23 @@ function showHead(): void {
       : moment === null
         ? 'Pause'
         : 'Go live';
-  byId('note').textContent = model.notShown > 0 ? `${model.notShown} actors are not shown: too many.` : '';
+  byId('note').textContent =
+    model.notShown > 0 ? `${model.notShown} actors are not shown: there are too many.` : '';
 }
 
-const showTree = throttled(() => tree.update(), TREE_EVERY);
+const showTree = throttled(() => tree.update(), TREE_INTERVAL);
 const showList = throttled(() => list.update(), 50);
 const showChart = throttled(() => chart.update());
-const showHeadSoon = throttled(showHead, 50);
+const updateHeader = throttled(showHeader, 50);
 
 function showAll(): void {
   showTree();
   showList();
   showChart();
-  showHeadSoon();
+  updateHeader();
 }
 
-/** Null: to the present. */
+/** Shows the moment of an entry; null shows the present. */
 function goTo(seq: number | null): void {
   const { first, next } = model.timeline;
   model.moment = seq === null || next === first ? null : Math.min(next - 1, Math.max(first, seq));
@@ -85,15 +85,18 @@ function goTo(seq: number | null): void {
   requestAnimationFrame(() => list.reveal());
 }
 
-/** To the next entry that is listed, or the one before. */
-function step(by: 1 | -1): void {
+/** Moves to the next or the previous listed entry. */
+function step(direction: 1 | -1): void {
   stopPlaying();
-  const at = model.moment ?? model.timeline.next - 1;
-  const found = by > 0 ? list.passing.find((seq) => seq > at) : list.passing.findLast((seq) => seq < at);
+  const current = model.moment ?? model.timeline.next - 1;
+  const found =
+    direction > 0
+      ? list.matching.find((seq) => seq > current)
+      : list.matching.findLast((seq) => seq < current);
   if (found !== undefined) goTo(found);
 }
 
-// --- replaying
+// --- replay
 
 let player: ReturnType<typeof setTimeout> | undefined;
 let speed = 1;
@@ -103,18 +106,18 @@ function play(): void {
   if (model.moment === null || model.moment >= timeline.next - 1) model.moment = timeline.first;
   const next = () => {
     const now = timeline.get(model.moment ?? 0);
-    const then = timeline.get((model.moment ?? 0) + 1);
-    if (now === undefined || then === undefined) {
+    const following = timeline.get((model.moment ?? 0) + 1);
+    if (now === undefined || following === undefined) {
       stopPlaying();
       showAll();
       return;
     }
     player = setTimeout(
       () => {
-        goTo(then.seq);
+        goTo(following.seq);
         next();
       },
-      Math.min(LONGEST_PAUSE, Math.max(0, then.time - now.time)) / speed,
+      Math.min(MAX_REPLAY_PAUSE, Math.max(0, following.time - now.time)) / speed,
     );
   };
   next();
@@ -174,28 +177,29 @@ function connect(): void {
     const message = JSON.parse(String(data)) as ServerMessage;
     model.receive(message);
     if (message.type === 'hello') document.body.dataset.mode = message.mode;
-    if (message.type === 'caughtUp') begin();
+    if (message.type === 'caughtUp') selectInitialActor();
     showAll();
   });
   socket.addEventListener('close', ({ code, reason }) => {
     if (model.connection === 'replay' && model.caughtUp) return;
     model.connection = 'lost';
-    model.trouble =
+    model.problem =
       reason !== ''
         ? reason
-        : code === 1006 && model.about === undefined
-          ? 'refused: use the link again'
-          : 'the engine is gone';
+        : code === 1006 && model.hello === undefined
+          ? 'refused: open the link that rc-engine printed'
+          : 'disconnected: the engine is not running';
     if (model.moment === null && model.timeline.next > model.timeline.first)
       model.moment = model.timeline.next - 1;
     showAll();
   });
 }
 
-/** At first the chart that matters most is shown; a replay begins at its beginning. */
-function begin(): void {
-  const all = [...model.standings.values()];
-  model.selected ??= (all.find(({ actor }) => actor.chart === 'remoteControl') ?? all[0])?.actor.id ?? null;
+/** Selects the chart of remote control, or else the first actor. A replay opens at its last entry. */
+function selectInitialActor(): void {
+  const running = [...model.actorStates.values()];
+  model.selected ??=
+    (running.find(({ actor }) => actor.chart === 'remoteControl') ?? running[0])?.actor.id ?? null;
   if (model.connection !== 'replay') return;
   if (model.selected === null) {
     const { timeline } = model;
@@ -208,7 +212,7 @@ function begin(): void {
 setInterval(() => {
   if (model.moment !== null || model.connection !== 'live') return;
   showChart();
-  showHeadSoon();
+  updateHeader();
 }, 500);
 addEventListener('resize', showAll);
 connect();

@@ -1,20 +1,20 @@
-import type { Standing } from '../timeline.js';
+import type { ActorState } from '../timeline.js';
 import { shortId } from './chart-view.js';
 import { byId, el } from './dom.js';
 import type { Model } from './model.js';
 
-/** Rows that are shown of one kind of actor; more are found by their name. */
-const MOST_ALIKE = 40;
-/** So many of one chart at the root are put together. */
-const GROUP_FROM = 4;
+/** Rows of one group; further actors are found through the search. */
+const MAX_ROWS_PER_GROUP = 40;
+/** Siblings of one chart from which on they become a group. */
+const MIN_GROUP_SIZE = 4;
 
-/** Every actor that runs at the moment that is shown. */
+/** Every actor that is running at the shown moment. */
 export class TreeView {
   readonly #model: Model;
   readonly #list = byId('tree');
   readonly #search = byId<HTMLInputElement>('tree-search');
   readonly #onSelect: (actor: number) => void;
-  readonly #open = new Set<string>();
+  readonly #expanded = new Set<string>();
 
   constructor(model: Model, onSelect: (actor: number) => void) {
     this.#model = model;
@@ -25,55 +25,57 @@ export class TreeView {
       const { actor, group } = row?.dataset ?? {};
       if (actor !== undefined) this.#onSelect(Number(actor));
       else if (group !== undefined) {
-        if (!this.#open.delete(group)) this.#open.add(group);
+        if (!this.#expanded.delete(group)) this.#expanded.add(group);
         this.update();
       }
     });
   }
 
   update(): void {
-    const { standings } = this.#model;
-    const wanted = this.#search.value.trim().toLowerCase();
-    const children = new Map<number | null, Standing[]>();
-    for (const standing of standings.values()) {
-      const { parent } = standing.actor;
-      const key = parent !== null && standings.has(parent) ? parent : null;
+    const { actorStates } = this.#model;
+    const query = this.#search.value.trim().toLowerCase();
+    const children = new Map<number | null, ActorState[]>();
+    for (const actorState of actorStates.values()) {
+      const { parent } = actorState.actor;
+      const key = parent !== null && actorStates.has(parent) ? parent : null;
       const siblings = children.get(key);
-      if (siblings === undefined) children.set(key, [standing]);
-      else siblings.push(standing);
+      if (siblings === undefined) children.set(key, [actorState]);
+      else siblings.push(actorState);
     }
     const rows: HTMLElement[] = [];
-    const addAll = (siblings: readonly Standing[], depth: number) => {
-      const kinds = new Map<string, Standing[]>();
-      for (const standing of siblings) {
-        const kind = standing.actor.chart ?? `task ${standing.actor.name}`;
-        const alike = kinds.get(kind);
-        if (alike === undefined) kinds.set(kind, [standing]);
-        else alike.push(standing);
+    const addAll = (siblings: readonly ActorState[], depth: number) => {
+      const groups = new Map<string, ActorState[]>();
+      for (const actorState of siblings) {
+        const kind = actorState.actor.chart ?? `task ${actorState.actor.name}`;
+        const members = groups.get(kind);
+        if (members === undefined) groups.set(kind, [actorState]);
+        else members.push(actorState);
       }
-      for (const [kind, alike] of kinds) {
-        const matching = wanted === '' ? alike : alike.filter((standing) => matches(standing, wanted));
-        const grouped = alike.length >= GROUP_FROM;
-        if (grouped) rows.push(this.#groupRow(kind, alike.length, depth));
-        const open = !grouped || wanted !== '' || this.#open.has(kind);
-        const inner = grouped ? depth + 1 : depth;
-        const shown = open ? matching.slice(0, MOST_ALIKE) : alike.filter((one) => this.#isSelected(one));
-        for (const standing of shown) {
-          rows.push(this.#row(standing, inner, grouped));
-          addAll(children.get(standing.actor.id) ?? [], inner + 1);
+      for (const [kind, members] of groups) {
+        const matching = query === '' ? members : members.filter((actorState) => matches(actorState, query));
+        const grouped = members.length >= MIN_GROUP_SIZE;
+        if (grouped) rows.push(this.#groupRow(kind, members.length, depth));
+        const open = !grouped || query !== '' || this.#expanded.has(kind);
+        const childDepth = grouped ? depth + 1 : depth;
+        const shown = open
+          ? matching.slice(0, MAX_ROWS_PER_GROUP)
+          : members.filter((member) => this.#isSelected(member));
+        for (const actorState of shown) {
+          rows.push(this.#row(actorState, childDepth, grouped));
+          addAll(children.get(actorState.actor.id) ?? [], childDepth + 1);
         }
         if (open && matching.length > shown.length) {
-          rows.push(el('div', 'more', `… ${matching.length - shown.length} more: search for one`));
+          rows.push(el('div', 'more', `… ${matching.length - shown.length} more: use the search`));
         }
       }
     };
     addAll(children.get(null) ?? [], 0);
-    if (rows.length === 0) rows.push(el('p', 'quiet', 'No actor runs at this moment.'));
+    if (rows.length === 0) rows.push(el('p', 'muted', 'No actor is running at this time.'));
     this.#list.replaceChildren(...rows);
-    byId('tree-count').textContent = String(standings.size);
+    byId('tree-count').textContent = String(actorStates.size);
   }
 
-  #isSelected({ actor }: Standing): boolean {
+  #isSelected({ actor }: ActorState): boolean {
     return actor.id === this.#model.selected;
   }
 
@@ -81,35 +83,35 @@ export class TreeView {
     const row = el('div', 'row group');
     row.dataset.group = kind;
     row.style.paddingLeft = `${8 + depth * 16}px`;
-    row.append(el('span', 'fold', this.#open.has(kind) ? '▾' : '▸'), el('span', 'name', kind));
+    row.append(el('span', 'fold', this.#expanded.has(kind) ? '▾' : '▸'), el('span', 'name', kind));
     row.append(el('span', 'badge', String(count)));
     return row;
   }
 
-  #row(standing: Standing, depth: number, grouped: boolean): HTMLElement {
-    const { actor, last } = standing;
-    const row = el('button', `row ${actor.kind}${this.#isSelected(standing) ? ' selected' : ''}`);
+  #row(actorState: ActorState, depth: number, grouped: boolean): HTMLElement {
+    const { actor, last } = actorState;
+    const row = el('button', `row ${actor.kind}${this.#isSelected(actorState) ? ' selected' : ''}`);
     row.dataset.actor = String(actor.id);
     row.style.paddingLeft = `${8 + depth * 16}px`;
     row.append(el('span', 'dot'));
-    // The group says what they are.
+    // The heading of the group shows the chart.
     const prefix = `${actor.chart}:`;
     const short = grouped && actor.name.startsWith(prefix) ? actor.name.slice(prefix.length) : actor.name;
     const name = el('span', 'name', short);
     name.title = actor.name;
     row.append(name);
     const states = last.active.map(shortId).join(' | ');
-    const state = el('span', 'where', states === '' ? 'runs' : keysOf(last.active));
+    const state = el('span', 'state', states === '' ? 'running' : stateNames(last.active));
     state.title = states;
     row.append(state);
     return row;
   }
 }
 
-function matches({ actor, last }: Standing, wanted: string): boolean {
-  return `${actor.name} ${actor.chart ?? ''} ${last.active.join(' ')}`.toLowerCase().includes(wanted);
+function matches({ actor, last }: ActorState, query: string): boolean {
+  return `${actor.name} ${actor.chart ?? ''} ${last.active.join(' ')}`.toLowerCase().includes(query);
 }
 
-/** The names of the states alone; the tooltip says where they are. */
-const keysOf = (active: readonly string[]): string =>
+/** The names of the states without their parents; the tooltip shows the full path. */
+const stateNames = (active: readonly string[]): string =>
   active.map((id) => id.slice(id.lastIndexOf('.') + 1)).join(' · ');

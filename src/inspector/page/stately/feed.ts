@@ -3,33 +3,34 @@ import { TIMELINE_LENGTH, Timeline } from '../../timeline.js';
 import type { ServerMessage } from '../../wire.js';
 import { Translator } from './translator.js';
 
-/** Entries of the past that a frame is told when it connects, and after it has missed some. */
-export const HISTORY = 500;
-/** Between two rounds, ms, and entries of one round: a frame has no way to say that it is too much. */
-const EVERY = 50;
-const ROUND = 100;
+/** Past entries that the frame receives when it connects, and after it has missed some. */
+export const HISTORY_ENTRIES = 500;
+/** Between two flushes, ms, and entries of one flush. The frame cannot signal that it is overloaded, so both are limited. */
+const FLUSH_INTERVAL = 50;
+const FLUSH_ENTRIES = 100;
 
-/** Tells a frame what happens, from the timeline on: there is no queue to grow, and one that is too slow skips. */
+/** Sends the timeline to the frame at a limited rate. It has no queue: a frame that is too slow skips entries. */
 export class Feed {
   readonly #translator: Translator;
-  readonly #onTold: () => void;
+  readonly #onSent: () => void;
   #timeline = new Timeline();
   #connected = false;
-  /** Seq of the entry that the frame needs next; null while it knows nothing. */
+  /** Seq of the next entry to send; null when the frame has received nothing. */
   #next: number | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #caughtUp = false;
-  /** Entries that the frame was told, and that it was not told because they came too fast. */
-  told = 0;
+  /** Number of entries sent to the frame. */
+  sent = 0;
+  /** Number of entries not sent because they came too fast. */
   skipped = 0;
 
   constructor(
     send: (event: StatelyInspectionEvent) => void,
     charts: Readonly<Record<string, string>>,
-    onTold: () => void = () => {},
+    onSent: () => void = () => {},
   ) {
     this.#translator = new Translator(send, charts);
-    this.#onTold = onTold;
+    this.#onSent = onSent;
   }
 
   receive(message: ServerMessage): void {
@@ -43,41 +44,41 @@ export class Feed {
       case 'caughtUp':
         this.#caughtUp = true;
     }
-    this.#arm();
+    this.#schedule();
   }
 
-  /** A frame is there, and knows nothing. */
+  /** A frame has connected. It has received nothing yet. */
   connect(): void {
-    this.#translator.forget();
+    this.#translator.reset();
     this.#connected = true;
     this.#next = null;
-    this.#arm();
+    this.#schedule();
   }
 
-  #arm(): void {
+  #schedule(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#pump();
-    }, EVERY);
+      this.#flush();
+    }, FLUSH_INTERVAL);
   }
 
-  #pump(): void {
+  #flush(): void {
     const { first, next } = this.#timeline;
     if (!this.#connected || !this.#caughtUp) return;
     if (this.#next === null || this.#next < first) {
-      const from = Math.max(first, next - HISTORY);
+      const from = Math.max(first, next - HISTORY_ENTRIES);
       if (this.#next !== null) this.skipped += from - this.#next;
-      this.#translator.stand(
-        this.#timeline.standingAt(from - 1),
+      this.#translator.sendStates(
+        this.#timeline.actorStatesAt(from - 1),
         this.#timeline.get(from)?.time ?? Date.now(),
       );
       this.#next = from;
     }
-    const entries = this.#timeline.slice(this.#next, this.#next + ROUND);
-    for (const entry of entries) this.#translator.entry(entry);
-    this.told += entries.length;
+    const entries = this.#timeline.slice(this.#next, this.#next + FLUSH_ENTRIES);
+    for (const entry of entries) this.#translator.sendEntry(entry);
+    this.sent += entries.length;
     this.#next += entries.length;
-    if (this.#next < next) this.#arm();
-    this.#onTold();
+    if (this.#next < next) this.#schedule();
+    this.#onSent();
   }
 }

@@ -1,15 +1,15 @@
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
 
-/** The only place that anything is sent to. The page's policy lets nothing else be framed. */
-export const STATELY = 'https://stately.ai';
+/** The only origin that messages are sent to. The content security policy of the page allows no other frame. */
+const STATELY_ORIGIN = 'https://stately.ai';
 
 const CONNECTED = '@statelyai.connected';
 const DISCONNECTED = { type: '@statelyai.disconnected' };
 
 /**
- * The frame of the Stately inspector. The library's own adapter for browsers listens to any window, sends to any
- * origin, and keeps the last 200 events, without the actors that they belong to; this one names both sides and
- * keeps nothing: whoever connects is told how everything stands.
+ * The frame of the Stately inspector. The browser adapter of the library is not used: it listens to any window, sends
+ * to any origin, and buffers the last 200 events without the actors that they belong to. This class checks window and
+ * origin and buffers nothing; a frame that connects receives the current state of each actor.
  */
 export class StatelyFrame {
   readonly #frame: HTMLIFrameElement;
@@ -18,7 +18,7 @@ export class StatelyFrame {
   constructor(frame: HTMLIFrameElement, onConnected: () => void) {
     this.#frame = frame;
     addEventListener('message', ({ source, origin, data }: MessageEvent<unknown>) => {
-      if (source === null || source !== frame.contentWindow || origin !== STATELY) return;
+      if (source === null || source !== frame.contentWindow || origin !== STATELY_ORIGIN) return;
       if (typeof data !== 'object' || data === null || !('type' in data) || data.type !== CONNECTED) return;
       this.#connected = true;
       onConnected();
@@ -30,7 +30,7 @@ export class StatelyFrame {
   }
 
   start(): void {
-    this.#frame.src = `${STATELY}/inspect`;
+    this.#frame.src = `${STATELY_ORIGIN}/inspect`;
   }
 
   stop(): void {
@@ -42,6 +42,6 @@ export class StatelyFrame {
   }
 
   #post(message: object): void {
-    this.#frame.contentWindow?.postMessage(message, STATELY);
+    this.#frame.contentWindow?.postMessage(message, STATELY_ORIGIN);
   }
 }

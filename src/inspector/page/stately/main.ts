@@ -3,33 +3,33 @@ import { byId } from '../dom.js';
 import { Feed } from './feed.js';
 import { StatelyFrame } from './frame.js';
 
-/** After this long without a word from the frame, ms, the page says so. */
-const PATIENCE = 10_000;
+/** Time without a message from the frame after which the page shows a note, ms. */
+const FRAME_TIMEOUT = 10_000;
 
-// The link works once: it need not stay in sight.
+// The token in the link works only once, so the address bar need not show it.
 history.replaceState(null, '', '/stately');
 
-const definitions = JSON.parse(byId('facts').textContent ?? '{}') as Record<string, string>;
+const definitions = JSON.parse(byId('data').textContent ?? '{}') as Record<string, string>;
 const frame = new StatelyFrame(byId<HTMLIFrameElement>('frame'), () => {
   feed.connect();
   show();
 });
 const feed = new Feed((event) => frame.send(event), definitions, show);
 let engine = '';
-/** Why there is nothing new. */
-let trouble = '';
-let late = false;
+/** Why no more entries arrive; empty while connected. */
+let problem = '';
+let timedOut = false;
 
 function show(): void {
   byId('version').textContent = engine === '' ? '' : `rc-engine ${engine}`;
   const status = byId('status');
-  status.className = trouble === '' ? (frame.connected ? 'live' : 'connecting') : 'lost';
-  status.textContent = trouble !== '' ? trouble : frame.connected ? 'live' : 'waiting for stately.ai …';
-  const skipped = feed.skipped === 0 ? '' : `, ${feed.skipped} left out because they came too fast`;
-  byId('told').textContent = frame.connected ? `${feed.told} entries told${skipped}` : '';
+  status.className = problem === '' ? (frame.connected ? 'live' : 'connecting') : 'lost';
+  status.textContent = problem !== '' ? problem : frame.connected ? 'live' : 'waiting for stately.ai …';
+  const skipped = feed.skipped === 0 ? '' : `, ${feed.skipped} skipped because they came too fast`;
+  byId('sent').textContent = frame.connected ? `${feed.sent} entries sent${skipped}` : '';
   byId('note').textContent =
-    late && !frame.connected
-      ? 'stately.ai does not answer: it needs a way to the internet. The local page needs none.'
+    timedOut && !frame.connected
+      ? 'stately.ai does not respond: this page needs access to the internet. The local page does not.'
       : '';
 }
 
@@ -41,13 +41,18 @@ socket.addEventListener('message', ({ data }) => {
   show();
 });
 socket.addEventListener('close', ({ reason }) => {
-  trouble = reason !== '' ? reason : engine === '' ? 'refused: use the link again' : 'the engine is gone';
+  problem =
+    reason !== ''
+      ? reason
+      : engine === ''
+        ? 'refused: open the link that rc-engine printed'
+        : 'disconnected: the engine is not running';
   show();
 });
 addEventListener('pagehide', () => frame.stop());
 setTimeout(() => {
-  late = true;
+  timedOut = true;
   show();
-}, PATIENCE);
+}, FRAME_TIMEOUT);
 frame.start();
 show();

@@ -1,72 +1,79 @@
-/** Our timeline in the words of the Stately inspector. */
+/** Translates the timeline into the protocol of the Stately inspector. */
 import { createInspector, type StatelyInspectionEvent } from '@statelyai/inspect';
-import type { Actor, Entry, Standing } from '../../timeline.js';
-import { type ChartNode, type StateValue, stateValueOf } from './state-value.js';
+import type { Actor, ActorState, Entry } from '../../timeline.js';
 
-/** What of an event is told with it. */
-interface ToldEvent {
+/** The part of a chart definition that holds the hierarchy of its states. */
+interface ChartNode {
+  readonly type?: string;
+  readonly states?: Readonly<Record<string, ChartNode>>;
+}
+
+type StateValue = string | { readonly [state: string]: StateValue };
+
+/** An event with the details that the timeline has of it. */
+interface StatelyEvent {
   readonly type: string;
   readonly [detail: string]: unknown;
 }
 
-interface ToldSnapshot {
+interface StatelySnapshot {
   readonly status: 'active' | 'done' | 'error' | 'stopped';
   readonly value?: StateValue;
   readonly context?: Readonly<Record<string, string>>;
 }
 
-/** What the library does not take from its caller. */
-interface Details {
+/** Details that `createInspector` does not accept as arguments; `serialize` adds them. */
+interface EventDetails {
   readonly actor: Actor;
   readonly time: number;
 }
 
 /**
- * Says what it is given through the library's own `createInspector`, which knows the protocol. Nothing of a live
- * actor is at hand here: there are only the names that the engine has let out.
+ * Sends events through `createInspector` of the library, which knows the protocol. It has no live actors, only the
+ * names in the timeline.
  */
 export class Translator {
   readonly #inspector: ReturnType<typeof createInspector>;
   readonly #charts = new Map<string, { readonly definition: string; readonly root: ChartNode }>();
-  /** Actors that the other side has been told of. */
-  readonly #told = new Map<number, Actor>();
-  /** The same, by parent and name: an event about the end of an actor comes from it. */
+  /** Actors that were sent and have not ended. */
+  readonly #sent = new Map<number, Actor>();
+  /** The same by parent and name, to find the source of an event about the end of an actor. */
   readonly #children = new Map<string, Actor>();
-  #details: Details | undefined;
+  #details: EventDetails | undefined;
 
-  /** @param charts Definition of each chart, JSON. */
+  /** @param charts Definition of each chart as JSON, by its name. */
   constructor(send: (event: StatelyInspectionEvent) => void, charts: Readonly<Record<string, string>>) {
     for (const [name, definition] of Object.entries(charts)) {
       this.#charts.set(name, { definition, root: JSON.parse(definition) as ChartNode });
     }
-    this.#inspector = createInspector({ send }, { serialize: (event) => this.#complete(event) });
+    this.#inspector = createInspector({ send }, { serialize: (event) => this.#withDetails(event) });
   }
 
-  /** The other side is new: it knows nothing. */
-  forget(): void {
-    this.#told.clear();
+  /** A new frame has connected: it has received nothing. */
+  reset(): void {
+    this.#sent.clear();
     this.#children.clear();
   }
 
-  /** How everything stands, whatever was told before. */
-  stand(standings: ReadonlyMap<number, Standing>, time: number): void {
-    for (const actor of [...this.#told.values()]) {
-      if (!standings.has(actor.id)) this.#end(actor, { type: 'stopped' }, { status: 'stopped' }, time);
+  /** Sends the state of each actor, and the end of actors that are no longer running. */
+  sendStates(actorStates: ReadonlyMap<number, ActorState>, time: number): void {
+    for (const actor of [...this.#sent.values()]) {
+      if (!actorStates.has(actor.id)) this.#sendEnd(actor, { type: 'stopped' }, { status: 'stopped' }, time);
     }
-    for (const { actor, last } of standings.values()) {
+    for (const { actor, last } of actorStates.values()) {
       const snapshot = this.#snapshotOf(actor, last);
-      if (this.#told.has(actor.id)) this.#snapshot(actor, eventOf(last), snapshot, last.time);
-      else this.#begin(actor, snapshot, last.time);
+      if (this.#sent.has(actor.id)) this.#sendSnapshot(actor, eventOf(last), snapshot, last.time);
+      else this.#sendActor(actor, snapshot, last.time);
     }
   }
 
-  entry(entry: Entry): void {
+  sendEntry(entry: Entry): void {
     const { born, time } = entry;
-    const actor = born ?? this.#told.get(entry.actor);
+    const actor = born ?? this.#sent.get(entry.actor);
     if (actor === undefined) return;
     const snapshot = this.#snapshotOf(actor, entry);
     if (entry.kind === 'started') {
-      this.#begin(actor, snapshot, time);
+      this.#sendActor(actor, snapshot, time);
       return;
     }
     const event = eventOf(entry);
@@ -74,30 +81,30 @@ export class Translator {
     const [, child] = /^xstate\.(?:done|error)\.actor\.(.+)$/.exec(entry.event) ?? [];
     const source = child === undefined ? undefined : this.#children.get(`${actor.id} ${child}`);
     this.#inspector.event(sessionOf(actor), event, source === undefined ? {} : { source: sessionOf(source) });
-    if (entry.kind === 'ended') this.#end(actor, event, snapshot, time);
-    else this.#snapshot(actor, event, snapshot, time);
+    if (entry.kind === 'ended') this.#sendEnd(actor, event, snapshot, time);
+    else this.#sendSnapshot(actor, event, snapshot, time);
   }
 
-  #begin(actor: Actor, snapshot: ToldSnapshot, time: number): void {
-    this.#told.set(actor.id, actor);
+  #sendActor(actor: Actor, snapshot: StatelySnapshot, time: number): void {
+    this.#sent.set(actor.id, actor);
     this.#children.set(`${actor.parent} ${actor.name}`, actor);
     this.#details = { actor, time };
     this.#inspector.actor(sessionOf(actor), snapshot);
   }
 
-  #snapshot(actor: Actor, event: ToldEvent, snapshot: ToldSnapshot, time: number): void {
+  #sendSnapshot(actor: Actor, event: StatelyEvent, snapshot: StatelySnapshot, time: number): void {
     this.#details = { actor, time };
     this.#inspector.snapshot(sessionOf(actor), snapshot, { event });
   }
 
-  #end(actor: Actor, event: ToldEvent, snapshot: ToldSnapshot, time: number): void {
-    this.#snapshot(actor, event, snapshot, time);
-    this.#told.delete(actor.id);
-    const place = `${actor.parent} ${actor.name}`;
-    if (this.#children.get(place) === actor) this.#children.delete(place);
+  #sendEnd(actor: Actor, event: StatelyEvent, snapshot: StatelySnapshot, time: number): void {
+    this.#sendSnapshot(actor, event, snapshot, time);
+    this.#sent.delete(actor.id);
+    const key = `${actor.parent} ${actor.name}`;
+    if (this.#children.get(key) === actor) this.#children.delete(key);
   }
 
-  #snapshotOf(actor: Actor, { active, reason, status: end }: Entry): ToldSnapshot {
+  #snapshotOf(actor: Actor, { active, reason, status: end }: Entry): StatelySnapshot {
     const status = end ?? 'active';
     const chart = actor.chart === null ? undefined : this.#charts.get(actor.chart);
     if (actor.chart === null) return { status };
@@ -105,22 +112,22 @@ export class Translator {
     return { status, ...(value === undefined ? {} : { value }), context: reason === null ? {} : { reason } };
   }
 
-  /** The library takes names, roots and times from live actors, which are not here. */
-  #complete(event: StatelyInspectionEvent): StatelyInspectionEvent {
+  /** Adds names, roots and times, which the library would read from live actors. */
+  #withDetails(event: StatelyInspectionEvent): StatelyInspectionEvent {
     if (this.#details === undefined) return event;
     const { actor, time } = this.#details;
-    const common = { rootId: sessionOf(this.#rootOf(actor)), createdAt: String(time) };
-    if (event.type !== '@xstate.actor') return { ...event, ...common };
+    const details = { rootId: sessionOf(this.#rootOf(actor)), createdAt: String(time) };
+    if (event.type !== '@xstate.actor') return { ...event, ...details };
     const definition =
       this.#charts.get(actor.chart ?? '')?.definition ?? JSON.stringify({ id: actor.chart ?? actor.name });
     const parentId = actor.parent === null ? undefined : `x:${actor.parent}`;
-    return { ...event, ...common, name: actor.name, definition, parentId };
+    return { ...event, ...details, name: actor.name, definition, parentId };
   }
 
   #rootOf(actor: Actor): Actor {
     let root = actor;
-    for (let up = root.parent; up !== null; up = root.parent) {
-      const parent = this.#told.get(up);
+    for (let id = root.parent; id !== null; id = root.parent) {
+      const parent = this.#sent.get(id);
       if (parent === undefined) break;
       root = parent;
     }
@@ -130,7 +137,7 @@ export class Translator {
 
 const sessionOf = ({ id }: Actor): string => `x:${id}`;
 
-function eventOf({ event, edges, reason, lasted, count }: Entry): ToldEvent {
+function eventOf({ event, edges, reason, lasted, count }: Entry): StatelyEvent {
   return {
     type: event,
     ...(edges.length === 0 ? {} : { edges }),
@@ -138,4 +145,24 @@ function eventOf({ event, edges, reason, lasted, count }: Entry): ToldEvent {
     ...(lasted === null ? {} : { lastedMs: lasted }),
     ...(count === 1 ? {} : { count }),
   };
+}
+
+/**
+ * The state value of XState, from the ids of the active leaf states.
+ * @returns Undefined for a state without children or without an active child.
+ */
+export function stateValueOf(node: ChartNode, id: string, active: readonly string[]): StateValue | undefined {
+  const activeChildren = Object.entries(node.states ?? {}).filter(([key]) =>
+    active.some((leaf) => leaf === `${id}.${key}` || leaf.startsWith(`${id}.${key}.`)),
+  );
+  const childValue = ([key, child]: [string, ChartNode]) => stateValueOf(child, `${id}.${key}`, active);
+  const [first] = activeChildren;
+  if (first === undefined) return undefined;
+  if (node.type === 'parallel') {
+    return Object.fromEntries(
+      activeChildren.map((child): [string, StateValue] => [child[0], childValue(child) ?? {}]),
+    );
+  }
+  const inner = childValue(first);
+  return inner === undefined ? first[0] : { [first[0]]: inner };
 }

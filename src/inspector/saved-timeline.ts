@@ -3,34 +3,34 @@ import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
 import { FILE_FORMAT, type SavedTimeline, TIMELINE_VERSION, Timeline } from './timeline.js';
 
-/** Largest file that is read, bytes. */
+/** Largest accepted file, bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
 const MAX_ENTRIES = 1_000_000;
 
 const Text = v.pipe(v.string(), v.maxLength(1_000));
-const Whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+const Count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const ActorSchema = v.strictObject({
-  id: Whole,
+  id: Count,
   name: Text,
   kind: v.picklist(['machine', 'task', 'shared']),
   chart: v.nullable(Text),
-  parent: v.nullable(Whole),
+  parent: v.nullable(Count),
 });
 const EntrySchema = v.strictObject({
-  seq: Whole,
+  seq: Count,
   time: v.number(),
-  actor: Whole,
+  actor: Count,
   kind: v.picklist(['started', 'step', 'ignored', 'ended']),
   event: Text,
   active: v.array(Text),
   edges: v.array(Text),
   reason: v.nullable(Text),
   lasted: v.nullable(v.number()),
-  count: Whole,
+  count: Count,
   born: v.exactOptional(ActorSchema),
   status: v.exactOptional(v.picklist(['done', 'error', 'stopped'])),
 });
-const HeadSchema = v.object({
+const HeaderSchema = v.object({
   format: v.literal(FILE_FORMAT),
   version: v.number(),
   engine: v.optional(Text),
@@ -46,57 +46,59 @@ const FileSchema = v.strictObject({
 });
 
 /**
- * A timeline that the page has saved.
- * @param charts Hashes of the charts that this program can draw.
- * @throws EngineError `timelineUnusable`: not there, cut short, something else, or of another version.
+ * Reads a timeline that the page has saved.
+ * @param charts Hashes of the charts that this version can draw.
+ * @throws EngineError `timelineUnusable`: missing, truncated, not a timeline, damaged, or of another version.
  */
 export async function readTimeline(
   path: string,
   charts: Readonly<Record<string, string>>,
 ): Promise<SavedTimeline> {
-  const bad = (message: string, cause?: unknown) => new EngineError('timelineUnusable', message, { cause });
+  const failure = (message: string, cause?: unknown) =>
+    new EngineError('timelineUnusable', message, { cause });
   let text: string;
   try {
     const { size } = await stat(path);
-    if (size > MAX_BYTES) throw bad(`${path} is larger than any saved timeline (${MAX_BYTES} bytes).`);
+    if (size > MAX_BYTES)
+      throw failure(`${path} is too large for a saved timeline: the limit is ${MAX_BYTES} bytes.`);
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof EngineError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown fault';
-    throw bad(`${path} cannot be read (${code}).`, error);
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    throw failure(`${path} cannot be read (${code}).`, error);
   }
-  const value = parsed(text);
+  const value = parseJson(text);
   if (value === undefined) {
-    throw bad(
+    throw failure(
       text.startsWith(`{"format":"${FILE_FORMAT}"`)
-        ? `${path} is cut short: its end is missing.`
-        : `${path} is no timeline that the inspector has saved.`,
+        ? `${path} is truncated: its end is missing.`
+        : `${path} is not a timeline saved by the inspector.`,
     );
   }
-  const head = v.safeParse(HeadSchema, value);
-  if (!head.success) throw bad(`${path} is no timeline that the inspector has saved.`);
-  const { version, engine = 'another version' } = head.output;
+  const header = v.safeParse(HeaderSchema, value);
+  if (!header.success) throw failure(`${path} is not a timeline saved by the inspector.`);
+  const { version, engine = 'another version' } = header.output;
   if (version !== TIMELINE_VERSION) {
-    throw bad(
-      `${path} was saved by rc-engine ${engine} in format ${version}; this one reads format ${TIMELINE_VERSION}.`,
+    throw failure(
+      `${path} was saved by rc-engine ${engine} in format ${version}; this version reads format ${TIMELINE_VERSION}.`,
     );
   }
   const file = v.safeParse(FileSchema, value);
   if (!file.success) {
     const [issue] = file.issues;
-    throw bad(`${path} is damaged: ${v.getDotPath(issue) ?? 'the file'} is not what it should be.`);
+    throw failure(`${path} is damaged: ${v.getDotPath(issue) ?? 'the file'} is not valid.`);
   }
   const changed = Object.entries(file.output.charts).find(([name, hash]) => charts[name] !== hash);
   if (changed !== undefined) {
-    throw bad(
-      `${path} was saved by rc-engine ${engine}, whose chart ${changed[0]} (${changed[1]}) is not the one of this version (${charts[changed[0]] ?? 'none'}).`,
+    throw failure(
+      `${path} was saved by rc-engine ${engine}, whose chart ${changed[0]} (${changed[1]}) differs from the chart of this version (${charts[changed[0]] ?? 'none'}).`,
     );
   }
   return file.output;
 }
 
-/** @throws EngineError `timelineUnusable` when entries are missing in between. */
-export function timelineOf(saved: SavedTimeline, path: string): Timeline {
+/** @throws EngineError `timelineUnusable` when an entry in the middle is missing. */
+export function restoreTimeline(saved: SavedTimeline, path: string): Timeline {
   const first = saved.entries[0]?.seq ?? 0;
   const timeline = new Timeline(Math.max(1, saved.entries.length), saved.base, first);
   for (const entry of saved.entries) {
@@ -108,7 +110,7 @@ export function timelineOf(saved: SavedTimeline, path: string): Timeline {
   return timeline;
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

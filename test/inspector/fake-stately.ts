@@ -1,4 +1,4 @@
-/** Stands in for stately.ai: a real site with TLS, whose page receives through the library's own receiver. */
+/** A fake of stately.ai: a site with TLS whose page uses the receiver of the library. */
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { createServer, type Server } from 'node:https';
@@ -11,35 +11,35 @@ import { TLS_BACKEND } from '../support/http.js';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
-export class StatelyStandIn {
-  /** What its page was told, in order. */
-  readonly told: StatelyInspectionEvent[] = [];
-  /** Every message to its page, as JSON. */
+export class FakeStately {
+  /** Events that its page received, in order. */
+  readonly received: StatelyInspectionEvent[] = [];
+  /** Every message to its page as JSON. */
   readonly messages: string[] = [];
   /** `host path` of each request. */
   readonly requests: string[] = [];
-  /** Lets its page say that it is there. */
+  /** Lets its page connect. */
   open: () => void = () => {};
-  /** Sends its page to another site. */
-  leave: (to: string) => void = () => {};
+  /** Navigates its page to another site. */
+  navigate: (to: string) => void = () => {};
   readonly #server: Server;
 
   private constructor(server: Server) {
     this.#server = server;
   }
 
-  static async start(): Promise<StatelyStandIn> {
+  static async start(): Promise<FakeStately> {
     const script = await bundled();
     const server = createServer(TLS_BACKEND);
-    const standIn = new StatelyStandIn(server);
+    const fake = new FakeStately(server);
     const opened = new Promise<void>((resolve) => {
-      standIn.open = resolve;
+      fake.open = resolve;
     });
-    const left = new Promise<string>((resolve) => {
-      standIn.leave = resolve;
+    const navigated = new Promise<string>((resolve) => {
+      fake.navigate = resolve;
     });
     server.on('request', async (request, response) => {
-      standIn.requests.push(`${request.headers.host} ${request.url}`);
+      fake.requests.push(`${request.headers.host} ${request.url}`);
       switch (request.url) {
         case '/inspect':
           response.setHeader('content-type', 'text/html').end(`<script type="module">${script}</script>`);
@@ -48,13 +48,13 @@ export class StatelyStandIn {
           await opened;
           response.end();
           return;
-        case '/left':
-          response.end(await left);
+        case '/navigation':
+          response.end(await navigated);
           return;
-        case '/told': {
-          const { told, messages } = JSON.parse(await textOf(request));
-          standIn.told.push(...told);
-          standIn.messages.push(...messages);
+        case '/received': {
+          const { received, messages } = JSON.parse(await textOf(request));
+          fake.received.push(...received);
+          fake.messages.push(...messages);
           response.end();
           return;
         }
@@ -63,10 +63,10 @@ export class StatelyStandIn {
       }
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return standIn;
+    return fake;
   }
 
-  /** For a browser that shall find it where stately.ai would be, and where any other site would be. */
+  /** Browser arguments that resolve stately.ai and *.example to this server. */
   get arguments(): string[] {
     const { port } = this.#server.address() as AddressInfo;
     return [
@@ -76,7 +76,7 @@ export class StatelyStandIn {
   }
 
   close(): Promise<void> {
-    this.leave('');
+    this.navigate('');
     this.open();
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
@@ -88,7 +88,7 @@ export class StatelyStandIn {
 async function bundled(): Promise<string> {
   const { outputFiles } = await build({
     stdin: {
-      contents: await readFile(join(HERE, 'stately-stand-in.page.js'), 'utf8'),
+      contents: await readFile(join(HERE, 'fake-stately.page.js'), 'utf8'),
       resolveDir: HERE,
     },
     bundle: true,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createActor, createMachine } from 'xstate';
 import { Recorder } from '../../src/inspector/recorder.js';
-import { readTimeline, timelineOf } from '../../src/inspector/saved.js';
+import { readTimeline, restoreTimeline } from '../../src/inspector/saved-timeline.js';
 import { FILE_FORMAT, type SavedTimeline, Timeline } from '../../src/inspector/timeline.js';
 import { cli } from '../support/cli.js';
 import { tmpFolder } from '../support/tmp.js';
@@ -44,24 +44,24 @@ async function fileOf(content: string | object): Promise<string> {
 
 const reading = async (content: string | object) => {
   const path = await fileOf(content);
-  return readTimeline(path, CHARTS).then((saved) => timelineOf(saved, path));
+  return readTimeline(path, CHARTS).then((saved) => restoreTimeline(saved, path));
 };
 
 describe('a saved timeline', () => {
-  it('comes back as it was saved, with how everything stood before', async () => {
+  it('is restored as it was saved, with the actor states before the first entry', async () => {
     const saved = recorded();
     const timeline = await reading(saved);
     expect(timeline.slice(timeline.first, timeline.next)).toEqual(saved.entries);
     expect(timeline.base).toEqual(saved.base);
-    expect(timeline.standingAt(timeline.first).size).toBe(1);
+    expect(timeline.actorStatesAt(timeline.first).size).toBe(1);
   });
 
-  it('cut short anywhere it is refused with a message that says so', async () => {
+  it('truncated at any point it is refused as truncated', async () => {
     const text = JSON.stringify(recorded());
     for (let at = 40; at < text.length; at += 97) {
-      await expect(reading(text.slice(0, at)), `cut at ${at}`).rejects.toMatchObject({
+      await expect(reading(text.slice(0, at)), `truncated at ${at}`).rejects.toMatchObject({
         code: 'timelineUnusable',
-        message: expect.stringContaining('cut short'),
+        message: expect.stringContaining('truncated'),
       });
     }
   });
@@ -69,11 +69,11 @@ describe('a saved timeline', () => {
   it.each([
     ['of a later format', { version: 2 }, 'format 2'],
     ['of other charts', { charts: { toggle: 'bbbbbbbbbbbb' } }, 'whose chart toggle (bbbbbbbbbbbb)'],
-    ['of a chart that is no more', { charts: { gone: 'aaaaaaaaaaaa' } }, 'whose chart gone'],
-    ['with entries of the wrong shape', { entries: [{ seq: 'x' }] }, 'entries.0'],
-    ['with a gap', { entries: recorded().entries.filter((_, index) => index !== 5) }, 'is missing'],
-    ['with something that does not belong', { more: 1 }, 'damaged'],
-  ])('%s is refused, and the message says what is wrong', async (_, change, message) => {
+    ['of a chart that no longer exists', { charts: { gone: 'aaaaaaaaaaaa' } }, 'whose chart gone'],
+    ['with invalid entries', { entries: [{ seq: 'x' }] }, 'entries.0'],
+    ['with a missing entry', { entries: recorded().entries.filter((_, index) => index !== 5) }, 'is missing'],
+    ['with an unknown member', { more: 1 }, 'damaged'],
+  ])('%s is refused, and the message names the problem', async (_, change, message) => {
     await expect(reading({ ...recorded(), ...change })).rejects.toMatchObject({
       code: 'timelineUnusable',
       message: expect.stringContaining(message),
@@ -81,26 +81,26 @@ describe('a saved timeline', () => {
   });
 
   it.each([
-    ['nothing', ''],
-    ['no JSON', 'hello'],
+    ['an empty file', ''],
+    ['text', 'hello'],
     ['other JSON', '[1]'],
     ['null', 'null'],
-    ['binary', '\u0000\u0001'],
-  ])('%s is no timeline', async (_, content) => {
+    ['binary data', '\u0000\u0001'],
+  ])('%s is not a timeline', async (_, content) => {
     await expect(reading(content)).rejects.toMatchObject({
       code: 'timelineUnusable',
-      message: expect.stringContaining('no timeline'),
+      message: expect.stringContaining('not a timeline'),
     });
   });
 });
 
 describe('rc-engine inspect', () => {
-  it('a file that is not there, a folder, a wrong port: exit code and one sentence, no stack', async () => {
-    const folder = await tmpFolder();
-    await mkdir(join(folder, 'dir'));
+  it('a missing file, a directory and a wrong port lead to an exit code and one sentence without a stack trace', async () => {
+    const directory = await tmpFolder();
+    await mkdir(join(directory, 'dir'));
     for (const [args, code, message] of [
-      [['inspect', join(folder, 'none')], 1, 'cannot be read (ENOENT)'],
-      [['inspect', join(folder, 'dir')], 1, 'cannot be read (EISDIR)'],
+      [['inspect', join(directory, 'none')], 1, 'cannot be read (ENOENT)'],
+      [['inspect', join(directory, 'dir')], 1, 'cannot be read (EISDIR)'],
       [['inspect', await fileOf(recorded())], 1, 'whose chart toggle'],
       [['inspect', 'x', '--port', '99999'], 2, '--port must be'],
       [['inspect'], 2, ''],
@@ -110,7 +110,7 @@ describe('rc-engine inspect', () => {
       [['start', '--inspect=stately:'], 2, '--inspect must be a port, 0 for any free one, or stately'],
       [['start', '--inspect=https://stately.ai'], 2, '--inspect must be a port'],
     ] as const) {
-      const result = await cli(args, { HOME: folder });
+      const result = await cli(args, { HOME: directory });
       expect(result.code, args.join(' ')).toBe(code);
       expect(result.stderr).toContain(message);
       expect(result.stderr).not.toMatch(/\n\s+at /);
