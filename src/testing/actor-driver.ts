@@ -1,4 +1,4 @@
-/** Plays paths against the machine itself, as a running actor on a simulated clock. */
+/** Plays paths against the machine itself, which runs as an actor on a simulated clock. */
 import {
   type AnyActor,
   type AnyStateMachine,
@@ -21,14 +21,14 @@ interface Call {
 const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 /**
- * A driver whose system is the machine with its own timers, invokes and actions: every invoked actor waits for the
- * path to say what it comes to, and every action that the host would do is noted. It checks the states, the tags,
- * the context, the edges that were taken, and the actions.
+ * A driver whose system is the machine with its own timers, invokes and actions. Each invoked actor waits for the outcome
+ * that the path gives it, and actions of the host are recorded. The driver checks states, tags, context, the edges taken
+ * and the actions.
  */
 export function actorDriver<M extends AnyStateMachine>(
   machine: M,
   options: Pick<GenerateOptions<M>, 'input' | 'setTime'> & {
-    /** False: which edges were taken is not looked at, only what came of it. Default true. */
+    /** False: the edges taken are not checked, only their result. Default: true. */
     readonly edges?: boolean;
   } = {},
 ): Driver {
@@ -45,7 +45,7 @@ class ActorDriver implements Driver {
   #actor: AnyActor | undefined;
   #calls: Call[] = [];
   #taken: string[] = [];
-  #done: string[] = [];
+  #effects: string[] = [];
 
   readonly #checkEdges: boolean;
 
@@ -63,31 +63,31 @@ class ActorDriver implements Driver {
   start(): void {
     this.#calls = [];
     this.#taken = [];
-    this.#done = [];
+    this.#effects = [];
     this.#clock = new PathClock(this.#setTime);
     this.#setTime(0);
     const { id } = this.#machine;
-    // It has a parent, so that a chart can talk to its own.
+    // The actor has a parent, so that a chart can send events to it.
     const invoke = { id, src: this.#machine, input: () => this.#input } as never;
     const parent = createActor(createMachine({ invoke }), {
       clock: this.#clock,
-      inspect: (event) => this.#note(event),
+      inspect: (event) => this.#inspect(event),
     });
     this.#parent = parent;
     parent.subscribe({ error: () => {} });
     parent.start();
     this.#taken = [];
-    this.#done = [];
+    this.#effects = [];
   }
 
   async act(step: Step): Promise<void> {
     this.#taken = [];
-    this.#done = [];
+    this.#effects = [];
     if (step.kind === 'event') this.#actor?.send(step.event);
     else if (step.kind === 'delay') await this.#pass(step.elapsed);
     else {
       const call = this.#calls.find(({ id }) => id === step.actor);
-      if (call === undefined) throw new Error(`The actor ${step.actor} was not started.`);
+      if (call === undefined) throw new Error(`The actor ${step.actor} is not running.`);
       this.#calls = this.#calls.filter((other) => other !== call);
       if (step.kind === 'outcome') call.resolve(step.value);
       else call.reject(step.value);
@@ -95,27 +95,27 @@ class ActorDriver implements Driver {
     await settled();
   }
 
-  /** Not a millisecond too early, and not one too late. */
+  /** Fails when the delay ends a millisecond early. The check after the step fails when it ends late. */
   async #pass(ms: number): Promise<void> {
     if (ms > 1) {
       this.#clock.pass(ms - 1);
       await settled();
-      if (this.#taken.length > 0) throw new Error(`It did not wait for ${ms} ms.`);
+      if (this.#taken.length > 0) throw new Error(`The delay ended before ${ms} ms.`);
     }
     this.#clock.pass(Math.min(ms, 1));
   }
 
   check(expected: Expected, step: Step | null): void {
     const snapshot = this.#actor?.getSnapshot();
-    if (snapshot === undefined) throw new Error('It was not started.');
+    if (snapshot === undefined) throw new Error('The machine was not started.');
     if (snapshot.status === 'error') throw new Error('The machine failed.', { cause: snapshot.error });
-    same('state', snapshot.value, expected.value);
-    same('status', snapshot.status, expected.status);
-    same('tags', [...snapshot.tags].sort(), expected.tags);
-    same('context', snapshot.context, expected.snapshot.context);
+    assertSame('state', snapshot.value, expected.value);
+    assertSame('status', snapshot.status, expected.status);
+    assertSame('tags', [...snapshot.tags].sort(), expected.tags);
+    assertSame('context', snapshot.context, expected.snapshot.context);
     if (step === null) return;
-    if (this.#checkEdges) same('edges', this.#taken, step.edges);
-    same('actions', this.#done, expected.effects);
+    if (this.#checkEdges) assertSame('edges', this.#taken, step.edges);
+    assertSame('actions', this.#effects, expected.effects);
   }
 
   end(): void {
@@ -123,7 +123,7 @@ class ActorDriver implements Driver {
     this.#actor = undefined;
   }
 
-  #note(event: InspectionEvent): void {
+  #inspect(event: InspectionEvent): void {
     if (event.type === '@xstate.actor' && (event.actorRef as AnyActor).id === this.#machine.id) {
       this.#actor = event.actorRef as AnyActor;
     }
@@ -152,14 +152,16 @@ class ActorDriver implements Driver {
     const { actions } = machine.implementations;
     return Object.fromEntries(
       Object.entries(actions).flatMap(([name, action]: [string, unknown]) =>
-        // What XState builds (assign, raise, sendTo …) stays; a plain function is the host's business.
-        typeof action === 'function' && !('resolve' in action) ? [[name, () => this.#done.push(name)]] : [],
+        // Actions made by XState (assign, raise, sendTo …) stay. A plain function is an action of the host.
+        typeof action === 'function' && !('resolve' in action)
+          ? [[name, () => this.#effects.push(name)]]
+          : [],
       ),
     );
   }
 }
 
-function same(what: string, got: unknown, wanted: unknown): void {
-  const [a, b] = [got, wanted].map((value) => JSON.stringify(value));
+function assertSame(what: string, actual: unknown, expected: unknown): void {
+  const [a, b] = [actual, expected].map((value) => JSON.stringify(value));
   if (a !== b) throw new Error(`${what} is ${a}, not ${b}`);
 }

@@ -1,4 +1,4 @@
-/** Few paths that together reach all goals: always on to the nearest one, and from the start when there is none. */
+/** Finds few paths that together cover all goals: always to the nearest open goal, from the start if none is near. */
 import type { Explored, Leg } from './explore.js';
 import type { Verdict } from './pure-machine.js';
 import type { Coverage } from './types.js';
@@ -23,7 +23,7 @@ export function pathsOver(
     const path: Leg[] = [];
     let spot: Spot = { place: 0, last: '' };
     for (;;) {
-      // What lies further away than the rest of the path has its own path.
+      // A goal that is too far away for this path gets its own path.
       const hop = nearest(
         explored,
         spot,
@@ -40,18 +40,18 @@ export function pathsOver(
     if (path.length === 0) break;
     paths.push(path);
   }
-  // A chart that comes to its end at once has one path, without a step.
-  const atOnce = [...explored.startEdges, ...explored.startVerdicts.map(verdictName)];
-  return paths.length === 0 && atOnce.some((goal) => !except.has(goal)) ? [[]] : paths;
+  // A chart that ends when it starts has one path without steps.
+  const startGoals = [...explored.startEdges, ...explored.startVerdicts.map(verdictName)];
+  return paths.length === 0 && startGoals.some((goal) => !except.has(goal)) ? [[]] : paths;
 }
 
 interface Spot {
   readonly place: number;
-  /** The edge that was taken last; only pairs need it. */
+  /** The edge that was taken last; used only for pairs. */
   readonly last: string;
 }
 
-/** As `CoverageReport` names it. */
+/** The name of a guard result in `CoverageReport`. */
 export function verdictName({ guard, held }: Verdict): string {
   return `${guard} ${held ? 'holds' : 'fails'}`;
 }
@@ -84,23 +84,23 @@ function nearest(
   coverage: Coverage,
 ): Leg[] | undefined {
   const nameOf = ({ place, last }: Spot) => `${place} ${last}`;
-  const cameBy = new Map<string, { readonly leg: Leg; readonly spot: Spot } | null>([[nameOf(from), null]]);
+  const arrivals = new Map<string, { readonly leg: Leg; readonly spot: Spot } | null>([[nameOf(from), null]]);
   const queue: Spot[] = [from];
   for (let spot = queue.shift(); spot !== undefined; spot = queue.shift()) {
     for (const leg of places[spot.place]?.legs ?? []) {
-      if (isGoal(leg, spot.last)) return [...wayTo(spot), leg];
+      if (isGoal(leg, spot.last)) return [...pathTo(spot), leg];
       const next: Spot = { place: leg.to, last: coverage === 'pairs' ? (leg.edges.at(-1) ?? spot.last) : '' };
-      if (!cameBy.has(nameOf(next))) {
-        cameBy.set(nameOf(next), { leg, spot });
+      if (!arrivals.has(nameOf(next))) {
+        arrivals.set(nameOf(next), { leg, spot });
         queue.push(next);
       }
     }
   }
   return undefined;
 
-  function wayTo(spot: Spot): Leg[] {
+  function pathTo(spot: Spot): Leg[] {
     const legs: Leg[] = [];
-    for (let came = cameBy.get(nameOf(spot)); came; came = cameBy.get(nameOf(came.spot)))
+    for (let came = arrivals.get(nameOf(spot)); came; came = arrivals.get(nameOf(came.spot)))
       legs.unshift(came.leg);
     return legs;
   }

@@ -1,13 +1,13 @@
-/** Walks through a chart in every way that its events, outcomes and delays allow. */
+/** Explores a chart: from each situation it tries every event, outcome and delay that is possible there. */
 import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
 import { walk } from '../visualize/walk.js';
 import { triggerWords } from '../visualize/words.js';
 import { type Move, type Position, PureMachine, type Verdict } from './pure-machine.js';
 import { type GenerateOptions, PathLimitError, type StepKind } from './types.js';
 
-/** One thing that can happen. */
+/** Something that can happen in a situation: an event, an outcome, a failure or a delay. */
 export interface Act {
-  /** Unique at a position, and the same thing at each position. */
+  /** Unique in a situation, and stable across situations. */
   readonly id: string;
   readonly kind: StepKind;
   readonly event: EventObject;
@@ -35,7 +35,7 @@ export interface Place {
 
 export interface Explored {
   readonly pure: PureMachine;
-  /** What can happen at a position. */
+  /** The acts that are possible at a position. */
   readonly actsAt: (position: Position) => readonly Act[];
   readonly places: readonly Place[];
   readonly startVerdicts: readonly Verdict[];
@@ -51,12 +51,12 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
   const known = new Map<string, number>();
   const places: Place[] = [];
   const novelty = new Novelty(options);
-  const dull = new Set<number>();
+  const exhausted = new Set<number>();
 
-  const arrive = ({ position }: Move): number => {
+  const placeFor = ({ position }: Move): number => {
     const { snapshot } = position;
     if (snapshot.status === 'error') {
-      throw new Error(`The chart ${machine.id} failed by itself in ${JSON.stringify(snapshot.value)}.`, {
+      throw new Error(`The chart ${machine.id} threw an error in ${JSON.stringify(snapshot.value)}.`, {
         cause: snapshot.error,
       });
     }
@@ -66,21 +66,21 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
     if (places.length >= limit) throw new PathLimitError(limitMessage(machine, places, limit));
     const index = places.push({ position, legs: [] }) - 1;
     known.set(key, index);
-    if (!novelty.isNew(position)) dull.add(index);
+    if (!novelty.isNew(position)) exhausted.add(index);
     return index;
   };
 
   const start = pure.start();
-  arrive(start);
+  placeFor(start);
   for (let at = 0; at < places.length; at += 1) {
     const place = places[at];
-    if (place === undefined || dull.has(at) || place.position.snapshot.status !== 'active') continue;
+    if (place === undefined || exhausted.has(at) || place.position.snapshot.status !== 'active') continue;
     if (options.within?.(place.position.snapshot as never) === false) continue;
     for (const act of acts.at(place.position)) {
-      const move = happen(pure, place.position, act);
+      const move = perform(pure, place.position, act);
       place.legs.push({
         from: at,
-        to: arrive(move),
+        to: placeFor(move),
         act,
         elapsed: move.position.now - place.position.now,
         edges: move.edges,
@@ -93,11 +93,11 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
   return { pure, actsAt, places, startVerdicts: start.verdicts, startEdges: start.edges };
 }
 
-export function happen(pure: PureMachine, at: Position, act: Act): Move {
+export function perform(pure: PureMachine, at: Position, act: Act): Move {
   return act.kind === 'delay' ? pure.elapse(at) : pure.take(at, act.event);
 }
 
-/** Tells situations apart, and which are worth going on from. */
+/** Decides which situations are the same, and which ones the search continues from. */
 class Novelty<M extends AnyStateMachine> {
   readonly #options: GenerateOptions<M>;
   readonly #seen = new Set<string>();
@@ -107,12 +107,12 @@ class Novelty<M extends AnyStateMachine> {
   }
 
   keyOf(position: Position): string {
-    return JSON.stringify([where(position), this.#aspects(position)]);
+    return JSON.stringify([placeOf(position), this.#aspects(position)]);
   }
 
   /**
-   * Has any aspect of it not been seen in one of its states before, or two of its states not been seen together?
-   * States of different regions multiply; what the chart does in one seldom depends on all the others.
+   * True when an aspect is new in one of the active states, or two of the active states are new together. States of
+   * parallel regions multiply, but a region rarely depends on all others, so not every combination is explored.
    */
   isNew(position: Position): boolean {
     const before = this.#seen.size;
@@ -126,17 +126,17 @@ class Novelty<M extends AnyStateMachine> {
   }
 
   #aspects({ snapshot }: Position): readonly string[] {
-    const said =
+    const key =
       this.#options.key === undefined ? plainContext(snapshot) : this.#options.key(snapshot as never);
-    return typeof said === 'string' ? [said] : said;
+    return typeof key === 'string' ? [key] : key;
   }
 }
 
-function where(position: Position): unknown {
+function placeOf(position: Position): unknown {
   return [position.snapshot.status, position.snapshot.value, race(position)];
 }
 
-/** Which delay ends when, as far as that decides which one is first. */
+/** The order of the running delays, and how far apart they end. */
 function race({ timers, now }: Position): unknown {
   const [first] = timers;
   if (first === undefined || timers.length === 1) return timers.map(({ id }) => id);
@@ -159,9 +159,9 @@ function limitMessage(machine: AnyStateMachine, places: readonly Place[], limit:
   }
   const [[value, count] = ['', 0]] = [...of].sort(([, a], [, b]) => b - a);
   return (
-    `The chart ${machine.id} was seen in ${limit} different situations, ${count} of them in the state ${value}: its context ` +
-    'seems to be without end. Pass `key` with only what its guards read (a counter as `Math.min(n, 3)`), fewer ' +
-    'payloads, or a higher `limit`.'
+    `The chart ${machine.id} has more than ${limit} situations, ${count} of them in the state ${value}: its context seems to ` +
+    'grow without end. Pass a `key` with only what its guards read (a counter as `Math.min(n, 3)`), fewer payloads, ' +
+    'or a higher `limit`.'
   );
 }
 
@@ -196,7 +196,7 @@ class Acts<M extends AnyStateMachine> {
     return this.#names.get(type) ?? type;
   }
 
-  /** Own events of the active states, each with its payloads. */
+  /** The events that the active states handle, each with its payloads. */
   #events(snapshot: AnyMachineSnapshot): Unnamed[] {
     const { events } = this.#options;
     const given: readonly EventObject[] =
@@ -236,7 +236,7 @@ class Acts<M extends AnyStateMachine> {
           const event = { type: `xstate.error.actor.${id}`, error, actorId: id };
           return { kind: 'failure', event, words: `${id} failed`, actor: id, value: error };
         });
-        // An actor whose failure nobody handles ends the chart: that is a fault of the chart, not a path.
+        // A rejection that no state handles stops the machine. That is a mistake in the chart, not a path.
         const handled = snapshot._nodes.some(({ ownEvents }) =>
           ownEvents.includes(`xstate.error.actor.${id}`),
         );
@@ -246,7 +246,7 @@ class Acts<M extends AnyStateMachine> {
   }
 }
 
-/** ` (tokenRejected)`: what tells one outcome from another, as far as it is short and plain. */
+/** For example ` (tokenRejected)`: the short members of a value, to tell outcomes apart. */
 function valueWords(value: unknown): string {
   const words = plainWords(value);
   return words === '' ? '' : ` (${words})`;
@@ -274,7 +274,7 @@ function plainWords(value: unknown): string {
   return [...kind, ...rest].join(', ');
 }
 
-/** Of a payload's inner object its first plain member says enough. */
+/** Of a nested object, only its first string member. */
 function nestedWords(key: string, value: object): string[] {
   const first = Object.entries(value).find(([, inner]) => typeof inner === 'string');
   return first === undefined ? [] : [`${key}.${first[0]}: ${String(first[1])}`];

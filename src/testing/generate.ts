@@ -1,18 +1,19 @@
 import type { AnyStateMachine } from 'xstate';
 import { walk } from '../visualize/walk.js';
 import { pathsOver, verdictName } from './cover.js';
-import { type Explored, explore, happen, type Leg } from './explore.js';
+import { type Explored, explore, type Leg, perform } from './explore.js';
 import type { Move, Position } from './pure-machine.js';
 import type { CoverageReport, Covered, Expected, Generated, GenerateOptions, Path, Step } from './types.js';
 
 const DEFAULT_STEPS = 40;
 
 /**
- * Paths through a chart that together cover it. The chart's own guards and assignments decide where each event
- * leads; what actors come to and the end of delays are events like others, so charts with `invoke` and `after` are
- * welcome. Of several delays the one that is due first elapses first, as it would in time. Nothing is started.
+ * Generates paths that together cover a chart. The guards and assignments of the chart decide where each event leads.
+ * Outcomes of actors and the ends of delays are events, too, so charts may use `invoke` and `after`. Delays end in the order
+ * of simulated time. No actor is started.
  *
- * Throws `PathLimitError` when the chart has more situations than `limit`.
+ * @throws PathLimitError when the chart has more situations than `limit`.
+ * @example generatePaths(machine, { outcomes: { dial: [{ kind: 'open' }, { kind: 'refused' }] } })
  */
 export function generatePaths<M extends AnyStateMachine>(
   machine: M,
@@ -25,35 +26,35 @@ export function generatePaths<M extends AnyStateMachine>(
     options.maxSteps ?? DEFAULT_STEPS,
     options.except,
   );
-  const walked = legs.map((path) => walkOver(machine, explored, path));
+  const executed = legs.map((path) => execute(machine, explored, path));
   return {
-    paths: walked.map(({ path }) => path),
+    paths: executed.map(({ path }) => path),
     startEdges: explored.startEdges,
     coverage: coverageOf(
       machine,
       explored,
-      walked.flatMap(({ moves }) => moves),
+      executed.flatMap(({ moves }) => moves),
     ),
     explored: explored.places.length,
   };
 }
 
 /**
- * Situations with the same key share a place in the search, so what the chart knows at each step of this very path
- * comes from walking it once more.
+ * Executes a path. Situations with the same key share a place in the search, so the exact snapshot of each step is known
+ * only after the path was executed.
  */
-function walkOver(machine: AnyStateMachine, { pure, actsAt }: Explored, legs: readonly Leg[]): Walked {
+function execute(machine: AnyStateMachine, { pure, actsAt }: Explored, legs: readonly Leg[]): Executed {
   let { position } = pure.start();
   const start = expectedAt(position, []);
   const moves: Move[] = [];
   const steps = legs.map((leg): Step => {
     const act = actsAt(position).find(({ id }) => id === leg.act.id);
-    const move = act === undefined ? undefined : happen(pure, position, act);
+    const move = act === undefined ? undefined : perform(pure, position, act);
     if (act === undefined || move === undefined || move.edges.join() !== leg.edges.join()) {
       const at = JSON.stringify(position.snapshot.value);
       throw new Error(
-        `The chart ${machine.id} in ${at} does not always do the same on "${leg.act.words}": a guard reads something ` +
-          'that `key` does not tell.',
+        `The chart ${machine.id} in ${at} does not always do the same on "${leg.act.words}": a guard reads something that ` +
+          '`key` leaves out. Add it to `key`.',
       );
     }
     const elapsed = move.position.now - position.now;
@@ -75,14 +76,14 @@ function walkOver(machine: AnyStateMachine, { pure, actsAt }: Explored, legs: re
   return { path: { name: `to ${last} in ${steps.length} steps`, start, steps }, moves };
 }
 
-interface Walked {
+interface Executed {
   readonly path: Path;
   readonly moves: readonly Move[];
 }
 
 function expectedAt({ snapshot }: Position, effects: readonly string[]): Expected {
   return {
-    // XState keeps them in the order in which they were entered.
+    // XState keeps them in the order of entry.
     states: [...snapshot._nodes].sort((a, b) => a.order - b.order).map(({ id }) => id),
     tags: [...snapshot.tags].sort(),
     value: snapshot.value,
@@ -102,7 +103,7 @@ function coverageOf(machine: AnyStateMachine, explored: Explored, moves: readonl
     for (const id of move.edges) edges.add(id);
     for (const verdict of move.verdicts) verdicts.add(verdictName(verdict));
   }
-  // A state that is left at once is passed all the same.
+  // A state that is left immediately is covered, too.
   const parents = new Map(chart.states.map(({ id, parent }) => [id, parent]));
   for (const { source, id } of chart.edges) {
     if (!edges.has(id)) continue;
@@ -129,7 +130,7 @@ function covered(all: readonly string[], seen: ReadonlySet<string>): Covered {
   return { total: all.length, missing: all.filter((item) => !seen.has(item)) };
 }
 
-/** What several runs cover together. All are of the same chart. */
+/** The coverage of several runs of the same chart together. */
 export function mergeCoverage(reports: readonly CoverageReport[]): CoverageReport {
   const merged = (pick: (report: CoverageReport) => Covered): Covered => {
     const [first, ...others] = reports.map(pick);

@@ -1,6 +1,6 @@
 /**
- * Tests generated from statecharts, for charts with `invoke` and `after` too: paths that cover a chart, and a way
- * to play them against any system.
+ * Tests generated from statecharts: paths that cover a chart, and a runner that plays them against any system. Charts may
+ * use `invoke` and `after`.
  *
  * ```ts
  * import { generatePaths, runPaths } from 'rc-engine/testing';

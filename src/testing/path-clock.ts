@@ -3,14 +3,14 @@ interface Timeout {
   readonly fire: () => void;
 }
 
-/** Simulated time for an actor: ms since the start, moved by hand. */
+/** Simulated time for an actor, in ms since the start. It moves only by `pass`. */
 export class PathClock {
   readonly #setTime: (ms: number) => void;
   readonly #timeouts = new Map<number, Timeout>();
   #lastId = 0;
   #now = 0;
 
-  /** `setTime` is told the time before anything fires: for a chart whose guards look at a clock. */
+  /** `setTime` receives the time before timers fire, for a chart whose guards read a clock. */
   constructor(setTime: (ms: number) => void) {
     this.#setTime = setTime;
   }
@@ -25,7 +25,7 @@ export class PathClock {
     this.#timeouts.delete(id);
   }
 
-  /** Fires what is due by then and was set before, in order; what that takes back does not fire. */
+  /** Fires the timers that are due, in order. A timer that another one clears does not fire. */
   pass(ms: number): void {
     this.#now += ms;
     this.#setTime(this.#now);

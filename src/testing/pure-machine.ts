@@ -1,4 +1,4 @@
-/** Runs a statechart step by step without starting anything: its guards and assignments are its own. */
+/** Executes a statechart step by step without starting actors. Guards and assignments are those of the chart. */
 import {
   type AnyMachineSnapshot,
   type AnyStateMachine,
@@ -10,22 +10,22 @@ import {
 } from 'xstate';
 import { edgeIds, nameOf } from '../visualize/walk.js';
 
-/** A delay that runs: what happens at its end, and when. */
+/** A running delay: the event at its end, and when it ends. */
 export interface Timer {
   readonly id: string;
-  /** ms of simulated time. */
+  /** Simulated time, ms. */
   readonly due: number;
   readonly event: EventObject;
 }
 
-/** Where a chart stands: its snapshot, the simulated time, and the delays under way, the next one first. */
+/** The situation of a chart: its snapshot, the simulated time, and the running delays, the next one first. */
 export interface Position {
   readonly snapshot: AnyMachineSnapshot;
   readonly now: number;
   readonly timers: readonly Timer[];
 }
 
-/** What a guard came to, by its name. */
+/** The result of a guard, by its name. */
 export interface Verdict {
   readonly guard: string;
   readonly held: boolean;
@@ -33,14 +33,14 @@ export interface Verdict {
 
 export interface Move {
   readonly position: Position;
-  /** Edges that were taken, in order; their ids as `walk` gives them. */
+  /** Ids of the edges taken, in order, as in `walk`. */
   readonly edges: readonly string[];
   readonly verdicts: readonly Verdict[];
-  /** Names of the actions that the host would have to do, in order. */
+  /** Names of the actions of the host, in order. */
   readonly effects: readonly string[];
 }
 
-const NOBODY = fromTransition((state: undefined) => state, undefined);
+const IDLE = fromTransition((state: undefined) => state, undefined);
 
 type Effect = { readonly type: string; readonly params: unknown };
 
@@ -51,12 +51,12 @@ export class PureMachine {
   readonly #setTime: (ms: number) => void;
   readonly #verdicts: Verdict[] = [];
 
-  /** `setTime` is told the simulated time, ms since the start, before each step: for guards that look at a clock. */
+  /** `setTime` receives the simulated time (ms since the start) before each step, for guards that read a clock. */
   constructor(machine: AnyStateMachine, input: unknown, setTime: (ms: number) => void = () => {}) {
     const { guards } = machine.implementations;
     this.#machine = machine.provide({
       guards: Object.fromEntries(
-        Object.entries(guards).map(([name, guard]) => [name, this.#watched(name, guard)]),
+        Object.entries(guards).map(([name, guard]) => [name, this.#watchedGuard(name, guard)]),
       ),
     } as never);
     this.#edges = edgeIds(this.#machine);
@@ -76,10 +76,10 @@ export class PureMachine {
     return this.#react(from, event);
   }
 
-  /** Lets the next delay pass, and every other one that ends at the same moment. */
+  /** Ends the next delay, and all others that end at the same time. */
   elapse(from: Position): Move {
     const [first] = from.timers;
-    if (first === undefined) throw new Error('no delay is under way');
+    if (first === undefined) throw new Error('no delay is running');
     const now = Math.max(first.due, from.now);
     this.#setTime(now);
     const due = from.timers.filter((timer) => timer.due <= now);
@@ -111,10 +111,10 @@ export class PureMachine {
     this.#verdicts.length = 0;
     const edges: string[] = [];
     const effects: Effect[] = [];
-    // A system of its own for each step: actors of one branch must not meet those of another.
-    // It has a parent, so that a chart can talk to its own.
-    const parent = createActor(NOBODY, { inspect: (event) => this.#note(event, edges) });
-    const self = createActor(NOBODY, { parent });
+    // Each step has its own actor system, so that branches of the search do not share actors. The actor has a parent, so
+    // that a chart can send events to it.
+    const parent = createActor(IDLE, { inspect: (event) => this.#inspect(event, edges) });
+    const self = createActor(IDLE, { parent });
     const scope = {
       self,
       system: parent.system,
@@ -135,7 +135,7 @@ export class PureMachine {
     };
   }
 
-  #note(event: InspectionEvent, edges: string[]): void {
+  #inspect(event: InspectionEvent, edges: string[]): void {
     if (event.type !== '@xstate.microstep') return;
     for (const transition of event._transitions) {
       const id = this.#edges.get(transition);
@@ -143,7 +143,7 @@ export class PureMachine {
     }
   }
 
-  #watched(name: string, guard: unknown): unknown {
+  #watchedGuard(name: string, guard: unknown): unknown {
     if (typeof guard !== 'function') return guard;
     return (args: unknown, params: unknown): boolean => {
       const held: unknown = guard(args, params);
@@ -172,6 +172,6 @@ function timersAfter(before: readonly Timer[], effects: readonly Effect[], now: 
       timers = [...timers.filter((timer) => timer.id !== id), { id, due: now + params.delay, event }];
     }
   }
-  // Of two that are due at once, the one that was set first.
+  // Of two that are due at the same time, the one that was started first.
   return timers.sort((a, b) => a.due - b.due);
 }

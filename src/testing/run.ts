@@ -1,36 +1,40 @@
 import type { Expected, Path, Step } from './types.js';
 
-/** A system under test, played by a path. Whatever it throws fails the path at that step. */
+/** Connects paths to a system under test. An error that a method throws fails the path at that step. */
 export interface Driver {
-  /** Makes a fresh system, in the state where every path begins. */
+  /** Creates a new system in the initial state of the path. */
   start(path: Path): unknown;
-  /** Makes the step happen: sends the event, lets the fake partner answer, moves the clock. */
+  /** Performs the step: sends the event, makes a simulated partner respond, or moves the clock. */
   act(step: Step): unknown;
-  /** Fails unless the system is seen to be where the chart is. Called after `start` and after each step. */
+  /** Throws unless the system is in the expected state. Called after `start` (with null) and after each step. */
   check(expected: Expected, step: Step | null): unknown;
-  /** Ends the system; also after a failure. */
+  /** Stops the system; called after a failure, too. */
   end?(): unknown;
 }
 
 export interface PathFailure {
   readonly path: Path;
-  /** Index of the step; -1 for the start. */
+  /** Index of the step that failed; -1 for the start. */
   readonly at: number;
   readonly step: Step | null;
   readonly error: unknown;
-  /** The steps up to there, in words. */
+  /** The steps up to the failure, in words. */
   readonly story: readonly string[];
 }
 
 export interface RunReport {
   readonly paths: number;
   readonly steps: number;
-  /** Edges of the chart that were taken and checked. */
+  /** Ids of the edges that were taken and checked. */
   readonly edges: ReadonlySet<string>;
   readonly failures: readonly PathFailure[];
 }
 
-/** Plays each path against a fresh system, one after the other. A path ends at its first failure; others go on. */
+/**
+ * Plays each path against a new system, one after the other. A path ends at its first failure, and the next one follows.
+ *
+ * @example const report = await runPaths(paths, { start, act, check, end });
+ */
 export async function runPaths(paths: readonly Path[], driver: Driver): Promise<RunReport> {
   const edges = new Set<string>();
   const failures: PathFailure[] = [];
@@ -57,7 +61,7 @@ export async function runPaths(paths: readonly Path[], driver: Driver): Promise<
   return { paths: paths.length, steps, edges, failures };
 }
 
-/** For an assertion's message: each failure with the way that led to it. */
+/** All failures as text for an assertion: each with its steps. Empty when there are none. */
 export function failureWords({ failures }: RunReport): string {
   return failures
     .map(({ error, story, step }) => {

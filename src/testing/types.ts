@@ -7,44 +7,45 @@ import type {
   SnapshotFrom,
 } from 'xstate';
 
-/** What a path must reach: every edge of the chart, every state, or every two edges that can follow each other. */
+/** What the paths cover: every edge, every state, or every pair of edges that can follow each other. */
 export type Coverage = 'transitions' | 'states' | 'pairs';
 
 export interface GenerateOptions<M extends AnyStateMachine> {
   /**
-   * Events with their payloads; several of one type where guards look at the payload. An event type of the chart
-   * that is not here is sent without payload. A function is asked in each state, and nothing else is sent.
+   * Events with their payloads; several of one type if guards read the payload. Event types that are not listed are sent
+   * without payload. A function is called in each situation, and only the events that it returns are sent.
    */
   readonly events?:
     | readonly EventFromLogic<M>[]
     | ((snapshot: SnapshotFrom<M>) => readonly EventFromLogic<M>[]);
-  /** What each invoked actor can come to, by the id of the invoke. Default: done with no output. */
+  /** Outputs of each invoked actor, by the id of the invoke. Default: one without output. */
   readonly outcomes?: Readonly<
     Record<string, readonly unknown[] | ((snapshot: SnapshotFrom<M>) => readonly unknown[])>
   >;
-  /** What each invoked actor can be rejected with, by the id of the invoke. Default: one `Error`. */
+  /** Errors that each invoked actor can reject with, by the id of the invoke. Default: one `Error`. */
   readonly failures?: Readonly<Record<string, readonly unknown[]>>;
   /** Default: transitions. */
   readonly coverage?: Coverage;
   /**
-   * What tells two snapshots in the same states apart. Default: the whole context, as JSON. Give only what guards
-   * read: a counter that grows for ever makes a situation each. With several aspects (an array) the search goes on
-   * from a situation only if one of its aspects is new in its states: not every mix of them is tried, which keeps a
-   * chart with much context within reach.
+   * Distinguishes two snapshots in the same states. Default: the whole context as JSON. Return only what guards read,
+   * because a counter without a limit makes a new situation each time. If it returns an array, the search continues from a
+   * situation only if one of these aspects is new in its states. Not every combination is tried, so that charts with a
+   * large context can be explored.
    */
   readonly key?: (snapshot: SnapshotFrom<M>) => string | readonly string[];
-  /** Edges, states and guards (as `CoverageReport` names them) that need no path: other paths cover them. */
+  /** Edges, states and guard results, named as in `CoverageReport`, that need no path. Default: none. */
   readonly except?: ReadonlySet<string>;
-  /** Most states (with what `key` says) that are looked at; more is a `PathLimitError`. Default 20,000. */
+  /** Maximum number of situations; more is a `PathLimitError`. Default: 20,000. */
   readonly limit?: number;
-  /** Most steps of one path. Default 40. */
+  /** Maximum number of steps of a path. Default: 40. */
   readonly maxSteps?: number;
-  /** Is told the simulated time, ms since the start, before each step: for a chart whose guards look at a clock. */
+  /** Receives the simulated time (ms since the start) before each step, for a chart whose guards read a clock. */
   readonly setTime?: (ms: number) => void;
+  /** Input of the machine. */
   readonly input?: InputFrom<M>;
-  /** Whether the delay that ends next may end in this state: false where the system's time is real and long. Default: it may. */
+  /** False: no delay ends in this state, for example because the real system would wait too long. Default: true. */
   readonly waits?: (snapshot: SnapshotFrom<M>) => boolean;
-  /** A path goes on only in states of which this is true. Default: all. */
+  /** False: a path ends in this state. Default: true. */
   readonly within?: (snapshot: SnapshotFrom<M>) => boolean;
 }
 
@@ -53,33 +54,33 @@ export type StepKind = 'event' | 'outcome' | 'failure' | 'delay';
 export interface Step {
   readonly kind: StepKind;
   readonly event: EventObject;
-  /** In words, as `dial done (tokenRejected)` or `after pause`. */
+  /** In words, for example `dial done (tokenRejected)` or `after pause`. */
   readonly words: string;
-  /** The invoke whose actor came to this; null for events and delays. */
+  /** Id of the invoke whose actor ended; null for events and delays. */
   readonly actor: string | null;
-  /** What the actor reported or was rejected with; undefined for events and delays. */
+  /** Output or error of the actor; undefined for events and delays. */
   readonly value: unknown;
-  /** Simulated ms that pass before it: 0 but for delays. */
+  /** Simulated time that passes, ms; 0 except for delays. */
   readonly elapsed: number;
-  /** Edges of the chart that it takes; ids as in the exports. None: the chart ignores it. */
+  /** Ids of the edges taken, as in the exports. Empty: the chart ignores the event. */
   readonly edges: readonly string[];
-  /** Where the chart is to be after it. */
+  /** Situation of the chart after the step. */
   readonly expected: Expected;
 }
 
 export interface Expected {
-  /** Active states, outermost first, as `remoteControl.active.connecting`. */
+  /** Ids of the active states, outermost first, for example `remoteControl.active.connecting`. */
   readonly states: readonly string[];
   readonly tags: readonly string[];
   readonly value: AnyMachineSnapshot['value'];
   readonly status: AnyMachineSnapshot['status'];
   readonly snapshot: AnyMachineSnapshot;
-  /** Actions that the host has to do on the way there, by name. */
+  /** Names of the actions of the host on the way there. */
   readonly effects: readonly string[];
 }
 
 export interface Path {
-  /** Where it leads and how many steps it has. */
+  /** The last state and the number of steps. */
   readonly name: string;
   readonly start: Expected;
   readonly steps: readonly Step[];
@@ -88,7 +89,7 @@ export interface Path {
 export interface CoverageReport {
   readonly states: Covered;
   readonly transitions: Covered;
-  /** Each guard twice: it held, it did not. Items end in ` holds` and ` fails`. */
+  /** Each guard twice: names end in ` holds` and ` fails`. */
   readonly guards: Covered;
 }
 
@@ -99,15 +100,15 @@ export interface Covered {
 
 export interface Generated {
   readonly paths: readonly Path[];
-  /** Edges that are taken at the start itself, before the first step. */
+  /** Edges that are taken at the start, before the first step. */
   readonly startEdges: readonly string[];
-  /** What the paths cover. */
+  /** The coverage of the paths. */
   readonly coverage: CoverageReport;
-  /** How many states (with what `key` says) the chart was seen in. */
+  /** The number of situations that were explored. */
   readonly explored: number;
 }
 
-/** The chart has more states than the limit allows. */
+/** The chart has more situations than `limit`. The message names the state with the most of them. */
 export class PathLimitError extends Error {
   override readonly name = 'PathLimitError';
 }

@@ -1,7 +1,7 @@
-/** Paths and coverage for people. */
+/** Paths and coverage as text. */
 import type { CoverageReport, Covered, Generated, Path } from './types.js';
 
-/** Paths of one start of a chart. */
+/** Paths of one variant of a chart. */
 export interface Chapter {
   readonly variant: { readonly name: string };
   readonly generated: Pick<Generated, 'paths'>;
@@ -12,7 +12,7 @@ interface Book {
   readonly coverage: CoverageReport;
 }
 
-/** Scenarios as Markdown: each step with where it leads. */
+/** Scenarios as Markdown: each step with the state that it leads to. */
 export function pathsMarkdown(name: string, hash: string, { variants, coverage }: Book): string {
   let number = 0;
   const count = variants.reduce((sum, { generated }) => sum + generated.paths.length, 0);
@@ -43,13 +43,13 @@ function scenario(name: string, { start, steps }: Path, title: string): string[]
   ];
 }
 
-/** The innermost active states, without the name of the chart. */
+/** The innermost active states without the name of the chart. */
 export function shortState(name: string, states: readonly string[]): string {
   const inner = states.filter((id) => !states.some((other) => other.startsWith(`${id}.`)));
   return inner.map((id) => (id.startsWith(`${name}.`) ? id.slice(name.length + 1) : id)).join(' | ');
 }
 
-/** `states 12/12, transitions 30/31, guards both ways 18/20; missing: …` */
+/** For example `States 12/12, transitions 30/31, guards both ways 18/20; missing: …` */
 export function coverageWords({ states, transitions, guards }: CoverageReport): string {
   const figure = ({ total, missing }: Covered) => `${total - missing.length}/${total}`;
   const missing = [...states.missing, ...transitions.missing, ...guards.missing];
@@ -57,7 +57,7 @@ export function coverageWords({ states, transitions, guards }: CoverageReport): 
   return `States ${figure(states)}, transitions ${figure(transitions)}, guards both ways ${figure(guards)}${end}`;
 }
 
-/** Without snapshots and payloads: what a program needs to follow the paths elsewhere. */
+/** Paths as JSON for other programs, without snapshots and payloads. */
 export function pathsJson(name: string, hash: string, { variants, coverage }: Book): string {
   const plain = variants.flatMap(({ variant, generated }) =>
     generated.paths.map(({ start, steps }) => ({

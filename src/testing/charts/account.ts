@@ -1,6 +1,8 @@
+/** Models of the charts `account` and `authRecovery`. */
 import type { SnapshotFrom } from 'xstate';
 import type { accountMachine } from '../../../machines/account/machine.js';
 import type { AccountEvent, AccountInput } from '../../../machines/account/types.js';
+import type { authRecoveryMachine, RecoveryMode } from '../../../machines/auth-recovery.js';
 import type {
   ChatgptAccount,
   ExternalTokensOutcome,
@@ -10,6 +12,7 @@ import type {
   TokenRefreshOutcome,
   WorkspaceOutcome,
 } from '../../protocol/account.js';
+import type { RecoveryOutcome } from '../../protocol/outcomes.js';
 import { failure, SimulatedEnv, type Variant } from './model.js';
 
 type Snapshot = SnapshotFrom<typeof accountMachine>;
@@ -26,11 +29,11 @@ const chatgpt = (account: ChatgptAccount): StoredAccount => ({
 const NOBODY: StoredAccount = { kind: 'none', failure: failure('authMissing') };
 const FAILED = { kind: 'failed', failure: failure('authRecoveryFailed') } as const;
 
-/** Every policy that decides something by itself, and what can happen then. */
+/** One variant for each policy that the chart treats differently. */
 export function accountModel(): Variant<typeof accountMachine>[] {
   return [
-    variant('anything is allowed, workspaces are looked up', { routing: true }),
-    variant('only some workspaces', { policy: { forcedMethod: null, workspaces: ['anna'] } }),
+    variant('no policy, workspace routing', { routing: true }),
+    variant('allowed workspaces', { policy: { forcedMethod: null, workspaces: ['anna'] } }),
     variant('ChatGPT only', { policy: { forcedMethod: 'chatgpt', workspaces: null } }),
     variant('API keys only', { policy: { forcedMethod: 'api', workspaces: null } }),
   ];
@@ -49,7 +52,7 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
     { kind: 'permanent', failure: failure('authRejected') },
     FAILED,
   ];
-  const asked: readonly ExternalTokensOutcome[] = [
+  const replaced: readonly ExternalTokensOutcome[] = [
     { kind: 'replaced', account: { ...PARENTS, generation: 6 } },
     FAILED,
   ];
@@ -74,13 +77,13 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
         ...special,
       },
       setTime: env.setTime,
-      key: whatGuardsRead,
+      key: readByGuards,
       events,
       outcomes: {
         storeApiKey: stored,
         signOut: stored,
         refreshTokens: refreshed,
-        requestExternalTokens: asked,
+        requestExternalTokens: replaced,
         lookUpWorkspace: lookedUp,
         openLoginServer: step('opened'),
         awaitCallback: step('code'),
@@ -120,7 +123,7 @@ function events({ context }: Snapshot): readonly AccountEvent[] {
   ];
 }
 
-function whatGuardsRead({ context }: Snapshot): string[] {
+function readByGuards({ context }: Snapshot): string[] {
   const { stored, external, expired } = context;
   return [
     stored.kind === 'chatgpt' ? `chatgpt ${stored.account.generation}` : stored.kind,
@@ -129,4 +132,29 @@ function whatGuardsRead({ context }: Snapshot): string[] {
     `${context.login?.kind}`,
     `${context.workspaceAccountKey}`,
   ];
+}
+
+/** The recovery of each kind of sign-in. ACC-64 to ACC-67 */
+export function authRecoveryModel(): Variant<typeof authRecoveryMachine>[] {
+  const outcomes: readonly RecoveryOutcome[] = [
+    { kind: 'recovered', account: { accountId: 'anna', generation: 2 } },
+    { kind: 'transient', failure: failure('authRecoveryFailed') },
+    { kind: 'exhausted', failure: failure('authRejected') },
+  ];
+  return (['managed', 'external', 'none'] as const satisfies readonly RecoveryMode[]).map((mode) => {
+    const env = new SimulatedEnv();
+    return {
+      name: mode,
+      options: {
+        input: { env, mode, accountId: mode === 'none' ? null : 'anna' },
+        setTime: env.setTime,
+        key: ({ context }) => `${context.outcome?.kind}`,
+        events: [false, true].map((renewedTokenRejected) => ({
+          type: 'NEXT' as const,
+          renewedTokenRejected,
+        })),
+        outcomes: { reload: outcomes, refresh: outcomes, requestExternalTokens: outcomes },
+      },
+    };
+  });
 }

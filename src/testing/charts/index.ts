@@ -1,4 +1,4 @@
-/** The engine's own charts with everything that can happen to them: what their paths are generated from. */
+/** Models of the engine's charts: the events and outcomes that their paths are generated from. */
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../../machines/account/machine.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
@@ -13,14 +13,11 @@ import { walk } from '../../visualize/walk.js';
 import { generatePaths, mergeCoverage } from '../generate.js';
 import type { Coverage, CoverageReport, Generated } from '../types.js';
 import { pathsMarkdown } from '../words.js';
-import { accountModel } from './account.js';
-import { authRecoveryModel } from './auth-recovery.js';
-import { linkModel } from './link.js';
-import { listenerConnectionModel } from './listener-connection.js';
+import { accountModel, authRecoveryModel } from './account.js';
+import { linkModel, listenerConnectionModel, virtualClientModel } from './connections.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
 import { remoteControlModel } from './remote-control.js';
-import { virtualClientModel } from './virtual-client.js';
 import { websocketAuthModel } from './websocket-auth.js';
 
 export interface ChartModel {
@@ -29,7 +26,7 @@ export interface ChartModel {
 }
 
 function model<M extends AnyStateMachine>(machine: M, variants: () => readonly Variant<M>[]): ChartModel {
-  // Each variant fits the machine beside it; from here on they are only used together.
+  // The variants are typed for this machine, and both are only used together.
   return { machine, variants: variants as () => readonly Variant[] };
 }
 
@@ -49,7 +46,7 @@ export interface VariantPaths {
   readonly generated: Generated;
 }
 
-/** The paths of all variants; those of a later one reach only what those before do not. */
+/** The paths of all variants. Paths of a later variant cover only what the earlier ones do not. */
 export function pathsOfChart(
   { machine, variants }: ChartModel,
   coverage: Coverage = 'transitions',
@@ -77,7 +74,7 @@ function mergeCoverageItems(reports: readonly CoverageReport[]): string[] {
   return [...states.missing, ...transitions.missing, ...guards.missing];
 }
 
-/** Scenarios of every chart as Markdown, by the name of the chart: what is committed and compared. */
+/** Scenarios of every chart as Markdown, by the name of the chart. They are committed, and CI compares them. */
 export function scenarios(): ReadonlyMap<string, string> {
   return new Map(
     Object.entries(MODELS).map(([name, model]): [string, string] => {

@@ -4,9 +4,9 @@ import type { Reason } from '../../protocol/reasons.js';
 import type { Env } from '../../protocol/timing.js';
 import type { GenerateOptions } from '../types.js';
 
-/** One way to start a chart, and everything that can happen to it then. */
+/** One configuration of a chart, with the events and outcomes that are possible then. */
 export interface Variant<M extends AnyStateMachine = AnyStateMachine> {
-  /** What is special about this start. */
+  /** What is special about this configuration; part of the title of its scenarios. */
   readonly name: string;
   readonly options: GenerateOptions<M>;
 }
@@ -14,7 +14,7 @@ export interface Variant<M extends AnyStateMachine = AnyStateMachine> {
 /** Wall-clock ms at which simulated time begins. */
 export const EPOCH = Date.UTC(2026, 0, 1);
 
-/** The clock and chance of a simulated run: chance always falls in the middle. */
+/** Simulated time. Random numbers are always 0.5. */
 export class SimulatedEnv implements Env {
   #elapsed = 0;
 
@@ -27,6 +27,7 @@ export class SimulatedEnv implements Env {
   readonly random = (): number => 0.5;
 }
 
+/** A failure at the start of simulated time. */
 export function failure(reason: Reason, extra: Partial<Failure> = {}): Failure {
   return { reason, message: `it was ${reason}`, at: EPOCH, ...extra };
 }

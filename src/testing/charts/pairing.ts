@@ -1,3 +1,4 @@
+/** Model of the chart `pairing`. */
 import type { EnsureTokenOutcome, pairingMachine } from '../../../machines/pairing.js';
 import type { PairOutcome } from '../../protocol/outcomes.js';
 import { Secret } from '../../protocol/secret.js';
@@ -10,7 +11,7 @@ const ENSURED: readonly EnsureTokenOutcome[] = [
 
 export function pairingModel(): Variant<typeof pairingMachine>[] {
   const env = new SimulatedEnv();
-  const asked: readonly PairOutcome[] = [
+  const requested: readonly PairOutcome[] = [
     {
       kind: 'granted',
       code: {
@@ -26,14 +27,19 @@ export function pairingModel(): Variant<typeof pairingMachine>[] {
   ];
   return [
     {
-      name: 'no code is out',
+      name: 'no code',
       options: {
         input: { env },
         setTime: env.setTime,
-        // No guard looks at the context.
+        // No guard reads the context.
         key: ({ context }) => `${context.manual}`,
         events: [{ type: 'START', manual: false }, { type: 'CLAIMED' }, { type: 'RESET' }],
-        outcomes: { ensureToken: ENSURED, renewToken: ENSURED, requestCode: asked, requestCodeAgain: asked },
+        outcomes: {
+          ensureToken: ENSURED,
+          renewToken: ENSURED,
+          requestCode: requested,
+          requestCodeAgain: requested,
+        },
       },
     },
   ];

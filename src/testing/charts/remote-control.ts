@@ -1,4 +1,6 @@
+/** Model of the chart `remoteControl`. */
 import type { SnapshotFrom } from 'xstate';
+import type { LinkOutput } from '../../../machines/link.js';
 import type { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import type { RemoteControlEvent, RemoteControlInput } from '../../../machines/remote-control/types.js';
 import type {
@@ -27,99 +29,53 @@ const KNOWN: Enrollment = { serverId: 'S1', environmentId: 'E1', serverName: 'ho
 const RENAMED: Enrollment = { ...KNOWN, serverName: 'old-host' };
 const FRESH: Enrollment = { serverId: 'S2', environmentId: 'E2', serverName: 'host' };
 
-/** Every start that decides something by itself, and what can happen then. RC-2, RC-6, RC-27, RC-45 */
+const LOADED: readonly LoadEnrollmentOutcome[] = [
+  { kind: 'found', enrollment: KNOWN, preference: 'unset' },
+  { kind: 'found', enrollment: RENAMED, preference: 'on' },
+  { kind: 'none', preference: 'unset' },
+  { kind: 'none', preference: 'off' },
+  { kind: 'failed', failure: failure('storeUnavailable') },
+];
+const STORED: readonly StoreOutcome[] = [
+  { kind: 'done' },
+  { kind: 'failed', failure: failure('storeWriteFailed') },
+];
+const AUTH: readonly AuthOutcome[] = [
+  { kind: 'usable', account: ANNA },
+  { kind: 'usable', account: BERT },
+  { kind: 'unusable', failure: failure('authMissing') },
+];
+const RECOVERED: readonly RecoveryOutcome[] = [
+  { kind: 'recovered', account: ANNA_AGAIN },
+  { kind: 'recovered', account: BERT },
+  { kind: 'transient', failure: failure('authRecoveryFailed') },
+  { kind: 'exhausted', failure: failure('authRejected') },
+];
+const ENDED: readonly LinkOutput[] = [
+  { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: false },
+  { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: true },
+  { kind: 'lost', reason: 'linkLost', code: null, stable: false },
+  { kind: 'silent', reason: 'pongTimeout', code: null, stable: true },
+];
+
+/** One variant for each configuration that the chart treats differently. RC-2, RC-6, RC-27, RC-45 */
 export function remoteControlModel(): Variant<typeof remoteControlMachine>[] {
   return [
-    variant('as usual', {}),
-    variant('a first client that must say its name, a sign-in that must be there, --on-conflict exit', {
+    variant('default', {}),
+    variant('client name unknown, sign-in required, --on-conflict exit', {
       clientName: undefined,
       authStartup: 'ready',
       onConflict: 'exit',
     }),
     variant('--on-conflict reenroll', { onConflict: 'reenroll' }),
-    variant('a target that is refused', { target: { ok: false, failure: failure('targetRefused') } }),
+    variant('target refused', { target: { ok: false, failure: failure('targetRefused') } }),
     variant('no store', { store: 'missing' }),
   ];
 }
 
 function variant(name: string, special: Partial<RemoteControlInput>): Variant<typeof remoteControlMachine> {
   const env = new SimulatedEnv();
-  const token = (life: number) => ({ secret: new Secret('token'), expiresAt: env.now() + life });
-  const later = () => ({ retryAfterAt: env.now() + MINUTE });
-
-  const auth = (): readonly AuthOutcome[] => [
-    { kind: 'usable', account: ANNA },
-    { kind: 'usable', account: BERT },
-    { kind: 'unusable', failure: failure('authMissing') },
-  ];
-  const loaded: readonly LoadEnrollmentOutcome[] = [
-    { kind: 'found', enrollment: KNOWN, preference: 'unset' },
-    { kind: 'found', enrollment: RENAMED, preference: 'on' },
-    { kind: 'none', preference: 'unset' },
-    { kind: 'none', preference: 'off' },
-    { kind: 'failed', failure: failure('storeUnavailable') },
-  ];
-  const stored: readonly StoreOutcome[] = [
-    { kind: 'done' },
-    { kind: 'failed', failure: failure('storeWriteFailed') },
-  ];
-  const enrolled = (): readonly EnrollOutcome[] => [
-    { kind: 'granted', enrollment: FRESH, token: token(HOUR) },
-    { kind: 'granted', enrollment: FRESH, token: token(10_000) },
-    { kind: 'unauthorized', failure: failure('backendUnauthorized') },
-    { kind: 'transient', failure: failure('backendUnavailable') },
-    { kind: 'transient', failure: failure('backendRateLimited', later()) },
-  ];
-  const refreshed = (): readonly RefreshOutcome[] => [
-    { kind: 'granted', token: token(HOUR) },
-    { kind: 'granted', token: token(2 * MINUTE) },
-    { kind: 'unauthorized', failure: failure('backendUnauthorized') },
-    { kind: 'notFound', failure: failure('backendNotFound') },
-    { kind: 'transient', failure: failure('backendUnavailable') },
-    { kind: 'transient', failure: failure('backendRateLimited', later()) },
-    { kind: 'other', failure: failure('backendRefused') },
-  ];
-  const dialed = (): readonly DialOutcome[] => [
-    { kind: 'open', socket: 1 },
-    { kind: 'tokenRejected', failure: failure('tokenRejected') },
-    { kind: 'serverGone', failure: failure('serverGone') },
-    { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
-    { kind: 'conflict', failure: failure('connectionConflict') },
-    { kind: 'failed', failure: failure('networkUnreachable') },
-    { kind: 'failed', failure: failure('backendRateLimited', later()) },
-  ];
-  const recovered: readonly RecoveryOutcome[] = [
-    { kind: 'recovered', account: ANNA_AGAIN },
-    { kind: 'recovered', account: BERT },
-    { kind: 'transient', failure: failure('authRecoveryFailed') },
-    { kind: 'exhausted', failure: failure('authRejected') },
-  ];
-  const ended = [
-    { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: false },
-    { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: true },
-    { kind: 'lost', reason: 'linkLost', code: null, stable: false },
-    { kind: 'silent', reason: 'pongTimeout', code: null, stable: true },
-  ];
-  const events = ({ context }: Snapshot): readonly RemoteControlEvent[] => {
-    const identity = typeof context.enrollment === 'string' ? KNOWN : context.enrollment;
-    return [
-      { type: 'ENABLE', by: 'start', durable: false },
-      { type: 'ENABLE', by: 'request', durable: true },
-      { type: 'DISABLE', durable: false },
-      { type: 'RESOLVE_PREFERENCE' },
-      { type: 'CLIENT.NAMED', name: 'client' },
-      { type: 'AUTH.CHANGED', account: null },
-      { type: 'AUTH.CHANGED', account: ANNA_AGAIN },
-      { type: 'AUTH.CHANGED', account: BERT },
-      { type: 'TOKEN.RENEWED', enrollment: identity, token: token(HOUR) },
-      { type: 'TOKEN.RENEWED', enrollment: { ...identity, serverId: 'other' }, token: token(HOUR) },
-      { type: 'ENROLLMENT.LOST', serverId: identity.serverId, failure: failure('serverGone') },
-      { type: 'ENROLLMENT.LOST', serverId: 'other', failure: failure('serverGone') },
-      { type: 'WAKE' },
-      { type: 'LINK.STABLE' },
-      { type: 'STOP' },
-    ];
-  };
+  const backend = backendOutcomes(env);
   return {
     name,
     options: {
@@ -135,28 +91,88 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
         ...special,
       },
       setTime: env.setTime,
-      key: whatGuardsRead,
-      events,
+      key: readByGuards,
+      events: (snapshot) => events(snapshot, env),
       outcomes: {
-        loadAuth: auth,
-        reloadAuth: auth,
-        loadPreference: loaded,
-        loadEnrollment: loaded,
-        updateEnrollment: stored,
-        saveEnrollment: stored,
-        clearEnrollment: stored,
-        enroll: enrolled,
-        refresh: refreshed,
-        verify: refreshed,
-        dial: dialed,
-        recoverAuth: recovered,
-        link: ended,
+        loadAuth: AUTH,
+        reloadAuth: AUTH,
+        loadPreference: LOADED,
+        loadEnrollment: LOADED,
+        updateEnrollment: STORED,
+        saveEnrollment: STORED,
+        clearEnrollment: STORED,
+        ...backend,
+        recoverAuth: RECOVERED,
+        link: ENDED,
       },
     },
   };
 }
 
-export function whatGuardsRead({ context }: Snapshot): string[] {
+const tokenFor = (env: SimulatedEnv, lifetime: number) => ({
+  secret: new Secret('token'),
+  expiresAt: env.now() + lifetime,
+});
+
+/** Outcomes of requests to the backend. Their times are relative to the simulated time at which they arrive. */
+function backendOutcomes(env: SimulatedEnv) {
+  const token = (lifetime: number) => tokenFor(env, lifetime);
+  const rateLimited = () => failure('backendRateLimited', { retryAfterAt: env.now() + MINUTE });
+  const refreshed = (): readonly RefreshOutcome[] => [
+    { kind: 'granted', token: token(HOUR) },
+    { kind: 'granted', token: token(2 * MINUTE) },
+    { kind: 'unauthorized', failure: failure('backendUnauthorized') },
+    { kind: 'notFound', failure: failure('backendNotFound') },
+    { kind: 'transient', failure: failure('backendUnavailable') },
+    { kind: 'transient', failure: rateLimited() },
+    { kind: 'other', failure: failure('backendRefused') },
+  ];
+  return {
+    enroll: (): readonly EnrollOutcome[] => [
+      { kind: 'granted', enrollment: FRESH, token: token(HOUR) },
+      { kind: 'granted', enrollment: FRESH, token: token(10_000) },
+      { kind: 'unauthorized', failure: failure('backendUnauthorized') },
+      { kind: 'transient', failure: failure('backendUnavailable') },
+      { kind: 'transient', failure: rateLimited() },
+    ],
+    refresh: refreshed,
+    verify: refreshed,
+    dial: (): readonly DialOutcome[] => [
+      { kind: 'open', socket: 1 },
+      { kind: 'tokenRejected', failure: failure('tokenRejected') },
+      { kind: 'serverGone', failure: failure('serverGone') },
+      { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
+      { kind: 'conflict', failure: failure('connectionConflict') },
+      { kind: 'failed', failure: failure('networkUnreachable') },
+      { kind: 'failed', failure: rateLimited() },
+    ],
+  };
+}
+
+function events({ context }: Snapshot, env: SimulatedEnv): readonly RemoteControlEvent[] {
+  const identity = typeof context.enrollment === 'string' ? KNOWN : context.enrollment;
+  const token = tokenFor(env, HOUR);
+  return [
+    { type: 'ENABLE', by: 'start', durable: false },
+    { type: 'ENABLE', by: 'request', durable: true },
+    { type: 'DISABLE', durable: false },
+    { type: 'RESOLVE_PREFERENCE' },
+    { type: 'CLIENT.NAMED', name: 'client' },
+    { type: 'AUTH.CHANGED', account: null },
+    { type: 'AUTH.CHANGED', account: ANNA_AGAIN },
+    { type: 'AUTH.CHANGED', account: BERT },
+    { type: 'TOKEN.RENEWED', enrollment: identity, token },
+    { type: 'TOKEN.RENEWED', enrollment: { ...identity, serverId: 'other' }, token },
+    { type: 'ENROLLMENT.LOST', serverId: identity.serverId, failure: failure('serverGone') },
+    { type: 'ENROLLMENT.LOST', serverId: 'other', failure: failure('serverGone') },
+    { type: 'WAKE' },
+    { type: 'LINK.STABLE' },
+    { type: 'STOP' },
+  ];
+}
+
+/** The aspects of a snapshot that guards read, which tell two situations in the same state apart. */
+export function readByGuards({ context }: Snapshot): string[] {
   const { failureCounters, token, enrollment, env, timing } = context;
   const left = token === null ? 0 : token.expiresAt - env.now();
   return [

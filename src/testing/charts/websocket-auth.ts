@@ -11,7 +11,7 @@ const GOOD: CredentialFacts = {
   audienceMatches: true,
 };
 
-/** One upgrade for each way through the chart: it comes to its end at once, so each start is a path. WSA-2 */
+/** One variant for each way through the chart. The chart ends when it starts, so each variant is one path. WSA-2 */
 export function websocketAuthModel(): Variant<typeof websocketAuthMachine>[] {
   const credentials: readonly [string, Partial<CredentialFacts>][] = [
     ['that matches', {}],
@@ -22,8 +22,8 @@ export function websocketAuthModel(): Variant<typeof websocketAuthMachine>[] {
   ];
   const tokens: readonly [string, Partial<CredentialFacts>][] = [
     ['that has expired', { expired: true }],
-    ['of later', { notYetValid: true }],
-    ['of another issuer', { issuerMatches: false }],
+    ['that is not valid yet', { notYetValid: true }],
+    ['from another issuer', { issuerMatches: false }],
     ['for another audience', { audienceMatches: false }],
   ];
   const modes: readonly [string, Partial<UpgradeFacts>][] = [

@@ -5,7 +5,7 @@ import type { RemoteControlContext, RemoteControlEvent } from '../../../machines
 import { statePath } from '../../../src/protocol/decision.js';
 import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
 import { failure } from '../../../src/testing/charts/model.js';
-import { whatGuardsRead } from '../../../src/testing/charts/remote-control.js';
+import { readByGuards } from '../../../src/testing/charts/remote-control.js';
 import type { GenerateOptions, Step } from '../../../src/testing/index.js';
 import {
   BY_ITSELF,
@@ -141,7 +141,7 @@ export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>)
     input: { ...input, timing: DEFAULT_TIMING },
     maxSteps: 12,
     key: (snapshot) => [
-      ...whatGuardsRead(snapshot),
+      ...readByGuards(snapshot),
       String(Math.min(snapshot.context.failureCounters.attempt, HIGHEST_RUNG + 1)),
       `${snapshot.context.activation} ${snapshot.context.failureCounters.recoveries} ${mayBeRefused(snapshot.context)}`,
       String(['starting', 'authMissing'].find((reason) => reason === snapshot.context.decision.reason)),

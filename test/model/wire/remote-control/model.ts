@@ -8,7 +8,7 @@ import { Secret } from '../../../../src/protocol/secret.js';
 import type { Timing } from '../../../../src/protocol/timing.js';
 import { DEFAULT_TIMING } from '../../../../src/protocol/timing.js';
 import { failure, SimulatedEnv } from '../../../../src/testing/charts/model.js';
-import { whatGuardsRead } from '../../../../src/testing/charts/remote-control.js';
+import { readByGuards } from '../../../../src/testing/charts/remote-control.js';
 import type { GenerateOptions } from '../../../../src/testing/index.js';
 
 type Machine = typeof remoteControlMachine;
@@ -179,7 +179,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     },
     setTime: env.setTime,
     // What can happen depends on how the decision was named.
-    key: (snapshot) => [...whatGuardsRead(snapshot), nowOf(snapshot)],
+    key: (snapshot) => [...readByGuards(snapshot), nowOf(snapshot)],
     maxSteps: 30,
     events: (snapshot) => happenings(snapshot, start),
     // No adapter rejects, unless it has a bug.

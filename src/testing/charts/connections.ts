@@ -1,0 +1,54 @@
+/** Models of the charts of one connection: `link`, `virtualClient` and `listenerConnection`. */
+import type { linkMachine } from '../../../machines/link.js';
+import type { listenerConnectionMachine } from '../../../machines/listener-connection.js';
+import type { virtualClientMachine } from '../../../machines/virtual-client.js';
+import { DEFAULT_TIMING } from '../../protocol/timing.js';
+import { failure, SimulatedEnv, type Variant } from './model.js';
+
+export function linkModel(): Variant<typeof linkMachine>[] {
+  return [
+    {
+      name: 'an open socket',
+      options: {
+        input: { socket: 1, timing: DEFAULT_TIMING },
+        key: ({ context }) => `${context.stable}`,
+        events: [
+          { type: 'PONG' },
+          { type: 'FRAMES' },
+          { type: 'PROBE' },
+          { type: 'CLOSE' },
+          { type: 'SOCKET.CLOSED', clean: true, code: 1012 },
+          { type: 'SOCKET.CLOSED', clean: false, code: null },
+        ],
+        // The actor of the socket reports by events and never ends.
+        outcomes: { socket: [] },
+      },
+    },
+  ];
+}
+
+export function virtualClientModel(): Variant<typeof virtualClientMachine>[] {
+  const env = new SimulatedEnv();
+  return [
+    {
+      name: 'initialize arrived',
+      options: {
+        input: { env, timing: DEFAULT_TIMING, clientId: 'c', streamId: 's' },
+        setTime: env.setTime,
+        key: ({ context }) => context.decision.reason,
+        events: [
+          { type: 'CLOSE', reason: 'clientClosed' },
+          { type: 'IDLE' },
+          { type: 'STALLED' },
+          { type: 'APP_SERVER.CLOSED', failure: null },
+          { type: 'APP_SERVER.CLOSED', failure: failure('appServerFailed') },
+        ],
+      },
+    },
+  ];
+}
+
+export function listenerConnectionModel(): Variant<typeof listenerConnectionMachine>[] {
+  // The context never changes and no event has a payload.
+  return [{ name: 'an upgrade arrived', options: { input: { timing: DEFAULT_TIMING }, key: () => '' } }];
+}
