@@ -1,9 +1,10 @@
 import type { AccountSource } from '../protocol/account-source.js';
 import { RPC } from '../protocol/jsonrpc.js';
-import type { RequestFailure, ServerToken } from '../protocol/outcomes.js';
+import type { ControllersPage, RequestFailure, ServerToken } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
 import { JsonRpcError } from '../session/methods.js';
-import type { BackendHttp, ClientsPage, ListControllersQuery } from './link/http.js';
+import type { ListControllersQuery } from './link/controller-requests.js';
+import type { BackendHttp } from './link/http.js';
 
 export interface ControllersDeps {
   readonly http: () => Promise<BackendHttp>;
@@ -59,9 +60,9 @@ export class Controllers {
     return outcome.claimed;
   }
 
-  async listClients(query: ListControllersQuery): Promise<ClientsPage> {
+  async listClients(query: ListControllersQuery): Promise<ControllersPage> {
     const outcome = await this.#withAccount((http, auth) =>
-      http.listClients({ ...auth, ...query }, neverAborted),
+      http.listControllers({ ...auth, ...query }, neverAborted),
     );
     if (outcome.kind !== 'listed') throw faultOf(outcome);
     return outcome.page;
@@ -69,7 +70,7 @@ export class Controllers {
 
   async revokeClient(params: { readonly environmentId: string; readonly clientId: string }): Promise<object> {
     const outcome = await this.#withAccount((http, auth) =>
-      http.revokeClient({ ...auth, ...params }, neverAborted),
+      http.revokeController({ ...auth, ...params }, neverAborted),
     );
     if (outcome.kind !== 'revoked') throw faultOf(outcome);
     return {};

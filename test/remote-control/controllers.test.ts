@@ -38,12 +38,12 @@ function world(tokens: readonly string[], taken: string) {
     watch: () => {},
     close: () => {},
   };
-  const listClients: BackendHttp['listClients'] = async ({ accessToken }) => {
+  const listControllers: BackendHttp['listControllers'] = async ({ accessToken }) => {
     used.push(accessToken.reveal());
     return accessToken.reveal() === taken ? listed : refused;
   };
   const api = new Controllers({
-    http: async () => ({ listClients }) as unknown as BackendHttp,
+    http: async () => ({ listControllers }) as unknown as BackendHttp,
     account: port,
     token: () => null,
     onClaimed: () => {},

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { createDialer, type DialerOptions } from '../../../src/net/dialer.js';
 import { parseTarget } from '../../../src/net/target.js';
 import { Secret } from '../../../src/protocol/secret.js';
-import { ARCH, type BackendHttp, createBackendHttp, OS } from '../../../src/remote-control/link/http.js';
+import { ARCH, OS } from '../../../src/remote-control/link/enrollment-requests.js';
+import { type BackendHttp, createBackendHttp } from '../../../src/remote-control/link/http.js';
 import { connectProxy, httpServer, TEST_CA } from '../../support/http.js';
 
 const ACCESS = 'access-token-of-the-account';
@@ -52,9 +53,9 @@ async function serve(respond: Respond, setup: Setup = {}) {
   return { server, backend: backendAt(server.origin, setup) };
 }
 
-/** The request was answered with a fault; none of the credentials is in what is told about it. */
-function faultOf<T extends { readonly kind: string }>(outcome: T) {
-  if (!('failure' in outcome)) throw new Error(`no fault but ${outcome.kind}`);
+/** The failure of an outcome, which contains no credentials. */
+function failureOf<T extends { readonly kind: string }>(outcome: T) {
+  if (!('failure' in outcome)) throw new Error(`not a failure but ${outcome.kind}`);
   const text = JSON.stringify(outcome);
   expect(text).not.toContain(ACCESS);
   expect(text).not.toContain(SERVER_TOKEN);
@@ -62,7 +63,7 @@ function faultOf<T extends { readonly kind: string }>(outcome: T) {
 }
 
 describe('enroll', () => {
-  it('RC-9: sends exactly the known headers and body, and takes the identity', async () => {
+  it('RC-9: sends exactly the known headers and body, and returns the identity', async () => {
     const { server, backend } = await serve(json(grant({ future_field: true })));
     const outcome = await backend.enroll(who, never);
     expect(outcome).toMatchObject({ kind: 'granted', enrollment });
@@ -96,7 +97,7 @@ describe('enroll', () => {
     expect(ARCH).toBe({ x64: 'x86_64', arm64: 'aarch64' }[process.arch as string]);
   });
 
-  it('RC-13: keeps a token that has run out already as one that must be refreshed', async () => {
+  it('RC-13: returns a token that has expired already, which must be refreshed', async () => {
     const { backend } = await serve(json(grant({ expires_at: '2020-01-01T00:00:00Z' })));
     expect(await backend.enroll(who, never)).toMatchObject({
       kind: 'granted',
@@ -105,7 +106,7 @@ describe('enroll', () => {
   });
 
   it.each([2, -2])(
-    'RC-13: a clock that is %i hours off does not change how long a token lives',
+    'RC-13: a clock that is wrong by %i hours does not change how long a token is valid',
     async (hours) => {
       const now = () => Date.now() + hours * 3_600_000;
       const { backend } = await serve(json(grant()), { now });
@@ -118,29 +119,29 @@ describe('enroll', () => {
   it.each<[string, unknown]>([
     ['no server_id', grant({ server_id: undefined })],
     ['an empty server_id', grant({ server_id: '' })],
-    ['a server_id that is no header', grant({ server_id: 'srv\r\nx: y' })],
+    ['a server_id that cannot be a header', grant({ server_id: 'srv\r\nx: y' })],
     ['no environment_id', grant({ environment_id: undefined })],
     ['an environment_id of another type', grant({ environment_id: 7 })],
     ['no token', grant({ remote_control_token: undefined })],
     ['an empty token', grant({ remote_control_token: '' })],
-    ['a token that is no header', grant({ remote_control_token: `${SERVER_TOKEN}\n` })],
+    ['a token that cannot be a header', grant({ remote_control_token: `${SERVER_TOKEN}\n` })],
     ['no expiry', grant({ expires_at: undefined })],
-    ['an expiry that is no time', grant({ expires_at: 'tomorrow' })],
-    ['an expiry on a day that is none', grant({ expires_at: '2026-02-30T00:00:00Z' })],
+    ['an expiry that is not a time', grant({ expires_at: 'tomorrow' })],
+    ['an expiry on a day that does not exist', grant({ expires_at: '2026-02-30T00:00:00Z' })],
     ['an expiry as a number', grant({ expires_at: 1795208672 })],
     ['an array', [grant()]],
     ['null', null],
-  ])('RC-9: an answer with %s is a bad answer that shows no token', async (_what, value) => {
+  ])('RC-9: a response with %s is backendBadAnswer and shows no token', async (_what, value) => {
     const { backend } = await serve(json(value));
-    const fault = faultOf(await backend.enroll(who, never));
+    const fault = failureOf(await backend.enroll(who, never));
     expect(fault).toMatchObject({ kind: 'other', failure: { reason: 'backendBadAnswer', httpStatus: 200 } });
   });
 
   it.each([`<html>${SERVER_TOKEN}</html>`, '', `{"remote_control_token":"${SERVER_TOKEN}"`])(
-    'RC-11: an answer that is no JSON is a bad answer that shows no token: %j',
+    'RC-11: a response that is not JSON is backendBadAnswer and shows no token: %j',
     async (text) => {
       const { backend } = await serve((response) => response.end(text));
-      const fault = faultOf(await backend.enroll(who, never));
+      const fault = failureOf(await backend.enroll(who, never));
       expect(fault).toMatchObject({ kind: 'other', failure: { reason: 'backendBadAnswer' } });
       expect(fault.failure.message).toContain('it is not JSON');
     },
@@ -164,10 +165,10 @@ describe('refresh', () => {
   });
 
   it.each([{ server_id: 'srv_2' }, { environment_id: 'env_2' }])(
-    'RC-10: an answer for another identity is an error: %j',
+    'RC-10: a response for another identity is a failure: %j',
     async (changes) => {
       const { backend } = await serve(json(grant(changes), 200, { 'x-request-id': 'req-9' }));
-      const fault = faultOf(await refresh(backend));
+      const fault = failureOf(await refresh(backend));
       expect(fault).toMatchObject({
         kind: 'other',
         failure: { reason: 'identityMismatch', httpStatus: 200, requestId: 'req-9' },
@@ -176,7 +177,7 @@ describe('refresh', () => {
     },
   );
 
-  it('RC-10: a token that has run out already is taken, as the reference does: the backend says whether it is good', async () => {
+  it('RC-10: a token that has expired already is accepted, as in Codex CLI: the backend decides whether it is valid', async () => {
     const { backend } = await serve(json(grant({ expires_at: '2020-01-01T00:00:00Z' })));
     expect(await refresh(backend)).toMatchObject({ kind: 'granted' });
   });
@@ -189,13 +190,13 @@ describe('refresh', () => {
     [429, 'transient'],
     [502, 'transient'],
     [418, 'other'],
-  ])('RC-12: HTTP %i is %s, told with request id, cf-ray and Retry-After', async (status, kind) => {
+  ])('RC-12: HTTP %i is %s, reported with request id, cf-ray and Retry-After', async (status, kind) => {
     const headers = { 'x-request-id': 'req-1', 'cf-ray': 'ray-1', 'retry-after': '8' };
     const { backend } = await serve(
       json({ detail: 'scripted', remote_control_token: SERVER_TOKEN }, status, headers),
     );
     const before = Date.now();
-    const fault = faultOf(await refresh(backend));
+    const fault = failureOf(await refresh(backend));
     expect(fault).toMatchObject({
       kind,
       failure: { httpStatus: status, requestId: 'req-1', cfRay: 'ray-1' },
@@ -213,7 +214,7 @@ describe('refresh', () => {
       const trap = await httpServer((response) => response.end());
       for (const location of [`${trap.origin}/steal`, '/backend-api/elsewhere', 'http://[bad']) {
         const { server, backend } = await serve((response) => response.writeHead(status, { location }).end());
-        expect(faultOf(await refresh(backend))).toMatchObject({
+        expect(failureOf(await refresh(backend))).toMatchObject({
           kind: 'other',
           failure: { reason: 'redirectRefused', httpStatus: status },
         });
@@ -224,9 +225,9 @@ describe('refresh', () => {
     },
   );
 
-  it('RC-11: gives up when no answer comes, and leaves no connection', async () => {
+  it('RC-11: a request without a response times out and leaves no connection', async () => {
     const { server, backend } = await serve(() => {}, { requestTimeout: 100 });
-    expect(faultOf(await refresh(backend))).toMatchObject({
+    expect(failureOf(await refresh(backend))).toMatchObject({
       kind: 'transient',
       failure: { reason: 'backendTimeout', message: expect.stringContaining('within 0.1 s') },
     });
@@ -237,18 +238,18 @@ describe('refresh', () => {
     const { server, backend } = await serve((response) => response.writeHead(200).write('{"server_id":'), {
       requestTimeout: 150,
     });
-    expect(faultOf(await refresh(backend))).toMatchObject({
+    expect(failureOf(await refresh(backend))).toMatchObject({
       kind: 'transient',
       failure: { reason: 'backendTimeout' },
     });
     await server.idle();
   });
 
-  it('RC-12: a status that came counts, even when its body never ends', async () => {
+  it('RC-12: a status counts even when its body never ends', async () => {
     const { server, backend } = await serve((response) => response.writeHead(404).write('not h'), {
       requestTimeout: 150,
     });
-    const fault = faultOf(await refresh(backend));
+    const fault = failureOf(await refresh(backend));
     expect(fault).toMatchObject({ kind: 'notFound', failure: { httpStatus: 404 } });
     expect(fault.failure.message).toContain('not h');
     await server.idle();
@@ -263,18 +264,18 @@ describe('refresh', () => {
       };
       more();
     });
-    const fault = faultOf(await refresh(backend));
+    const fault = failureOf(await refresh(backend));
     expect(fault.failure.reason).toBe(status === 200 ? 'backendBadAnswer' : 'backendUnavailable');
     await server.idle();
   });
 
-  it('RC-11: a compressed body counts as what it unpacks to', async () => {
+  it('RC-11: the limit of a compressed body counts after decompression', async () => {
     const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024));
     const { server, backend } = await serve((response) =>
       response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb),
     );
     const before = process.memoryUsage().rss;
-    expect(faultOf(await refresh(backend)).failure.reason).toBe('backendBadAnswer');
+    expect(failureOf(await refresh(backend)).failure.reason).toBe('backendBadAnswer');
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 * 1024);
     await server.idle();
   });
@@ -290,7 +291,7 @@ describe('refresh', () => {
     expect(server.seen.length).toBeLessThanOrEqual(1);
   });
 
-  it('RC-43: an abort in the middle of a body ends it too', async () => {
+  it('RC-43: an abort in the middle of a body ends the request too', async () => {
     const controller = new AbortController();
     const { server, backend } = await serve((response) => {
       response.writeHead(200).write('{"server_id":', () => setTimeout(() => controller.abort(), 20));
@@ -299,22 +300,22 @@ describe('refresh', () => {
     await server.idle();
   });
 
-  it('RC-12: a backend that is not there, drops or talks nonsense is told as that', async () => {
+  it('RC-12: a backend that is down, drops the connection or sends garbage is a failure with that reason', async () => {
     const gone = await httpServer(() => {});
     await gone.close();
-    expect(faultOf(await refresh(backendAt(gone.origin)))).toMatchObject({
+    expect(failureOf(await refresh(backendAt(gone.origin)))).toMatchObject({
       kind: 'other',
       failure: { reason: 'networkUnreachable', message: expect.stringContaining('ECONNREFUSED') },
     });
     const dropping = await serve((response) => response.destroy());
-    expect(faultOf(await refresh(dropping.backend))).toMatchObject({
+    expect(failureOf(await refresh(dropping.backend))).toMatchObject({
       kind: 'other',
       failure: { reason: 'networkUnreachable' },
     });
     const nonsense = await serve((response) => {
       response.socket?.end('this is not HTTP\r\n\r\n');
     });
-    expect(faultOf(await refresh(nonsense.backend))).toMatchObject({
+    expect(failureOf(await refresh(nonsense.backend))).toMatchObject({
       kind: 'other',
       failure: { reason: 'backendBadAnswer' },
     });
@@ -322,19 +323,19 @@ describe('refresh', () => {
       response.writeHead(200, { 'content-length': '500' }).write('{');
       setTimeout(() => response.destroy(), 20);
     });
-    expect(faultOf(await refresh(torn.backend))).toMatchObject({ kind: 'other' });
+    expect(failureOf(await refresh(torn.backend))).toMatchObject({ kind: 'other' });
   });
 
-  it('RC-25b: an untrusted certificate is told as that', async () => {
+  it('RC-25b: an untrusted certificate is tlsFailed', async () => {
     const server = await httpServer(json(grant()), true);
-    const fault = faultOf(await refresh(backendAt(server.origin)));
+    const fault = failureOf(await refresh(backendAt(server.origin)));
     expect(fault).toMatchObject({ kind: 'other', failure: { reason: 'tlsFailed' } });
     expect(server.seen).toEqual([]);
     const trusting = backendAt(server.origin, { dialer: { env: {}, caCertPem: TEST_CA } });
     expect(await refresh(trusting)).toMatchObject({ kind: 'granted' });
   });
 
-  it('RC-25b: goes through the proxy of the environment, and a proxy that refuses is told as that', async () => {
+  it('RC-25b: uses the proxy of the environment, and a proxy that refuses is proxyFailed', async () => {
     const server = await httpServer(json(grant()), true);
     const proxy = await connectProxy({ to: server.port, user: 'me:pw' });
     const setup = (address: string): Setup => ({
@@ -345,7 +346,7 @@ describe('refresh', () => {
     expect(await refresh(through)).toMatchObject({ kind: 'granted' });
     expect(proxy.asked).toEqual(['backend.test:443']);
 
-    const refused = faultOf(
+    const refused = failureOf(
       await refresh(backendAt('https://backend.test', setup(`http://me:wr0ng@127.0.0.1:${proxy.port}`))),
     );
     expect(refused).toMatchObject({ kind: 'other', failure: { reason: 'proxyFailed' } });
@@ -353,14 +354,14 @@ describe('refresh', () => {
     expect(refused.failure.message).not.toContain('wr0ng');
   });
 
-  it('RC-11: a proxy that is silent is given up in time, and its connection ends', async () => {
+  it('RC-11: a silent proxy times out, and its connection is closed', async () => {
     const proxy = await connectProxy({ to: 1, hang: true });
     const backend = backendAt('https://backend.test', {
       allowHosts: ['backend.test'],
       dialer: { env: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` } },
       requestTimeout: 150,
     });
-    expect(faultOf(await refresh(backend))).toMatchObject({
+    expect(failureOf(await refresh(backend))).toMatchObject({
       kind: 'transient',
       failure: {
         reason: 'backendTimeout',
@@ -383,7 +384,7 @@ describe('pair', () => {
   const pair = (backend: BackendHttp, manual = true) =>
     backend.pair({ enrollment, token: new Secret(SERVER_TOKEN), manual }, never);
 
-  it('RC-47: asks with the server token alone and keeps the codes secret', async () => {
+  it('RC-47: sends the server token only, and shows no code', async () => {
     const { server, backend } = await serve(json(answer()));
     const outcome = await pair(backend);
     expect(JSON.stringify(outcome)).not.toMatch(/PAIRCODE|ABCD/);
@@ -413,20 +414,20 @@ describe('pair', () => {
   });
 
   it.each([{ server_id: 'srv_2' }, { environment_id: 'env_2' }])(
-    'RC-47: an answer for another identity is an error that shows no code: %j',
+    'RC-47: a response for another identity is a failure that shows no code: %j',
     async (changes) => {
       const { backend } = await serve(json(answer(changes)));
-      const fault = faultOf(await pair(backend));
+      const fault = failureOf(await pair(backend));
       expect(fault).toMatchObject({ kind: 'other', failure: { reason: 'identityMismatch' } });
       expect(JSON.stringify(fault)).not.toMatch(/PAIRCODE|ABCD/);
     },
   );
 
   it.each([{ pairing_code: undefined }, { pairing_code: '' }, { expires_at: 'soon' }])(
-    'RC-47: a bad answer shows no code: %j',
+    'RC-47: a bad response shows no code: %j',
     async (changes) => {
       const { backend } = await serve(json(answer(changes)));
-      const fault = faultOf(await pair(backend));
+      const fault = failureOf(await pair(backend));
       expect(fault).toMatchObject({ kind: 'other', failure: { reason: 'backendBadAnswer' } });
       expect(JSON.stringify(fault)).not.toMatch(/PAIRCODE|ABCD/);
     },
@@ -439,7 +440,7 @@ describe('pair', () => {
       [404, 'notFound', 'backendNotFound'],
     ] as const) {
       const { backend } = await serve(json({}, status));
-      expect(faultOf(await pair(backend))).toMatchObject({ kind, failure: { reason } });
+      expect(failureOf(await pair(backend))).toMatchObject({ kind, failure: { reason } });
     }
   });
 });
@@ -447,7 +448,7 @@ describe('pair', () => {
 describe('pairStatus', () => {
   const token = new Secret(SERVER_TOKEN);
 
-  it('RC-48: sends exactly the code it was given and reads whether it was claimed', async () => {
+  it('RC-48: sends exactly the given code and returns whether it was claimed', async () => {
     const { server, backend } = await serve(json({ claimed: true }));
     const byCode = { token, pairingCode: new Secret('PAIRCODE'), manualPairingCode: null };
     const byHand = { token, pairingCode: null, manualPairingCode: new Secret('ABCD-EFGH') };
@@ -467,33 +468,30 @@ describe('pairStatus', () => {
     ]);
   });
 
-  it.each([404, 410])(
-    'RC-48: HTTP %i: the code is unknown, and the echo of it is not shown',
-    async (status) => {
-      const { backend } = await serve(json({ detail: 'no code PAIRCODE' }, status));
-      const fault = faultOf(
-        await backend.pairStatus(
-          { token, pairingCode: new Secret('PAIRCODE'), manualPairingCode: null },
-          never,
-        ),
-      );
-      expect(fault.kind).toBe('notFound');
-      expect(JSON.stringify(fault)).not.toContain('PAIRCODE');
-    },
-  );
+  it.each([404, 410])('RC-48: HTTP %i: the code is unknown, and its echo is not shown', async (status) => {
+    const { backend } = await serve(json({ detail: 'no code PAIRCODE' }, status));
+    const fault = failureOf(
+      await backend.pairStatus(
+        { token, pairingCode: new Secret('PAIRCODE'), manualPairingCode: null },
+        never,
+      ),
+    );
+    expect(fault.kind).toBe('notFound');
+    expect(JSON.stringify(fault)).not.toContain('PAIRCODE');
+  });
 
-  it('RC-48: an answer without claimed is a bad one', async () => {
+  it('RC-48: a response without claimed is backendBadAnswer', async () => {
     const { backend } = await serve(json({}));
     const outcome = await backend.pairStatus(
       { token, pairingCode: new Secret('X'), manualPairingCode: null },
       never,
     );
-    expect(faultOf(outcome).failure.reason).toBe('backendBadAnswer');
+    expect(failureOf(outcome).failure.reason).toBe('backendBadAnswer');
   });
 });
 
-describe('clients', () => {
-  it('RC-49: lists with account bearer and query, and tells missing fields as null', async () => {
+describe('controllers', () => {
+  it('RC-49: lists with the account token and the query; missing fields are null', async () => {
     const { server, backend } = await serve(
       json({
         items: [
@@ -504,7 +502,7 @@ describe('clients', () => {
       }),
     );
     const query = { environmentId: 'env/1', cursor: 'a b', limit: 50, order: 'desc' as const };
-    expect(await backend.listClients({ ...who, ...query }, never)).toEqual({
+    expect(await backend.listControllers({ ...who, ...query }, never)).toEqual({
       kind: 'listed',
       page: {
         data: [
@@ -538,16 +536,18 @@ describe('clients', () => {
   it('RC-49: lists without a query, and an empty page has no cursor', async () => {
     const { server, backend } = await serve(json({ items: [] }));
     const request = { ...who, environmentId: 'env_1', cursor: null, limit: undefined };
-    expect(await backend.listClients(request, never)).toEqual({
+    expect(await backend.listControllers(request, never)).toEqual({
       kind: 'listed',
       page: { data: [], nextCursor: null },
     });
     expect(server.seen[0]?.url).toBe('/backend-api/wham/remote/control/environments/env_1/clients');
   });
 
-  it('RC-49: revokes with DELETE, whatever the body of a success', async () => {
+  it('RC-49: revokes with DELETE and ignores the body of a success', async () => {
     const { server, backend } = await serve((response) => response.writeHead(204).end());
-    expect(await backend.revokeClient({ ...who, environmentId: 'env_1', clientId: 'c/ü' }, never)).toEqual({
+    expect(
+      await backend.revokeController({ ...who, environmentId: 'env_1', clientId: 'c/ü' }, never),
+    ).toEqual({
       kind: 'revoked',
     });
     expect(server.seen[0]).toMatchObject({
@@ -556,17 +556,19 @@ describe('clients', () => {
     });
   });
 
-  it('RC-49: an id that would reach another route is refused before any request', async () => {
+  it('RC-49: an id that leads to another route is refused before any request', async () => {
     const { server, backend } = await serve(json({ items: [] }));
     for (const id of ['..', '.', '']) {
-      expect(faultOf(await backend.listClients({ ...who, environmentId: id }, never)).kind).toBe('other');
-      const revoke = await backend.revokeClient({ ...who, environmentId: 'env_1', clientId: id }, never);
-      expect(faultOf(revoke).failure.reason).toBe('backendRefused');
+      expect(failureOf(await backend.listControllers({ ...who, environmentId: id }, never)).kind).toBe(
+        'other',
+      );
+      const revoke = await backend.revokeController({ ...who, environmentId: 'env_1', clientId: id }, never);
+      expect(failureOf(revoke).failure.reason).toBe('backendRefused');
     }
     expect(server.seen).toEqual([]);
   });
 
-  it('RC-49: wrong parameters, missing rights and unknown clients can be told apart', async () => {
+  it('RC-49: distinguishes invalid parameters, missing rights and unknown controllers', async () => {
     for (const [status, kind] of [
       [400, 'other'],
       [401, 'unauthorized'],
@@ -574,16 +576,16 @@ describe('clients', () => {
       [404, 'notFound'],
     ] as const) {
       const { backend } = await serve(json({}, status));
-      const outcome = await backend.revokeClient({ ...who, environmentId: 'e', clientId: 'c' }, never);
-      expect(faultOf(outcome)).toMatchObject({ kind, failure: { httpStatus: status } });
+      const outcome = await backend.revokeController({ ...who, environmentId: 'e', clientId: 'c' }, never);
+      expect(failureOf(outcome)).toMatchObject({ kind, failure: { httpStatus: status } });
     }
   });
 
-  it('RC-49: a list that is none is a bad answer', async () => {
+  it('RC-49: an invalid list is backendBadAnswer', async () => {
     for (const value of [{}, { items: [{}] }, { items: [{ client_id: 'c', last_seen_at: 'yesterday' }] }]) {
       const { backend } = await serve(json(value));
-      const outcome = await backend.listClients({ ...who, environmentId: 'e' }, never);
-      expect(faultOf(outcome).failure.reason).toBe('backendBadAnswer');
+      const outcome = await backend.listControllers({ ...who, environmentId: 'e' }, never);
+      expect(failureOf(outcome).failure.reason).toBe('backendBadAnswer');
     }
   });
 });
