@@ -1,6 +1,6 @@
 /**
- * The secrets of sign-ins with marks in them, through a whole life of an account: nowhere but in auth.json, in the
- * requests that need them, and in what a client asked for.
+ * Marked secrets through all events in the life of an account. They may appear only in auth.json, in the requests that
+ * need them, and in responses to a client that asked for them.
  */
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
@@ -16,7 +16,7 @@ import { AUTHORIZE_PARAMS, granted, LoopbackIssuer, MARK, token } from '../suppo
 import { filesOf, findLeaks, type Place, place, processOf } from '../support/leaks.js';
 import { tmpFolder } from '../support/tmp.js';
 
-/** A program that writes down what it was started with: its arguments, its environment, and those of its parent. */
+/** A program that records its arguments and environment, and those of its parent process. */
 const recorder = (folder: string, then: string): string => `#!${process.execPath}
 import { readFileSync, writeFileSync } from 'node:fs';
 const parent = (what) => {
@@ -28,7 +28,7 @@ writeFileSync(${JSON.stringify(folder)} + '/' + process.pid + '.json', JSON.stri
 ${then}
 `;
 
-/** An app server as small as can be. */
+/** A minimal app server. */
 const ANSWERS = `
 const { createInterface } = await import('node:readline');
 createInterface({ input: process.stdin }).on('line', (line) => {
@@ -55,7 +55,7 @@ async function program(then: string): Promise<{ path: string; seen: () => Seen[]
   };
 }
 
-/** What the page of the inspector gets. */
+/** The frames that the page of the inspector receives. */
 async function timeline(link: URL): Promise<{ frames: string[]; model: Model; socket: WebSocket }> {
   const cookie = await new Promise<string>((resolve, reject) => {
     request(link, { agent: false }, (response) => {
@@ -86,7 +86,7 @@ const portHeld = (): Promise<boolean> =>
 class Client {
   readonly #engine: CliProcess;
   readonly said: string[] = [];
-  /** Answers the engine's requests. */
+  /** The response to each server-initiated request. */
   reply: object = { error: { code: -1, message: '' } };
   readonly #answers = new Map<unknown, (message: Record<string, unknown>) => void>();
   #lastId = 0;
@@ -97,7 +97,7 @@ class Client {
       const message = JSON.parse(line) as Record<string, unknown>;
       if (message.method === undefined) this.#answers.get(message.id)?.(message);
       else if (message.id !== undefined) this.#write({ id: message.id, ...this.reply });
-      // The result of a request is its asker's own.
+      // A result belongs to the client that sent the request, so it may hold a secret.
       if (message.method !== undefined || message.error !== undefined) this.said.push(line);
     });
   }
@@ -116,7 +116,7 @@ class Client {
 }
 
 describe('secrets of the account', () => {
-  it('ACC-89: after sign-in, refresh, refusals and sign-out they are in no argument, environment, frame, timeline, audit, log, error or file', async ({
+  it('ACC-89: sign-in, refresh, refusals and sign-out leave them in no argument, environment, frame, timeline, audit, log, error or file', async ({
     skip,
   }) => {
     if (await portHeld()) skip('another program holds port 1455');
@@ -149,7 +149,7 @@ describe('secrets of the account', () => {
       capabilities: { experimentalApi: true },
     });
 
-    // A browser sign-in with a key that comes along; remote control uses it at once.
+    // A browser sign-in that also returns an API key. Remote control uses it at once.
     const [first, second, third, external] = [token(), token({ plan: 'plus' }), token(), token()];
     const refused = `no: ${first} ${second} rt-${MARK}-2`;
     at.always('exchange', granted(first));
@@ -159,7 +159,7 @@ describe('secrets of the account', () => {
     expect([signedIn.code, signedIn.stdout]).toEqual([0, expect.stringContaining('Signed in with ChatGPT')]);
     expect(readFileSync(join(home, 'auth.json'), 'utf8')).toContain(`sk-${MARK}-exchanged`);
 
-    // Refreshed; then refused by an issuer that repeats what it was given.
+    // A successful refresh, then refusals by an issuer that repeats the tokens it received.
     at.script('refresh', granted(second, `rt-${MARK}-3`));
     note(await client.ask('account/read', { refreshToken: true }));
     at.always('refresh', { status: 500, json: { error: { message: `${refused} rt-${MARK}-3` } } });
@@ -168,7 +168,7 @@ describe('secrets of the account', () => {
     await client.ask('remoteControl/disable');
     note(await client.ask('remoteControl/enable'));
 
-    // Other ways in, each with something that goes wrong.
+    // The other sign-in methods, each with a failure.
     at.always('devicePoll', { status: 400, json: { error: `dev-${MARK}` } });
     await client.ask('account/login/start', { type: 'chatgptDeviceCode' });
     await engine.until(() => client.said.find((line) => line.includes('device auth failed')), 'denied');
@@ -196,7 +196,7 @@ describe('secrets of the account', () => {
     socket.terminate();
     const ended = await engine.stop();
 
-    // What the issuer got is what must not be seen elsewhere.
+    // Everything that the issuer received must appear nowhere else.
     const form = at.of('exchange')[0]?.fields ?? {};
     const secrets = [
       MARK,
@@ -220,7 +220,7 @@ describe('secrets of the account', () => {
     ];
     expect(findLeaks(secrets, places)).toEqual([]);
 
-    // It has looked where things are: the address went to the browser, and nothing that it does not need.
+    // The search works: it finds the address in the arguments of the browser, which hold nothing unnecessary.
     const [opened] = browser.seen();
     const address = new URL(opened?.args[0] ?? '');
     expect(opened?.args).toHaveLength(1);
@@ -236,7 +236,7 @@ describe('secrets of the account', () => {
     }
   }, 60_000);
 
-  it('a token from the environment is not handed on to an app server', async () => {
+  it('a token from the environment is not passed on to an app server', async () => {
     const at = await LoopbackIssuer.start();
     const home = join(await tmpFolder(), 'home');
     const appServer = await program(ANSWERS);

@@ -1,4 +1,4 @@
-/** Each way in which the account can fail, as `rc-engine status` tells it: its reason, and what to do. */
+/** Each failure of the account, as `rc-engine status` shows it: the reason and the next step. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ const CASES: Readonly<Partial<Record<Reason, Case>>> = {
   issuerFailed: { auth: signIn(token()), refresh: { status: 500 } },
 };
 
-/** Starts an engine on a home of its own, whose backend refuses every account token. */
+/** Starts an engine on a new home. Its backend refuses every account token. */
 async function world({ auth, args = [], refresh = {} }: Case, listen = 'off') {
   const home = join(await tmpFolder(), 'home');
   mkdirSync(home, { mode: 0o700 });
@@ -50,7 +50,7 @@ async function world({ auth, args = [], refresh = {} }: Case, listen = 'off') {
   return { home, at, engine };
 }
 
-/** `rc-engine status`, once it names the reason. */
+/** The output of `rc-engine status`, once it names the reason. */
 async function statusWith(reason: Reason, home: string): Promise<string> {
   const limit = performance.now() + 10_000;
   for (;;) {
@@ -67,7 +67,7 @@ function expectNextStep(reason: Reason, status: string): void {
 
 describe('rc-engine status', () => {
   it.each(Object.entries(CASES) as [Reason, Case][])(
-    'RC-26, ACC-53: says %s, and what to do',
+    'RC-26, ACC-53: shows %s and the next step',
     async (reason, one) => {
       const { home, engine } = await world(one);
       await engine.line((line) => line.type === 'started', 'the start');
@@ -77,7 +77,7 @@ describe('rc-engine status', () => {
     30_000,
   );
 
-  it('ACC-45, ACC-47: says parentRefused with the words of the parent app, and what to do', async () => {
+  it('ACC-45, ACC-47: shows parentRefused with the message of the parent app, and the next step', async () => {
     const { home, engine } = await world({}, 'stdio://');
     const say = (message: object): boolean => engine.child.stdin.write(`${JSON.stringify(message)}\n`);
     const clientInfo = { name: 'parent', version: '1' };
@@ -86,7 +86,7 @@ describe('rc-engine status', () => {
     say({ id: 2, method: 'account/login/start', params: tokens });
     const ask = await engine.line(
       (line) => line.method === 'account/chatgptAuthTokens/refresh',
-      'a question',
+      'the request',
     );
     say({ id: ask.id, error: { code: 7, message: 'signed out on Tuesday' } });
     const status = await statusWith('parentRefused', home);

@@ -1,4 +1,4 @@
-/** Signing in and out with the built command line, as a new user would. */
+/** Sign-in and sign-out with the built command line. */
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ const engineArgs = (at: LoopbackIssuer): string[] => [
   `${at.origin}/backend-api`,
 ];
 
-/** Free ports of the callback server, or why the test cannot run. */
+/** Whether another program holds the port of the callback server. */
 async function portsHeld(): Promise<boolean> {
   const { createServer } = await import('node:net');
   return new Promise((resolve) => {
@@ -57,8 +57,8 @@ async function portsHeld(): Promise<boolean> {
   });
 }
 
-describe('a box without a browser', () => {
-  it('ACC-79, RC-28: sign in with a code, start, lose the sign-in, read why, sign in again, and it goes on within 2 s', async () => {
+describe('on a machine without a browser', () => {
+  it('ACC-79, RC-28: a device sign-in works, a revoked one is explained, and after a new one the engine connects within 2 s', async () => {
     const { at, run, start, auth } = await world();
     at.always('devicePoll', GIVEN);
     at.always('exchange', () => granted(token({ plan: 'plus' })));
@@ -67,7 +67,7 @@ describe('a box without a browser', () => {
     expect(first.stdout).toContain(`${at.origin}/codex/device`);
     expect(first.stdout).toContain('Signed in with ChatGPT as user@example.com, plan plus.');
 
-    // The issuer revokes it: neither backend nor refresh take it any more.
+    // The issuer revokes the sign-in: neither the backend nor a refresh accepts it.
     const good = token({ plan: 'team' });
     at.always('enroll', ({ bearer }) => (bearer === good ? { json: enrolled() } : { status: 401 }));
     at.always('refresh', oauthError(400, 'refresh_token_invalidated'));
@@ -90,7 +90,7 @@ describe('a box without a browser', () => {
     expect(readFileSync(auth, 'utf8')).toContain(good);
   }, 40_000);
 
-  it('ACC-80, ACC-90: a code that is refused is a failure with its reason and exit code 1', async () => {
+  it('ACC-80, ACC-90: a refused code fails with the reason and exit code 1', async () => {
     const { at, run, auth } = await world();
     at.always('devicePoll', { status: 400, json: { error: 'expired_token' } });
     const { code, stderr } = await run(['login', '--device', '--issuer', at.origin]);
@@ -98,7 +98,7 @@ describe('a box without a browser', () => {
     expect(existsSync(auth)).toBe(false);
   });
 
-  it('ACC-82, ACC-90: Ctrl-C cancels: exit code 130, nothing is stored', async () => {
+  it('ACC-82, ACC-90: Ctrl-C cancels the sign-in with exit code 130, and nothing is stored', async () => {
     const { at, start, auth } = await world();
     const login = start(['login', '--device', '--issuer', at.origin]);
     await login.until(() => login.stdout.includes('ABCD-1234'), 'the code');
@@ -108,7 +108,7 @@ describe('a box without a browser', () => {
   });
 });
 
-/** Runs a command with a terminal of this size as its output; undefined: this machine has no `script`. */
+/** Runs a command in a terminal of this width. Undefined when this machine has no `script`. */
 function inTerminal(
   args: readonly string[],
   columns: number,
@@ -131,8 +131,8 @@ function inTerminal(
   });
 }
 
-describe('a terminal', () => {
-  it('ACC-79: shows the address as a QR code, unless it is too narrow, or somebody wants none', async ({
+describe('in a terminal', () => {
+  it('ACC-79: shows the address as a QR code, unless the terminal is too narrow or an option forbids it', async ({
     skip,
   }) => {
     const { at, home } = await world();
@@ -166,8 +166,8 @@ describe('a terminal', () => {
   }, 60_000);
 });
 
-describe('an API key', () => {
-  it('ACC-28, ACC-56, ACC-90: comes from stdin, is told apart from ChatGPT, and goes with a logout', async () => {
+describe('with an API key', () => {
+  it('ACC-28, ACC-56, ACC-90: login reads it from stdin, whoami shows it as a problem, logout removes it', async () => {
     const { run, auth } = await world();
     expect((await run(['whoami'])).code).toBe(3);
     const login = await run(['login', '--api-key-stdin'], {}, `sk-${MARK}\n`);
@@ -181,7 +181,7 @@ describe('an API key', () => {
     expect(login.stdout + who.stdout + who.stderr).not.toContain(MARK);
   });
 
-  it('is refused with a reason where ChatGPT is forced, and a broken one is a mistake of usage', async () => {
+  it('login refuses it where ChatGPT is forced, and reports a malformed one as a usage error', async () => {
     const { run } = await world();
     const env = { RC_ENGINE_FORCED_LOGIN_METHOD: 'chatgpt' };
     const refused = await run(['login', '--api-key-stdin'], env, `sk-${MARK}`);
@@ -192,8 +192,8 @@ describe('an API key', () => {
   });
 });
 
-describe('a sign-in in memory only', () => {
-  it('ACC-57: goes through the running engine, which uses it, and is nowhere on disk', async () => {
+describe('with a sign-in in memory only', () => {
+  it('ACC-57: the running engine uses it, and it is nowhere on disk', async () => {
     const { at, start, run, auth, home } = await world();
     at.always('devicePoll', GIVEN);
     at.always('exchange', () => granted(token({ plan: 'plus' })));
@@ -220,8 +220,8 @@ describe('a sign-in in memory only', () => {
   }, 30_000);
 });
 
-describe('a token from the environment', () => {
-  it('is used by start and never shown', async () => {
+describe('with a token from the environment', () => {
+  it('start uses it and never shows it', async () => {
     const { at, start, run } = await world();
     const access = token({ account: 'acct-ci' });
     const engine = start(engineArgs(at), { RC_ENGINE_ACCESS_TOKEN: access });
@@ -234,8 +234,8 @@ describe('a token from the environment', () => {
   });
 });
 
-describe('a browser', () => {
-  it('over SSH the address is printed, with the way to bring the browser back', async ({ skip }) => {
+describe('with a browser', () => {
+  it('over SSH, login prints the address and how to forward the port', async ({ skip }) => {
     if (await portsHeld()) skip('another program holds port 1455');
     const { at, start } = await world();
     const login = start(['login', '--issuer', at.origin], { SSH_CONNECTION: '1 2 3 4' });
@@ -245,13 +245,13 @@ describe('a browser', () => {
     expect((await login.stop('SIGINT')).code).toBe(130);
   });
 
-  it('ACC-70 … ACC-77: the command that BROWSER names is given the address, and the sign-in completes', async ({
+  it('ACC-70 … ACC-77: login passes the address to the command in BROWSER, and the sign-in completes', async ({
     skip,
   }) => {
     if (await portsHeld()) skip('another program holds port 1455');
     const { at, run, home } = await world();
     at.always('exchange', granted(token({ plan: 'plus' })));
-    // A browser as small as can be: it follows redirects.
+    // A minimal browser: it follows redirects.
     const browser = `${home}-browser.mjs`;
     writeFileSync(browser, `#!${process.execPath}\nawait fetch(process.argv[2]);\n`);
     chmodSync(browser, 0o755);
@@ -260,7 +260,7 @@ describe('a browser', () => {
     expect(stdout).not.toContain(MARK);
   });
 
-  it('ACC-70 … ACC-77: in Debian’s chromium, through a running engine', async ({ skip }) => {
+  it('ACC-70 … ACC-77: the sign-in works in chromium, through a running engine', async ({ skip }) => {
     if (CHROMIUM === undefined) skip('chromium is not installed');
     if (await portsHeld()) skip('another program holds port 1455');
     const { at, start, run, home } = await world();
@@ -282,7 +282,7 @@ describe('a browser', () => {
   }, 60_000);
 });
 
-/** The page at the end of all redirects, as a real browser sees it. */
+/** The HTML of the page after all redirects, from a real browser. */
 function dump(browser: string, url: string, profile: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(

@@ -5,13 +5,13 @@ import { signIn } from '../support/auth.js';
 import { LoopbackIssuer, oauthError } from '../support/issuer.js';
 import { it, type Lab } from '../support/lab.js';
 
-/** What an account file may be, short of a sign-in that can be used; and how that is called. */
-const UNUSABLE: readonly (readonly [string, (lab: Lab) => Promise<void>, string, RegExp])[] = [
+/** Account files without a usable sign-in, the reason, and the message. */
+const INVALID_ACCOUNTS: readonly (readonly [string, (lab: Lab) => Promise<void>, string, RegExp])[] = [
   ['no file', async () => {}, 'authMissing', /auth\.json: nobody is signed in/],
   ['an API key only', (lab) => lab.signInWithApiKey(), 'authApiKeyOnly', /auth\.json: it holds an API key/],
   ['an empty file', (lab) => lab.writeAuth(''), 'authUnreadable', /auth\.json: it is empty/],
   [
-    'a file that is half written',
+    'a truncated file',
     async (lab) => {
       const { json, secrets } = signIn('account-A');
       lab.mark(secrets);
@@ -21,13 +21,13 @@ const UNUSABLE: readonly (readonly [string, (lab: Lab) => Promise<void>, string,
     /auth\.json: it is not JSON/,
   ],
   [
-    'a file of another form',
+    'a file with another format',
     (lab) => lab.writeAuth('{"tokens": 5}'),
     'authUnreadable',
     /auth\.json: "tokens"/,
   ],
   [
-    'a folder in its place',
+    'a directory in its place',
     async (lab) => void (await mkdir(lab.authFile, { recursive: true })),
     'authUnreadable',
     /auth\.json: /,
@@ -44,8 +44,8 @@ const UNUSABLE: readonly (readonly [string, (lab: Lab) => Promise<void>, string,
   ],
 ];
 
-describe('RC-26, RC-27: a start without a sign-in that can be used', () => {
-  it.for(UNUSABLE)('%s: exit code 3, saying which it is', async ([, prepare, , said], { lab }) => {
+describe('RC-26, RC-27: a start without a usable sign-in', () => {
+  it.for(INVALID_ACCOUNTS)('%s: exits with code 3 and says why', async ([, prepare, , said], { lab }) => {
     await mkdir(lab.home, { recursive: true });
     await prepare(lab);
     const engine = await lab.start();
@@ -58,8 +58,8 @@ describe('RC-26, RC-27: a start without a sign-in that can be used', () => {
     expect(lab.tap.requests).toEqual([]);
   });
 
-  it.for(UNUSABLE)(
-    '%s: with --auth-startup recoverable it waits, says which it is, and goes on',
+  it.for(INVALID_ACCOUNTS)(
+    '%s: with --auth-startup recoverable it waits, says why, and continues after a sign-in',
     async ([, prepare, reason, said], { lab }) => {
       await mkdir(lab.home, { recursive: true });
       await prepare(lab);
@@ -78,7 +78,9 @@ describe('RC-26, RC-27: a start without a sign-in that can be used', () => {
 });
 
 describe('RC-26: the account file changes while the engine runs', () => {
-  it('it disappears: the account in memory stays, and status says that the file differs', async ({ lab }) => {
+  it('when it disappears, the account in memory stays, and status says that the file differs', async ({
+    lab,
+  }) => {
     const engine = await lab.connected();
     await rm(lab.authFile);
     await lab.reached({ accountDiffersOnDisk: true });
@@ -91,7 +93,7 @@ describe('RC-26: the account file changes while the engine runs', () => {
     await lab.reached({ status: 'connected', accountId: 'account-A' });
   });
 
-  it('another account signs in: it waits for a restart, and then has an identity of its own (RC-7)', async ({
+  it('RC-7: when another account signs in, a restart switches to it, and it gets its own identity', async ({
     lab,
   }) => {
     const engine = await lab.connected();
@@ -108,7 +110,7 @@ describe('RC-26: the account file changes while the engine runs', () => {
     expect(lab.requests('enroll')).toBe(2);
   });
 
-  it('another account signs in, and the first one is refused: it is taken by itself (RC-28)', async ({
+  it('RC-28: when another account signs in and the first one is refused, the engine switches without a restart', async ({
     lab,
   }) => {
     const engine = await lab.connected();
@@ -122,7 +124,7 @@ describe('RC-26: the account file changes while the engine runs', () => {
     await lab.reached({ status: 'connected', accountId: 'account-B', accountDiffersOnDisk: false });
   });
 
-  it('RC-28: refused tokens are not tried again; a newer sign-in is taken at once', async ({ lab }) => {
+  it('RC-28: refused tokens are not tried again, and a newer sign-in is used at once', async ({ lab }) => {
     const newer = signIn('account-A');
     lab.mark(newer.secrets);
     await lab.backend({ accounts: { kind: 'only', token: new Secret(newer.accessToken) } });

@@ -9,7 +9,7 @@ import { it } from '../support/lab.js';
 const NO_TRACE = /^\s+at /m;
 
 describe('rc-engine status', () => {
-  it('tells a person what, since when, who, and until when; exit code 0 when connected', async ({ lab }) => {
+  it('shows status, time, identity and token expiry; exit code 0 when connected', async ({ lab }) => {
     await lab.connected();
     const { code, stdout, stderr } = await lab.cli(['status', '--home', lab.home]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -30,7 +30,7 @@ describe('rc-engine status', () => {
     }
   });
 
-  it('RC-42a: --json carries the proof; exit code 1 when not connected, with reason, failure and next try', async ({
+  it('RC-42a: when not connected, --json has the reason, the failure and the next attempt; exit code 1', async ({
     lab,
   }) => {
     await lab.signIn();
@@ -71,7 +71,7 @@ describe('rc-engine status', () => {
     expect(human.stdout).toMatch(/^last failure .*\(HTTP 429, request-7\)$/m);
   });
 
-  it('no engine: exit code 5, whatever was left behind by one that was killed', async ({ lab }) => {
+  it('without an engine the exit code is 5, also after an engine was killed', async ({ lab }) => {
     const none = await lab.cli(['status', '--home', lab.home, '--json']);
     expect(none.code).toBe(5);
     expect(JSON.parse(none.stdout)).toMatchObject({ type: 'error', code: 'notRunning' });
@@ -85,7 +85,7 @@ describe('rc-engine status', () => {
     expect((await lab.connected()).running).toBe(true);
   });
 
-  it('an engine that answers nonsense, or nothing, is an error and no crash', async ({ lab }) => {
+  it('an engine that answers with invalid JSON, or not at all, is reported as an error', async ({ lab }) => {
     await mkdir(lab.home, { recursive: true });
     const server = net.createServer((socket) => {
       socket.on('error', () => {});
@@ -102,7 +102,7 @@ describe('rc-engine status', () => {
 });
 
 describe('rc-engine wait', () => {
-  it('returns when connected, also when it was called before the engine was there', async ({ lab }) => {
+  it('returns when the engine is connected, also when it starts before the engine', async ({ lab }) => {
     await lab.signIn();
     const waiting = lab.run(['wait', '--home', lab.home, '--timeout', '15']);
     const asJson = lab.run(['wait', '--home', lab.home, '--json']);
@@ -117,7 +117,7 @@ describe('rc-engine wait', () => {
     ]);
   });
 
-  it('says in one line why not, when the time is up', async ({ lab }) => {
+  it('says in one line why the engine is not connected when the time is over', async ({ lab }) => {
     await lab
       .start(['--auth-startup', 'recoverable'])
       .then((engine) => engine.line(({ reason }) => reason === 'authMissing', 'authMissing'));
@@ -128,7 +128,7 @@ describe('rc-engine wait', () => {
     );
   });
 
-  it('gives up after the time where there is no engine', async ({ lab }) => {
+  it('fails after the time without an engine', async ({ lab }) => {
     const { code, stderr } = await lab.cli(['wait', '--home', lab.home, '--timeout', '0.3']);
     expect(code).toBe(5);
     expect(stderr).toMatch(/No engine runs on/);
@@ -136,7 +136,7 @@ describe('rc-engine wait', () => {
 });
 
 describe('rc-engine explain', () => {
-  it('tells what a reason or an error means and what to do, to people and to programs', async ({ lab }) => {
+  it('explains a reason or an error, as text and as JSON', async ({ lab }) => {
     for (const [code, text] of [
       ['connectionConflict', REASONS.connectionConflict],
       ['alreadyRunning', ERRORS.alreadyRunning],
@@ -148,7 +148,7 @@ describe('rc-engine explain', () => {
     }
   });
 
-  it('proposes the code that was meant', async ({ lab }) => {
+  it('proposes a similar code for a mistyped one', async ({ lab }) => {
     const { code, stderr } = await lab.cli(['explain', 'connectionconflit']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/Did you mean connectionConflict\?/);
@@ -156,9 +156,7 @@ describe('rc-engine explain', () => {
 });
 
 describe('rc-engine pair and rc-engine call', () => {
-  it('RC-47, RC-48: a code that is shown lets one controller in, which is told to the one who waits', async ({
-    lab,
-  }) => {
+  it('RC-47, RC-48: one controller can claim the code, and pair --wait reports it', async ({ lab }) => {
     await lab.connected();
     const backend = await lab.backend();
     const pair = lab.run(['pair', '--home', lab.home, '--wait']);
@@ -177,7 +175,7 @@ describe('rc-engine pair and rc-engine call', () => {
     expect(await pair.exited).toMatchObject({ code: 0, stdout: expect.stringMatching(/Claimed\.\n$/) });
   });
 
-  it('RC-47: --json gives both codes; a controller that was kept calls again without one', async ({
+  it('RC-47: --json shows both codes, and a stored controller calls again without a code', async ({
     lab,
   }) => {
     await lab.connected();
@@ -193,9 +191,9 @@ describe('rc-engine pair and rc-engine call', () => {
       expiresAt: expect.any(Number),
     });
     expect(pairing.expiresAt - Date.now() / 1000).toBeGreaterThan(500);
-    const kept = join(lab.folder, 'controller.json');
-    lab.exempt.push(kept);
-    const args = ['call', '--base-url', url, '--controller', kept, '--json'];
+    const stored = join(lab.folder, 'controller.json');
+    lab.exempt.push(stored);
+    const args = ['call', '--base-url', url, '--controller', stored, '--json'];
     const first = await lab.cli([
       ...args,
       '--code',
@@ -204,8 +202,8 @@ describe('rc-engine pair and rc-engine call', () => {
       '{"payload":[1,"ü"]}',
     ]);
     expect(first.stdout).toBe('{"payload":[1,"ü"]}\n');
-    expect((await stat(kept)).mode & 0o777).toBe(0o600);
-    expect(await readFile(kept, 'utf8')).toContain('controller_token');
+    expect((await stat(stored)).mode & 0o777).toBe(0o600);
+    expect(await readFile(stored, 'utf8')).toContain('controller_token');
     const lines = 'engine/echo {"payload":1}\n\nno/such/method\nengine/echo nonsense\n';
     const again = await lab.cli(args, {}, lines);
     expect(again.code).toBe(0);
@@ -219,7 +217,7 @@ describe('rc-engine pair and rc-engine call', () => {
     expect(answers).toContainEqual({ method: 'remoteControl/status/changed', params: expect.any(Object) });
   });
 
-  it('every mistake is told: params, code, file, backend, method', async ({ lab }) => {
+  it('reports wrong params, code, file, backend and method', async ({ lab }) => {
     await lab.connected();
     const { url } = await lab.backend();
     const call = async (...args: string[]) => {
@@ -254,7 +252,7 @@ describe('rc-engine pair and rc-engine call', () => {
     expect(nobody).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot be reached') });
   });
 
-  it('a code cannot be had while remote control is off, and the reason says what to do', async ({ lab }) => {
+  it('while remote control is off, pair fails with the reason and the next step', async ({ lab }) => {
     await lab.signIn();
     const engine = await lab.start(['--remote-control', 'off']);
     await engine.line(({ type }) => type === 'started', 'started');
@@ -271,7 +269,7 @@ describe('rc-engine pair and rc-engine call', () => {
 });
 
 describe('rc-engine backend', () => {
-  it('serves engines and controllers of other processes, and knows them again from its file', async ({
+  it('serves engines of other processes, and knows their identities after a restart with its state file', async ({
     lab,
   }) => {
     const state = join(lab.folder, 'state.json');
@@ -297,7 +295,7 @@ describe('rc-engine backend', () => {
     expect((await lab.status()).counters.enrollRequests).toBe(1);
   });
 
-  it('tells a person where it listens and what happens', async ({ lab }) => {
+  it('prints its address and each event as text', async ({ lab }) => {
     const backend = lab.run(['backend', '--listen', 'http://127.0.0.1:0']);
     const start = await backend.until(
       () => /rc-engine (start --base-url \S+)/.exec(backend.stdout)?.[1],
@@ -310,7 +308,7 @@ describe('rc-engine backend', () => {
     expect((await backend.stop('SIGINT')).code).toBe(0);
   });
 
-  it('each mistake is told: address, port in use, state file', async ({ lab }) => {
+  it('reports a wrong address, a port in use, a damaged state file and a wrong lifetime', async ({ lab }) => {
     const { url } = await lab.backend();
     const state = join(lab.folder, 'state.json');
     await writeFile(state, '{"half');
@@ -330,7 +328,7 @@ describe('rc-engine backend', () => {
 });
 
 describe('rc-engine --version', () => {
-  it('names the charts whose behaviour is reported', async ({ lab }) => {
+  it('shows the version, and with --json the hash of each chart', async ({ lab }) => {
     const { version } = JSON.parse(await readFile('package.json', 'utf8'));
     expect((await lab.cli(['--version'])).stdout).toBe(`${version}\n`);
     const { charts, ...rest } = JSON.parse((await lab.cli(['--version', '--json'])).stdout);

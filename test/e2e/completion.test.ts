@@ -6,11 +6,11 @@ import { describe, expect, it } from 'vitest';
 import { CLI, cleanEnv, cli } from '../support/cli.js';
 import { tmpFolder } from '../support/tmp.js';
 
-/** The script reads into an array, which the bash of macOS cannot. */
+/** The script uses `mapfile`, which the bash of macOS does not have. */
 const bash = spawnSync('bash', ['-c', 'type mapfile'], { stdio: 'ignore' }).status === 0;
 
-/** What bash proposes for the last word of a line. */
-async function proposed(...line: string[]): Promise<string[]> {
+/** The completions of bash for the last word of a line. */
+async function completions(...line: string[]): Promise<string[]> {
   const bin = await tmpFolder();
   const command = join(bin, 'rc-engine');
   await writeFile(command, `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
@@ -31,14 +31,14 @@ async function proposed(...line: string[]): Promise<string[]> {
 
 describe('rc-engine completion', () => {
   it.runIf(bash)('completes commands and flags in bash', async () => {
-    expect(await proposed('rc-engine', 'sta')).toEqual(expect.arrayContaining(['start', 'status']));
-    expect(await proposed('rc-engine', 'start', '--ws-au')).toEqual(
+    expect(await completions('rc-engine', 'sta')).toEqual(expect.arrayContaining(['start', 'status']));
+    expect(await completions('rc-engine', 'start', '--ws-au')).toEqual(
       expect.arrayContaining(['--ws-auth', '--ws-audience']),
     );
-    expect(await proposed('rc-engine', 'status', '--jso')).toEqual(['--json']);
+    expect(await completions('rc-engine', 'status', '--jso')).toEqual(['--json']);
   });
 
-  it('prints a script for zsh to zsh', async () => {
+  it('prints a zsh script when SHELL is zsh', async () => {
     expect((await cli(['completion'], { SHELL: '/bin/zsh' })).stdout).toMatch(/^#compdef rc-engine/m);
   });
 });

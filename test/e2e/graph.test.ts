@@ -22,8 +22,8 @@ it.each([
   expect(stdout).toContain(HASH);
 });
 
-it('graph --out writes every chart and says what it wrote', { timeout: 60_000 }, async () => {
-  const out = path.join(await tmpFolder(), 'new', 'folder');
+it('graph --out writes every chart and prints the path of each file', { timeout: 60_000 }, async () => {
+  const out = path.join(await tmpFolder(), 'new', 'directory');
   const { code, stdout } = await cli(['graph', '--out', out]);
   expect(code).toBe(0);
   const names = await readdir(out);
@@ -31,7 +31,7 @@ it('graph --out writes every chart and says what it wrote', { timeout: 60_000 },
   expect(stdout.trim().split('\n').sort()).toEqual(names.map((name) => path.join(out, name)).sort());
 });
 
-it('graph of a chart with parts prints the overview and names the parts', { timeout: 60_000 }, async () => {
+it('graph of a large chart prints the overview and names the parts', { timeout: 60_000 }, async () => {
   const { code, stdout, stderr } = await cli(['graph', 'remoteControl']);
   expect(code).toBe(0);
   expect(stdout.split('<svg').length).toBe(2);
@@ -51,14 +51,14 @@ it.each([
   [['paths', 'remote'], 'Unknown machine "remote"', 'Choose one of: remoteControl'],
   [['paths', 'link', '--format', 'mrakdown'], 'Unknown format "mrakdown"', 'Did you mean markdown?'],
   [['paths', 'link', '--coverage', 'state'], 'Unknown coverage "state"', 'Did you mean states?'],
-])('%s is a usage error that says what there is', async (args, message, hint) => {
+])('%s is a usage error with the next step', async (args, message, hint) => {
   const { code, stdout, stderr } = await cli(args);
   expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain(message);
   expect(stderr).toContain(hint);
 });
 
-it('graph --out that is a file, or beneath one, is a usage error and nothing is overwritten', async () => {
+it('graph --out with a file, or a path below one, is a usage error, and nothing is overwritten', async () => {
   const folder = await tmpFolder();
   const file = path.join(folder, 'file');
   await writeFile(file, 'precious');
@@ -70,7 +70,7 @@ it('graph --out that is a file, or beneath one, is a usage error and nothing is 
   expect(await readFile(file, 'utf8')).toBe('precious');
 });
 
-it('graph --diff says in words what changed since a revision', async () => {
+it('graph --diff describes what changed since a revision', async () => {
   const folder = await tmpFolder();
   const git = (...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {
@@ -101,7 +101,7 @@ it('graph --diff says in words what changed since a revision', async () => {
   expect(run('pairing', '--diff', 'HEAD')).toBe('No statechart differs from HEAD.\n');
 });
 
-it('paths prints scenarios that a person can read, and data', async () => {
+it('paths prints scenarios as text and as JSON', async () => {
   const markdown = await cli(['paths', 'link']);
   expect(markdown.code).toBe(0);
   expect(markdown.stdout).toMatch(

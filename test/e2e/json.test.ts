@@ -4,7 +4,7 @@ import { it, type Json } from '../support/lab.js';
 const of = (lines: Json[], type: string) => lines.filter((line) => line.type === type);
 
 describe('rc-engine start --json', () => {
-  it('stdout carries JSON alone: started first, then a status at each change; the log goes to stderr', async ({
+  it('stdout holds only JSON: first started, then a status at each change; the log goes to stderr', async ({
     lab,
   }) => {
     const account = await lab.signIn();
@@ -74,7 +74,7 @@ describe('rc-engine start --json', () => {
     });
   });
 
-  it('logs as it is told: silent, or as text for people', async ({ lab }) => {
+  it('--log-level silent writes no log, and --log-format pretty writes text', async ({ lab }) => {
     const silent = await lab.connected(['--log-level', 'silent']);
     expect((await silent.stop()).stderr).toBe('');
     const pretty = await lab.connected(['--log-format', 'pretty']);
@@ -83,12 +83,12 @@ describe('rc-engine start --json', () => {
 });
 
 describe('exit codes of rc-engine start', () => {
-  it('0: stopped in good order', async ({ lab }) => {
+  it('0: stopped by a signal', async ({ lab }) => {
     const engine = await lab.connected();
     expect(await engine.stop('SIGTERM')).toMatchObject({ code: 0 });
   });
 
-  it('1: ended by a failure that it was told to end at (RC-24, --on-conflict exit)', async ({ lab }) => {
+  it('1: stopped by a connection conflict, with --on-conflict exit (RC-24)', async ({ lab }) => {
     await lab.signIn();
     const backend = await lab.backend();
     backend.fault({
@@ -111,7 +111,7 @@ describe('exit codes of rc-engine start', () => {
     expect(lab.requests('enroll')).toBe(1);
   });
 
-  it('2: a target that credentials may not be sent to (RC-2); nothing was asked', async ({ lab }) => {
+  it('2: a target that credentials may not be sent to, without a request (RC-2)', async ({ lab }) => {
     await lab.signIn();
     const engine = await lab.start(['--base-url', 'https://user:pass@evilchatgpt.com/backend-api']);
     const { code, stderr } = await engine.exited;
@@ -121,7 +121,7 @@ describe('exit codes of rc-engine start', () => {
     expect(stderr).not.toContain('user:pass');
   });
 
-  it('3: nobody is signed in, and nothing else listens (RC-27)', async ({ lab }) => {
+  it('3: nobody is signed in, with --listen off (RC-27)', async ({ lab }) => {
     const engine = await lab.start();
     const { code, stderr } = await engine.exited;
     expect(code).toBe(3);
@@ -136,7 +136,7 @@ describe('exit codes of rc-engine start', () => {
     expect(stderr.match(/^rc-engine: /gm)).toHaveLength(1);
   });
 
-  it('4: another engine runs on this home; its pid is named (RC-8)', async ({ lab }) => {
+  it('4: another engine runs on this home, and the message names its pid (RC-8)', async ({ lab }) => {
     const first = await lab.connected();
     const second = await lab.start();
     const { code, stderr } = await second.exited;
@@ -153,7 +153,7 @@ describe('exit codes of rc-engine start', () => {
     expect(lab.requests('enroll')).toBe(1);
   });
 
-  it('4: of many that start at once, one gets the home (RC-8)', async ({ lab }) => {
+  it('4: of several engines that start at once, one gets the home (RC-8)', async ({ lab }) => {
     await lab.signIn();
     const engines = await Promise.all(Array.from({ length: 5 }, () => lab.start()));
     const winner = await Promise.race(engines.map((engine) => engine.connected().then(() => engine)));
@@ -166,33 +166,30 @@ describe('exit codes of rc-engine start', () => {
     expect(lab.requests('enroll')).toBe(1);
   });
 
-  it.for(['throw new Error', 'Promise.reject'])(
-    '70: a fault that nobody expected (%s)',
-    async (how, { lab }) => {
-      // A fault on demand, from outside of the program.
-      const fault = `process.on('SIGUSR2', () => { ${how}('boom') })`;
-      const engine = await lab.connected([], {
-        NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(fault)}`,
-      });
-      engine.child.kill('SIGUSR2');
-      const { code, stderr } = await engine.exited;
-      expect(code).toBe(70);
-      expect(of(engine.lines, 'error')).toEqual([
-        expect.objectContaining({
-          type: 'error',
-          code: 'internal',
-          message: expect.stringContaining('boom'),
-        }),
-      ]);
-      expect(stderr).toContain('boom');
-      // The home is free, and the identity is where it was.
-      const again = await lab.connected();
-      expect(again.running).toBe(true);
-      expect(lab.requests('enroll')).toBe(1);
-    },
-  );
+  it.for(['throw new Error', 'Promise.reject'])('70: an unexpected error (%s)', async (how, { lab }) => {
+    // Raises the error in the engine when the test sends SIGUSR2.
+    const fault = `process.on('SIGUSR2', () => { ${how}('boom') })`;
+    const engine = await lab.connected([], {
+      NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(fault)}`,
+    });
+    engine.child.kill('SIGUSR2');
+    const { code, stderr } = await engine.exited;
+    expect(code).toBe(70);
+    expect(of(engine.lines, 'error')).toEqual([
+      expect.objectContaining({
+        type: 'error',
+        code: 'internal',
+        message: expect.stringContaining('boom'),
+      }),
+    ]);
+    expect(stderr).toContain('boom');
+    // The home is free again, and the identity is still stored.
+    const again = await lab.connected();
+    expect(again.running).toBe(true);
+    expect(lab.requests('enroll')).toBe(1);
+  });
 
-  it('0: a reader of stdout that goes away ends it in good order', async ({ lab }) => {
+  it('0: the engine stops when the reader of stdout goes away', async ({ lab }) => {
     const engine = await lab.connected();
     engine.child.stdout.destroy();
     (await lab.backend()).fault({ action: 'closeSockets' });

@@ -9,20 +9,20 @@ import { storedRecords } from '../support/sqlite.js';
 const KILLS = 100;
 const KILLS_PER_HOME = 10;
 const LANES = 2;
-/** How many lines the log of a start has at least, connected included. */
+/** The log of a start up to connected has at least this many lines. */
 const LOG_LINES = 6;
 const BUDGET_MS = 60_000;
 
-/** What may be on disk after a kill, whenever it came. */
-interface Kept {
+/** What is on disk after a kill. */
+interface Stored {
   readonly installationId: string | undefined;
   readonly enrollment: unknown;
 }
 
-async function keptIn(lab: Lab): Promise<Kept> {
+async function readStored(lab: Lab): Promise<Stored> {
   const id = join(lab.home, 'installation_id');
   const store = join(lab.home, 'rc-engine.sqlite');
-  // Reading it throws when the store does not open.
+  // Throws when the store does not open.
   const records = existsSync(store) ? await storedRecords(store) : [];
   expect(records.length).toBeLessThanOrEqual(1);
   return {
@@ -32,8 +32,8 @@ async function keptIn(lab: Lab): Promise<Kept> {
 }
 
 /**
- * A moment of the start is one of its log lines and a little more, so that it is found however busy the machine
- * is. Line 0 is before anything was done, the last ones are those of a life that is connected.
+ * Kills the engine a random time after a random line of its log, so that all phases are hit on a slow machine, too. Line
+ * 0 is before anything was done; at the last lines the engine is connected.
  */
 async function killAtRandom(engine: CliProcess): Promise<void> {
   const line = Math.floor(Math.random() * LOG_LINES);
@@ -42,38 +42,38 @@ async function killAtRandom(engine: CliProcess): Promise<void> {
   await engine.exited;
 }
 
-/** Kills the engine of one fresh home again and again; answers how far it had come each time. */
+/** Kills the engine of one new home several times. Returns the state that it had reached each time. */
 async function killAgainAndAgain(kills: number, over: () => boolean): Promise<string[]> {
   const lab = await Lab.open();
   const seen: string[] = [];
   try {
     await lab.signIn();
     const backend = await lab.backend();
-    let kept: Kept = { installationId: undefined, enrollment: undefined };
+    let stored: Stored = { installationId: undefined, enrollment: undefined };
     for (let n = 0; n < kills && !over(); n += 1) {
       const asked = lab.requests('enroll');
       const engine = await lab.start();
       await killAtRandom(engine);
-      // The log tells states as they come; stdout only once the start is through.
+      // The log has states at once; stdout has them only after the start.
       seen.push(
         engine.stderr
           .match(/"state":"[^"]+"/g)
           ?.at(-1)
           ?.slice(9, -1) ?? 'not started',
       );
-      const now = await keptIn(lab);
+      const now = await readStored(lab);
       const enrolls = lab.requests('enroll') - asked;
-      // Once it was on disk, an identity is never asked for again; and never twice in one life.
-      expect(enrolls).toBeLessThanOrEqual(kept.enrollment === undefined ? 1 : 0);
-      if (kept.enrollment !== undefined) expect(now.enrollment).toEqual(kept.enrollment);
-      if (kept.installationId !== undefined) expect(now.installationId).toBe(kept.installationId);
+      // A stored identity is not requested again, and one process requests it at most once.
+      expect(enrolls).toBeLessThanOrEqual(stored.enrollment === undefined ? 1 : 0);
+      if (stored.enrollment !== undefined) expect(now.enrollment).toEqual(stored.enrollment);
+      if (stored.installationId !== undefined) expect(now.installationId).toBe(stored.installationId);
       if (now.installationId !== undefined) expect(now.installationId).toMatch(/^[0-9a-f-]{36}$/);
-      kept = now;
+      stored = now;
     }
     const { environmentId, installationId } = await (await lab.connected()).connected();
-    if (kept.enrollment !== undefined)
-      expect(kept.enrollment).toMatchObject({ environment_id: environmentId });
-    if (kept.installationId !== undefined) expect(installationId).toBe(kept.installationId);
+    if (stored.enrollment !== undefined)
+      expect(stored.enrollment).toMatchObject({ environment_id: environmentId });
+    if (stored.installationId !== undefined) expect(installationId).toBe(stored.installationId);
     expect(backend.servers.filter(({ connected }) => connected)).toHaveLength(1);
   } finally {
     await lab.end();
@@ -82,7 +82,7 @@ async function killAgainAndAgain(kills: number, over: () => boolean): Promise<st
 }
 
 describe('kill -9 at random moments', () => {
-  it(`RC-6, RC-15: after ${KILLS} kills the store opens, the installation id is the same, and no identity was asked for twice`, {
+  it(`RC-6, RC-15: after ${KILLS} kills the store opens, the installation id is the same, and no identity was requested twice`, {
     timeout: 2 * BUDGET_MS,
   }, async () => {
     const started = performance.now();
@@ -100,7 +100,7 @@ describe('kill -9 at random moments', () => {
     const ms = Math.round(performance.now() - started);
     console.info(`${seen.length} kills in ${ms} ms, by state:`, Object.fromEntries(states));
     expect(seen.length).toBeGreaterThanOrEqual(KILLS / 2);
-    // They came at many different moments.
+    // The kills hit different phases.
     expect(states.size).toBeGreaterThanOrEqual(4);
   });
 });

@@ -1,4 +1,4 @@
-/** The check for leaks finds what it is meant to find. Every other end-to-end test runs it at its end. */
+/** The search for leaked secrets finds planted ones. Every other end-to-end test runs the search at its end. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it as plain } from 'vitest';
@@ -6,12 +6,12 @@ import { marked } from '../support/auth.js';
 import { it, type Lab } from '../support/lab.js';
 import { findLeaks, formsOf, type Leak, place } from '../support/leaks.js';
 
-/** Runs the check on what there is now, and takes the planted secret off the list for the end of the test. */
+/** Searches everything so far, and removes the planted secret from the list for the end of the test. */
 async function leaksOf(lab: Lab, secret: string): Promise<Leak[]> {
   return findLeaks([secret], await lab.places());
 }
 
-describe('the check for leaks', () => {
+describe('the search for leaks', () => {
   plain('finds a secret in every form, wherever it stands in what was encoded', () => {
     const secret = marked('planted');
     const around = (text: string) => ['', 'x', 'xy', 'xyz'].map((before) => `${before}${text}after`);
@@ -54,11 +54,11 @@ describe('the check for leaks', () => {
     ]);
   });
 
-  it("finds a secret in the database or in its log, which SQLite's writer has not folded in yet", async ({
+  it('finds a secret in the database or in its log, also before SQLite has merged the log', async ({
     lab,
   }) => {
     const secret = marked('client');
-    // The name of the client is part of the key under which an enrollment is stored.
+    // The client name is part of the key of a stored identity.
     await lab.connected([], { RC_ENGINE_CLIENT_NAME: secret });
     const places = (await leaksOf(lab, secret)).map((leak) => leak.place);
     expect(
@@ -73,7 +73,7 @@ describe('the check for leaks', () => {
     await writeFile(join(lab.home, 'crash.log'), Buffer.from(content).toString('base64'));
     await writeFile(join(lab.home, name), '');
     await lab.signIn();
-    // An error names the URL that was refused, so a secret in its path is shown.
+    // The error names the refused URL, so it shows a secret in the path.
     const refused = await lab.start(['--base-url', `https://evil.test/${encodeURIComponent(host)}`]);
     await refused.exited;
     expect(await leaksOf(lab, content)).toEqual([expect.objectContaining({ place: 'file home/crash.log' })]);
@@ -86,7 +86,7 @@ describe('the check for leaks', () => {
 
   it('finds a secret in the status and in the audit of the running engine', async ({ lab }) => {
     const secret = marked('path');
-    // Both name the account file that is missing.
+    // Both name the missing account file.
     const env = { RC_ENGINE_AUTH_FILE: join(lab.folder, secret), RC_ENGINE_AUTH_STARTUP: 'recoverable' };
     const engine = await lab.start([], env);
     await engine.line(({ reason }) => reason === 'authMissing', 'authMissing');

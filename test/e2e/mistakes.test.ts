@@ -8,8 +8,8 @@ import { START_SETTINGS } from '../../src/cli/settings/start-settings.js';
 import type { CliResult } from '../support/cli.js';
 import { it, type Lab } from '../support/lab.js';
 
-/** A mistake in each setting, and what the message must say is allowed. Other sources: test/cli/settings/settings.test.ts */
-const MISTAKES: Readonly<Record<string, readonly [string, RegExp]>> = {
+/** A wrong value for each setting, and what the message says is allowed. Other sources: test/cli/settings. */
+const WRONG_VALUES: Readonly<Record<string, readonly [string, RegExp]>> = {
   authFile: ['', /must not be empty/],
   authStore: ['keyring', /must be file, auto or ephemeral \(.*system keyring/],
   baseUrl: ['https://chatgpt.com.evil.com/', /Allowed are https to chatgpt\.com/],
@@ -24,8 +24,59 @@ const MISTAKES: Readonly<Record<string, readonly [string, RegExp]>> = {
   logLevel: ['loud', /must be silent, error, warn, info, debug or trace/],
   logFormat: ['xml', /must be pretty or json/],
 };
-/** Settings whose value is checked where it is used; the message names the value. */
+/** Settings that are checked where they are used. The message names the value instead of the flag. */
 const NAMED_BY_VALUE = new Set(['baseUrl', 'caCert']);
+
+/** Common wrong invocations: what the message says, and the next step. */
+const INVOCATIONS: readonly (readonly [argv: readonly string[], message: string, nextStep: string])[] = [
+  [[], 'A command is missing.', 'Run: rc-engine --help'],
+  [['strat'], 'Unknown command: strat.', 'Did you mean start?'],
+  [['connect'], 'Unknown command: connect.', 'Run: rc-engine --help'],
+  [['connect', '--json', '--bogus'], 'Unknown command: connect.', 'Run: rc-engine --help'],
+  [['start', '--bas-url', 'x'], 'Unknown option of start: --bas-url.', 'Did you mean --base-url?'],
+  [['start', '-x'], 'Unknown option of start: -x.', 'Run: rc-engine start --help'],
+  [['start', '--listen'], '--listen needs a value.', 'Run: rc-engine start --help'],
+  [['start', 'now'], 'Unknown argument of start: now.', 'Run: rc-engine start --help'],
+  [['start', '--home', ''], '--home must not be empty.', 'Name a directory'],
+  [
+    ['start', '--listen', 'x'],
+    '--listen must be ws://',
+    'leave it out to use the default (ws://127.0.0.1:0)',
+  ],
+  [['start', '--ws-token-file', '/x'], '--ws-token-file needs --ws-auth.', 'Add --ws-auth capability-token.'],
+  [
+    ['start', '--ws-auth', 'capability-token'],
+    'needs --ws-token-file',
+    'rc-engine token create --capability',
+  ],
+  [
+    ['start', '--ws-issuer', 'a', '--ws-issuer', 'b'],
+    '--ws-issuer is given 2 times.',
+    'Give --ws-issuer once.',
+  ],
+  [['start', '--'], 'The command after -- is missing.', 'rc-engine start -- codex app-server'],
+  [['status', '--', 'codex'], 'Only start accepts a command after --.', 'rc-engine start -- COMMAND'],
+  [['status', '--jsn'], 'Unknown option of status: --jsn.', 'Did you mean --json?'],
+  [['wait', '--timeout', 'soon'], '--timeout must be a number of seconds', 'give --timeout 60'],
+  [['explain'], 'explain needs CODE.', 'Run: rc-engine explain --help'],
+  [['explain', 'connectionconflit'], 'Unknown code "connectionconflit".', 'Did you mean connectionConflict?'],
+  [['token'], 'A subcommand of token is missing: create or sign.', 'Run: rc-engine token --help'],
+  [['token', 'creat'], 'Unknown subcommand of token: creat.', 'Did you mean create?'],
+  [['token', 'create'], 'token create needs --capability.', 'Run: rc-engine token create --help'],
+  [['token', 'create', '--capability', '/'], 'it already exists', 'Choose another path'],
+  [['login', '--device', '--api-key-stdin'], 'cannot be used together.', 'Remove one of the two.'],
+  [['call', 'engine/status/read'], 'call needs --base-url.', 'Run: rc-engine call --help'],
+  [['call', '--base-url', 'http://127.0.0.1:1/'], 'needs a pairing --code', 'Run rc-engine pair'],
+  [['repair', '--yes'], '--yes needs --step', 'Add --step with one of: retry'],
+  [['repair', '--step', 'hammer'], 'Unknown step "hammer".', 'Choose one of: retry'],
+  [['graph', 'lnik'], 'Unknown machine "lnik".', 'Did you mean link?'],
+  [['graph'], 'stdout takes one statechart', 'Add --out DIR'],
+  [['graph', '--format', 'jsno'], 'Unknown format "jsno".', 'Did you mean json?'],
+  [['paths', '--coverage', 'state'], 'Unknown coverage "state".', 'Did you mean states?'],
+  [['inspect'], 'inspect needs FILE.', 'Run: rc-engine inspect --help'],
+  [['inspect', 'x.json', '--port', '99999'], '--port must be a whole number', 'use any free port'],
+  [['backend', '--listen', 'ftp://x'], 'ftp://x', 'http://127.0.0.1'],
+];
 
 function expectMistake(result: CliResult, source: RegExp, allowed: RegExp): void {
   expect(result.code, result.stderr).toBe(2);
@@ -41,45 +92,46 @@ async function start(lab: Lab, args: string[], env: NodeJS.ProcessEnv = {}): Pro
   return lab.cli(['start', '--home', lab.home, ...args], env);
 }
 
-describe('one mistake in each setting ends the start with code 2, naming its source and what is allowed', () => {
-  it.for(Object.entries(MISTAKES))('%s', async ([name, [text, allowed]], { lab }) => {
-    const flag = `--${flagOf(name)}`;
-    const source = new RegExp(NAMED_BY_VALUE.has(name) ? text : flag);
-    expectMistake(await start(lab, [`${flag}=${text}`]), source, allowed);
-  });
+describe('a wrong value of a setting', () => {
+  it.for(Object.entries(WRONG_VALUES))(
+    '%s: exit code 2, the message names the source and what is allowed',
+    async ([name, [text, allowed]], { lab }) => {
+      const flag = `--${flagOf(name)}`;
+      const source = new RegExp(NAMED_BY_VALUE.has(name) ? text : flag);
+      expectMistake(await start(lab, [`${flag}=${text}`]), source, allowed);
+    },
+  );
 });
 
-describe('other mistakes of a new user', () => {
-  it('no command, an unknown one, an unknown flag, one without its value, one argument too many', async ({
-    lab,
-  }) => {
-    expectMistake(await lab.cli([]), /A command is missing/, /Run: rc-engine --help/);
-    expectMistake(await lab.cli(['strat']), /Unknown command: strat/, /Did you mean start\?/);
-    expectMistake(
-      await start(lab, ['--bas-url', 'x']),
-      /Unknown option of start: --bas-url/,
-      /Did you mean --base-url\?/,
-    );
-    expectMistake(await start(lab, ['--listen']), /--listen needs a value/, /Run: rc-engine start --help/);
-    expectMistake(await start(lab, ['now']), /Unknown argument of start: now/, /Run: rc-engine start --help/);
-    expectMistake(await lab.cli(['start', '--home', '']), /--home/, /must not be empty/);
-  });
+describe('a wrong invocation', () => {
+  it.for(INVOCATIONS)(
+    'rc-engine %j: exit code 2, %j, next step %j',
+    async ([args, message, nextStep], { lab }) => {
+      const { code, stderr } = await lab.cli([...args], { RC_ENGINE_HOME: lab.home });
+      expect(code, stderr).toBe(2);
+      const [first, second, ...rest] = stderr.trimEnd().split('\n');
+      expect(first).toMatch(/^rc-engine: /);
+      expect(first).toContain(message);
+      expect(second?.trim()).toContain(nextStep);
+      expect(rest, 'one next step and no stack trace').toEqual([]);
+    },
+  );
 
-  it('help works as a word, as a flag, and for each command', async ({ lab }) => {
+  it('help is shown by the help command, by --help and by -h', async ({ lab }) => {
     for (const args of [['--help'], ['help'], ['help', 'start'], ['start', '--help'], ['wait', '-h']]) {
       const { code, stdout, stderr } = await lab.cli(args);
       expect({ code, stderr }, args.join(' ')).toEqual({ code: 0, stderr: '' });
       expect(stdout).toMatch(/Options:/);
     }
     const { stdout } = await lab.cli(['start', '--help']);
-    // Forty flags in one list are not read by anybody.
+    // Nobody reads forty options in one list.
     for (const topic of ['Remote control', 'Account', 'Local listener', 'App server', 'Output']) {
       expect(stdout).toMatch(new RegExp(`^${topic}:\n +--`, 'm'));
     }
     for (const { name } of START_SETTINGS) expect(stdout.replace(/\s+/g, ' ')).toContain(variableOf(name));
   });
 
-  it('a command that is not there is told at the start, not only to the first client', async ({ lab }) => {
+  it('a missing app server command is reported at the start', async ({ lab }) => {
     const engine = await lab.start(['--no-remote-control', '--listen', 'off', '--', 'no-such-command']);
     await engine.until(() => engine.stderr.includes('is not on the PATH'), 'the warning');
     expect(engine.stderr).toContain(
@@ -87,7 +139,7 @@ describe('other mistakes of a new user', () => {
     );
   });
 
-  it('a flag given again replaces what it said before; --allow-host grows', async ({ lab }) => {
+  it('a repeated option replaces the earlier value, and --allow-host adds to it', async ({ lab }) => {
     const { stderr } = await start(lab, [
       ...['--base-url', 'http://one.test', '--base-url', 'http://two.test'],
       ...['--allow-host', 'a.test', '--allow-host', 'b.test'],
@@ -105,7 +157,7 @@ describe('other mistakes of a new user', () => {
     expectMistake(await start(lab, []), /config\.json/, allowed);
   });
 
-  it('--json, however it is given, says it on stdout as well', async ({ lab }) => {
+  it('with --json or RC_ENGINE_JSON the error is also on stdout', async ({ lab }) => {
     const mistake = ['--listen', 'x'];
     for (const result of [
       await start(lab, ['--json', ...mistake]),
@@ -121,7 +173,7 @@ describe('other mistakes of a new user', () => {
     }
   });
 
-  it('an unknown command is what is wrong, whatever flags stand behind it; --version is answered anywhere', async ({
+  it('an unknown command is reported also with unknown options, and --version works with any command', async ({
     lab,
   }) => {
     for (const args of [['nothing'], ['nothing', '--json'], ['nothing', '--bogus']]) {
@@ -134,15 +186,13 @@ describe('other mistakes of a new user', () => {
     expect((await lab.cli(['start', '--version'])).stdout).toBe((await lab.cli(['--version'])).stdout);
   });
 
-  it('a place that lets nothing be made in it and does not say so (/proc) is told at once', async ({
-    lab,
-  }) => {
+  it('a home in /proc, where no directory can be created, is reported at once', async ({ lab }) => {
     const { code, stderr } = await lab.cli(['start', '--home', '/proc/x/y']);
     expect(code).toBe(1);
     expect(stderr).toContain('The home directory /proc/x/y cannot be used: ');
   });
 
-  it('a full disk under stdout ends a command with a message, and an engine in good order', async ({
+  it('a full disk under stdout ends a command with a message, and stops an engine in good order', async ({
     lab,
   }) => {
     const full = { before: 'exec >/dev/full' };
@@ -160,7 +210,7 @@ describe('other mistakes of a new user', () => {
     }
   });
 
-  it('a file that cannot be written (EFBIG stands for a full disk) is told, and no half of it stays', async ({
+  it('a file that cannot be written (EFBIG simulates a full disk) is reported, and no partial file stays', async ({
     lab,
   }) => {
     const none = { before: `trap '' XFSZ; ulimit -f 0` };
@@ -174,7 +224,7 @@ describe('other mistakes of a new user', () => {
     expect(made.stderr + drawn.stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('an empty HOME is no home, and bytes that are no text are no path', async ({ lab }) => {
+  it('an empty HOME is ignored, and a path that is not UTF-8 is refused', async ({ lab }) => {
     const { stdout } = await lab.cli(['status', '--json'], { HOME: '' });
     expect(JSON.parse(stdout).message).toBe(`No engine runs on ${join(userInfo().homedir, '.rc-engine')}.`);
     const wrong = await lab.cli(['start', '--home', `${lab.folder}/a\uFFFD`]);
@@ -182,7 +232,7 @@ describe('other mistakes of a new user', () => {
   });
 
   it.runIf(process.getuid?.() === 0)(
-    'a user that the system does not know, without HOME, is told',
+    'without HOME and without an entry of the user in the system, the message says so',
     async ({ lab }) => {
       const stranger = { uid: 12_345, gid: 12_345, before: 'unset HOME' };
       const { code, stderr } = await lab.run(['status'], {}, stranger).exited;
@@ -194,7 +244,7 @@ describe('other mistakes of a new user', () => {
     },
   );
 
-  it('a home that is a file, or cannot be made', async ({ lab }) => {
+  it('a home that is a file, or cannot be created, is reported', async ({ lab }) => {
     const file = join(lab.folder, 'file');
     await writeFile(file, '');
     for (const home of [file, join(file, 'below')]) {

@@ -1,4 +1,4 @@
-/** The package as somebody else gets it: its exports, their types, and that both work together. */
+/** The package as its users install it: its exports, their types, and that both work. */
 import { execFile } from 'node:child_process';
 import { cp, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -29,7 +29,7 @@ it('type-checks for a consumer, and runs: rc-engine and rc-engine/machines', {
   await cp(join(ROOT, 'package.json'), join(installed, 'package.json'));
   await cp(dirname(CLI), join(installed, 'dist'), { recursive: true });
   await tsc(ROOT, ['-p', 'tsconfig.build.json', '--outDir', join(installed, 'dist/types')]);
-  // Its dependencies, where npm would put them.
+  // The dependencies, where npm would install them.
   const { dependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
@@ -47,7 +47,7 @@ it('type-checks for a consumer, and runs: rc-engine and rc-engine/machines', {
     types: ['node'],
     strict: true,
     exactOptionalPropertyTypes: true,
-    // As nearly everybody has it: dependencies bring their own declarations, or none.
+    // As most projects have it: some dependencies have no declarations.
     skipLibCheck: true,
     outDir: 'out',
   };
@@ -74,13 +74,13 @@ it.skipIf(process.platform === 'win32')(
   },
 );
 
-it('brings the licences of the packages whose code is in it', async () => {
+it('includes the licences of the packages whose code is in it', async () => {
   const text = await readFile(join(dirname(CLI), 'THIRD-PARTY-NOTICES.txt'), 'utf8');
   const notices = text.split(`\n\n${'-'.repeat(80)}\n\n`);
   for (const name of ['ws', 'xstate', 'yargs', '@statelyai/inspect']) {
     const notice = notices.find((one) => one.startsWith(`${name} `));
     expect(notice, name).toMatch(/MIT|Permission is hereby granted/);
   }
-  // What is required when it is needed comes with a licence of its own.
+  // Packages that are required at run time bring their own licence.
   expect(notices.filter((one) => /^(?:sqlite3|elkjs) /.test(one))).toEqual([]);
 });

@@ -7,8 +7,8 @@ import { it } from '../support/lab.js';
 
 const RULES = ['--deny-method', 'remote:engine/echo', '--deny-method', 'stdio:engine/audit/*'];
 
-describe('WSA-7: the execution policy, origin by origin', () => {
-  it('a remote client and the client over stdio are each refused what is denied to them, and no more', async ({
+describe('WSA-7: the execution policy for each origin', () => {
+  it('refuses a virtual client and the stdio client only the methods that are denied to them', async ({
     lab,
   }) => {
     await lab.signIn();

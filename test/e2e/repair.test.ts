@@ -26,7 +26,9 @@ async function stuck(lab: Lab, times = 3) {
 }
 
 describe('rc-engine repair', () => {
-  it('RC-24: by itself it shows the steps, from the mildest on, and does nothing', async ({ lab }) => {
+  it('RC-24: without --yes it shows the steps, from the mildest to the strongest, and does nothing', async ({
+    lab,
+  }) => {
     const { backend } = await stuck(lab, 99);
     const before = backend.servers.map(({ serverId }) => serverId);
     const { code, stdout, stderr } = await repair(lab);
@@ -39,7 +41,7 @@ describe('rc-engine repair', () => {
     expect(backend.servers.map(({ serverId }) => serverId)).toEqual(before);
   });
 
-  it('RC-24: retry ends the pause; what comes of it is told, with exit code 0 when connected', async ({
+  it('RC-24: retry ends the pause and reports the result, with exit code 0 when connected', async ({
     lab,
   }) => {
     const { backend, engine } = await stuck(lab);
@@ -53,7 +55,7 @@ describe('rc-engine repair', () => {
     expect(backend.servers).toMatchObject([{ serverId: identity?.serverId }]);
   });
 
-  it('RC-24: refresh brings another token for the same identity', async ({ lab }) => {
+  it('RC-24: refresh gets a new token for the same identity', async ({ lab }) => {
     const { backend } = await stuck(lab);
     const [identity] = backend.servers;
     expect((await repair(lab, '--step', 'refresh', '--yes')).code).toBe(0);
@@ -65,7 +67,7 @@ describe('rc-engine repair', () => {
     });
   });
 
-  it('RC-24: reenroll takes a new identity, and the old one is not used again', async ({ lab }) => {
+  it('RC-24: reenroll gets a new identity, and the old one is not used again', async ({ lab }) => {
     const { backend, engine } = await stuck(lab);
     const [old] = backend.servers;
     const { code, stdout } = await repair(lab, '--step', 'reenroll', '--yes');
@@ -79,7 +81,7 @@ describe('rc-engine repair', () => {
     expect(JSON.parse(audit).remoteControl.environmentId).toBe(environmentId);
   });
 
-  it('says why a step did not help, and what to do; exit code 1', async ({ lab }) => {
+  it('reports why a step did not help, with exit code 1', async ({ lab }) => {
     const { backend } = await stuck(lab, 99);
     backend.fault({
       action: 'answer',
@@ -97,7 +99,7 @@ describe('rc-engine repair', () => {
     expect(stdout).toMatch(/^Remote control is (errored|connecting) /m);
   });
 
-  it('RC-43: switching it off ends a step that still waits for the backend', async ({ lab }) => {
+  it('RC-43: disabling remote control ends a step that waits for the backend', async ({ lab }) => {
     const { backend } = await stuck(lab);
     backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'hang', times: 9 } });
     const [waiting, answering] = [await lab.control(), await lab.control()];
@@ -112,7 +114,7 @@ describe('rc-engine repair', () => {
     });
   });
 
-  it('RC-24: a new installation id needs the engine to be stopped, and forgets identities that were made for the old one', async ({
+  it('RC-24: a new installation id needs a stopped engine, and removes the identities of the old one', async ({
     lab,
   }) => {
     const engine = await lab.connected();
@@ -135,7 +137,7 @@ describe('rc-engine repair', () => {
     expect(connected.environmentId).not.toBe(environmentId);
   });
 
-  it('a damaged installation id is replaced, too', async ({ lab }) => {
+  it('replaces a damaged installation id', async ({ lab }) => {
     await (await lab.connected()).stop();
     await writeFile(join(lab.home, 'installation_id'), 'damaged\n');
     const { code, stdout } = await repair(lab, '--step', 'installation-id', '--yes', '--json');
@@ -153,7 +155,7 @@ describe('rc-engine repair', () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('remote control that is off has nothing to repair, and says how to switch it on', async ({ lab }) => {
+  it('while remote control is off, the error says how to switch it on', async ({ lab }) => {
     await lab.signIn();
     await lab.backend();
     const engine = await lab.start(['--no-remote-control', '--listen', 'ws://127.0.0.1:0']);

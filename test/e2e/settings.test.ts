@@ -1,4 +1,4 @@
-/** What each setting of start does, given by flag, by environment or by file. Mistakes: mistakes.test.ts */
+/** The effect of each setting of start, given as flag, variable or key of the file. Wrong values: mistakes.test.ts */
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import net from 'node:net';
@@ -14,7 +14,9 @@ async function configure(lab: Lab, config: Json): Promise<void> {
 }
 
 describe('settings of rc-engine start', () => {
-  it('--base-url: flag over environment over file', async ({ lab }) => {
+  it('--base-url: the flag takes precedence over the variable, and the variable over the file', async ({
+    lab,
+  }) => {
     await lab.signIn();
     const url = (name: string) => `http://127.0.0.1:1/${name}`;
     await configure(lab, { baseUrl: url('file'), json: true, listen: 'off' });
@@ -30,7 +32,7 @@ describe('settings of rc-engine start', () => {
     expect(await used([], { RC_ENGINE_HOME: lab.home })).toBe(`${url('file')}/`);
   });
 
-  it('--allow-host, --ca-cert and HTTPS_PROXY: an own backend behind a proxy, with its own authority (RC-25b)', async ({
+  it('RC-25b: --allow-host, --ca-cert and HTTPS_PROXY reach a private backend behind a proxy', async ({
     lab,
   }) => {
     const { url } = await lab.backend();
@@ -67,11 +69,11 @@ describe('settings of rc-engine start', () => {
     expect(proxy.users.every((user) => user === 'me:hush')).toBe(true);
     expect((await lab.status()).remoteControl.route).toBe(`http://127.0.0.1:${proxy.port}`);
     expect(engine.stderr).toContain(`http://127.0.0.1:${proxy.port}`);
-    // The environment of the process holds the password of the proxy; nobody else may.
+    // The environment of the process holds the password of the proxy, so the search for leaks must not see it.
     await engine.stop();
   });
 
-  it('--auth-file: a sign-in that lies elsewhere, also where no shell expands the ~', async ({ lab }) => {
+  it('--auth-file: uses another account file, and expands ~ where no shell does', async ({ lab }) => {
     const file = join(lab.folder, 'elsewhere', 'auth.json');
     lab.exempt.push(file);
     await lab.signIn('account-E', file);
@@ -80,7 +82,7 @@ describe('settings of rc-engine start', () => {
   });
 
   it.for([['--remote-control', 'off'], ['--no-remote-control'], []])(
-    'remote control off by %j: nothing is asked for, not even an account',
+    'remote control off by %j: no request is sent and no account is read',
     async (args, { lab }) => {
       if (args.length === 0) await configure(lab, { remoteControl: 'off' });
       const engine = await lab.start(args);
@@ -92,7 +94,9 @@ describe('settings of rc-engine start', () => {
     },
   );
 
-  it('RC-2: a bad URL is told to whoever enables, when remote control is off at start', async ({ lab }) => {
+  it('RC-2: with remote control off at start, a refused URL is reported when a client enables it', async ({
+    lab,
+  }) => {
     await lab.signIn();
     const engine = await lab.start(['--no-remote-control', '--base-url', 'https://foo.localhost/']);
     await engine.line(({ type }) => type === 'started', 'started');
@@ -105,7 +109,7 @@ describe('settings of rc-engine start', () => {
     expect((await lab.status()).remoteControl).toMatchObject({ status: 'disabled', reason: 'targetRefused' });
   });
 
-  it('--client-name: each name has an identity of its own (RC-5)', async ({ lab }) => {
+  it('RC-5: --client-name: each name has its own identity', async ({ lab }) => {
     const environmentOf = async (...args: string[]) => {
       const engine = await lab.connected(args);
       const { environmentId } = (await lab.status()).remoteControl;
@@ -119,7 +123,9 @@ describe('settings of rc-engine start', () => {
     expect(lab.requests('enroll')).toBe(2);
   });
 
-  it('--store sqlite:PATH keeps it there; memory: forgets; none cannot be used (RC-6)', async ({ lab }) => {
+  it('RC-6: --store: sqlite:PATH stores the identity, memory: does not, none refuses to enroll', async ({
+    lab,
+  }) => {
     const path = join(lab.folder, 'store.sqlite');
     for (let n = 0; n < 2; n += 1) await (await lab.connected(['--store', `sqlite:${path}`])).stop();
     expect(existsSync(path)).toBe(true);
@@ -129,14 +135,14 @@ describe('settings of rc-engine start', () => {
     expect(existsSync(join(lab.home, 'rc-engine.sqlite'))).toBe(false);
     const none = await (await lab.start(['--store', 'none'])).exited;
     expect(none).toMatchObject({ code: 1, stderr: expect.stringMatching(/needs an enrollment store/) });
-    // Off at start it may run, and says so to whoever enables.
+    // With remote control off the engine starts, and enabling it fails.
     const off = await lab.start(['--store', 'none', '--no-remote-control']);
     await off.line(({ type }) => type === 'started', 'started');
     const { error } = await (await lab.control()).call('remoteControl/enable', {});
     expect(error).toMatchObject({ data: { reason: 'storeMissing' } });
   });
 
-  it('RC-24: --on-conflict wait keeps the identity and says what to do; reenroll takes a new one', async ({
+  it('RC-24: --on-conflict: wait keeps the identity and shows the next step, reenroll gets a new one', async ({
     lab,
   }) => {
     const first = await lab.connected();

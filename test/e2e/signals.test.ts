@@ -21,7 +21,7 @@ async function expectQuickEnd(lab: Lab, engine: CliProcess, signal: NodeJS.Signa
   expect(existsSync(join(lab.home, 'control.sock'))).toBe(false);
 }
 
-describe('RC-46: a signal ends it within five seconds with code 0', () => {
+describe('RC-46: a signal stops the engine within five seconds with exit code 0', () => {
   it.for(['SIGINT', 'SIGTERM'] as const)(
     '%s while connected: the socket closes with 1000',
     async (signal, { lab }) => {
@@ -58,7 +58,7 @@ describe('RC-46: a signal ends it within five seconds with code 0', () => {
       ({ state }) => state === 'active.backingOff.failed',
     ],
     [
-      'while it was told to wait an hour',
+      'while a Retry-After of an hour is honored',
       { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '3600' } },
       ({ state }) => state === 'active.backingOff.asTold',
     ],
@@ -91,7 +91,7 @@ describe('RC-46: a signal ends it within five seconds with code 0', () => {
     const first = await lab.connected();
     await first.stop();
     const held = await holdDatabase(join(lab.home, 'rc-engine.sqlite'));
-    // Another account has no identity yet: that there is none is only believed with the write lock in hand.
+    // Another account has no identity yet, which the engine accepts only with the write lock.
     await lab.signIn('account-B');
     const engine = await lab.start();
     await engine.line(({ state }) => state === 'active.loadingEnrollment.reading', 'state');
@@ -100,7 +100,7 @@ describe('RC-46: a signal ends it within five seconds with code 0', () => {
     expect(lab.requests('enroll')).toBe(1);
   });
 
-  it('a second signal ends it at once', async ({ lab }) => {
+  it('a second signal ends the process at once', async ({ lab }) => {
     const first = await lab.connected();
     await first.stop();
     const held = await holdDatabase(join(lab.home, 'rc-engine.sqlite'));
@@ -112,25 +112,25 @@ describe('RC-46: a signal ends it within five seconds with code 0', () => {
     const started = performance.now();
     await engine.stop('SIGINT');
     expect(performance.now() - started).toBeLessThan(1_000);
-    // As shells put it: 130.
+    // Shells report this as 130.
     expect(engine.child.signalCode).toBe('SIGINT');
     await held.release();
-    // The home is free all the same.
+    // The home is free again.
     expect((await lab.connected()).running).toBe(true);
   });
 });
 
-describe('a signal at any moment of the start', () => {
-  it('ends it: in good order, or as a program that has not begun; nothing is left behind', async ({
+describe('a signal during the start', () => {
+  it('stops the engine in good order, or ends the process before it begins, and leaves nothing behind', async ({
     lab,
   }) => {
     const temporary = join(lab.folder, 'tmp');
     await mkdir(temporary);
     const start = () => lab.run(['start', '--base-url', 'embedded'], { TMPDIR: temporary });
-    // How long a start takes here and now, to the very end of it; that one is stopped in good order.
+    // Measures how long a whole start takes on this machine now.
     const began = performance.now();
     const whole = start();
-    await whole.until(() => whole.stdout.includes('Press Ctrl-C to stop'), 'introduction');
+    await whole.until(() => whole.stdout.includes('Press Ctrl-C to stop'), 'banner');
     const startMs = performance.now() - began;
     expect(await whole.stop('SIGINT')).toMatchObject({ code: 0, stderr: '' });
     expect(await readdir(temporary)).toEqual([]);
@@ -141,13 +141,13 @@ describe('a signal at any moment of the start', () => {
       const { code, stderr } = await engine.exited;
       const when = `after a signal at ${Math.round(startMs * part)} of ${Math.round(startMs)} ms`;
       expect(stderr, when).toBe('');
-      // Null: the signal ended it before it had begun to be a program of ours.
+      // Null: the signal ended the process before it had installed a handler.
       expect([0, null], when).toContain(code);
       expect(await readdir(temporary), when).toEqual([]);
     }
   });
 
-  it('also on a home of its own, at each state line', async ({ lab }) => {
+  it('works at each state line of a start on its own home, too', async ({ lab }) => {
     await lab.signIn();
     const seen: string[] = [];
     const store = join(lab.home, 'rc-engine.sqlite');
@@ -158,7 +158,7 @@ describe('a signal at any moment of the start', () => {
       await engine.until(() => engine.lines.length > lines, `line ${lines}`);
       seen.push(String(engine.lines.at(-1)?.state));
       await expectQuickEnd(lab, engine, 'SIGINT');
-      // An identity that was on disk is not asked for again; one whose answer was cut off had to be.
+      // A stored identity is not requested again. One whose response was cut off is.
       expect(lab.requests('enroll') - asked).toBeLessThanOrEqual(known ? 0 : 1);
       known = (await storedRecords(store)).length > 0;
     }
@@ -167,10 +167,10 @@ describe('a signal at any moment of the start', () => {
 });
 
 describe('SIGUSR1', () => {
-  it('does not open the debugger of Node, which would let in whoever is on this machine', async ({ lab }) => {
+  it('does not open the debugger of Node, which any local program could use', async ({ lab }) => {
     const engine = await lab.connected();
     engine.child.kill('SIGUSR1');
-    // What comes after it has been handled when this is answered.
+    // When these are answered, the signal has been handled.
     await lab.status();
     await lab.status();
     await expectQuickEnd(lab, engine, 'SIGTERM');

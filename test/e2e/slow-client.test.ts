@@ -13,7 +13,7 @@ async function paired(lab: Lab): Promise<ClaimedController> {
 }
 
 describe('RC-36, RC-41: a virtual client that never reads', () => {
-  it('costs a bounded amount of memory, and the others notice nothing', { timeout: 60_000 }, async ({
+  it('costs a bounded amount of memory and does not disturb other clients', { timeout: 60_000 }, async ({
     lab,
   }) => {
     const engine = await lab.connected();
@@ -38,7 +38,7 @@ describe('RC-36, RC-41: a virtual client that never reads', () => {
     await other.connect();
     await other.request('initialize', { clientInfo: { name: 'other', version: '1' } });
 
-    // Each asks for 128 KiB back, 256 MiB in all; nothing of it is read.
+    // Each request makes a response of 128 KiB, 256 MiB in all, which nobody reads.
     const payload = 'x'.repeat(128 * 1024);
     let ended = false;
     socket.once('close', () => {

@@ -13,13 +13,13 @@ const noTerminal = process.platform !== 'linux' || !existsSync(SCRIPT);
 
 async function embedded(lab: Lab, args: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<CliProcess> {
   const engine = lab.run(['start', '--base-url', 'embedded', ...args], { NO_COLOR: undefined, ...env });
-  await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'introduction');
+  await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'banner');
   return engine;
 }
 
 const shown = (engine: CliProcess, name: string): string =>
   new RegExp(`^ +${name} +(.+)$`, 'm').exec(engine.stdout)?.[1] ?? '';
-/** The line that is meant to be pasted. */
+/** The command that the banner tells to run. */
 const pasted = (engine: CliProcess): string => /^ +(.* call --base-url .*)$/m.exec(engine.stdout)?.[1] ?? '';
 
 async function shell(command: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
@@ -36,7 +36,9 @@ async function shell(command: string): Promise<{ code: number | null; stdout: st
 }
 
 describe('rc-engine start --base-url embedded, as npm start runs it', () => {
-  it('piped: one plain line a state, then the identity and a command to paste', async ({ lab }) => {
+  it('without a terminal, prints one line for each state, then the identity and a command to run', async ({
+    lab,
+  }) => {
     const engine = await embedded(lab);
     const states = engine.stdout.split('\n').filter((line) => STATE.test(line));
     expect(states.length).toBeGreaterThanOrEqual(4);
@@ -50,7 +52,7 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     expect(engine.stderr).toBe('');
   });
 
-  it('the command that it prints works when pasted, and names the same environment', async ({ lab }) => {
+  it('the printed command works, and shows the same environment', async ({ lab }) => {
     const engine = await embedded(lab);
     const { code, stdout, stderr } = await shell(pasted(engine));
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -66,7 +68,7 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     expect(again.stderr).toMatch(/does not know this pairing code/);
   });
 
-  it('whatever else it tells to type works as it stands, for that home', async ({ lab }) => {
+  it('the other printed commands work, for that home', async ({ lab }) => {
     const engine = await embedded(lab);
     const commands = [...engine.stdout.matchAll(/((?:node \S+|rc-engine) (?:pair|status)(?: --home \S+)?)/g)];
     expect(commands.length).toBeGreaterThan(0);
@@ -75,7 +77,7 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     }
   });
 
-  it('RC-46: Ctrl-C ends it with code 0, and the temporary home and the backend are gone', async ({
+  it('RC-46: Ctrl-C stops it with exit code 0 and removes the temporary home and the backend', async ({
     lab,
   }) => {
     const engine = await embedded(lab);
@@ -89,7 +91,7 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     await expect(fetch(shown(engine, 'Backend'))).rejects.toThrow('fetch failed');
   });
 
-  it('a home that was named is kept, and known again at the next start', async ({ lab }) => {
+  it('keeps a named home, and uses it again at the next start', async ({ lab }) => {
     const first = await embedded(lab, ['--home', lab.home]);
     await first.stop();
     expect(existsSync(lab.home)).toBe(true);
@@ -98,27 +100,27 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     expect(shown(second, 'Home')).toBe(lab.home);
   });
 
-  it('says what to do next against another backend, too', async ({ lab }) => {
+  it('prints the next commands with another backend, too', async ({ lab }) => {
     await lab.signIn();
     const engine = await lab.start([], {}, false);
-    await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'introduction');
+    await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'banner');
     const pair = /^ +Pair a controller: +(.*)$/m.exec(engine.stdout)?.[1] ?? '';
     const { code, stdout } = await shell(pair);
     expect(code).toBe(0);
     expect(stdout).toMatch(/Enter this code on the other device: [A-Z0-9-]+/);
   });
 
-  it('shows a failure with its reason and the time of the next try', async ({ lab }) => {
+  it('shows a failure with its reason and the time of the next attempt', async ({ lab }) => {
     await lab.signIn();
     const backend = await lab.backend();
     backend.fault({ action: 'answer', fault: { route: 'enroll', answer: 'status', status: 503 } });
     const engine = await lab.start([], {}, false);
     await engine.until(() => /errored .*503.*next attempt in \d+ s/.test(engine.stdout), 'failure');
-    await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'introduction');
+    await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'banner');
   });
 });
 
-/** Runs the command line on a pseudo terminal; what is written goes to its keyboard. */
+/** Runs the command line on a pseudo terminal. */
 class Terminal {
   static readonly #open = new Set<Terminal>();
   readonly child: ChildProcess;
@@ -163,19 +165,19 @@ describe.skipIf(noTerminal)('rc-engine start on a terminal', () => {
 
   const command = `exec ${process.execPath} ${CLI} start --base-url embedded --listen off`;
 
-  it('writes one line over and over, in colour, and ends on Ctrl-C with code 0', async () => {
+  it('overwrites one line, in colour, and stops on Ctrl-C with exit code 0', async () => {
     const terminal = new Terminal(command, {});
     await terminal.until('Press Ctrl-C to stop');
     const coming = terminal.output.slice(0, terminal.output.indexOf('This machine'));
     const updates = coming.split(`\r${ESCAPE}[2K`).length - 1;
     expect(updates).toBeGreaterThanOrEqual(4);
-    // All of it on one line: it is ended once, when connected, before an empty line.
+    // All states are on one line, which ends once connected.
     expect(coming.trimEnd().split('\n')).toHaveLength(1);
     expect(coming).toContain(`${ESCAPE}[32mconnected`);
     expect(await terminal.interrupt()).toBe(0);
   });
 
-  it('NO_COLOR keeps the line and leaves the colours out', async () => {
+  it('NO_COLOR removes the colours and still overwrites the line', async () => {
     const terminal = new Terminal(command, { NO_COLOR: '1' });
     await terminal.until('Press Ctrl-C to stop');
     expect(terminal.output).toContain(`\r${ESCAPE}[2K`);
@@ -183,7 +185,7 @@ describe.skipIf(noTerminal)('rc-engine start on a terminal', () => {
     expect(await terminal.interrupt()).toBe(0);
   });
 
-  it('a dumb terminal gets plain lines', async () => {
+  it('prints plain lines on a dumb terminal', async () => {
     const terminal = new Terminal(command, { TERM: 'dumb' });
     await terminal.until('Press Ctrl-C to stop');
     expect(terminal.output).not.toContain(ESCAPE);

@@ -9,7 +9,7 @@ interface Stdio {
   readonly client: LineClient;
 }
 
-/** An engine whose local client is this test. */
+/** An engine whose local client is the test. */
 async function stdio(lab: Lab, args: readonly string[] = []): Promise<Stdio> {
   const engine = await lab.start(['--listen', 'stdio://', ...args], {}, false);
   const { stdin, stdout } = engine.child;
@@ -25,11 +25,11 @@ const connected = (client: LineClient) =>
   client.notification('remoteControl/status/changed', ({ status }) => status === 'connected');
 
 describe('rc-engine start --listen stdio://', () => {
-  it('RC-46: stdout is JSON-RPC alone, one message a line; the end of stdin ends it with 0', async ({
+  it('RC-46: stdout holds only JSON-RPC, one message per line, and the end of stdin stops the engine with 0', async ({
     lab,
   }) => {
     await lab.signIn();
-    // Neither --json nor a log on stderr changes what stdout is.
+    // Neither --json nor the log changes stdout.
     const { engine, client } = await stdio(lab, ['--json', '--log-level', 'debug']);
     const result = await client.initialize('tester');
     expect(result).toMatchObject({ userAgent: expect.stringContaining('tester/'), codexHome: lab.home });
@@ -47,10 +47,10 @@ describe('rc-engine start --listen stdio://', () => {
     expect((await lab.cli(['status', '--home', lab.home])).code).toBe(5);
   });
 
-  it('RC-42: one status/changed right after initialize, then one at each change', async ({ lab }) => {
+  it('RC-42: sends status/changed after initialize, and again at each change', async ({ lab }) => {
     await lab.signIn();
     const { client } = await stdio(lab, ['--client-name', 'given']);
-    // What comes before initialize is no status.
+    // No status comes before initialize.
     await lab.backend();
     await client.initialize();
     await connected(client);
@@ -71,7 +71,7 @@ describe('rc-engine start --listen stdio://', () => {
     expect(said.every((status, index) => status !== said[index - 1])).toBe(true);
   });
 
-  it('WSA-2: the client is in the status, the audit and one line of the log, with why it is in', async ({
+  it('WSA-2: status, audit and one line of the log name the client and the reason for accepting it', async ({
     lab,
   }) => {
     const { engine, client } = await stdio(lab, ['--no-remote-control', '--log-level', 'info']);
@@ -119,9 +119,7 @@ describe('rc-engine start --listen stdio://', () => {
     ]);
   });
 
-  it('WSA-26: an app server that ends takes the streams with it: the engine says why and ends, too', async ({
-    lab,
-  }) => {
+  it('WSA-26: when the app server ends, the engine says why and stops, too', async ({ lab }) => {
     const { engine, client } = await stdio(lab, [
       '--no-remote-control',
       '--',
@@ -135,7 +133,7 @@ describe('rc-engine start --listen stdio://', () => {
     expect(stderr).toContain('The app server exited with code 3: out of paper.');
   });
 
-  it("RC-45: waits for the first client's name, which picks the enrollment", async ({ lab }) => {
+  it('RC-45: waits for the name of the first client, which selects the identity', async ({ lab }) => {
     await lab.signIn();
     const { engine, client } = await stdio(lab);
     expect((await client.call('remoteControl/status/read', {})).error).toMatchObject({
@@ -150,7 +148,7 @@ describe('rc-engine start --listen stdio://', () => {
     await client.initialize('first');
     const status = (await connected(client)).params as Json;
     await engine.stop();
-    // Another name has another identity; the same name has its own again; a flag says it up front.
+    // Another name has another identity. The same name has its identity again, also when a flag gives it.
     const second = await stdio(lab);
     await second.client.initialize('second');
     const other = (await connected(second.client)).params as Json;
@@ -161,7 +159,7 @@ describe('rc-engine start --listen stdio://', () => {
     expect(lab.requests('enroll')).toBe(2);
   });
 
-  it('RC-27: without a sign-in it serves the client and waits, and says which it is', async ({ lab }) => {
+  it('RC-27: without a sign-in it serves the client, waits for a sign-in, and says why', async ({ lab }) => {
     const { engine, client } = await stdio(lab);
     await client.initialize();
     const status = (await client.call('remoteControl/status/read', {})).result;
@@ -172,7 +170,7 @@ describe('rc-engine start --listen stdio://', () => {
     expect(engine.running).toBe(true);
   });
 
-  it('RC-27: --auth-startup ready makes it fail all the same', async ({ lab }) => {
+  it('RC-27: with --auth-startup ready it fails without a sign-in', async ({ lab }) => {
     const { engine, client } = await stdio(lab, ['--auth-startup', 'ready']);
     client.send({ id: 1, method: 'initialize', params: { clientInfo: { name: 'x', version: '1' } } });
     const { code, stderr } = await engine.exited;
@@ -180,12 +178,12 @@ describe('rc-engine start --listen stdio://', () => {
     expect(stderr).toMatch(/nobody is signed in/);
   });
 
-  it('ACC-6: what is no JSON-RPC is skipped, and harms nobody', async ({ lab }) => {
+  it('ACC-6: skips lines that are not JSON-RPC', async ({ lab }) => {
     await lab.signIn();
     const { client } = await stdio(lab);
     for (const junk of [
       '',
-      'no JSON',
+      'not JSON',
       '[1,2]',
       '"text"',
       '{"id":{}}',
@@ -200,7 +198,7 @@ describe('rc-engine start --listen stdio://', () => {
     expect((await client.call('engine/echo', { payload: 'ü' })).result).toEqual({ payload: 'ü' });
   });
 
-  it('a client that does not read holds up only itself, and a second start names the first', async ({
+  it('a client that does not read stalls only itself, and a second start names the first', async ({
     lab,
   }) => {
     await lab.signIn();
@@ -223,9 +221,7 @@ describe('RC-44: --remote-control preference', () => {
   const settled = (lab: Lab, reason: string) =>
     lab.reached({ reason, status: 'disabled', environmentId: null });
 
-  it('unset is off; a durable enable is remembered, a durable disable too, ephemeral ones are not', async ({
-    lab,
-  }) => {
+  it('unset means off; durable changes are stored, ephemeral ones are not', async ({ lab }) => {
     await lab.signIn();
     const first = await preference(lab);
     await first.client.initialize();
@@ -269,9 +265,7 @@ describe('RC-44: --remote-control preference', () => {
     ]);
   });
 
-  it('a durable disable holds although remote control was off, and its account never asked for', async ({
-    lab,
-  }) => {
+  it('stores a durable disable also when remote control was off and no account was read', async ({ lab }) => {
     await lab.signIn();
     const first = await stdio(lab, ['--client-name', 'app']);
     await first.client.initialize();

@@ -1,4 +1,4 @@
-/** A store that fails is an error that says so, never "no enrollment". RC-6. The adapter alone: test/adapters. */
+/** A failing store is reported as an error, never as "no identity" (RC-6). The store alone: test/remote-control/store. */
 import { chmod, chown, mkdir, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -10,7 +10,7 @@ const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;
 const storeOf = (lab: Lab) => join(lab.home, 'rc-engine.sqlite');
 
-/** Starts, and expects the store's fault in status line, status and log, with nothing asked of the backend. */
+/** Starts an engine. Expects the failure of the store in stdout, status and log, and no request to the backend. */
 async function expectFault(lab: Lab, said: RegExp, options: CliOptions = {}): Promise<CliProcess> {
   const asked = lab.tap.requests.length;
   const engine = await lab.start([], {}, true, options);
@@ -29,7 +29,7 @@ async function expectFault(lab: Lab, said: RegExp, options: CliOptions = {}): Pr
   return engine;
 }
 
-/** A home that has an identity already. */
+/** Enrolls on the home and stops. Returns the environment id. */
 async function enrolled(lab: Lab): Promise<string> {
   const engine = await lab.connected();
   const { environmentId } = (await lab.status()).remoteControl;
@@ -37,8 +37,8 @@ async function enrolled(lab: Lab): Promise<string> {
   return String(environmentId);
 }
 
-describe('RC-6: a store that cannot be used is told, and nothing is enrolled', () => {
-  it('a folder in its place; and once that is gone, it goes on by itself', async ({ lab }) => {
+describe('RC-6: an unusable store is reported, and the engine does not enroll', () => {
+  it('a directory in its place; once it is gone, the engine continues', async ({ lab }) => {
     await lab.backend();
     await lab.signIn();
     await mkdir(storeOf(lab));
@@ -48,7 +48,7 @@ describe('RC-6: a store that cannot be used is told, and nothing is enrolled', (
     expect(lab.requests('enroll')).toBe(1);
   });
 
-  it('corrupt, or cut short: the identity is not given up for it', async ({ lab }) => {
+  it('a corrupt or truncated file; the identity is not given up', async ({ lab }) => {
     const environmentId = await enrolled(lab);
     await rename(storeOf(lab), `${storeOf(lab)}.good`);
     for (const [content, said] of [
@@ -65,13 +65,13 @@ describe('RC-6: a store that cannot be used is told, and nothing is enrolled', (
     expect(environmentId).toMatch(/^env_/);
   });
 
-  it('locked by another process; and once it is released, it goes on by itself', async ({ lab }) => {
+  it('a lock of another process; once it is released, the engine continues', async ({ lab }) => {
     const environmentId = await enrolled(lab);
     const held = await holdDatabase(storeOf(lab));
-    // An identity that is there can be read all the same, and is.
+    // A stored identity can still be read.
     const reader = await lab.connected();
     await reader.stop();
-    // That an account has none is believed only with the lock in hand.
+    // That an account has no identity is accepted only with the lock.
     await lab.signIn('account-B');
     const engine = await expectFault(lab, /is locked by another process/);
     await held.release();
@@ -80,7 +80,7 @@ describe('RC-6: a store that cannot be used is told, and nothing is enrolled', (
     expect(lab.requests('enroll')).toBe(2);
   });
 
-  it('no room on the disk', async ({ lab }) => {
+  it('a full disk', async ({ lab }) => {
     await lab.backend();
     await lab.signIn();
     await expectFault(lab, /rc-engine\.sqlite/, { before: 'ulimit -f 4' });
@@ -88,8 +88,8 @@ describe('RC-6: a store that cannot be used is told, and nothing is enrolled', (
     expect(left.filter((name) => name.startsWith('rc-engine.sqlite'))).toEqual([]);
   });
 
-  it('read-only, or of a folder that is', async ({ lab }) => {
-    // No permission stops root.
+  it('a read-only file, or a read-only directory', async ({ lab }) => {
+    // Permissions do not apply to root.
     const options = isRoot ? { uid: NOBODY, gid: NOBODY } : {};
     await enrolled(lab);
     await lab.signIn('account-B');
@@ -107,7 +107,7 @@ describe('RC-6: a store that cannot be used is told, and nothing is enrolled', (
     expect(lab.requests('enroll')).toBe(1);
   });
 
-  it('a store that fails after the identity was given: it is offered again, not asked for again', async ({
+  it('a store that fails after enrollment: the engine stores the same identity later and does not request another', async ({
     lab,
   }) => {
     await lab.signIn();

@@ -7,7 +7,7 @@ const DEFAULT_ADDRESS = 'http://127.0.0.1:8787';
 
 export const backend = defineCommand({
   name: 'backend',
-  description: 'Run a backend for development',
+  description: 'Run the embedded backend as a program of its own, for development',
   options: {
     listen: { type: 'string', description: 'Loopback address', default: DEFAULT_ADDRESS },
     'state-file': {
@@ -34,7 +34,7 @@ export const backend = defineCommand({
     if (json === true) printJson({ type: 'listening', baseUrl: running.url });
     else {
       process.stdout.write(
-        `Development backend on ${running.url}\n` +
+        `Embedded backend on ${running.url}\n` +
           `Connect an engine:  rc-engine start --base-url ${running.url}\n` +
           'It accepts any account token, so keep it on this machine. Press Ctrl-C to stop.\n',
       );

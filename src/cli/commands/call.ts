@@ -9,14 +9,14 @@ const DEFAULT_TIMEOUT_SECONDS = 30;
 
 export const call = defineCommand({
   name: 'call',
-  description: 'Send requests to an environment, as a controller does (development backend only)',
+  description: 'Send requests to an environment, as a controller does (embedded backend only)',
   notes: 'Without METHOD, each line of stdin is a request: METHOD PARAMS.',
   positionals: {
     method: { type: 'string', description: 'JSON-RPC method' },
     params: { type: 'string', description: 'Its parameters, as JSON [default: {}]' },
   },
   options: {
-    'base-url': { type: 'string', description: 'URL of the development backend', required: true },
+    'base-url': { type: 'string', description: 'URL of the embedded backend', required: true },
     code: { type: 'string', description: 'Pairing code to claim; it works once' },
     controller: {
       type: 'string',

@@ -3,7 +3,7 @@ import { Progress } from '../../../src/cli/output/progress.js';
 import type { TimedReport } from '../../../src/remote-control/status.js';
 
 const ESCAPE = '\u001b';
-const OVER = `\r${ESCAPE}[2K`;
+const OVERWRITE = `\r${ESCAPE}[2K`;
 
 class Screen {
   text = '';
@@ -49,20 +49,20 @@ afterEach(() => {
 });
 
 describe('Progress', () => {
-  it('writes one line over and over on a terminal, and ends it once connected', () => {
+  it('overwrites one line on a terminal, and ends it once connected', () => {
     const screen = new Screen(true);
     const progress = progressOn(screen);
     progress.show(report('enrolling.requesting'));
     progress.show(report('connecting'));
     progress.show(report('connected', { status: 'connected', reason: 'connected' }));
     progress.finishLine();
-    expect(screen.text.split(OVER)).toHaveLength(4);
+    expect(screen.text.split(OVERWRITE)).toHaveLength(4);
     expect(screen.text.split('\n')).toHaveLength(2);
     expect(screen.text).toContain(`${ESCAPE}[32mconnected`);
     expect(screen.text).not.toContain('active.');
   });
 
-  it('writes plain lines where there is no terminal, or a dumb one', () => {
+  it('writes plain lines without a terminal, or on a dumb one', () => {
     for (const dumb of [false, true]) {
       if (dumb) vi.stubEnv('TERM', 'dumb');
       const screen = new Screen(dumb);
@@ -77,14 +77,14 @@ describe('Progress', () => {
     }
   });
 
-  it('NO_COLOR leaves the colours out', () => {
+  it('writes no colours with NO_COLOR', () => {
     vi.stubEnv('NO_COLOR', '1');
     const screen = new Screen(true);
     progressOn(screen).show(report('connecting'));
-    expect(screen.text.replaceAll(OVER, '')).not.toContain(ESCAPE);
+    expect(screen.text.replaceAll(OVERWRITE, '')).not.toContain(ESCAPE);
   });
 
-  it('says why and when it tries again, and keeps that line', () => {
+  it('shows the reason and the time of the next attempt, and keeps that line', () => {
     const screen = new Screen(true, 200);
     const failure = { reason: 'backendUnavailable', message: 'HTTP 503 from the backend', at: 0 } as const;
     progressOn(screen).show(
@@ -98,19 +98,19 @@ describe('Progress', () => {
     expect(screen.text).toMatch(/HTTP 503 from the backend {2}next attempt in 20 s\n$/);
   });
 
-  it('cuts a line to the width of the terminal, not counting colours', () => {
+  it('cuts a line to the width of the terminal; colour codes do not count', () => {
     const screen = new Screen(true, 40);
     const failure = { reason: 'backendUnavailable', message: 'm'.repeat(300), at: 0 } as const;
     progressOn(screen).show(report('backingOff.failed', { status: 'errored', lastFailure: failure }));
     const seen = screen.text
-      .replace(OVER, '')
+      .replace(OVERWRITE, '')
       .replace(new RegExp(`${ESCAPE}\\[\\d+m`, 'g'), '')
       .trimEnd();
     expect(seen).toHaveLength(39);
     expect(seen.endsWith('…')).toBe(true);
   });
 
-  it('says nothing twice', () => {
+  it('does not repeat a line', () => {
     const screen = new Screen(false);
     const progress = progressOn(screen);
     progress.show(report('connecting'));

@@ -8,38 +8,38 @@ const shown = (text = URL): readonly string[] => qrCode(text, terminal, {}) ?? [
 
 describe('the QR code of login --device', () => {
   it.each([URL, `${URL}?user_code=ABCD-1234`, 'http://127.0.0.1:34929/codex/device'])(
-    'ACC-79: a decoder reads %s off it',
+    'ACC-79: a decoder reads %s from it',
     (text) => {
       expect(decoded(modules(shown(text)))).toBe(text);
     },
   );
 
-  it('ACC-79: four modules of light are around it, so that a dark terminal does not touch it', () => {
+  it('ACC-79: four light modules surround it, so that a dark terminal does not touch it', () => {
     const rows = modules(shown());
     const width = rows[0]?.length ?? 0;
     const sides = rows.flatMap((row) => [...row.slice(0, 4), ...row.slice(width - 4)]);
     expect([...rows.slice(0, 4).flat(), ...rows.slice(width - 4).flat(), ...sides]).not.toContain(true);
-    // The corner of the finder pattern begins right behind them.
+    // The corners of the finder patterns follow directly.
     expect([rows[4]?.[4], rows[4]?.[width - 5], rows[width - 5]?.[4]]).toEqual([true, true, true]);
   });
 
-  it('ACC-79: inverted, as a terminal without its own colours would show it, the decoder does not read it', () => {
+  it('ACC-79: a decoder cannot read it inverted, as a dark terminal would show it without its own colours', () => {
     expect(decoded(modules(shown()).map((row) => row.map((black) => !black)))).toBeUndefined();
   });
 
   it.each<[string, QrTerminal, NodeJS.ProcessEnv]>([
-    ['is no terminal', { ...terminal, isTTY: false }, {}],
+    ['is not a terminal', { ...terminal, isTTY: false }, {}],
     ['is too narrow', { ...terminal, columns: 38 }, {}],
-    ['is too low', { ...terminal, rows: 22 }, {}],
-    ['does not say how wide it is', { isTTY: true, columns: 0, rows: 0 }, {}],
-    ['wants no colours', terminal, { NO_COLOR: '1' }],
-    ['can do nothing', terminal, { TERM: 'dumb' }],
+    ['is too short', { ...terminal, rows: 22 }, {}],
+    ['does not report its size', { isTTY: true, columns: 0, rows: 0 }, {}],
+    ['has NO_COLOR set', terminal, { NO_COLOR: '1' }],
+    ['is a dumb terminal', terminal, { TERM: 'dumb' }],
     ['has another charset', terminal, { LANG: 'de_DE.ISO-8859-1' }],
-  ])('none is shown where the output %s', (_what, output, env) => {
+  ])('is not shown where the output %s', (_what, output, env) => {
     expect(qrCode(URL, output, env)).toBeUndefined();
   });
 
-  it('it is shown in the narrowest terminal that it fits, and where the locale says UTF-8 or nothing', () => {
+  it('is shown in the smallest terminal that it fits, and where the locale is UTF-8 or unset', () => {
     expect(qrCode(URL, { isTTY: true, columns: 39, rows: 23 }, {})).toHaveLength(19);
     expect(qrCode(URL, terminal, { LC_ALL: 'C.UTF-8', LANG: 'en_US.ISO-8859-1' })).toBeDefined();
   });

@@ -6,7 +6,7 @@ import { flagOf, type Setting, variableOf } from '../../../src/cli/settings/sett
 import { START_SETTINGS } from '../../../src/cli/settings/start-settings.js';
 import { tmpFolder } from '../../support/tmp.js';
 
-/** Texts of which some suit each setting that is particular, and some do not. */
+/** Values for settings with a check: each accepts some of GOOD and refuses some of BAD. */
 const GOOD = [
   ...['off', 'stdio://', 'ws://127.0.0.1:1', 'builtin', 'ws://127.0.0.1:2', 'unix:///tmp/s'],
   ...['memory:', 'none', 'sqlite:/x', 'one.test', 'two.test:8443', 'three.test', '7', '8', '9'],
@@ -25,27 +25,27 @@ const GOOD = [
 ];
 const BAD = ['not like this: at all', 'https://my.host/', '\u0000', ' '];
 
-function textsFor({ name, check }: Setting): [string, string, string] {
+function valuesFor({ name, check }: Setting): [string, string, string] {
   const good = GOOD.filter((text) => check?.(text) === undefined);
   const [first, second, third] = check === undefined ? [`${name}-1`, `${name}-2`, `${name}-3`] : good;
   if (first === undefined || second === undefined || third === undefined) {
-    throw new Error(`add values to GOOD that suit ${name}`);
+    throw new Error(`Add values to GOOD that ${name} accepts.`);
   }
   return [first, second, third];
 }
 
-/** Three allowed values: by flag, by environment (as text, and as it is read), by file. */
+/** Three allowed values: for the flag, the variable (as string, and as it is resolved) and the file. */
 function valuesOf(setting: Setting): { flag: unknown; text: string; env: unknown; file: unknown } {
   const { type, values, min = 0 } = setting;
   if (type === 'boolean') return { flag: true, text: 'false', env: false, file: true };
   if (type === 'integer') return { flag: `${min}`, text: `${min + 1}`, env: min + 1, file: min + 2 };
   const [one, two, three] =
-    values === undefined ? textsFor(setting) : [0, 1, 2].map((n) => String(values[n % values.length]));
+    values === undefined ? valuesFor(setting) : [0, 1, 2].map((n) => String(values[n % values.length]));
   if (type === 'list') return { flag: [one], text: `${two}, ${three}`, env: [two, three], file: [three] };
   return { flag: one, text: String(two), env: two, file: three };
 }
 
-/** A mistake as text and as JSON, and what is said to be allowed. */
+/** A wrong value as string and as JSON, and what the message says is allowed. */
 function mistakeOf({ type, values, check }: Setting): { text: string; value: unknown; allowed: string } {
   if (type === 'boolean') return { text: 'maybe', value: 'yes', allowed: 'must be true or false' };
   if (type === 'integer') return { text: 'many', value: 1.5, allowed: 'must be a whole number from' };
@@ -65,58 +65,64 @@ async function configFile(content: object): Promise<string> {
 }
 
 describe('settings of start', () => {
-  it.each(ALL)('%s: flag over environment over file, each of them alone, and none', async (name, setting) => {
-    const { flag, text, env, file } = valuesOf(setting);
-    const full = await configFile({ [name]: file });
-    const none = await configFile({});
-    const variables = { [variableOf(name)]: text };
-    const flags = { [name]: flag };
-    const asRead = setting.type === 'integer' ? Number(flag) : flag;
-    const of = async (...args: Parameters<typeof resolveStartSettings>) =>
-      (await resolveStartSettings(...args))[name as 'store'];
-    expect(await of(flags, variables, full)).toEqual(asRead);
-    expect(await of({}, variables, full)).toEqual(env);
-    expect(await of({}, {}, full)).toEqual(file);
-    expect(await of(flags, {}, none)).toEqual(asRead);
-    expect(await of({}, {}, none)).toBeUndefined();
-  });
+  it.each(ALL)(
+    '%s: the flag takes precedence over the variable, the variable over the file',
+    async (name, setting) => {
+      const { flag, text, env, file } = valuesOf(setting);
+      const full = await configFile({ [name]: file });
+      const none = await configFile({});
+      const variables = { [variableOf(name)]: text };
+      const flags = { [name]: flag };
+      const asRead = setting.type === 'integer' ? Number(flag) : flag;
+      const of = async (...args: Parameters<typeof resolveStartSettings>) =>
+        (await resolveStartSettings(...args))[name as 'store'];
+      expect(await of(flags, variables, full)).toEqual(asRead);
+      expect(await of({}, variables, full)).toEqual(env);
+      expect(await of({}, {}, full)).toEqual(file);
+      expect(await of(flags, {}, none)).toEqual(asRead);
+      expect(await of({}, {}, none)).toBeUndefined();
+    },
+  );
 
-  it.each(ALL)('%s: a mistake is named by its source, with what is allowed', async (name, setting) => {
-    const { text, value, allowed } = mistakeOf(setting);
-    const none = await configFile({});
-    const wrong = (flags: object, env: object, file: string) =>
-      expect(resolveStartSettings(flags as never, env as never, file)).rejects;
-    const said = (source: string, code: string) => ({
-      code,
-      message: expect.stringMatching(new RegExp(`${source}.*${escaped(allowed)}`)),
-    });
-    const flag = setting.type === 'list' ? [text] : text;
-    if (setting.type !== 'boolean') {
-      await wrong({ [name]: flag }, {}, none).toMatchObject(said(`^--${flagOf(name)} `, 'usage'));
-    }
-    if (text !== '') {
-      await wrong({}, { [variableOf(name)]: text }, none).toMatchObject(
-        said(`^${variableOf(name)} `, 'usage'),
+  it.each(ALL)(
+    '%s: the error names the source of a wrong value and what is allowed',
+    async (name, setting) => {
+      const { text, value, allowed } = mistakeOf(setting);
+      const none = await configFile({});
+      const wrong = (flags: object, env: object, file: string) =>
+        expect(resolveStartSettings(flags as never, env as never, file)).rejects;
+      const said = (source: string, code: string) => ({
+        code,
+        message: expect.stringMatching(new RegExp(`${source}.*${escaped(allowed)}`)),
+      });
+      const flag = setting.type === 'list' ? [text] : text;
+      if (setting.type !== 'boolean') {
+        await wrong({ [name]: flag }, {}, none).toMatchObject(said(`^--${flagOf(name)} `, 'usage'));
+      }
+      if (text !== '') {
+        await wrong({}, { [variableOf(name)]: text }, none).toMatchObject(
+          said(`^${variableOf(name)} `, 'usage'),
+        );
+      }
+      await wrong({}, {}, await configFile({ [name]: value })).toMatchObject(
+        said(`config\\.json.*"${name}`, 'configInvalid'),
       );
-    }
-    await wrong({}, {}, await configFile({ [name]: value })).toMatchObject(
-      said(`config\\.json.*"${name}`, 'configInvalid'),
-    );
-  });
+    },
+  );
 
-  it('a variable that is set to nothing is not set, as unit files and shells mean it', async () => {
+  it('an empty variable counts as not set, as in unit files and shells', async () => {
     const file = await configFile({ clientName: 'file' });
     expect(await resolveStartSettings({}, { RC_ENGINE_CLIENT_NAME: '' }, file)).toEqual({
       clientName: 'file',
     });
   });
 
-  it('names are what the README says', () => {
+  it('the names of flags and variables follow from the name of the setting', () => {
     expect(flagOf('onConflict')).toBe('on-conflict');
     expect(variableOf('onConflict')).toBe('RC_ENGINE_ON_CONFLICT');
   });
 
-  it('the file has numbers as numbers', async () => {
+  it('the file holds numbers as JSON numbers', async () => {
     const path = join(await tmpFolder(), 'config.json');
     await writeFile(path, '{"maxConnections": "5"}');
     await expect(resolveStartSettings({}, {}, path)).rejects.toThrow(
@@ -124,11 +130,11 @@ describe('settings of start', () => {
     );
   });
 
-  it('a file that is not there is an empty one', async () => {
+  it('a missing file counts as empty', async () => {
     expect(await resolveStartSettings({}, {}, join(await tmpFolder(), 'config.json'))).toEqual({});
   });
 
-  it('an unknown key is an error that names the likely one', async () => {
+  it('an unknown key is an error that proposes a known one', async () => {
     const file = await configFile({ baseurl: 'x' });
     await expect(resolveStartSettings({}, {}, file)).rejects.toMatchObject({
       code: 'configInvalid',
