@@ -279,7 +279,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     const running = this.#up;
     running.local.closeClients();
     await Promise.all([
-      running.host.settled(),
+      running.service.socketsClosed(),
       // A locked store may not finish in time: the rest of the shutdown time is for closing it.
       within(running.store.flush(), this.#timing.shutdownTimeout / 2),
       running.appServer.close(),

@@ -16,15 +16,15 @@ import type { Env, Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { RemoteMux } from '../remote-control/clients/mux.js';
 import { Controllers } from '../remote-control/controllers.js';
+import type { BackendHttp } from '../remote-control/link/http.js';
+import { addRemoteControlMethods, type PairingResult } from '../remote-control/methods.js';
+import { type PairingActor, startPairing } from '../remote-control/pairing.js';
 import {
   type LinkCounters,
   type RemoteControlActor,
   type RemoteControlDeps,
   RemoteControlService,
-} from '../remote-control/host.js';
-import type { BackendHttp } from '../remote-control/link/http.js';
-import { addRemoteControlMethods, type PairingResult } from '../remote-control/methods.js';
-import { type PairingActor, startPairing } from '../remote-control/pairing.js';
+} from '../remote-control/service.js';
 import { StatusBoard } from '../remote-control/status.js';
 import type { EnrollmentStore } from '../remote-control/store/enrollment-store.js';
 import type { MethodTable } from '../session/methods.js';
@@ -60,7 +60,7 @@ export interface RemoteControl {
   readonly actor: RemoteControlActor;
   readonly board: StatusBoard;
   readonly mux: RemoteMux;
-  readonly host: RemoteControlService;
+  readonly service: RemoteControlService;
   /** The pairing chart; undefined until the first pairing. */
   readonly pairingIfMade: () => PairingActor | undefined;
   readonly lastPongAt: () => number | null;
@@ -81,7 +81,7 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
   const skipped = skippedFrameLog(deps.log);
   const mux = createMux(deps, skipped);
   let lastPongAt: number | null = null;
-  const host = createService(deps, {
+  const service = createService(deps, {
     http,
     mux,
     onPong: () => {
@@ -89,7 +89,7 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
     },
     onBinary: (bytes) => skipped('binary frame skipped', { bytes }),
   });
-  const actor: RemoteControlActor = createActor(host.machine(), {
+  const actor: RemoteControlActor = createActor(service.machine(), {
     id: 'remoteControl',
     input: inputOf(deps, name),
   });
@@ -100,7 +100,7 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
   const { timing, audit } = deps;
   const pairing = () => {
     pairingActor ??= startPairing({
-      ...{ env, timing, actor, host, http, account, audit },
+      ...{ env, timing, actor, service, http, account, audit },
       watcher: options.watcher,
     });
     return pairingActor;
@@ -110,7 +110,7 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
     actor,
     board,
     pairing,
-    api: new Controllers({
+    controllers: new Controllers({
       http,
       account,
       token: () => actor.getSnapshot().context.token,
@@ -119,7 +119,7 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
     savePreference: (preference) => savePreference(deps, actor, preference),
   });
   if ((options.remoteControl ?? 'on') !== 'off') warmUp(http);
-  return { actor, board, mux, host, pairingIfMade, lastPongAt: () => lastPongAt, pair };
+  return { actor, board, mux, service, pairingIfMade, lastPongAt: () => lastPongAt, pair };
 }
 
 /** Loaded when it is first needed: an engine that stays off never loads the HTTP client. */

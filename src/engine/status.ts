@@ -4,7 +4,7 @@ import type { AccountSummary } from '../account/types.js';
 import type { ListenerStatus } from '../listener/service.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { MuxCounters } from '../remote-control/clients/mux.js';
-import type { LinkCounters } from '../remote-control/host.js';
+import type { LinkCounters } from '../remote-control/service.js';
 import type { PublicStatus, TimedReport } from '../remote-control/status.js';
 import type { ConnectionStatus } from '../session/local-client.js';
 import type { MethodTable } from '../session/methods.js';

@@ -60,7 +60,7 @@ export class Controllers {
     return outcome.claimed;
   }
 
-  async listClients(query: ListControllersQuery): Promise<ControllersPage> {
+  async list(query: ListControllersQuery): Promise<ControllersPage> {
     const outcome = await this.#withAccount((http, auth) =>
       http.listControllers({ ...auth, ...query }, neverAborted),
     );
@@ -68,7 +68,7 @@ export class Controllers {
     return outcome.page;
   }
 
-  async revokeClient(params: { readonly environmentId: string; readonly clientId: string }): Promise<object> {
+  async revoke(params: { readonly environmentId: string; readonly clientId: string }): Promise<object> {
     const outcome = await this.#withAccount((http, auth) =>
       http.revokeController({ ...auth, ...params }, neverAborted),
     );

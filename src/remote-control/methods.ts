@@ -7,14 +7,14 @@ import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure, Preference, StoreOutcome } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
 import type { Controllers } from './controllers.js';
-import type { RemoteControlActor } from './host.js';
+import type { RemoteControlActor } from './service.js';
 import type { StatusBoard } from './status.js';
 
 export interface RemoteControlMethodDeps {
   readonly actor: RemoteControlActor;
   readonly board: StatusBoard;
   readonly pairing: () => ActorRefFrom<typeof pairingMachine>;
-  readonly api: Controllers;
+  readonly controllers: Controllers;
   readonly savePreference: (preference: Preference) => Promise<StoreOutcome | 'accountUnknown'>;
 }
 
@@ -141,7 +141,7 @@ export function addRemoteControlMethods(
       ),
     ),
     async (params) => ({
-      claimed: await deps.api.pairStatus({
+      claimed: await deps.controllers.pairStatus({
         pairingCode: params.pairingCode ?? null,
         manualPairingCode: params.manualPairingCode ?? null,
       }),
@@ -157,7 +157,7 @@ export function addRemoteControlMethods(
       limit: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100))),
       order: v.nullish(v.picklist(['asc', 'desc'])),
     }),
-    (params) => deps.api.listClients(params),
+    (params) => deps.controllers.list(params),
     EXPERIMENTAL,
   );
 
@@ -167,7 +167,7 @@ export function addRemoteControlMethods(
       environmentId: pathPart,
       clientId: pathPart,
     }),
-    (params) => deps.api.revokeClient(params),
+    (params) => deps.controllers.revoke(params),
     EXPERIMENTAL,
   );
   return pair;

@@ -7,15 +7,15 @@ import type { EngineWatcher } from '../observe/watcher.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { Enrollment, Failure, PairOutcome, ServerToken } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
-import { isSettled, type RemoteControlActor, type RemoteControlService } from './host.js';
 import type { BackendHttp } from './link/http.js';
 import { renewToken } from './renew-token.js';
+import { isSettled, type RemoteControlActor, type RemoteControlService } from './service.js';
 
 export interface PairingDeps {
   readonly env: Env;
   readonly timing: Timing;
   readonly actor: RemoteControlActor;
-  readonly host: RemoteControlService;
+  readonly service: RemoteControlService;
   readonly http: () => Promise<BackendHttp>;
   readonly account: AccountSource;
   readonly audit: AuditRing;

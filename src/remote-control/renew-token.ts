@@ -2,12 +2,12 @@ import { enrollmentOf } from '../../machines/remote-control/context.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env } from '../protocol/timing.js';
-import type { RemoteControlActor, RemoteControlService } from './host.js';
+import type { RemoteControlActor, RemoteControlService } from './service.js';
 
 export interface RenewTokenDeps {
   readonly env: Env;
   readonly actor: RemoteControlActor;
-  readonly host: RemoteControlService;
+  readonly service: RemoteControlService;
   readonly account: AccountSource;
 }
 
@@ -22,11 +22,11 @@ export type RenewTokenOutcome =
  * is renewed on the way. RC-47
  */
 export async function renewToken(deps: RenewTokenDeps, signal: AbortSignal): Promise<RenewTokenOutcome> {
-  const { actor, host, account } = deps;
+  const { actor, service, account } = deps;
   for (let again = true; ; again = false) {
     const { context } = actor.getSnapshot();
     const enrollment = enrollmentOf(context);
-    const outcome = await host.refresh(enrollment, context.account, signal);
+    const outcome = await service.refresh(enrollment, context.account, signal);
     if (outcome.kind === 'granted') {
       if (enrollment === null) return { kind: 'identityLost', failure: identityMissing(deps.env.now()) };
       actor.send({ type: 'TOKEN.RENEWED', enrollment, token: outcome.token });

@@ -4,8 +4,8 @@ import { enrollmentOf } from '../../machines/remote-control/context.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
-import { isSettled } from './host.js';
 import { identityMissing, type RenewTokenDeps, renewToken } from './renew-token.js';
+import { isSettled } from './service.js';
 import type { StatusBoard } from './status.js';
 
 export interface RepairDeps extends RenewTokenDeps {

@@ -1,5 +1,5 @@
 import { type RemoteControlStatus, type StatusReport, statusOf } from '../../machines/shared/status.js';
-import type { RemoteControlActor } from './host.js';
+import type { RemoteControlActor } from './service.js';
 
 /** What `remoteControl/status/read` answers and `remoteControl/status/changed` carries. RC-42 */
 export interface PublicStatus {

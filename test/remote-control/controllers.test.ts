@@ -48,7 +48,7 @@ function world(tokens: readonly string[], taken: string) {
     token: () => null,
     onClaimed: () => {},
   });
-  return { list: () => api.listClients({ environmentId: 'e' }), used, told };
+  return { list: () => api.list({ environmentId: 'e' }), used, told };
 }
 
 describe('RC-49: a refused account', () => {

@@ -65,7 +65,7 @@ const FRAMES_EVERY = 1_000;
 
 /** Plugs the adapters into the `remoteControl` chart. Nothing is decided here. */
 export class RemoteControlService {
-  readonly #ports: RemoteControlDeps;
+  readonly #deps: RemoteControlDeps;
   readonly #sockets = new Map<SocketHandle, BackendSocket>();
   /** Sockets on their way out; a shutdown waits for them. */
   readonly #closing = new Set<Promise<void>>();
@@ -74,11 +74,11 @@ export class RemoteControlService {
   #refusal: Failure | undefined;
 
   constructor(ports: RemoteControlDeps) {
-    this.#ports = ports;
+    this.#deps = ports;
   }
 
   machine(): typeof remoteControlMachine {
-    const { account, store, mux, counters } = this.#ports;
+    const { account, store, mux, counters } = this.#deps;
     return remoteControlMachine.provide({
       actors: {
         loadAuth: fromPromise(async ({ input }) => (input.reload ? account.reload() : account.load())),
@@ -101,7 +101,7 @@ export class RemoteControlService {
         refresh: fromPromise(({ input, signal }) => this.refresh(input.enrollment, input.account, signal)),
         dial: fromPromise(({ input, signal }) => this.#dial(input, signal)),
         link: linkMachine.provide({ actors: { socket: this.#socketActor() } }),
-        drain: fromPromise(() => this.#ports.drain()),
+        drain: fromPromise(() => this.#deps.drain()),
       },
       actions: {
         closeVirtualClients: ({ context }) => mux.dropAll(context.decision.reason),
@@ -129,14 +129,14 @@ export class RemoteControlService {
   /** The access token of this account, renewed where it is about to end; undefined when it is not there. ACC-49 */
   async #tokenOf(account: Account | null, signal: AbortSignal): Promise<Secret | undefined> {
     if (account === null) return undefined;
-    const outcome = await this.#ports.account.load();
+    const outcome = await this.#deps.account.load();
     signal.throwIfAborted();
     if (outcome.kind === 'usable' && outcome.account.accountId !== account.accountId) return undefined;
-    return this.#ports.account.accessToken();
+    return this.#deps.account.accessToken();
   }
 
   /** Resolves when every socket that was told to close is gone. */
-  async settled(): Promise<void> {
+  async socketsClosed(): Promise<void> {
     await Promise.allSettled(this.#closing);
   }
 
@@ -146,41 +146,41 @@ export class RemoteControlService {
     account: Account | null,
     signal: AbortSignal,
   ): Promise<RefreshOutcome> {
-    return this.#ports.lock.runExclusive(signal, async () => {
+    return this.#deps.lock.runExclusive(signal, async () => {
       const accessToken = await this.#tokenOf(account, signal);
       if (enrollment === null || account === null || accessToken === undefined) {
         return {
           kind: 'other',
-          failure: faultOf(this.#ports.env, 'A refresh was asked for without identity or account.'),
+          failure: faultOf(this.#deps.env, 'A refresh was asked for without identity or account.'),
         };
       }
-      this.#ports.counters.refreshRequests += 1;
-      const http = await this.#ports.http();
+      this.#deps.counters.refreshRequests += 1;
+      const http = await this.#deps.http();
       const outcome = await http.refresh({ enrollment, account, accessToken }, signal);
-      this.#note(outcome);
+      this.#recordOutcome(outcome);
       return outcome;
     });
   }
 
   #enroll(account: Account | null, signal: AbortSignal): Promise<EnrollOutcome> {
-    return this.#ports.lock.runExclusive(signal, async () => {
+    return this.#deps.lock.runExclusive(signal, async () => {
       const accessToken = await this.#tokenOf(account, signal);
       if (account === null || accessToken === undefined) {
         return {
           kind: 'other',
-          failure: faultOf(this.#ports.env, 'An enrollment was asked for without an account.'),
+          failure: faultOf(this.#deps.env, 'An enrollment was asked for without an account.'),
         };
       }
-      this.#ports.counters.enrollRequests += 1;
-      const http = await this.#ports.http();
+      this.#deps.counters.enrollRequests += 1;
+      const http = await this.#deps.http();
       const outcome = await http.enroll({ account, accessToken }, signal);
-      this.#note(outcome);
+      this.#recordOutcome(outcome);
       return outcome;
     });
   }
 
-  #note(outcome: EnrollOutcome | RefreshOutcome): void {
-    if (outcome.kind === 'granted') this.#ports.account.succeeded();
+  #recordOutcome(outcome: EnrollOutcome | RefreshOutcome): void {
+    if (outcome.kind === 'granted') this.#deps.account.succeeded();
     if (outcome.kind === 'unauthorized') this.#refusal = outcome.failure;
   }
 
@@ -188,7 +188,7 @@ export class RemoteControlService {
     input: { readonly enrollment: Enrollment | null; readonly token: ServerToken | null },
     signal: AbortSignal,
   ) {
-    const { env, mux, counters } = this.#ports;
+    const { env, mux, counters } = this.#deps;
     const { enrollment, token } = input;
     if (enrollment === null || token === null) {
       return {
@@ -197,7 +197,7 @@ export class RemoteControlService {
       };
     }
     counters.dials += 1;
-    const result = await this.#ports.dial({ enrollment, token, cursor: mux.cursor }, signal);
+    const result = await this.#deps.dial({ enrollment, token, cursor: mux.cursor }, signal);
     if (result.kind !== 'open') return result;
     if (signal.aborted) {
       result.socket.terminate();
@@ -212,14 +212,14 @@ export class RemoteControlService {
   #socketActor() {
     return fromCallback<SocketCommand, { socket: SocketHandle; timing: Timing }>(
       ({ input, sendBack, receive }) => {
-        const { mux, timing } = this.#ports;
+        const { mux, timing } = this.#deps;
         const socket = this.#sockets.get(input.socket);
         if (socket === undefined) throw new Error(`no open socket ${input.socket}`);
         this.#sockets.delete(input.socket);
         let gone = false;
         let framesToldAt = 0;
         socket.onPong(() => {
-          this.#ports.onPong();
+          this.#deps.onPong();
           sendBack({ type: 'PONG' });
         });
         socket.onClose((end) => {
@@ -228,7 +228,7 @@ export class RemoteControlService {
           sendBack({ type: 'SOCKET.CLOSED', clean: end.clean, code: end.code });
         });
         socket.onDrain(() => mux.feed());
-        socket.onBinary((bytes) => this.#ports.onBinary(bytes));
+        socket.onBinary((bytes) => this.#deps.onBinary(bytes));
         receive((command) => {
           if (command.type === 'PING') socket.ping();
           else this.#close(socket, timing.closeTimeout);
