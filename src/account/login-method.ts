@@ -4,8 +4,9 @@ import { RPC } from '../protocol/jsonrpc.js';
 import type { Reason } from '../protocol/reasons.js';
 import { JsonRpcError, type MethodTable, Reply } from '../session/methods.js';
 import type { ClientSession } from '../session/session.js';
+import type { OperationResult } from './operations.js';
+import { AccountRequestError } from './requests.js';
 import type { AccountService } from './service.js';
-import { type AccountChange, AccountRefusal } from './types.js';
 
 const loginSchema = v.variant('type', [
   v.object({ type: v.literal('apiKey'), apiKey: v.string() }),
@@ -38,7 +39,7 @@ export function addLoginMethod(
       try {
         return await login(account, params, session);
       } catch (error) {
-        throw error instanceof AccountRefusal ? refusalError(error, params, workspaces) : error;
+        throw error instanceof AccountRequestError ? refusalError(error, params, workspaces) : error;
       }
     },
     { paramsRequired: true },
@@ -47,11 +48,11 @@ export function addLoginMethod(
 
 async function login(account: AccountService, params: LoginParams, session: ClientSession): Promise<Reply> {
   const { type } = params;
-  const { changes } = account;
+  const { operations } = account;
   const originator = session.clientName ?? 'rc-engine';
   switch (type) {
     case 'apiKey':
-      return replyTo(await changes.loginApiKey(params.apiKey), () => ({ type }));
+      return replyTo(await operations.loginApiKey(params.apiKey), () => ({ type }));
     case 'chatgptAuthTokens': {
       // Clients of the control socket are rc-engine itself and need no capability. ACC-9
       if (!session.experimental && session.client.origin !== 'control') {
@@ -61,26 +62,26 @@ async function login(account: AccountService, params: LoginParams, session: Clie
         );
       }
       const { accessToken, chatgptAccountId: accountId, chatgptPlanType: plan } = params;
-      const change = await changes.loginExternal({ accessToken, accountId, plan }, session);
-      return replyTo(change, () => ({ type }));
+      const done = await operations.loginExternal({ accessToken, accountId, plan }, session);
+      return replyTo(done, () => ({ type }));
     }
     case 'chatgpt': {
-      const change = await changes.loginBrowser({
+      const done = await operations.loginBrowser({
         originator,
         streamlined: params.codexStreamlinedLogin,
         hostedSuccessPage: params.useHostedLoginSuccessPage,
         appBrand: params.appBrand,
       });
-      return replyTo(change, ({ loginId, url }) => ({ type, loginId, authUrl: url }));
+      return replyTo(done, ({ loginId, url }) => ({ type, loginId, authUrl: url }));
     }
     case 'chatgptDeviceCode': {
-      const change = await changes.loginDevice({
+      const done = await operations.loginDevice({
         originator,
         streamlined: false,
         hostedSuccessPage: false,
         appBrand: null,
       });
-      return replyTo(change, ({ loginId, url, userCode, completeUrl }) => ({
+      return replyTo(done, ({ loginId, url, userCode, completeUrl }) => ({
         type,
         loginId,
         verificationUrl: url,
@@ -92,12 +93,12 @@ async function login(account: AccountService, params: LoginParams, session: Clie
   }
 }
 
-const replyTo = <T>({ result, after }: AccountChange<T>, body: (result: T) => object): Reply =>
-  new Reply(body(result), after);
+const replyTo = <T>({ result, responseSent }: OperationResult<T>, body: (result: T) => object): Reply =>
+  new Reply(body(result), responseSent);
 
 /** The error for a refusal, or for a request that failed. Codes and texts of section 12 of docs/spec/account.md. */
 function refusalError(
-  { failure, refused }: AccountRefusal,
+  { failure, refused }: AccountRequestError,
   params: LoginParams,
   workspaces: readonly string[] | null,
 ): JsonRpcError {

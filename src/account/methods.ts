@@ -4,8 +4,9 @@ import { RPC } from '../protocol/jsonrpc.js';
 import type { Reason } from '../protocol/reasons.js';
 import { JsonRpcError, type MethodTable, Reply } from '../session/methods.js';
 import { addLoginMethod } from './login-method.js';
+import { AccountRequestError } from './requests.js';
 import type { AccountService } from './service.js';
-import { AccountRefusal, type AccountView } from './types.js';
+import type { AccountView } from './view.js';
 
 const flag = v.nullish(v.boolean(), false);
 const REQUIRED = { paramsRequired: true };
@@ -44,17 +45,17 @@ export function addAccountMethods(
       if (id === undefined) {
         throw new JsonRpcError(RPC.invalidRequest, `invalid login id: ${loginId.slice(0, 100)}`);
       }
-      const { result, after } = account.changes.cancel(id);
-      return new Reply({ status: result }, after);
+      const { result, responseSent } = account.operations.cancel(id);
+      return new Reply({ status: result }, responseSent);
     },
     REQUIRED,
   );
 
   methods.add('account/logout', v.strictObject({ all: flag }), async ({ all }) => {
-    const { after } = await account.changes
+    const { responseSent } = await account.operations
       .logout(all)
       .catch((error: unknown) => rethrow(error, 'logout failed: '));
-    return new Reply({}, after);
+    return new Reply({}, responseSent);
   });
 
   methods.add('engine/account/read', v.looseObject({}), () => account.readSummary());
@@ -110,6 +111,6 @@ function errorOf({ reason, message }: { readonly reason: Reason; readonly messag
 
 /** Turns a failed request into a JSON-RPC error; other errors are thrown on. */
 function rethrow(error: unknown, lead = ''): never {
-  if (!(error instanceof AccountRefusal)) throw error;
+  if (!(error instanceof AccountRequestError)) throw error;
   throw errorOf({ reason: error.failure.reason, message: `${lead}${error.message}` });
 }

@@ -1,9 +1,23 @@
 import { waitFor } from 'xstate';
 import type { AccountEvent, AccountResponse } from '../../machines/account/types.js';
-import type { AccountActor } from './chart.js';
-import { AccountRefusal } from './types.js';
+import { type Failure, failure } from '../protocol/outcomes.js';
+import type { AccountActor } from './actor.js';
 
-/** Requests to the `account` chart, each with a ticket that its answer carries. */
+/** A request that changed nothing. */
+export class AccountRequestError extends Error {
+  readonly failure: Failure;
+  /** The `account` chart refused it; false: it was tried and failed. */
+  readonly refused: boolean;
+
+  constructor(failed: Failure, refused: boolean) {
+    super(failed.message);
+    this.name = 'AccountRequestError';
+    this.failure = failed;
+    this.refused = refused;
+  }
+}
+
+/** Sends requests to the `account` chart. Each has a ticket, which the response carries too. */
 export class AccountRequests {
   readonly #actor: AccountActor;
   readonly #now: () => number;
@@ -14,35 +28,35 @@ export class AccountRequests {
     this.#now = now;
   }
 
-  /** Sends a request and waits for its answer. Throws an AccountRefusal for any but a good one. */
-  async request(event: (ticket: number) => AccountEvent): Promise<void> {
-    const answer = await this.ask(event);
-    if (answer.kind === 'done') return;
-    if (answer.kind === 'failed') throw new AccountRefusal(answer.failure, false);
-    const reason = answer.kind === 'refused' ? answer.reason : 'engineFault';
-    throw new AccountRefusal({ reason, message: reason, at: this.#now() }, true);
+  /**
+   * Sends a request and waits until it is done.
+   * @throws AccountRequestError when it is refused or fails.
+   */
+  async run(event: (ticket: number) => AccountEvent): Promise<void> {
+    const response = await this.send(event);
+    if (response.kind === 'done') return;
+    if (response.kind === 'failed') throw new AccountRequestError(response.failure, false);
+    const reason = response.kind === 'refused' ? response.reason : 'engineFault';
+    throw new AccountRequestError(failure(reason, reason, this.#now()), true);
   }
 
-  async ask(event: (ticket: number) => AccountEvent): Promise<AccountResponse> {
+  /** Sends a request and waits for the response. */
+  async send(event: (ticket: number) => AccountEvent): Promise<AccountResponse> {
     const ticket = ++this.#lastTicket;
     this.#actor.send(event(ticket));
-    const snapshot = await waitFor(
+    const { context } = await waitFor(
       this.#actor,
-      ({ context }) => context.response?.ticket === ticket,
-      FOR_EVER,
+      (snapshot) => snapshot.context.response?.ticket === ticket,
     );
-    const { response: answer } = snapshot.context;
-    if (answer === null) throw new Error('a request to the account was not answered');
-    return answer;
+    if (context.response === null) throw new Error('a request to the account got no response');
+    return context.response;
   }
 
-  /** For a request that the chart answers at once. */
-  askNow(event: (ticket: number) => AccountEvent): AccountResponse | null {
+  /** For a request that the chart responds to at once; null: it did not. */
+  sendNow(event: (ticket: number) => AccountEvent): AccountResponse | null {
     const ticket = ++this.#lastTicket;
     this.#actor.send(event(ticket));
-    const { response: answer } = this.#actor.getSnapshot().context;
-    return answer?.ticket === ticket ? answer : null;
+    const { response } = this.#actor.getSnapshot().context;
+    return response?.ticket === ticket ? response : null;
   }
 }
-
-const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };

@@ -6,164 +6,133 @@ import type { AccountSource, Recovery } from '../protocol/account-source.js';
 import type { Account, AuthOutcome, Failure, RecoveryOutcome } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import { Mutex } from '../system/mutex.js';
-import { AccountChanges } from './changes.js';
-import { type AccountActor, createAccountActor } from './chart.js';
+import { type AccountActor, createAccountActor } from './actor.js';
 import { Credentials } from './credentials.js';
 import { type AuthChange, AuthFile } from './file/auth-file.js';
 import { fileStorage, memoryStorage } from './file/auth-storage.js';
 import type { Issuer } from './issuer/issuer.js';
 import { InteractiveLogins } from './login/interactive-login.js';
-import { Renewal } from './renewal.js';
+import { AccountOperations } from './operations.js';
+import { type AccountConfig, type AccountDeps, type AccountOptions, accountConfig } from './options.js';
+import { AccountRecovery } from './recovery.js';
+import { TokenRefresh } from './refresh.js';
 import { AccountRequests } from './requests.js';
 import { TokenStore } from './tokens.js';
 import {
-  type AccountServiceOptions,
   type AccountSummary,
-  type AccountTiming,
   type AccountView,
-  DEFAULT_ACCOUNT_TIMING,
-} from './types.js';
-import { expiredReasonOf, modeOf, summaryOf, updatedOf, viewOf } from './view.js';
+  expiredFailureOf,
+  modeOf,
+  summaryOf,
+  updatedParams,
+  viewOf,
+} from './view.js';
 import { WORKSPACE_TIMEOUT } from './workspace.js';
 
-/**
- * The account of this engine: plugs files, issuer, parent app and login server into the `account` chart, answers
- * what clients ask, and is where remote control gets its account from.
- */
+/** @throws EngineError `usage` when the issuer is not a URL that secrets may be sent to. */
+export function createAccount(options: AccountOptions, deps: AccountDeps): AccountService {
+  return new AccountService(accountConfig(options, deps));
+}
+
+/** The account of an engine. It answers clients, and is the source that remote control gets the account from. */
 export class AccountService implements AccountSource {
-  readonly #options: AccountServiceOptions;
-  readonly #timing: AccountTiming;
+  /** Sign-in, cancel and sign-out. */
+  readonly operations: AccountOperations;
+  readonly #config: AccountConfig;
   readonly #file: AuthFile;
   readonly #credentials: Credentials;
   readonly #tokens: TokenStore;
-  readonly #logins: InteractiveLogins;
   readonly #actor: AccountActor;
   readonly #requests: AccountRequests;
-  readonly #renewal: Renewal;
-  /** What clients change. */
-  readonly changes: AccountChanges;
-  /** Whoever spends a refresh token or writes the file, one at a time. ACC-48 */
-  readonly #permit = new Mutex();
-  readonly #abort = new AbortController();
-  #ready: Promise<void> | undefined;
+  readonly #refresh: TokenRefresh;
+  readonly #recovery: AccountRecovery;
+  readonly #closed = new AbortController();
+  #loaded: Promise<void> | undefined;
   #issuer: Promise<Issuer> | undefined;
   #requester: Promise<Requester> | undefined;
-  #loop: Recovery | undefined;
   #onChange: ((account: Account | null) => void) | undefined;
 
-  constructor(options: AccountServiceOptions) {
-    this.#options = options;
-    this.#timing = { ...DEFAULT_ACCOUNT_TIMING, ...options.timing };
-    const { env, log, policy } = options;
-    const { lockTimeout } = this.#timing;
-    const memory = options.store === 'ephemeral' ? memoryStorage() : undefined;
-    this.#file = new AuthFile({
-      path: options.path,
-      memory,
-      now: env.now,
-      onChange: (change) => this.#onDisk(change),
-    });
-    this.#credentials = new Credentials({ file: this.#file, given: options.given, policy, now: env.now });
+  constructor(config: AccountConfig) {
+    this.#config = config;
+    const { env, log, policy, watcher } = config;
+    const { now } = env;
+    const memory = config.store === 'ephemeral' ? memoryStorage() : undefined;
+    const storage = memory ?? fileStorage(resolve(config.path), config.timing.lockTimeout);
+    const onChange = (change: AuthChange) => this.#onFileChange(change);
+    const file = new AuthFile({ path: config.path, memory, now, onChange });
+    const credentials = new Credentials({ file, given: config.given, policy, now });
     const issuer = () => this.#getIssuer();
-    this.#tokens = new TokenStore({
-      file: this.#file,
-      storage: memory ?? fileStorage(resolve(options.path), lockTimeout),
-      credentials: this.#credentials,
-      issuer,
-      now: env.now,
-      log,
-    });
-    this.#logins = new InteractiveLogins({
-      issuer,
-      tokens: this.#tokens,
-      policy,
-      now: env.now,
-      ports: options.loginPorts,
-    });
-    this.#renewal = new Renewal({
-      env,
-      watcher: options.watcher,
-      file: this.#file,
-      credentials: this.#credentials,
-      tokens: this.#tokens,
-      permit: this.#permit,
-      ended: this.#abort.signal,
+    const tokens = new TokenStore({ file, storage, credentials, issuer, now, log });
+    const logins = new InteractiveLogins({ issuer, tokens, policy, now, ports: config.loginPorts });
+    const shared = {
+      credentials,
+      tokens,
+      logins,
+      tokenMutex: new Mutex(),
+      closed: this.#closed.signal,
       requests: () => this.#requests,
-      dead: () => expiredReasonOf(this.#context),
-      takeStored: () => this.#takeStored(),
-      tellChange: () => this.#tellChange(),
-    });
+      expired: () => expiredFailureOf(this.#context),
+      findWorkspace: () => this.#findWorkspace(),
+      notifyChanged: () => this.#notifyChanged(),
+      updateStored: () => this.#updateStored(),
+    };
+    this.#file = file;
+    this.#credentials = credentials;
+    this.#tokens = tokens;
+    this.#refresh = new TokenRefresh(shared);
+    this.#recovery = new AccountRecovery({ ...shared, env, watcher, file, refresh: this.#refresh });
     this.#actor = createAccountActor({
-      options,
-      timing: this.#timing,
-      credentials: this.#credentials,
-      tokens: this.#tokens,
-      logins: this.#logins,
-      permit: this.#permit,
-      ended: this.#abort.signal,
-      apiKey: () => this.changes.apiKey,
-      current: () => this.#current(),
+      ...shared,
+      config,
+      apiKey: () => this.operations.apiKey,
+      currentToken: () => this.#currentToken(),
       recovery: () => this.recovery(),
       requester: () => this.#getRequester(),
-      workspace: () => this.#workspace(),
-      tellChange: () => this.#tellChange(),
-      tellEnded: (ended, when) => this.changes.tellEnded(ended, when),
+      notifyEnded: (ended, when) => this.operations.notifyEnded(ended, when),
     });
-    this.#requests = new AccountRequests(this.#actor, env.now);
-    this.changes = new AccountChanges({
+    this.#requests = new AccountRequests(this.#actor, now);
+    this.operations = new AccountOperations({
+      ...shared,
       actor: this.#actor,
       requests: this.#requests,
-      credentials: this.#credentials,
-      logins: this.#logins,
-      permit: this.#permit,
-      ended: this.#abort.signal,
-      routing: options.routing !== null,
-      now: env.now,
-      prepare: () => this.#prepare(),
-      workspace: () => this.#workspace(),
-      tellChange: () => this.#tellChange(),
-      tellLogin: (loginId, error) => this.#tellLogin(loginId, error),
-      tellUpdated: () => options.broadcast('account/updated', updatedOf(this.#context)),
+      routing: config.routing !== null,
+      now,
+      load: () => this.#load(),
+      notifyLogin: (loginId, error) => this.#notifyLogin(loginId, error),
+      notifyUpdated: () => this.#notifyUpdated(),
     });
-    options.watcher?.actor(this.#actor);
+    watcher?.actor(this.#actor);
     this.#actor.start();
   }
 
   // --- for remote control
 
   async load(): Promise<AuthOutcome> {
-    await this.#prepare();
-    // On each use, tokens that are about to end are renewed first; the old ones stay when that fails. ACC-49
-    await this.#renewal.renewIfDue();
+    await this.#load();
+    await this.#refresh.runIfDue();
     return this.#credentials.outcome();
   }
 
   async reload(): Promise<AuthOutcome> {
-    await this.#prepare();
-    this.#rearm();
-    if (this.#credentials.external === undefined && !this.#credentials.given) {
+    await this.#load();
+    this.#recovery.resetLoop();
+    if (this.#credentials.managed) {
       await this.#file.reload({ guarded: false });
-      this.#takeStored();
+      this.#updateStored();
     }
     return this.#credentials.outcome();
   }
 
-  async recover(signal: AbortSignal, asked: boolean): Promise<RecoveryOutcome> {
-    const loop = this.#loop ?? this.recovery();
-    this.#loop = loop;
-    const outcome = await loop.next(signal, !asked && this.#renewal.inVain);
-    // Whoever comes next begins with the first step. RC-28
-    if (outcome.kind === 'exhausted' && this.#loop === loop) this.#rearm();
-    return outcome;
+  recover(signal: AbortSignal, asked: boolean): Promise<RecoveryOutcome> {
+    return this.#recovery.nextForLoop(signal, asked);
   }
 
   recovery(): Recovery {
-    return this.#renewal.recovery();
+    return this.#recovery.start();
   }
 
   succeeded(): void {
-    this.#renewal.proven();
-    this.#rearm();
+    this.#recovery.confirmTokens();
   }
 
   accessToken(): Secret | undefined {
@@ -171,7 +140,7 @@ export class AccountService implements AccountSource {
   }
 
   get differsOnDisk(): boolean {
-    return this.#credentials.external === undefined && !this.#credentials.given && this.#file.differsOnDisk;
+    return this.#credentials.managed && this.#file.differsOnDisk;
   }
 
   watch(onChange: (account: Account | null) => void): void {
@@ -180,132 +149,130 @@ export class AccountService implements AccountSource {
   }
 
   close(): void {
-    this.#abort.abort(new Error('the account is closed'));
-    this.#rearm();
+    this.#closed.abort(new Error('the account is closed'));
+    this.#recovery.resetLoop();
     this.#actor.stop();
     this.#file.close();
   }
 
   // --- for clients
 
-  /** The account as it is. `refresh`: after its tokens were renewed, where there are some. ACC-13, ACC-16 */
+  /** @param refresh Refreshes the tokens of a managed sign-in first, also if they are not due. ACC-13, ACC-16 */
   async read(refresh: boolean): Promise<AccountView> {
-    const view = await this.changes.inTurn(async () => {
-      await this.#prepare();
-      if (this.#credentials.external === undefined && !this.#credentials.given) {
-        if (refresh) await this.#renewal.refresh('forced');
-        else await this.#renewal.renewIfDue();
-      }
+    const view = await this.operations.runRead(async () => {
+      await this.#load();
+      if (refresh && this.#credentials.managed) await this.#refresh.run('forced');
+      else await this.#refresh.runIfDue();
       return this.view();
     });
-    if (view.chatgpt === null || this.#options.routing === null) return view;
-    await this.#workspace();
+    if (view.chatgpt === null || this.#config.routing === null) return view;
+    await this.#findWorkspace();
     return this.view();
   }
 
-  /** Without waiting for anything. */
+  /** The account as it is known now. */
   view(): AccountView {
     return viewOf(this.#context);
   }
 
-  /** What `getAuthStatus` may hand out; nothing once the tokens can never be renewed. ACC-17, ACC-22 */
+  /** For `getAuthStatus`; undefined when the tokens can never be refreshed. ACC-17, ACC-22 */
   authToken(): Secret | undefined {
-    if (this.#credentials.external === undefined && expiredReasonOf(this.#context) !== null) return undefined;
-    return this.#credentials.authToken(modeOf(this.#context));
+    const expired = this.#credentials.external === undefined && expiredFailureOf(this.#context) !== null;
+    return expired ? undefined : this.#credentials.authToken(modeOf(this.#context));
   }
 
-  /** For status. */
   summary(): AccountSummary {
-    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), this.#options.store);
+    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), this.#config.store);
   }
 
-  /** The same, once the file has been read. */
+  /** The summary after the account file was read. */
   async readSummary(): Promise<AccountSummary> {
-    await this.#prepare();
+    await this.#load();
     return this.summary();
   }
 
-  /** A client has just initialized: it learns of an account that is there already. ACC-12 */
+  /** Notifies a client that has just initialized of a ChatGPT account. ACC-12 */
   async welcome(notify: (method: string, params: unknown) => void): Promise<void> {
-    await this.#prepare();
-    await this.#renewal.renewIfDue();
+    await this.#load();
+    await this.#refresh.runIfDue();
     if (this.view().chatgpt === null) return;
-    if (this.#options.routing !== null) {
-      await this.#workspace();
+    if (this.#config.routing !== null) {
+      await this.#findWorkspace();
       if (this.view().workspaceFailure !== null) return;
     }
-    notify('account/updated', updatedOf(this.#context));
+    notify('account/updated', updatedParams(this.#context));
   }
 
-  // --- the file
+  // --- the account file
 
-  /** The file is read once before anything is answered. */
-  #prepare(): Promise<void> {
-    this.#ready ??= (this.#credentials.given ? Promise.resolve() : this.#file.load()).then(() =>
-      this.#takeStored(),
+  /** Reads the account file once. */
+  #load(): Promise<void> {
+    this.#loaded ??= (this.#credentials.given ? Promise.resolve() : this.#file.load()).then(() =>
+      this.#updateStored(),
     );
-    return this.#ready;
+    return this.#loaded;
   }
 
-  #rearm(): void {
-    this.#loop?.stop();
-    this.#loop = undefined;
-  }
-
-  /** Takes over what the file says, where that is something else than before. */
-  #takeStored(): void {
+  /** Notifies the chart of what the file says, if that is something else than before. */
+  #updateStored(): void {
     const stored = this.#credentials.stored();
-    if (sameStored(stored, this.#context.stored)) return;
+    if (isSame(stored, this.#context.stored)) return;
     this.#actor.send({ type: 'STORED.CHANGED', stored });
   }
 
-  /** Another program changed the file. */
-  #onDisk(change: AuthChange): void {
-    this.#options.log.info({ path: this.#file.name, change: change.kind }, 'the account file changed');
+  /** Another program changed the file. ACC-91 */
+  #onFileChange(change: AuthChange): void {
+    this.#config.log.info({ path: this.#file.name, change: change.kind }, 'the account file changed');
     const before = modeOf(this.#context);
     const { stored } = this.#context;
     if (change.kind === 'adopted') {
       if (stored.kind === 'chatgpt') this.#tokens.noteAdopted();
-      this.#takeStored();
+      this.#updateStored();
       if (this.#credentials.external !== undefined) return;
-      this.#tellChange();
-      if (before !== modeOf(this.#context))
-        this.#options.broadcast('account/updated', updatedOf(this.#context));
+      this.#notifyChanged();
+      if (before !== modeOf(this.#context)) this.#notifyUpdated();
     } else if (change.kind === 'invalid' && stored.kind !== 'apiKey' && stored.kind !== 'chatgpt') {
-      // What is in memory is not lost with the file. ACC-50
-      this.#takeStored();
+      // The account in memory outlives its file. ACC-50
+      this.#updateStored();
     }
   }
 
-  // --- telling
+  // --- notifications
 
-  #tellChange(): void {
-    this.#rearm();
+  /** Notifies remote control. */
+  #notifyChanged(): void {
+    this.#recovery.resetLoop();
     this.#onChange?.(this.#credentials.account());
   }
 
-  /** Reports the end of a sign-in, then the new account. ACC-24, ACC-25 */
-  #tellLogin(loginId: string | null, error: string | null): void {
-    const { broadcast } = this.#options;
+  /** Notifies all clients of the end of a sign-in, then of the new account. ACC-24, ACC-25 */
+  #notifyLogin(loginId: string | null, error: string | null): void {
     const success = error === null;
-    broadcast('account/login/completed', { loginId, success, error, onboardingEntrypoint: null });
-    if (success) broadcast('account/updated', updatedOf(this.#context));
+    const params = { loginId, success, error, onboardingEntrypoint: null };
+    this.#config.broadcast('account/login/completed', params);
+    if (success) this.#notifyUpdated();
   }
+
+  #notifyUpdated(): void {
+    this.#config.broadcast('account/updated', updatedParams(this.#context));
+  }
+
+  // --- helpers
 
   get #context() {
     return this.#actor.getSnapshot().context;
   }
 
-  /** Null when the workspace is known, or none is needed. */
-  async #workspace(): Promise<Failure | null> {
-    // An actor that begins is in the middle of a step of the chart, which takes the wish only after it.
+  /** Looks up the workspace if it is needed; null: it is known, or none is needed. ACC-60 */
+  async #findWorkspace(): Promise<Failure | null> {
+    // The caller may be an actor that starts within a transition of the chart; the event must come after it.
     await Promise.resolve();
     this.#actor.send({ type: 'WORKSPACE.REQUESTED' });
-    const { context } = await waitFor(this.#actor, (snapshot) => !snapshot.hasTag('looking'), FOR_EVER);
+    const { context } = await waitFor(this.#actor, (snapshot) => !snapshot.hasTag('looking'));
     return context.workspaceFailure;
   }
 
-  #current(): { readonly accountId: string; readonly accessToken: Secret } | null {
+  #currentToken(): { readonly accountId: string; readonly accessToken: Secret } | null {
     const account = this.#credentials.account();
     const accessToken = this.#credentials.accessToken();
     return account === null || accessToken === undefined
@@ -314,15 +281,15 @@ export class AccountService implements AccountSource {
   }
 
   #getIssuer(): Promise<Issuer> {
-    const { address, dialer, env, userAgent } = this.#options;
+    const { address, dialer, env, userAgent, timing } = this.#config;
     this.#issuer ??= import('./issuer/issuer.js').then(({ createIssuer }) =>
-      createIssuer({ address, dialer, env, userAgent, requestTimeout: this.#timing.issuerTimeout }),
+      createIssuer({ address, dialer, env, userAgent, requestTimeout: timing.issuerTimeout }),
     );
     return this.#issuer;
   }
 
   #getRequester(): Promise<Requester> {
-    const { dialer, env, userAgent } = this.#options;
+    const { dialer, env, userAgent } = this.#config;
     this.#requester ??= import('../net/backend-request.js').then(({ createRequester }) =>
       createRequester({ dialer, env, userAgent, timing: { requestTimeout: WORKSPACE_TIMEOUT } }),
     );
@@ -330,8 +297,9 @@ export class AccountService implements AccountSource {
   }
 }
 
-const FOR_EVER = { timeout: Number.POSITIVE_INFINITY };
-const sameStored = (one: StoredAccount, other: StoredAccount): boolean => shape(one) === shape(other);
-/** When a failure happened does not make it another one. */
-const shape = (stored: StoredAccount): string =>
-  JSON.stringify(stored, (key, value: unknown) => (key === 'at' ? undefined : value));
+/** Two failures that differ only in their time are the same. */
+function isSame(one: StoredAccount, other: StoredAccount): boolean {
+  const shape = (stored: StoredAccount): string =>
+    JSON.stringify(stored, (key, value: unknown) => (key === 'at' ? undefined : value));
+  return shape(one) === shape(other);
+}

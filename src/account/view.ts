@@ -1,33 +1,66 @@
+/** What clients and status see of the `account` chart. */
 import type { SnapshotFrom } from 'xstate';
 import type { accountMachine } from '../../machines/account/machine.js';
 import type { AccountContext } from '../../machines/account/types.js';
-import type { AuthMode, Plan } from '../protocol/account.js';
+import type { AuthMode, Plan, StoredAccount, Workspace } from '../protocol/account.js';
 import { statePath } from '../protocol/decision.js';
 import type { AuthOutcome, Failure } from '../protocol/outcomes.js';
-import type { AccountSummary, AccountView } from './types.js';
+import type { Reason } from '../protocol/reasons.js';
 
-/** In the words of `account/updated` and `getAuthStatus`. ACC-22 */
+/** The account as `account/read` and `getAuthStatus` use it. */
+export interface AccountView {
+  readonly mode: AuthMode | null;
+  readonly stored: StoredAccount;
+  /** Null: nobody is signed in, an API key is, or the tokens can never be refreshed. ACC-17 */
+  readonly chatgpt: {
+    readonly email: string | null;
+    readonly plan: Plan;
+    readonly userId: string | null;
+    readonly accountId: string | null;
+  } | null;
+  readonly workspace: Workspace | null;
+  readonly workspaceFailure: Failure | null;
+}
+
+/** Who is signed in, for status and `engine/account/read`. Holds no secret. ACC-87 */
+export interface AccountSummary {
+  readonly mode: AuthMode | null;
+  readonly source: 'file' | 'memory' | 'environment' | 'parent' | null;
+  /** Path of the active state, as `chatgpt.ready`. */
+  readonly state: string;
+  /** The interactive sign-in in progress. */
+  readonly login: 'browser' | 'device' | null;
+  readonly email: string | null;
+  readonly plan: Plan | null;
+  readonly userId: string | null;
+  readonly accountId: string | null;
+  /** Why remote control cannot use the account, or will soon be unable to. */
+  readonly problem: { readonly reason: Reason; readonly message: string } | null;
+}
+
+/** ACC-22: the value of `authMode` and `authMethod`. */
 export function modeOf({ external, stored }: AccountContext): AuthMode | null {
   if (external !== null) return 'chatgptAuthTokens';
   if (stored.kind === 'chatgpt') return 'chatgpt';
   return stored.kind === 'apiKey' ? 'apikey' : null;
 }
 
-/** Why the stored tokens can never be renewed. ACC-54 */
-export function expiredReasonOf({ expired: dead, stored }: AccountContext): Failure | null {
-  return stored.kind === 'chatgpt' && dead?.generation === stored.account.generation ? dead.failure : null;
+/** Why the stored tokens can never be refreshed; null: nothing is known against it. ACC-54 */
+export function expiredFailureOf({ expired, stored }: AccountContext): Failure | null {
+  return stored.kind === 'chatgpt' && expired?.generation === stored.account.generation
+    ? expired.failure
+    : null;
 }
 
-/** What clients are shown. */
 export function viewOf(context: AccountContext): AccountView {
   const { external, stored, workspace, workspaceFailure } = context;
-  const stale = expiredReasonOf(context) !== null;
-  const chatgpt = external ?? (stored.kind === 'chatgpt' && !stale ? stored.account : null);
+  const expired = expiredFailureOf(context) !== null;
+  const chatgpt = external ?? (stored.kind === 'chatgpt' && !expired ? stored.account : null);
   return { mode: modeOf(context), stored, chatgpt, workspace, workspaceFailure };
 }
 
 /** Params of `account/updated`. ACC-25 */
-export function updatedOf(context: AccountContext): {
+export function updatedParams(context: AccountContext): {
   readonly authMode: AuthMode | null;
   readonly planType: Plan | null;
 } {
@@ -36,25 +69,24 @@ export function updatedOf(context: AccountContext): {
   return { authMode: modeOf(context), planType: account?.plan ?? null };
 }
 
-/** Who is signed in and what is wrong with that, for status. Holds no secret. */
 export function summaryOf(
   { value, context }: SnapshotFrom<typeof accountMachine>,
   outcome: AuthOutcome,
   store: 'file' | 'ephemeral',
 ): AccountSummary {
   const { external, stored } = context;
-  const shown = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
-  const stale = external === null ? expiredReasonOf(context) : null;
-  const problem = outcome.kind === 'unusable' ? outcome.failure : stale;
+  const account = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
+  const expired = external === null ? expiredFailureOf(context) : null;
+  const problem = outcome.kind === 'unusable' ? outcome.failure : expired;
   return {
     mode: modeOf(context),
     source: external !== null ? 'parent' : sourceOf(context, store),
     state: statePath(value.auth),
     login: context.login?.kind ?? null,
-    email: shown?.email ?? null,
-    plan: shown?.plan ?? null,
-    userId: shown?.userId ?? null,
-    accountId: shown?.accountId ?? null,
+    email: account?.email ?? null,
+    plan: account?.plan ?? null,
+    userId: account?.userId ?? null,
+    accountId: account?.accountId ?? null,
     problem: problem === null ? null : { reason: problem.reason, message: problem.message },
   };
 }

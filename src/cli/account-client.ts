@@ -1,4 +1,4 @@
-import type { AccountSummary } from '../account/types.js';
+import type { AccountSummary } from '../account/view.js';
 import { serveAccountOnly } from '../engine/account-only.js';
 import { type Home, locateHome, resolveHome } from '../home/home.js';
 import { readCaCert } from '../net/ca-certificates.js';

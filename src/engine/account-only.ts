@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream';
-import type { AccountOptions } from '../account/setup.js';
+import type { AccountOptions } from '../account/options.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
 import type { Home } from '../home/home.js';
 import { createDialer } from '../net/dialer.js';

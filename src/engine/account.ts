@@ -1,6 +1,6 @@
 import { addAccountMethods } from '../account/methods.js';
-import type { AccountService } from '../account/service.js';
-import { type AccountDeps, type AccountOptions, createAccount, loginPolicy } from '../account/setup.js';
+import { type AccountDeps, type AccountOptions, loginPolicy } from '../account/options.js';
+import { type AccountService, createAccount } from '../account/service.js';
 import type { MethodTable } from '../session/methods.js';
 import type { ClientSession } from '../session/session.js';
 

@@ -1,4 +1,4 @@
-import { issuerAddress } from '../account/setup.js';
+import { issuerAddress } from '../account/options.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
 import { type Home, openHome, resolveHome } from '../home/home.js';
 import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';

@@ -1,4 +1,4 @@
-import type { AccountOptions } from '../account/setup.js';
+import type { AccountOptions } from '../account/options.js';
 import type { TlsIdentity } from '../listener/address.js';
 import type { AuthorityConfig } from '../listener/auth/authority.js';
 import type { EngineLogger } from '../observe/logger.js';

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { AccountService } from '../account/service.js';
-import type { AccountSummary } from '../account/types.js';
+import type { AccountSummary } from '../account/view.js';
 import type { ListenerStatus } from '../listener/service.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { MuxCounters } from '../remote-control/clients/mux.js';

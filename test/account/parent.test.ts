@@ -66,7 +66,7 @@ describe('account/chatgptAuthTokens/refresh', () => {
 
   it('ACC-45: without a response it fails after the limit; a late, a second and an unknown response change nothing', async () => {
     const renewed = token();
-    const { rig, first } = await refused([renewed], { accountTiming: { parentLimit: 300 } });
+    const { rig, first } = await refused([renewed], { accountTiming: { parentTimeout: 300 } });
     const { message } = await rig.refused('remoteControl/enable', {});
     expect(message).toContain('timed out');
     const late = token({ email: 'late@example.com' });
@@ -123,7 +123,7 @@ describe('account/chatgptAuthTokens/refresh', () => {
   });
 
   it('ACC-47: a timeout and an error response have different reasons', async () => {
-    const { rig } = await refused([], { accountTiming: { parentLimit: 100 } });
+    const { rig } = await refused([], { accountTiming: { parentTimeout: 100 } });
     await rig.refused('remoteControl/enable', {});
     expect(rig.engine.fullStatus.remoteControl.lastFailure?.reason).toBe('parentSilent');
     rig.onAsk = () => ({ error: { code: -32000, message: 'signed out' } });

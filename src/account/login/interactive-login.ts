@@ -9,7 +9,6 @@ import type { DeviceCode } from '../issuer/device-code.js';
 import type { Issuer } from '../issuer/issuer.js';
 import { claimedAccountId, jwtClaims } from '../jwt.js';
 import type { TokenStore } from '../tokens.js';
-import type { LoginPrompt } from '../types.js';
 import type { CallbackServer } from './callback-server.js';
 import { authorizeUrl, type BrowserLoginParams, successUrl } from './urls.js';
 
@@ -20,6 +19,16 @@ export interface InteractiveLoginDeps {
   readonly now: () => number;
   /** Undefined: the default ports. */
   readonly ports: readonly number[] | undefined;
+}
+
+/** What a person needs to sign in. */
+export interface LoginPrompt {
+  readonly loginId: string;
+  readonly url: string;
+  /** Null: a browser sign-in. */
+  readonly userCode: string | null;
+  /** The URL with the code in it; null: the issuer names none. */
+  readonly completeUrl: string | null;
 }
 
 /** What one sign-in holds until it ends. */

@@ -1,4 +1,4 @@
-import type { AccountSummary } from '../../account/types.js';
+import type { AccountSummary } from '../../account/view.js';
 import { meaningOf, nextStepFor, type Row } from './text.js';
 
 const TOKEN_SOURCES = {

@@ -1,4 +1,4 @@
-import type { AccountOptions } from '../../account/setup.js';
+import type { AccountOptions } from '../../account/options.js';
 import { Secret } from '../../protocol/secret.js';
 import { usageError } from '../usage-error.js';
 import type { Setting } from './setting.js';

@@ -9,7 +9,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import type { AccountContext } from '../../../../machines/account/types.js';
-import type { AccountSummary } from '../../../../src/account/types.js';
+import type { AccountSummary } from '../../../../src/account/view.js';
 import type { Plan } from '../../../../src/protocol/account.js';
 import { acquireFileLock, withLocks } from '../../../../src/system/file-lock.js';
 import type { Driver, Expected, Path, Step } from '../../../../src/testing/index.js';

@@ -2,7 +2,7 @@
 import type { SnapshotFrom } from 'xstate';
 import type { accountMachine } from '../../../../machines/account/machine.js';
 import type { AccountContext, AccountEvent } from '../../../../machines/account/types.js';
-import type { AccountOptions } from '../../../../src/account/setup.js';
+import type { AccountOptions } from '../../../../src/account/options.js';
 import type { ChatgptAccount, Plan, StoredAccount } from '../../../../src/protocol/account.js';
 import { statePath } from '../../../../src/protocol/decision.js';
 import type { Reason } from '../../../../src/protocol/reasons.js';

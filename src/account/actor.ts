@@ -1,0 +1,137 @@
+import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
+import { accountMachine } from '../../machines/account/machine.js';
+import type { EndedLogin } from '../../machines/account/types.js';
+import type { Requester } from '../net/backend-request.js';
+import { onDecision } from '../observe/decisions.js';
+import type {
+  ChatgptAccount,
+  ExternalTokensOutcome,
+  LoginStep,
+  StoreAccountOutcome,
+  TokenRefreshOutcome,
+  TokenRefreshReason,
+  WorkspaceOutcome,
+} from '../protocol/account.js';
+import type { Recovery } from '../protocol/account-source.js';
+import { statePath } from '../protocol/decision.js';
+import type { Failure } from '../protocol/outcomes.js';
+import type { Secret } from '../protocol/secret.js';
+import type { Mutex } from '../system/mutex.js';
+import type { Credentials } from './credentials.js';
+import type { InteractiveLogins } from './login/interactive-login.js';
+import type { AccountConfig } from './options.js';
+import { requestExternalTokens } from './parent-app.js';
+import type { TokenStore } from './tokens.js';
+import { lookUpWorkspace } from './workspace.js';
+
+export type AccountActor = ActorRefFrom<typeof accountMachine>;
+
+export interface AccountActorDeps {
+  readonly config: AccountConfig;
+  readonly credentials: Credentials;
+  readonly tokens: TokenStore;
+  readonly logins: InteractiveLogins;
+  /** Its holder redeems a refresh token or writes the file. ACC-48 */
+  readonly tokenMutex: Mutex;
+  /** Aborted when the engine stops. */
+  readonly closed: AbortSignal;
+  /** Of the request in progress. */
+  readonly apiKey: () => Secret | undefined;
+  readonly currentToken: () => { readonly accountId: string; readonly accessToken: Secret } | null;
+  readonly recovery: () => Recovery;
+  readonly requester: () => Promise<Requester>;
+  /** Null: the workspace is known, or none is needed. */
+  readonly findWorkspace: () => Promise<Failure | null>;
+  /** Notifies remote control that the account has changed. */
+  readonly notifyChanged: () => void;
+  readonly notifyEnded: (ended: EndedLogin, when: 'immediately' | 'afterResponse') => void;
+}
+
+/** Connects the `account` chart with files, issuer, parent app and callback server. The chart makes the decisions. */
+export function createAccountActor(deps: AccountActorDeps): AccountActor {
+  const { env, policy, routing, timing, audit, log, onFault } = deps.config;
+  const actor: AccountActor = createActor(
+    accountMachine.provide({
+      actors: { ...authActors(deps), ...loginActors(deps) },
+      actions: {
+        closeLogin: ({ context }) => {
+          if (context.login !== null) deps.logins.close(context.login.id);
+        },
+        notifyCompleted: ({ context }) => {
+          if (context.endedLogin !== null) deps.notifyEnded(context.endedLogin, 'afterResponse');
+        },
+        notifyDisplaced: ({ context }) => {
+          if (context.endedLogin !== null) deps.notifyEnded(context.endedLogin, 'immediately');
+        },
+      },
+    }),
+    { id: 'account', input: { env, policy, routing: routing !== null, loginTimeout: timing.loginTimeout } },
+  );
+  const report = onDecision(({ value }, decision) => {
+    const state = statePath(value);
+    audit.addDecision('account', state, decision);
+    log.info({ reason: decision.reason, state }, decision.detail ?? `account: ${decision.reason}`);
+  }, actor.getSnapshot().context.decision);
+  actor.subscribe({ next: report, error: onFault });
+  return actor;
+}
+
+/** Actors of the regions `auth` and `routing`. */
+function authActors(deps: AccountActorDeps) {
+  const { credentials, tokens, closed } = deps;
+  const { env, policy, routing, timing } = deps.config;
+  const workspaceLookup = {
+    baseUrl: routing?.baseUrl ?? null,
+    requester: deps.requester,
+    current: deps.currentToken,
+    recovery: deps.recovery,
+    now: env.now,
+  };
+  return {
+    storeApiKey: fromPromise<StoreAccountOutcome>(async ({ signal }) => {
+      const key = deps.apiKey();
+      if (key === undefined) throw new Error('the request has no API key');
+      return tokens.storeApiKey(key, signal);
+    }),
+    signOut: fromPromise<StoreAccountOutcome, { stored: boolean }>(async ({ input, signal }) => {
+      if (!input.stored) {
+        credentials.clearExternal();
+        return { kind: 'stored', stored: credentials.stored() };
+      }
+      const outcome = await tokens.signOut(signal);
+      if (outcome.kind === 'stored') credentials.clearExternal();
+      return outcome;
+    }),
+    // Not aborted with the actor: a refresh token that is being redeemed must be saved.
+    refreshTokens: fromPromise<TokenRefreshOutcome, { reason: TokenRefreshReason; expired: Failure | null }>(
+      ({ input }) => tokens.refresh(input.reason, input.expired, closed),
+    ),
+    requestExternalTokens: fromPromise<ExternalTokensOutcome>(() =>
+      requestExternalTokens(credentials, policy, env.now, timing.parentTimeout),
+    ),
+    lookUpWorkspace: fromPromise<WorkspaceOutcome, { account: ChatgptAccount | null }>(({ input, signal }) =>
+      lookUpWorkspace(workspaceLookup, input.account, signal),
+    ),
+  };
+}
+
+/** Actors of the region `login`. */
+function loginActors({ config, logins, tokenMutex, findWorkspace, notifyChanged }: AccountActorDeps) {
+  const step = (run: (loginId: string, signal: AbortSignal) => Promise<LoginStep>) =>
+    fromPromise<LoginStep, { loginId: string }>(({ input, signal }) => run(input.loginId, signal));
+  return {
+    openLoginServer: step((id, signal) => logins.openServer(id, signal)),
+    awaitCallback: step((id, signal) => logins.awaitCallback(id, signal)),
+    exchangeCode: step((id, signal) => logins.exchange(id, signal)),
+    // Never aborted: see InteractiveLogins.save.
+    saveSignIn: step((id) => tokenMutex.runExclusive(new AbortController().signal, () => logins.save(id))),
+    awaitSuccessPage: step((id, signal) => logins.awaitSuccess(id, signal)),
+    requestDeviceCode: step((id, signal) => logins.requestDeviceCode(id, signal)),
+    pollDevice: step((id, signal) => logins.pollDeviceCode(id, signal)),
+    completeSignIn: fromPromise<LoginStep>(async () => {
+      notifyChanged();
+      const failure = config.routing === null ? null : await findWorkspace();
+      return failure === null ? { kind: 'finished' } : { kind: 'failed', failure };
+    }),
+  };
+}
