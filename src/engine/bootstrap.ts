@@ -14,7 +14,7 @@ import type { Failure } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { addRepairMethod } from '../remote-control/repair.js';
-import type { LinkCounters } from '../remote-control/service.js';
+import type { LinkCounters } from '../remote-control/status.js';
 import { type EnrollmentStore, openEnrollmentStore } from '../remote-control/store/enrollment-store.js';
 import type { MethodTable } from '../session/methods.js';
 import type { Policy } from '../session/policy.js';
@@ -24,7 +24,8 @@ import { wireAccount } from './account.js';
 import { LocalAccess } from './local-access.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
 import { type EngineDeps, type RemoteControl, wireRemoteControl } from './remote-control.js';
-import { addEngineMethods, type EngineStatus, engineStatusOf } from './status.js';
+import type { EngineStatus } from './status.js';
+import { addEngineMethods, engineStatusOf } from './status-methods.js';
 
 /** What an engine object has before it starts. */
 export interface EngineBase {

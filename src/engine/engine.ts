@@ -6,9 +6,9 @@ import { AuditRing } from '../observe/audit.js';
 import { onDecision } from '../observe/decisions.js';
 import { type EngineLogger, silentLogger } from '../observe/logger.js';
 import { EngineError } from '../protocol/errors.js';
-import type { Failure } from '../protocol/outcomes.js';
+import type { Failure, PairingResult } from '../protocol/outcomes.js';
 import { DEFAULT_TIMING, SYSTEM_ENV, type Timing } from '../protocol/timing.js';
-import type { PairingResult } from '../remote-control/methods.js';
+
 import type { PublicStatus, TimedReport } from '../remote-control/status.js';
 import { JsonRpcError, MethodTable } from '../session/methods.js';
 import { auditedPolicy, createPolicy } from '../session/policy.js';
@@ -16,7 +16,8 @@ import type { ClientSession } from '../session/session.js';
 import { IdleMemory } from '../system/idle-memory.js';
 import { bootstrap, type CheckedOptions, checkOptions, type EngineBase, type Running } from './bootstrap.js';
 import type { EngineOptions } from './options.js';
-import { type EngineStatus, routeOf } from './status.js';
+import type { EngineStatus } from './status.js';
+import { routeOf } from './status-methods.js';
 
 /** The events of an engine, with their arguments. */
 export interface EngineEvents {

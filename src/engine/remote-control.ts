@@ -10,21 +10,17 @@ import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { AppServer } from '../protocol/app-server.js';
-import { failure, type Preference, type StoreOutcome } from '../protocol/outcomes.js';
+import { failure, type PairingResult, type Preference, type StoreOutcome } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { RemoteMux } from '../remote-control/clients/mux.js';
 import { Controllers } from '../remote-control/controllers.js';
 import type { BackendHttp } from '../remote-control/link/http.js';
-import { addRemoteControlMethods, type PairingResult } from '../remote-control/methods.js';
+import { addRemoteControlMethods } from '../remote-control/methods.js';
 import { type PairingActor, startPairing } from '../remote-control/pairing.js';
-import {
-  type LinkCounters,
-  type RemoteControlActor,
-  type RemoteControlDeps,
-  RemoteControlService,
-} from '../remote-control/service.js';
+import { type RemoteControlDeps, RemoteControlService } from '../remote-control/service.js';
+import type { LinkCounters, RemoteControlActor } from '../remote-control/status.js';
 import { StatusBoard } from '../remote-control/status.js';
 import type { EnrollmentStore } from '../remote-control/store/enrollment-store.js';
 import type { MethodTable } from '../session/methods.js';

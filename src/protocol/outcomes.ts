@@ -117,11 +117,22 @@ export type DialOutcome =
   | { readonly kind: 'conflict'; readonly failure: Failure }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+/** A pairing code of the backend. RC-47 */
 export interface PairingCode {
   readonly pairingCode: Secret;
   readonly manualPairingCode: Secret | null;
   readonly environmentId: string;
   /** Wall-clock milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** The result of `remoteControl/pairing/start` and of `engine.pair()`. Show it only to the person who pairs. RC-47 */
+export interface PairingResult {
+  readonly pairingCode: string;
+  /** A short code for typing; null when it was not requested or the backend has none. */
+  readonly manualPairingCode: string | null;
+  readonly environmentId: string;
+  /** Unix seconds. */
   readonly expiresAt: number;
 }
 

@@ -4,11 +4,10 @@ import { waitFor } from 'xstate';
 import type { pairingMachine } from '../../machines/pairing.js';
 import { isPathSegment } from '../net/target.js';
 import { RPC } from '../protocol/jsonrpc.js';
-import type { Failure, Preference, StoreOutcome } from '../protocol/outcomes.js';
+import type { Failure, PairingResult, Preference, StoreOutcome } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
 import type { Controllers } from './controllers.js';
-import type { RemoteControlActor } from './service.js';
-import type { StatusBoard } from './status.js';
+import type { RemoteControlActor, StatusBoard } from './status.js';
 
 export interface RemoteControlMethodDeps {
   readonly actor: RemoteControlActor;
@@ -45,15 +44,6 @@ const isTried = (snapshot: Snapshot): boolean =>
 /** It is known whether there is an identity: the account and the store have been read, or cannot be. */
 const isLookedUp = (snapshot: Snapshot): boolean =>
   isTried(snapshot) || snapshot.context.enrollment !== 'unknown';
-
-/** What `remoteControl/pairing/start` answers. RC-47 */
-export interface PairingResult {
-  readonly pairingCode: string;
-  readonly manualPairingCode: string | null;
-  readonly environmentId: string;
-  /** Unix seconds. */
-  readonly expiresAt: number;
-}
 
 /** `remoteControl/*`, for every origin (RC-42 … RC-49). Answers a way to pair from within the process. */
 export function addRemoteControlMethods(

@@ -9,7 +9,8 @@ import type { Enrollment, Failure, PairOutcome, ServerToken } from '../protocol/
 import type { Env, Timing } from '../protocol/timing.js';
 import type { BackendHttp } from './link/http.js';
 import { renewToken } from './renew-token.js';
-import { isSettled, type RemoteControlActor, type RemoteControlService } from './service.js';
+import type { RemoteControlService } from './service.js';
+import { isSettled, type RemoteControlActor } from './status.js';
 
 export interface PairingDeps {
   readonly env: Env;

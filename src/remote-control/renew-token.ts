@@ -2,7 +2,8 @@ import { enrollmentOf } from '../../machines/remote-control/context.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env } from '../protocol/timing.js';
-import type { RemoteControlActor, RemoteControlService } from './service.js';
+import type { RemoteControlService } from './service.js';
+import type { RemoteControlActor } from './status.js';
 
 export interface RenewTokenDeps {
   readonly env: Env;

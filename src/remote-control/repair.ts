@@ -5,8 +5,8 @@ import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
 import { identityMissing, type RenewTokenDeps, renewToken } from './renew-token.js';
-import { isSettled } from './service.js';
 import type { StatusBoard } from './status.js';
+import { isSettled } from './status.js';
 
 export interface RepairDeps extends RenewTokenDeps {
   readonly board: StatusBoard;

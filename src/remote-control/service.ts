@@ -1,4 +1,4 @@
-import { type ActorRefFrom, fromCallback, fromPromise } from 'xstate';
+import { fromCallback, fromPromise } from 'xstate';
 import { linkMachine, type SocketCommand } from '../../machines/link.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import type { AccountSource } from '../protocol/account-source.js';
@@ -20,27 +20,14 @@ import type { RemoteMux } from './clients/mux.js';
 import type { DialResult } from './link/dial.js';
 import type { BackendHttp } from './link/http.js';
 import type { BackendSocket } from './link/socket.js';
+import type { LinkCounters } from './status.js';
 import type { EnrollmentStore } from './store/enrollment-store.js';
-
-export type RemoteControlActor = ActorRefFrom<typeof remoteControlMachine>;
-
-/** Where the chart comes to rest: connected, off, or waiting for something. */
-export const isSettled = (snapshot: ReturnType<RemoteControlActor['getSnapshot']>): boolean =>
-  snapshot.hasTag('connected') || snapshot.hasTag('disabled') || snapshot.hasTag('waiting');
 
 /** What one dial needs. RC-17 */
 export interface DialRequest {
   readonly enrollment: Enrollment;
   readonly token: ServerToken;
   readonly cursor: string | undefined;
-}
-
-export interface LinkCounters {
-  enrollRequests: number;
-  refreshRequests: number;
-  dials: number;
-  linksOpened: number;
-  authRecoveries: number;
 }
 
 export interface RemoteControlDeps {

@@ -1,28 +1,60 @@
+import type { ActorRefFrom } from 'xstate';
+import type { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { type RemoteControlStatus, type StatusReport, statusOf } from '../../machines/shared/status.js';
-import type { RemoteControlActor } from './service.js';
 
-/** What `remoteControl/status/read` answers and `remoteControl/status/changed` carries. RC-42 */
+export type RemoteControlActor = ActorRefFrom<typeof remoteControlMachine>;
+
+/** Where the chart comes to rest: connected, off, or waiting for something. */
+export const isSettled = (snapshot: ReturnType<RemoteControlActor['getSnapshot']>): boolean =>
+  snapshot.hasTag('connected') || snapshot.hasTag('disabled') || snapshot.hasTag('waiting');
+
+/** Totals of remote control since the start. */
+export interface LinkCounters {
+  enrollRequests: number;
+  refreshRequests: number;
+  dials: number;
+  linksOpened: number;
+  authRecoveries: number;
+}
+
+/** Totals of the streams to remote clients since the start. */
+export interface OutboundCounters {
+  framesOut: number;
+  bytesOut: number;
+}
+
+/** Totals of the frames and the remote clients since the start. */
+export interface MuxCounters extends OutboundCounters {
+  framesIn: number;
+  bytesIn: number;
+  framesSkipped: number;
+  clientsOpened: number;
+}
+
+/** The result of `remoteControl/status/read` and the content of `remoteControl/status/changed`. RC-42 */
 export interface PublicStatus {
   readonly status: RemoteControlStatus;
+  /** The host name, as the backend shows it. */
   readonly serverName: string;
   readonly installationId: string;
+  /** Null while disabled or not enrolled. */
   readonly environmentId: string | null;
 }
 
-/** The chart's report and when its state was entered. */
+/** The report of the chart, and when its state was entered. */
 export interface TimedReport extends StatusReport {
-  /** Wall-clock ms at which the present state was entered. */
+  /** Wall-clock ms at which the current state was entered. */
   readonly since: number;
 }
 
 /**
- * The look for a missing account, each second: told as a state of its own it would fill every log, and "since
- * when" would start over each time. RC-26
+ * The check for a missing account, every second. Reported as a state of its own it would fill the log, and `since` would
+ * start over each time. RC-26
  */
-const isLook = (before: StatusReport, now: StatusReport): boolean =>
+const isAccountCheck = (before: StatusReport, now: StatusReport): boolean =>
   before.state.startsWith('active.awaitingAuth') && now.state === 'active.loadingAuth.reloading';
 
-/** Watches the chart and tells what changed: the one place that status is read from. RC-42a */
+/** Follows the chart and reports changes. Every status that is shown comes from it. RC-42a */
 export class StatusBoard {
   readonly #actor: RemoteControlActor;
   readonly #installationId: string;
@@ -46,7 +78,7 @@ export class StatusBoard {
   refresh(): void {
     const report = statusOf(this.#actor.getSnapshot());
     const before = this.#report;
-    if (isLook(before, report)) return;
+    if (isAccountCheck(before, report)) return;
     if (report.state !== before.state) this.#since = this.#now();
     this.#report = report;
     if (report.state !== before.state || report.reason !== before.reason || report.status !== before.status) {

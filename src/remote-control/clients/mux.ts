@@ -12,18 +12,12 @@ import { isRecord } from '../../protocol/jsonrpc.js';
 import { Message } from '../../protocol/message.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
-import { type MuxSocket, type OutboundCounters, OutboundStreams } from './outbound-streams.js';
+import type { MuxCounters } from '../status.js';
+import { type MuxSocket, OutboundStreams } from './outbound-streams.js';
 import type { VirtualClient } from './virtual-client.js';
 import { VirtualClients, type VirtualClientsDeps } from './virtual-clients.js';
 
 export type RemoteMuxDeps = VirtualClientsDeps;
-
-export interface MuxCounters extends OutboundCounters {
-  framesIn: number;
-  bytesIn: number;
-  framesSkipped: number;
-  clientsOpened: number;
-}
 
 interface FrameIds {
   readonly clientId: string;

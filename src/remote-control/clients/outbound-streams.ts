@@ -1,6 +1,7 @@
 import type { PongStatus } from '../../protocol/frames.js';
 import type { WireFrame } from '../../protocol/frames-out.js';
 import { OutboundStream } from '../../protocol/outbound.js';
+import type { OutboundCounters } from '../status.js';
 
 /** The open backend socket, as the data plane needs it. */
 export interface MuxSocket {
@@ -14,11 +15,6 @@ export interface MuxSocket {
 const SOCKET_HIGH_WATER = 4 * 1024 * 1024;
 /** Closed streams whose next seq id is remembered; the one closed longest ago is forgotten first. RC-35 */
 const MAX_CLOSED_STREAMS = 16_384;
-
-export interface OutboundCounters {
-  framesOut: number;
-  bytesOut: number;
-}
 
 /**
  * The outbound halves of all streams, which share one socket. They outlive it: after a reconnect, frames that were not
