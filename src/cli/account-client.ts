@@ -3,10 +3,10 @@ import { serveAccountOnly } from '../engine/account-only.js';
 import { type Home, locateHome, resolveHome } from '../home/home.js';
 import { readCaCert } from '../net/ca-certificates.js';
 import { type ControlClient, connectIfRunning, initializeClient } from './control-client.js';
+import { usageError } from './errors.js';
 import { createLogger } from './output/logger.js';
 import { accountOptions } from './settings/account-settings.js';
 import { resolveStartSettings } from './settings/resolve-settings.js';
-import { usageError } from './usage-error.js';
 
 /** Flags of the commands that use an account. */
 export interface AccountFlags {

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { type ClaimedController, claim } from '../controller/claim.js';
 import { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
-import { usageError } from './usage-error.js';
+import { usageError } from './errors.js';
 
 const PRIVATE_FILE = 0o600;
 

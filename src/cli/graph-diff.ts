@@ -5,7 +5,7 @@ import { chartDiff } from '../visualize/diff.js';
 import type { Charts } from '../visualize/exports.js';
 import { chartHash } from '../visualize/hash.js';
 import { type Chart, walk } from '../visualize/walk.js';
-import { usageError } from './usage-error.js';
+import { usageError } from './errors.js';
 
 const REVISION_STEP = 'Run it in a clone of rc-engine, with a commit, branch or tag of that clone.';
 

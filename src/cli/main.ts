@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { errnoText } from '../system/errno.js';
-import { EXIT, exitCodeOf, runFatalExitHandler } from './exit.js';
+import { EXIT, exitCodeOf, usageError } from './errors.js';
 import { errorOutput, printError, printJson } from './output/print.js';
-import { usageError } from './usage-error.js';
+import { runFatalExitHandler } from './signals.js';
 
 const commandLine = process.argv.slice(2);
 // What follows -- is the command of the app server, so none of it is parsed here.

@@ -1,7 +1,7 @@
 import { createEngine, endError } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
 import type { Inspector } from '../inspector/index.js';
-import { EXIT, exitCodeOf, onFatalExit } from './exit.js';
+import { EXIT, exitCodeOf } from './errors.js';
 import { printError } from './output/print.js';
 import {
   type InspectorLink,
@@ -13,6 +13,7 @@ import {
 } from './output/start-output.js';
 import type { StartSettings } from './settings/start-settings.js';
 import type { StopSignals } from './signals.js';
+import { onFatalExit } from './signals.js';
 
 /** Runs an engine until it stops, and returns the exit code. */
 export async function runEngine(

@@ -29,3 +29,24 @@ export class StopSignals {
     process.on('SIGUSR1', () => {});
   }
 }
+
+/** The longest that the handler of `onFatalExit` may delay the exit, in ms. */
+const FATAL_EXIT_TIMEOUT = 2_000;
+
+let fatalExitHandler: (() => Promise<void>) | undefined;
+
+/** Sets what runs before an unexpected error ends the process, such as stopping the engine. */
+export function onFatalExit(handler: () => Promise<void>): void {
+  fatalExitHandler = handler;
+}
+
+/** Runs the handler once. Never rejects and never takes longer than the timeout. */
+export function runFatalExitHandler(): Promise<void> {
+  const handler = fatalExitHandler;
+  fatalExitHandler = undefined;
+  if (handler === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    setTimeout(resolve, FATAL_EXIT_TIMEOUT);
+    handler().then(resolve, () => resolve());
+  });
+}

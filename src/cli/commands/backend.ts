@@ -1,4 +1,4 @@
-import { EXIT } from '../exit.js';
+import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 import { untilStopSignal } from '../signals.js';

@@ -1,9 +1,8 @@
 import { EngineError } from '../../protocol/errors.js';
 import { VERSION } from '../../protocol/version.js';
-import { EXIT } from '../exit.js';
+import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
-import { usageError } from '../usage-error.js';
 
 const DEFAULT_TIMEOUT_SECONDS = 30;
 

@@ -1,10 +1,9 @@
 import { ERRORS, explain as explainCode } from '../../protocol/errors.js';
 import { REASONS } from '../../protocol/reasons.js';
 import { closestMatch } from '../../system/suggest.js';
-import { EXIT } from '../exit.js';
+import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
-import { usageError } from '../usage-error.js';
 
 export const explain = defineCommand({
   name: 'explain',

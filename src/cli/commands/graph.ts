@@ -3,10 +3,9 @@ import path from 'node:path';
 import { errnoText } from '../../system/errno.js';
 import { makeDirectory } from '../../system/make-directory.js';
 import type { Charts, ExportedFile } from '../../visualize/exports.js';
-import { EXIT } from '../exit.js';
+import { EXIT, oneOf, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
-import { oneOf, usageError } from '../usage-error.js';
 
 export const graph = defineCommand({
   name: 'graph',

@@ -1,10 +1,9 @@
 import type { Inspector, InspectorOptions } from '../../inspector/index.js';
 import { VERSION } from '../../protocol/version.js';
-import { EXIT } from '../exit.js';
+import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 import { untilStopSignal } from '../signals.js';
-import { usageError } from '../usage-error.js';
 
 export const inspect = defineCommand({
   name: 'inspect',

@@ -1,12 +1,11 @@
 import { EngineError } from '../../protocol/errors.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import type { AccountClient } from '../account-client.js';
-import { EXIT } from '../exit.js';
+import { EXIT, usageError } from '../errors.js';
 import { describeSignIn } from '../output/account-rows.js';
 import { printJson } from '../output/print.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
-import { usageError } from '../usage-error.js';
 
 /** Longer than the login server looks for a free port, and than the issuer may take to give a code, in ms. */
 const START_TIMEOUT = 60_000;

@@ -1,5 +1,5 @@
 import { isRecord } from '../../protocol/jsonrpc.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';

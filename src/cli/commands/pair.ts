@@ -1,7 +1,7 @@
 import { EngineError } from '../../protocol/errors.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import type { ControlClient } from '../control-client.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { COLOURS, formatDuration, paintFor } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';

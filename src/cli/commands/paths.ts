@@ -1,6 +1,5 @@
-import { EXIT } from '../exit.js';
+import { EXIT, oneOf } from '../errors.js';
 import { defineCommand } from '../parser/command.js';
-import { oneOf } from '../usage-error.js';
 
 export const paths = defineCommand({
   name: 'paths',

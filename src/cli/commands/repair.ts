@@ -1,11 +1,10 @@
 import { locateHome } from '../../home/home.js';
 import { EngineError } from '../../protocol/errors.js';
 import type { ControlClient } from '../control-client.js';
-import { EXIT } from '../exit.js';
+import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { meaningOf, nextStepFor } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
-import { usageError } from '../usage-error.js';
 
 /** Two requests and a handshake, each with its own limit, in ms. */
 const STEP_TIMEOUT = 150_000;

@@ -1,11 +1,11 @@
 import type { EngineOptions } from '../../engine/options.js';
 import type { Inspector } from '../../inspector/index.js';
+import { usageError } from '../errors.js';
 import { errorOutput } from '../output/print.js';
 import { defineCommand, HOME_OPTION } from '../parser/command.js';
 import { accountOptions, takeAccessToken } from '../settings/account-settings.js';
 import { DEFAULT_LISTEN, START_SETTINGS, type StartSettings } from '../settings/start-settings.js';
 import { StopSignals } from '../signals.js';
-import { usageError } from '../usage-error.js';
 
 export const start = defineCommand({
   name: 'start',

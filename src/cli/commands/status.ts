@@ -1,4 +1,4 @@
-import { EXIT } from '../exit.js';
+import { EXIT } from '../errors.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
 export const status = defineCommand({

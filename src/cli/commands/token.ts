@@ -2,10 +2,9 @@ import { open, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { errnoOf, errnoText } from '../../system/errno.js';
 import { readSecretFile } from '../../system/secret-file.js';
-import { EXIT } from '../exit.js';
+import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
 import { type CommandGroup, defineCommand, JSON_OPTION } from '../parser/command.js';
-import { usageError } from '../usage-error.js';
 
 const TOKEN_BYTES = 32;
 const DEFAULT_TTL_SECONDS = 3_600;

@@ -1,5 +1,5 @@
 import { EngineError } from '../../protocol/errors.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../errors.js';
 import { accountRows } from '../output/account-rows.js';
 import { printJson } from '../output/print.js';
 import { formatRows, paintFor } from '../output/text.js';

@@ -1,9 +1,10 @@
 import type { Engine } from '../../engine/engine.js';
+import type { ListeningInfo } from '../../listener/service.js';
 import { VERSION } from '../../protocol/version.js';
 import type { StartSettings } from '../settings/start-settings.js';
-import { listeningBanner } from './listening-banner.js';
 import { printJson } from './print.js';
 import { Progress } from './progress.js';
+import { COLOURS, paintFor, type Row } from './text.js';
 
 /** The page of the inspector. The URL opens it once. */
 export interface InspectorLink {
@@ -80,4 +81,30 @@ export function inspectorBanner({ view, url }: InspectorLink): string {
       ? '  stately.ai receives the names and times of actors, states, events and reasons, and nothing else.\n'
       : '';
   return `\n  Inspector      ${url}\n${note}\n`;
+}
+
+const AUTHORITY = {
+  queryToken: 'token in the connect URL',
+  capability: 'capability token in Authorization: Bearer',
+  signedBearer: 'signed token in Authorization: Bearer',
+} as const;
+
+/** What a person needs once when the listener is open: its address, its authority, and warnings. WSA-4, WSA-5 */
+function listeningBanner(info: ListeningInfo): string {
+  const paint = paintFor(process.stdout);
+  const { url, authMode, enforced, warnings } = info;
+  const connectUrl = info.connectUrl.reveal();
+  const rows: Row[] = [['Listening', url]];
+  if (connectUrl !== url) rows.push(['Connect URL', paint(COLOURS.cyan, connectUrl)]);
+  const check = enforced ? 'enforced' : paint(COLOURS.yellow, 'NOT enforced (--no-token-check)');
+  rows.push(['Authority', `${AUTHORITY[authMode]}, ${check}`]);
+  if (authMode === 'signedBearer') {
+    rows.push([
+      'Token expiry',
+      info.closeOnTokenExpiry ? 'closes open connections' : 'does not close open connections',
+    ]);
+  }
+  const lines = rows.map(([name, value]) => `  ${name.padEnd(14)} ${value}`);
+  lines.push(...warnings.map((warning) => `  ${paint(COLOURS.yellow, 'Warning')}        ${warning}`));
+  return `\n${lines.join('\n')}\n\n`;
 }

@@ -1,7 +1,7 @@
 import type { EngineError } from '../../protocol/errors.js';
 import { closestMatch } from '../../system/suggest.js';
+import { usageError } from '../errors.js';
 import { flagOf } from '../settings/setting.js';
-import { usageError } from '../usage-error.js';
 import type { Command, CommandGroup } from './command.js';
 
 /** The command that the command line names, such as `token create`; empty for none. What it accepts. */

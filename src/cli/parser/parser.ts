@@ -1,12 +1,11 @@
 import type { Argv, Options } from 'yargs';
+import { oneOf, usageError } from '../errors.js';
 import { ACCOUNT_SETTINGS } from '../settings/account-settings.js';
 import { LISTENER_SETTINGS } from '../settings/listener-settings.js';
 import { flagOf, type Setting, variableOf } from '../settings/setting.js';
 import { START_SETTINGS } from '../settings/start-settings.js';
-import { oneOf, usageError } from '../usage-error.js';
 import type { Command, CommandGroup, OptionSpec, OptionTable } from './command.js';
 import { commandLineError } from './command-line-error.js';
-import { settleRepeatedFlags } from './repeated-flags.js';
 
 /** Longer lines are hard to read, and a pipe has no width. */
 const [DEFAULT_WIDTH, MAX_WIDTH] = [80, 110];
@@ -16,6 +15,8 @@ const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
 const EXIT_CODES =
   'Exit codes: 0 success, 1 failure, 2 wrong usage, 3 sign-in needed, 4 engine already running, 5 no engine ' +
   'running, 70 internal error.';
+
+const SETTINGS: readonly Setting[] = START_SETTINGS;
 
 /** A command that was found on the command line, and the values of its options in camel case. */
 export interface Invocation {
@@ -155,7 +156,7 @@ function textOf({ description, values, variable, default: byDefault }: OptionSpe
 }
 
 function addSettings(args: Argv, names: readonly string[], context: Context): void {
-  for (const setting of START_SETTINGS as readonly Setting[]) {
+  for (const setting of SETTINGS) {
     if (!names.includes(setting.name)) continue;
     const option = { ...setting, variable: variableOf(setting.name) };
     addOptions(args, { [flagOf(setting.name)]: option }, groupOf(setting.name), context);
@@ -184,5 +185,29 @@ function checkValues({ command, args }: Invocation): void {
         `For one minute, give --${name} 60.`,
       );
     }
+  }
+}
+
+const LISTS: ReadonlySet<string> = new Set(
+  SETTINGS.filter(({ type }) => type === 'list').flatMap(({ name }) => [name, flagOf(name)]),
+);
+
+const ONLY_ONCE: ReadonlySet<string> = new Set(
+  SETTINGS.filter(({ securitySensitive, type }) => securitySensitive === true && type !== 'list').map(
+    ({ name }) => flagOf(name),
+  ),
+);
+
+/**
+ * Reduces each repeated flag to its last value; lists keep all values. A security-sensitive flag may not be repeated:
+ * of two audiences, the one that somebody relies on would be dropped silently. WSA-14
+ */
+function settleRepeatedFlags(args: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(args)) {
+    if (!Array.isArray(value) || name === '_' || LISTS.has(name)) continue;
+    if (ONLY_ONCE.has(name)) {
+      throw usageError(`--${name} is given ${value.length} times.`, `Give --${name} once.`);
+    }
+    args[name] = value.at(-1);
   }
 }

@@ -1,6 +1,6 @@
 import type { AccountOptions } from '../../account/options.js';
 import { Secret } from '../../protocol/secret.js';
-import { usageError } from '../usage-error.js';
+import { usageError } from '../errors.js';
 import type { Setting } from './setting.js';
 
 /** Settings of the account, for `start` and for the commands that sign in and out. */

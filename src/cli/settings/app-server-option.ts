@@ -2,7 +2,7 @@ import type { EngineLogger } from '../../observe/logger.js';
 import type { AppServer } from '../../protocol/app-server.js';
 import { whyNotExecutable } from '../../system/processes.js';
 import { readSecretFile } from '../../system/secret-file.js';
-import { usageError } from '../usage-error.js';
+import { usageError } from '../errors.js';
 import type { StartSettings } from './start-settings.js';
 
 export interface AppServerOption {

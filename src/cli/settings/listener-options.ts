@@ -7,7 +7,7 @@ import { EngineError } from '../../protocol/errors.js';
 import type { Secret } from '../../protocol/secret.js';
 import { errnoText } from '../../system/errno.js';
 import { readSecretFile } from '../../system/secret-file.js';
-import { usageError } from '../usage-error.js';
+import { usageError } from '../errors.js';
 import { flagOf } from './setting.js';
 import { DEFAULT_LISTEN, type StartSettings } from './start-settings.js';
 

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { readConfigFile } from '../../home/config-file.js';
 import { expandTilde } from '../../home/home.js';
-import { usageError } from '../usage-error.js';
+import { usageError } from '../errors.js';
 import { flagOf, type Setting, variableOf } from './setting.js';
 import { START_SETTINGS, type StartSettings } from './start-settings.js';
 

@@ -1,6 +1,39 @@
 import { EngineError } from '../protocol/errors.js';
 import { closestMatch } from '../system/suggest.js';
 
+/** Exit codes of the process. Scripts and service units depend on them. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  authRequired: 3,
+  alreadyRunning: 4,
+  notRunning: 5,
+  internal: 70,
+  /** Cancelled with Ctrl-C: 128 and the number of SIGINT, as shells report it. */
+  cancelled: 130,
+} as const;
+
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof EngineError)) return EXIT.internal;
+  switch (error.code) {
+    case 'usage':
+    case 'configInvalid':
+    case 'targetRefused':
+      return EXIT.usage;
+    case 'authRequired':
+      return EXIT.authRequired;
+    case 'alreadyRunning':
+      return EXIT.alreadyRunning;
+    case 'notRunning':
+      return EXIT.notRunning;
+    case 'internal':
+      return EXIT.internal;
+    default:
+      return EXIT.failed;
+  }
+}
+
 /**
  * An error in the command line, the environment or an input file.
  * @param message What is wrong and where. @param nextStep The one thing to do next.
