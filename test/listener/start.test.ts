@@ -160,7 +160,7 @@ describe('invalid flags', () => {
 
   it('WSA-14: a missing secret file and a directory are reported', async () => {
     expect((await refused([...CAP, '--ws-token-file', '/no/such'])).text).toMatch(/\/no\/such.*no such file/);
-    expect((await refused([...CAP, '--ws-token-file', await tmpFolder()])).text).toMatch(/folder/);
+    expect((await refused([...CAP, '--ws-token-file', await tmpFolder()])).text).toMatch(/directory/);
   });
 });
 
