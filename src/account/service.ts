@@ -123,8 +123,8 @@ export class AccountService implements AccountSource {
     return this.#credentials.outcome();
   }
 
-  recover(signal: AbortSignal, asked: boolean): Promise<RecoveryOutcome> {
-    return this.#recovery.nextForLoop(signal, asked);
+  recover(signal: AbortSignal, clientWaits: boolean): Promise<RecoveryOutcome> {
+    return this.#recovery.nextForLoop(signal, clientWaits);
   }
 
   recovery(): Recovery {
