@@ -34,7 +34,7 @@ function rig(mode: RecoveryMode) {
   return {
     desk,
     next: async (renewedTokenRejected = false) => {
-      actor.send({ type: 'NEXT', renewedTokenRejected: renewedTokenRejected });
+      actor.send({ type: 'NEXT', renewedTokenRejected });
       await settle();
     },
     get state() {
@@ -50,7 +50,7 @@ function rig(mode: RecoveryMode) {
 }
 
 describe('authRecovery', () => {
-  it('ACC-65: managed: the file, the issuer, and no more', async () => {
+  it('ACC-65: managed: reload, refresh, then exhausted', async () => {
     const at = rig('managed');
     await at.next();
     expect(at.desk.lastInput('reload')).toEqual({ accountId: 'a' });
@@ -64,7 +64,7 @@ describe('authRecovery', () => {
     expect(at.outcome).toMatchObject({ kind: 'exhausted', failure: { reason: 'authRejected' } });
   });
 
-  it('RC-28: what a renewal has made and nobody takes is not renewed again', async () => {
+  it('RC-28: tokens of a refresh that are refused are not refreshed again', async () => {
     const at = rig('managed');
     await at.next(true);
     await at.desk.answer('reload', recovered);
@@ -84,7 +84,7 @@ describe('authRecovery', () => {
     ]);
   });
 
-  it('ACC-54: a transient failure of the issuer may be tried later, a permanent one ends it', async () => {
+  it('ACC-54: a transient failure of the issuer may be retried, a permanent one ends it', async () => {
     const at = rig('managed');
     await at.next();
     await at.desk.answer('reload', recovered);
@@ -96,7 +96,7 @@ describe('authRecovery', () => {
     expect([at.state, at.reason]).toEqual(['exhausted', 'refreshTokenRevoked']);
   });
 
-  it('ACC-66: external: the parent is asked once; a failure is not used up, one who is gone is', async () => {
+  it('ACC-66: external: one successful request; a failed one may be repeated, unless the parent app is gone', async () => {
     const at = rig('external');
     await at.next();
     await at.desk.answer('requestExternalTokens', failed('transient', 'parentSilent'));
@@ -110,13 +110,13 @@ describe('authRecovery', () => {
     expect([other.state, other.reason]).toEqual(['exhausted', 'parentGone']);
   });
 
-  it('ACC-64, ACC-67: an API key, a given token, or nobody has no steps', async () => {
+  it('ACC-64, ACC-67: without a sign-in that can be recovered there are no steps', async () => {
     const at = rig('none');
     await at.next();
     expect(at.outcome).toMatchObject({ kind: 'exhausted', failure: { reason: 'authRejected' } });
   });
 
-  it('a fault of an adapter is a transient failure that says so', async () => {
+  it('an error of an actor is a transient failure', async () => {
     const managed = rig('managed');
     await managed.next();
     await managed.desk.fail('reload', new Error('bug'));

@@ -8,12 +8,12 @@ import { EdgeCover, settle, TestClock, unusedNames } from '../support/charts.js'
 
 const cover = new EdgeCover(linkMachine);
 
-/** The link chart under a parent that records what it is told, over a fake socket. */
+/** The chart link under a parent that records its events, over a fake socket. */
 class Rig {
   readonly clock = new TestClock();
-  /** Commands to the socket, each with the time at which it was given. */
+  /** Commands to the socket, each with its time. */
   readonly commands: [SocketCommand['type'], number][] = [];
-  readonly told: string[] = [];
+  readonly notified: string[] = [];
   output: LinkOutput | undefined;
   destroyed = 0;
   readonly #parent;
@@ -52,7 +52,7 @@ class Rig {
           },
         },
       },
-      on: { 'LINK.STABLE': { actions: ({ event }) => void this.told.push(event.type) } },
+      on: { 'LINK.STABLE': { actions: ({ event }) => void this.notified.push(event.type) } },
     });
     this.#parent = createActor(parent, { clock: this.clock, inspect: cover.watch(link) });
     this.#parent.start();
@@ -62,7 +62,7 @@ class Rig {
     return this.#parent.getSnapshot().children.link?.getSnapshot();
   }
 
-  /** State of `liveness` while the link is up, else of the chart. */
+  /** State of the region `liveness` while the link is up, else of the chart. */
   get state(): string {
     const { snapshot } = this;
     if (snapshot === undefined) return 'gone';
@@ -80,8 +80,8 @@ class Rig {
     await settle();
   }
 
-  /** As the socket tells it. */
-  async hear(event: LinkEvent): Promise<void> {
+  /** An event from the socket. */
+  async receive(event: LinkEvent): Promise<void> {
     this.#fromSocket(event);
     await settle();
   }
@@ -91,8 +91,8 @@ class Rig {
   }
 }
 
-/** A rig in each state of `liveness`, with the time of the last pong. */
-const INTO: Record<string, (rig: Rig) => Promise<void>> = {
+/** Steps that lead to each state of `liveness`. */
+const ROUTES: Record<string, (rig: Rig) => Promise<void>> = {
   open: async () => undefined,
   probing: (rig) => rig.pass(10_000),
   silent: (rig) => rig.pass(20_000),
@@ -101,20 +101,20 @@ const INTO: Record<string, (rig: Rig) => Promise<void>> = {
 
 async function rigIn(state: string): Promise<Rig> {
   const rig = new Rig();
-  await INTO[state]?.(rig);
+  await ROUTES[state]?.(rig);
   expect(rig.state).toBe(state);
   return rig;
 }
 
 describe('pings', () => {
-  it('RC-41: a ping goes out each 10 s, whether pongs come or not', async () => {
+  it('RC-41: it sends a ping each 10 s, with and without pongs', async () => {
     const rig = new Rig();
     await rig.pass(59_999);
     expect(rig.pings).toEqual([10_000, 20_000, 30_000, 40_000, 50_000]);
     const answered = new Rig();
     for (let pings = 0; pings < 5; pings += 1) {
       await answered.pass(10_000);
-      await answered.hear({ type: 'PONG' });
+      await answered.receive({ type: 'PONG' });
     }
     expect(answered.pings).toEqual([10_000, 20_000, 30_000, 40_000, 50_000]);
   });
@@ -126,11 +126,11 @@ describe('pings', () => {
     [19_999, 79_999],
     [45_000, 105_000],
     [59_999, 119_999],
-  ])('RC-41: with the last pong at %d ms it is given up at exactly %d ms', async (pong, limit) => {
+  ])('RC-41: with the last pong at %d ms it closes at exactly %d ms', async (pong, limit) => {
     const rig = new Rig();
     if (pong > 0) {
       await rig.pass(pong);
-      await rig.hear({ type: 'PONG' });
+      await rig.receive({ type: 'PONG' });
       expect(rig.state).toBe('open');
     }
     await rig.pass(limit - 1 - pong);
@@ -140,29 +140,29 @@ describe('pings', () => {
     expect(rig.commands.at(-1)).toEqual(['CLOSE', limit]);
   });
 
-  it('RC-41: frames are no pong: a peer that only sends is given up as well', async () => {
+  it('RC-41: frames do not count as pongs', async () => {
     const rig = new Rig();
     for (let seconds = 0; seconds < 60; seconds += 1) {
-      await rig.hear({ type: 'FRAMES' });
+      await rig.receive({ type: 'FRAMES' });
       await rig.pass(1_000);
     }
     expect(rig.state).toBe('closing');
   });
 
-  it('RC-41: silence keeps its reason when the peer still closes, or never does', async () => {
-    const polite = new Rig();
-    await polite.pass(60_000);
-    await polite.hear({ type: 'SOCKET.CLOSED', clean: true, code: 1000 });
+  it('RC-41: the reason stays when the peer closes afterwards, or never does', async () => {
+    const closing = new Rig();
+    await closing.pass(60_000);
+    await closing.receive({ type: 'SOCKET.CLOSED', clean: true, code: 1000 });
     const output = { kind: 'silent', reason: 'pongTimeout', code: null, stable: false };
-    expect(polite.output).toEqual(output);
-    const dead = new Rig();
-    await dead.pass(60_000 + 799);
-    expect(dead.output).toBeUndefined();
-    await dead.pass(1);
-    expect([dead.output, dead.destroyed]).toEqual([output, 1]);
+    expect(closing.output).toEqual(output);
+    const gone = new Rig();
+    await gone.pass(60_000 + 799);
+    expect(gone.output).toBeUndefined();
+    await gone.pass(1);
+    expect([gone.output, gone.destroyed]).toEqual([output, 1]);
   });
 
-  it('RC-41: a limit shorter than two intervals is still a limit', async () => {
+  it('RC-41: a timeout shorter than two intervals works, too', async () => {
     const rig = new Rig({ timing: { pingInterval: 10_000, pongTimeout: 5_000 } });
     await rig.pass(20_001);
     expect(rig.state).toBe('closing');
@@ -170,30 +170,33 @@ describe('pings', () => {
 });
 
 describe('the wake-up probe', () => {
-  it.each(['open', 'probing', 'silent'])('RC-25a: in %s it pings at once and waits 5 s', async (state) => {
-    const rig = await rigIn(state);
-    const at = rig.clock.now();
-    await rig.send({ type: 'PROBE' });
-    expect(rig.pings.at(-1)).toBe(at);
-    await rig.pass(4_999);
-    expect(rig.state).toBe('wakeProbe');
-    expect(rig.snapshot?.hasTag('suspect')).toBe(true);
-    await rig.pass(1);
-    expect(rig.commands.at(-1)).toEqual(['CLOSE', at + 5_000]);
-    await rig.pass(800);
-    expect(rig.output).toEqual({ kind: 'silent', reason: 'wakeProbeFailed', code: null, stable: false });
-  });
+  it.each(['open', 'probing', 'silent'])(
+    'RC-25a: in %s it sends a ping at once and waits 5 s',
+    async (state) => {
+      const rig = await rigIn(state);
+      const at = rig.clock.now();
+      await rig.send({ type: 'PROBE' });
+      expect(rig.pings.at(-1)).toBe(at);
+      await rig.pass(4_999);
+      expect(rig.state).toBe('wakeProbe');
+      expect(rig.snapshot?.hasTag('suspect')).toBe(true);
+      await rig.pass(1);
+      expect(rig.commands.at(-1)).toEqual(['CLOSE', at + 5_000]);
+      await rig.pass(800);
+      expect(rig.output).toEqual({ kind: 'silent', reason: 'wakeProbeFailed', code: null, stable: false });
+    },
+  );
 
-  it('RC-25a: a pong in time ends it, and the next ping is an interval away', async () => {
+  it('RC-25a: a pong in time ends it; the next ping follows after an interval', async () => {
     const rig = await rigIn('wakeProbe');
     await rig.pass(4_999);
-    await rig.hear({ type: 'PONG' });
+    await rig.receive({ type: 'PONG' });
     expect(rig.state).toBe('open');
     await rig.pass(10_000);
     expect(rig.pings).toEqual([0, 14_999]);
   });
 
-  it('RC-25a: a second wake-up meanwhile does not make it longer', async () => {
+  it('RC-25a: a second wake-up does not make it longer', async () => {
     const rig = await rigIn('wakeProbe');
     await rig.pass(3_000);
     await rig.send({ type: 'PROBE' });
@@ -202,55 +205,55 @@ describe('the wake-up probe', () => {
   });
 });
 
-describe('proven life', () => {
-  /** A link whose peer answers each ping until this time, ms. */
+describe('stability', () => {
+  /** A rig whose peer answers each ping until this time, ms. */
   async function answered(until: number): Promise<Rig> {
     const rig = new Rig();
     while (rig.clock.now() + 10_000 <= until) {
       await rig.pass(10_000);
-      await rig.hear({ type: 'PONG' });
+      await rig.receive({ type: 'PONG' });
     }
     await rig.pass(until - rig.clock.now());
     return rig;
   }
 
-  it.each(['PONG', 'FRAMES'] as const)('RC-25: it takes 60 s and then a %s', async (sign) => {
+  it.each(['PONG', 'FRAMES'] as const)('RC-25: a link is stable after 60 s and a %s', async (type) => {
     const rig = await answered(59_999);
-    await rig.hear({ type: sign });
+    await rig.receive({ type });
     await rig.pass(1);
-    expect(rig.told).toEqual([]);
-    await rig.hear({ type: sign });
-    expect(rig.told).toEqual(['LINK.STABLE']);
-    await rig.hear({ type: sign });
-    expect(rig.told).toEqual(['LINK.STABLE']);
-    await rig.hear({ type: 'SOCKET.CLOSED', clean: false, code: null });
+    expect(rig.notified).toEqual([]);
+    await rig.receive({ type });
+    expect(rig.notified).toEqual(['LINK.STABLE']);
+    await rig.receive({ type });
+    expect(rig.notified).toEqual(['LINK.STABLE']);
+    await rig.receive({ type: 'SOCKET.CLOSED', clean: false, code: null });
     expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, stable: true });
   });
 
-  it('RC-25: without a sign of life after them, 60 s prove nothing', async () => {
+  it('RC-25: without a pong or frame after 60 s it is not stable', async () => {
     const rig = await answered(59_999);
     await rig.pass(10_000);
-    expect(rig.told).toEqual([]);
-    await rig.hear({ type: 'SOCKET.CLOSED', clean: true, code: 1012 });
+    expect(rig.notified).toEqual([]);
+    await rig.receive({ type: 'SOCKET.CLOSED', clean: true, code: 1012 });
     expect(rig.output).toEqual({ kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: false });
   });
 });
 
 describe('the end', () => {
   it.each(
-    Object.keys(INTO).flatMap((state) => [
+    Object.keys(ROUTES).flatMap((state) => [
       [state, true, 'closedByPeer', 'linkClosed'] as const,
       [state, false, 'lost', 'linkLost'] as const,
     ]),
-  )('RC-25: in %s a close (clean: %s) is told as %s', async (state, clean, kind, reason) => {
+  )('RC-25: in %s a close (clean: %s) is reported as %s', async (state, clean, kind, reason) => {
     const rig = await rigIn(state);
-    await rig.hear({ type: 'SOCKET.CLOSED', clean, code: 1001 });
+    await rig.receive({ type: 'SOCKET.CLOSED', clean, code: 1001 });
     expect(rig.output).toEqual({ kind, reason, code: 1001, stable: false });
     expect([rig.destroyed, rig.clock.timers]).toEqual([1, 0]);
   });
 
-  it.each(Object.keys(INTO))(
-    'RC-43: closed by us in %s: a close frame, then the end within 0.8 s',
+  it.each(Object.keys(ROUTES))(
+    'RC-43: CLOSE in %s sends a close frame and ends within 0.8 s',
     async (state) => {
       const rig = await rigIn(state);
       const at = rig.clock.now();
@@ -264,12 +267,12 @@ describe('the end', () => {
     },
   );
 
-  it('a socket that cannot be taken over is a link that is lost', () => {
+  it('an error of the socket actor is reported as lost', () => {
     const rig = new Rig({ socket: 'throws' });
     expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, stable: false });
   });
 
-  it('RC-41: whatever comes in whatever order, it never breaks and always ends', async () => {
+  it('RC-41: no sequence of events throws, and it always ends', async () => {
     const event = fc.oneof(
       fc.constantFrom<LinkEvent>({ type: 'PONG' }, { type: 'FRAMES' }, { type: 'PROBE' }),
       fc.constantFrom(1, 5_000, 10_000, 40_000),
@@ -277,7 +280,7 @@ describe('the end', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
         const rig = new Rig();
-        for (const one of events) await (typeof one === 'number' ? rig.pass(one) : rig.hear(one));
+        for (const one of events) await (typeof one === 'number' ? rig.pass(one) : rig.receive(one));
         expect(rig.snapshot?.status ?? 'done').not.toBe('error');
         await rig.pass(60_000 + 800);
         expect(rig.output?.kind).toBe('silent');
@@ -289,11 +292,11 @@ describe('the end', () => {
 });
 
 describe('cover', () => {
-  it('the chart declares no name that it does not use', () => {
+  it('the chart uses every name that it declares', () => {
     expect(unusedNames(linkMachine)).toEqual([]);
   });
 
-  it('no transition is left untaken', () => {
+  it('the tests take every transition', () => {
     expect(cover.untaken).toEqual([]);
   });
 });

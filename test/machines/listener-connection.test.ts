@@ -13,26 +13,26 @@ const TIMING = { sendStall: 30_000, localClose: 10_000 };
 const cover = new EdgeCover(listenerConnectionMachine);
 type EventType = ListenerConnectionEvent['type'];
 
-/** The chart as an actor of XState, on a clock of the test. */
+/** The chart as an XState actor on a simulated clock. */
 function actorOf() {
-  const deeds: string[] = [];
-  const note = (name: string) => (_: unknown, params?: unknown) => {
-    deeds.push(params === undefined ? name : `${name} ${JSON.stringify(params)}`);
+  const effects: string[] = [];
+  const record = (name: string) => (_: unknown, params?: unknown) => {
+    effects.push(params === undefined ? name : `${name} ${JSON.stringify(params)}`);
   };
   const machine = listenerConnectionMachine.provide({
     actions: {
-      pauseAppServer: note('pauseAppServer'),
-      resumeAppServer: note('resumeAppServer'),
-      sendClose: note('sendClose'),
-      destroySocket: note('destroySocket'),
-      release: note('release'),
+      pauseAppServer: record('pauseAppServer'),
+      resumeAppServer: record('resumeAppServer'),
+      sendClose: record('sendClose'),
+      destroySocket: record('destroySocket'),
+      release: record('release'),
     },
   });
   const clock = new TestClock();
   const actor = createActor(machine, { input: { timing: TIMING }, clock, inspect: cover.watch(machine) });
   actor.start();
   return {
-    deeds,
+    effects,
     send: (...types: EventType[]) => {
       for (const type of types) actor.send({ type });
     },
@@ -46,17 +46,17 @@ function actorOf() {
 
 const chart = new SharedChart(listenerConnectionMachine, { timing: TIMING });
 
-/** The same chart as connections run it: shared, without an actor. */
+/** The chart as connections run it: shared and without an actor. */
 function sharedRun() {
-  const deeds: string[] = [];
+  const effects: string[] = [];
   const run = new SharedRun<ListenerConnectionEvent>(chart, (effect, params) =>
-    deeds.push(params === undefined ? effect : `${effect} ${JSON.stringify(params)}`),
+    effects.push(params === undefined ? effect : `${effect} ${JSON.stringify(params)}`),
   );
-  return { run, deeds };
+  return { run, effects };
 }
 
 describe('listenerConnection', () => {
-  it('WSA-22: is admitted, awaits initialize, is initialized', () => {
+  it('WSA-22: it is admitted, waits for initialize, and is initialized', () => {
     const one = actorOf();
     expect(one.state).toBe('authorizing');
     one.send('ADMITTED');
@@ -65,19 +65,19 @@ describe('listenerConnection', () => {
     expect(one.state).toBe('initialized');
   });
 
-  it('a refused one is closed without ever having been open', () => {
+  it('a refused connection is closed without being open', () => {
     const one = actorOf();
     one.send('REFUSED');
-    expect([one.state, one.deeds]).toEqual(['closed', ['release']]);
+    expect([one.state, one.effects]).toEqual(['closed', ['release']]);
     const other = actorOf();
     other.send('STOP');
     expect(other.state).toBe('closed');
   });
 
-  it('WSA-18: a slow client holds its own app server back until it has drained, wherever it was', () => {
+  it('WSA-18: a slow client pauses its own app server until its data was sent', () => {
     const one = actorOf();
     one.send('ADMITTED', 'SLOW');
-    expect([one.state, one.deeds]).toEqual(['paused.awaitingInitialize', ['pauseAppServer']]);
+    expect([one.state, one.effects]).toEqual(['paused.awaitingInitialize', ['pauseAppServer']]);
     one.send('DRAINED');
     expect(one.state).toBe('awaitingInitialize');
     one.send('SLOW', 'INITIALIZED');
@@ -85,10 +85,10 @@ describe('listenerConnection', () => {
     one.send('DRAINED', 'SLOW', 'DRAINED');
     expect(one.state).toBe('initialized');
     const each = ['pauseAppServer', 'resumeAppServer'];
-    expect(one.deeds).toEqual([...each, ...each, ...each]);
+    expect(one.effects).toEqual([...each, ...each, ...each]);
   });
 
-  it('WSA-18: 30 s of unsent data close it with 1013; draining in time does not', async () => {
+  it('WSA-18: it is closed with 1013 after 30 s of unsent data, but not if it drains in time', async () => {
     const one = actorOf();
     one.send('ADMITTED', 'INITIALIZED', 'SLOW');
     await one.wait(29_999);
@@ -97,7 +97,7 @@ describe('listenerConnection', () => {
     expect(one.state).toBe('paused.initialized');
     await one.wait(1);
     expect(one.state).toBe('closing');
-    expect(one.deeds.slice(-3)).toEqual([
+    expect(one.effects.slice(-3)).toEqual([
       'resumeAppServer',
       'sendClose {"code":1013,"reason":"clientStalled"}',
       'release',
@@ -107,7 +107,7 @@ describe('listenerConnection', () => {
   it.each([
     ['WSA-18', 'OVERFLOW', CLOSE_CODES.tryAgainLater, 'clientOverloaded'],
     ['WSA-24', 'FLOODED', CLOSE_CODES.tryAgainLater, 'clientOverloaded'],
-    ['an app server that ended', 'APP_SERVER.CLOSED', CLOSE_CODES.internalError, 'appServerClosed'],
+    ['the app server closed', 'APP_SERVER.CLOSED', CLOSE_CODES.internalError, 'appServerClosed'],
     ['WSA-20a', 'TOKEN.EXPIRED', CLOSE_CODES.policyViolation, 'jwtRanOut'],
     ['WSA-20', 'STOP', CLOSE_CODES.serviceRestart, 'stopped'],
   ] as const)('%s: %s closes it with %i, once', async (_, type, code, reason) => {
@@ -124,36 +124,36 @@ describe('listenerConnection', () => {
         'STOP',
       );
       expect(one.state).toBe('closing');
-      expect(one.deeds.filter((deed) => deed.startsWith('sendClose'))).toEqual([
+      expect(one.effects.filter((effect) => effect.startsWith('sendClose'))).toEqual([
         `sendClose ${JSON.stringify({ code, reason })}`,
       ]);
       await one.wait(TIMING.localClose);
       expect(one.state).toBe('closed');
-      expect(one.deeds).toContain('destroySocket');
+      expect(one.effects).toContain('destroySocket');
     }
   });
 
-  it('a peer that answers the close frame is not destroyed', async () => {
+  it('the socket is not destroyed when the client answers the close frame', async () => {
     const one = actorOf();
     one.send('ADMITTED', 'STOP', 'ENDED');
     await one.wait(TIMING.localClose);
-    expect(one.deeds).not.toContain('destroySocket');
+    expect(one.effects).not.toContain('destroySocket');
     expect(one.state).toBe('closed');
   });
 
-  it('a client that goes away ends it', () => {
+  it('it ends when the client closes', () => {
     const one = actorOf();
     one.send('ADMITTED', 'ENDED');
-    expect([one.state, one.deeds]).toEqual(['closed', ['release']]);
+    expect([one.state, one.effects]).toEqual(['closed', ['release']]);
   });
 
-  it('the chart declares no name that it does not use, and no transition is left untaken', () => {
+  it('the chart uses every name that it declares, and the tests take every transition', () => {
     expect(unusedNames(listenerConnectionMachine)).toEqual([]);
     expect(cover.untaken).toEqual([]);
   });
 });
 
-describe('a chart that connections share', () => {
+describe('a shared chart', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   });
@@ -166,7 +166,7 @@ describe('a chart that connections share', () => {
     ...['APP_SERVER.CLOSED', 'TOKEN.EXPIRED', 'STOP', 'ENDED'],
   ] as EventType[];
 
-  it('does what an actor of its own would do, event by event and timer by timer', async () => {
+  it('behaves like an actor of its own', async () => {
     const step = fc.oneof(
       { weight: 6, arbitrary: fc.constantFrom(...EVENTS) },
       { weight: 2, arbitrary: fc.constantFrom(9_999, 10_000, 30_000) },
@@ -174,7 +174,7 @@ describe('a chart that connections share', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 14 }), async (steps) => {
         const actor = actorOf();
-        const { run, deeds } = sharedRun();
+        const { run, effects } = sharedRun();
         for (const one of ['ADMITTED' as const, ...steps]) {
           if (typeof one === 'number') {
             vi.advanceTimersByTime(one);
@@ -184,14 +184,14 @@ describe('a chart that connections share', () => {
             run.send({ type: one });
           }
           expect(run.state).toBe(actor.state);
-          expect(deeds).toEqual(actor.deeds);
+          expect(effects).toEqual(actor.effects);
         }
       }),
       { numRuns: 150 },
     );
   });
 
-  it('leaves no timer behind once it is closed', () => {
+  it('has no timers after it is closed', () => {
     const { run } = sharedRun();
     for (const type of ['ADMITTED', 'SLOW', 'STOP', 'ENDED'] as const) run.send({ type });
     expect(run.done).toBe(true);

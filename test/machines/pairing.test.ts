@@ -76,23 +76,23 @@ class Rig {
     await this.desk.answer('requestCode', { kind, failure: this.failure(reasons[kind]) });
   }
 
-  async grant(life = TEN_MINUTES): Promise<void> {
+  async grant(lifetime = TEN_MINUTES): Promise<void> {
     await this.desk.answer('requestCode', {
       kind: 'granted',
       code: {
         pairingCode: new Secret(`${MARK}-code`),
         manualPairingCode: new Secret(`${MARK}-manual`),
         environmentId: 'E1',
-        expiresAt: this.now + life,
+        expiresAt: this.now + lifetime,
       },
     });
   }
 }
 
-type Go = (rig: Rig) => Promise<void>;
+type Run = (rig: Rig) => Promise<void>;
 const ready = { kind: 'ready' } as const;
 
-const WAYS: Readonly<Record<string, Go>> = {
+const ROUTES: Readonly<Record<string, Run>> = {
   unpaired: async () => undefined,
   'starting.ensuringToken': (rig) => rig.send({ type: 'START', manual: false }),
   'starting.requesting': async (rig) => {
@@ -100,42 +100,42 @@ const WAYS: Readonly<Record<string, Go>> = {
     await rig.desk.answer('ensureToken', ready);
   },
   'starting.renewingToken': async (rig) => {
-    await WAYS['starting.requesting']?.(rig);
+    await ROUTES['starting.requesting']?.(rig);
     await rig.refuse('unauthorized');
   },
   'starting.requestingAgain': async (rig) => {
-    await WAYS['starting.renewingToken']?.(rig);
+    await ROUTES['starting.renewingToken']?.(rig);
     await rig.desk.answer('ensureToken', ready);
   },
   'starting.losingIdentity': async (rig) => {
-    await WAYS['starting.requesting']?.(rig);
+    await ROUTES['starting.requesting']?.(rig);
     await rig.refuse('notFound');
   },
   codeShown: async (rig) => {
-    await WAYS['starting.requesting']?.(rig);
+    await ROUTES['starting.requesting']?.(rig);
     await rig.grant();
   },
   claimed: async (rig) => {
-    await WAYS.codeShown?.(rig);
+    await ROUTES.codeShown?.(rig);
     await rig.send({ type: 'CLAIMED' });
   },
   expired: async (rig) => {
-    await WAYS.codeShown?.(rig);
+    await ROUTES.codeShown?.(rig);
     await rig.clock.advance(TEN_MINUTES);
   },
 };
 
 async function rigIn(state: string): Promise<Rig> {
   const rig = new Rig();
-  await WAYS[state]?.(rig);
+  await ROUTES[state]?.(rig);
   expect(rig.state).toBe(state);
   return rig;
 }
 
-const STARTING = Object.keys(WAYS).filter((state) => state.startsWith('starting.'));
+const STARTING = Object.keys(ROUTES).filter((state) => state.startsWith('starting.'));
 
-describe('asking for a code', () => {
-  it('RC-47: a usable token comes first, then the code is asked for and shown', async () => {
+describe('requesting a code', () => {
+  it('RC-47: it ensures a valid token, then requests and shows the code', async () => {
     const rig = new Rig();
     await rig.send({ type: 'START', manual: true });
     expect(rig.shown).toEqual(['starting.ensuringToken', 'pairingStarted', null]);
@@ -148,7 +148,7 @@ describe('asking for a code', () => {
   });
 
   it.each(['unauthorized', 'other'] as const)(
-    'RC-47: after 401 or 403 once more with a fresh token, then %s ends it',
+    'RC-47: after 401 or 403 it tries once more with a new token, then %s ends it',
     async (kind) => {
       const rig = await rigIn('starting.requesting');
       await rig.refuse('unauthorized');
@@ -163,7 +163,7 @@ describe('asking for a code', () => {
     },
   );
 
-  it('RC-47: the second answer may grant the code', async () => {
+  it('RC-47: the second response may grant the code', async () => {
     const rig = await rigIn('starting.requestingAgain');
     await rig.grant();
     expect(rig.shown.slice(0, 2)).toEqual(['codeShown', 'pairingCodeShown']);
@@ -171,7 +171,7 @@ describe('asking for a code', () => {
   });
 
   it.each(['starting.requesting', 'starting.requestingAgain'])(
-    'RC-47: a 404 in %s loses the identity, and says that pairing is unavailable',
+    'RC-47: a 404 in %s reports the lost identity, and pairing is unavailable',
     async (state) => {
       const rig = await rigIn(state);
       await rig.refuse('notFound');
@@ -185,7 +185,7 @@ describe('asking for a code', () => {
     },
   );
 
-  it.each(['other', 'transient'] as const)('RC-47: %s is not tried again', async (kind) => {
+  it.each(['other', 'transient'] as const)('RC-47: %s is not retried', async (kind) => {
     const rig = await rigIn('starting.requesting');
     await rig.refuse(kind);
     const reason = kind === 'other' ? 'pairingFailed' : 'backendUnavailable';
@@ -193,7 +193,7 @@ describe('asking for a code', () => {
   });
 
   it.each(['starting.ensuringToken', 'starting.renewingToken'])(
-    'RC-47: when there is no token in %s, it is told why',
+    'RC-47: without a token in %s it ends with the reason',
     async (state) => {
       const rig = await rigIn(state);
       await rig.desk.answer('ensureToken', { kind: 'notReady', failure: rig.failure('disabled') });
@@ -201,7 +201,7 @@ describe('asking for a code', () => {
     },
   );
 
-  it.each(STARTING)('a fault of an adapter in %s ends it', async (state) => {
+  it.each(STARTING)('an error of the actor in %s ends it', async (state) => {
     const rig = await rigIn(state);
     const [src] = rig.desk.open;
     if (src !== 'ensureToken' && src !== 'requestCode' && src !== 'reportEnrollmentLost')
@@ -210,7 +210,7 @@ describe('asking for a code', () => {
     expect(rig.shown).toEqual(['unpaired', 'engineFault', 'engineFault']);
   });
 
-  it.each(STARTING)('RC-47: a second request in %s does not ask twice', async (state) => {
+  it.each(STARTING)('RC-47: a second START in %s changes nothing', async (state) => {
     const rig = await rigIn(state);
     const before = rig.actor.getSnapshot();
     await rig.send({ type: 'START', manual: false });
@@ -220,14 +220,14 @@ describe('asking for a code', () => {
 });
 
 describe('the code', () => {
-  it('RC-48: it is claimed, and then gone', async () => {
+  it('RC-48: it is cleared when it is claimed', async () => {
     const rig = await rigIn('codeShown');
     await rig.send({ type: 'CLAIMED' });
     expect(rig.shown).toEqual(['claimed', 'pairingClaimed', null]);
     expect([rig.context.code, rig.clock.timers]).toEqual([null, 0]);
   });
 
-  it('RC-47: it runs out exactly when the backend said, and is forgotten', async () => {
+  it('RC-47: it expires exactly when the backend said, and is cleared', async () => {
     const rig = await rigIn('codeShown');
     await rig.clock.advance(TEN_MINUTES - 1);
     expect(rig.state).toBe('codeShown');
@@ -236,35 +236,35 @@ describe('the code', () => {
     expect(rig.context.code).toBeNull();
   });
 
-  it.each([-5_000, 0])('RC-47: one that has run out (%d ms) is not shown for long', async (life) => {
+  it.each([-5_000, 0])('RC-47: one that is valid for %d ms expires at once', async (lifetime) => {
     const rig = await rigIn('starting.requesting');
-    await rig.grant(life);
+    await rig.grant(lifetime);
     await rig.clock.advance(0);
     expect(rig.state).toBe('expired');
   });
 
-  it('RC-47: one that lives longer than a timer can take does not run out at once', async () => {
+  it('RC-47: one that is valid for longer than a timer can take does not expire at once', async () => {
     const rig = await rigIn('starting.requesting');
     await rig.grant(100 * DAY);
     await rig.clock.advance(20 * DAY);
     expect(rig.state).toBe('codeShown');
   });
 
-  it.each(['codeShown', 'claimed', 'expired'])('RC-47: in %s a new one can be asked for', async (state) => {
+  it.each(['codeShown', 'claimed', 'expired'])('RC-47: in %s a new one can be requested', async (state) => {
     const rig = await rigIn(state);
     await rig.send({ type: 'START', manual: false });
     expect(rig.shown).toEqual(['starting.ensuringToken', 'pairingStarted', null]);
     expect([rig.context.code, rig.context.manual]).toEqual([null, false]);
   });
 
-  it.each(Object.keys(WAYS))('RC-47: in %s it is worth nothing once the identity is gone', async (state) => {
+  it.each(Object.keys(ROUTES))('RC-47: in %s it is cleared when the identity is gone', async (state) => {
     const rig = await rigIn(state);
     await rig.send({ type: 'RESET' });
     expect(rig.shown).toEqual(['unpaired', 'pairingUnavailable', 'pairingUnavailable']);
     expect([rig.context.code, rig.desk.open, rig.clock.timers]).toEqual([null, [], 0]);
   });
 
-  it('RC-5: it is never in a snapshot, whatever happens', async () => {
+  it('RC-5: it is never in a snapshot', async () => {
     type Step = (rig: Rig) => Promise<void>;
     const step = fc.constantFrom<Step>(
       (rig) => rig.send({ type: 'START', manual: true }),
@@ -306,11 +306,11 @@ describe('the code', () => {
 });
 
 describe('cover', () => {
-  it('the chart declares no name that it does not use', () => {
+  it('the chart uses every name that it declares', () => {
     expect(unusedNames(pairingMachine)).toEqual([]);
   });
 
-  it('no transition is left untaken', () => {
+  it('the tests take every transition', () => {
     expect(cover.untaken).toEqual([]);
   });
 });

@@ -5,14 +5,14 @@ import { statePath } from '../../src/protocol/decision.js';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 
 const env = (random: number, now = 1_000_000) => ({ now: () => now, random: () => random });
-const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+const randomValue = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe('pauses', () => {
-  it('RC-25: the n-th pause lies between half and all of min(1 s × 2ⁿ, 30 s), for every n', () => {
+  it('RC-25: the n-th pause is between half and all of min(1 s × 2ⁿ, 30 s)', () => {
     fc.assert(
-      fc.property(fc.nat(10_000), chance, (rung, random) => {
-        const all = Math.min(1_000 * 2 ** rung, 30_000);
-        const { ms, until } = backoffPause(env(random), DEFAULT_TIMING, rung);
+      fc.property(fc.nat(10_000), randomValue, (attempt, random) => {
+        const all = Math.min(1_000 * 2 ** attempt, 30_000);
+        const { ms, until } = backoffPause(env(random), DEFAULT_TIMING, attempt);
         expect(ms).toBeGreaterThanOrEqual(all / 2);
         expect(ms).toBeLessThanOrEqual(all);
         expect(until).toBe(1_000_000 + ms);
@@ -20,9 +20,9 @@ describe('pauses', () => {
     );
   });
 
-  it('RC-25: a Retry-After is waited for with up to 30 s more, and never ended earlier', () => {
+  it('RC-25: a Retry-After is honored with up to 30 s more, and never ends early', () => {
     fc.assert(
-      fc.property(fc.integer({ min: -1_000_000, max: 1e12 }), chance, (ahead, random) => {
+      fc.property(fc.integer({ min: -1_000_000, max: 1e12 }), randomValue, (ahead, random) => {
         const at = 1_000_000 + ahead;
         const { ms, until } = retryAfterPause(env(random), DEFAULT_TIMING, at);
         expect(until).toBeGreaterThanOrEqual(at);
@@ -40,7 +40,7 @@ describe('the path of a state', () => {
     [{ active: { backingOff: 'failed' } }, 'active.backingOff.failed'],
     [{ up: { liveness: 'open', life: 'young' } }, 'up.(liveness.open | life.young)'],
     [undefined, ''],
-  ])('%o reads %s', (value, path) => {
+  ])('%o is %s', (value, path) => {
     expect(statePath(value)).toBe(path);
   });
 });

@@ -10,7 +10,7 @@ const cover = new EdgeCover(virtualClientMachine);
 class Rig {
   readonly clock = new TestClock();
   readonly desk = new Desk<{ openAppServer: ReturnType<() => void> }>();
-  /** How often the host was told to end the app-server connection. */
+  /** How often the app-server connection was closed. */
   closed = 0;
   readonly actor;
 
@@ -40,7 +40,7 @@ class Rig {
     return this.actor.getSnapshot().value;
   }
 
-  /** How it ended: reason and detail, and how often the connection was let go. */
+  /** Reason and detail of the end, and how often the connection was closed. */
   get end() {
     const { output, context } = this.actor.getSnapshot();
     return [output?.reason, context.decision.detail, this.closed];
@@ -60,10 +60,15 @@ class Rig {
 const ENDS: [string, VirtualClientEvent, string, string | null][] = [
   ['RC-34: client_closed', { type: 'CLOSE', reason: 'clientClosed' }, 'clientClosed', null],
   ['RC-30: a second initialize', { type: 'CLOSE', reason: 'reinitialized' }, 'reinitialized', null],
-  ['RC-41: holding up its own traffic', { type: 'STALLED' }, 'clientStalled', null],
-  ['a clean end of the app server', { type: 'APP_SERVER.CLOSED', failure: null }, 'appServerClosed', null],
+  ['RC-41: a stalled app server', { type: 'STALLED' }, 'clientStalled', null],
   [
-    'a failing app server',
+    'an app server that closes cleanly',
+    { type: 'APP_SERVER.CLOSED', failure: null },
+    'appServerClosed',
+    null,
+  ],
+  [
+    'an app server that fails',
     { type: 'APP_SERVER.CLOSED', failure: { reason: 'appServerFailed', message: 'it crashed', at: 0 } },
     'appServerFailed',
     'it crashed',
@@ -71,7 +76,7 @@ const ENDS: [string, VirtualClientEvent, string, string | null][] = [
 ];
 
 describe('virtualClient', () => {
-  it('RC-30: initialize opens an app-server connection of its own, then messages flow', async () => {
+  it('RC-30: initialize opens its own app-server connection', async () => {
     const rig = new Rig();
     expect(rig.state).toBe('opening');
     expect(rig.desk.lastInput('openAppServer')).toEqual({ clientId: 'client', streamId: 'stream' });
@@ -80,19 +85,19 @@ describe('virtualClient', () => {
     expect(rig.clock.timers).toBe(0);
   });
 
-  it('an app server that cannot be reached ends it with the reason', async () => {
+  it('it ends with the reason when the app server cannot be reached', async () => {
     const rig = new Rig();
     await rig.desk.fail('openAppServer', new Error('connection refused'));
     expect([rig.state, ...rig.end]).toEqual(['closed', 'appServerFailed', 'connection refused', 1]);
   });
 
-  it('an app server that rejects with something else ends it all the same', async () => {
+  it('it ends, too, when the app server rejects with something else than an Error', async () => {
     const rig = new Rig();
     await rig.desk.fail('openAppServer', 'text');
     expect(rig.end).toEqual(['appServerFailed', null, 1]);
   });
 
-  it('an app server that does not answer is given up after 30 s, and its late answer is dropped', async () => {
+  it('it ends after 30 s when the app server does not answer, and ignores a late answer', async () => {
     const rig = new Rig();
     await rig.clock.advance(29_999);
     expect(rig.state).toBe('opening');
@@ -101,7 +106,7 @@ describe('virtualClient', () => {
     expect(rig.desk.aborted).toEqual(['openAppServer']);
   });
 
-  it('RC-34: it expires when it is idle, but not while it opens', async () => {
+  it('RC-34: it expires when it is idle, but not while it is opening', async () => {
     const rig = new Rig();
     await rig.send({ type: 'IDLE' });
     expect(rig.state).toBe('opening');
@@ -110,7 +115,7 @@ describe('virtualClient', () => {
     expect([rig.state, ...rig.end]).toEqual(['closed', 'clientIdle', null, 1]);
   });
 
-  it.each(ENDS)('%s ends it, while it opens and while it is open', async (_, event, reason, detail) => {
+  it.each(ENDS)('%s ends it, while it is opening and when it is active', async (_, event, reason, detail) => {
     const opening = new Rig();
     await opening.send(event);
     expect([opening.state, ...opening.end]).toEqual(['closed', reason, detail, 1]);
@@ -120,7 +125,7 @@ describe('virtualClient', () => {
     expect([active.state, ...active.end]).toEqual(['closed', reason, detail, 1]);
   });
 
-  it('RC-35: in whatever order ends come, the connection is let go exactly once', async () => {
+  it('RC-35: the connection is closed exactly once, in any order of events', async () => {
     const events = fc.array(fc.constantFrom(...ENDS.map(([, event]) => event)), {
       minLength: 1,
       maxLength: 6,
@@ -138,11 +143,11 @@ describe('virtualClient', () => {
 });
 
 describe('cover', () => {
-  it('the chart declares no name that it does not use', () => {
+  it('the chart uses every name that it declares', () => {
     expect(unusedNames(virtualClientMachine)).toEqual([]);
   });
 
-  it('no transition is left untaken', () => {
+  it('the tests take every transition', () => {
     expect(cover.untaken).toEqual([]);
   });
 });

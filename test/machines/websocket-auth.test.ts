@@ -27,7 +27,7 @@ function decide(facts: UpgradeFacts): Verdict {
 }
 
 const one: CredentialFacts = { ...NOTHING_PRESENTED, presented: 'one' };
-const right: CredentialFacts = { ...one, matches: true };
+const valid: CredentialFacts = { ...one, matches: true };
 const base: UpgradeFacts = {
   mode: 'queryToken',
   enforced: true,
@@ -36,11 +36,11 @@ const base: UpgradeFacts = {
   admission: 'open',
   credential: NOTHING_PRESENTED,
 };
-const words = ({ outcome, reason }: Verdict) => `${outcome} ${reason}`;
+const verdictWords = ({ outcome, reason }: Verdict) => `${outcome} ${reason}`;
 
 const BOTH = [false, true];
-/** Every combination of facts there is. */
-function* everything(): Generator<UpgradeFacts> {
+/** Every combination of facts. */
+function* allFacts(): Generator<UpgradeFacts> {
   for (const mode of ['queryToken', 'capability', 'signedBearer'] as const)
     for (const enforced of mode === 'queryToken' ? BOTH : [true])
       for (const hasOrigin of BOTH)
@@ -62,17 +62,17 @@ function* everything(): Generator<UpgradeFacts> {
 }
 
 describe('websocketAuth', () => {
-  it('WSA-2, WSA-3: every combination of facts ends in one outcome with one reason, and none is let in by accident', () => {
+  it('WSA-2, WSA-3: every combination of facts has one outcome with one reason, and none is accepted by mistake', () => {
     let count = 0;
-    for (const facts of everything()) {
+    for (const facts of allFacts()) {
       count += 1;
       const verdict = decideWithChart(facts);
       expect(UPGRADE_OUTCOMES).toContain(verdict.outcome);
       expect(isReason(verdict.reason)).toBe(true);
       expect(verdict.mode).toBe(facts.mode);
       const { credential } = facts;
-      const opens = !facts.hasOrigin && facts.request === 'upgrade' && facts.admission === 'open';
-      const proven =
+      const admissible = !facts.hasOrigin && facts.request === 'upgrade' && facts.admission === 'open';
+      const isValid =
         credential.presented === 'one' &&
         credential.matches &&
         (facts.mode !== 'signedBearer' ||
@@ -80,79 +80,80 @@ describe('websocketAuth', () => {
             !credential.notYetValid &&
             credential.issuerMatches &&
             credential.audienceMatches));
-      const expected = opens && proven ? 'established' : opens && !facts.enforced ? 'degraded' : 'rejected';
+      const expected =
+        admissible && isValid ? 'established' : admissible && !facts.enforced ? 'degraded' : 'rejected';
       if (verdict.outcome !== expected) expect({ facts, verdict }).toBe(expected);
     }
     expect(count).toBe(4 * 2 * 5 * 4 * 4 * 32);
   });
 
   it.each([
-    ['the printed token', right, 'established tokenMatched'],
+    ['the printed token', valid, 'established tokenMatched'],
     ['no token', NOTHING_PRESENTED, 'rejected missingToken'],
     ['two tokens', { ...one, presented: 'several' }, 'rejected ambiguousToken'],
-    ['another token', one, 'rejected invalidToken'],
+    ['a wrong token', one, 'rejected invalidToken'],
   ] as const)('WSA-9: query token: %s', (_, credential, expected) => {
-    expect(words(decide({ ...base, credential }))).toBe(expected);
+    expect(verdictWords(decide({ ...base, credential }))).toBe(expected);
   });
 
   it.each([
-    ['the printed token', right, 'established tokenMatched'],
+    ['the printed token', valid, 'established tokenMatched'],
     ['no token', NOTHING_PRESENTED, 'degraded uncheckedMissing'],
     ['two tokens', { ...one, presented: 'several' }, 'degraded uncheckedAmbiguous'],
-    ['another token', one, 'degraded uncheckedInvalid'],
+    ['a wrong token', one, 'degraded uncheckedInvalid'],
   ] as const)('WSA-4: without the check: %s', (_, credential, expected) => {
-    expect(words(decide({ ...base, enforced: false, credential }))).toBe(expected);
+    expect(verdictWords(decide({ ...base, enforced: false, credential }))).toBe(expected);
   });
 
   it.each([
-    ['the right one', right, 'established capabilityMatched'],
+    ['a valid one', valid, 'established capabilityMatched'],
     ['none', NOTHING_PRESENTED, 'rejected missingBearer'],
     ['malformed', { ...one, presented: 'malformed' }, 'rejected malformedAuthorization'],
-    ['another', one, 'rejected invalidCapability'],
+    ['a wrong one', one, 'rejected invalidCapability'],
   ] as const)('WSA-10, WSA-11: capability token: %s', (_, credential, expected) => {
-    expect(words(decide({ ...base, mode: 'capability', credential }))).toBe(expected);
+    expect(verdictWords(decide({ ...base, mode: 'capability', credential }))).toBe(expected);
   });
 
   it.each([
-    ['valid', right, 'established jwtVerified'],
+    ['valid', valid, 'established jwtVerified'],
     ['none', NOTHING_PRESENTED, 'rejected missingBearer'],
     ['malformed header', { ...one, presented: 'malformed' }, 'rejected malformedAuthorization'],
     ['bad signature', one, 'rejected invalidJwt'],
-    ['expired', { ...right, expired: true, issuerMatches: false }, 'rejected expiredJwt'],
-    ['not yet valid', { ...right, notYetValid: true }, 'rejected jwtNotYetValid'],
-    ['other issuer', { ...right, issuerMatches: false }, 'rejected issuerMismatch'],
-    ['other audience', { ...right, audienceMatches: false }, 'rejected audienceMismatch'],
+    ['expired', { ...valid, expired: true, issuerMatches: false }, 'rejected expiredJwt'],
+    ['not yet valid', { ...valid, notYetValid: true }, 'rejected jwtNotYetValid'],
+    ['other issuer', { ...valid, issuerMatches: false }, 'rejected issuerMismatch'],
+    ['other audience', { ...valid, audienceMatches: false }, 'rejected audienceMismatch'],
   ] as const)('WSA-12: signed token: %s', (_, credential, expected) => {
-    expect(words(decide({ ...base, mode: 'signedBearer', credential }))).toBe(expected);
+    expect(verdictWords(decide({ ...base, mode: 'signedBearer', credential }))).toBe(expected);
   });
 
   it.each([
-    ['an Origin, before anything else', { hasOrigin: true, request: 'malformed' }, 'originRefused'],
+    ['an Origin header, checked first', { hasOrigin: true, request: 'malformed' }, 'originRefused'],
     ['no valid upgrade', { request: 'malformed' }, 'malformedUpgrade'],
     ['too many headers', { request: 'headersTooLarge' }, 'headersTooLarge'],
     ['too slow', { request: 'tooSlow' }, 'handshakeTooSlow'],
     ['gone', { request: 'gone' }, 'clientGone'],
-    ['no room', { admission: 'tooManyConnections' }, 'tooManyConnections'],
+    ['too many connections', { admission: 'tooManyConnections' }, 'tooManyConnections'],
     ['too many handshakes', { admission: 'tooManyHandshakes' }, 'tooManyHandshakes'],
     ['not ready', { admission: 'notReady' }, 'listenerNotReady'],
-  ] as const)('WSA-8, WSA-16: a right credential does not help against %s', (_, wrong, reason) => {
-    expect(words(decide({ ...base, credential: right, ...wrong }))).toBe(`rejected ${reason}`);
+  ] as const)('WSA-8, WSA-16: it is rejected despite a valid credential: %s', (_, facts, reason) => {
+    expect(verdictWords(decide({ ...base, credential: valid, ...facts }))).toBe(`rejected ${reason}`);
   });
 
-  it('decisions that are looked up say what the chart says, and are counted by verdict', () => {
+  it('cached decisions are those of the chart, and are counted by verdict', () => {
     const decisions = new UpgradeDecisions();
     let checked = 0;
-    for (const facts of everything()) {
+    for (const facts of allFacts()) {
       if (facts.mode !== 'signedBearer') continue;
-      expect(words(decisions.decide(facts))).toBe(words(decideWithChart(facts)));
+      expect(verdictWords(decisions.decide(facts))).toBe(verdictWords(decideWithChart(facts)));
       checked += 1;
     }
     const total = decisions.counts.reduce((sum, { count }) => sum + count, 0);
     expect(total).toBe(checked);
-    expect(new Set(decisions.counts.map(words)).size).toBe(decisions.counts.length);
+    expect(new Set(decisions.counts.map(verdictWords)).size).toBe(decisions.counts.length);
   });
 
-  it('the chart declares no name that it does not use, and no transition is left untaken', () => {
+  it('the chart uses every name that it declares, and the tests take every transition', () => {
     expect(unusedNames(websocketAuthMachine)).toEqual([]);
     expect(cover.untaken).toEqual([]);
   });

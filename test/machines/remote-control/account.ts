@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AuthOutcome } from '../../../src/protocol/outcomes.js';
 import type { Reason } from '../../../src/protocol/reasons.js';
 import { ANNA, ANNA_2, BERT, Rig, S1, S2 } from './rig.js';
-import { rigIn, WAYS } from './ways.js';
+import { ROUTES, rigIn } from './routes.js';
 
 const unusable = (rig: Rig, reason: Reason = 'authMissing'): AuthOutcome => ({
   kind: 'unusable',
@@ -10,9 +10,9 @@ const unusable = (rig: Rig, reason: Reason = 'authMissing'): AuthOutcome => ({
 });
 const usable = (account = ANNA): AuthOutcome => ({ kind: 'usable', account });
 
-describe('a usable sign-in', () => {
+describe('waiting for a sign-in', () => {
   it.each(['authMissing', 'authApiKeyOnly', 'authUnreadable', 'authNoAccountId'] as const)(
-    'RC-26: with %s the source is read again once, then it is looked at each second',
+    'RC-26: with %s the source is read again once, then polled each second',
     async (reason) => {
       const rig = new Rig();
       await rig.send({ type: 'ENABLE', by: 'start', durable: false });
@@ -33,7 +33,7 @@ describe('a usable sign-in', () => {
     },
   );
 
-  it('RC-26: the second reading may bring what the first did not', async () => {
+  it('RC-26: the second read may find a sign-in', async () => {
     const rig = await rigIn('active.loadingAuth.reloading');
     await rig.answer('loadAuth', usable());
     expect(rig.state).toBe('active.loadingEnrollment.reading');
@@ -44,7 +44,7 @@ describe('a usable sign-in', () => {
     ['a sign-in', { type: 'AUTH.CHANGED', account: ANNA }, 'authChanged'],
     ['enable', { type: 'ENABLE', by: 'request', durable: false }, 'enabled'],
     ['a wake-up', { type: 'WAKE' }, 'authMissing'],
-  ] as const)('RC-26: %s ends the waiting at once', async (_, event, reason) => {
+  ] as const)('RC-26: %s ends the wait at once', async (_, event, reason) => {
     const rig = await rigIn('active.awaitingAuth.missing');
     await rig.send(event);
     expect(rig.shown).toEqual(['active.loadingAuth.reading', 'connecting', reason]);
@@ -52,7 +52,7 @@ describe('a usable sign-in', () => {
     expect(rig.state).toBe('active.loadingEnrollment.reading');
   });
 
-  it('RC-26: a fault of the account adapter is told, read again, and waited out', async () => {
+  it('RC-26: after an error of the account adapter it reads again, then polls', async () => {
     const rig = new Rig();
     await rig.send({ type: 'ENABLE', by: 'start', durable: false });
     await rig.fail('loadAuth');
@@ -68,7 +68,7 @@ describe('a usable sign-in', () => {
     expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'engineFault']);
   });
 
-  it('RC-27: where it must be ready, a start without one ends the engine and says why', async () => {
+  it('RC-27: if a sign-in is required, a start without one stops the engine and reports why', async () => {
     const rig = new Rig({ authStartup: 'ready' });
     await rig.send({ type: 'ENABLE', by: 'start', durable: false });
     await rig.answer('loadAuth', unusable(rig, 'authApiKeyOnly'));
@@ -81,7 +81,7 @@ describe('a usable sign-in', () => {
     });
   });
 
-  it('RC-27: it must be ready at the start only: a sign-out later is waited out', async () => {
+  it('RC-27: it is required only at the start: after a later sign-out it waits', async () => {
     const rig = new Rig({ authStartup: 'ready' });
     await rig.toConnected();
     await rig.send({ type: 'AUTH.CHANGED', account: null });
@@ -99,8 +99,8 @@ describe('a usable sign-in', () => {
   });
 });
 
-describe('the account that the backend refused', () => {
-  it('RC-28: one recovery step an attempt; after the first the pause is short, then it is the ladder', async () => {
+describe('an account that the backend refuses', () => {
+  it('RC-28: one recovery step for each attempt; the first pause is short, then it backs off', async () => {
     const rig = await rigIn('active.recoveringAuth');
     expect(rig.shown).toEqual(['active.recoveringAuth', 'connecting', 'backendUnauthorized']);
     const pauses: number[] = [];
@@ -115,7 +115,7 @@ describe('the account that the backend refused', () => {
     expect(pauses).toEqual([300, 750, 1_500]);
   });
 
-  it('RC-28: the same after a refused enrollment', async () => {
+  it('RC-28: a refused enrollment starts recovery, too', async () => {
     const rig = await rigIn('active.enrolling.requesting');
     await rig.answer('enroll', { kind: 'unauthorized', failure: rig.failure('backendUnauthorized') });
     expect(rig.shown).toEqual(['active.recoveringAuth', 'connecting', 'backendUnauthorized']);
@@ -124,7 +124,7 @@ describe('the account that the backend refused', () => {
     expect(rig.desk.lastInput('enroll')).toEqual({ account: ANNA_2 });
   });
 
-  it('RC-28: when recovery is used up the source is read again, and the refused tokens wait on the ladder', async () => {
+  it('RC-28: when recovery is exhausted the source is read again, and the refused tokens are retried with backoff', async () => {
     const rig = await rigIn('active.recoveringAuth');
     const pauses: number[] = [];
     for (let round = 0; round < 3; round += 1) {
@@ -140,7 +140,7 @@ describe('the account that the backend refused', () => {
     expect(pauses).toEqual([750, 1_500, 3_000]);
   });
 
-  it('RC-28, ACC-88: what ended recovery stays the reason while the refused tokens wait', async () => {
+  it('RC-28, ACC-88: the failure that ended recovery stays the reason while it waits', async () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('refreshTokenExpired') });
     await rig.answer('loadAuth', usable());
@@ -148,14 +148,14 @@ describe('the account that the backend refused', () => {
     expect(rig.report.lastFailure?.reason).toBe('refreshTokenExpired');
   });
 
-  it('RC-28: tokens that are new in the source are tried at once', async () => {
+  it('RC-28: new tokens in the source are tried at once', async () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('authRejected') });
     await rig.answer('loadAuth', usable(ANNA_2));
     expect(rig.state).toBe('active.refreshing');
   });
 
-  it('RC-26, RC-28: another account in the source is taken when recovery is used up', async () => {
+  it('RC-26, RC-28: another account in the source is used when recovery is exhausted', async () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('authRejected') });
     await rig.answer('loadAuth', usable(BERT));
@@ -164,19 +164,19 @@ describe('the account that the backend refused', () => {
     expect(rig.desk.lastInput('loadEnrollment')).toMatchObject({ accountId: 'bert' });
   });
 
-  it('RC-28: no generation has been refused before one was', async () => {
+  it('RC-28: generation 0 does not count as refused', async () => {
     const rig = await rigIn('active.loadingAuth.reloading');
     await rig.answer('loadAuth', usable({ accountId: 'anna', generation: 0 }));
     expect(rig.state).toBe('active.loadingEnrollment.reading');
   });
 
-  it('RC-28: a step that fails for now is tried again on the ladder', async () => {
+  it('RC-28: a transient failure of a step is retried with backoff', async () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.answer('recoverAuth', { kind: 'transient', failure: rig.failure('authRecoveryFailed') });
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'authRecoveryFailed']);
   });
 
-  it('ACC-46: a recovery that brings another account ends a request to enable: it meant the one before', async () => {
+  it('ACC-46: a request to enable fails when recovery finds another account', async () => {
     const rig = new Rig();
     await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.answer('loadAuth', usable());
@@ -189,7 +189,7 @@ describe('the account that the backend refused', () => {
     expect(rig.context).toMatchObject({ account: BERT, enrollment: 'unknown' });
   });
 
-  it('RC-29: a newer sign-in that comes from outside meanwhile is used at once', async () => {
+  it('RC-29: a newer sign-in during recovery is used at once', async () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.send({ type: 'AUTH.CHANGED', account: ANNA_2 });
     expect(rig.shown).toEqual(['active.refreshing', 'connecting', 'authChanged']);
@@ -197,7 +197,7 @@ describe('the account that the backend refused', () => {
     expect(rig.desk.lastInput('refresh')).toMatchObject({ account: ANNA_2 });
   });
 
-  it('RC-7: a recovery that brings another account uses that account’s own identity, without a pause', async () => {
+  it('RC-7: when recovery finds another account, its own identity is used without a pause', async () => {
     const rig = await rigIn('active.recoveringAuth');
     await rig.answer('recoverAuth', { kind: 'recovered', account: BERT });
     expect(rig.shown).toEqual(['active.loadingEnrollment.reading', 'connecting', 'authChanged']);
@@ -207,7 +207,7 @@ describe('the account that the backend refused', () => {
 });
 
 describe('another account', () => {
-  it('RC-7: it drops identity, token and remote clients, and reads its own key', async () => {
+  it('RC-7: it clears identity and token, closes virtual clients, and loads its own identity', async () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'AUTH.CHANGED', account: BERT });
     expect(rig.shown).toEqual(['active.loadingAuth.reading', 'connecting', 'authChanged']);
@@ -219,8 +219,8 @@ describe('another account', () => {
     expect(rig.desk.lastInput('refresh')).toEqual({ account: BERT, enrollment: S2 });
   });
 
-  it.each(Object.keys(WAYS).filter((state) => state.startsWith('active.')))(
-    'RC-7, RC-29: in %s another account is looked at, and a sign-out is waited out',
+  it.each(Object.keys(ROUTES).filter((state) => state.startsWith('active.')))(
+    'RC-7, RC-29: in %s another account is loaded, and after a sign-out it waits',
     async (state) => {
       const changed = await rigIn(state);
       await changed.send({ type: 'AUTH.CHANGED', account: BERT });
@@ -233,7 +233,7 @@ describe('another account', () => {
     },
   );
 
-  it('RC-7: an account that was exchanged while remote control was off is noticed', async () => {
+  it('RC-7: it notices another account that signed in while remote control was off', async () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'DISABLE', durable: false });
     await rig.signIn(BERT);
@@ -242,7 +242,7 @@ describe('another account', () => {
     expect(rig.desk.lastInput('loadEnrollment')).toMatchObject({ accountId: 'bert' });
   });
 
-  it('RC-7, RC-44: the wish of one account is not carried over to another', async () => {
+  it('RC-7, RC-44: a preference does not apply to another account', async () => {
     const rig = new Rig();
     await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.answer('loadAuth', usable());
@@ -254,7 +254,7 @@ describe('another account', () => {
     expect(rig.context.preference).toBe('off');
   });
 
-  it('RC-26: a newer token of the same account does not disturb an attempt or a link', async () => {
+  it('RC-26: a newer token of the same account does not interrupt an attempt or a link', async () => {
     for (const state of ['active.connected', 'active.refreshing', 'active.connecting']) {
       const rig = await rigIn(state);
       const before = rig.actor.getSnapshot();
@@ -263,7 +263,7 @@ describe('another account', () => {
     }
   });
 
-  it('RC-26: a sign-out while it waits for a sign-in starts the waiting over', async () => {
+  it('RC-26: a sign-out while it waits for a sign-in restarts the wait', async () => {
     const rig = await rigIn('active.awaitingAuth.refused');
     await rig.send({ type: 'AUTH.CHANGED', account: null });
     expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
@@ -272,130 +272,5 @@ describe('another account', () => {
     await rig.answer('loadAuth', usable());
     expect(rig.shown).toEqual(['active.awaitingAuth.refused', 'connecting', 'authRejected']);
     expect(rig.report.accountId).toBe('anna');
-  });
-});
-
-describe('a request to enable, on trial', () => {
-  async function asked(): Promise<Rig> {
-    const rig = new Rig();
-    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
-    return rig;
-  }
-
-  it('ACC-69: without a sign-in it goes back to idle, and the reason stays', async () => {
-    const rig = await asked();
-    await rig.answer('loadAuth', unusable(rig));
-    expect(rig.actor.getSnapshot().hasTag('beforeIdentity')).toBe(true);
-    await rig.answer('loadAuth', unusable(rig));
-    expect(rig.shown).toEqual(['idle', 'disabled', 'authMissing']);
-    expect(rig.report.lastFailure?.reason).toBe('authMissing');
-  });
-
-  it('RC-26: a request for now is no activation: it waits for a sign-in, as after a start', async () => {
-    const rig = new Rig({ authStartup: 'ready' });
-    await rig.send({ type: 'ENABLE', by: 'request', durable: false });
-    await rig.answer('loadAuth', unusable(rig));
-    await rig.answer('loadAuth', unusable(rig));
-    expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
-    await rig.send({ type: 'AUTH.CHANGED', account: BERT });
-    await rig.answer('loadAuth', usable(BERT));
-    expect(rig.state).toBe('active.loadingEnrollment.reading');
-  });
-
-  it.each(['exhausted', 'transient'] as const)(
-    'ACC-69: it runs all steps of a recovery before it gives up as %s',
-    async (kind) => {
-      const rig = await asked();
-      await rig.answer('loadAuth', usable());
-      await rig.load(null);
-      const refused = () =>
-        rig.answer('enroll', { kind: 'unauthorized', failure: rig.failure('backendUnauthorized') });
-      for (const generation of [2, 3]) {
-        await refused();
-        await rig.answer('recoverAuth', { kind: 'recovered', account: { accountId: 'anna', generation } });
-        expect(rig.actor.getSnapshot().hasTag('beforeIdentity')).toBe(true);
-        await rig.timeInState();
-      }
-      await refused();
-      await rig.answer('recoverAuth', { kind, failure: rig.failure('authRejected') });
-      expect(rig.shown).toEqual(['idle', 'disabled', 'authRejected']);
-    },
-  );
-
-  it('ACC-69: where there is an identity nothing is undone: it stays on, and waits', async () => {
-    const rig = await asked();
-    await rig.answer('loadAuth', usable());
-    await rig.load(S1, 'on');
-    await rig.refuseRefresh();
-    await rig.answer('recoverAuth', { kind: 'transient', failure: rig.failure('authRecoveryFailed') });
-    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'authRecoveryFailed']);
-  });
-
-  it('ACC-69: a start never goes back to idle for it', async () => {
-    const rig = await rigIn('active.recoveringAuth');
-    await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('authRejected') });
-    await rig.answer('loadAuth', unusable(rig));
-    expect(rig.state).toBe('active.awaitingAuth.missing');
-  });
-
-  it('ACC-69: a request while it is on by the start does not put it on trial', async () => {
-    const rig = await rigIn('active.loadingAuth.reading');
-    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
-    await rig.answer('loadAuth', unusable(rig));
-    await rig.answer('loadAuth', unusable(rig));
-    expect(rig.state).toBe('active.awaitingAuth.missing');
-  });
-
-  it.each([
-    'active.connecting',
-    'active.backingOff.failed',
-    'active.backingOff.deferred',
-    'active.backingOff.asTold',
-    'active.enrolling.notKept',
-    'active.awaitingAuth.missing',
-  ])('ACC-69: once %s was reached, the request was granted: a later refusal is waited out', async (state) => {
-    const rig = await asked();
-    if (state === 'active.awaitingAuth.missing') {
-      await rig.send({ type: 'AUTH.CHANGED', account: null });
-    } else {
-      await rig.answer('loadAuth', usable());
-      if (state === 'active.enrolling.notKept') {
-        await rig.load(null);
-        await rig.answer('enroll', { kind: 'granted', enrollment: S1, token: rig.token() });
-        await rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
-      } else {
-        await rig.load(S1, 'on');
-        const retryAfterAt = rig.now + 1_000;
-        if (state === 'active.connecting') await rig.renew();
-        if (state === 'active.backingOff.failed') {
-          await rig.answer('refresh', { kind: 'other', failure: rig.failure('backendBadAnswer') });
-        }
-        if (state === 'active.backingOff.deferred') {
-          await rig.answer('refresh', { kind: 'transient', failure: rig.failure('backendTimeout') });
-        }
-        if (state === 'active.backingOff.asTold') {
-          const failure = rig.failure('backendTimeout', { retryAfterAt });
-          await rig.answer('refresh', { kind: 'transient', failure });
-        }
-      }
-    }
-    expect(rig.state).toBe(state);
-    expect(rig.actor.getSnapshot().hasTag('beforeIdentity')).toBe(false);
-    await rig.send({ type: 'AUTH.CHANGED', account: BERT });
-    await rig.answer('loadAuth', unusable(rig));
-    await rig.answer('loadAuth', unusable(rig));
-    expect(rig.state).toBe('active.awaitingAuth.missing');
-  });
-
-  it('ACC-69: tokens that were refused before are tried once more for whoever asks', async () => {
-    const rig = await rigIn('active.awaitingAuth.refused');
-    await rig.send({ type: 'DISABLE', durable: false });
-    await rig.send({ type: 'ENABLE', by: 'request', durable: true });
-    await rig.answer('loadAuth', unusable(rig));
-    await rig.answer('loadAuth', usable());
-    expect(rig.state).toBe('active.refreshing');
-    await rig.refuseRefresh();
-    await rig.answer('recoverAuth', { kind: 'exhausted', failure: rig.failure('authRejected') });
-    expect(rig.state).toBe('active.loadingAuth.reloading');
   });
 });

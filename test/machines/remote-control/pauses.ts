@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ANNA_2, BERT, MINUTE, type RcEvent, Rig } from './rig.js';
-import { rigIn } from './ways.js';
+import { rigIn } from './routes.js';
 
-const RUNGS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000];
+/** The upper bound of each pause, ms. */
+const LIMITS = [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000];
 
 async function failedPauses(rig: Rig, rounds: number): Promise<number[]> {
   const pauses: number[] = [];
@@ -13,18 +14,21 @@ async function failedPauses(rig: Rig, rounds: number): Promise<number[]> {
   return pauses;
 }
 
-describe('the reconnect ladder', () => {
+describe('the reconnect backoff', () => {
   it.each([
-    ['the least', 0, RUNGS.map((all) => all / 2)],
-    ['the most', 0.999_999_9, RUNGS],
-  ])('RC-25: %s of each pause is half to all of 1, 2, 4, 8, 16, 30, 30 s', async (_, luck, pauses) => {
-    const rig = new Rig();
-    rig.luck = luck;
-    await rig.toConnecting();
-    expect(await failedPauses(rig, RUNGS.length)).toEqual(pauses);
-  });
+    ['minimum', 0, LIMITS.map((all) => all / 2)],
+    ['maximum', 0.999_999_9, LIMITS],
+  ])(
+    'RC-25: %s: each pause is between half and all of 1, 2, 4, 8, 16, 30, 30 s',
+    async (_, random, pauses) => {
+      const rig = new Rig();
+      rig.randomValue = random;
+      await rig.toConnecting();
+      expect(await failedPauses(rig, LIMITS.length)).toEqual(pauses);
+    },
+  );
 
-  it('RC-25, RC-42: it says errored after a failure, and when the next attempt is', async () => {
+  it('RC-25, RC-42: it reports errored after a failure, and the time of the next attempt', async () => {
     const rig = await rigIn('active.backingOff.failed');
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'networkUnreachable']);
     expect(rig.report.nextAttemptAt).toBe(rig.now + 750);
@@ -33,7 +37,7 @@ describe('the reconnect ladder', () => {
     expect(rig.report.nextAttemptAt).toBeNull();
   });
 
-  it('RC-25: a link that opens does not bring the ladder down, nor does a life without a sign at its end', async () => {
+  it('RC-25: an open link does not reset the backoff, nor do 60 s without a pong or frame after them', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     expect(await failedPauses(rig, 3)).toEqual([750, 1_500, 3_000]);
@@ -52,8 +56,8 @@ describe('the reconnect ladder', () => {
   });
 
   it.each(['PONG', 'FRAMES'] as const)(
-    'RC-25: a %s after 60 s proves the life and brings it down',
-    async (sign) => {
+    'RC-25: a %s after 60 s makes the link stable and resets the backoff',
+    async (type) => {
       const rig = new Rig();
       await rig.toConnecting();
       await failedPauses(rig, 3);
@@ -64,7 +68,7 @@ describe('the reconnect ladder', () => {
       }
       await rig.pass(10_000);
       expect(rig.report.reason).toBe('connected');
-      await rig.link({ type: sign });
+      await rig.link({ type });
       expect(rig.shown).toEqual(['active.connected', 'connected', 'linkProven']);
       await rig.closeLink(false);
       expect(rig.report.reason).toBe('linkLost');
@@ -72,7 +76,7 @@ describe('the reconnect ladder', () => {
     },
   );
 
-  it('RC-25: a peer that accepts and closes again climbs the ladder as "flapping"', async () => {
+  it('RC-25: if the peer accepts and closes repeatedly, it backs off with the reason "flapping"', async () => {
     const rig = new Rig();
     await rig.toConnected();
     const seen: unknown[] = [];
@@ -89,7 +93,7 @@ describe('the reconnect ladder', () => {
     ]);
   });
 
-  it('RC-25: a peer that accepts and drops again is "flapping" too, and errored', async () => {
+  it('RC-25: if an unstable link is lost again, the reason is "flapping", and errored', async () => {
     const rig = new Rig();
     await rig.toConnected();
     await rig.closeLink(false);
@@ -105,7 +109,7 @@ describe('the reconnect ladder', () => {
     });
   });
 
-  it('RC-25, RC-41: a peer that falls silent again and again keeps that reason', async () => {
+  it('RC-25, RC-41: repeated ping timeouts keep their reason', async () => {
     const rig = new Rig();
     await rig.toConnected();
     for (let round = 0; round < 2; round += 1) {
@@ -117,8 +121,8 @@ describe('the reconnect ladder', () => {
   });
 });
 
-describe('what cuts a pause short', () => {
-  const CUTS: [string, RcEvent, string][] = [
+describe('events that end a pause early', () => {
+  const TRIGGERS: [string, RcEvent, string][] = [
     ['a wake-up', { type: 'WAKE' }, 'wokeUp'],
     ['a newer sign-in', { type: 'AUTH.CHANGED', account: ANNA_2 }, 'authChanged'],
     ['enable', { type: 'ENABLE', by: 'request', durable: false }, 'enabled'],
@@ -132,7 +136,7 @@ describe('what cuts a pause short', () => {
     ['active.tokenInvalid.pausing', 'active.refreshing'],
   ];
   const table = PAUSES.flatMap(([from, to]) =>
-    CUTS.map(([what, event, reason]) => ({ from, to, what, event, reason })),
+    TRIGGERS.map(([what, event, reason]) => ({ from, to, what, event, reason })),
   );
 
   it.each(table)('RC-25, RC-25a: $what ends $from at once', async ({ from, to, event, reason }) => {
@@ -143,7 +147,7 @@ describe('what cuts a pause short', () => {
     expect(rig.report.nextAttemptAt).toBeNull();
   });
 
-  it('RC-25: a pause that is cut short still counts as a rung', async () => {
+  it('RC-25: a pause that ended early still counts as an attempt', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     for (let round = 0; round < 3; round += 1) {
@@ -154,13 +158,13 @@ describe('what cuts a pause short', () => {
     expect(await rig.timeInState()).toBe(6_000);
   });
 
-  it('RC-26: the sign-in of the same account that cut a pause is the one that is used', async () => {
+  it('RC-26: the sign-in that ended the pause is used', async () => {
     const rig = await rigIn('active.backingOff.deferred');
     await rig.send({ type: 'AUTH.CHANGED', account: ANNA_2 });
     expect(rig.desk.lastInput('refresh')).toMatchObject({ account: ANNA_2 });
   });
 
-  it('RC-25a: a wake-up probes an open link, and one that does not answer in 5 s is given up', async () => {
+  it('RC-25a: a wake-up probes an open link and closes it after 5 s without a pong', async () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'WAKE' });
     expect(rig.commands).toEqual(['PING']);
@@ -174,11 +178,11 @@ describe('what cuts a pause short', () => {
 });
 
 describe('Retry-After', () => {
-  /** In `backingOff.asTold`, with a minute to wait and no random part. */
-  async function told(luck = 0): Promise<Rig> {
+  /** A rig in `backingOff.asTold` with a Retry-After of one minute. */
+  async function rateLimited(random = 0): Promise<Rig> {
     const rig = new Rig();
     await rig.toRefreshing();
-    rig.luck = luck;
+    rig.randomValue = random;
     const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now + MINUTE });
     await rig.answer('refresh', { kind: 'transient', failure });
     expect(rig.shown).toEqual(['active.backingOff.asTold', 'errored', 'backendRateLimited']);
@@ -188,8 +192,8 @@ describe('Retry-After', () => {
   it.each([
     [0, 60_000],
     [0.999_999_9, 90_000],
-  ])('RC-25: with chance at %d it waits %d ms: never earlier, and up to 30 s later', async (luck, pause) => {
-    const rig = await told(luck);
+  ])('RC-25: with random value %d it waits %d ms: never less, and up to 30 s more', async (random, pause) => {
+    const rig = await rateLimited(random);
     expect(rig.report.nextAttemptAt).toBe(rig.now + pause);
     expect(await rig.timeInState()).toBe(pause);
     expect(rig.shown).toEqual(['active.refreshing', 'connecting', 'retrying']);
@@ -199,9 +203,9 @@ describe('Retry-After', () => {
     ['enroll', 'active.enrolling.requesting'],
     ['dial', 'active.connecting'],
     ['refresh', 'active.verifyingEnrollment'],
-  ] as const)('RC-12, RC-25: it holds for an answer to %s in %s', async (src, state) => {
+  ] as const)('RC-12, RC-25: it is honored in a response to %s in %s', async (src, state) => {
     const rig = await rigIn(state);
-    rig.luck = 0;
+    rig.randomValue = 0;
     const failure = rig.failure('backendUnavailable', { retryAfterAt: rig.now + MINUTE });
     await (src === 'dial'
       ? rig.answer('dial', { kind: 'failed', failure })
@@ -210,13 +214,13 @@ describe('Retry-After', () => {
     expect(await rig.timeInState()).toBe(MINUTE);
   });
 
-  it('RC-14: it goes before the deferral, even with a token that is still good', async () => {
+  it('RC-14: it takes precedence over the deferral, even with a valid token', async () => {
     const rig = new Rig();
     await rig.toConnecting(10 * MINUTE);
     await rig.pass(6 * MINUTE);
     await rig.refuseDial('failed');
     await rig.timeInState();
-    rig.luck = 0;
+    rig.randomValue = 0;
     const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now + MINUTE });
     await rig.answer('refresh', { kind: 'transient', failure });
     expect(rig.state).toBe('active.backingOff.asTold');
@@ -224,23 +228,23 @@ describe('Retry-After', () => {
     expect(rig.desk.open).toEqual([]);
   });
 
-  it('RC-12: one that has passed already is none', async () => {
+  it('RC-12: one in the past is ignored', async () => {
     const rig = await rigIn('active.refreshing');
     const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now });
     await rig.answer('refresh', { kind: 'transient', failure });
     expect(rig.state).toBe('active.backingOff.deferred');
   });
 
-  const NUDGES: [string, RcEvent][] = [
+  const EVENTS: [string, RcEvent][] = [
     ['a wake-up', { type: 'WAKE' }],
     ['enable', { type: 'ENABLE', by: 'request', durable: true }],
     ['a newer sign-in', { type: 'AUTH.CHANGED', account: ANNA_2 }],
   ];
 
-  it.each(NUDGES)('RC-25: %s does not cut it short, nor draws its random part again', async (_, event) => {
-    const rig = await told(0.5);
+  it.each(EVENTS)('RC-25: %s does not shorten it or change its random part', async (_, event) => {
+    const rig = await rateLimited(0.5);
     const until = rig.now + 75_000;
-    rig.luck = 0;
+    rig.randomValue = 0;
     for (let times = 0; times < 3; times += 1) {
       await rig.pass(10_000);
       await rig.send(event);
@@ -251,8 +255,8 @@ describe('Retry-After', () => {
     expect(await rig.timeInState()).toBe(45_000);
   });
 
-  it('RC-25: switching off and on again does not cut it short', async () => {
-    const rig = await told();
+  it('RC-25: disable and enable do not shorten it', async () => {
+    const rig = await rateLimited();
     await rig.send({ type: 'DISABLE', durable: false });
     await rig.pass(10_000);
     await rig.signIn();
@@ -261,8 +265,8 @@ describe('Retry-After', () => {
     expect(rig.state).toBe('active.refreshing');
   });
 
-  it('RC-25: neither another account nor a sign-out and sign-in cut it short', async () => {
-    const rig = await told();
+  it('RC-25: another account, a sign-out and a sign-in do not shorten it', async () => {
+    const rig = await rateLimited();
     await rig.send({ type: 'AUTH.CHANGED', account: BERT });
     await rig.answer('loadAuth', { kind: 'usable', account: BERT });
     expect(rig.state).toBe('active.backingOff.asTold');
@@ -275,8 +279,8 @@ describe('Retry-After', () => {
     expect(rig.state).toBe('active.loadingEnrollment.reading');
   });
 
-  it('RC-25: a lost identity is cleared meanwhile, and enrolled anew only afterwards', async () => {
-    const rig = await told();
+  it('RC-25: a lost identity is cleared meanwhile; it enrolls only afterwards', async () => {
+    const rig = await rateLimited();
     await rig.send({ type: 'ENROLLMENT.LOST', serverId: 'S1', failure: rig.failure('backendNotFound') });
     await rig.answer('clearEnrollment', { kind: 'done' });
     expect(rig.state).toBe('active.backingOff.asTold');
@@ -284,15 +288,15 @@ describe('Retry-After', () => {
     expect(rig.state).toBe('active.enrolling.requesting');
   });
 
-  it('RC-25: a machine that slept through it goes on when it wakes up', async () => {
-    const rig = await told();
+  it('RC-25: when the machine wakes up after it, it continues at once', async () => {
+    const rig = await rateLimited();
     rig.wallShift = MINUTE;
     await rig.send({ type: 'WAKE' });
     expect(rig.state).toBe('active.refreshing');
   });
 
-  it('RC-25: a wall clock that is set back does not make it longer than it was', async () => {
-    const rig = await told();
+  it('RC-25: setting the wall clock back does not make it longer', async () => {
+    const rig = await rateLimited();
     await rig.pass(30_000);
     rig.wallShift = -1_000 * MINUTE;
     await rig.send({ type: 'WAKE' });

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { ANNA, MINUTE, Rig, S1, S2, S3 } from './rig.js';
-import { rigIn } from './ways.js';
+import { rigIn } from './routes.js';
 
 describe('a refused server token', () => {
-  it('RC-19: 401 drops only the token, waits 0.1 to 0.5 s the first time, and refreshes the same identity', async () => {
-    for (const [luck, pause] of [
+  it('RC-19: it clears only the token, waits 0.1 to 0.5 s the first time, and refreshes the same identity', async () => {
+    for (const [random, pause] of [
       [0, 100],
       [0.999_999, 500],
     ] as const) {
       const rig = new Rig();
-      rig.luck = luck;
+      rig.randomValue = random;
       await rig.toConnecting();
       await rig.refuseDial('tokenRejected');
       expect(rig.shown).toEqual(['active.tokenInvalid.pausing', 'connecting', 'tokenRejected']);
@@ -22,7 +22,7 @@ describe('a refused server token', () => {
     }
   });
 
-  it('RC-19: repeats climb the ladder, and a short life does not bring the quick retry back', async () => {
+  it('RC-19: repeated refusals back off, until a link was stable', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     const pauses: number[] = [];
@@ -33,7 +33,7 @@ describe('a refused server token', () => {
     }
     expect(pauses).toEqual([300, 750, 1_500, 3_000]);
     await rig.open();
-    await rig.prove();
+    await rig.stabilize();
     await rig.closeLink();
     await rig.timeInState();
     await rig.refuseDial('tokenRejected');
@@ -42,7 +42,7 @@ describe('a refused server token', () => {
 });
 
 describe('a lost identity', () => {
-  it('RC-20, RC-22: a 404 that says so clears that identity, enrolls and connects without a pause', async () => {
+  it('RC-20, RC-22: a clear 404 clears that identity, enrolls and connects without a pause', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     await rig.refuseDial('serverGone');
@@ -61,13 +61,13 @@ describe('a lost identity', () => {
     expect(rig.desk.lastInput('dial')).toMatchObject({ enrollment: S2 });
   });
 
-  it('RC-20: a refresh that answers 404 does the same', async () => {
+  it('RC-20: a 404 of a refresh does the same', async () => {
     const rig = await rigIn('active.refreshing');
     await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
     expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'backendNotFound']);
   });
 
-  it('RC-20: a backend that loses each new identity is not hammered', async () => {
+  it('RC-20: it backs off when the backend loses each new identity', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     const pauses: number[] = [];
@@ -85,7 +85,7 @@ describe('a lost identity', () => {
     expect(pauses).toEqual([0, 750, 1_500, 3_000, 6_000, 12_000, 22_500, 22_500]);
   });
 
-  it('RC-20: the same holds when it is the refresh after enrolling that answers 404', async () => {
+  it('RC-20: it backs off, too, when the refresh after enrolling returns 404', async () => {
     const rig = await rigIn('active.refreshing');
     const pauses: number[] = [];
     for (const next of [S2, S3, S1]) {
@@ -98,7 +98,7 @@ describe('a lost identity', () => {
     expect(pauses).toEqual([0, 750, 1_500]);
   });
 
-  it('RC-6: a store that cannot clear the identity does not cost an enrollment each time', async () => {
+  it('RC-6: it does not enroll again while the store cannot clear the identity', async () => {
     const rig = await rigIn('active.reenrolling');
     await rig.answer('clearEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'storeWriteFailed']);
@@ -109,8 +109,8 @@ describe('a lost identity', () => {
   });
 });
 
-describe('an unclear 404', () => {
-  it('RC-21: refresh is asked; when it grants, the identity stays and the next attempt waits', async () => {
+describe('an ambiguous 404', () => {
+  it('RC-21: it verifies by a refresh; if that succeeds, the identity stays and it backs off', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     await rig.refuseDial('ambiguousNotFound');
@@ -126,13 +126,13 @@ describe('an unclear 404', () => {
     expect(rig.desk.count('clearEnrollment')).toBe(0);
   });
 
-  it('RC-21: when refresh answers 404, it is enrolled anew', async () => {
+  it('RC-21: if the refresh returns 404, it enrolls again', async () => {
     const rig = await rigIn('active.verifyingEnrollment');
     await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
     expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'backendNotFound']);
   });
 
-  it('RC-21: when refresh fails in another way, nothing is dropped on a guess', async () => {
+  it('RC-21: if the refresh fails in another way, identity and token stay', async () => {
     const rig = await rigIn('active.verifyingEnrollment');
     const { token } = rig.context;
     await rig.answer('refresh', { kind: 'transient', failure: rig.failure('backendTimeout') });
@@ -140,7 +140,7 @@ describe('an unclear 404', () => {
     expect(rig.context).toMatchObject({ enrollment: S1, token });
   });
 
-  it('RC-21, RC-28: when refresh refuses the account, the next attempt verifies again', async () => {
+  it('RC-21, RC-28: if the refresh refuses the account, the next attempt verifies again', async () => {
     const rig = await rigIn('active.verifyingEnrollment');
     await rig.refuseRefresh();
     expect(rig.shown).toEqual(['active.recoveringAuth', 'connecting', 'backendUnauthorized']);
@@ -149,7 +149,7 @@ describe('an unclear 404', () => {
     expect(rig.state).toBe('active.refreshing');
   });
 
-  it('RC-21: repeated ones climb the ladder', async () => {
+  it('RC-21: repeated ones back off', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     const pauses: number[] = [];
@@ -163,7 +163,7 @@ describe('an unclear 404', () => {
 });
 
 describe('a conflict', () => {
-  it('RC-24: two quick retries, 0.5 s and 1 s, then errored on the ladder', async () => {
+  it('RC-24: two quick retries after 0.5 s and 1 s, then errored with backoff', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     const seen: unknown[] = [];
@@ -181,7 +181,7 @@ describe('a conflict', () => {
     expect(rig.desk.count('enroll')).toBe(0);
   });
 
-  it('RC-24: --on-conflict reenroll takes a new identity after the quick retries', async () => {
+  it('RC-24: --on-conflict reenroll enrolls again after the quick retries', async () => {
     const rig = new Rig({ onConflict: 'reenroll' });
     await rig.toConnecting();
     for (let round = 0; round < 2; round += 1) {
@@ -193,14 +193,14 @@ describe('a conflict', () => {
     await rig.answer('clearEnrollment', { kind: 'done' });
     await rig.grant(S2);
     expect(rig.state).toBe('active.connecting');
-    // The new identity has the same trouble: then it is the ladder.
+    // The new identity has the same conflict: it backs off.
     await rig.refuseDial('conflict');
     await rig.answer('clearEnrollment', { kind: 'done' });
     await rig.grant(S3);
     expect(rig.state).toBe('active.backingOff.failed');
   });
 
-  it('RC-24: --on-conflict exit ends the engine, and says why', async () => {
+  it('RC-24: --on-conflict exit stops the engine and reports why', async () => {
     const rig = new Rig({ onConflict: 'exit' });
     await rig.toConnecting();
     for (let round = 0; round < 2; round += 1) {
@@ -213,7 +213,7 @@ describe('a conflict', () => {
     expect(rig.actor.getSnapshot().output).toMatchObject({ failure: { reason: 'connectionConflict' } });
   });
 
-  it('RC-24: a proven life gives the quick retries back', async () => {
+  it('RC-24: after a stable link there are quick retries again', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     for (let round = 0; round < 3; round += 1) {
@@ -221,14 +221,14 @@ describe('a conflict', () => {
       await rig.timeInState();
     }
     await rig.open();
-    await rig.prove();
+    await rig.stabilize();
     await rig.closeLink();
     await rig.timeInState();
     await rig.refuseDial('conflict');
     expect(rig.state).toBe('active.backingOff.handover');
   });
 
-  it('RC-43: a retry that waits for a hand-over ends with disable', async () => {
+  it('RC-43: disable cancels a pending quick retry', async () => {
     const rig = await rigIn('active.backingOff.handover');
     await rig.send({ type: 'DISABLE', durable: false });
     await rig.pass(MINUTE);

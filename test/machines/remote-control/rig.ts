@@ -1,4 +1,4 @@
-/** The remoteControl chart with scripted actors, a fake socket under the real link chart, and a simulated clock. */
+/** The chart remoteControl with scripted actors, the real link chart over a fake socket, and a simulated clock. */
 import { createActor, type EventFromLogic, fromCallback } from 'xstate';
 import { type LinkEvent, linkMachine, type SocketCommand } from '../../../machines/link.js';
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
@@ -39,7 +39,7 @@ export interface Outcomes {
 
 export type RcEvent = EventFromLogic<typeof remoteControlMachine>;
 
-/** Stands in every secret that the tests make. */
+/** A part of every secret of these tests. */
 export const MARK = 'SECRET-7f3a';
 export const EPOCH = Date.UTC(2026, 0, 1);
 export const MINUTE = 60_000;
@@ -55,23 +55,23 @@ export const S3: Enrollment = { serverId: 'S3', environmentId: 'E3', serverName:
 export interface RigOptions extends Partial<Omit<RemoteControlInput, 'env' | 'timing'>> {
   readonly timing?: Partial<Timing>;
   readonly random?: () => number;
-  /** Lets the link chart itself fail, as a bug in it would. */
+  /** Makes the link chart throw, like a bug in it. */
   readonly linkBreaks?: boolean;
 }
 
 export class Rig {
   readonly clock = new TestClock();
   readonly desk = new Desk<Outcomes>();
-  /** Reasons with which remote clients were dropped. */
+  /** Reasons with which virtual clients were closed. */
   readonly dropped: Reason[] = [];
-  /** Commands that went to the sockets. */
+  /** Commands sent to the sockets. */
   readonly commands: SocketCommand['type'][] = [];
   readonly actor;
-  /** What `random` gives, when no source was passed. */
-  luck = 0.5;
-  /** How far the wall clock was set from the monotonic one. */
+  /** The value of `random`, unless a source was passed. */
+  randomValue = 0.5;
+  /** Offset of the wall clock from the monotonic clock, ms. */
   wallShift = 0;
-  /** Open sockets; never more than one. */
+  /** Number of open sockets; never more than one. */
   sockets = 0;
   #toLink: (event: LinkEvent) => void = () => {
     throw new Error('no socket is open');
@@ -81,7 +81,7 @@ export class Rig {
     const { timing, random, linkBreaks, ...input } = options;
     const env = {
       now: () => EPOCH + this.clock.now() + this.wallShift,
-      random: random ?? (() => this.luck),
+      random: random ?? (() => this.randomValue),
     };
     const link = linkMachine.provide({
       actors: {
@@ -158,7 +158,7 @@ export class Rig {
     return this.report.state;
   }
 
-  /** State, public status and reason: what a person sees. */
+  /** State, public status and reason, as users see them. */
   get shown(): readonly [string, string, string] {
     const { state, status, reason } = this.report;
     return [state, status, reason];
@@ -199,7 +199,7 @@ export class Rig {
     return { reason, message: `it was ${reason}`, at: this.now, ...extra };
   }
 
-  /** On by the start of the engine, and signed in. */
+  /** Enables remote control and reports an account. */
   async signIn(account: Account = ANNA, by: 'start' | 'request' = 'start'): Promise<void> {
     await this.send({ type: 'ENABLE', by, durable: false });
     await this.answer('loadAuth', { kind: 'usable', account });
@@ -273,21 +273,21 @@ export class Rig {
     await this.link({ type: 'SOCKET.CLOSED', clean, code: clean ? 1012 : 1006 });
   }
 
-  /** Sixty seconds of answered pings, and the sign of life after them. */
-  async prove(): Promise<void> {
+  /** Answers pings for 60 s and once more, so that the link is stable. */
+  async stabilize(): Promise<void> {
     for (let pings = 0; pings < 7; pings += 1) {
       await this.pass(10_000);
       await this.link({ type: 'PONG' });
     }
   }
 
-  /** How long the chart stays in this state when nothing happens, ms. */
+  /** Time until the chart leaves this state without an event, ms. */
   async timeInState(): Promise<number> {
     const { state } = this;
     const from = this.clock.now();
     while (this.state === state) {
       const { nextIn } = this.clock;
-      if (nextIn === null) throw new Error(`${state} waits for ever`);
+      if (nextIn === null) throw new Error(`${state} has no timer`);
       await this.pass(nextIn);
     }
     return this.clock.now() - from;

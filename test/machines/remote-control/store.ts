@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ANNA_2, MINUTE, Rig, S1, S2 } from './rig.js';
-import { rigIn } from './ways.js';
+import { rigIn } from './routes.js';
 
 describe('the enrollment store', () => {
-  it('RC-6: a store that cannot be read never leads to an enrollment', async () => {
+  it('RC-6: a read error never leads to an enrollment', async () => {
     const rig = await rigIn('active.loadingEnrollment.reading');
     for (let round = 0; round < 4; round += 1) {
       await rig.answer('loadEnrollment', { kind: 'failed', failure: rig.failure('storeUnavailable') });
@@ -14,7 +14,7 @@ describe('the enrollment store', () => {
     expect(rig.desk.count('enroll')).toBe(0);
   });
 
-  it('RC-6: an identity that cannot be written is offered again, not asked for again', async () => {
+  it('RC-6: an identity that could not be written is written again, without a new enrollment', async () => {
     const rig = await rigIn('active.enrolling.notKept');
     const pauses: number[] = [];
     for (let round = 0; round < 3; round += 1) {
@@ -31,14 +31,14 @@ describe('the enrollment store', () => {
     expect(rig.desk.count('enroll')).toBe(1);
   });
 
-  it('RC-6: a token that ends while the store refuses is refreshed before the first attempt', async () => {
+  it('RC-6: a token that expires while the store fails is refreshed before the first attempt', async () => {
     const rig = await rigIn('active.enrolling.notKept');
     await rig.pass((rig.context.token?.expiresAt ?? 0) - rig.now);
     await rig.answer('saveEnrollment', { kind: 'done' });
     expect(rig.state).toBe('active.refreshing');
   });
 
-  it('a fault of the store adapter while it writes is a write that failed', async () => {
+  it('an error of the actor saveEnrollment is treated as a failed write', async () => {
     const rig = await rigIn('active.enrolling.keeping');
     await rig.fail('saveEnrollment');
     expect(rig.shown).toEqual(['active.enrolling.notKept', 'errored', 'engineFault']);
@@ -47,7 +47,7 @@ describe('the enrollment store', () => {
   it.each([
     ['a wake-up', { type: 'WAKE' }, 'unset'],
     ['enable', { type: 'ENABLE', by: 'request', durable: true }, 'on'],
-  ] as const)('RC-25: %s lets the writing be tried at once', async (_, event, preference) => {
+  ] as const)('RC-25: %s retries the write at once', async (_, event, preference) => {
     const rig = await rigIn('active.enrolling.notKept');
     await rig.send(event);
     expect(rig.state).toBe('active.enrolling.keeping');
@@ -55,7 +55,7 @@ describe('the enrollment store', () => {
   });
 
   it.each(['active.enrolling.keeping', 'active.enrolling.notKept'])(
-    'RC-6, RC-9: what was interrupted in %s is written before the identity is used',
+    'RC-6, RC-9: a write that was interrupted in %s is repeated before the identity is used',
     async (state) => {
       const rig = await rigIn(state);
       await rig.send({ type: 'DISABLE', durable: false });
@@ -67,7 +67,7 @@ describe('the enrollment store', () => {
     },
   );
 
-  it('RC-23: what is granted after disable is not kept', async () => {
+  it('RC-23: an enrollment that is granted after disable is not persisted', async () => {
     const rig = await rigIn('active.enrolling.requesting');
     await rig.send({ type: 'DISABLE', durable: false });
     expect(rig.desk.aborted).toEqual(['enroll']);
@@ -76,7 +76,7 @@ describe('the enrollment store', () => {
     expect(rig.desk.count('saveEnrollment')).toBe(0);
   });
 
-  it('RC-8a: a renamed host keeps its identity and writes the new name', async () => {
+  it('RC-8a: a renamed host keeps its identity and updates the record', async () => {
     const rig = await rigIn('active.loadingEnrollment.updating', { serverName: 'renamed' });
     const renamed = { ...S1, serverName: 'renamed' };
     expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: renamed });
@@ -84,19 +84,19 @@ describe('the enrollment store', () => {
     expect(rig.desk.lastInput('refresh')).toMatchObject({ enrollment: renamed });
   });
 
-  it.each(['failed', 'fault'])(
-    'RC-8a: when that write ends as %s, the identity is good all the same',
+  it.each(['failed', 'error'])(
+    'RC-8a: if that write ends as %s, the identity is used all the same',
     async (how) => {
       const rig = await rigIn('active.loadingEnrollment.updating');
-      await (how === 'fault'
+      await (how === 'error'
         ? rig.fail('saveEnrollment')
         : rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') }));
       expect(rig.state).toBe('active.refreshing');
-      expect(rig.report.reason).toBe(how === 'fault' ? 'engineFault' : 'storeWriteFailed');
+      expect(rig.report.reason).toBe(how === 'error' ? 'engineFault' : 'storeWriteFailed');
     },
   );
 
-  it('RC-44: a wish made before the record was read is written to it', async () => {
+  it('RC-44: a preference that was set before the record was read is written to it', async () => {
     const rig = new Rig();
     await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.answer('loadAuth', { kind: 'usable', account: ANNA_2 });
@@ -105,7 +105,7 @@ describe('the enrollment store', () => {
     expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S1, preference: 'on' });
   });
 
-  it('RC-44: a record that already says so is left alone', async () => {
+  it('RC-44: a record with the same preference is not written', async () => {
     const rig = new Rig();
     await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.answer('loadAuth', { kind: 'usable', account: ANNA_2 });
@@ -113,14 +113,14 @@ describe('the enrollment store', () => {
     expect(rig.state).toBe('active.refreshing');
   });
 
-  it('RC-44: a wish that was stored without an identity is kept when one comes', async () => {
+  it('RC-44: a preference that was stored without an identity is written with the new one', async () => {
     const rig = await rigIn('active.loadingEnrollment.reading');
     await rig.load(null, 'off');
     await rig.answer('enroll', { kind: 'granted', enrollment: S2, token: rig.token() });
     expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S2, preference: 'off' });
   });
 
-  it('RC-44: a record that is written later does not undo a durable disable', async () => {
+  it('RC-44: a later record does not undo a durable disable', async () => {
     const rig = new Rig();
     await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.answer('loadAuth', { kind: 'usable', account: ANNA_2 });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { ANNA, MINUTE, Rig, S1, S2 } from './rig.js';
-import { rigIn } from './ways.js';
+import { rigIn } from './routes.js';
 
-describe('the spine', () => {
-  it('RC-9, RC-17: idle → enroll → keep → connect → connected, each step with what it needs', async () => {
+describe('connecting', () => {
+  it('RC-9, RC-17: enables, enrolls, persists the identity and connects, each step with its input', async () => {
     const rig = new Rig();
     expect(rig.shown).toEqual(['idle', 'disabled', 'starting']);
     await rig.send({ type: 'ENABLE', by: 'start', durable: false });
@@ -30,13 +30,13 @@ describe('the spine', () => {
     expect(rig.desk.open).toEqual([]);
   });
 
-  it('RC-9: an identity is not used before it is on disk', async () => {
+  it('RC-9: an identity is not used before it is persisted', async () => {
     const rig = await rigIn('active.enrolling.keeping');
     await rig.pass(5 * MINUTE);
     expect(rig.desk.count('dial')).toBe(0);
   });
 
-  it('RC-15: with a stored identity a restart refreshes, then connects, and never enrolls', async () => {
+  it('RC-15: with a stored identity a restart refreshes and connects, but does not enroll', async () => {
     const rig = new Rig();
     await rig.toRefreshing();
     expect(rig.shown).toEqual(['active.refreshing', 'connecting', 'enabled']);
@@ -47,7 +47,7 @@ describe('the spine', () => {
     expect(rig.desk.count('enroll')).toBe(0);
   });
 
-  it('RC-16: after a clean close with a good token it connects again without a refresh', async () => {
+  it('RC-16: after a clean close it connects again with the same token, without a refresh', async () => {
     const rig = new Rig();
     await rig.toConnected();
     const { token } = rig.context;
@@ -59,7 +59,7 @@ describe('the spine', () => {
     expect(rig.desk.count('refresh')).toBe(1);
   });
 
-  it('RC-41: a link that breaks is told with how long it lived, and counts as a failure', async () => {
+  it('RC-41: a lost link is reported with its lifetime, and counts as a failure', async () => {
     const rig = new Rig();
     await rig.toConnected();
     await rig.pass(5_000);
@@ -70,7 +70,7 @@ describe('the spine', () => {
     expect([rig.sockets, rig.context.socket]).toEqual([0, null]);
   });
 
-  it('a fault of the link chart itself is survived', async () => {
+  it('an error in the link chart is treated as a lost link', async () => {
     const rig = new Rig({ linkBreaks: true });
     await rig.toConnected();
     await rig.pass(10_000);
@@ -80,7 +80,7 @@ describe('the spine', () => {
 });
 
 describe('refresh windows', () => {
-  /** An attempt that begins when the token has this much left. */
+  /** Starts an attempt when the token is valid for this long, ms. */
   async function attemptWith(left: number): Promise<Rig> {
     const rig = new Rig();
     await rig.toConnecting(10 * MINUTE);
@@ -97,7 +97,7 @@ describe('refresh windows', () => {
     [30_001, 'active.refreshing'],
     [300_000, 'active.refreshing'],
     [300_001, 'active.connecting'],
-  ])('RC-13: a token with %d ms left leads to %s', async (left, state) => {
+  ])('RC-13: a token that is valid for %d ms leads to %s', async (left, state) => {
     expect((await attemptWith(left)).state).toBe(state);
   });
 
@@ -105,7 +105,7 @@ describe('refresh windows', () => {
     [30_000, 'active.backingOff.deferred', 'errored'],
     [30_001, 'active.connecting', 'connecting'],
   ])(
-    'RC-14: when refresh fails for now, a token with %d ms left leads to %s',
+    'RC-14: after a transient refresh failure, a token that is valid for %d ms leads to %s',
     async (left, state, status) => {
       const rig = await attemptWith(60_000);
       await rig.pass(60_000 - left);
@@ -119,7 +119,7 @@ describe('refresh windows', () => {
     [30_001, {}, 'active.connecting', 'connecting'],
     [30_001, { httpStatus: 400 }, 'active.backingOff.failed', 'errored'],
   ])(
-    'RC-14: when no answer to refresh came, a token with %d ms left will do; an answer %j that is no good is none',
+    'RC-14: a refresh without a response is transient if the token is valid for %d ms; with a bad response %j it is not',
     async (left, answered, state, status) => {
       const rig = await attemptWith(60_000);
       await rig.pass(60_000 - left);
@@ -134,13 +134,13 @@ describe('refresh windows', () => {
     [0.999_999, 36_000, -1, 'active.connecting'],
     [0.999_999, 36_000, 0, 'active.refreshing'],
   ])(
-    'RC-14: with chance at %d a proactive refresh is deferred for %d ms; %d ms off that leads to %s',
-    async (luck, deferral, off, state) => {
+    'RC-14: with random value %d a proactive refresh is deferred for %d ms; %d ms around that leads to %s',
+    async (random, deferral, off, state) => {
       const rig = await attemptWith(200_000);
-      rig.luck = luck;
+      rig.randomValue = random;
       await rig.answer('refresh', { kind: 'transient', failure: rig.failure('backendUnavailable') });
       expect(rig.state).toBe('active.connecting');
-      rig.luck = 0;
+      rig.randomValue = 0;
       const pause = 1_000;
       await rig.pass(deferral - pause + off);
       await rig.refuseDial('failed');
@@ -149,13 +149,13 @@ describe('refresh windows', () => {
     },
   );
 
-  it('RC-14: without a usable token it waits for the deferral, and no socket is tried meanwhile', async () => {
-    for (const [luck, deferral] of [
+  it('RC-14: without a valid token it waits for the deferral and does not dial', async () => {
+    for (const [random, deferral] of [
       [0, 24_000],
       [0.999_999, 36_000],
     ] as const) {
       const rig = new Rig();
-      rig.luck = luck;
+      rig.randomValue = random;
       await rig.toRefreshing();
       await rig.answer('refresh', { kind: 'transient', failure: rig.failure('backendUnavailable') });
       expect(rig.shown).toEqual(['active.backingOff.deferred', 'errored', 'backendUnavailable']);
@@ -166,7 +166,7 @@ describe('refresh windows', () => {
     }
   });
 
-  it('RC-13: right after enrolling, a token that is about to end is refreshed first', async () => {
+  it('RC-13: right after enrolling, a token that is about to expire is refreshed first', async () => {
     const rig = new Rig();
     await rig.toEnrolling();
     await rig.grant(S1, 300_000);
@@ -175,15 +175,15 @@ describe('refresh windows', () => {
     expect(rig.state).toBe('active.connecting');
   });
 
-  it('RC-13: a token that ends while the link lives does not end the link', async () => {
+  it('RC-13: a token that expires while the link is open does not end the link', async () => {
     const rig = new Rig();
     await rig.toConnected(MINUTE * 6);
-    for (let minutes = 0; minutes < 8; minutes += 1) await rig.prove();
+    for (let minutes = 0; minutes < 8; minutes += 1) await rig.stabilize();
     expect(rig.state).toBe('active.connected');
     expect(rig.desk.count('refresh')).toBe(1);
   });
 
-  it('RC-10: a refresh that is refused for another reason climbs the ladder and keeps the identity', async () => {
+  it('RC-10: after any other refresh failure it backs off and keeps the identity', async () => {
     const rig = await rigIn('active.refreshing');
     await rig.answer('refresh', { kind: 'other', failure: rig.failure('identityMismatch') });
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'identityMismatch']);
@@ -198,14 +198,14 @@ describe('refresh windows', () => {
     ['loadEnrollment', 'active.loadingEnrollment.reading'],
     ['clearEnrollment', 'active.reenrolling'],
     ['recoverAuth', 'active.recoveringAuth'],
-  ] as const)('a fault in %s during %s is told and waited out', async (src, state) => {
+  ] as const)('an error of the actor %s in %s is reported, followed by backoff', async (src, state) => {
     const rig = await rigIn(state);
     await rig.fail(src);
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'engineFault']);
     expect(rig.report.lastFailure?.message).toBe('An adapter failed unexpectedly: adapter bug');
   });
 
-  it('RC-12: an enrollment that fails goes up the ladder', async () => {
+  it('RC-12: after a failed enrollment it backs off', async () => {
     const rig = await rigIn('active.enrolling.requesting');
     await rig.answer('enroll', { kind: 'conflict', failure: rig.failure('backendConflict') });
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'backendConflict']);

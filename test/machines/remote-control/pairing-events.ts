@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { enrollmentOf } from '../../../machines/remote-control/context.js';
 import { BERT, Rig, S1, S2 } from './rig.js';
-import { rigIn, WAYS } from './ways.js';
+import { ROUTES, rigIn } from './routes.js';
 
-const ACTIVE = Object.keys(WAYS).filter((state) => state.startsWith('active.'));
-/** States in which the chart has the identity S1. */
-const KNOWN = [
+const ACTIVE = Object.keys(ROUTES).filter((state) => state.startsWith('active.'));
+/** States in which the current identity is S1. */
+const WITH_IDENTITY = [
   'active.awaitingAuth.refused',
   'active.loadingEnrollment.updating',
   'active.enrolling.keeping',
@@ -25,20 +25,20 @@ const KNOWN = [
   'active.backingOff.asTold',
 ];
 
-describe('a token that pairing renewed', () => {
-  it.each(ACTIVE)('RC-47: in %s it is taken exactly when it is for the identity in use', async (state) => {
+describe('TOKEN.RENEWED', () => {
+  it.each(ACTIVE)('RC-47: in %s the token is used only if it is for the current identity', async (state) => {
     const rig = await rigIn(state);
-    expect(enrollmentOf(rig.context)?.serverId).toBe(KNOWN.includes(state) ? 'S1' : undefined);
+    expect(enrollmentOf(rig.context)?.serverId).toBe(WITH_IDENTITY.includes(state) ? 'S1' : undefined);
     const { token: old } = rig.context;
     await rig.send({ type: 'TOKEN.RENEWED', enrollment: S2, token: rig.token() });
     expect(rig.context.token).toBe(old);
     const token = rig.token();
     await rig.send({ type: 'TOKEN.RENEWED', enrollment: S1, token });
-    expect(rig.context.token).toBe(KNOWN.includes(state) ? token : old);
+    expect(rig.context.token).toBe(WITH_IDENTITY.includes(state) ? token : old);
     expect(rig.state).toBe(state === 'active.refreshing' ? 'active.connecting' : state);
   });
 
-  it('RC-47: it ends a refresh that is under way, which would only ask again', async () => {
+  it('RC-47: it ends a refresh in progress, which would be a second one', async () => {
     const rig = await rigIn('active.refreshing');
     await rig.send({ type: 'TOKEN.RENEWED', enrollment: S1, token: rig.token() });
     expect(rig.shown).toEqual(['active.connecting', 'connecting', 'tokenRefreshed']);
@@ -54,7 +54,7 @@ describe('a token that pairing renewed', () => {
     expect(rig.desk.lastInput('dial')).toEqual({ enrollment: S1, token });
   });
 
-  it('RC-7: news about the identity of the former account comes too late', async () => {
+  it('RC-7: a token for an identity of the earlier account is ignored', async () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'AUTH.CHANGED', account: BERT });
     await rig.answer('loadAuth', { kind: 'usable', account: BERT });
@@ -65,19 +65,22 @@ describe('a token that pairing renewed', () => {
   });
 });
 
-describe('an identity that pairing found lost', () => {
+describe('ENROLLMENT.LOST', () => {
   const lost = (rig: Rig, serverId: string) =>
     rig.send({ type: 'ENROLLMENT.LOST', serverId, failure: rig.failure('backendNotFound') });
 
-  it.each(ACTIVE)('RC-22, RC-47: in %s another identity than the one in use is left alone', async (state) => {
-    const rig = await rigIn(state);
-    const before = rig.actor.getSnapshot();
-    await lost(rig, 'S9');
-    expect(rig.actor.getSnapshot()).toBe(before);
-  });
+  it.each(ACTIVE)(
+    'RC-22, RC-47: in %s it changes nothing for another identity than the current one',
+    async (state) => {
+      const rig = await rigIn(state);
+      const before = rig.actor.getSnapshot();
+      await lost(rig, 'S9');
+      expect(rig.actor.getSnapshot()).toBe(before);
+    },
+  );
 
-  it.each(KNOWN.filter((state) => state !== 'active.awaitingAuth.refused'))(
-    'RC-47: in %s it is cleared once, then enrolled anew',
+  it.each(WITH_IDENTITY.filter((state) => state !== 'active.awaitingAuth.refused'))(
+    'RC-47: in %s the identity is cleared once, then it enrolls again',
     async (state) => {
       const rig = await rigIn(state);
       const cleared = rig.desk.count('clearEnrollment');
@@ -92,7 +95,7 @@ describe('an identity that pairing found lost', () => {
     },
   );
 
-  it('RC-26, RC-47: while a sign-in is awaited it is forgotten, and enrolled with the next account', async () => {
+  it('RC-26, RC-47: while it waits for a sign-in, the identity is cleared; the next account enrolls', async () => {
     const rig = await rigIn('active.awaitingAuth.refused');
     await lost(rig, 'S1');
     expect(rig.shown).toEqual(['active.awaitingAuth.refused', 'connecting', 'authRejected']);
@@ -102,7 +105,7 @@ describe('an identity that pairing found lost', () => {
     expect(rig.state).toBe('active.enrolling.requesting');
   });
 
-  it('RC-43: what pairing learns after disable changes nothing', async () => {
+  it('RC-43: after disable it changes nothing', async () => {
     const rig = new Rig();
     await rig.toConnected();
     await rig.send({ type: 'DISABLE', durable: false });

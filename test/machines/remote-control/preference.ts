@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ANNA, BERT, MINUTE, Rig, type RigOptions, S1 } from './rig.js';
-import { rigIn, WAYS } from './ways.js';
+import { ROUTES, rigIn } from './routes.js';
 
 const none = async () => undefined;
 
@@ -9,11 +9,11 @@ const TARGET_REFUSED = {
   failure: { reason: 'targetRefused', message: 'http://evil.test is not allowed', at: 0 },
 } as const;
 
-describe('what a request needs', () => {
+describe('preconditions', () => {
   it.each([
     ['ENABLE', { type: 'ENABLE', by: 'request', durable: true }],
     ['RESOLVE_PREFERENCE', { type: 'RESOLVE_PREFERENCE' }],
-  ] as const)('RC-2: with a target that may not be used %s stays idle and says why', async (_, event) => {
+  ] as const)('RC-2: if the target is refused, %s stays idle and reports why', async (_, event) => {
     const rig = new Rig({ target: TARGET_REFUSED });
     await rig.send(event);
     expect(rig.shown).toEqual(['idle', 'disabled', 'targetRefused']);
@@ -24,14 +24,14 @@ describe('what a request needs', () => {
   it.each([
     ['ENABLE', { type: 'ENABLE', by: 'request', durable: true }],
     ['RESOLVE_PREFERENCE', { type: 'RESOLVE_PREFERENCE' }],
-  ] as const)('RC-6: without a store %s stays idle and says why', async (_, event) => {
+  ] as const)('RC-6: without a store %s stays idle and reports why', async (_, event) => {
     const rig = new Rig({ store: 'missing' });
     await rig.send(event);
     expect(rig.shown).toEqual(['idle', 'disabled', 'storeMissing']);
     expect(rig.report.lastFailure?.reason).toBe('storeMissing');
   });
 
-  it('RC-45: it waits for the client name, which then is part of the key', async () => {
+  it('RC-45: it waits for the client name, which is part of the key', async () => {
     const rig = new Rig({ clientName: undefined });
     await rig.send({ type: 'ENABLE', by: 'start', durable: false });
     expect(rig.shown).toEqual(['awaitingClientName.toEnable', 'connecting', 'clientNameAwaited']);
@@ -41,7 +41,7 @@ describe('what a request needs', () => {
     expect(rig.desk.lastInput('loadEnrollment')).toMatchObject({ clientName: 'editor' });
   });
 
-  it('RC-45: a name that came before is used at once, and only the first one counts', async () => {
+  it('RC-45: an earlier name is used at once, and only the first one', async () => {
     const rig = new Rig({ clientName: undefined });
     await rig.send({ type: 'CLIENT.NAMED', name: 'editor' });
     await rig.send({ type: 'CLIENT.NAMED', name: 'other' });
@@ -49,7 +49,7 @@ describe('what a request needs', () => {
     expect(rig.desk.lastInput('loadEnrollment')).toMatchObject({ clientName: 'editor' });
   });
 
-  it('RC-45: --client-name, or none at all, is not replaced by what a client says', async () => {
+  it('RC-45: a client does not replace --client-name or no client name', async () => {
     for (const clientName of [null, 'given']) {
       const rig = new Rig({ clientName });
       await rig.send({ type: 'CLIENT.NAMED', name: 'editor' });
@@ -58,7 +58,7 @@ describe('what a request needs', () => {
     }
   });
 
-  it('RC-44, RC-45: a durable wish that comes while the name is awaited is kept', async () => {
+  it('RC-44, RC-45: a durable enable while it waits for the name sets the preference', async () => {
     const rig = await rigIn('awaitingClientName.toEnable');
     await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     expect(rig.state).toBe('awaitingClientName.toEnable');
@@ -69,21 +69,21 @@ describe('what a request needs', () => {
   });
 });
 
-describe('who asked', () => {
-  /** What a request that came by this way does without a sign-in, and which wish it left. */
-  const WAYS_TO_ASK: [string, RigOptions, (rig: Rig) => Promise<void>][] = [
+describe('a request to enable', () => {
+  /** Situations in which a client can request to enable. */
+  const SITUATIONS: [string, RigOptions, (rig: Rig) => Promise<void>][] = [
     ['from idle', {}, none],
-    ['and waited for the client name', { clientName: undefined }, none],
+    ['that waits for the client name', { clientName: undefined }, none],
     [
-      'while the name was awaited to resolve the preference',
+      'while it waits for the name to resolve the preference',
       { clientName: undefined },
       (rig) => rig.send({ type: 'RESOLVE_PREFERENCE' }),
     ],
-    ['while the preference was resolved', {}, (rig) => rig.send({ type: 'RESOLVE_PREFERENCE' })],
+    ['while it resolves the preference', {}, (rig) => rig.send({ type: 'RESOLVE_PREFERENCE' })],
   ];
 
-  it.each(WAYS_TO_ASK)(
-    'ACC-69, RC-44: a request %s is on trial, and its wish is kept',
+  it.each(SITUATIONS)(
+    'ACC-69, RC-44: a request %s fails without a sign-in and sets the preference',
     async (_, options, before) => {
       const rig = new Rig(options);
       await before(rig);
@@ -104,7 +104,7 @@ describe('who asked', () => {
     ['resolving', {}],
     ['resolving after the client name', { clientName: undefined }],
   ] as const)(
-    'RC-27: %s is the start of the engine, also after a request that was refused',
+    'RC-27: %s counts as the start of the engine, also after a failed request',
     async (_, options) => {
       const rig = new Rig({ ...options, authStartup: 'ready' });
       if ('clientName' in options) await rig.send({ type: 'ENABLE', by: 'request', durable: false });
@@ -121,7 +121,7 @@ describe('who asked', () => {
     },
   );
 
-  it('RC-25: switching on starts the ladder over', async () => {
+  it('RC-25: enable resets the backoff', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     for (let round = 0; round < 3; round += 1) {
@@ -135,7 +135,7 @@ describe('who asked', () => {
   });
 
   it.each(['enable', 'the stored preference'])(
-    'RC-25: so does %s after a store that could not be read',
+    'RC-25: %s resets the backoff after a read error of the store',
     async (how) => {
       const rig = await rigIn('resolvingPreference.waitingForStore');
       await rig.timeInState();
@@ -158,7 +158,7 @@ describe('the stored preference', () => {
     ['unset', null, 'idle', 'disabled', 'preferenceUnset'],
     ['on', null, 'idle', 'disabled', 'preferenceUnset'],
   ] as const)(
-    'RC-44: %s, with identity %o, leads to %s',
+    'RC-44: %s with identity %o leads to %s',
     async (preference, enrollment, state, status, reason) => {
       const rig = await rigIn('resolvingPreference.readingPreference');
       expect(rig.shown).toEqual(['resolvingPreference.readingPreference', 'disabled', 'starting']);
@@ -167,7 +167,7 @@ describe('the stored preference', () => {
     },
   );
 
-  it('RC-8a, RC-44: after "on" the record is read as always, so that a renamed host is noticed', async () => {
+  it('RC-8a, RC-44: after "on" the record is read again, so that a renamed host is noticed', async () => {
     const rig = await rigIn('resolvingPreference.readingPreference', { serverName: 'renamed' });
     await rig.load(S1, 'on');
     await rig.answer('loadAuth', { kind: 'usable', account: ANNA });
@@ -175,7 +175,7 @@ describe('the stored preference', () => {
     expect(rig.state).toBe('active.loadingEnrollment.updating');
   });
 
-  it('RC-44: it waits for the account, looking each second', async () => {
+  it('RC-44: it polls for the account each second', async () => {
     const rig = await rigIn('resolvingPreference.waitingForAccount');
     expect(rig.shown).toEqual(['resolvingPreference.waitingForAccount', 'disabled', 'authMissing']);
     expect(await rig.timeInState()).toBe(1_000);
@@ -187,14 +187,14 @@ describe('the stored preference', () => {
     expect(rig.state).toBe('resolvingPreference.readingPreference');
   });
 
-  it('RC-27: where a sign-in must be ready, resolving without one ends the engine', async () => {
+  it('RC-27: if a sign-in is required, resolving without one stops the engine', async () => {
     const rig = new Rig({ authStartup: 'ready' });
     await rig.send({ type: 'RESOLVE_PREFERENCE' });
     await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
     expect(rig.shown).toEqual(['stopping', 'disabled', 'authMissing']);
   });
 
-  it('RC-6: a store that cannot be read is waited out, without a guess', async () => {
+  it('RC-6: after a read error of the store it retries with backoff', async () => {
     const rig = await rigIn('resolvingPreference.waitingForStore');
     expect(rig.shown).toEqual(['resolvingPreference.waitingForStore', 'disabled', 'storeUnavailable']);
     expect(rig.report.nextAttemptAt).toBe(rig.now + 750);
@@ -233,7 +233,7 @@ describe('the stored preference', () => {
   it.each([
     ['awaitingClientName.toResolve', 'awaitingClientName.toEnable'],
     ['resolvingPreference.readingPreference', 'active.loadingAuth.reading'],
-  ])('RC-44: who enables during %s does not wait for it', async (from, state) => {
+  ])('RC-44: enable in %s does not wait for the preference', async (from, state) => {
     const rig = await rigIn(from);
     await rig.send({ type: 'ENABLE', by: 'request', durable: false });
     expect(rig.state).toBe(state);
@@ -241,11 +241,11 @@ describe('the stored preference', () => {
   });
 });
 
-const STATES = Object.keys(WAYS);
+const STATES = Object.keys(ROUTES);
 
 describe('disable', () => {
   it.each(STATES.filter((state) => state !== 'stopping'))(
-    'RC-43: in %s it cancels what is under way and leaves nothing behind',
+    'RC-43: in %s it cancels everything in progress',
     async (state) => {
       const rig = await rigIn(state);
       await rig.send({ type: 'DISABLE', durable: true });
@@ -259,14 +259,14 @@ describe('disable', () => {
     },
   );
 
-  it('RC-43: one that is not durable leaves the wish as it was', async () => {
+  it('RC-43: an ephemeral disable does not change the preference', async () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'ENABLE', by: 'request', durable: true });
     await rig.send({ type: 'DISABLE', durable: false });
     expect(rig.context.preference).toBe('on');
   });
 
-  it('RC-16: after it, enable uses the identity and the token that is still good', async () => {
+  it('RC-16: a later enable uses the same identity and token', async () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'DISABLE', durable: false });
     await rig.signIn();
@@ -274,7 +274,7 @@ describe('disable', () => {
     expect([rig.desk.count('refresh'), rig.desk.count('loadEnrollment')]).toEqual([1, 1]);
   });
 
-  it('in idle, what concerns an attempt is ignored', async () => {
+  it('in idle, events for an attempt are ignored', async () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'DISABLE', durable: false });
     const before = rig.actor.getSnapshot();
@@ -288,7 +288,7 @@ describe('disable', () => {
 
 describe('enable', () => {
   it.each(STATES.filter((state) => state.startsWith('active.')))(
-    'RC-44: a durable one in %s is remembered and keeps remote control on',
+    'RC-44: a durable enable in %s sets the preference and keeps remote control on',
     async (state) => {
       const rig = await rigIn(state);
       await rig.send({ type: 'ENABLE', by: 'request', durable: true });
@@ -297,7 +297,7 @@ describe('enable', () => {
     },
   );
 
-  it('one that is not durable changes nothing while a link is open', async () => {
+  it('an ephemeral enable changes nothing while a link is open', async () => {
     const rig = await rigIn('active.connected');
     await rig.send({ type: 'ENABLE', by: 'request', durable: false });
     expect(rig.shown).toEqual(['active.connected', 'connected', 'connected']);
@@ -307,7 +307,7 @@ describe('enable', () => {
 
 describe('stop', () => {
   it.each(STATES)(
-    'RC-46: in %s it cancels what is under way, drains, and ends without a failure',
+    'RC-46: in %s it cancels everything in progress, drains, and ends without a failure',
     async (state) => {
       const rig = await rigIn(state);
       await rig.send({ type: 'STOP' });
@@ -322,7 +322,7 @@ describe('stop', () => {
     },
   );
 
-  it('RC-46: it takes 5 s at most', async () => {
+  it('RC-46: it takes at most 5 s', async () => {
     const rig = await rigIn('stopping');
     await rig.pass(4_999);
     expect(rig.state).toBe('stopping');
@@ -330,13 +330,13 @@ describe('stop', () => {
     expect(rig.state).toBe('stopped');
   });
 
-  it('RC-46: a drain that fails does not keep it', async () => {
+  it('RC-46: an error while draining does not stop it', async () => {
     const rig = await rigIn('stopping');
     await rig.fail('drain');
     expect(rig.state).toBe('stopped');
   });
 
-  it('RC-27: asking twice does not hide why the engine stops by itself', async () => {
+  it('RC-27: a STOP while it stops does not hide the failure', async () => {
     const rig = new Rig({ authStartup: 'ready' });
     await rig.send({ type: 'RESOLVE_PREFERENCE' });
     await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
