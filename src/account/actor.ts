@@ -26,7 +26,7 @@ import { lookUpWorkspace } from './workspace.js';
 
 export type AccountActor = ActorRefFrom<typeof accountMachine>;
 
-export interface AccountActorDeps {
+interface AccountActorDeps {
   readonly config: AccountConfig;
   readonly credentials: Credentials;
   readonly tokens: TokenStore;

@@ -23,7 +23,7 @@ export interface GivenToken {
 }
 
 /** Tokens that a parent app owns; in memory only. ACC-35 */
-export interface ExternalTokens {
+interface ExternalTokens {
   readonly account: ChatgptAccount & { readonly accountId: string };
   readonly accessToken: Secret;
   /** The client that signed in with them; requests for new tokens go to it. ACC-41 */
@@ -37,7 +37,7 @@ export interface ExternalTokensParams {
   readonly plan: string | null | undefined;
 }
 
-export interface CredentialsDeps {
+interface CredentialsDeps {
   readonly file: AuthFile;
   readonly given: GivenToken | undefined;
   readonly policy: LoginPolicy;

@@ -12,7 +12,7 @@ import type { InteractiveLogins, LoginPrompt } from './login/interactive-login.j
 import type { BrowserLoginParams } from './login/urls.js';
 import { AccountRequestError, type AccountRequests } from './requests.js';
 
-export interface AccountOperationsDeps {
+interface AccountOperationsDeps {
   readonly actor: AccountActor;
   readonly requests: AccountRequests;
   readonly credentials: Credentials;

@@ -10,7 +10,7 @@ import type { AuthFile } from './file/auth-file.js';
 import type { TokenRefresh } from './refresh.js';
 import type { AccountRequests } from './requests.js';
 
-export interface AccountRecoveryDeps {
+interface AccountRecoveryDeps {
   readonly env: Env;
   readonly watcher: EngineWatcher | undefined;
   readonly file: AuthFile;

@@ -6,7 +6,7 @@ import type { Credentials } from './credentials.js';
 import type { AccountRequests } from './requests.js';
 import type { TokenStore } from './tokens.js';
 
-export interface TokenRefreshDeps {
+interface TokenRefreshDeps {
   readonly credentials: Credentials;
   readonly tokens: TokenStore;
   readonly tokenMutex: Mutex;

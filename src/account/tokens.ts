@@ -14,7 +14,7 @@ import { type AuthStorage, LockError } from './file/auth-storage.js';
 import type { Issuer } from './issuer/issuer.js';
 import type { Grant } from './issuer/refresh-token.js';
 
-export interface TokenStoreDeps {
+interface TokenStoreDeps {
   readonly file: AuthFile;
   readonly storage: AuthStorage;
   readonly credentials: Credentials;

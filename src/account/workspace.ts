@@ -20,7 +20,7 @@ const schema = v.object({
 });
 const OVERRIDES = new Set(['NO_CONSTRAINT', 'us', 'us_cr']);
 
-export interface WorkspaceLookup {
+interface WorkspaceLookup {
   /** Ends with a slash; null: there is no backend. */
   readonly baseUrl: string | null;
   readonly requester: () => Promise<Requester>;

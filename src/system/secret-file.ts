@@ -4,7 +4,7 @@ import { EngineError } from '../protocol/errors.js';
 import { Secret } from '../protocol/secret.js';
 import { errnoText } from './errno.js';
 
-export interface SecretFile {
+interface SecretFile {
   readonly secret: Secret;
   /** What is wrong with the permissions of the file and how to repair it; null: nothing. */
   readonly warning: string | null;

@@ -22,7 +22,7 @@ export type AuthChange =
   /** The account in memory stays; whether the file agrees with it (`differsOnDisk`) may have changed. */
   | { readonly kind: 'diskOnly' };
 
-export interface AuthFileOptions {
+interface AuthFileOptions {
   readonly path: string;
   /** Content in memory that replaces the file: nothing is read from disk or watched then. ACC-57 */
   readonly memory?: { readonly content: Secret | undefined } | undefined;
@@ -35,7 +35,7 @@ export interface AuthFileOptions {
 }
 
 /** The sign-in in memory. */
-export type CurrentSignIn = ValidSignIn & { readonly account: Account };
+type CurrentSignIn = ValidSignIn & { readonly account: Account };
 
 /** Identifies the content of an auth.json. */
 export function contentHash(content: string | Uint8Array): string {
@@ -61,6 +61,7 @@ export class AuthFile {
   readonly #options: AuthFileOptions;
   readonly #watcher: FileWatcher;
   #current: CurrentSignIn | undefined;
+  /** Grows with each new token in memory. */
   #generation = 0;
   #onDisk: SignIn | undefined;
   #lastKey: string | undefined;
@@ -116,11 +117,6 @@ export class AuthFile {
   /** Of the account in memory; to be revealed only where it goes on the wire. */
   accessToken(): Secret | undefined {
     return this.#current?.accessToken;
-  }
-
-  /** Grows with each new token in memory; 0: there was none yet. */
-  get generation(): number {
-    return this.#generation;
   }
 
   /** The last reading found another account than the one in memory, or none. */

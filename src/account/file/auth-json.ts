@@ -25,7 +25,7 @@ export interface ValidSignIn {
 }
 
 /** Anything else. */
-export interface InvalidSignIn {
+interface InvalidSignIn {
   readonly kind: 'invalid';
   readonly failure: Failure;
   /** The file may be half written: a second read soon may find more. */

@@ -103,7 +103,7 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
 }
 
 /** Gone with the process. */
-export interface MemoryStorage extends AuthStorage {
+interface MemoryStorage extends AuthStorage {
   readonly content: Secret | undefined;
 }
 

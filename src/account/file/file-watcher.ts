@@ -5,7 +5,7 @@ import { basename, dirname } from 'node:path';
 /** A replacement comes as several events, ms. */
 const DEBOUNCE = 20;
 
-export interface FileWatcherOptions {
+interface FileWatcherOptions {
   readonly path: string;
   /** Between two checks when the system reports no change, ms. */
   readonly pollMs: number;

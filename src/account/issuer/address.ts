@@ -1,7 +1,7 @@
 /** The addresses of the issuer, checked once: codes and tokens go only to URLs that a person configured. ACC-72 */
 import { isLoopbackHost, shownUrl } from '../../net/target.js';
 
-export const DEFAULT_ISSUER = 'https://auth.openai.com';
+const DEFAULT_ISSUER = 'https://auth.openai.com';
 export const DEFAULT_CLIENT_ID = 'app_EMoamEEZ73f0CkXaXp7hrann';
 
 export interface IssuerAddress {
@@ -13,12 +13,12 @@ export interface IssuerAddress {
   readonly revokeUrl: string;
 }
 
-export interface IssuerSettings {
+interface IssuerSettings {
   readonly issuer?: string | undefined;
   readonly clientId?: string | undefined;
 }
 
-export type ParsedIssuer =
+type ParsedIssuer =
   | { readonly ok: true; readonly address: IssuerAddress }
   | { readonly ok: false; readonly message: string };
 

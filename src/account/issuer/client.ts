@@ -18,7 +18,7 @@ export interface IssuerOptions {
   readonly requestTimeout?: number;
 }
 
-export interface IssuerRequest {
+interface IssuerRequest {
   /** First words of each message about this request. */
   readonly what: string;
   readonly url: string;
@@ -30,7 +30,7 @@ export interface IssuerRequest {
 }
 
 /** A complete response, whatever its status. */
-export interface IssuerResponse {
+interface IssuerResponse {
   readonly kind: 'answered';
   readonly status: number;
   /** Undefined: the body is not JSON. */

@@ -7,7 +7,7 @@ import { Secret } from '../../protocol/secret.js';
 import { cancelledPage, failedPage, successPage, usedPage, wrongStatePage } from './pages.js';
 
 /** What the browser brought. */
-export type Callback =
+type Callback =
   /** The browser waits for `redirect` or `fail`. */
   | { readonly kind: 'code'; readonly code: Secret }
   /** The issuer refused the sign-in; the message is its own. */

@@ -12,7 +12,7 @@ import type { TokenStore } from '../tokens.js';
 import type { CallbackServer } from './callback-server.js';
 import { authorizeUrl, type BrowserLoginParams, successUrl } from './urls.js';
 
-export interface InteractiveLoginDeps {
+interface InteractiveLoginDeps {
   readonly issuer: () => Promise<Issuer>;
   readonly tokens: TokenStore;
   readonly policy: LoginPolicy;

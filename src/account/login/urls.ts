@@ -16,7 +16,7 @@ export interface BrowserLoginParams {
   readonly appBrand: 'codex' | 'chatgpt' | null;
 }
 
-export interface AuthorizeParams {
+interface AuthorizeParams {
   readonly redirectUri: string;
   readonly state: Secret;
   /** Only its hash is sent. ACC-73 */

@@ -52,7 +52,7 @@ describe('load and reload', () => {
   it('RC-26: without a file nobody is signed in', async () => {
     const { file } = await setup();
     expect(await file.load()).toMatchObject({ kind: 'unusable', failure: { reason: 'authMissing' } });
-    expect(file.generation).toBe(0);
+    expect(file.current).toBeUndefined();
   });
 
   it('RC-26: a missing directory is no sign-in, a file in its place is an error', async () => {
@@ -155,7 +155,7 @@ describe('load and reload', () => {
     expect(await file.reload({ guarded: true })).toMatchObject({ failure: { reason: 'authMissing' } });
     expect(file.differsOnDisk).toBe(true);
     expect(file.accessToken()).toBe(token);
-    expect(file.generation).toBe(1);
+    expect(file.current?.account.generation).toBe(1);
   });
 
   it('ACC-68: an unguarded reload adopts another account, and a missing file', async () => {
@@ -321,7 +321,7 @@ describe('watch', () => {
       await replace(chatgpt('A', last));
     }
     await until(() => expect(file.accessToken()?.reveal()).toBe(last));
-    expect(accounts(changes).at(-1)?.generation).toBe(file.generation);
+    expect(accounts(changes).at(-1)?.generation).toBe(file.current?.account.generation);
     expect(changes.length).toBeLessThan(200);
   });
 
@@ -344,7 +344,7 @@ describe('watch', () => {
     await replace(foreign);
     await until(() => expect(changes).toHaveLength(1));
     await replace(own);
-    await until(() => expect(file.generation).toBe(3));
+    await until(() => expect(file.current?.account.generation).toBe(3));
     await polled();
     expect(changes).toHaveLength(1);
     await replace(foreign);
@@ -361,7 +361,7 @@ describe('watch', () => {
     const reported = changes.length;
     await polled();
     expect(changes).toHaveLength(reported);
-    expect(file.generation).toBe(2);
+    expect(file.current?.account.generation).toBe(2);
   });
 
   it('RC-26: nothing is reported after close, and no watch is left', async () => {
