@@ -9,7 +9,7 @@ import { accountOptions } from './settings/account-settings.js';
 import { resolveStartSettings } from './settings/resolve-settings.js';
 
 /** Flags of the commands that use an account. */
-export interface AccountFlags {
+interface AccountFlags {
   readonly home?: string | undefined;
   readonly [flag: string]: unknown;
 }

@@ -42,7 +42,7 @@ export async function connectIfRunning(homeDir: string | undefined): Promise<Con
 }
 
 /** Streams that carry one JSON-RPC message per line. */
-export interface ControlStreams {
+interface ControlStreams {
   readonly input: Readable;
   readonly output: Writable;
   destroy(): void;

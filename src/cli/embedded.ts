@@ -7,7 +7,7 @@ import { type Backend, createBackend } from '../backend/index.js';
 import { Secret } from '../protocol/secret.js';
 
 /** The backend of `start --base-url embedded`, in this process. Its only account belongs to this engine. */
-export interface EmbeddedBackend {
+interface EmbeddedBackend {
   readonly backend: Backend;
   /** The access token of the only account. */
   readonly accessToken: GivenToken;

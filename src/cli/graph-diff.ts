@@ -15,7 +15,7 @@ interface Version {
 }
 
 /** How one chart differs between a revision and this program. */
-export interface ChangedChart {
+interface ChangedChart {
   readonly name: string;
   /** Hashes; null where the chart does not exist. */
   readonly before: string | null;

@@ -6,7 +6,7 @@ import { VERSION } from '../protocol/version.js';
 import { openEnrollmentStore } from '../remote-control/store/enrollment-store.js';
 import { resolveStartSettings } from './settings/resolve-settings.js';
 
-export interface RenewedInstallation {
+interface RenewedInstallation {
   readonly installationId: string;
   /** Null when there was no valid one. */
   readonly oldInstallationId: string | null;

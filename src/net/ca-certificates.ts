@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import tls from 'node:tls';
 import { EngineError } from '../protocol/errors.js';
+import { errnoText } from '../system/errno.js';
 
 /**
  * Reads a PEM file with certificate authorities.
@@ -12,7 +13,10 @@ export function readCaCert(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw new EngineError('usage', `The certificate file ${path} cannot be read.`, { cause: error });
+    throw new EngineError('usage', `The certificate file ${path} cannot be read: ${errnoText(error)}.`, {
+      cause: error,
+      remediation: 'Check the path and the permissions of the file.',
+    });
   }
 }
 

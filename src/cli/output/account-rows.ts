@@ -1,5 +1,5 @@
 import type { AccountSummary } from '../../account/view.js';
-import { meaningOf, nextStepFor, type Row } from './text.js';
+import { nextStepFor, type Row } from './text.js';
 
 const TOKEN_SOURCES = {
   file: 'the account file',
@@ -24,7 +24,7 @@ export function accountRows(summary: AccountSummary): Row[] {
   if (summary.source !== null) rows.push(['tokens from', TOKEN_SOURCES[summary.source]]);
   const { problem } = summary;
   if (problem !== null) {
-    rows.push(['problem', `${problem.reason}: ${meaningOf(problem.reason)} ${problem.message}`]);
+    rows.push(['problem', `${problem.reason}: ${problem.message}`]);
     rows.push(['next step', nextStepFor(problem.reason)]);
   }
   return rows;

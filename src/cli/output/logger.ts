@@ -2,7 +2,7 @@ import pino, { type Logger } from 'pino';
 import { maskNamed } from '../../observe/body-preview.js';
 import { COLOURS, paintFor } from './text.js';
 
-export interface LoggerOptions {
+interface LoggerOptions {
   readonly level: string;
   readonly format: 'pretty' | 'json';
 }

@@ -18,7 +18,7 @@ export interface OptionSpec {
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
 /** Arguments without a name, in this order. */
-export type PositionalTable = Readonly<
+type PositionalTable = Readonly<
   Record<string, { readonly type: 'string'; readonly description: string; readonly required?: true }>
 >;
 

@@ -19,7 +19,7 @@ const EXIT_CODES =
 const SETTINGS: readonly Setting[] = START_SETTINGS;
 
 /** A command that was found on the command line, and the values of its options in camel case. */
-export interface Invocation {
+interface Invocation {
   readonly command: Command;
   /** With the name of its group, such as `token create`. */
   readonly name: string;

@@ -5,7 +5,7 @@ import { readSecretFile } from '../../system/secret-file.js';
 import { usageError } from '../errors.js';
 import type { StartSettings } from './start-settings.js';
 
-export interface AppServerOption {
+interface AppServerOption {
   /** Undefined: the built-in one. */
   readonly appServer: AppServer | undefined;
   readonly warnings: readonly string[];

@@ -5,6 +5,8 @@ import { usageError } from '../errors.js';
 import { flagOf, type Setting, variableOf } from './setting.js';
 import { START_SETTINGS, type StartSettings } from './start-settings.js';
 
+const NOT_EMPTY = 'must not be empty';
+
 /** No shell expands `~` in a file, in a variable, or after `=`. */
 const PATHS = ['authFile', 'caCert'];
 
@@ -53,7 +55,8 @@ function checked(setting: Setting, source: string, value: unknown): unknown {
   if (result.success) return result.output;
   const [issue] = result.issues;
   const { default: byDefault } = setting;
-  const given = setting.mayHoldSecret === true || issue.input === '' ? '' : `, not ${shown(issue.input)}`;
+  const given =
+    setting.mayHoldSecret === true || issue.message === NOT_EMPTY ? '' : `, not ${shown(issue.input)}`;
   const leaveOut = source.startsWith('--') ? 'leave it out' : 'unset it';
   throw usageError(
     `${source} ${issue.message}${given}.`,
@@ -63,7 +66,8 @@ function checked(setting: Setting, source: string, value: unknown): unknown {
   );
 }
 
-const shown = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 200);
+const shown = (value: unknown): string =>
+  value === '' ? 'empty' : (JSON.stringify(value) ?? String(value)).slice(0, 200);
 
 function schemaOf(setting: Setting, source: 'file' | 'text'): v.GenericSchema {
   if (setting.type === 'boolean') return v.boolean('must be true or false');
@@ -78,7 +82,7 @@ function schemaOf(setting: Setting, source: 'file' | 'text'): v.GenericSchema {
 function stringSchema({ check }: Setting): v.GenericSchema<string> {
   return v.pipe(
     v.string('must be a string'),
-    v.minLength(1, 'must not be empty'),
+    v.minLength(1, NOT_EMPTY),
     v.rawCheck(({ dataset, addIssue }) => {
       const problem = dataset.typed ? check?.(dataset.value) : undefined;
       if (problem !== undefined) addIssue({ message: problem });
