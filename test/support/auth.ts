@@ -1,15 +1,15 @@
-/** Sign-ins as the reference client writes them, with secrets that are marked: each can be found wherever it leaks. */
+/** Sign-ins in the format of Codex CLI, with marked secrets, so that a leak can be found. */
 import { randomBytes } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 
-/** Made for one test and never again, so that finding it proves a leak. Not plain in any encoding. */
+/** A new secret each time, so that finding it proves a leak. Its characters change in every encoding. */
 export function marked(name: string): string {
   return `${name}+${randomBytes(12).toString('base64url')}/~${randomBytes(6).toString('hex')}=`;
 }
 
 const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-/** An unsigned JWT; what stands where a signature would be is the mark. */
+/** An unsigned JWT with the mark in place of the signature. */
 export function jwt(claims: object, mark: string): string {
   return `${part({ alg: 'none', typ: 'JWT' })}.${part(claims)}.${mark}`;
 }
@@ -17,9 +17,9 @@ export function jwt(claims: object, mark: string): string {
 export interface SignIn {
   readonly accountId: string;
   readonly accessToken: string;
-  /** What auth.json holds. */
+  /** Content of auth.json. */
   readonly json: Readonly<Record<string, unknown>>;
-  /** What must not be seen anywhere but in auth.json. */
+  /** Must appear only in auth.json. */
   readonly secrets: readonly string[];
 }
 
@@ -59,7 +59,7 @@ export function apiKeySignIn(): Pick<SignIn, 'json' | 'secrets'> {
   return { json: { auth_mode: 'apikey', OPENAI_API_KEY: key, tokens: null }, secrets: [key] };
 }
 
-/** Replaces the file as a careful writer does: whole, in one step. */
+/** Replaces the file by rename, as another program does. */
 export async function writeAuth(file: string, content: object | string): Promise<void> {
   const text = typeof content === 'string' ? content : JSON.stringify(content, null, 2);
   await writeFile(`${file}.new`, text, { mode: 0o600 });

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 
-/** Why locks of other programs cannot be tried here; undefined: they can. */
+/** The command `flock` is not installed. */
 export const noFlock = (): boolean => spawnSync('flock', ['--version']).error !== undefined;
 
-/** Another process that holds the advisory lock of a file, as the reference client does, until it is let go. */
+/** Starts a process that holds the flock lock of a file, as Codex CLI does. Resolves with a function that releases it. */
 export async function holdFlock(path: string): Promise<() => Promise<void>> {
   const child = spawn('flock', ['-x', path, '-c', 'echo held; read end'], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -18,6 +18,6 @@ export async function holdFlock(path: string): Promise<() => Promise<void>> {
   };
 }
 
-/** Another process could take the lock now. */
+/** Whether another process could take the lock now. */
 export const flockIsFree = (path: string): boolean =>
   spawnSync('flock', ['-n', '-x', path, '-c', 'true']).status === 0;

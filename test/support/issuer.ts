@@ -1,7 +1,6 @@
 /**
- * A loopback OAuth issuer, and the few routes of the backend that the account needs: authorize, token (code, refresh,
- * key exchange), revoke, device code, enroll, workspaces. Scripted: each route answers what the test queued, and
- * every request is kept.
+ * A loopback OAuth issuer, with the backend routes that the account needs: authorize, token (code, refresh, key
+ * exchange), revoke, device code, enroll, workspaces. A test scripts the responses of each route, and reads the requests.
  */
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
@@ -29,7 +28,7 @@ export interface Seen {
   /** Members of a JSON or form body. */
   readonly fields: Readonly<Record<string, unknown>>;
   readonly bearer: string | undefined;
-  /** Aborted when the client goes away before it is answered. */
+  /** Aborted when the client disconnects before the response. */
   readonly gone: AbortSignal;
 }
 
@@ -38,14 +37,14 @@ export interface Scripted {
   readonly json?: unknown;
   readonly text?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Held back until it resolves. */
+  /** The response is sent when this resolves. */
   readonly after?: Promise<unknown>;
-  /** Never answered; or the connection is cut. */
+  /** `hang`: no response. `drop`: the connection is closed. */
   readonly fate?: 'hang' | 'drop';
 }
 type Answer = Scripted | ((seen: Seen) => Scripted | Promise<Scripted>);
 
-export interface TokenWish {
+export interface TokenOptions {
   readonly email?: string | null;
   readonly account?: string | null;
   readonly plan?: unknown;
@@ -55,15 +54,15 @@ export interface TokenWish {
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
-/** Every secret that the tests make holds this, so that a leak is found by one search. */
+/** Each secret of the tests contains this, so that one search finds every leak. */
 export const MARK = 'sEcReT';
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const IN_A_MONTH = 30 * 86_400;
 
-/** An unsigned token of its own each time. */
-export function token(wish: TokenWish = {}): string {
-  const { email = 'user@example.com', account = 'acct-1', plan = 'pro', user = 'user-1' } = wish;
-  const exp = wish.exp === undefined ? Math.floor(Date.now() / 1_000) + IN_A_MONTH : wish.exp;
+/** A new unsigned token. */
+export function token(options: TokenOptions = {}): string {
+  const { email = 'user@example.com', account = 'acct-1', plan = 'pro', user = 'user-1' } = options;
+  const exp = options.exp === undefined ? Math.floor(Date.now() / 1_000) + IN_A_MONTH : options.exp;
   const claims = {
     ...(email === null ? {} : { email }),
     ...(exp === null ? {} : { exp }),
@@ -73,7 +72,7 @@ export function token(wish: TokenWish = {}): string {
       ...(plan === null ? {} : { chatgpt_plan_type: plan }),
       ...(user === null ? {} : { chatgpt_user_id: user }),
     },
-    ...wish.claims,
+    ...options.claims,
   };
   return `${part({ alg: 'none' })}.${part(claims)}.${MARK}${randomBytes(4).toString('hex')}`;
 }
@@ -112,7 +111,7 @@ export const oauthError = (status: number, code: string): Scripted => ({
   json: { error: { code, message: 'scripted' } },
 });
 
-/** What the browser carries to the issuer, in this order. ACC-71 */
+/** The parameters of the authorize URL, in this order. ACC-71 */
 export const AUTHORIZE_PARAMS = [
   'response_type',
   'client_id',
@@ -150,7 +149,7 @@ export class LoopbackIssuer {
     this.always('other', { status: 404 });
     this.always('enroll', { json: enrolled() });
     this.always('serverRefresh', { json: enrolled() });
-    // At the issuer's page the person says yes at once.
+    // The person confirms at once.
     this.always('authorize', ({ url }) => {
       const back = new URL(url.searchParams.get('redirect_uri') ?? '');
       back.searchParams.set('code', `code-${MARK}`);
@@ -168,7 +167,7 @@ export class LoopbackIssuer {
     return `http://127.0.0.1:${this.#server.port}`;
   }
 
-  /** Answers once each, in order; then what `always` says. */
+  /** Each response is sent once, in this order; then that of `always`. */
   script(route: Route, ...answers: Answer[]): void {
     this.#queues.set(route, [...(this.#queues.get(route) ?? []), ...answers]);
   }
@@ -187,17 +186,17 @@ export class LoopbackIssuer {
     if (found !== undefined) return found;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#waiters.delete(look);
+        this.#waiters.delete(check);
         reject(new Error(`no ${route} number ${n}; seen: ${this.seen.map((one) => one.route).join(' ')}`));
       }, limitMs);
-      const look = (): void => {
+      const check = (): void => {
         const one = this.of(route)[n - 1];
         if (one === undefined) return;
         clearTimeout(timer);
-        this.#waiters.delete(look);
+        this.#waiters.delete(check);
         resolve(one);
       };
-      this.#waiters.add(look);
+      this.#waiters.add(check);
     });
   }
 
