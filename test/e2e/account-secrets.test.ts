@@ -17,12 +17,12 @@ import { filesOf, findLeaks, type Place, place, processOf } from '../support/lea
 import { tmpFolder } from '../support/tmp.js';
 
 /** A program that records its arguments and environment, and those of its parent process. */
-const recorder = (folder: string, then: string): string => `#!${process.execPath}
+const recorder = (directory: string, then: string): string => `#!${process.execPath}
 import { readFileSync, writeFileSync } from 'node:fs';
 const parent = (what) => {
   try { return readFileSync('/proc/' + process.ppid + '/' + what, 'utf8'); } catch { return ''; }
 };
-writeFileSync(${JSON.stringify(folder)} + '/' + process.pid + '.json', JSON.stringify({
+writeFileSync(${JSON.stringify(directory)} + '/' + process.pid + '.json', JSON.stringify({
   args: process.argv.slice(2), env: process.env, parent: [parent('cmdline'), parent('environ')],
 }));
 ${then}
@@ -43,11 +43,11 @@ interface Seen {
 }
 
 async function program(then: string): Promise<{ path: string; seen: () => Seen[]; places: () => Place[] }> {
-  const folder = await tmpFolder();
+  const directory = await tmpFolder();
   const path = join(await tmpFolder(), 'program.mjs');
-  writeFileSync(path, recorder(folder, then));
+  writeFileSync(path, recorder(directory, then));
   chmodSync(path, 0o755);
-  const texts = () => readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+  const texts = () => readdirSync(directory).map((name) => readFileSync(join(directory, name), 'utf8'));
   return {
     path,
     seen: () => texts().map((text) => JSON.parse(text) as Seen),

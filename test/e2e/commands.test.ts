@@ -313,8 +313,8 @@ describe('rc-engine backend', () => {
     const state = join(lab.folder, 'state.json');
     await writeFile(state, '{"half');
     for (const [args, exit, said] of [
-      [['--listen', 'http://0.0.0.0:0'], 2, /not of this machine/],
-      [['--listen', 'ftp://x'], 2, /no http URL/],
+      [['--listen', 'http://0.0.0.0:0'], 2, /not a loopback address/],
+      [['--listen', 'ftp://x'], 2, /not an http URL/],
       [['--listen', new URL(url).origin], 1, /cannot listen on 127\.0\.0\.1/],
       [['--listen', 'http://127.0.0.1:0', '--state-file', state], 1, /state\.json/],
       [['--listen', 'http://127.0.0.1:0', '--token-ttl', 'soon'], 2, /--token-ttl must be a number/],

@@ -59,8 +59,8 @@ it.each([
 });
 
 it('graph --out with a file, or a path below one, is a usage error, and nothing is overwritten', async () => {
-  const folder = await tmpFolder();
-  const file = path.join(folder, 'file');
+  const directory = await tmpFolder();
+  const file = path.join(directory, 'file');
   await writeFile(file, 'precious');
   for (const out of [file, path.join(file, 'below')]) {
     const { code, stderr } = await cli(['graph', 'link', '--out', out]);
@@ -71,23 +71,23 @@ it('graph --out with a file, or a path below one, is a usage error, and nothing 
 });
 
 it('graph --diff describes what changed since a revision', async () => {
-  const folder = await tmpFolder();
+  const directory = await tmpFolder();
   const git = (...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {
-      cwd: folder,
+      cwd: directory,
       stdio: 'pipe',
     });
   const run = (...args: string[]) =>
-    execFileSync(process.execPath, [CLI, 'graph', ...args], { cwd: folder, env: cleanEnv() }).toString();
+    execFileSync(process.execPath, [CLI, 'graph', ...args], { cwd: directory, env: cleanEnv() }).toString();
   git('init', '--quiet');
-  await mkdir(path.join(folder, 'visualizations'));
+  await mkdir(path.join(directory, 'visualizations'));
   run('--format', 'json', '--out', 'visualizations');
-  const file = path.join(folder, 'visualizations/link.json');
+  const file = path.join(directory, 'visualizations/link.json');
   const link = JSON.parse(await readFile(file, 'utf8'));
   delete link.states.up.states.liveness.states.wakeProbe.on.PONG;
   link.states.closing.after.closeTimeout = 'up';
   await writeFile(file, JSON.stringify(link));
-  await writeFile(path.join(folder, 'visualizations/old.json'), '{"id":"old"}');
+  await writeFile(path.join(directory, 'visualizations/old.json'), '{"id":"old"}');
   git('add', '.');
   git('commit', '--quiet', '-m', 'x');
 

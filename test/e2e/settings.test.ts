@@ -149,7 +149,8 @@ describe('settings of rc-engine start', () => {
     await first.stop();
     const backend = await lab.backend();
     const conflict = { route: 'socket', answer: 'status', status: 409, times: 3 } as const;
-    backend.fault({ action: 'answer', fault: conflict });
+    // One more than the engine needs to report an error, so that status can be read before it connects.
+    backend.fault({ action: 'answer', fault: { ...conflict, times: 4 } });
     const waiting = await lab.start();
     const errored = await waiting.line(({ status }) => status === 'errored', 'errored');
     expect(errored).toMatchObject({ reason: 'connectionConflict' });
