@@ -1,6 +1,6 @@
 /**
- * The baselines of the listener: a bare `ws` server whose verify always says yes and which echoes (`echo`), one that
- * answers each request with its params (`app`), and one that carries messages there and back (`pipe URL`). Prints its URL.
+ * The baselines of the listener: bare `ws` servers that accept each client. `echo` sends messages back, `app` answers each
+ * request with its params, `pipe URL` relays messages to another server. Prints its URL.
  */
 import { createServer } from 'node:http';
 import { WebSocket, WebSocketServer } from 'ws';

@@ -1,6 +1,6 @@
 /**
- * The clients of the listener's benchmarks, in a process of their own: reads one JSON request a line, answers one a
- * line. Upgrades are raw sockets, so that the server and not the client is what is measured.
+ * The clients of the listener's benchmarks, in their own process. Reads one JSON request per line and prints one result
+ * per line. Upgrades use raw sockets, so that the cost of the client hardly counts.
  */
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
@@ -10,7 +10,7 @@ import { now, sleep } from '../clock.mjs';
 
 const idle = [];
 
-/** Upgrades one after the other on `width` lanes; each is closed when its answer has come. */
+/** Upgrades one after the other on `width` lanes; each connection is closed after its response. */
 async function upgrades({ url, headers, ms, width, status }) {
   const { hostname, port, pathname, search } = new URL(url);
   let done = 0;
@@ -23,7 +23,7 @@ async function upgrades({ url, headers, ms, width, status }) {
     new Promise((resolve) => {
       turn += 1;
       const key = randomBytes(16).toString('base64');
-      // Closed connections keep their port for a minute: many source addresses have many ports.
+      // Closed connections keep their port for a minute, and one source address has too few ports.
       const socket = net.connect(
         { port, host: hostname, localAddress: `127.0.0.${2 + (turn % 200)}` },
         () => {
@@ -66,28 +66,28 @@ function open(url, headers) {
   });
 }
 
-/** A client that has been answered `initialize`, or by an echo its own message. */
-async function talker(url, headers) {
+/** A client that has received the response to `initialize`, or from an echo its own message. */
+async function initializedClient(url, headers) {
   const ws = await open(url, headers);
   await new Promise((resolve) => {
-    const look = (data) => {
+    const onMessage = (data) => {
       if (!data.toString().includes('"init"')) return;
-      ws.off('message', look);
+      ws.off('message', onMessage);
       resolve();
     };
-    ws.on('message', look);
+    ws.on('message', onMessage);
     ws.send(JSON.stringify(INITIALIZE));
   });
   ws.send(JSON.stringify({ method: 'initialized' }));
   return ws;
 }
 
-/** Requests with `window` of them under way on each of `clients` connections. */
+/** Sends requests on `clients` connections, `window` of them pending on each. */
 async function relay({ url, headers, ms, clients, window, bytes }) {
   const pad = 'x'.repeat(bytes);
   const latencies = [];
   let count = 0;
-  const all = await Promise.all(Array.from({ length: clients }, () => talker(url, headers)));
+  const all = await Promise.all(Array.from({ length: clients }, () => initializedClient(url, headers)));
   const began = now();
   const end = began + ms;
   await Promise.all(
@@ -128,7 +128,7 @@ async function relay({ url, headers, ms, clients, window, bytes }) {
   };
 }
 
-/** Opens connections that then do nothing. */
+/** Opens connections that stay idle. */
 async function hold({ url, headers, count }) {
   for (let left = count; left > 0; left -= 50) {
     idle.push(...(await Promise.all(Array.from({ length: Math.min(50, left) }, () => open(url, headers)))));

@@ -74,7 +74,7 @@ export class UpstreamBreaker {
 }
 
 /** Tries to open the real connection for a request; a text refuses the request instead. */
-export type Reconnect = (signal: AbortSignal) => string | Promise<AppServerConnection>;
+type Reconnect = (signal: AbortSignal) => string | Promise<AppServerConnection>;
 
 /**
  * Stands in for an app server that keeps failing: each request gets error -32002 with the cause until a connection can

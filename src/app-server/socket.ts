@@ -16,7 +16,7 @@ import type { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
 import { UnavailableConnection, type UpstreamBreaker } from './breaker.js';
 
-export interface SocketAppServerOptions {
+interface SocketAppServerOptions {
   /** `ws://`, `wss://` or `unix://PATH`. A query is sent, but never shown. */
   readonly url: string;
   /** Sent as `Authorization: Bearer`. */

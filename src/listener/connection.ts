@@ -107,10 +107,6 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     return this.#accepted.verdict.outcome === 'degraded';
   }
 
-  get state(): string {
-    return this.#run.state;
-  }
-
   get status(): ConnectionStatus {
     const { stream, verdict, expiresAt } = this.#accepted;
     return {

@@ -19,7 +19,7 @@ import { SharedChart } from './shared-chart.js';
 import { UpgradeLog } from './upgrade-log.js';
 import { type AcceptedConnection, UpgradeServer } from './upgrade-server.js';
 
-export interface ListenerOptions {
+interface ListenerOptions {
   readonly address: ServerAddress;
   readonly authority: AuthorityConfig;
   readonly tls: TlsIdentity | undefined;
@@ -53,7 +53,7 @@ export interface ListeningInfo {
   readonly warnings: readonly string[];
 }
 
-export interface Rejection {
+interface Rejection {
   /** RFC 3339. */
   readonly time: string;
   readonly reason: string;

@@ -13,7 +13,7 @@ interface Step {
 }
 
 /** One state of a chart, shared by all runs that are in it. */
-export interface SharedState {
+interface SharedState {
   /** For example `paused.initialized`. */
   readonly name: string;
   readonly done: boolean;

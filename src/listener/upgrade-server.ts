@@ -23,7 +23,7 @@ import {
   type UpgradeRequest,
 } from './handshake/upgrade-request.js';
 
-export interface UpgradeServerLimits {
+interface UpgradeServerLimits {
   /** Open connections. WSA-16 */
   readonly maxConnections: number;
   /** Largest message from a client, bytes. WSA-17 */
@@ -46,7 +46,7 @@ export interface AcceptedConnection {
 }
 
 /** What the server asks for and reports. */
-export interface UpgradeServerDeps {
+interface UpgradeServerDeps {
   decide(facts: UpgradeFacts): Verdict;
   /** `detail` is a fixed text that contains nothing of the request. */
   onRejected(verdict: Verdict, peer: string, detail: string | null): void;

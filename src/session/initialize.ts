@@ -16,7 +16,7 @@ const initializeSchema = v.object({
 });
 
 /** What a client states about itself in `initialize`. */
-export interface InitializeParams {
+interface InitializeParams {
   readonly clientName: string;
   readonly experimentalApi: boolean;
   /** Notifications that this client does not want, by exact method name. WSA-23, ACC-10 */

@@ -1,11 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
 
-export interface LineLimits {
+interface LineLimits {
   /** Longest accepted line, bytes. A longer one is skipped and reported to `onTooLong`. Default: 16 MiB. */
   readonly maxLineBytes: number;
 }
 
-export interface LineEvents {
+interface LineEvents {
   onLine(line: string): void;
   /** A line over the limit was skipped. */
   onTooLong(bytes: number): void;

@@ -5,7 +5,7 @@ export const MAX_QUEUED_REQUESTS = 128;
 /** UTF-16 units above which reading from the client is paused until the queue is empty. */
 const READ_PAUSE_CHARS = 4 * 1024 * 1024;
 /** UTF-16 units above which the client is closed. */
-export const MAX_QUEUED_CHARS = 32 * 1024 * 1024;
+const MAX_QUEUED_CHARS = 32 * 1024 * 1024;
 
 /** Messages of one client that wait for its app server, in order and with limits. */
 export class MessageQueue {

@@ -33,7 +33,7 @@ export class Reply {
   }
 }
 
-export interface EngineMethod {
+interface EngineMethod {
   /** Needs `capabilities.experimentalApi`. ACC-9 */
   readonly experimental: boolean;
   /** Returns the result, a Reply, or a promise of either; throws or rejects with a JsonRpcError. */
@@ -71,9 +71,5 @@ export class MethodTable {
 
   find(name: string): EngineMethod | undefined {
     return this.#methods.get(name);
-  }
-
-  get names(): readonly string[] {
-    return [...this.#methods.keys()];
   }
 }

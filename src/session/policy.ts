@@ -5,7 +5,7 @@ import type { ClientContext, Origin } from '../protocol/app-server.js';
 import { repeatedMember } from '../protocol/json-members.js';
 
 /** Origins that a rule can apply to; `listener` includes unix sockets. WSA-7 */
-export const POLICY_ORIGINS = ['listener', 'stdio', 'remote'] as const;
+const POLICY_ORIGINS = ['listener', 'stdio', 'remote'] as const;
 type PolicyOrigin = (typeof POLICY_ORIGINS)[number];
 
 /**
@@ -26,7 +26,7 @@ export interface PolicyOptions {
 export type Policy = (method: string, client: ClientContext, message?: PolicedMessage) => string | null;
 
 /** The message as written: an app server may parse it differently from the engine. */
-export interface PolicedMessage {
+interface PolicedMessage {
   readonly text: string;
 }
 

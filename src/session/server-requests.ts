@@ -20,8 +20,8 @@ export const FIRST_SHARED_ID = 1_000_000_000;
 let nextSharedId = FIRST_SHARED_ID;
 
 /**
- * Server-initiated requests of the engine to one client. The app server sends its own requests to the same client and
- * chooses its ids freely, so this keeps the two apart. Sessions create it for their first request, as most need none.
+ * Server-initiated requests of the engine to one client. The app server also sends requests to that client and chooses
+ * their ids freely, so this keeps the two apart. Sessions create it for their first request, as most need none.
  */
 export class ServerRequests {
   readonly #pending = new Map<RpcId, Settle>();

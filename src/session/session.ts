@@ -192,7 +192,7 @@ export class ClientSession implements AppServerEvents {
 
   /**
    * True for a notification that only the engine may send: one of the app server would contradict it. A request whose
-   * id is in the range of our own requests reserves that id.
+   * id is in the range of server-initiated requests of the engine reserves that id.
    */
   #screen({ shape }: Message): boolean {
     if (shape.kind === 'notification') return shape.method.startsWith(`${ENGINE_FAMILY}/`);

@@ -1,7 +1,7 @@
 import { topLevelMembers } from '../../protocol/json-members.js';
 
 /** The claims that are checked. Times in Unix seconds. RFC 7519 4.1 */
-export interface Claims {
+interface Claims {
   readonly exp: number;
   readonly nbf: number | undefined;
   readonly iss: string | undefined;
@@ -9,7 +9,7 @@ export interface Claims {
 }
 
 /** Members of a JSON object by name, each as the text of its value. */
-export type JsonMembers = ReadonlyMap<string, string>;
+type JsonMembers = ReadonlyMap<string, string>;
 
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;

@@ -12,7 +12,7 @@ export interface SignedTokenRules {
   readonly skew: number;
 }
 
-export interface SignedTokenResult {
+interface SignedTokenResult {
   readonly facts: CredentialFacts;
   /** The `exp` claim, Unix seconds; null when the token is not valid. */
   readonly expiresAt: number | null;

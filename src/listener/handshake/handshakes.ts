@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 
-export interface HandshakeLimits {
+interface HandshakeLimits {
   /** Handshakes in progress at once. WSA-16 */
   readonly maxHandshakes: number;
   /** Connections that may wait until another handshake is complete. */
@@ -11,7 +11,7 @@ export interface HandshakeLimits {
   readonly timeout: number;
 }
 
-export interface HandshakeEvents {
+interface HandshakeEvents {
   /** The handshake may begin. */
   onAdmitted(socket: Socket): void;
   /** The limits leave no room for this connection. */

@@ -1,4 +1,4 @@
-/** The processes of the listener's benchmarks: bare servers, rc-engine in each mode, the reference, the clients. */
+/** The processes of the listener's benchmarks: bare servers, rc-engine in each mode, Codex CLI, and the clients. */
 import { spawn } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ function jwt() {
   return `${signed}.${createHmac('sha256', SECRET).update(signed).digest('base64url')}`;
 }
 
-/** Flags of each mode, and what good and bad clients send. */
+/** For each mode the flags, and the headers of good and bad clients. */
 export const MODES = {
   queryToken: { flags: () => [], bad: (url) => ({ url: `${url}?token=${'x'.repeat(43)}`, headers: {} }) },
   capability: {
@@ -41,7 +41,7 @@ export const MODES = {
   },
 };
 
-class Part {
+class ServerProcess {
   constructor(command, args, env, dir) {
     const log = openSync(`${dir}/listener.log`, 'a');
     this.child = spawn(command, args, { stdio: ['pipe', 'pipe', log], env, cwd: dir });
@@ -54,11 +54,11 @@ class Part {
     return this.child.pid;
   }
 
-  /** The first line of stdout that fits. */
+  /** The first result of `find` for a line of stdout. */
   line(find) {
     return new Promise((resolve, reject) => {
       this.ended.then(() =>
-        reject(new Error('a part of the benchmark ended at its start; see listener.log')),
+        reject(new Error('a process of the benchmark exited at its start; see listener.log')),
       );
       this.lines.on('line', (text) => {
         const found = text.startsWith('{') ? find(JSON.parse(text)) : undefined;
@@ -78,14 +78,14 @@ class Part {
 const env = (extra = {}) => ({ PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', ...extra });
 
 export async function startBare(dir, mode, upstream) {
-  const part = new Part(process.execPath, [script('bare'), mode, upstream ?? ''], env(), dir);
+  const part = new ServerProcess(process.execPath, [script('bare'), mode, upstream ?? ''], env(), dir);
   return { part, url: await part.line(({ url }) => url), headers: {} };
 }
 
 /** rc-engine (`cli`: of another build) with a listener in one mode, in front of `appServer` (or the built-in one). */
 export async function startEngine(dir, mode, { appServer, args = [], cli = CLI } = {}) {
   const { flags, good } = MODES[mode];
-  const part = new Part(
+  const part = new ServerProcess(
     process.execPath,
     [
       ...[cli, 'start', '--json', '--home', `${dir}/home-${now()}`, '--listen', 'ws://127.0.0.1:0'],
@@ -100,8 +100,8 @@ export async function startEngine(dir, mode, { appServer, args = [], cli = CLI }
   return { part, url: connectUrl, bareUrl: url, headers: good?.() ?? {} };
 }
 
-/** The reference's own listener, in capability mode. */
-export async function startReference(dir) {
+/** The listener of Codex CLI, in capability mode. */
+export async function startCodex(dir) {
   const home = `${dir}/codex-${now()}`;
   const { mkdirSync } = await import('node:fs');
   mkdirSync(home);
@@ -112,7 +112,7 @@ export async function startReference(dir) {
       probe.close(() => resolve(free));
     });
   });
-  const part = new Part(
+  const part = new ServerProcess(
     process.env.CODEX_BIN,
     ['app-server', '--listen', `ws://127.0.0.1:${port}`, ...MODES.capability.flags()],
     env({ CODEX_HOME: home }),
@@ -124,19 +124,19 @@ export async function startReference(dir) {
       .then((a) => a.ok)
       .catch(() => false);
     if (up) break;
-    if (i > 200) throw new Error('the reference does not listen');
+    if (i > 200) throw new Error('Codex CLI does not listen');
     await sleep(50);
   }
   return { part, url, bareUrl: url, headers: MODES.capability.good() };
 }
 
-/** The clients, in a process of their own. */
+/** The process of the clients. */
 export class Load {
   #part;
   #waiting = [];
 
   constructor(dir) {
-    this.#part = new Part(process.execPath, [script('load')], env(), dir);
+    this.#part = new ServerProcess(process.execPath, [script('load')], env(), dir);
     this.#part.lines.on('line', (text) => this.#waiting.shift()?.(JSON.parse(text)));
   }
 
