@@ -1,34 +1,27 @@
 import type { AccountSource } from '../protocol/account-source.js';
 import { RPC } from '../protocol/jsonrpc.js';
-import type { ControllersPage, RequestFailure, ServerToken } from '../protocol/outcomes.js';
+import type {
+  ControllersPage,
+  ListControllersOutcome,
+  RequestFailure,
+  RevokeControllerOutcome,
+  ServerToken,
+} from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
 import { JsonRpcError } from '../session/methods.js';
-import type { ListControllersQuery } from './link/controller-requests.js';
+import type { ControllerId, ListControllersQuery } from './link/controller-requests.js';
 import type { BackendHttp } from './link/http.js';
+import type { AccountCredentials } from './link/request-parts.js';
 
 export interface ControllersDeps {
   readonly http: () => Promise<BackendHttp>;
   readonly account: AccountSource;
+  /** The server token in use. */
   readonly token: () => ServerToken | null;
   readonly onClaimed: (code: string) => void;
 }
 
-/** RC-49: 400 is the caller's fault, 401/403 denied, 404 not found; the rest is the backend's. */
-function faultOf(fault: RequestFailure): JsonRpcError {
-  const { failure } = fault;
-  const code = failure.httpStatus === 400 ? RPC.invalidParams : RPC.invalidRequest;
-  const lead =
-    fault.kind === 'unauthorized'
-      ? 'Denied: '
-      : fault.kind === 'notFound'
-        ? 'Not found: '
-        : failure.httpStatus === 400
-          ? 'Invalid params: '
-          : '';
-  return new JsonRpcError(code, `${lead}${failure.message}`, { reason: failure.reason });
-}
-
-/** What is asked of the backend about pairing codes and the controllers of an environment. RC-48, RC-49 */
+/** Whether a pairing code was claimed, and the controllers of an environment. Failures are thrown as JsonRpcError. RC-48, RC-49 */
 export class Controllers {
   readonly #deps: ControllersDeps;
 
@@ -55,46 +48,35 @@ export class Controllers {
       },
       neverAborted,
     );
-    if (outcome.kind !== 'known') throw faultOf(outcome);
+    if (outcome.kind !== 'known') throw jsonRpcErrorOf(outcome);
     if (outcome.claimed) this.#deps.onClaimed(code.pairingCode ?? code.manualPairingCode ?? '');
     return outcome.claimed;
   }
 
   async list(query: ListControllersQuery): Promise<ControllersPage> {
-    const outcome = await this.#withAccount((http, auth) =>
-      http.listControllers({ ...auth, ...query }, neverAborted),
+    const outcome = await this.#withRecovery<ListControllersOutcome>((http, who) =>
+      http.listControllers({ ...who, ...query }, neverAborted),
     );
-    if (outcome.kind !== 'listed') throw faultOf(outcome);
+    if (outcome.kind !== 'listed') throw jsonRpcErrorOf(outcome);
     return outcome.page;
   }
 
-  async revoke(params: { readonly environmentId: string; readonly clientId: string }): Promise<object> {
-    const outcome = await this.#withAccount((http, auth) =>
-      http.revokeController({ ...auth, ...params }, neverAborted),
+  async revoke(controller: ControllerId): Promise<object> {
+    const outcome = await this.#withRecovery<RevokeControllerOutcome>((http, who) =>
+      http.revokeController({ ...who, ...controller }, neverAborted),
     );
-    if (outcome.kind !== 'revoked') throw faultOf(outcome);
+    if (outcome.kind !== 'revoked') throw jsonRpcErrorOf(outcome);
     return {};
   }
 
-  /** One 401 retry with other tokens, after as many steps of recovery as that takes. RC-49 */
-  async #withAccount<T extends { readonly kind: string }>(
-    call: (http: BackendHttp, auth: { account: { accountId: string }; accessToken: Secret }) => Promise<T>,
+  /** Repeats a refused request once, with another token, after as many recovery steps as that takes. RC-49 */
+  async #withRecovery<T extends { readonly kind: string }>(
+    request: (http: BackendHttp, who: AccountCredentials) => Promise<T>,
   ): Promise<T> {
     const { account } = this.#deps;
     const http = await this.#deps.http();
-    const auth = async () => {
-      const loaded = await account.load();
-      const accessToken = account.accessToken();
-      if (loaded.kind !== 'usable' || accessToken === undefined) {
-        const failure = loaded.kind === 'unusable' ? loaded.failure : null;
-        throw new JsonRpcError(RPC.invalidRequest, failure?.message ?? 'Nobody is signed in with ChatGPT.', {
-          reason: failure?.reason ?? 'authMissing',
-        });
-      }
-      return { account: loaded.account, accessToken };
-    };
-    const first = await auth();
-    const outcome = await call(http, first);
+    const first = await this.#credentials();
+    const outcome = await request(http, first);
     if (outcome.kind !== 'unauthorized') {
       account.succeeded();
       return outcome;
@@ -104,15 +86,40 @@ export class Controllers {
       for (;;) {
         const step = await recovery.next(neverAborted);
         if (step.kind !== 'recovered') return outcome;
-        const renewed = await auth();
-        // The same token would only be refused again.
-        if (!renewed.accessToken.equals(first.accessToken)) return await call(http, renewed);
+        const renewed = await this.#credentials();
+        // The same token would be refused again.
+        if (!renewed.accessToken.equals(first.accessToken)) return await request(http, renewed);
       }
     } finally {
       recovery.stop();
     }
   }
+
+  async #credentials(): Promise<AccountCredentials> {
+    const { account } = this.#deps;
+    const loaded = await account.load();
+    const accessToken = account.accessToken();
+    if (loaded.kind === 'usable' && accessToken !== undefined) {
+      return { account: loaded.account, accessToken };
+    }
+    const failure = loaded.kind === 'usable' ? null : loaded.failure;
+    throw new JsonRpcError(RPC.invalidRequest, failure?.message ?? 'Nobody is signed in with ChatGPT.', {
+      reason: failure?.reason ?? 'authMissing',
+    });
+  }
 }
 
-/** Requests of local clients end with their own time limit. */
+/** Requests of local clients have no abort: their own time limit ends them. */
 const neverAborted = new AbortController().signal;
+
+/** 400 is invalid params, 401 and 403 are denied, 404 is not found; other failures come from the backend. RC-49 */
+function jsonRpcErrorOf({ kind, failure }: RequestFailure): JsonRpcError {
+  const isInvalid = failure.httpStatus === 400;
+  let prefix = '';
+  if (kind === 'unauthorized') prefix = 'Denied: ';
+  else if (kind === 'notFound') prefix = 'Not found: ';
+  else if (isInvalid) prefix = 'Invalid params: ';
+  return new JsonRpcError(isInvalid ? RPC.invalidParams : RPC.invalidRequest, `${prefix}${failure.message}`, {
+    reason: failure.reason,
+  });
+}

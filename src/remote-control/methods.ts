@@ -18,41 +18,43 @@ export interface RemoteControlMethodDeps {
 }
 
 const EXPERIMENTAL = { experimental: true };
-/** Longer than every request that enabling may take: the chart itself ends the wait. */
+/** Longer than all requests that enabling may need: the chart ends the wait. */
 const ENABLE_LIMIT = 300_000;
 
-/** An id that can stand in a path. RC-49 */
-const pathPart = v.pipe(v.string(), v.check(isPathSegment, 'must be an id that can stand in a path'));
-
-const ephemeral = v.object({ ephemeral: v.nullish(v.boolean()) });
-
-const said = (failure: Failure | null): string =>
-  failure === null ? 'remote control could not be enabled' : failure.message;
-
-const refuse = (failure: Failure | null): JsonRpcError => {
-  // The account that was to be enabled is not there any more: no fault of the request. ACC-46
-  const code = failure?.reason === 'authChanged' ? RPC.internalError : RPC.invalidRequest;
-  return new JsonRpcError(code, said(failure), failure === null ? undefined : { reason: failure.reason });
-};
-
-type Snapshot = ReturnType<RemoteControlActor['getSnapshot']>;
-
-/** It has an identity that the backend takes, or waits for something, or was refused. */
-const isTried = (snapshot: Snapshot): boolean =>
-  !snapshot.hasTag('beforeIdentity') || snapshot.hasTag('errored');
-
-/** It is known whether there is an identity: the account and the store have been read, or cannot be. */
-const isLookedUp = (snapshot: Snapshot): boolean =>
-  isTried(snapshot) || snapshot.context.enrollment !== 'unknown';
-
-/** `remoteControl/*`, for every origin (RC-42 … RC-49). Answers a way to pair from within the process. */
+/** Adds `remoteControl/*` for every origin (RC-42 to RC-49). Returns the function that pairs within this process. */
 export function addRemoteControlMethods(
   methods: MethodTable,
   deps: RemoteControlMethodDeps,
 ): (manual: boolean) => Promise<PairingResult> {
-  const { actor, board } = deps;
-
+  const { board } = deps;
   methods.add('remoteControl/status/read', v.looseObject({}), () => board.publicStatus, EXPERIMENTAL);
+  addEnableMethods(methods, deps);
+  addControllerMethods(methods, deps.controllers);
+  return addPairingMethods(methods, deps);
+}
+
+type Snapshot = ReturnType<RemoteControlActor['getSnapshot']>;
+
+/** Enrollment has ended: with an identity that the backend accepts, in a wait, or with a refusal. */
+const isEnrollmentDecided = (snapshot: Snapshot): boolean =>
+  !snapshot.hasTag('beforeIdentity') || snapshot.hasTag('errored');
+
+/** Account and store have been read, or cannot be read: the stored identity is known. */
+const isStoreRead = (snapshot: Snapshot): boolean =>
+  isEnrollmentDecided(snapshot) || snapshot.context.enrollment !== 'unknown';
+
+const ephemeral = v.object({ ephemeral: v.nullish(v.boolean()) });
+
+function addEnableMethods(
+  methods: MethodTable,
+  { actor, board, savePreference }: RemoteControlMethodDeps,
+): void {
+  /** A durable preference is on disk before the response. While the account is unknown, the chart holds it. RC-44 */
+  async function persist(preference: Preference): Promise<void> {
+    const saved = await savePreference(preference);
+    if (saved === 'accountUnknown' || saved.kind === 'done') return;
+    throw new JsonRpcError(RPC.internalError, saved.failure.message, { reason: saved.failure.reason });
+  }
 
   methods.add(
     'remoteControl/enable',
@@ -60,11 +62,12 @@ export function addRemoteControlMethods(
     async (params) => {
       const durable = params.ephemeral !== true;
       actor.send({ type: 'ENABLE', by: 'request', durable });
-      // A wish for good is tried out while its asker waits, and may be refused. ACC-69
-      const settled = await waitFor(actor, durable ? isTried : isLookedUp, { timeout: ENABLE_LIMIT });
+      // A durable preference is tried while its client waits, and may be refused. ACC-69
+      const decided = durable ? isEnrollmentDecided : isStoreRead;
+      const snapshot = await waitFor(actor, decided, { timeout: ENABLE_LIMIT });
       board.refresh();
-      if (settled.hasTag('disabled')) throw refuse(settled.context.lastFailure);
-      if (durable) await keep('on');
+      if (snapshot.hasTag('disabled')) throw refusal(snapshot.context.lastFailure);
+      if (durable) await persist('on');
       return board.publicStatus;
     },
     EXPERIMENTAL,
@@ -76,50 +79,33 @@ export function addRemoteControlMethods(
     async (params) => {
       const durable = params.ephemeral !== true;
       actor.send({ type: 'DISABLE', durable });
-      if (durable) await keep('off');
+      if (durable) await persist('off');
       board.refresh();
       return board.publicStatus;
     },
     EXPERIMENTAL,
   );
+}
 
-  /** The durable wish is on disk before it is answered; where the account is unknown yet, the chart keeps it. RC-44 */
-  async function keep(preference: Preference): Promise<void> {
-    const kept = await deps.savePreference(preference);
-    if (kept === 'accountUnknown' || kept.kind === 'done') return;
-    throw new JsonRpcError(RPC.internalError, kept.failure.message, { reason: kept.failure.reason });
+function addPairingMethods(
+  methods: MethodTable,
+  deps: RemoteControlMethodDeps,
+): (manual: boolean) => Promise<PairingResult> {
+  let lastPairing: Promise<unknown> = Promise.resolve();
+
+  /** One at a time: each code replaces the one before. */
+  function pair(manual: boolean): Promise<PairingResult> {
+    const next = lastPairing.then(() => requestCode(deps.pairing(), manual));
+    lastPairing = next.catch(() => undefined);
+    return next;
   }
 
-  let pairingTurn: Promise<unknown> = Promise.resolve();
   methods.add(
     'remoteControl/pairing/start',
     v.object({ manualCode: v.nullish(v.boolean()) }),
     (params) => pair(params.manualCode ?? false),
     EXPERIMENTAL,
   );
-
-  /** One at a time: each code replaces the one before. */
-  function pair(manual: boolean): Promise<PairingResult> {
-    const turn = pairingTurn.then(() => startPairing(manual));
-    pairingTurn = turn.catch(() => undefined);
-    return turn;
-  }
-
-  async function startPairing(manual: boolean): Promise<PairingResult> {
-    const pairing = deps.pairing();
-    pairing.send({ type: 'START', manual });
-    const settled = await waitFor(pairing, (snapshot) => !snapshot.hasTag('busy'), {
-      timeout: ENABLE_LIMIT,
-    });
-    const { code, lastFailure } = settled.context;
-    if (code === null) throw refuse(lastFailure);
-    return {
-      pairingCode: code.pairingCode.reveal(),
-      manualPairingCode: code.manualPairingCode?.reveal() ?? null,
-      environmentId: code.environmentId,
-      expiresAt: Math.floor(code.expiresAt / 1000),
-    };
-  }
 
   methods.add(
     'remoteControl/pairing/status',
@@ -138,27 +124,55 @@ export function addRemoteControlMethods(
     }),
     EXPERIMENTAL,
   );
+  return pair;
+}
 
+async function requestCode(
+  pairing: ActorRefFrom<typeof pairingMachine>,
+  manual: boolean,
+): Promise<PairingResult> {
+  pairing.send({ type: 'START', manual });
+  const { context } = await waitFor(pairing, (snapshot) => !snapshot.hasTag('busy'), {
+    timeout: ENABLE_LIMIT,
+  });
+  const { code, lastFailure } = context;
+  if (code === null) throw refusal(lastFailure);
+  return {
+    pairingCode: code.pairingCode.reveal(),
+    manualPairingCode: code.manualPairingCode?.reveal() ?? null,
+    environmentId: code.environmentId,
+    expiresAt: Math.floor(code.expiresAt / 1000),
+  };
+}
+
+/** RC-49 */
+const pathSegment = v.pipe(v.string(), v.check(isPathSegment, 'must be an id that can be a path segment'));
+
+/** The wire calls controllers clients. RC-49 */
+function addControllerMethods(methods: MethodTable, controllers: Controllers): void {
   methods.add(
     'remoteControl/client/list',
     v.object({
-      environmentId: pathPart,
+      environmentId: pathSegment,
       cursor: v.nullish(v.string()),
       limit: v.nullish(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100))),
       order: v.nullish(v.picklist(['asc', 'desc'])),
     }),
-    (params) => deps.controllers.list(params),
+    (params) => controllers.list(params),
     EXPERIMENTAL,
   );
-
   methods.add(
     'remoteControl/client/revoke',
-    v.object({
-      environmentId: pathPart,
-      clientId: pathPart,
-    }),
-    (params) => deps.controllers.revoke(params),
+    v.object({ environmentId: pathSegment, clientId: pathSegment }),
+    (params) => controllers.revoke(params),
     EXPERIMENTAL,
   );
-  return pair;
+}
+
+/** The JSON-RPC error for a failure of the chart. */
+function refusal(failure: Failure | null): JsonRpcError {
+  if (failure === null) return new JsonRpcError(RPC.invalidRequest, 'remote control could not be enabled');
+  // The request is valid, but its account has changed meanwhile. ACC-46
+  const code = failure.reason === 'authChanged' ? RPC.internalError : RPC.invalidRequest;
+  return new JsonRpcError(code, failure.message, { reason: failure.reason });
 }

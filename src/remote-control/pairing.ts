@@ -5,7 +5,8 @@ import type { AuditRing } from '../observe/audit.js';
 import { auditDecisions } from '../observe/decisions.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { AccountSource } from '../protocol/account-source.js';
-import type { Enrollment, Failure, PairOutcome, ServerToken } from '../protocol/outcomes.js';
+import { type Enrollment, failure, type PairOutcome, type ServerToken } from '../protocol/outcomes.js';
+import type { Reason } from '../protocol/reasons.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { BackendHttp } from './link/http.js';
 import { renewToken } from './renew-token.js';
@@ -25,25 +26,25 @@ export interface PairingDeps {
 
 export type PairingActor = ActorRefFrom<typeof pairingMachine>;
 
-/** Longest wait for remoteControl to get an identity before pairing gives up, ms. */
+/** Longest wait of pairing until remoteControl has an identity, ms. */
 const IDENTITY_WAIT = 30_000;
 
-/** Plugs the backend into the `pairing` chart. RC-47 */
+/** Starts the `pairing` chart with its requests to the backend. RC-47 */
 export function startPairing(deps: PairingDeps): PairingActor {
-  /** The identity that the last request was made for: a 404 is about that one, whatever has come since. RC-22 */
-  let pairedFor: string | undefined;
+  /** The server id of the last request: a 404 is about this identity, even when there is a newer one now. RC-22 */
+  let requestedFor: string | undefined;
   const actor = createActor(
     pairingMachine.provide({
       actors: {
         ensureToken: fromPromise(({ input, signal }) => ensureToken(deps, input.fresh, signal)),
         requestCode: fromPromise(({ input, signal }) => {
-          const ready = readyIn(deps);
-          pairedFor = ready?.enrollment.serverId;
-          return requestCode(deps, ready, input.manual, signal);
+          const identity = usableIdentity(deps);
+          requestedFor = identity?.enrollment.serverId;
+          return requestCode(deps, identity, input.manual, signal);
         }),
         reportEnrollmentLost: fromPromise(async ({ input }) => {
-          if (pairedFor === undefined || input.failure === null) return;
-          deps.actor.send({ type: 'ENROLLMENT.LOST', serverId: pairedFor, failure: input.failure });
+          if (requestedFor === undefined || input.failure === null) return;
+          deps.actor.send({ type: 'ENROLLMENT.LOST', serverId: requestedFor, failure: input.failure });
         }),
       },
     }),
@@ -54,22 +55,23 @@ export function startPairing(deps: PairingDeps): PairingActor {
   return actor.start();
 }
 
-interface Ready {
+interface UsableIdentity {
   readonly enrollment: Enrollment;
   readonly token: ServerToken;
 }
 
-function readyIn(deps: PairingDeps): Ready | null {
+/** The enrollment with a server token that is valid long enough. */
+function usableIdentity(deps: PairingDeps): UsableIdentity | null {
   const { context } = deps.actor.getSnapshot();
   const enrollment = enrollmentOf(context);
   if (enrollment === null || context.token === null) return null;
-  const stale = context.token.expiresAt - deps.env.now() <= deps.timing.refreshRequired;
-  return stale ? null : { enrollment, token: context.token };
+  const expiresSoon = context.token.expiresAt - deps.env.now() <= deps.timing.refreshRequired;
+  return expiresSoon ? null : { enrollment, token: context.token };
 }
 
 /**
- * A token to pair with. While remoteControl is on its way to one, pairing waits for it instead of asking a second
- * time; while it is connected with a token that has ended (or was refused), pairing refreshes it for both.
+ * Waits for a token to pair with. While remoteControl gets one, pairing waits for that one instead of requesting its own.
+ * While remoteControl is connected with a token that has expired or was refused, pairing refreshes it for both.
  */
 async function ensureToken(
   deps: PairingDeps,
@@ -77,18 +79,22 @@ async function ensureToken(
   signal: AbortSignal,
 ): Promise<EnsureTokenOutcome> {
   const { actor } = deps;
-  if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
+  if (!fresh && usableIdentity(deps) !== null) return { kind: 'ready' };
   const settled = await waitFor(actor, isSettled, { timeout: IDENTITY_WAIT, signal }).catch(() =>
     actor.getSnapshot(),
   );
   if (settled.hasTag('disabled')) return notReady(deps, 'disabled', 'Remote control is switched off.');
   if (!settled.hasTag('connected')) {
-    if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
+    if (!fresh && usableIdentity(deps) !== null) return { kind: 'ready' };
     const { decision, lastFailure } = settled.context;
-    const why = lastFailure?.message ?? decision.detail ?? decision.reason;
-    return notReady(deps, 'pairingUnavailable', `Pairing is unavailable until enrollment completes: ${why}`);
+    const cause = lastFailure?.message ?? decision.detail ?? decision.reason;
+    return notReady(
+      deps,
+      'pairingUnavailable',
+      `Pairing is unavailable until enrollment completes: ${cause}`,
+    );
   }
-  if (!fresh && readyIn(deps) !== null) return { kind: 'ready' };
+  if (!fresh && usableIdentity(deps) !== null) return { kind: 'ready' };
   const renewed = await renewToken(deps, signal);
   if (renewed.kind === 'renewed') return { kind: 'ready' };
   if (renewed.kind === 'failed') return { kind: 'notReady', failure: renewed.failure };
@@ -97,22 +103,18 @@ async function ensureToken(
 
 async function requestCode(
   deps: PairingDeps,
-  ready: Ready | null,
+  identity: UsableIdentity | null,
   manual: boolean,
   signal: AbortSignal,
 ): Promise<PairOutcome> {
-  if (ready === null) {
-    const failure: Failure = {
-      reason: 'pairingUnavailable',
-      message: 'The server token ended while pairing.',
-      at: deps.env.now(),
-    };
-    return { kind: 'other', failure };
+  if (identity === null) {
+    const expired = 'The server token expired while pairing.';
+    return { kind: 'other', failure: failure('pairingUnavailable', expired, deps.env.now()) };
   }
   const http = await deps.http();
-  return http.pair({ enrollment: ready.enrollment, token: ready.token.secret, manual }, signal);
+  return http.pair({ enrollment: identity.enrollment, token: identity.token.secret, manual }, signal);
 }
 
-function notReady(deps: PairingDeps, reason: Failure['reason'], message: string): EnsureTokenOutcome {
-  return { kind: 'notReady', failure: { reason, message, at: deps.env.now() } };
+function notReady(deps: PairingDeps, reason: Reason, message: string): EnsureTokenOutcome {
+  return { kind: 'notReady', failure: failure(reason, message, deps.env.now()) };
 }

@@ -1,17 +1,16 @@
-import { fromCallback, fromPromise } from 'xstate';
-import { linkMachine, type SocketCommand } from '../../machines/link.js';
+import { fromPromise } from 'xstate';
+import { linkMachine } from '../../machines/link.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import type { AccountSource } from '../protocol/account-source.js';
-import { CLOSE_CODES } from '../protocol/close-codes.js';
-import type {
-  Account,
-  Enrollment,
-  EnrollOutcome,
-  Failure,
-  RecoveryOutcome,
-  RefreshOutcome,
-  ServerToken,
-  SocketHandle,
+import {
+  type Account,
+  type Enrollment,
+  type EnrollOutcome,
+  type Failure,
+  failure,
+  type RecoveryOutcome,
+  type RefreshOutcome,
+  type ServerToken,
 } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
@@ -19,11 +18,11 @@ import type { Mutex } from '../system/mutex.js';
 import type { RemoteMux } from './clients/mux.js';
 import type { DialResult } from './link/dial.js';
 import type { BackendHttp } from './link/http.js';
-import type { BackendSocket } from './link/socket.js';
+import { LinkSockets } from './link/link-sockets.js';
 import type { LinkCounters } from './status.js';
 import type { EnrollmentStore } from './store/enrollment-store.js';
 
-/** What one dial needs. RC-17 */
+/** The input of one dial. RC-17 */
 export interface DialRequest {
   readonly enrollment: Enrollment;
   readonly token: ServerToken;
@@ -45,23 +44,16 @@ export interface RemoteControlDeps {
   readonly onBinary: (bytes: number) => void;
 }
 
-const faultOf = (env: Env, message: string): Failure => ({ reason: 'engineFault', message, at: env.now() });
-
-/** Signs of life by frames are told to the chart at most this often, ms: bytes take the short way. */
-const FRAMES_EVERY = 1_000;
-
-/** Plugs the adapters into the `remoteControl` chart. Nothing is decided here. */
+/** Provides the actors and actions of the `remoteControl` chart. It makes no decisions of its own. */
 export class RemoteControlService {
   readonly #deps: RemoteControlDeps;
-  readonly #sockets = new Map<SocketHandle, BackendSocket>();
-  /** Sockets on their way out; a shutdown waits for them. */
-  readonly #closing = new Set<Promise<void>>();
-  #lastHandle = 0;
-  /** What the backend said when it last refused the account. */
+  readonly #sockets: LinkSockets;
+  /** The last refusal of the account by the backend. */
   #refusal: Failure | undefined;
 
-  constructor(ports: RemoteControlDeps) {
-    this.#deps = ports;
+  constructor(deps: RemoteControlDeps) {
+    this.#deps = deps;
+    this.#sockets = new LinkSockets(deps);
   }
 
   machine(): typeof remoteControlMachine {
@@ -87,7 +79,7 @@ export class RemoteControlService {
         enroll: fromPromise(({ input, signal }) => this.#enroll(input.account, signal)),
         refresh: fromPromise(({ input, signal }) => this.refresh(input.enrollment, input.account, signal)),
         dial: fromPromise(({ input, signal }) => this.#dial(input, signal)),
-        link: linkMachine.provide({ actors: { socket: this.#socketActor() } }),
+        link: linkMachine.provide({ actors: { socket: this.#sockets.actor() } }),
         drain: fromPromise(() => this.#deps.drain()),
       },
       actions: {
@@ -96,7 +88,7 @@ export class RemoteControlService {
     });
   }
 
-  /** Whoever is told that recovery failed also learns of the refusal that it could not mend. ACC-69 */
+  /** A failed recovery also reports the refusal that it was meant to repair. ACC-69 */
   #withRefusal(outcome: RecoveryOutcome): RecoveryOutcome {
     const refusal = this.#refusal;
     if (outcome.kind === 'recovered' || refusal === undefined) return outcome;
@@ -113,7 +105,7 @@ export class RemoteControlService {
     };
   }
 
-  /** The access token of this account, renewed where it is about to end; undefined when it is not there. ACC-49 */
+  /** The access token of this account, refreshed if it expires soon; undefined when another account is signed in. ACC-49 */
   async #tokenOf(account: Account | null, signal: AbortSignal): Promise<Secret | undefined> {
     if (account === null) return undefined;
     const outcome = await this.#deps.account.load();
@@ -122,12 +114,12 @@ export class RemoteControlService {
     return this.#deps.account.accessToken();
   }
 
-  /** Resolves when every socket that was told to close is gone. */
-  async socketsClosed(): Promise<void> {
-    await Promise.allSettled(this.#closing);
+  /** Resolves when each socket that is closing is closed. */
+  socketsClosed(): Promise<void> {
+    return this.#sockets.closed();
   }
 
-  /** One refresh, alone under the lock shared with pairing. */
+  /** One refresh, under the lock that the chart and pairing share. */
   refresh(
     enrollment: Enrollment | null,
     account: Account | null,
@@ -136,10 +128,7 @@ export class RemoteControlService {
     return this.#deps.lock.runExclusive(signal, async () => {
       const accessToken = await this.#tokenOf(account, signal);
       if (enrollment === null || account === null || accessToken === undefined) {
-        return {
-          kind: 'other',
-          failure: faultOf(this.#deps.env, 'A refresh was asked for without identity or account.'),
-        };
+        return this.#engineFault('other', 'A refresh was requested without an identity or an account.');
       }
       this.#deps.counters.refreshRequests += 1;
       const http = await this.#deps.http();
@@ -153,10 +142,7 @@ export class RemoteControlService {
     return this.#deps.lock.runExclusive(signal, async () => {
       const accessToken = await this.#tokenOf(account, signal);
       if (account === null || accessToken === undefined) {
-        return {
-          kind: 'other',
-          failure: faultOf(this.#deps.env, 'An enrollment was asked for without an account.'),
-        };
+        return this.#engineFault('other', 'An enrollment was requested without an account.');
       }
       this.#deps.counters.enrollRequests += 1;
       const http = await this.#deps.http();
@@ -175,69 +161,23 @@ export class RemoteControlService {
     input: { readonly enrollment: Enrollment | null; readonly token: ServerToken | null },
     signal: AbortSignal,
   ) {
-    const { env, mux, counters } = this.#deps;
+    const { mux, counters } = this.#deps;
     const { enrollment, token } = input;
     if (enrollment === null || token === null) {
-      return {
-        kind: 'failed' as const,
-        failure: faultOf(env, 'A link was asked for without identity or token.'),
-      };
+      return this.#engineFault('failed', 'A link was requested without an identity or a token.');
     }
     counters.dials += 1;
     const result = await this.#deps.dial({ enrollment, token, cursor: mux.cursor }, signal);
     if (result.kind !== 'open') return result;
     if (signal.aborted) {
       result.socket.terminate();
-      return { kind: 'failed' as const, failure: faultOf(env, 'The link was given up while it opened.') };
+      return this.#engineFault('failed', 'The link was aborted while it opened.');
     }
     counters.linksOpened += 1;
-    this.#lastHandle += 1;
-    this.#sockets.set(this.#lastHandle, result.socket);
-    return { kind: 'open' as const, socket: this.#lastHandle };
+    return { kind: 'open' as const, socket: this.#sockets.add(result.socket) };
   }
 
-  #socketActor() {
-    return fromCallback<SocketCommand, { socket: SocketHandle; timing: Timing }>(
-      ({ input, sendBack, receive }) => {
-        const { mux, timing } = this.#deps;
-        const socket = this.#sockets.get(input.socket);
-        if (socket === undefined) throw new Error(`no open socket ${input.socket}`);
-        this.#sockets.delete(input.socket);
-        let gone = false;
-        let framesToldAt = 0;
-        socket.onPong(() => {
-          this.#deps.onPong();
-          sendBack({ type: 'PONG' });
-        });
-        socket.onClose((end) => {
-          gone = true;
-          mux.detach(socket);
-          sendBack({ type: 'SOCKET.CLOSED', clean: end.clean, code: end.code });
-        });
-        socket.onDrain(() => mux.feed());
-        socket.onBinary((bytes) => this.#deps.onBinary(bytes));
-        receive((command) => {
-          if (command.type === 'PING') socket.ping();
-          else this.#close(socket, timing.closeTimeout);
-        });
-        mux.attach(socket);
-        socket.onFrame((frame) => {
-          mux.receive(frame);
-          const now = performance.now();
-          if (now - framesToldAt < FRAMES_EVERY) return;
-          framesToldAt = now;
-          sendBack({ type: 'FRAMES' });
-        });
-        return () => {
-          mux.detach(socket);
-          if (!gone) this.#close(socket, timing.closeTimeout);
-        };
-      },
-    );
-  }
-
-  #close(socket: BackendSocket, limit: number): void {
-    const closing = socket.close(CLOSE_CODES.normal, limit).finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
+  #engineFault<K extends string>(kind: K, message: string): { readonly kind: K; readonly failure: Failure } {
+    return { kind, failure: failure('engineFault', message, this.#deps.env.now()) };
   }
 }

@@ -17,13 +17,13 @@ export interface LinkCounters {
   authRecoveries: number;
 }
 
-/** Totals of the streams to remote clients since the start. */
+/** Totals of the streams to virtual clients since the start. */
 export interface OutboundCounters {
   framesOut: number;
   bytesOut: number;
 }
 
-/** Totals of the frames and the remote clients since the start. */
+/** Totals of the frames and the virtual clients since the start. */
 export interface MuxCounters extends OutboundCounters {
   framesIn: number;
   bytesIn: number;

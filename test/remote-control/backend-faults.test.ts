@@ -38,7 +38,7 @@ const BAD_ANSWERS: readonly (readonly [string, Fault, Reason, RegExp])[] = [
   ],
   ['hangs', { answer: 'hang' }, 'backendTimeout', /no complete answer within/],
   ['drops the connection', { answer: 'drop' }, 'networkUnreachable', /socket hang up|reset|closed/i],
-  ['answers garbage', { answer: 'garbage' }, 'backendBadAnswer', /it is no JSON/],
+  ['answers garbage', { answer: 'garbage' }, 'backendBadAnswer', /it is not JSON/],
   [
     'answers 1 MB of HTML',
     { answer: 'status', status: 200, body: HTML },
@@ -51,7 +51,12 @@ const BAD_ANSWERS: readonly (readonly [string, Fault, Reason, RegExp])[] = [
     'backendUnavailable',
     /HTTP 502/,
   ],
-  ['answers an empty body', { answer: 'status', status: 200, body: '' }, 'backendBadAnswer', /it is no JSON/],
+  [
+    'answers an empty body',
+    { answer: 'status', status: 200, body: '' },
+    'backendBadAnswer',
+    /it is not JSON/,
+  ],
   ['answers a list', { answer: 'status', status: 200, body: [] }, 'backendBadAnswer', /missing or wrong/],
   ['answers null', { answer: 'status', status: 200, body: 'null' }, 'backendBadAnswer', /missing or wrong/],
   [
