@@ -1,5 +1,5 @@
-// Writes what is made from the sources into the current folder: visualizations/ and docs/errors.md. With --check
-// nothing is written, and a document that differs is a failure.
+// Writes the generated documents into the current directory: visualizations/ and docs/errors.md. With --check it writes
+// nothing, and a document that differs is a failure.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { importNames } from './import-source.mjs';
@@ -36,7 +36,7 @@ if (option === '--check') {
     else if (found !== text)
       wrong.push(`${path} does not match the sources; first at line ${firstDifference(found, text)}.`);
   }
-  for (const path of stale) wrong.push(`${path} has no chart any more.`);
+  for (const path of stale) wrong.push(`${path} belongs to no chart.`);
   if (wrong.length > 0) {
     console.error([...wrong, 'Run `npm run charts` and commit what it writes.'].join('\n'));
     process.exit(1);
@@ -49,7 +49,7 @@ if (option === '--check') {
   for (const path of stale) await rm(path);
 }
 
-/** The picture between the markers of README.md is drawn anew; the rest of the page, if there is one, stays as it is. */
+/** Draws the picture between the markers of README.md; the rest of the page does not change. */
 async function readmeWithOverview() {
   const text = await readFile('README.md', 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;

@@ -1,16 +1,16 @@
-// Does another client do what our chart says? Plays paths generated from remoteControl against it: a backend of ours
-// answers as each path says, and what is asked, what is open and what the public status says is compared.
+// Compares a client with the chart remoteControl. It plays generated paths against the client: the test's backend answers
+// as each path says, and requests, connection and public status are compared.
 //
-//   npm run conformance -- --against codex        the reference client; CODEX_BIN names its binary
-//   npm run conformance -- --against rc-engine    this engine, as built; or whatever --command names
+//   npm run conformance -- --against codex        Codex CLI; CODEX_BIN is the path of its binary
+//   npm run conformance -- --against rc-engine    this engine, as built, or the program of --command
 //
 //   --command "WORDS"       the program to start instead
-//   --format text|markdown|json, --json           what is printed; default text
-//   --out FILE              write the report there instead
-//   --paths N               no more than so many paths
-//   --jobs N                so many at a time; default 4
-//   --patience SECONDS      how long the client may take to come to where it should be; default 25
-//   --strict                exit code 1 when there is a difference that nothing explains
+//   --format text|markdown|json, --json           format of the report; default text
+//   --out FILE              write the report to a file
+//   --paths N               maximum number of paths; default all
+//   --jobs N                paths at the same time; default 4
+//   --patience SECONDS      time for the client to reach the expected state; default 25
+//   --strict                exit code 1 when there is a difference that is not explained
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { importSource, ROOT } from './import-source.mjs';
@@ -20,11 +20,11 @@ const USAGE = 64;
 
 const values = read();
 const format = values.json ? 'json' : values.format;
-if (!FORMATS.includes(format)) stop(`There is no format ${format}. There is: ${FORMATS.join(', ')}.`);
+if (!FORMATS.includes(format)) stop(`Unknown format ${format}. Use one of: ${FORMATS.join(', ')}.`);
 const { compare, reportOf, unexplained, targetOf, TARGETS } = await importSource(
   'test/model/conformance/index.ts',
 );
-if (values.against === undefined) stop(`--against is missing: say whom, one of ${TARGETS.join(', ')}.`);
+if (values.against === undefined) stop(`--against is missing. Use one of: ${TARGETS.join(', ')}.`);
 
 let target;
 try {
@@ -46,7 +46,7 @@ const report = reportOf(comparison, format);
 if (values.out === undefined) process.stdout.write(report);
 else
   await writeFile(values.out, report).catch((error) =>
-    stop(`The report cannot be written: ${error.message}`),
+    stop(`The report cannot be written: ${error.message}. Check --out.`),
   );
 process.exitCode = values.strict && unexplained(comparison).length > 0 ? 1 : 0;
 
@@ -72,7 +72,8 @@ function read() {
 
 function countOf(name) {
   const count = Number(values[name]);
-  if (!Number.isInteger(count) || count < 1) stop(`--${name} ${values[name]} is no number of 1 or more.`);
+  if (!Number.isInteger(count) || count < 1)
+    stop(`--${name} ${values[name]} is not a number. Use 1 or more.`);
   return count;
 }
 

@@ -1,11 +1,11 @@
-// How good are the tests of the charts? Puts one mistake at a time into a chart (an edge dropped, led elsewhere, its
-// guard turned around) and sees who notices: the generated paths, and the tests written by hand.
+// Measures the tests of the charts. It puts one mistake at a time into a chart (an edge dropped, with another target, or
+// with its guard negated) and counts how many mistakes the generated paths and the tests by hand detect.
 //
-//   npm run mutants                          every chart; what the paths miss is shown to the tests by hand
+//   npm run mutants                          every chart; tests by hand run for mutants that the paths miss
 //   npm run mutants -- link pairing          these charts
-//   npm run mutants -- --hand [--sample 40]  the tests by hand see every mutant, or so many of each chart
+//   npm run mutants -- --hand [--sample 40]  tests by hand run for every mutant, or for that many of each chart
 //
-// Exit code 1 when fewer than 90 % are noticed.
+// Exit code 1 when fewer than 90 % are detected.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,17 +15,17 @@ import { importSource, ROOT } from './import-source.mjs';
 const GOAL = 0.9;
 const { values, positionals } = read();
 if (values.sample !== undefined && !/^[1-9]\d*$/.test(values.sample)) {
-  stop(`--sample must be a whole number from 1 on, not ${JSON.stringify(values.sample)}.`);
+  stop(`--sample is ${JSON.stringify(values.sample)}. Use a whole number of 1 or more.`);
 }
 
 const { chartNames, judge } = await importSource('test/model/mutation-run.ts');
 for (const name of positionals) {
   if (chartNames.includes(name)) continue;
-  stop(`There is no chart ${name}. There is: ${chartNames.join(', ')}.`);
+  stop(`Unknown chart ${name}. Use: ${chartNames.join(', ')}.`);
 }
 
 let all = 0;
-let noticed = 0;
+let detected = 0;
 const survivors = [];
 for (const name of positionals.length > 0 ? positionals : chartNames) {
   const verdicts = [];
@@ -33,28 +33,28 @@ for (const name of positionals.length > 0 ? positionals : chartNames) {
   const byPaths = verdicts.filter(({ killed }) => killed);
   const shown = values.hand ? sampled(verdicts) : verdicts.filter(({ killed }) => !killed);
   const byHand = [];
-  for (const verdict of shown) if (await isNoticedByHand(verdict)) byHand.push(verdict);
+  for (const verdict of shown) if (await isDetectedByHand(verdict)) byHand.push(verdict);
   const living = verdicts.filter((verdict) => !verdict.killed && !byHand.includes(verdict));
   all += verdicts.length;
-  noticed += verdicts.length - living.length;
+  detected += verdicts.length - living.length;
   survivors.push(...living);
   console.log(
-    `${name}: ${verdicts.length} mutants; noticed by generated paths ${byPaths.length}, ` +
-      `by hand-written tests ${byHand.length} of ${shown.length} shown to them; ${living.length} live`,
+    `${name}: ${verdicts.length} mutants; detected by generated paths ${byPaths.length}, ` +
+      `by hand-written tests ${byHand.length} of ${shown.length} that they ran for; ${living.length} survived`,
   );
 }
-for (const { chart, mutant } of survivors) console.log(`lives: ${chart}: ${mutant.words}`);
-const rate = all === 0 ? 1 : noticed / all;
-console.log(`${noticed} of ${all} noticed (${(rate * 100).toFixed(1)} %)`);
+for (const { chart, mutant } of survivors) console.log(`survived: ${chart}: ${mutant.words}`);
+const rate = all === 0 ? 1 : detected / all;
+console.log(`${detected} of ${all} detected (${(rate * 100).toFixed(1)} %)`);
 process.exit(rate >= GOAL ? 0 : 1);
 
-/** Spread evenly, so that the same ones are taken each time. */
+/** An even sample, the same in each run. */
 function sampled(verdicts) {
   const count = Math.min(Number(values.sample ?? verdicts.length), verdicts.length);
   return Array.from({ length: count }, (_, index) => verdicts[Math.floor((index * verdicts.length) / count)]);
 }
 
-function isNoticedByHand({ chart, mutant }) {
+function isDetectedByHand({ chart, mutant }) {
   const file = `test/machines/${chart.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.test.ts`;
   if (!existsSync(join(ROOT, file))) return false;
   const args = ['vitest', 'run', '--bail', '1', '--config', 'test/model/mutant.vitest.config.ts', file];
@@ -73,7 +73,7 @@ function read() {
       options: { hand: { type: 'boolean', default: false }, sample: { type: 'string' } },
     });
   } catch (error) {
-    return stop(`${error.message} The head of scripts/mutate-charts.mjs says what there is.`);
+    return stop(`${error.message} See the comment at the top of scripts/mutate-charts.mjs.`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** Every transition of every chart, on paths generated from the machines that the engine runs. */
+/** Every transition of every chart, on paths generated from the machines of the engine. */
 import { readFile } from 'node:fs/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CHARTS } from '../../src/engine/charts.js';
@@ -13,9 +13,9 @@ import {
 import { chartHash } from '../../src/visualize/hash.js';
 import { walk } from '../../src/visualize/walk.js';
 
-/** Transitions that no path takes, by their ids, each with its reason. */
+/** Ids of transitions without a path, each with its reason. */
 const WITHOUT_PATH: Readonly<Record<string, string>> = {};
-/** Guards that never come out one of the two ways, each with its reason. */
+/** Guards that always hold or always fail, each with its reason. */
 const ONE_SIDED: Readonly<Record<string, string>> = {};
 
 const report: string[] = [];
@@ -31,33 +31,33 @@ describe.each(Object.entries(CHARTS))('%s', (name, machine) => {
   const steps = paths.reduce((sum, path) => sum + path.steps.length, 0);
   report.push(`${name}: ${paths.length} paths, ${steps} steps. ${coverageWords(coverage)}`);
 
-  it('is the machine that the model is of', () => expect(model.machine).toBe(machine));
+  it('is the machine of the model', () => expect(model.machine).toBe(machine));
 
   it('has a path for every transition', () => {
     expect(coverage.transitions.missing.filter((id) => WITHOUT_PATH[id] === undefined)).toEqual([]);
   });
 
-  it('is seen in every state', () => expect(coverage.states.missing).toEqual([]));
+  it('has a path to every state', () => expect(coverage.states.missing).toEqual([]));
 
-  it('has every guard hold and fail on a path', () => {
+  it('has a path on which every guard holds, and one on which it fails', () => {
     expect(coverage.guards.missing.filter((id) => ONE_SIDED[id] === undefined)).toEqual([]);
   });
 
-  it('has the scenarios that were last agreed on: npm run charts writes those of the chart as it is', async () => {
+  it('has the committed scenarios (npm run charts updates them)', async () => {
     const file = new URL(`../../visualizations/${name}.scenarios.md`, import.meta.url);
     expect(pathsMarkdown(name, chartHash(machine), { variants, coverage })).toBe(
       await readFile(file, 'utf8'),
     );
   });
 
-  it('as an actor on a simulated clock goes where every path says', async () => {
+  it('follows every path as an actor on a simulated clock', async () => {
     const taken = new Set<string>();
     for (const { variant, generated } of variants) {
       const run = await runPaths(generated.paths, actorDriver(machine, variant.options));
       expect(failureWords(run), variant.name).toBe('');
       for (const id of run.edges) taken.add(id);
     }
-    // What happens at the start itself is no step.
+    // Edges that are taken at the start are not part of a step.
     if (steps > 0) {
       const atStart = new Set(variants.flatMap(({ generated }) => generated.startEdges));
       const untaken = walk(machine).edges.filter(({ id }) => !taken.has(id) && !atStart.has(id));
@@ -66,7 +66,7 @@ describe.each(Object.entries(CHARTS))('%s', (name, machine) => {
   });
 });
 
-it('every exception is of a transition or guard that there is', () => {
+it('every exception is for an existing transition or guard', () => {
   const known = Object.values(CHARTS).flatMap((machine) =>
     walk(machine).edges.flatMap(({ id, guard }) => [id, `${guard} holds`, `${guard} fails`]),
   );

@@ -1,4 +1,4 @@
-/** `npm run conformance`: generated paths of remoteControl against a client that is a process. */
+/** `npm run conformance`: generated paths of remoteControl against a client process. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import type { Comparison } from './conformance/compare.js';
 
 const SCRIPT = path.resolve(import.meta.dirname, '../../scripts/conformance.mjs');
 const CODEX = process.env.CODEX_BIN ?? '';
-const noCodex = existsSync(CODEX) ? '' : ' (skipped: CODEX_BIN does not name the reference client)';
+const noCodex = existsSync(CODEX) ? '' : ' (skipped: CODEX_BIN is not the path of Codex CLI)';
 
 interface Ran {
   readonly code: number | null;
@@ -34,9 +34,9 @@ function conformance(args: readonly string[], env: NodeJS.ProcessEnv = {}): Prom
   });
 }
 
-/** This engine, but it says of an open link that it waits. */
-async function liar(): Promise<string> {
-  const file = path.join(await tmpFolder(), 'liar.mjs');
+/** A script that runs this engine but reports an open link as errored. */
+async function wrongStatus(): Promise<string> {
+  const file = path.join(await tmpFolder(), 'wrong-status.mjs');
   await writeFile(
     file,
     `import { spawn } from 'node:child_process';
@@ -62,10 +62,10 @@ describe('npm run conformance', () => {
     expect(transitions.same.length).toBeGreaterThan(20);
   });
 
-  it('names state, event and what was seen where a client differs, and --strict fails', {
+  it('reports state, event and observation of a difference, and --strict fails', {
     timeout: 60_000,
   }, async () => {
-    const [file, out] = [await liar(), path.join(await tmpFolder(), 'report.md')];
+    const [file, out] = [await wrongStatus(), path.join(await tmpFolder(), 'report.md')];
     const args = ['--against', 'rc-engine', '--command', `${process.execPath} ${file}`];
     const limits = ['--paths', '2', '--patience', '4'];
     const ran = await conformance([...args, ...limits, '--format', 'markdown', '--strict', '--out', out]);
@@ -78,7 +78,7 @@ describe('npm run conformance', () => {
     expect(row).toContain('connected, status errored');
   });
 
-  it('says of a client that does not start why no path could be played', async () => {
+  it('reports why no path could be played when the client does not start', async () => {
     const ran = await conformance(['--against', 'rc-engine', '--command', '/bin/false', '--patience', '1']);
     expect(ran.code).toBe(0);
     expect(ran.out).toContain('Could not be played');
@@ -86,18 +86,28 @@ describe('npm run conformance', () => {
   });
 
   it.each<[string, readonly string[], NodeJS.ProcessEnv, RegExp]>([
-    ['no target', [], {}, /--against is missing: say whom, one of codex, rc-engine/],
-    ['an unknown target', ['--against', 'curl'], {}, /There is no target curl\. There is: codex, rc-engine/],
+    ['no target', [], {}, /--against is missing\. Use one of: codex, rc-engine/],
+    ['an unknown target', ['--against', 'curl'], {}, /Unknown target curl\. Use one of: codex, rc-engine/],
     ['no CODEX_BIN', ['--against', 'codex'], {}, /CODEX_BIN is not set/],
-    ['a wrong CODEX_BIN', ['--against', 'codex'], { CODEX_BIN: '/no/codex' }, /not there: \/no\/codex/],
-    ['a wrong command', ['--against', 'rc-engine', '--command', '/no/engine'], {}, /not there: \/no\/engine/],
+    [
+      'a wrong CODEX_BIN',
+      ['--against', 'codex'],
+      { CODEX_BIN: '/no/codex' },
+      /does not exist at \/no\/codex/,
+    ],
+    [
+      'a wrong command',
+      ['--against', 'rc-engine', '--command', '/no/engine'],
+      {},
+      /\/no\/engine does not exist/,
+    ],
     [
       'an unknown format',
       ['--against', 'rc-engine', '--format', 'pdf'],
       {},
-      /no format pdf.*text, markdown, json/,
+      /Unknown format pdf.*text, markdown, json/,
     ],
-    ['no number', ['--against', 'rc-engine', '--jobs', 'many'], {}, /--jobs many is no number/],
+    ['no number', ['--against', 'rc-engine', '--jobs', 'many'], {}, /--jobs many is not a number/],
     ['an unknown option', ['--agianst', 'codex'], {}, /agianst/],
   ])('refuses %s', async (_what, args, env, message) => {
     const ran = await conformance(args, env);
@@ -105,7 +115,7 @@ describe('npm run conformance', () => {
     expect(ran.err).toMatch(message);
   });
 
-  it.skipIf(noCodex !== '')(`plays the reference client${noCodex}`, { timeout: 120_000 }, async () => {
+  it.skipIf(noCodex !== '')(`plays paths against Codex CLI${noCodex}`, { timeout: 120_000 }, async () => {
     const ran = await conformance(['--against', 'codex', '--paths', '4', '--json'], { CODEX_BIN: CODEX });
     expect(ran).toMatchObject({ code: 0, err: '' });
     const { against, paths, transitions, unplayable } = JSON.parse(ran.out) as Comparison;

@@ -1,5 +1,5 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import base from '../../vitest.config.js';
 
-/** The tests as they are, against a chart with one mistake in it. */
+/** Runs the tests against a chart with one mistake. */
 export default mergeConfig(base, defineConfig({ test: { setupFiles: ['test/model/mutant-setup.ts'] } }));

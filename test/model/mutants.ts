@@ -1,4 +1,4 @@
-/** Statecharts that are wrong in one place: what tests of the charts must notice. */
+/** Copies of a statechart with one mistake each, which the tests must detect. */
 import { type AnyStateMachine, createMachine, not } from 'xstate';
 import { type Chart, type ChartEdge, walk } from '../../src/visualize/walk.js';
 import { edgeWords } from '../../src/visualize/words.js';
@@ -13,7 +13,7 @@ export interface Mutant {
   readonly words: string;
 }
 
-/** Every edge dropped, led somewhere else, and its guard turned around. */
+/** Each edge dropped, with another target, and with its guard negated. */
 export function mutantsOf(machine: AnyStateMachine): Mutant[] {
   const chart = walk(machine);
   return chart.edges.flatMap((edge): Mutant[] => {
@@ -25,7 +25,7 @@ export function mutantsOf(machine: AnyStateMachine): Mutant[] {
   });
 }
 
-/** A copy of the machine with one mistake in it. */
+/** A copy of the machine with one mistake. */
 export function mutate(machine: AnyStateMachine, { operator, edge: id }: Mutant): AnyStateMachine {
   const chart = walk(machine);
   const edge = chart.edges.find((one) => one.id === id);
@@ -61,21 +61,21 @@ interface Config {
   states?: Record<string, Config>;
 }
 
-/** A sibling of the target that is no parent of it; one that can be waited in, where there is one. */
+/** A sibling of the target; preferably one in which the chart can wait. */
 function otherTarget(chart: Chart, edge: ChartEdge): string | undefined {
   const [target] = edge.targets;
   if (target === undefined) return undefined;
   const parent = chart.states.find(({ id }) => id === target)?.parent ?? null;
-  const passing = new Set(
+  const transient = new Set(
     chart.edges.flatMap(({ trigger, source }) => (trigger.kind === 'always' ? [source] : [])),
   );
   const siblings = chart.states.filter(
     (state) => state.parent === parent && state.id !== target && state.kind !== 'history',
   );
-  return (siblings.find(({ id }) => !passing.has(id)) ?? siblings[0])?.id;
+  return (siblings.find(({ id }) => !transient.has(id)) ?? siblings[0])?.id;
 }
 
-/** The definition's own list of the edges of this source and trigger. */
+/** The list of edges of this source and trigger in the definition. */
 function edgesAt(root: Config, chart: Chart, { source, trigger }: ChartEdge): Transition[] {
   const path = source
     .slice(chart.id.length)
@@ -106,7 +106,7 @@ function edgesAt(root: Config, chart: Chart, { source, trigger }: ChartEdge): Tr
   }
 }
 
-/** Short forms are written out, so that there is a list to change. */
+/** Replaces short forms by a list that can be changed. */
 function listIn(holder: object, key: string): Transition[] {
   const record = holder as Record<string, unknown>;
   const value = record[key];
@@ -118,7 +118,7 @@ function listIn(holder: object, key: string): Transition[] {
   return list;
 }
 
-/** Parts that the definition uses in several places become parts of their own. */
+/** A deep copy, because the definition uses some parts in several places. */
 function copy(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(copy);
   if (typeof value !== 'object' || value === null || 'transition' in value) return value;

@@ -1,4 +1,4 @@
-/** Which mutants the generated paths notice: the paths of the right machine, played against the wrong one. */
+/** Finds the mutants that the generated paths detect: paths of the original machine, played against the mutant. */
 import { CHARTS } from '../../src/engine/charts.js';
 import { MODELS, pathsOfChart } from '../../src/testing/charts/index.js';
 import { actorDriver, runPaths } from '../../src/testing/index.js';
@@ -21,10 +21,10 @@ export async function* judge(name: string): AsyncGenerator<Verdict> {
   }
 
   async function isKilled(mutant: Mutant): Promise<boolean> {
-    const wrong = mutate(model!.machine, mutant);
+    const mutated = mutate(model!.machine, mutant);
     for (const { variant, generated } of variants) {
       for (const path of generated.paths) {
-        const report = await runPaths([path], actorDriver(wrong, { ...variant.options, edges: false }));
+        const report = await runPaths([path], actorDriver(mutated, { ...variant.options, edges: false }));
         if (report.failures.length > 0) return true;
       }
     }

@@ -1,6 +1,6 @@
 /**
- * What must hold on every path through remoteControl, whatever the chart says: the paths are generated from the
- * chart, the laws are written from the protocol. A wrong transition breaks a law, not only a picture.
+ * Properties that hold on every path of remoteControl. The paths are generated from the chart, but the laws are written
+ * from the requirements, so that a wrong transition violates a law.
  */
 import { describe, expect, it } from 'vitest';
 import type { RemoteControlContext } from '../../machines/remote-control/types.js';
@@ -34,14 +34,14 @@ const moments = [...pathsOfChart(MODELS.remoteControl!, 'transitions').variants]
 const isIn = ({ states }: Expected, state: string): boolean => states.includes(`remoteControl.${state}`);
 const isInActive = ({ states }: Expected, ...names: readonly string[]): boolean =>
   names.some((name) => states.includes(`remoteControl.active.${name}`));
-/** States in which something is sent to the backend. */
-const ASKING = ['enrolling.requesting', 'refreshing', 'connecting', 'verifyingEnrollment'];
+/** States with a request to the backend. */
+const REQUESTING = ['enrolling.requesting', 'refreshing', 'connecting', 'verifyingEnrollment'];
 
 function story({ step, before, after }: Moment): string {
   return `${before.states.at(-1)} on ${step.words} → ${after.states.at(-1)}`;
 }
 
-/** Fails with every moment that breaks the law; and when no moment puts it to the test. */
+/** Fails with every moment that violates the law, and when it applies to no moment. */
 function law(title: string, applies: (moment: Moment) => boolean, holds: (moment: Moment) => boolean): void {
   it(title, () => {
     const tested = moments.filter(applies);
@@ -80,13 +80,13 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-42: it says connected exactly while a socket is in hand',
+    'RC-42: the status is connected exactly while there is a socket',
     () => true,
     ({ after, is }) => after.tags.includes('connected') === (is.socket !== null),
   );
 
   law(
-    'RC-6, RC-23: an identity is on disk before it connects, and there is a token to connect with',
+    'RC-6, RC-23: it connects only with a persisted identity and a valid token',
     ({ after }) => isInActive(after, 'connecting'),
     ({ is, now }) =>
       typeof is.enrollment !== 'string' &&
@@ -96,21 +96,21 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-15: it enrolls only when the store says that there is no identity',
+    'RC-15: it enrolls only if the store has no identity',
     ({ before, after }) =>
       isInActive(after, 'enrolling.requesting') && !isInActive(before, 'enrolling.requesting'),
     ({ is }) => is.enrollment === 'none',
   );
 
   law(
-    'RC-19: a refused server token costs the token, never the identity',
+    'RC-19: a refused server token clears the token, but not the identity',
     outcome('dial', 'tokenRejected'),
     ({ after, was, is }) =>
       isInActive(after, 'tokenInvalid') && is.token === null && is.enrollment === was.enrollment,
   );
 
   law(
-    'RC-20: an identity that the backend does not know is cleared, and who was let in under it has to go',
+    'RC-20: an identity that the backend does not know is cleared, and its virtual clients are closed',
     (moment) =>
       outcome('dial', 'serverGone')(moment) ||
       outcome('refresh', 'notFound')(moment) ||
@@ -119,14 +119,14 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-21: an unclear 404 is verified before anything is dropped',
+    'RC-21: an ambiguous 404 is verified before anything is cleared',
     (moment) => outcome('dial', 'ambiguousNotFound')(moment),
     ({ after, was, is }) =>
       isInActive(after, 'verifyingEnrollment') && is.enrollment === was.enrollment && is.token === was.token,
   );
 
   law(
-    'RC-22: an identity is forgotten only after it was cleared, lost by pairing, or with its account',
+    'RC-22: an identity is removed only after it was cleared, after ENROLLMENT.LOST, or with its account',
     ({ was, is }) => typeof was.enrollment !== 'string' && typeof is.enrollment === 'string',
     (moment) =>
       outcome('clearEnrollment', 'done')(moment) ||
@@ -135,27 +135,27 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-24: the first conflicts wait for a hand-over',
+    'RC-24: the first conflicts are followed by a quick retry',
     (moment) => outcome('dial', 'conflict')(moment) && moment.was.failureCounters.conflicts < 2,
     ({ after }) => isInActive(after, 'backingOff.handover'),
   );
 
   law(
-    'RC-25: while a Retry-After holds nothing is sent',
+    'RC-25: nothing is sent before a Retry-After ends',
     ({ is, now }) => is.retryAfter.until > now,
-    // A clock that has just come to the end of the pause shows the same instant.
-    ({ after }) => !isInActive(after, ...ASKING),
+    // At the end of the pause the clock shows the same time.
+    ({ after }) => !isInActive(after, ...REQUESTING),
   );
 
   law(
-    'RC-12, RC-14: an answer with Retry-After leads to that pause',
+    'RC-12, RC-14: a response with Retry-After leads to that pause',
     (moment) =>
       hasRetryAfter(moment) && ['enroll', 'refresh', 'verify', 'dial'].includes(moment.step.actor ?? ''),
     ({ after }) => isInActive(after, 'backingOff.asTold'),
   );
 
   law(
-    'RC-14: a refresh that failed for now does not keep a good token from connecting',
+    'RC-14: after a transient refresh failure it connects with a valid token',
     (moment) =>
       outcome('refresh', 'transient')(moment) &&
       !hasRetryAfter(moment) &&
@@ -164,20 +164,20 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-25: proven life sets every count back',
+    'RC-25: a stable link resets all failure counters',
     event('LINK.STABLE'),
     ({ before, is }) =>
       !isInActive(before, 'connected') || Object.values(is.failureCounters).every((count) => count === 0),
   );
 
   law(
-    'RC-25: after a link no attempt is made without a pause',
+    'RC-25: after a link there is a pause before the next attempt',
     ({ step }) => step.actor === 'link',
     ({ after, is }) => isInActive(after, 'backingOff') && is.pause.ms > 0,
   );
 
   law(
-    'RC-26: who is signed out is asked for nothing, and waits',
+    'RC-26: after a sign-out it waits without account and token',
     (moment) => event('AUTH.CHANGED')(moment) && accountIn(moment) === null && isActive(moment.before),
     ({ after, is }) => isInActive(after, 'awaitingAuth.missing') && is.account === null && is.token === null,
   );
@@ -193,7 +193,7 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-28: a refused account is recovered before anything else is tried',
+    'RC-28: a refused account leads to recovery',
     (moment) =>
       outcome('enroll', 'unauthorized')(moment) ||
       outcome('refresh', 'unauthorized')(moment) ||
@@ -202,27 +202,27 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-43: switched off is off at once, in any state, and remote clients are dropped',
+    'RC-43: disable works at once in any state and closes virtual clients',
     (moment) => event('DISABLE')(moment) && isActive(moment.before),
     ({ after, is }) =>
       isIn(after, 'idle') && after.effects.includes('closeVirtualClients') && is.socket === null,
   );
 
   law(
-    'RC-46: stop ends every state, and clients are dropped first',
+    'RC-46: stop works in any state and closes virtual clients first',
     (moment) => event('STOP')(moment) && !isIn(moment.before, 'stopping'),
     ({ after }) => isIn(after, 'stopping') && after.effects.includes('closeVirtualClients'),
   );
 
   law(
-    'RC-2, RC-6: a refused target or a missing store is never switched on',
+    'RC-2, RC-6: with a refused target or without a store it is never enabled',
     ({ was }) => !was.target.ok || was.store === 'missing',
     ({ after }) =>
       !isActive(after) && !isIn(after, 'resolvingPreference') && !isIn(after, 'awaitingClientName'),
   );
 
   law(
-    'every turn to the worse says why',
+    'every change to errored has a reason and a failure',
     ({ after, before }) => after.tags.includes('errored') && !before.tags.includes('errored'),
     ({ is, was }) => is.decision !== was.decision && is.lastFailure !== null,
   );

@@ -1,35 +1,35 @@
-/** Plays generated paths of remoteControl against a client, and collects what is the same and what is not. */
+/** Plays generated paths of remoteControl against a client and collects the differences. */
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import { generatePaths, type Path } from '../../../src/testing/index.js';
 import { chartHash } from '../../../src/visualize/hash.js';
 import { walk } from '../../../src/visualize/walk.js';
 import { type Moment, playPath, type Seen } from './driver.js';
 import { intendedWhy } from './intended.js';
-import { NOT_FROM_OUTSIDE, OUTSIDE_STARTS, type OutsideStart, outsideOptions, wayOf } from './model.js';
+import { branchOf, NOT_FROM_OUTSIDE, OUTSIDE_STARTS, type OutsideStart, outsideOptions } from './model.js';
 import type { Target } from './targets.js';
 
 export interface CompareOptions {
-  /** Paths at a time. */
+  /** Paths that are played at the same time. */
   readonly jobs: number;
-  /** How long the client may take to come to where it should be, ms. */
+  /** Time for the client to reach the expected state, ms. */
   readonly patience: number;
-  /** Most paths; default all. */
+  /** Maximum number of paths. Default: all. */
   readonly paths?: number | undefined;
   readonly onPath?: (done: number) => void;
 }
 
 export interface Difference {
   readonly kind: 'wire' | 'status';
-  /** Where our chart was, what happened, where our chart is. */
+  /** State of the chart before, the step, and the state after. */
   readonly state: string;
   readonly event: string;
   readonly to: string;
   readonly expected: Seen | null;
   readonly seen: Seen | null;
-  /** Null: nothing says that it is meant. */
+  /** Why the difference is intended; null when it is not explained. */
   readonly intended: string | null;
   readonly times: number;
-  /** One way that leads there. */
+  /** The steps of one path that leads there. */
   readonly story: readonly string[];
 }
 
@@ -37,7 +37,7 @@ export interface PathResult {
   readonly start: string;
   readonly steps: number;
   readonly outcome: 'same' | 'differs' | 'unplayable';
-  /** What was made to happen, up to where the path ended. */
+  /** The steps up to the end of the path. */
   readonly story: readonly string[];
 }
 
@@ -49,12 +49,12 @@ export interface Comparison {
     readonly total: number;
     readonly same: readonly string[];
     readonly differs: readonly string[];
-    /** No path that was played came so far. */
+    /** Transitions that no played path reached. */
     readonly notReached: readonly string[];
     readonly notPlayed: readonly { readonly id: string; readonly why: string }[];
   };
   readonly differences: readonly Difference[];
-  /** Steps that could not be made to happen. */
+  /** Steps that could not be played. */
   readonly unplayable: readonly { readonly state: string; readonly event: string; readonly why: string }[];
 }
 
@@ -63,7 +63,7 @@ interface Job {
   readonly path: Path;
 }
 
-/** What lies behind a difference is tried on other ways, so often. */
+/** Transitions behind a difference are tried on other paths, in this many rounds. */
 const ROUNDS = 3;
 
 export async function compare(target: Target, options: CompareOptions): Promise<Comparison> {
@@ -83,8 +83,8 @@ export async function compare(target: Target, options: CompareOptions): Promise<
     const planned = new Set([...guards, ...same, ...differs]);
     for (const start of OUTSIDE_STARTS) {
       const settings = outsideOptions(start, banned);
-      const isAnew = (id: string): boolean => round === 0 && start.anew?.test(id) === true;
-      const except = new Set([...planned].filter((id) => !isAnew(id)));
+      const isRepeated = (id: string): boolean => round === 0 && start.repeated?.test(id) === true;
+      const except = new Set([...planned].filter((id) => !isRepeated(id)));
       const generated = generatePaths(remoteControlMachine, { ...settings, except });
       for (const path of generated.paths) {
         jobs.push({ start, path });
@@ -122,7 +122,7 @@ export async function compare(target: Target, options: CompareOptions): Promise<
   async function work(queue: Job[]): Promise<void> {
     for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
       const moments = await playPath(target, job.start, job.path, { patience: options.patience }).catch(
-        notBegun,
+        startFailure,
       );
       const story: string[] = [];
       for (const moment of moments) {
@@ -131,7 +131,7 @@ export async function compare(target: Target, options: CompareOptions): Promise<
         if (moment.outcome === 'same') continue;
         found.push(moment);
         stories.set(moment, [...story]);
-        if (moment.outcome !== 'status') banned.add(wayOf(moment.from, moment.words));
+        if (moment.outcome !== 'status') banned.add(branchOf(moment.from, moment.words));
         if (moment.edges.length === 0) queue.length = 0;
       }
       const last = moments.at(-1)?.outcome;
@@ -143,8 +143,8 @@ export async function compare(target: Target, options: CompareOptions): Promise<
   }
 }
 
-/** The client did not get so far that a path could begin. */
-function notBegun(error: unknown): readonly Moment[] {
+/** The client did not start, so the path could not be played. */
+function startFailure(error: unknown): readonly Moment[] {
   const why = error instanceof Error ? error.message : String(error);
   const nothing = { edges: [], expected: null, seen: null };
   return [{ ...nothing, words: 'start', from: 'idle', to: 'idle', outcome: 'unplayable', why }];
@@ -154,13 +154,13 @@ function differencesOf(
   found: readonly Moment[],
   stories: ReadonlyMap<Moment, readonly string[]>,
 ): readonly Difference[] {
-  const alike = new Map<string, Moment[]>();
+  const groups = new Map<string, Moment[]>();
   for (const moment of found) {
     if (moment.outcome === 'unplayable' || moment.outcome === 'same') continue;
     const key = JSON.stringify([moment.from, moment.words, moment.to, moment.expected, moment.seen]);
-    alike.set(key, [...(alike.get(key) ?? []), moment]);
+    groups.set(key, [...(groups.get(key) ?? []), moment]);
   }
-  const differences = [...alike.values()].flatMap((moments): Difference[] => {
+  const differences = [...groups.values()].flatMap((moments): Difference[] => {
     const [moment] = moments;
     if (moment === undefined) return [];
     const { from, words, to, expected, seen, outcome } = moment;

@@ -1,6 +1,6 @@
 /**
- * Plays a path against a process: its backend answers each request as the path says, its account file and token issuer
- * do, and it is asked over JSON-RPC. Says of each step what was to be seen and what was.
+ * Plays a path against a client that runs as a process. The test controls its backend, account file and token issuer, and
+ * sends JSON-RPC requests. For each step it returns what was expected and what was observed.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,49 +12,49 @@ import { type Backend, createBackend } from '../../../src/backend/index.js';
 import type { Expected, Path, Step } from '../../../src/testing/index.js';
 import { signIn, writeAuth } from '../../support/auth.js';
 import { LineClient } from '../../support/control.js';
-import { ASKS, Gate, ROUTE_OF } from '../wire/remote-control/gate.js';
+import { Gate, REQUEST_IN, ROUTE_OF } from '../wire/remote-control/gate.js';
 import { playOf, type Start, TOKEN_LIFE } from '../wire/remote-control/model.js';
-import { isPassing, kindOf, leafOf, recoversUnseen, type Snapshot, stepWords } from './model.js';
+import { isTransient, kindOf, leafOf, recoversAutomatically, type Snapshot, stepWords } from './model.js';
 import { TokenEndpoint } from './oauth.js';
 import type { Target } from './targets.js';
 
-/** What can be seen of a client from outside. */
+/** What is observable of a client from outside. */
 export interface Seen {
-  /** Requests that wait for their answer, `oauth` among them; empty: none. */
-  readonly asks: string;
+  /** Requests that wait for a response, including `oauth`; empty: none. */
+  readonly requests: string;
   readonly connected: boolean;
-  /** The public status; `ended`: the process is. */
+  /** The public status; `ended` when the process has exited. */
   readonly status: string;
 }
 
 export interface Moment {
-  /** What was made to happen; what follows by itself belongs to it. */
+  /** The step, including the automatic steps after it. */
   readonly words: string;
-  /** Edges of our chart that were taken since. */
+  /** Ids of the edges that the chart took. */
   readonly edges: readonly string[];
-  /** Where our chart was before it, and is now. */
+  /** State of the chart before and after it. */
   readonly from: string;
   readonly to: string;
   readonly outcome: 'same' | 'status' | 'differs' | 'unplayable';
-  /** Null where nothing can be seen. */
+  /** Null when nothing is observable. */
   readonly expected: Seen | null;
   readonly seen: Seen | null;
-  /** Why it could not be played. */
+  /** Why the step could not be played; null when it was. */
   readonly why: string | null;
 }
 
 export interface Limits {
-  /** How long a client may take to come to where it should be, ms. */
+  /** Time for a client to reach the expected state, ms. */
   readonly patience: number;
 }
 
-/** A state has been reached when it is seen for so long, ms. */
+/** A state is reached when it is observed for this time, ms. */
 const STEADY = 120;
-/** A request waits, or what the backend sees is right, for so long: then nothing changes by itself any more, ms. */
+/** After this time with a waiting request or a correct wire, nothing more changes without the test, ms. */
 const SETTLED = 1_500;
 const ACCOUNT = 'anna';
 
-/** Until the first step that differs on the wire, or cannot be played. */
+/** Plays the path up to the first step that differs on the wire or cannot be played. */
 export async function playPath(
   target: Target,
   start: Start,
@@ -68,7 +68,7 @@ export async function playPath(
   const play = new Play(target, played, limits, { home, backend, gate, oauth });
   try {
     if (start.enrolled) await play.enroll();
-    await play.begin();
+    await play.start();
     return await play.run();
   } finally {
     await play.stop();
@@ -79,7 +79,7 @@ export async function playPath(
   }
 }
 
-interface Parts {
+interface PlayDeps {
   readonly home: string;
   readonly backend: Backend;
   readonly gate: Gate;
@@ -90,41 +90,41 @@ class Play {
   readonly #target: Target;
   readonly #path: Path;
   readonly #limits: Limits;
-  readonly #parts: Parts;
+  readonly #deps: PlayDeps;
   #process: Process | undefined;
   #isSignedIn = false;
 
-  constructor(target: Target, played: Path, limits: Limits, parts: Parts) {
+  constructor(target: Target, played: Path, limits: Limits, deps: PlayDeps) {
     this.#target = target;
     this.#path = played;
     this.#limits = limits;
-    this.#parts = parts;
+    this.#deps = deps;
   }
 
-  /** Gives the home an identity that the backend knows. */
+  /** Enrolls the home with the backend. */
   async enroll(): Promise<void> {
-    const { gate, backend } = this.#parts;
+    const { gate, backend } = this.#deps;
     await this.#signIn();
     const pass = (): void => {
       for (const route of gate.waiting)
         queueMicrotask(() => gate.waiting.includes(route) && gate.pass(route));
     };
-    gate.on('news', pass);
+    gate.on('changed', pass);
     this.#process = await this.#startProcess(true);
     const limit = this.#limits.patience;
     await until(() => backend.servers.some(({ connected }) => connected), limit, 'first connection');
     await this.stop();
-    gate.off('news', pass);
-    await until(() => !backend.servers.some(({ connected }) => connected), limit, 'end of it');
+    gate.off('changed', pass);
+    await until(() => !backend.servers.some(({ connected }) => connected), limit, 'disconnect');
   }
 
-  async begin(): Promise<void> {
+  async start(): Promise<void> {
     const [first] = this.#path.steps;
     const on = first !== undefined && 'by' in first.event && first.event.by === 'start';
-    const nobody = this.#path.steps.find(({ actor }) => actor === 'loadAuth' || actor === 'reloadAuth');
-    if (nobody === undefined || kindOf(nobody.value) === 'usable') await this.#signIn();
+    const load = this.#path.steps.find(({ actor }) => actor === 'loadAuth' || actor === 'reloadAuth');
+    if (load === undefined || kindOf(load.value) === 'usable') await this.#signIn();
     else {
-      await rm(path.join(this.#parts.home, 'auth.json'), { force: true });
+      await rm(path.join(this.#deps.home, 'auth.json'), { force: true });
       this.#isSignedIn = false;
     }
     this.#process = await this.#startProcess(on);
@@ -134,14 +134,14 @@ class Play {
     const moments: Moment[] = [];
     let from = leafOf(snapshotOf(this.#path.start));
     let cause: { readonly words: string; readonly from: string; readonly edges: string[] } | undefined;
-    let wasPassing = false;
+    let wasTransient = false;
     for (const [index, step] of this.#path.steps.entries()) {
-      if (!wasPassing || cause === undefined) cause = { words: stepWords(step), from, edges: [] };
+      if (!wasTransient || cause === undefined) cause = { words: stepWords(step), from, edges: [] };
       cause.edges.push(...step.edges);
       from = leafOf(snapshotOf(step.expected));
-      wasPassing = isPassing(snapshotOf(step.expected));
+      wasTransient = isTransient(snapshotOf(step.expected));
       const { isLost, ...found } = await this.#play(step, this.#path.steps[index + 1]);
-      if (wasPassing && found.outcome === 'same') continue;
+      if (wasTransient && found.outcome === 'same') continue;
       const { words, edges } = cause;
       moments.push({ ...found, words, edges, from: cause.from, to: from });
       if (isLost || found.outcome === 'differs' || found.outcome === 'unplayable') break;
@@ -164,33 +164,34 @@ class Play {
       const why = error instanceof Error ? error.message : String(error);
       return { ...nothing, outcome: 'unplayable', why };
     }
-    if (isPassing(snapshotOf(step.expected))) return { ...nothing, outcome: 'same' };
+    if (isTransient(snapshotOf(step.expected))) return { ...nothing, outcome: 'same' };
     const expected = seenIn(step.expected);
-    // A pause may be over before anybody has looked; how long it is, is not compared.
-    const after = next?.kind === 'delay' ? this.#restAfter(next) : undefined;
+    // A pause may be over before this check; its length is not compared.
+    const after = next?.kind === 'delay' ? this.#nextStable(next) : undefined;
     const goals = after === undefined ? [expected] : [expected, after];
     const seen = await this.#watch(goals);
     if (goals.some((goal) => same(seen, goal))) return { ...nothing, outcome: 'same', expected, seen };
-    // Its pause was so short that it is over already; where it went from there, the path does not say.
-    const isOver = step.kind !== 'event' && after === undefined && isPause(step.expected) && seen.asks !== '';
+    // The pause was so short that it is over; the path does not have the state after it.
+    const isOver =
+      step.kind !== 'event' && after === undefined && isPause(step.expected) && seen.requests !== '';
     if (isOver) return { ...nothing, outcome: 'same', expected, seen, isLost: true };
     const nearest = goals.find((goal) => alike(seen, goal)) ?? expected;
     const isInStep = alike(seen, nearest) && isOff(seen) === isOff(nearest);
     return { ...nothing, outcome: isInStep ? 'status' : 'differs', expected: nearest, seen };
   }
 
-  /** What is to be seen at the next state that lasts. */
-  #restAfter(step: Step): Seen | undefined {
+  /** What is observable in the next state that lasts. */
+  #nextStable(step: Step): Seen | undefined {
     const later = this.#path.steps.slice(this.#path.steps.indexOf(step));
-    const rest = later.find(({ expected }) => !isPassing(snapshotOf(expected)));
-    return rest === undefined ? undefined : seenIn(rest.expected);
+    const stable = later.find(({ expected }) => !isTransient(snapshotOf(expected)));
+    return stable === undefined ? undefined : seenIn(stable.expected);
   }
 
   async #act({ kind, event, actor, value, expected }: Step): Promise<void> {
-    const { backend, gate } = this.#parts;
+    const { backend, gate } = this.#deps;
     await this.#signInInTime(expected);
     if (kind === 'delay') return;
-    if (kind === 'event') return this.#happen(event.type, event);
+    if (kind === 'event') return this.#send(event.type, event);
     const route = ROUTE_OF[actor ?? ''];
     const play = playOf(value);
     if (route !== undefined) {
@@ -201,20 +202,20 @@ class Play {
     else if (actor === 'recoverAuth') this.#recover(kindOf(value));
   }
 
-  /** Whoever is found to be signed in right after this step has signed in before it. */
+  /** Signs in before the step if the chart finds a sign-in right after it. */
   async #signInInTime(at: Expected): Promise<void> {
-    if (this.#isSignedIn || !isPassing(snapshotOf(at))) return;
+    if (this.#isSignedIn || !isTransient(snapshotOf(at))) return;
     const { steps } = this.#path;
     const next = steps[steps.findIndex(({ expected }) => expected === at) + 1];
-    const looks = next?.actor === 'reloadAuth' || next?.actor === 'loadAuth';
-    if (looks && kindOf(next.value) === 'usable') await this.#signIn();
+    const loads = next?.actor === 'reloadAuth' || next?.actor === 'loadAuth';
+    if (loads && kindOf(next.value) === 'usable') await this.#signIn();
   }
 
-  async #happen(type: string, event: object): Promise<void> {
-    const process = this.#here;
+  async #send(type: string, event: object): Promise<void> {
+    const process = this.#running;
     switch (type) {
       case 'ENABLE':
-        // Who is on from the start has been told so.
+        // ENABLE by the start is an argument of the process.
         if (!('by' in event) || event.by !== 'request') return;
         return process.call('remoteControl/enable', { ephemeral: !('durable' in event && event.durable) });
       case 'DISABLE':
@@ -222,66 +223,69 @@ class Play {
       case 'STOP':
         return process.interrupt();
       default:
-        throw new Error(`nobody outside can make ${type} happen`);
+        throw new Error(`the event ${type} cannot be caused from outside`);
     }
   }
 
-  /** The first step looks at the file, by itself; the second asks the issuer; then there is nothing more. */
+  /** The first recovery step reads the file without the test; the second calls the issuer; there is no third. */
   #recover(kind: string): void {
-    const { oauth } = this.#parts;
+    const { oauth } = this.#deps;
     if (kind === 'recovered') oauth.grant(ACCOUNT);
     else if (kind === 'transient') oauth.fail();
-    else oauth.refuseForGood();
+    else oauth.rejectForGood();
   }
 
-  /** Looks until one of these is seen for a while, or the same on the wire for a longer one, or patience ends. */
+  /** Observes until a goal is steady, or the wire is for a longer time, or the time for the client is over. */
   async #watch(goals: readonly Seen[]): Promise<Seen> {
     const end = performance.now() + this.#limits.patience;
-    let last = this.#look();
+    let last = this.#observe();
     let since = performance.now();
     for (;;) {
       await sleep(15);
-      const seen = this.#look();
+      const seen = this.#observe();
       const now = performance.now();
       if (!same(seen, last)) since = now;
       last = seen;
       if (now >= end) return seen;
       if (goals.some((goal) => same(seen, goal))) {
         if (now - since >= STEADY) return seen;
-      } else if (now - since >= SETTLED && (seen.asks !== '' || goals.some((goal) => alike(seen, goal)))) {
+      } else if (
+        now - since >= SETTLED &&
+        (seen.requests !== '' || goals.some((goal) => alike(seen, goal)))
+      ) {
         return seen;
       }
     }
   }
 
-  #look(): Seen {
-    const { gate, backend, oauth } = this.#parts;
+  #observe(): Seen {
+    const { gate, backend, oauth } = this.#deps;
     return {
-      asks: [...gate.waiting, ...(oauth.isAsked ? ['oauth'] : [])].join(' and '),
+      requests: [...gate.waiting, ...(oauth.isWaiting ? ['oauth'] : [])].join(' and '),
       connected: backend.servers.some(({ connected }) => connected),
-      status: this.#here.status,
+      status: this.#running.status,
     };
   }
 
-  get #here(): Process {
-    if (this.#process === undefined) throw new Error('nothing runs');
+  get #running(): Process {
+    if (this.#process === undefined) throw new Error('the process was not started');
     return this.#process;
   }
 
   async #signIn(): Promise<void> {
     this.#isSignedIn = true;
-    await writeAuth(path.join(this.#parts.home, 'auth.json'), signIn(ACCOUNT).json);
+    await writeAuth(path.join(this.#deps.home, 'auth.json'), signIn(ACCOUNT).json);
   }
 
   #startProcess(on: boolean): Promise<Process> {
-    const { home, gate, backend, oauth } = this.#parts;
+    const { home, gate, backend, oauth } = this.#deps;
     const command = this.#target.command({ home, baseUrl: gate.url(backend.url), on });
     const env = { ...command.env, CODEX_REFRESH_TOKEN_URL_OVERRIDE: oauth.url };
     return Process.start({ ...command, env }, home);
   }
 }
 
-/** A client that runs, spoken to over its stdio. */
+/** A client process that speaks JSON-RPC over stdio. */
 class Process {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #client: LineClient;
@@ -330,11 +334,11 @@ class Process {
     return started;
   }
 
-  /** As it was last told. */
+  /** The status in the last notification. */
   get status(): string {
     if (this.#hasEnded) return 'ended';
-    const told = this.#client.messages.findLast(({ method }) => method === 'remoteControl/status/changed');
-    const params = told?.params as { readonly status?: unknown } | undefined;
+    const last = this.#client.messages.findLast(({ method }) => method === 'remoteControl/status/changed');
+    const params = last?.params as { readonly status?: unknown } | undefined;
     return typeof params?.status === 'string' ? params.status : 'disabled';
   }
 
@@ -357,21 +361,21 @@ class Process {
 }
 
 const snapshotOf = (expected: Expected): Snapshot => expected.snapshot as unknown as Snapshot;
-/** It ends by itself, sooner or later. */
+/** A state that ends with a pause. */
 const isPause = (expected: Expected): boolean =>
   /backingOff|awaitingAuth|pausing/.test(leafOf(snapshotOf(expected)));
 const isOff = ({ status }: Seen): boolean => status === 'disabled' || status === 'ended';
-/** As far as the backend sees it. */
-const alike = (a: Seen, b: Seen): boolean => a.asks === b.asks && a.connected === b.connected;
+/** The same on the wire. */
+const alike = (a: Seen, b: Seen): boolean => a.requests === b.requests && a.connected === b.connected;
 const same = (a: Seen, b: Seen): boolean => alike(a, b) && a.status === b.status;
 
 function seenIn(expected: Expected): Seen {
   const snapshot = snapshotOf(expected);
   const leaf = leafOf(snapshot);
   const ended = leaf === 'stopping' || leaf === 'stopped';
-  const isRecovering = leaf === 'active.recoveringAuth' && !recoversUnseen(snapshot.context);
+  const isRecovering = leaf === 'active.recoveringAuth' && !recoversAutomatically(snapshot.context);
   return {
-    asks: ended ? '' : isRecovering ? 'oauth' : (ASKS[leaf] ?? ''),
+    requests: ended ? '' : isRecovering ? 'oauth' : (REQUEST_IN[leaf] ?? ''),
     connected: leaf === 'active.connected',
     status: ended ? 'ended' : statusOf(snapshot).status,
   };

@@ -1,4 +1,4 @@
-/** What can be done to a remote-control client from outside alone: its backend, its account file, its JSON-RPC. */
+/** Events and outcomes that a test can cause from outside: by the backend, the account file and JSON-RPC. */
 import type { SnapshotFrom } from 'xstate';
 import type { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import type { RemoteControlContext, RemoteControlEvent } from '../../../machines/remote-control/types.js';
@@ -8,7 +8,7 @@ import { failure } from '../../../src/testing/charts/model.js';
 import { readByGuards } from '../../../src/testing/charts/remote-control.js';
 import type { GenerateOptions, Step } from '../../../src/testing/index.js';
 import {
-  BY_ITSELF,
+  AUTOMATIC,
   playOf,
   STARTS,
   type Start,
@@ -20,78 +20,82 @@ export type Machine = typeof remoteControlMachine;
 export type Snapshot = SnapshotFrom<Machine>;
 
 export interface OutsideStart extends Start {
-  /** Whoever switches it on while it is off does so for good. */
+  /** A request to enable while remote control is off is durable. */
   readonly durable: boolean;
-  /** Transitions that are played again from this start, though an earlier one has had them. */
-  readonly anew: RegExp | null;
+  /** Transitions that are played again from this start. */
+  readonly repeated: RegExp | null;
 }
 
-const [USUAL, NEW] = ['a home with an identity', 'a new home'].map((wanted) => {
+const [ENROLLED, NEW] = ['a home with an identity', 'a new home'].map((wanted) => {
   const start = STARTS.find(({ name }) => name === wanted);
   if (start === undefined) throw new Error(`there is no start "${wanted}"`);
-  return { ...start, durable: false, anew: null };
+  return { ...start, durable: false, repeated: null };
 }) as [OutsideStart, OutsideStart];
 
-/** Of the starts over the wire, those that need nothing but a home. */
+/** The starts that need only a home directory. */
 export const OUTSIDE_STARTS: readonly OutsideStart[] = [
-  USUAL,
+  ENROLLED,
   NEW,
   {
-    ...USUAL,
-    name: 'a home with an identity, and a wish that lasts',
+    ...ENROLLED,
+    name: 'a home with an identity, durable requests',
     durable: true,
-    anew: /idle ENABLE|reloadAuth 4$|recoverAuth 3$/,
+    repeated: /idle ENABLE|reloadAuth 4$|recoverAuth 3$/,
   },
 ];
 
-/** Why no path from outside takes these transitions. All of them have a path over the wire or in charts.test.ts. */
+/** Transitions that cannot be caused from outside. All have a path over the wire or in charts.test.ts. */
 export const NOT_FROM_OUTSIDE: Exceptions = [
-  [/ xstate\.error\.actor\./, 'an adapter rejects only when there is a bug in it'],
-  [/CLIENT\.NAMED|awaitingClientName|idle (ENABLE|RESOLVE_PREFERENCE) 2$/, 'the client names itself at once'],
-  [/idle (ENABLE|RESOLVE_PREFERENCE) [01]$/, 'with such settings there is nothing to connect to'],
-  [/resolvingPreference|RESOLVE_PREFERENCE/, 'what is stored is up to each client: test/model/wire'],
+  [/ xstate\.error\.actor\./, 'an adapter rejects only because of a bug'],
+  [
+    /CLIENT\.NAMED|awaitingClientName|idle (ENABLE|RESOLVE_PREFERENCE) 2$/,
+    'the client name is known at once',
+  ],
+  [/idle (ENABLE|RESOLVE_PREFERENCE) [01]$/, 'with these settings there is no backend'],
+  [
+    /resolvingPreference|RESOLVE_PREFERENCE/,
+    'each client stores its preference in its own way: test/model/wire',
+  ],
   [/TOKEN\.RENEWED|ENROLLMENT\.LOST|tokenInvalid\.pausing .* 1$/, 'it needs pairing at the same moment'],
   [/AUTH\.CHANGED|loadAuth 0$|reloadAuth 1$|recoverAuth [01]$/, 'it needs a second account on the same home'],
   [
     /loadEnrollment 3$|loadEnrollment 0$|updateEnrollment|saveEnrollment 1$|clearEnrollment 1$|notKept|preparing always 3$/,
-    'each client has a store of its own',
+    'each client has its own store',
   ],
-  [/WAKE/, 'a process cannot be woken up without putting its machine to sleep'],
-  [/LINK\.STABLE/, 'life is proven after a minute, and seen in the reason only'],
+  [/WAKE/, 'a test cannot put the machine to sleep'],
+  [/LINK\.STABLE/, 'a link is stable after a minute, and only the reason shows it'],
   [/deferred|refresh [45]$|(asTold|refused) xstate\.after/, 'the pause is too long to wait for'],
-  [/conflictMeans|dial [67]$/, '--on-conflict is an option of this engine'],
-  [
-    /signInRequired|reloadAuth 3$|shutdownTimeout|stopping STOP/,
-    'the process ends, which shows as such only',
-  ],
+  [/dial [67]$/, '--on-conflict is an option of this engine'],
+  [/reloadAuth 3$|shutdownTimeout|stopping STOP/, 'the process exits, and nothing else is observable'],
 ];
 
-/** What happens by itself, seen from outside: nothing can be put in between. */
-const UNSEEN: ReadonlySet<string> = new Set([...BY_ITSELF, 'loadAuth', 'reloadAuth']);
+/** Actors that end without the test, so that no step can come between. */
+const UNHELD: ReadonlySet<string> = new Set([...AUTOMATIC, 'loadAuth', 'reloadAuth']);
 
-/** The first step of a recovery looks at the file, and the one after the second finds nothing more to try. */
-export const recoversUnseen = ({ failureCounters }: RemoteControlContext): boolean =>
+/** The first recovery step reads the file, and the third is exhausted; only the second needs the test. */
+export const recoversAutomatically = ({ failureCounters }: RemoteControlContext): boolean =>
   failureCounters.recoveries !== 1;
 
-export function isPassing(snapshot: Snapshot): boolean {
+export function isTransient(snapshot: Snapshot): boolean {
   const running = Object.keys(snapshot.children);
-  if (running.some((id) => UNSEEN.has(id))) return true;
-  return running.includes('recoverAuth') && recoversUnseen(snapshot.context);
+  if (running.some((id) => UNHELD.has(id))) return true;
+  return running.includes('recoverAuth') && recoversAutomatically(snapshot.context);
 }
 
 export const leafOf = ({ value }: Pick<Snapshot, 'value'>): string => statePath(value);
 
-/** A way on from a state that has been seen to differ; it is not gone again. */
-export const wayOf = (leaf: string, what: string): string => `${leaf} | ${what}`;
+/** Identifies a step in a state. A step that led to a difference is not played again. */
+export const branchOf = (leaf: string, what: string): string => `${leaf} | ${what}`;
 
 /** States whose delay is too long to wait for. */
 const LONG = ['deferred', 'asTold', 'stopping'];
-/** The ladder: higher rungs last too long. */
-const HIGHEST_RUNG = 1;
+/** After this attempt the backoff takes too long. */
+const MAX_ATTEMPT = 1;
 
 export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>): GenerateOptions<Machine> {
   const wire = wireOptionsOf(start);
-  const allowed = (snapshot: Snapshot, what: string): boolean => !banned.has(wayOf(leafOf(snapshot), what));
+  const allowed = (snapshot: Snapshot, what: string): boolean =>
+    !banned.has(branchOf(leafOf(snapshot), what));
   const only =
     (actor: string, outcomes: (snapshot: Snapshot) => readonly unknown[]) =>
     (snapshot: Snapshot): readonly unknown[] =>
@@ -109,7 +113,7 @@ export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>)
       ]),
     ),
     loadAuth: ({ context }) => onFile(context),
-    // Between the two looks of one attempt nobody is so fast as to sign in.
+    // A test cannot sign in between the two reads of one attempt.
     reloadAuth: ({ context }) =>
       onFile(context).filter(
         (outcome) =>
@@ -135,27 +139,28 @@ export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>)
     },
   };
   const input = wire.input;
-  if (input === undefined) throw new Error('a start without input');
+  if (input === undefined) throw new Error('the start has no input');
   return {
     ...wire,
     input: { ...input, timing: DEFAULT_TIMING },
     maxSteps: 12,
     key: (snapshot) => [
       ...readByGuards(snapshot),
-      String(Math.min(snapshot.context.failureCounters.attempt, HIGHEST_RUNG + 1)),
-      `${snapshot.context.activation} ${snapshot.context.failureCounters.recoveries} ${mayBeRefused(snapshot.context)}`,
+      String(Math.min(snapshot.context.failureCounters.attempt, MAX_ATTEMPT + 1)),
+      `${snapshot.context.activation} ${snapshot.context.failureCounters.recoveries} ${canBeRefused(snapshot.context)}`,
       String(['starting', 'authMissing'].find((reason) => reason === snapshot.context.decision.reason)),
     ],
     waits: (snapshot) =>
-      snapshot.context.failureCounters.attempt <= HIGHEST_RUNG &&
+      snapshot.context.failureCounters.attempt <= MAX_ATTEMPT &&
       !LONG.some((end) => leafOf(snapshot).endsWith(end)) &&
       allowed(snapshot, 'time'),
-    events: (snapshot) => happenings(snapshot, start).filter((event) => allowed(snapshot, eventWords(event))),
+    events: (snapshot) =>
+      possibleEvents(snapshot, start).filter((event) => allowed(snapshot, eventWords(event))),
     outcomes: Object.fromEntries(Object.entries(outcomes).map(([actor, list]) => [actor, only(actor, list)])),
   };
 }
 
-/** As `banned` names it. */
+/** The name of a step in `banned`. */
 export function stepWords({ kind, event, actor, value }: Step): string {
   if (kind === 'delay') return 'time';
   return actor === null ? eventWords(event) : outcomeWords(actor, value);
@@ -163,17 +168,17 @@ export function stepWords({ kind, event, actor, value }: Step): string {
 
 function eventWords(event: { readonly type: string }): string {
   if (event.type !== 'ENABLE' || !('by' in event)) return event.type;
-  const isLasting = 'durable' in event && event.durable === true;
+  const isDurable = 'durable' in event && event.durable === true;
   return event.by === 'start'
     ? 'ENABLE by start'
-    : `ENABLE by request, ${isLasting ? 'for good' : 'for now'}`;
+    : `ENABLE by request, ${isDurable ? 'durable' : 'ephemeral'}`;
 }
 
-/** `refresh granted, for 10 s`: with what tells one way of playing it from another. */
+/** For example `refresh granted, for 10 s`: the outcome with the details of its fault. */
 function outcomeWords(actor: string, outcome: unknown): string {
   const play = playOf(outcome);
-  const life = play?.action === 'tokenLife' ? `for ${play.seconds} s` : undefined;
-  const more = reasonOf(outcome) ?? life;
+  const lifetime = play?.action === 'tokenLife' ? `for ${play.seconds} s` : undefined;
+  const more = reasonOf(outcome) ?? lifetime;
   return `${actor} ${kindOf(outcome)}${more === undefined ? '' : `, ${more}`}`;
 }
 
@@ -185,17 +190,17 @@ const reasonOf = (outcome: unknown): string | undefined =>
 export const kindOf = (outcome: unknown): string =>
   typeof outcome === 'object' && outcome !== null && 'kind' in outcome ? String(outcome.kind) : '';
 
-/** Outcomes that a test can bring about from outside, at the time. */
+/** True when the test can cause this outcome from outside now. */
 function canBe(actor: string, outcome: unknown, context: RemoteControlContext): boolean {
   const kind = kindOf(outcome);
-  if (kind === 'unauthorized') return mayBeRefused(context);
-  // Refresh is put off for half a minute, unless it is told when.
+  if (kind === 'unauthorized') return canBeRefused(context);
+  // After a transient failure without Retry-After the refresh is deferred for half a minute.
   if (actor === 'refresh' && kind === 'transient') return reasonOf(outcome) === 'backendRateLimited';
-  return !(BY_ITSELF.has(actor) && kind === 'failed');
+  return !(AUTOMATIC.has(actor) && kind === 'failed');
 }
 
-/** A second refusal is the same recovery's next step only if nothing has gone well in between. */
-function mayBeRefused({ failureCounters, decision, lastFailure, openedAt }: RemoteControlContext): boolean {
+/** A second refusal continues the same recovery only if nothing succeeded in between. */
+function canBeRefused({ failureCounters, decision, lastFailure, openedAt }: RemoteControlContext): boolean {
   if (failureCounters.recoveries === 0) return true;
   return (
     failureCounters.recoveries === 1 &&
@@ -205,14 +210,14 @@ function mayBeRefused({ failureCounters, decision, lastFailure, openedAt }: Remo
   );
 }
 
-/** Once somebody is signed in they stay so. */
+/** A sign-in stays. */
 function onFile({ account }: RemoteControlContext): readonly unknown[] {
   const usable = { kind: 'usable', account: { accountId: 'anna', generation: account?.generation ?? 1 } };
   return account === null ? [usable, { kind: 'unusable', failure: failure('authMissing') }] : [usable];
 }
 
-function happenings(snapshot: Snapshot, { durable }: OutsideStart): readonly RemoteControlEvent[] {
-  if (isPassing(snapshot)) return [];
+function possibleEvents(snapshot: Snapshot, { durable }: OutsideStart): readonly RemoteControlEvent[] {
+  if (isTransient(snapshot)) return [];
   const { context, value } = snapshot;
   const isNew = value === 'idle' && context.decision.reason === 'starting';
   return [

@@ -1,4 +1,4 @@
-/** The token endpoint of the account's issuer: holds each renewal until the path says what becomes of it. */
+/** The token endpoint of the issuer: holds each refresh until the path gives its outcome. */
 import http, { type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { signIn } from '../../support/auth.js';
@@ -24,22 +24,22 @@ export class TokenEndpoint {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/oauth/token`;
   }
 
-  /** A renewal waits for its answer. */
-  get isAsked(): boolean {
+  /** True while a refresh waits for its response. */
+  get isWaiting(): boolean {
     return this.#held !== undefined;
   }
 
   grant(accountId: string): void {
     const { tokens } = signIn(accountId).json as { readonly tokens: object };
-    this.#answer(200, tokens);
+    this.#respond(200, tokens);
   }
 
-  refuseForGood(): void {
-    this.#answer(401, { error: { code: 'refresh_token_expired', message: 'it has ended' } });
+  rejectForGood(): void {
+    this.#respond(401, { error: { code: 'refresh_token_expired', message: 'expired' } });
   }
 
   fail(): void {
-    this.#answer(503, { error: 'not now' });
+    this.#respond(503, { error: 'unavailable' });
   }
 
   close(): void {
@@ -47,7 +47,7 @@ export class TokenEndpoint {
     this.#server.close();
   }
 
-  #answer(status: number, body: object): void {
+  #respond(status: number, body: object): void {
     const held = this.#held;
     this.#held = undefined;
     held?.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));

@@ -1,4 +1,4 @@
-/** A comparison for people. */
+/** A comparison as text. */
 import type { Comparison, Difference } from './compare.js';
 import type { Seen } from './driver.js';
 
@@ -9,7 +9,7 @@ export function reportOf(comparison: Comparison, format: Format): string {
   return format === 'markdown' ? markdown(comparison) : text(comparison);
 }
 
-/** Differences that nothing says are meant. */
+/** Differences that are not intended. */
 export const unexplained = ({ differences }: Comparison): readonly Difference[] =>
   differences.filter(({ intended }) => intended === null);
 
@@ -19,25 +19,25 @@ function figures({ paths, transitions, differences }: Comparison): string[] {
   return [
     `${paths.length} paths played: ${paths.filter(({ outcome }) => outcome === 'same').length} to their end`,
     `${total} transitions: ${same.length} same, ${differs.length} with a difference, ` +
-      `${notReached.length} not reached, ${notPlayed.length} not to be played from outside`,
-    `${differences.length} differences: ${differences.length - open} meant, ${open} not explained`,
+      `${notReached.length} not reached, ${notPlayed.length} that cannot be played from outside`,
+    `${differences.length} differences: ${differences.length - open} intended, ${open} not explained`,
   ];
 }
 
 function text(comparison: Comparison): string {
   const { against, chart, unplayable, transitions } = comparison;
-  const meant = comparison.differences.filter(({ intended }) => intended !== null);
+  const intended = comparison.differences.filter(({ intended }) => intended !== null);
   return [
     `remoteControl (chart ${chart}) against ${against}`,
     ...figures(comparison).map((line) => `  ${line}`),
-    ...chapter('Differences that nothing explains', unexplained(comparison).flatMap(differenceText)),
-    ...chapter('Differences that are meant', meant.flatMap(differenceText)),
+    ...chapter('Differences that are not explained', unexplained(comparison).flatMap(differenceText)),
+    ...chapter('Intended differences', intended.flatMap(differenceText)),
     ...chapter(
       'Could not be played',
       unplayable.map(({ state, event, why }) => `${state} on ${event}: ${why}`),
     ),
-    ...chapter('Not reached: they lie behind a difference', transitions.notReached),
-    ...chapter('Not to be played from outside', reasonsOf(comparison)),
+    ...chapter('Not reached, because they are behind a difference', transitions.notReached),
+    ...chapter('Cannot be played from outside', reasonsOf(comparison)),
     '',
   ].join('\n');
 }
@@ -52,14 +52,14 @@ function differenceText({ state, event, to, expected, seen, intended, times, sto
     `  seen     ${seenWords(seen)}`,
     intended === null
       ? `  after    ${story.slice(-4, -1).join('; ') || 'the start'}`
-      : `  meant:   ${intended}`,
+      : `  intended: ${intended}`,
   ];
 }
 
 export function seenWords(seen: Seen | null): string {
-  if (seen === null) return 'nothing to be seen';
-  const asks = seen.asks === '' ? 'asks nothing' : `asks ${seen.asks}`;
-  return `${asks}, ${seen.connected ? 'connected' : 'not connected'}, status ${seen.status}`;
+  if (seen === null) return 'nothing observable';
+  const requests = seen.requests === '' ? 'no request' : `request ${seen.requests}`;
+  return `${requests}, ${seen.connected ? 'connected' : 'not connected'}, status ${seen.status}`;
 }
 
 function reasonsOf({ transitions }: Comparison): string[] {
@@ -82,7 +82,7 @@ function markdown(comparison: Comparison): string {
     ...(differences.length === 0
       ? []
       : [
-          row(['state', 'event', 'expected', 'seen', 'meant']),
+          row(['state', 'event', 'expected', 'seen', 'intended']),
           row(['---', '---', '---', '---', '---']),
           ...differences.map(({ state, event, expected, seen, intended }) =>
             row([state, event, seenWords(expected), seenWords(seen), intended ?? '**not explained**']),
@@ -94,10 +94,10 @@ function markdown(comparison: Comparison): string {
       unplayable.map(({ state, event, why }) => `${state} on ${event}: ${why}`),
     ),
     ...list(
-      'Not reached: they lie behind a difference',
+      'Not reached, because they are behind a difference',
       transitions.notReached.map((id) => `\`${id}\``),
     ),
-    ...list('Not to be played from outside', reasonsOf(comparison)),
+    ...list('Cannot be played from outside', reasonsOf(comparison)),
   ].join('\n');
 }
 

@@ -1,4 +1,4 @@
-/** The programs that the paths are played against, each as a process that speaks JSON-RPC over stdio. */
+/** The clients under test. Each runs as a process that speaks JSON-RPC over stdio. */
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
@@ -8,20 +8,20 @@ export interface Command {
   readonly env: Readonly<Record<string, string>>;
 }
 
-export interface Place {
+export interface Setup {
   readonly home: string;
   readonly baseUrl: string;
-  /** Remote control is on from the start. */
+  /** Enables remote control at the start. */
   readonly on: boolean;
 }
 
 export interface Target {
   readonly name: string;
-  command(place: Place): Command;
+  command(setup: Setup): Command;
 }
 
-/** Nobody can be reached who is not on this machine. */
-const NO_WAY_OUT = {
+/** A proxy that refuses everything, so that only this machine is reachable. */
+const LOCAL_ONLY = {
   HTTPS_PROXY: 'http://127.0.0.1:9',
   HTTP_PROXY: 'http://127.0.0.1:9',
   NO_PROXY: '127.0.0.1,localhost',
@@ -30,35 +30,33 @@ const NO_WAY_OUT = {
 export const TARGETS = ['codex', 'rc-engine'] as const;
 export type TargetName = (typeof TARGETS)[number];
 
-/** Throws an Error that says what to do when the program is not there. */
+/** @throws Error with the next step when the program does not exist. */
 export function targetOf(
   name: string,
   options: { readonly command?: string; readonly env: NodeJS.ProcessEnv; readonly root: string },
 ): Target {
   if (name === 'codex') return codex(options.command ?? options.env.CODEX_BIN);
   if (name === 'rc-engine') return rcEngine(options.command, options.root);
-  throw new Error(`There is no target ${name}. There is: ${TARGETS.join(', ')}.`);
+  throw new Error(`Unknown target ${name}. Use one of: ${TARGETS.join(', ')}.`);
 }
 
 function codex(file: string | undefined): Target {
   if (file === undefined || file === '') {
-    throw new Error(
-      'CODEX_BIN is not set: name the binary of the reference client (Codex CLI 0.169.0) in it, or with --command.',
-    );
+    throw new Error('CODEX_BIN is not set. Set it to the path of Codex CLI 0.169.0, or use --command.');
   }
   if (!existsSync(file))
-    throw new Error(`The reference client is not there: ${file} (CODEX_BIN or --command).`);
+    throw new Error(`Codex CLI does not exist at ${file}. Check CODEX_BIN or --command.`);
   return {
     name: 'codex',
     command: ({ home, baseUrl, on }) => ({
       file,
       args: ['app-server', ...(on ? ['--remote-control'] : []), '-c', `chatgpt_base_url="${baseUrl}"`],
-      env: { ...NO_WAY_OUT, CODEX_HOME: home },
+      env: { ...LOCAL_ONLY, CODEX_HOME: home },
     }),
   };
 }
 
-/** `command` may hold leading words, as `node dist/cli.js`. */
+/** `command` may have several words, for example `node dist/cli.js`. */
 function rcEngine(command: string | undefined, root: string): Target {
   const built = path.join(root, 'dist/cli.js');
   const [file = '', ...words] = command?.split(' ').filter((word) => word !== '') ?? [
@@ -66,13 +64,11 @@ function rcEngine(command: string | undefined, root: string): Target {
     built,
   ];
   if (command === undefined && !existsSync(built)) {
-    throw new Error(
-      `${built} is not there: run "npm run build" first, or name another command with --command.`,
-    );
+    throw new Error(`${built} does not exist. Run "npm run build" first, or use --command.`);
   }
-  if (file === '') throw new Error('--command is empty: name a program, as "node dist/cli.js".');
+  if (file === '') throw new Error('--command is empty. Use a program, for example "node dist/cli.js".');
   if (file.includes('/') && !existsSync(file))
-    throw new Error(`The program is not there: ${file} (--command).`);
+    throw new Error(`The program ${file} does not exist. Check --command.`);
   return {
     name: 'rc-engine',
     command: ({ home, baseUrl, on }) => ({
@@ -82,7 +78,7 @@ function rcEngine(command: string | undefined, root: string): Target {
         ...['start', '--home', home, '--base-url', baseUrl, '--listen', 'stdio://'],
         ...['--auth-startup', 'recoverable', '--remote-control', on ? 'on' : 'off'],
       ],
-      env: NO_WAY_OUT,
+      env: LOCAL_ONLY,
     }),
   };
 }

@@ -1,4 +1,4 @@
-/** What paths over the wire cover, and why the rest has none. */
+/** The coverage of paths over the wire, with a reason for each exception. */
 import type { AnyStateMachine } from 'xstate';
 import {
   type CoverageReport,
@@ -10,17 +10,17 @@ import {
 } from '../../../src/testing/index.js';
 import { walk } from '../../../src/visualize/walk.js';
 
-/** Transitions, by their ids, that no path over the wire takes; and why. */
+/** Transitions, by their ids, that no path over the wire takes, each with its reason. */
 export type Exceptions = readonly (readonly [RegExp, string])[];
 
 export interface WireCoverage {
-  /** Transitions without path that no exception names. */
+  /** Transitions without a path and without an exception. */
   readonly unexplained: readonly string[];
-  /** Exceptions that name nothing, or what has a path after all. */
-  readonly idle: readonly string[];
+  /** Exceptions that match no transition without a path. */
+  readonly unused: readonly string[];
 }
 
-/** Prints the coverage, with each exception and how many transitions it is the reason of. */
+/** Prints the coverage, and for each exception its number of transitions. */
 export function reportCoverage(name: string, coverage: CoverageReport, exceptions: Exceptions): WireCoverage {
   const { missing } = coverage.transitions;
   const reasonOf = (id: string) => exceptions.find(([pattern]) => pattern.test(id));
@@ -31,7 +31,7 @@ export function reportCoverage(name: string, coverage: CoverageReport, exception
   console.log([`${name} over the wire: ${coverageWords(coverage).split(';')[0]}`, ...lines].join('\n'));
   return {
     unexplained: missing.filter((id) => reasonOf(id) === undefined),
-    idle: exceptions
+    unused: exceptions
       .filter(([pattern]) => !missing.some((id) => reasonOf(id)?.[0] === pattern))
       .map(([, why]) => why),
   };
@@ -42,7 +42,7 @@ export interface WireRun<S> {
   readonly generated: Generated;
 }
 
-/** Paths for each start of a chart; a later start has only what the earlier ones have not. */
+/** Paths for each start of a chart. Paths of a later start cover only what the earlier ones do not. */
 export function generateRuns<M extends AnyStateMachine, S>(
   machine: M,
   starts: readonly S[],

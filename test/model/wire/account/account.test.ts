@@ -1,4 +1,4 @@
-/** The transitions of account as they are seen from outside: by a client, an issuer, a parent app, and in the file. */
+/** The transitions of account against a real engine, observed by a client, an issuer, a parent app and the file. */
 import { describe, expect, it } from 'vitest';
 import { accountMachine } from '../../../../machines/account/machine.js';
 import { failureWords, runPaths } from '../../../../src/testing/index.js';
@@ -8,14 +8,14 @@ import { optionsOf, STARTS } from './model.js';
 
 /** All of them have a path in charts.test.ts. */
 const NOT_OVER_THE_WIRE: Exceptions = [
-  [/ xstate\.error\.actor\./, 'an adapter rejects only when there is a bug in it'],
+  [/ xstate\.error\.actor\./, 'an adapter rejects only because of a bug'],
   [
     /account\.auth REFRESH\.EXTERNAL 0$/,
-    'a recovery whose account is of a parent app has that one to ask, unless it signs out in the same moment',
+    'external tokens have a parent app, unless it signs out at the same moment',
   ],
   [
     /WORKSPACE\.REQUESTED 0$/,
-    'without an account nobody asks for its workspace, unless it signs out in the same moment',
+    'without an account its workspace is not requested, unless it signs out at the same moment',
   ],
 ];
 
@@ -27,9 +27,9 @@ describe('account over real sockets', () => {
     expect(failureWords(report)).toBe('');
   });
 
-  it('takes every transition, or says why not', () => {
-    const { unexplained, idle } = reportCoverage('account', coverage, NOT_OVER_THE_WIRE);
+  it('takes every transition, or has a reason for the exception', () => {
+    const { unexplained, unused } = reportCoverage('account', coverage, NOT_OVER_THE_WIRE);
     expect(unexplained).toEqual([]);
-    expect(idle).toEqual([]);
+    expect(unused).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
-/** Holds every question that the engine asks its issuer, its backend and the parent app until the path answers. */
+/** Holds each request of the engine to its issuer, its backend and the parent app until the path answers it. */
 import { type LoopbackIssuer, MARK, oauthError, type Scripted, type Seen } from '../../../support/issuer.js';
 
 const HELD = ['refresh', 'revoke', 'exchange', 'usercode', 'devicePoll', 'check'] as const;
-export type Question = (typeof HELD)[number] | 'ask';
+export type Question = (typeof HELD)[number] | 'externalTokens';
 
 interface Waiting {
   readonly question: Question;
@@ -18,9 +18,9 @@ export class Questions {
     }
   }
 
-  /** For the parent app: what it replies. */
-  ask<T>(): Promise<T> {
-    return this.#hold<T>('ask');
+  /** The response of the parent app. */
+  requestExternalTokens<T>(): Promise<T> {
+    return this.#hold<T>('externalTokens');
   }
 
   get waiting(): readonly Question[] {
@@ -30,7 +30,7 @@ export class Questions {
   answer(question: Question, answer: unknown): void {
     const one = [...this.#waiting].find((waiting) => waiting.question === question);
     if (one === undefined) {
-      throw new Error(`no ${question} was asked; waiting: ${this.waiting.join(', ') || 'nothing'}`);
+      throw new Error(`there is no request ${question}; waiting: ${this.waiting.join(', ') || 'nothing'}`);
     }
     this.#waiting.delete(one);
     one.answer(answer);

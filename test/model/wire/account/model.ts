@@ -1,4 +1,4 @@
-/** What clients, issuer, parent app, browser and file can do to the account, as far as a test can make them. */
+/** Events and outcomes of the account that a test can cause by client, issuer, parent app, browser and file. */
 import type { SnapshotFrom } from 'xstate';
 import type { accountMachine } from '../../../../machines/account/machine.js';
 import type { AccountContext, AccountEvent } from '../../../../machines/account/types.js';
@@ -12,13 +12,13 @@ import type { GenerateOptions } from '../../../../src/testing/index.js';
 type Machine = typeof accountMachine;
 export type Snapshot = SnapshotFrom<Machine>;
 
-/** The plan of an account says where its tokens come from: a person can see it in the status. */
+/** The plan of an account shows in the status, so each source of tokens has its own plan here. */
 export const PLANS = {
   file: 'plus',
   /** Another program has written newer tokens. */
   newer: 'team',
-  /** The same, while the engine was at work itself, or beneath external tokens. */
-  along: 'business',
+  /** Another program has written tokens during a request of the engine or with external tokens. */
+  concurrent: 'business',
   refreshed: 'pro',
   signIn: 'edu',
   parent: 'enterprise',
@@ -27,23 +27,23 @@ export const PLANS = {
 
 export const OURS = 'acct-1';
 export const PARENTS = 'org-1';
-/** The id of a sign-in that takes the place of another: its port is free at once, and nobody can take it. */
+/** The id of a sign-in that displaces another. Its port is free at once, so the test cannot occupy it. */
 const AGAIN = 'again';
 
 export interface Start {
   readonly name: string;
   readonly settings: Pick<AccountOptions, 'forcedLoginMethod' | 'forcedWorkspaces' | 'workspaceRouting'>;
-  /** A short time for the browser, ms: then it stays away. */
+  /** A short limit of the browser sign-in, ms: the browser does not return. */
   readonly loginTimeout: number | null;
 }
 
 export const STARTS: readonly Start[] = [
-  { name: 'anything is allowed', settings: {}, loginTimeout: null },
-  { name: 'workspaces are looked up', settings: { workspaceRouting: true }, loginTimeout: null },
-  { name: 'the browser stays away', settings: {}, loginTimeout: 1_500 },
+  { name: 'no policy', settings: {}, loginTimeout: null },
+  { name: 'workspace routing', settings: { workspaceRouting: true }, loginTimeout: null },
+  { name: 'a browser that does not return', settings: {}, loginTimeout: 1_500 },
   { name: 'ChatGPT only', settings: { forcedLoginMethod: 'chatgpt' }, loginTimeout: null },
   { name: 'API keys only', settings: { forcedLoginMethod: 'api' }, loginTimeout: null },
-  { name: 'only our workspace', settings: { forcedWorkspaces: [OURS] }, loginTimeout: null },
+  { name: 'one allowed workspace', settings: { forcedWorkspaces: [OURS] }, loginTimeout: null },
 ];
 
 export interface Where {
@@ -60,14 +60,14 @@ export const whereIs = ({ value }: Pick<Snapshot, 'value'>): Where => ({
 
 const activeIn = ({ external, stored }: AccountContext): ChatgptAccount | null =>
   external ?? (stored.kind === 'chatgpt' ? stored.account : null);
-const workspaceOf = (account: ChatgptAccount | null): string | null =>
+const workspaceKeyOf = (account: ChatgptAccount | null): string | null =>
   account === null ? null : `${account.accountId ?? ''}#${account.generation}`;
 const isKnown = ({ context }: Snapshot): boolean =>
-  context.workspaceAccountKey === workspaceOf(activeIn(context));
+  context.workspaceAccountKey === workspaceKeyOf(activeIn(context));
 const planIn = ({ stored }: AccountContext): Plan | null =>
   stored.kind === 'chatgpt' ? stored.account.plan : null;
 
-/** What an invoked actor was given. */
+/** Input of an invoked actor. */
 function inputOf(snapshot: Snapshot, actor: string): Record<string, unknown> {
   const child = (snapshot.children as Record<string, { getSnapshot(): unknown } | undefined>)[actor];
   const of = child?.getSnapshot() as { readonly input?: Record<string, unknown> } | undefined;
@@ -75,30 +75,31 @@ function inputOf(snapshot: Snapshot, actor: string): Record<string, unknown> {
 }
 const isRunning = (snapshot: Snapshot, actor: string): boolean => actor in snapshot.children;
 
-/** The parent app was asked in vain, and so the lookup that was refused ends. */
-const lookupIsLost = ({ context }: Snapshot): boolean => context.decision.reason === 'parentRefused';
-/** Another program has just written newer tokens: whoever asks for new ones has them. */
+/** The parent app refused new tokens, so the lookup that was refused ends. */
+const lookupHasFailed = ({ context }: Snapshot): boolean => context.decision.reason === 'parentRefused';
+/** Another program has just written newer tokens, so a refresh only reads them. */
 const isFresh = ({ context }: Snapshot): boolean =>
   planIn(context) === PLANS.newer && context.decision.reason === 'authChanged';
-export const isDead = ({ context: { expired: dead, stored } }: Snapshot): boolean =>
-  stored.kind === 'chatgpt' && dead?.generation === stored.account.generation;
+export const isExpired = ({ context: { expired, stored } }: Snapshot): boolean =>
+  stored.kind === 'chatgpt' && expired?.generation === stored.account.generation;
 
-/** The actor whose outcome comes by itself here: nothing can be put in between. */
-export function passingActor(snapshot: Snapshot): string | undefined {
+/** The actor that ends without the test here, so that no step can come before. */
+export function automaticActor(snapshot: Snapshot): string | undefined {
   const { context } = snapshot;
   const { routing } = whereIs(snapshot);
   const signsOut = isRunning(snapshot, 'signOut');
   if (signsOut && (inputOf(snapshot, 'signOut').stored !== true || context.stored.kind === 'none'))
     return 'signOut';
-  if (isRunning(snapshot, 'refreshTokens') && (isDead(snapshot) || isFresh(snapshot))) return 'refreshTokens';
+  if (isRunning(snapshot, 'refreshTokens') && (isExpired(snapshot) || isFresh(snapshot)))
+    return 'refreshTokens';
   if (isRunning(snapshot, 'openLoginServer')) return 'openLoginServer';
-  if (isRunning(snapshot, 'lookUpWorkspace') && lookupIsLost(snapshot)) return 'lookUpWorkspace';
+  if (isRunning(snapshot, 'lookUpWorkspace') && lookupHasFailed(snapshot)) return 'lookUpWorkspace';
   if (isRunning(snapshot, 'completeSignIn') && routing !== 'looking' && !isLookedUpNext(snapshot))
     return 'completeSignIn';
   return undefined;
 }
 
-/** Whoever signs in is looked up by the engine itself. ACC-60 */
+/** The engine itself looks up the workspace after a sign-in. ACC-60 */
 export function isLookedUpNext(snapshot: Snapshot): boolean {
   const { context } = snapshot;
   const { login, routing } = whereIs(snapshot);
@@ -107,22 +108,17 @@ export function isLookedUpNext(snapshot: Snapshot): boolean {
   return login === 'idle' && context.external !== null && context.decision.reason === 'signedIn';
 }
 
-/** The next steps come by themselves: what is seen here may be over before anybody has looked. */
-export const isPassing = (snapshot: Snapshot): boolean =>
-  passingActor(snapshot) !== undefined || isLookedUpNext(snapshot);
+/** The next step follows without the test, so the state may be over before a check. */
+export const isTransient = (snapshot: Snapshot): boolean =>
+  automaticActor(snapshot) !== undefined || isLookedUpNext(snapshot);
 
-export function optionsOf(start: Start): GenerateOptions<Machine> {
-  const env = new SimulatedEnv();
-  const { forcedLoginMethod, forcedWorkspaces, workspaceRouting } = start.settings;
-  const failed = (reason: Reason) => ({ kind: 'failed', failure: failure(reason) }) as const;
-  const onlyWhere =
-    (actor: string, outcomes: (snapshot: Snapshot) => readonly unknown[]) =>
-    (snapshot: Snapshot): readonly unknown[] => {
-      if (isLookedUpNext(snapshot)) return [];
-      const passing = passingActor(snapshot);
-      return passing === undefined || passing === actor ? outcomes(snapshot) : [];
-    };
-  const outcomes: Record<string, (snapshot: Snapshot) => readonly unknown[]> = {
+type Outcomes = Record<string, (snapshot: Snapshot) => readonly unknown[]>;
+
+const failed = (reason: Reason) => ({ kind: 'failed', failure: failure(reason) }) as const;
+
+/** Outcomes that the test can cause, by actor. */
+function outcomesOf(): Outcomes {
+  return {
     storeApiKey: () => [{ kind: 'stored', stored: { kind: 'apiKey' } }, failed('authFileNotWritable')],
     signOut: (snapshot) => {
       const { context } = snapshot;
@@ -132,9 +128,9 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     },
     refreshTokens: (snapshot) => {
       const { context } = snapshot;
-      if (isDead(snapshot)) return [{ kind: 'permanent', failure: context.expired?.failure }];
+      if (isExpired(snapshot)) return [{ kind: 'permanent', failure: context.expired?.failure }];
       const reloaded = { kind: 'reloaded', stored: context.stored };
-      if (isFresh(snapshot) || planIn(context) === PLANS.along) return [reloaded];
+      if (isFresh(snapshot) || planIn(context) === PLANS.concurrent) return [reloaded];
       return [
         { kind: 'refreshed', stored: ours(context, PLANS.refreshed) },
         { kind: 'permanent', failure: failure('refreshTokenExpired') },
@@ -146,7 +142,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       failed('parentRefused'),
     ],
     lookUpWorkspace: (snapshot) => {
-      if (lookupIsLost(snapshot)) return [failed('workspaceUnknown')];
+      if (lookupHasFailed(snapshot)) return [failed('workspaceUnknown')];
       const account = inputOf(snapshot, 'lookUpWorkspace').account as ChatgptAccount;
       const workspace = {
         chatgptAccountId: account.accountId,
@@ -177,6 +173,20 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       return [workspaceFailure === null ? { kind: 'finished' } : failed('workspaceUnknown')];
     },
   };
+}
+
+export function optionsOf(start: Start): GenerateOptions<Machine> {
+  const env = new SimulatedEnv();
+  const { forcedLoginMethod, forcedWorkspaces, workspaceRouting } = start.settings;
+  /** No outcome of another actor while one ends without the test. */
+  const onlyWhere =
+    (actor: string, outcomes: (snapshot: Snapshot) => readonly unknown[]) =>
+    (snapshot: Snapshot): readonly unknown[] => {
+      if (isLookedUpNext(snapshot)) return [];
+      const automatic = automaticActor(snapshot);
+      return automatic === undefined || automatic === actor ? outcomes(snapshot) : [];
+    };
+  const outcomes = outcomesOf();
   return {
     input: {
       env,
@@ -185,16 +195,16 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       loginTimeout: start.loginTimeout ?? 600_000,
     },
     setTime: env.setTime,
-    key: (snapshot) => [...whatDecides(snapshot)],
+    key: (snapshot) => [...readByModel(snapshot)],
     maxSteps: 30,
     waits: () => start.loginTimeout !== null,
     events: (snapshot) =>
-      isPassing(snapshot)
+      isTransient(snapshot)
         ? isLookedUpNext(snapshot)
           ? [{ type: 'WORKSPACE.REQUESTED' }]
           : []
-        : happenings(snapshot, start),
-    // No adapter rejects, unless it has a bug.
+        : possibleEvents(snapshot, start),
+    // An adapter rejects only because of a bug.
     failures: Object.fromEntries(Object.keys(outcomes).map((actor) => [actor, []])),
     outcomes: Object.fromEntries(
       Object.entries(outcomes).map(([actor, list]) => [actor, onlyWhere(actor, list)]),
@@ -202,7 +212,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
   };
 }
 
-function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
+function possibleEvents(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
   const { context } = snapshot;
   const { auth, login, routing } = whereIs(snapshot);
   const ticket = 1;
@@ -218,7 +228,7 @@ function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
     ...(login === 'device.requesting' ? [] : [cancel('another')]),
     ...(login === 'idle' || login === 'device.requesting' ? [] : [cancel(context.login?.id ?? '')]),
   ];
-  const parentsCome: AccountEvent = {
+  const externalLogin: AccountEvent = {
     type: 'LOGIN.EXTERNAL',
     ticket,
     accountId: PARENTS,
@@ -226,22 +236,24 @@ function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
   };
   if (routing === 'looking') {
     const input = inputOf(snapshot, 'lookUpWorkspace').account as ChatgptAccount;
-    // Of one lookup the parent app is asked once. ACC-44
-    const mayAsk =
+    // One request to the parent app for each lookup. ACC-44
+    const mayRequestTokens =
       input.accountId === context.external?.accountId && context.decision.reason !== 'tokensReplaced';
     return [
       ...(login === 'completing' ? cancels : []),
-      ...(auth === 'chatgpt.ready' && login === 'idle' ? [parentsCome] : []),
-      ...(auth === 'external.ready' && mayAsk ? [{ type: 'REFRESH.EXTERNAL', ticket } as const] : []),
+      ...(auth === 'chatgpt.ready' && login === 'idle' ? [externalLogin] : []),
+      ...(auth === 'external.ready' && mayRequestTokens
+        ? [{ type: 'REFRESH.EXTERNAL', ticket } as const]
+        : []),
     ];
   }
   const mayChange = !isBusy && ['idle', 'browser.waiting', 'device.polling', 'exchanging'].includes(login);
-  // Each change waits for the one before, and for whoever works on the tokens. ACC-27, ACC-48
+  // Each change waits for the one before and for a refresh. ACC-27, ACC-48
   const changes: readonly AccountEvent[] = !mayChange
     ? []
     : [
         { type: 'LOGIN.API_KEY', ticket },
-        parentsCome,
+        externalLogin,
         { type: 'LOGIN.EXTERNAL', ticket, accountId: PARENTS, account: null },
         { type: 'LOGIN.BROWSER', ticket, loginId: login === 'idle' ? 'browser' : AGAIN },
         { type: 'LOGIN.DEVICE', ticket, loginId: 'device' },
@@ -251,19 +263,20 @@ function happenings(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
           : []),
       ];
   const canRefresh = !isBusy && context.external === null && login === 'idle' && !context.routing;
-  const isOld = planIn(context) === PLANS.along || (planIn(context) === PLANS.newer && !isFresh(snapshot));
-  const wants = context.routing && !isBusy && login === 'idle' && auth !== 'chatgpt.expired';
+  const isOld =
+    planIn(context) === PLANS.concurrent || (planIn(context) === PLANS.newer && !isFresh(snapshot));
+  const isRequested = context.routing && !isBusy && login === 'idle' && auth !== 'chatgpt.expired';
   return [
     ...changes,
     ...cancels,
     ...(login === 'awaitingSuccess' ? [{ type: 'LOGIN.FINISH' } as const] : []),
     ...(canRefresh && !isOld ? [{ type: 'REFRESH', ticket, reason: 'forced' } as const] : []),
-    ...(wants && activeIn(context) !== null ? [{ type: 'WORKSPACE.REQUESTED' } as const] : []),
+    ...(isRequested && activeIn(context) !== null ? [{ type: 'WORKSPACE.REQUESTED' } as const] : []),
     ...(login === 'idle' ? file : []),
   ];
 }
 
-/** What another program can write that is taken over: RC-29, ACC-91. */
+/** Changes by another program that the engine adopts. RC-29, ACC-91 */
 function stored(snapshot: Snapshot): readonly AccountEvent[] {
   const { context } = snapshot;
   const { auth } = whereIs(snapshot);
@@ -280,17 +293,17 @@ function stored(snapshot: Snapshot): readonly AccountEvent[] {
     case 'storingApiKey':
     case 'signingOut':
     case 'chatgpt.refreshing':
-      return planIn(context) === PLANS.along ? [] : [change(ours(context, PLANS.along))];
+      return planIn(context) === PLANS.concurrent ? [] : [change(ours(context, PLANS.concurrent))];
     default:
       return [];
   }
 }
 
-const nextGeneration = ({ external, stored, expired: dead }: AccountContext): number =>
+const nextGeneration = ({ external, stored, expired }: AccountContext): number =>
   1 +
   Math.max(
     external?.generation ?? 0,
-    dead?.generation ?? 0,
+    expired?.generation ?? 0,
     stored.kind === 'chatgpt' ? stored.account.generation : 0,
   );
 
@@ -304,17 +317,17 @@ function parents(context: AccountContext, plan: Plan): ChatgptAccount {
   return { accountId: PARENTS, generation: nextGeneration(context), email: null, plan, userId: null };
 }
 
-function whatDecides(snapshot: Snapshot): readonly string[] {
+function readByModel(snapshot: Snapshot): readonly string[] {
   const { context } = snapshot;
   const { external, login, decision } = context;
   return [
     `${context.stored.kind} ${planIn(context)}`,
     `${external?.plan}`,
-    `${isDead(snapshot)}`,
+    `${isExpired(snapshot)}`,
     `${login?.id}`,
     `${isKnown(snapshot)} ${context.workspaceFailure !== null}`,
     `${['authChanged', 'signedIn', 'parentRefused', 'tokensReplaced'].find((reason) => reason === decision.reason)}`,
-    `${passingActor(snapshot)} ${inputOf(snapshot, 'signOut').stored} ${external !== null}`,
+    `${automaticActor(snapshot)} ${inputOf(snapshot, 'signOut').stored} ${external !== null}`,
     `${(inputOf(snapshot, 'lookUpWorkspace').account as ChatgptAccount | undefined)?.accountId}`,
   ];
 }

@@ -5,11 +5,11 @@ import { Secret } from '../../../../src/protocol/secret.js';
 
 type Question = 'load' | 'reload' | 'recover';
 
-/** An account whose answers are given by the path. */
-export class ScriptedAccount extends EventEmitter<{ news: [] }> implements AccountSource {
+/** An account source whose outcomes are given by the path. */
+export class ScriptedAccount extends EventEmitter<{ changed: [] }> implements AccountSource {
   readonly differsOnDisk = false;
-  /** True while the chart itself asks who is signed in; other parts are told at once. */
-  asked = true;
+  /** True while the chart loads the account. Other callers get the current one at once. */
+  held = true;
   readonly #open = new Map<Question, (outcome: never) => void>();
   #current: AuthOutcome = {
     kind: 'unusable',
@@ -17,24 +17,24 @@ export class ScriptedAccount extends EventEmitter<{ news: [] }> implements Accou
   };
   #onChange: (account: Account | null) => void = () => {};
 
-  /** Questions that wait for their answer. */
+  /** Questions that wait for their outcome. */
   get waiting(): readonly Question[] {
     return [...this.#open.keys()];
   }
 
   answer(question: Question, outcome: unknown): void {
     const resolve = this.#open.get(question);
-    if (resolve === undefined) throw new Error(`the account was not asked to ${question}`);
+    if (resolve === undefined) throw new Error(`the question ${question} does not wait`);
     this.#open.delete(question);
-    // Paths are generated with outcomes of the right kind for each question.
+    // The paths have outcomes of the right type for each question.
     const given = outcome as AuthOutcome | RecoveryOutcome;
     if (given.kind === 'usable' || given.kind === 'recovered')
       this.#current = { kind: 'usable', account: given.account };
     resolve(outcome as never);
   }
 
-  /** Nobody waits for the answers any more. */
-  forget(): void {
+  /** Drops the questions of a state that was left. */
+  drop(): void {
     this.#open.clear();
   }
 
@@ -44,16 +44,16 @@ export class ScriptedAccount extends EventEmitter<{ news: [] }> implements Accou
   }
 
   load(): AuthOutcome | Promise<AuthOutcome> {
-    return this.asked ? this.#ask('load') : this.#current;
+    return this.held ? this.#hold('load') : this.#current;
   }
 
   reload(): Promise<AuthOutcome> {
-    return this.#ask('reload');
+    return this.#hold('reload');
   }
 
   recover(signal: AbortSignal): Promise<RecoveryOutcome> {
     signal.addEventListener('abort', () => this.#open.delete('recover'));
-    return this.#ask('recover');
+    return this.#hold('recover');
   }
 
   recovery(): ReturnType<AccountSource['recovery']> {
@@ -74,10 +74,10 @@ export class ScriptedAccount extends EventEmitter<{ news: [] }> implements Accou
     this.#open.clear();
   }
 
-  #ask<T>(question: Question): Promise<T> {
+  #hold<T>(question: Question): Promise<T> {
     return new Promise((resolve) => {
       this.#open.set(question, resolve as (outcome: never) => void);
-      this.emit('news');
+      this.emit('changed');
     });
   }
 }

@@ -1,4 +1,4 @@
-/** Damages the enrollment store of a running engine from outside, and mends it. */
+/** Damages and repairs the enrollment store of a running engine from outside. */
 import sqlite3 from 'sqlite3';
 
 const BUSY_LIMIT = 2_000;
@@ -18,8 +18,8 @@ export class Disk {
     this.#path = path;
   }
 
-  /** What the next access of the engine is to meet. */
-  async be({ unreadable, readOnly }: { readonly unreadable: boolean; readonly readOnly: boolean }) {
+  /** Prepares the store for the next access of the engine. */
+  async set({ unreadable, readOnly }: { readonly unreadable: boolean; readonly readOnly: boolean }) {
     if (unreadable === (this.#damaged !== undefined) && readOnly === this.#readOnly) return;
     const database = await open(this.#path);
     try {

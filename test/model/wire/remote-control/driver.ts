@@ -1,6 +1,6 @@
 /**
- * Plays a path against a real engine: real HTTP and sockets, the embedded backend, a store on disk. A state counts
- * as reached when the engine's public status says so and the wire shows what the state is about.
+ * Plays a path against a real engine with HTTP, sockets, the embedded backend and a store on disk. A state is reached when
+ * the public status shows it and the requests of that state wait on the wire.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,19 +18,19 @@ import type { Driver, Expected, Path, Step } from '../../../../src/testing/index
 import { LineClient } from '../../../support/control.js';
 import { ScriptedAccount } from './account.js';
 import { Disk } from './disk.js';
-import { ASKS, Gate, ROUTE_OF } from './gate.js';
-import { BY_ITSELF, CLIENT_NAME, playOf, type Start, TIMING, TOKEN_LIFE } from './model.js';
+import { Gate, REQUEST_IN, ROUTE_OF } from './gate.js';
+import { AUTOMATIC, CLIENT_NAME, playOf, type Start, TIMING, TOKEN_LIFE } from './model.js';
 
 const LIMIT = 4_000;
-/** Chance that makes a pause of the ladder a moment instead of most of a minute. */
-const SOON = -0.995;
-const LATER = 0.5;
+/** Random values that make a backoff pause very short, or most of a minute. */
+const SHORT = -0.995;
+const LONG = 0.5;
 const QUESTIONS: Readonly<Record<string, 'load' | 'reload' | 'recover'>> = {
   loadAuth: 'load',
   reloadAuth: 'reload',
   recoverAuth: 'recover',
 };
-const ASKED_IN: Readonly<Record<string, 'load' | 'reload' | 'recover'>> = {
+const QUESTION_IN: Readonly<Record<string, 'load' | 'reload' | 'recover'>> = {
   'active.loadingAuth.reading': 'load',
   'active.loadingAuth.reloading': 'reload',
   'resolvingPreference.readingAccount': 'reload',
@@ -48,15 +48,15 @@ class World {
   readonly gate: Gate;
   readonly engine: Engine;
   readonly disk: Disk;
-  /** Client over stdio, if there is one. */
+  /** Input of the stdio client, if there is one. */
   readonly stdin = new PassThrough();
   actor: AnyActorRef | undefined;
   control: LineClient | undefined;
   starting: Promise<void> | undefined;
   stopping: Promise<void> | undefined;
-  /** How many reports the path has accounted for. */
+  /** Number of reports that were checked. */
   seen = 0;
-  chance = LATER;
+  randomValue = LONG;
 
   constructor(home: string, backend: Backend, gate: Gate, start: Start, mode: Mode, clientName?: string) {
     this.home = home;
@@ -75,7 +75,7 @@ class World {
       authStartup: start.authStartup,
       onConflict: start.onConflict,
       timing: TIMING,
-      env: { now: () => Date.now(), random: () => this.chance },
+      env: { now: () => Date.now(), random: () => this.randomValue },
       watcher: {
         actor: (actor) => {
           if (actor.id === 'remoteControl') this.actor = actor;
@@ -109,38 +109,38 @@ export class WireDriver implements Driver {
     const byStart = first?.event !== undefined && 'by' in first.event && first.event.by === 'start';
     const mode = byStart ? 'on' : first?.event.type === 'RESOLVE_PREFERENCE' ? 'preference' : 'off';
     this.#world = new World(home, backend, gate, this.#start, mode);
-    if (mode === 'off') await this.#begin();
+    if (mode === 'off') await this.#startEngine();
   }
 
   async act(step: Step): Promise<void> {
-    const world = this.#here;
+    const world = this.#running;
     this.#at += 1;
-    // The pause that begins with this step is short when its end is what comes next.
-    world.chance = this.#nextPlayed?.kind === 'delay' ? SOON : LATER;
+    // The pause that starts with this step is short if its end is the next step.
+    world.randomValue = this.#nextPlayed?.kind === 'delay' ? SHORT : LONG;
     const state = leaf(step.expected);
-    world.account.asked = [state, ...this.#soon()].includes('active.loadingAuth.reading');
-    const isOnItsOwn = step.actor !== null && BY_ITSELF.has(step.actor);
+    world.account.held = [state, ...this.#automaticStates()].includes('active.loadingAuth.reading');
+    const isAutomatic = step.actor !== null && AUTOMATIC.has(step.actor);
     const hasStore = this.#start.lacks === null && world.stopping === undefined;
-    if (hasStore && !isOnItsOwn) await world.disk.be(this.#diskNext());
-    // What was asked in a state that is left is answered to nobody.
+    if (hasStore && !isAutomatic) await world.disk.set(this.#diskNext());
+    // Questions of a state that was left get no outcome.
     const before = this.#path?.steps[this.#at - 2];
     const isLeft = before !== undefined && leaf(before.expected) !== state;
     if (step.kind === 'event' && (isLeft || step.edges.some((id) => id.includes('AUTH.CHANGED'))))
-      world.account.forget();
-    if (step.kind === 'event') await this.#happen(step);
+      world.account.drop();
+    if (step.kind === 'event') await this.#send(step);
     else if (step.actor !== null) this.#answer(step.actor, step.value);
   }
 
   async check(expected: Expected, step: Step | null): Promise<void> {
-    const world = this.#here;
+    const world = this.#running;
     if (world.starting === undefined) return;
     const state = leaf(expected);
     const { status } = statusOf(expected.snapshot);
     await this.#until(() => this.#isShown(state, status), `${state} (${status})`);
-    // What follows by itself cannot be held up: the wire is looked at where the path comes to rest.
-    if (Object.keys(expected.snapshot.children).some((id) => BY_ITSELF.has(id))) return;
+    // Automatic steps cannot be held, so the wire is checked in the next state that lasts.
+    if (Object.keys(expected.snapshot.children).some((id) => AUTOMATIC.has(id))) return;
     if (step !== null && state === 'stopped') await world.stopping;
-    // A short pause may be over before anybody has looked.
+    // A short pause may be over before this check.
     const next = this.#path?.steps[this.#at];
     const isOver = () =>
       next?.kind === 'delay' &&
@@ -148,10 +148,10 @@ export class WireDriver implements Driver {
     await this.#until(() => this.#wireShows(state) || isOver(), `${state} on the wire`);
     if (world.stopping !== undefined || isOver() || next?.kind === 'delay') return;
     const { reason } = (expected.snapshot as SnapshotFrom<typeof remoteControlMachine>).context.decision;
-    // An engine that is off from the start is told so before the path begins.
+    // An engine that is off at the start gets DISABLE before the path starts.
     const wanted = state === 'idle' && reason === 'starting' ? 'disabled' : reason;
-    const told = () => world.engine.fullStatus.remoteControl.reason;
-    await this.#until(() => told() === wanted, `reason ${wanted}; it is ${told()}`);
+    const reported = () => world.engine.fullStatus.remoteControl.reason;
+    await this.#until(() => reported() === wanted, `reason ${wanted}; it is ${reported()}`);
   }
 
   async end(): Promise<void> {
@@ -166,42 +166,42 @@ export class WireDriver implements Driver {
     await rm(world.home, { recursive: true, force: true });
   }
 
-  /** States that come by themselves after the step under way. */
-  #soon(): string[] {
+  /** States that follow the current step without the test. */
+  #automaticStates(): string[] {
     const states: string[] = [];
     for (const step of this.#path?.steps.slice(this.#at) ?? []) {
-      if (step.kind !== 'delay' && (step.actor === null || !BY_ITSELF.has(step.actor))) break;
+      if (step.kind !== 'delay' && (step.actor === null || !AUTOMATIC.has(step.actor))) break;
       states.push(leaf(step.expected));
     }
     return states;
   }
 
-  /** The next step that does not come by itself. */
+  /** The next step that is not automatic. */
   get #nextPlayed(): Step | undefined {
-    return this.#path?.steps.slice(this.#at).find(({ actor }) => actor === null || !BY_ITSELF.has(actor));
+    return this.#path?.steps.slice(this.#at).find(({ actor }) => actor === null || !AUTOMATIC.has(actor));
   }
 
-  /** What the store must be like for what comes by itself after the step under way. */
+  /** The state of the store for the automatic steps after the current one. */
   #diskNext(): { readonly unreadable: boolean; readonly readOnly: boolean } {
     const failed: string[] = [];
     for (const { kind, actor, value } of this.#path?.steps.slice(this.#at) ?? []) {
-      if (kind !== 'delay' && (actor === null || !BY_ITSELF.has(actor))) break;
+      if (kind !== 'delay' && (actor === null || !AUTOMATIC.has(actor))) break;
       if (actor !== null && kindOf(value) === 'failed') failed.push(actor);
     }
     const isRead = (actor: string) => READS.has(actor);
     return { unreadable: failed.some(isRead), readOnly: failed.some((actor) => !isRead(actor)) };
   }
 
-  get #here(): World {
-    if (this.#world === undefined) throw new Error('the path has not begun');
+  get #running(): World {
+    if (this.#world === undefined) throw new Error('the path was not started');
     return this.#world;
   }
 
-  async #begin(): Promise<void> {
-    const world = this.#here;
+  async #startEngine(): Promise<void> {
+    const world = this.#running;
     world.starting = world.engine.start();
     world.starting.catch(() => {});
-    await this.#until(() => world.actor !== undefined, 'the engine up');
+    await this.#until(() => world.actor !== undefined, 'running engine');
     if (world.engine.listenerCount('report') > 0 && this.#path?.steps[0]?.event.type !== 'STOP') {
       await this.#connectControl(world);
     }
@@ -220,20 +220,20 @@ export class WireDriver implements Driver {
     }
   }
 
-  /** Gives the home an identity that the backend knows. */
+  /** Enrolls the home with the backend. */
   async #enroll(home: string, backend: Backend, gate: Gate): Promise<void> {
-    const usual = { ...this.#start, authStartup: 'recoverable', stdio: false } as const;
-    const world = new World(home, backend, gate, usual, 'on', this.#start.stdio ? CLIENT_NAME : undefined);
-    world.account.asked = false;
+    const defaults = { ...this.#start, authStartup: 'recoverable', stdio: false } as const;
+    const world = new World(home, backend, gate, defaults, 'on', this.#start.stdio ? CLIENT_NAME : undefined);
+    world.account.held = false;
     world.account.change({ accountId: 'anna', generation: 1 });
     const pass = () => {
       for (const route of gate.waiting) queueMicrotask(() => gate.pass(route));
     };
-    gate.on('news', pass);
+    gate.on('changed', pass);
     world.starting = world.engine.start();
     this.#world = world;
-    await this.#until(() => world.reports.at(-1)?.status === 'connected', 'an identity');
-    gate.off('news', pass);
+    await this.#until(() => world.reports.at(-1)?.status === 'connected', 'identity');
+    gate.off('changed', pass);
     if (this.#start.preference !== 'unset') {
       await this.#connectControl(world);
       await world.control?.call(
@@ -246,13 +246,13 @@ export class WireDriver implements Driver {
     this.#world = undefined;
   }
 
-  async #happen({ event }: Step): Promise<void> {
-    const world = this.#here;
+  async #send({ event }: Step): Promise<void> {
+    const world = this.#running;
     switch (event.type) {
       case 'RESOLVE_PREFERENCE':
-        return this.#begin();
+        return this.#startEngine();
       case 'ENABLE':
-        if (world.starting === undefined) return this.#begin();
+        if (world.starting === undefined) return this.#startEngine();
         return this.#call('remoteControl/enable', { ephemeral: !('durable' in event && event.durable) });
       case 'DISABLE':
         return this.#call('remoteControl/disable', { ephemeral: true });
@@ -273,7 +273,7 @@ export class WireDriver implements Driver {
         return world.gate.pass('refresh');
       }
       case 'WAKE':
-        // All that the wake detector does. The link answers the probe.
+        // The same as the sleep detector does. The peer answers the probe.
         world.backend.fault({ action: 'mutePongs', muted: false });
         return world.actor?.send({ type: 'WAKE' });
       case 'LINK.STABLE':
@@ -282,13 +282,13 @@ export class WireDriver implements Driver {
         world.stopping = world.engine.stop();
         return;
       default:
-        throw new Error(`nobody knows how to play ${event.type}`);
+        throw new Error(`the event ${event.type} cannot be played`);
     }
   }
 
   #call(method: string, params: object): void {
-    const { control } = this.#here;
-    if (control === undefined) throw new Error('there is no way in');
+    const { control } = this.#running;
+    if (control === undefined) throw new Error('there is no control connection');
     this.#calls += 1;
     control.send({ id: `path-${this.#calls}`, method, params });
   }
@@ -296,7 +296,7 @@ export class WireDriver implements Driver {
   #calls = 0;
 
   #answer(actor: string, value: unknown): void {
-    const world = this.#here;
+    const world = this.#running;
     const route = ROUTE_OF[actor];
     const question = QUESTIONS[actor];
     const play = playOf(value);
@@ -306,17 +306,17 @@ export class WireDriver implements Driver {
       else if (route === 'socket') world.backend.fault({ action: 'mutePongs', muted: true });
       world.gate.pass(route);
     } else if (question !== undefined) {
-      // To resolve a preference the account is read from its source at once.
-      const asked = world.account.waiting.includes(question) ? question : 'reload';
-      world.account.answer(asked, value);
+      // To resolve a preference, the account is read from its source at once.
+      const waiting = world.account.waiting.includes(question) ? question : 'reload';
+      world.account.answer(waiting, value);
     } else if (actor === 'link' && play !== null) world.backend.fault(play);
   }
 
-  /** Has the engine told this state and status since the last step? */
+  /** True when the engine has reported this state and status since the last step. */
   #isShown(state: string, status: string): boolean {
-    const world = this.#here;
-    const question = ASKED_IN[state];
-    // A look for a missing account is no state of its own in the status; the question itself shows it.
+    const world = this.#running;
+    const question = QUESTION_IN[state];
+    // Polling for the account does not show in the status; the question itself shows it.
     if (question === 'reload' && world.account.waiting.includes('reload')) return true;
     const found = world.reports.findIndex(
       (report, index) => index >= world.seen && report.state === state && report.status === status,
@@ -333,9 +333,9 @@ export class WireDriver implements Driver {
   }
 
   #wireShows(state: string): boolean {
-    const { gate, backend, account } = this.#here;
-    const route = ASKS[state];
-    const question = ASKED_IN[state];
+    const { gate, backend, account } = this.#running;
+    const route = REQUEST_IN[state];
+    const question = QUESTION_IN[state];
     const connected = backend.servers.some((server) => server.connected);
     return (
       gate.waiting.join() === (route ?? '') &&
@@ -347,12 +347,12 @@ export class WireDriver implements Driver {
   async #until(holds: () => boolean, what: string): Promise<void> {
     const started = performance.now();
     while (!holds()) {
-      const { reports, gate, account, backend } = this.#here;
+      const { reports, gate, account, backend } = this.#running;
       if (performance.now() - started > LIMIT) {
-        const told = reports.slice(-6).map(({ state, status }) => `${state} (${status})`);
+        const last = reports.slice(-6).map(({ state, status }) => `${state} (${status})`);
         const connected = backend.servers.filter((server) => server.connected).length;
         throw new Error(
-          `no ${what}; told: ${told.join(', ')}; waiting: ${[...gate.waiting, ...account.waiting].join(', ') || 'nothing'}; ${connected} connected`,
+          `no ${what}; reported: ${last.join(', ')}; waiting: ${[...gate.waiting, ...account.waiting].join(', ') || 'nothing'}; ${connected} connected`,
         );
       }
       await new Promise((done) => setTimeout(done, 2));

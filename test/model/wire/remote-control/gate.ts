@@ -1,18 +1,18 @@
-/** Stands between an engine and its backend, and holds each request until the test says what becomes of it. */
+/** A proxy between an engine and its backend that holds each request until the test passes it on. */
 
 import { EventEmitter } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
 
 export type Route = 'enroll' | 'refresh' | 'socket';
 
-/** The request that waits while remoteControl is in a state. */
-export const ASKS: Readonly<Record<string, Route>> = {
+/** The request that waits in a state of remoteControl. */
+export const REQUEST_IN: Readonly<Record<string, Route>> = {
   'active.enrolling.requesting': 'enroll',
   'active.refreshing': 'refresh',
   'active.verifyingEnrollment': 'refresh',
   'active.connecting': 'socket',
 };
-/** The request that an actor of the chart makes. */
+/** The request of an actor of the chart. */
 export const ROUTE_OF: Readonly<Record<string, Route>> = {
   enroll: 'enroll',
   refresh: 'refresh',
@@ -31,7 +31,7 @@ const ROUTES: readonly (readonly [RegExp, Route])[] = [
   [/^GET \S*\/server /, 'socket'],
 ];
 
-export class Gate extends EventEmitter<{ news: [] }> {
+export class Gate extends EventEmitter<{ changed: [] }> {
   readonly #server = net.createServer((engine) => this.#take(engine));
   readonly #sockets = new Set<Socket>();
   readonly #backendPort: number;
@@ -54,16 +54,16 @@ export class Gate extends EventEmitter<{ news: [] }> {
     return through.href;
   }
 
-  /** Routes of the requests that wait for their answer. */
+  /** Routes of the requests that wait. */
   get waiting(): readonly Route[] {
     return this.#held.map(({ route }) => route);
   }
 
-  /** Lets the request of this route go on to the backend. */
+  /** Passes the request of this route on to the backend. */
   pass(route: Route): void {
     const held = this.#held.find((one) => one.route === route);
     if (held === undefined)
-      throw new Error(`no ${route} waits; there is ${this.waiting.join(', ') || 'nothing'}`);
+      throw new Error(`there is no request ${route}; waiting: ${this.waiting.join(', ') || 'nothing'}`);
     this.#drop(held);
     held.pass();
   }
@@ -92,7 +92,7 @@ export class Gate extends EventEmitter<{ news: [] }> {
     }
     backend.on('data', (data) => engine.write(data));
     engine.on('data', (data) => {
-      // Each request begins with its own piece; a client of ours sends the next one after the answer.
+      // A request starts with its own chunk, because the engine sends the next one after the response.
       const line = data.toString('latin1', 0, 200);
       const route = ROUTES.find(([pattern]) => pattern.test(line))?.[1];
       if (route === undefined && held.size === 0) return void backend.write(data);
@@ -107,13 +107,13 @@ export class Gate extends EventEmitter<{ news: [] }> {
       };
       held.add(one);
       this.#held.push(one);
-      this.emit('news');
+      this.emit('changed');
     });
     let parts: Buffer[] = [];
   }
 
   #drop(held: Held): void {
     this.#held = this.#held.filter((one) => one !== held);
-    this.emit('news');
+    this.emit('changed');
   }
 }

@@ -1,4 +1,4 @@
-/** What a real backend, account and store can do to remoteControl, each with how it is played. */
+/** Outcomes of a real backend, account and store for remoteControl, each with how the test causes it. */
 import type { SnapshotFrom } from 'xstate';
 import type { remoteControlMachine } from '../../../../machines/remote-control/machine.js';
 import type { RemoteControlContext, RemoteControlEvent } from '../../../../machines/remote-control/types.js';
@@ -14,7 +14,7 @@ import type { GenerateOptions } from '../../../../src/testing/index.js';
 type Machine = typeof remoteControlMachine;
 type Snapshot = SnapshotFrom<Machine>;
 
-/** How the backend answers; null: truthfully. */
+/** A fault of the backend; null: none. */
 export type Play = FaultInput | null;
 
 const HOURS = 3_600_000;
@@ -22,8 +22,8 @@ export const TOKEN_LIFE = 8 * HOURS;
 const RETRY_AFTER = 2;
 
 /**
- * Pauses on the ladder are between half a minute and a minute, or a moment when chance says so (see the driver);
- * the others are fixed.
+ * Backoff pauses are between half a minute and a minute, or very short by the random value of the driver. The others are
+ * fixed.
  */
 export const TIMING: Timing = {
   ...DEFAULT_TIMING,
@@ -43,7 +43,7 @@ export const TIMING: Timing = {
 };
 
 const PLAYS = new WeakMap<object, Play>();
-/** How this outcome comes about. */
+/** The fault that causes this outcome. */
 export const playOf = (outcome: unknown): Play =>
   typeof outcome === 'object' && outcome !== null ? (PLAYS.get(outcome) ?? null) : null;
 
@@ -74,8 +74,8 @@ const ACTORS = [
   'drain',
 ];
 
-/** What these actors come to is up to the disk: it happens by itself, and nothing can be put in between. */
-export const BY_ITSELF: ReadonlySet<string> = new Set([
+/** Actors that only use the disk: they end without the test, so that no step can come between. */
+export const AUTOMATIC: ReadonlySet<string> = new Set([
   'loadEnrollment',
   'loadPreference',
   'updateEnrollment',
@@ -86,19 +86,19 @@ export const BY_ITSELF: ReadonlySet<string> = new Set([
 
 export interface Start {
   readonly name: string;
-  /** The home holds an identity that the backend knows. */
+  /** The home has an identity that the backend knows. */
   readonly enrolled: boolean;
-  /** What is stored with it. */
+  /** The stored preference. */
   readonly preference: 'unset' | 'on' | 'off';
   readonly onConflict: 'wait' | 'reenroll' | 'exit';
   readonly authStartup: 'ready' | 'recoverable';
-  /** The first client comes over stdio, and its name is part of the key. RC-45 */
+  /** The first client uses stdio, and its name is part of the key. RC-45 */
   readonly stdio: boolean;
-  /** What makes remote control impossible. RC-2, RC-6 */
+  /** The missing precondition. RC-2, RC-6 */
   readonly lacks: 'target' | 'store' | null;
 }
 
-const USUAL: Start = {
+const DEFAULT: Start = {
   name: 'a home with an identity',
   enrolled: true,
   preference: 'unset',
@@ -111,37 +111,31 @@ const USUAL: Start = {
 export const CLIENT_NAME = 'paths';
 
 export const STARTS: readonly Start[] = [
-  USUAL,
-  { ...USUAL, name: 'a new home', enrolled: false },
-  { ...USUAL, name: 'a stored preference: on', preference: 'on' },
-  { ...USUAL, name: 'a stored preference: off', preference: 'off' },
-  { ...USUAL, name: '--on-conflict reenroll', onConflict: 'reenroll' },
+  DEFAULT,
+  { ...DEFAULT, name: 'a new home', enrolled: false },
+  { ...DEFAULT, name: 'a stored preference: on', preference: 'on' },
+  { ...DEFAULT, name: 'a stored preference: off', preference: 'off' },
+  { ...DEFAULT, name: '--on-conflict reenroll', onConflict: 'reenroll' },
   {
-    ...USUAL,
-    name: '--on-conflict exit, and a sign-in that must be there',
+    ...DEFAULT,
+    name: '--on-conflict exit, sign-in required',
     onConflict: 'exit',
     authStartup: 'ready',
   },
-  { ...USUAL, name: 'a first client that comes over stdio', stdio: true },
-  { ...USUAL, name: 'a base URL that is refused', enrolled: false, lacks: 'target' },
-  { ...USUAL, name: 'no store', enrolled: false, lacks: 'store' },
+  { ...DEFAULT, name: 'a stdio client', stdio: true },
+  { ...DEFAULT, name: 'a refused base URL', enrolled: false, lacks: 'target' },
+  { ...DEFAULT, name: 'no store', enrolled: false, lacks: 'store' },
 ];
 
-export function optionsOf(start: Start): GenerateOptions<Machine> {
-  const env = new SimulatedEnv();
-  const identity = { serverId: 'S1', environmentId: 'E1', serverName: 'host' };
-  const token = (life = TOKEN_LIFE) => ({ secret: new Secret('token'), expiresAt: env.now() + life });
+const IDENTITY = { serverId: 'S1', environmentId: 'E1', serverName: 'host' };
+
+/** Outcomes of requests to the backend and of the link, each with the fault that causes it. */
+function backendOutcomes(env: SimulatedEnv) {
+  const token = (lifetime = TOKEN_LIFE) => ({ secret: new Secret('token'), expiresAt: env.now() + lifetime });
   const short = (seconds: number): FaultInput => ({ action: 'tokenLife', seconds });
-  const told = () => ({ retryAfterAt: env.now() + RETRY_AFTER * 1_000 });
-  const anna = (generation: number) => ({ accountId: 'anna', generation });
+  const retryAfter = () => ({ retryAfterAt: env.now() + RETRY_AFTER * 1_000 });
   const limited = (route: 'enroll' | 'refresh' | 'socket') =>
     status(route, 429, { headers: { 'retry-after': `${RETRY_AFTER}` } });
-
-  const auth = ({ context }: Snapshot) => [
-    ...(isBert(context) ? [] : [{ kind: 'usable', account: anna(1) }]),
-    ...(context.account !== null && start.enrolled ? [{ kind: 'usable', account: BERT }] : []),
-    { kind: 'unusable', failure: failure('authMissing') },
-  ];
   const refreshed = () => [
     played({ kind: 'granted', token: token() }, null),
     played({ kind: 'granted', token: token(120_000) }, short(120)),
@@ -149,19 +143,65 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('refresh', 401)),
     played({ kind: 'notFound', failure: failure('backendNotFound') }, status('refresh', 404)),
     played({ kind: 'transient', failure: failure('backendUnavailable') }, status('refresh', 503)),
-    played({ kind: 'transient', failure: failure('backendRateLimited', told()) }, limited('refresh')),
+    played({ kind: 'transient', failure: failure('backendRateLimited', retryAfter()) }, limited('refresh')),
     played(
       { kind: 'other', failure: failure('backendRefused', { httpStatus: 400 }) },
       status('refresh', 400),
     ),
   ];
   const gone = { body: { detail: 'Remote app server not found' } };
+  return {
+    enroll: () => [
+      played({ kind: 'granted', enrollment: IDENTITY, token: token() }, null),
+      played({ kind: 'granted', enrollment: IDENTITY, token: token(10_000) }, short(10)),
+      played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('enroll', 401)),
+      played({ kind: 'transient', failure: failure('backendUnavailable') }, status('enroll', 503)),
+      played({ kind: 'transient', failure: failure('backendRateLimited', retryAfter()) }, limited('enroll')),
+    ],
+    refresh: refreshed,
+    verify: refreshed,
+    dial: () => [
+      played({ kind: 'open', socket: 1 }, null),
+      played({ kind: 'tokenRejected', failure: failure('tokenRejected') }, status('socket', 401)),
+      played({ kind: 'serverGone', failure: failure('serverGone') }, status('socket', 404, gone)),
+      played(
+        { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
+        status('socket', 404, { body: 'Not Found' }),
+      ),
+      played({ kind: 'conflict', failure: failure('connectionConflict') }, status('socket', 409)),
+      played({ kind: 'failed', failure: failure('backendUnavailable') }, status('socket', 500)),
+      played({ kind: 'failed', failure: failure('backendRateLimited', retryAfter()) }, limited('socket')),
+    ],
+    link: ({ context }: Snapshot) => {
+      const stable = context.decision.reason === 'linkProven';
+      return [
+        played(
+          { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable },
+          { action: 'closeSockets', side: 'server', code: 1012 },
+        ),
+        played(
+          { kind: 'lost', reason: 'linkLost', code: null, stable },
+          { action: 'dropSockets', side: 'server' },
+        ),
+      ];
+    },
+  };
+}
+
+export function optionsOf(start: Start): GenerateOptions<Machine> {
+  const env = new SimulatedEnv();
+  const anna = (generation: number) => ({ accountId: 'anna', generation });
+  const auth = ({ context }: Snapshot) => [
+    ...(isBert(context) ? [] : [{ kind: 'usable', account: anna(1) }]),
+    ...(context.account !== null && start.enrolled ? [{ kind: 'usable', account: BERT }] : []),
+    { kind: 'unusable', failure: failure('authMissing') },
+  ];
   const none = { kind: 'none', preference: 'unset' };
-  const found = { kind: 'found', enrollment: identity, preference: start.preference };
+  const found = { kind: 'found', enrollment: IDENTITY, preference: start.preference };
   const unread = { kind: 'failed', failure: failure('storeUnavailable') };
-  // Only a record that is there can be damaged.
+  // Only an existing record can be damaged.
   const loaded = ({ context }: Snapshot) => (start.enrolled && !isBert(context) ? [found, unread] : [none]);
-  // A store that takes nothing more is not to be relied upon.
+  // A store that cannot be written is reported as unavailable.
   const stored = [{ kind: 'done' }, unread];
   return {
     input: {
@@ -178,11 +218,11 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       onConflict: start.onConflict,
     },
     setTime: env.setTime,
-    // What can happen depends on how the decision was named.
-    key: (snapshot) => [...readByGuards(snapshot), nowOf(snapshot)],
+    // The possible events depend on the reason of the decision.
+    key: (snapshot) => [...readByGuards(snapshot), reasonOf(snapshot)],
     maxSteps: 30,
-    events: (snapshot) => happenings(snapshot, start),
-    // No adapter rejects, unless it has a bug.
+    events: (snapshot) => possibleEvents(snapshot, start),
+    // An adapter rejects only because of a bug.
     failures: Object.fromEntries(ACTORS.map((id) => [id, []])),
     outcomes: {
       loadAuth: auth,
@@ -194,67 +234,34 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       clearEnrollment: stored,
       recoverAuth: ({ context }) => [
         ...(isBert(context) ? [] : [{ kind: 'recovered', account: anna(2) }]),
-        // On a new home only where that ends the request, so that it stays known what is stored for whom.
+        // On a new home only if that ends the request, so that the model knows which account has which record.
         ...(start.enrolled || context.activation === 'request' ? [{ kind: 'recovered', account: BERT }] : []),
         { kind: 'transient', failure: failure('authRecoveryFailed') },
         { kind: 'exhausted', failure: failure('authRejected') },
       ],
-      enroll: () => [
-        played({ kind: 'granted', enrollment: identity, token: token() }, null),
-        played({ kind: 'granted', enrollment: identity, token: token(10_000) }, short(10)),
-        played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('enroll', 401)),
-        played({ kind: 'transient', failure: failure('backendUnavailable') }, status('enroll', 503)),
-        played({ kind: 'transient', failure: failure('backendRateLimited', told()) }, limited('enroll')),
-      ],
-      refresh: refreshed,
-      verify: refreshed,
-      dial: () => [
-        played({ kind: 'open', socket: 1 }, null),
-        played({ kind: 'tokenRejected', failure: failure('tokenRejected') }, status('socket', 401)),
-        played({ kind: 'serverGone', failure: failure('serverGone') }, status('socket', 404, gone)),
-        played(
-          { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
-          status('socket', 404, { body: 'Not Found' }),
-        ),
-        played({ kind: 'conflict', failure: failure('connectionConflict') }, status('socket', 409)),
-        played({ kind: 'failed', failure: failure('backendUnavailable') }, status('socket', 500)),
-        played({ kind: 'failed', failure: failure('backendRateLimited', told()) }, limited('socket')),
-      ],
-      link: ({ context }) => {
-        const proven = context.decision.reason === 'linkProven';
-        return [
-          played(
-            { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: proven },
-            { action: 'closeSockets', side: 'server', code: 1012 },
-          ),
-          played(
-            { kind: 'lost', reason: 'linkLost', code: null, stable: proven },
-            { action: 'dropSockets', side: 'server' },
-          ),
-        ];
-      },
+      ...backendOutcomes(env),
     },
   };
 }
 
-const nowOf = ({ context }: Snapshot): string =>
+const reasonOf = ({ context }: Snapshot): string =>
   ['starting', 'linkProven'].find((reason) => reason === context.decision.reason) ?? '';
 
-/** Comes once, and nobody comes after him: so it is known what the store holds for whom. */
+/** Signs in at most once and last, so that the model knows which account has which record. */
 const BERT: Account = { accountId: 'bert', generation: 9 };
 const isBert = ({ account }: RemoteControlContext): boolean => account?.accountId === BERT.accountId;
 
-/** What comes from outside, as far as a running engine can be made to see it. */
-function happenings({ context, value, children }: Snapshot, start: Start): readonly RemoteControlEvent[] {
-  if (Object.keys(children).some((id) => BY_ITSELF.has(id))) return [];
+/** The events that the test can cause in a running engine. */
+function possibleEvents({ context, value, children }: Snapshot, start: Start): readonly RemoteControlEvent[] {
+  if (Object.keys(children).some((id) => AUTOMATIC.has(id))) return [];
   const isNew = value === 'idle' && context.decision.reason === 'starting';
   const resolve = { type: 'RESOLVE_PREFERENCE' } as const;
-  const wish = { type: 'ENABLE', by: 'request', durable: false } as const;
-  if (start.lacks !== null) return isNew ? [wish, resolve] : [];
+  const enable = { type: 'ENABLE', by: 'request', durable: false } as const;
+  if (start.lacks !== null) return isNew ? [enable, resolve] : [];
   return [
     ...(isNew
-      ? [{ type: 'ENABLE', by: 'start', durable: false } as const, resolve, { ...wish, durable: true }]
-      : [wish]),
+      ? [{ type: 'ENABLE', by: 'start', durable: false } as const, resolve, { ...enable, durable: true }]
+      : [enable]),
     { type: 'DISABLE', durable: false },
     ...(context.clientName === undefined ? [{ type: 'CLIENT.NAMED', name: CLIENT_NAME } as const] : []),
     ...accounts(context, start),
@@ -274,13 +281,13 @@ function accounts(context: RemoteControlContext, start: Start): readonly RemoteC
   if (isBert(context)) return [change(BERT)];
   const again = change({ accountId: 'anna', generation: 2 });
   if (!start.enrolled) return account === null ? [] : [again];
-  // Whoever comes back finds the identity that was left behind.
-  const isKept =
+  // The same account finds its identity again after a sign-out.
+  const isPersisted =
     enrollment === 'unknown' || (typeof enrollment !== 'string' && enrollment.serverId === persistedServerId);
-  return [again, ...(isKept ? [change(null)] : []), ...(account === null ? [] : [change(BERT)])];
+  return [again, ...(isPersisted ? [change(null)] : []), ...(account === null ? [] : [change(BERT)])];
 }
 
-/** Somebody pairs while the link is open and its token has ended: pairing renews it for both. RC-47 */
+/** Pairing refreshes an expired token while the link is open. RC-47 */
 function pairings({ context, value }: Pick<Snapshot, 'context' | 'value'>): readonly RemoteControlEvent[] {
   const { enrollment, token, env, timing } = context;
   const isConnected = typeof value === 'object' && 'active' in value && value.active === 'connected';

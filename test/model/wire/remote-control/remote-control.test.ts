@@ -1,4 +1,4 @@
-/** The transitions of remoteControl as they are seen from outside: over real sockets, against the embedded backend. */
+/** The transitions of remoteControl over real sockets, against the embedded backend. */
 import { describe, expect, it } from 'vitest';
 import { remoteControlMachine } from '../../../../machines/remote-control/machine.js';
 import { failureWords, runPaths } from '../../../../src/testing/index.js';
@@ -8,12 +8,12 @@ import { optionsOf, STARTS } from './model.js';
 
 /** Transitions that no path over the wire takes, and why. All of them have a path in charts.test.ts. */
 const NOT_OVER_THE_WIRE: Exceptions = [
-  [/ xstate\.error\.actor\./, 'an adapter rejects only when there is a bug in it'],
+  [/ xstate\.error\.actor\./, 'an adapter rejects only because of a bug'],
   [
     /awaitingAuth ENROLLMENT\.LOST|refreshing TOKEN\.RENEWED|reenrolling ENROLLMENT\.LOST|tokenInvalid\.pausing .* 1$/,
-    'pairing has to answer in the very moment of another request: test/engine',
+    'pairing would have to respond at the moment of another request; test/engine has it',
   ],
-  [/stopping STOP 0$/, 'an engine passes the wish to stop on once'],
+  [/stopping STOP 0$/, 'an engine sends STOP only once'],
 ];
 
 const { runs, coverage } = generateRuns(remoteControlMachine, STARTS, optionsOf);
@@ -24,9 +24,9 @@ describe('remoteControl over real sockets', () => {
     expect(failureWords(report)).toBe('');
   });
 
-  it('takes every transition, or says why not', () => {
-    const { unexplained, idle } = reportCoverage('remoteControl', coverage, NOT_OVER_THE_WIRE);
+  it('takes every transition, or has a reason for the exception', () => {
+    const { unexplained, unused } = reportCoverage('remoteControl', coverage, NOT_OVER_THE_WIRE);
     expect(unexplained).toEqual([]);
-    expect(idle).toEqual([]);
+    expect(unused).toEqual([]);
   });
 });

@@ -1,7 +1,7 @@
 /**
- * Plays an upgrade against a real engine's listener: a TCP connection, the bytes of the request, and what comes back.
- * A verdict counts only when the wire shows it (the status code; an open socket whose ping is answered) and the
- * engine's own words agree: the audit record, the counter, and the connection's record in the status. WSA-2
+ * Plays an upgrade against the listener of a real engine, over a TCP connection. A verdict counts only when the wire shows
+ * it (the status code, or an open socket whose ping is answered) and the engine reports it in the audit, the counter and
+ * the list of connections. WSA-2
  */
 import { randomBytes } from 'node:crypto';
 import net, { type Socket } from 'node:net';
@@ -15,23 +15,23 @@ import { listening, type Running, until } from '../../../listener/rig.js';
 import { LineClient } from '../../../support/control.js';
 import { MAX_HANDSHAKES, requestOf, settingsOf } from './requests.js';
 
-/** What came back on the wire. */
-interface Answer {
+/** The response on the wire. */
+interface Response {
   readonly status: number;
-  /** A ping that was sent over the new socket came back. */
+  /** A ping over the new socket was answered. */
   readonly pong: boolean;
-  /** The other side has closed the connection. */
+  /** The server closed the connection. */
   readonly closed: boolean;
 }
 
-interface Told {
+interface Reported {
   readonly decisions: NonNullable<EngineStatus['listener']>['decisions'];
   readonly connections: EngineStatus['connections'];
   readonly audit: readonly AuditRecord[];
 }
 
-const OPEN: Answer = { status: 101, pong: true, closed: false };
-/** Of the requirement, not of the program. Everything else is a credential that is refused: 401. WSA-8, WSA-13, WSA-16, WSA-20 */
+const OPEN: Response = { status: 101, pong: true, closed: false };
+/** HTTP status by reason, from the requirements; 401 for all others. WSA-8, WSA-13, WSA-16, WSA-20 */
 const STATUS: Readonly<Record<string, number>> = {
   originRefused: 403,
   malformedUpgrade: 400,
@@ -41,7 +41,7 @@ const STATUS: Readonly<Record<string, number>> = {
   tooManyConnections: 503,
   listenerNotReady: 503,
 };
-/** Reasons to let somebody in; every other one is a refusal. WSA-2, WSA-4 */
+/** Reasons of accepted upgrades; all others are rejections. WSA-2, WSA-4 */
 const ACCEPTED: Readonly<Record<string, Verdict['outcome']>> = {
   tokenMatched: 'established',
   capabilityMatched: 'established',
@@ -56,9 +56,9 @@ export class UpgradeDriver implements Driver {
   readonly #facts: UpgradeFacts;
   readonly #sockets: Socket[] = [];
   #at: Running | undefined;
-  #before: Told | undefined;
-  #answer: Answer | undefined;
-  #letStop: () => void = () => {};
+  #before: Reported | undefined;
+  #response: Response | undefined;
+  #allowStop: () => void = () => {};
 
   constructor(facts: UpgradeFacts) {
     this.#facts = facts;
@@ -66,50 +66,51 @@ export class UpgradeDriver implements Driver {
 
   async start(): Promise<void> {
     const held = new Promise<void>((resolve) => {
-      this.#letStop = resolve;
+      this.#allowStop = resolve;
     });
-    const at = await listening({ ...settingsOf(this.#facts), appServer: new SlowToClose(held) });
+    const at = await listening({ ...settingsOf(this.#facts), appServer: new SlowAppServer(held) });
     this.#at = at;
-    await this.#makeRoom(at);
+    await this.#prepareAdmission(at);
     this.#before = await read(at);
-    this.#answer = await this.#send(at.port, requestOf(this.#facts, at.token));
+    this.#response = await this.#send(at.port, requestOf(this.#facts, at.token));
   }
 
   act(): void {
-    throw new Error('an upgrade is decided at once');
+    throw new Error('an upgrade has no steps');
   }
 
   async check(expected: Expected): Promise<void> {
-    const [at, before, answer] = [this.#at, this.#before, this.#answer];
-    if (at === undefined || before === undefined || answer === undefined) throw new Error('nothing was sent');
+    const [at, before, response] = [this.#at, this.#before, this.#response];
+    if (at === undefined || before === undefined || response === undefined)
+      throw new Error('the upgrade was not sent');
     const verdict = expected.snapshot.output as Verdict;
     const [mode, outcome, reason] = [verdict.mode, verdict.outcome, verdict.reason];
     const words = `${mode} ${outcome} ${reason}`;
 
-    const refused: Answer = { status: STATUS[reason] ?? 401, pong: false, closed: true };
-    same('the wire', answer, outcome === 'rejected' ? refused : OPEN);
+    const refused: Response = { status: STATUS[reason] ?? 401, pong: false, closed: true };
+    same('the wire', response, outcome === 'rejected' ? refused : OPEN);
     same('the reason', ACCEPTED[reason] ?? 'rejected', outcome);
     same('the chart', expected.states.at(-1), `websocketAuth.${outcome}`);
 
     const after = await read(at);
-    const news = after.audit.slice(before.audit.length);
-    same('the audit', news.map(wordsOf), [words]);
-    const count = (told: Told) =>
-      told.decisions.reduce((sum, one) => sum + (wordsOf(one) === words ? one.count : 0), 0);
+    const added = after.audit.slice(before.audit.length);
+    same('the audit', added.map(wordsOf), [words]);
+    const count = (reported: Reported) =>
+      reported.decisions.reduce((sum, one) => sum + (wordsOf(one) === words ? one.count : 0), 0);
     same('its counter', count(after) - count(before), 1);
     const known = new Set(before.connections.map(({ id }) => id));
-    const added = after.connections.filter(({ id }) => !known.has(id));
-    same('the connections', added.map(wordsOf), outcome === 'rejected' ? [] : [words]);
+    const opened = after.connections.filter(({ id }) => !known.has(id));
+    same('the connections', opened.map(wordsOf), outcome === 'rejected' ? [] : [words]);
   }
 
   async end(): Promise<void> {
     for (const socket of this.#sockets.splice(0)) socket.destroy();
-    this.#letStop();
+    this.#allowStop();
     await this.#at?.engine.stop();
   }
 
-  /** Brings the listener to where it has no place, or none any more. */
-  async #makeRoom(at: Running): Promise<void> {
+  /** Brings the listener into the state of admission that the facts require. */
+  async #prepareAdmission(at: Running): Promise<void> {
     switch (this.#facts.admission) {
       case 'open':
         return;
@@ -120,9 +121,9 @@ export class UpgradeDriver implements Driver {
         await this.#send(at.port, requestOf({ ...this.#facts, admission: 'open' }, at.token));
         return;
       case 'notReady':
-        // It stops, and something behind it is slow to end: `/readyz` says 503 first, so does every upgrade. WSA-20
+        // While the engine stops and its app server is slow to close, `/readyz` and upgrades get 503. WSA-20
         void at.engine.stop();
-        await until(async () => (await this.#status(at.port)) === 503, 'it stops');
+        await until(async () => (await this.#status(at.port)) === 503, 'the stop');
     }
   }
 
@@ -138,23 +139,26 @@ export class UpgradeDriver implements Driver {
     });
   }
 
-  async #send(port: number, bytes: string): Promise<Answer> {
+  async #send(port: number, bytes: string): Promise<Response> {
     const socket = await this.#connect(port);
     const payload = randomBytes(4);
     return new Promise((resolve, reject) => {
       let got = Buffer.alloc(0);
-      let asked = false;
-      const timer = setTimeout(() => reject(new Error(`no answer; came: ${got.toString('latin1')}`)), LIMIT);
-      const done = (answer: Answer) => {
+      let pinged = false;
+      const timer = setTimeout(
+        () => reject(new Error(`no response; received: ${got.toString('latin1')}`)),
+        LIMIT,
+      );
+      const done = (response: Response) => {
         clearTimeout(timer);
-        resolve(answer);
+        resolve(response);
       };
       const status = () => Number(/^HTTP\/1\.1 (\d{3})/.exec(got.toString('latin1'))?.[1] ?? 0);
       socket.on('data', (part) => {
         got = Buffer.concat([got, part]);
         if (status() !== 101) return;
-        if (!asked && got.includes('\r\n\r\n')) {
-          asked = true;
+        if (!pinged && got.includes('\r\n\r\n')) {
+          pinged = true;
           socket.write(Buffer.concat([PING, payload]));
         }
         if (got.includes(Buffer.concat([PONG, payload]))) done(OPEN);
@@ -165,12 +169,12 @@ export class UpgradeDriver implements Driver {
   }
 }
 
-/** Frames with four bytes of payload; a mask of zeros changes nothing. RFC 6455 5.5 */
+/** Frames with four bytes of payload. A mask of zeros does not change them. RFC 6455 5.5 */
 const PING = Buffer.from([0x89, 0x84, 0, 0, 0, 0]);
 const PONG = Buffer.from([0x8a, 0x04]);
 
-/** What the engine says of itself, as anybody reads it over the control socket. */
-async function read(at: Running): Promise<Told> {
+/** Status and audit of the engine, read over the control socket. */
+async function read(at: Running): Promise<Reported> {
   const client = await LineClient.connect(path.join(at.engine.home, 'control.sock'));
   await client.initialize('paths');
   const status = (await client.call('engine/status/read', {})) as { readonly result: EngineStatus };
@@ -179,7 +183,7 @@ async function read(at: Running): Promise<Told> {
   };
   client.close();
   const { listener, connections } = status.result;
-  if (listener === null) throw new Error('nothing listens');
+  if (listener === null) throw new Error('there is no listener');
   return {
     decisions: listener.decisions,
     connections,
@@ -187,8 +191,8 @@ async function read(at: Running): Promise<Told> {
   };
 }
 
-/** The built-in app server, which ends only when the test lets it. */
-class SlowToClose extends BuiltinAppServer {
+/** The built-in app server, which closes only when the test allows it. */
+class SlowAppServer extends BuiltinAppServer {
   readonly #until: Promise<void>;
 
   constructor(until: Promise<void>) {
@@ -205,7 +209,7 @@ class SlowToClose extends BuiltinAppServer {
 const wordsOf = (one: { readonly mode?: string; readonly reason: string } & object): string =>
   `${one.mode} ${'outcome' in one ? one.outcome : 'decision' in one ? one.decision : ''} ${one.reason}`;
 
-function same(what: string, got: unknown, wanted: unknown): void {
-  const [a, b] = [got, wanted].map((value) => JSON.stringify(value));
+function same(what: string, actual: unknown, expected: unknown): void {
+  const [a, b] = [actual, expected].map((value) => JSON.stringify(value));
   if (a !== b) throw new Error(`${what} shows ${a}, not ${b}`);
 }

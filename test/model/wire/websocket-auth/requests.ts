@@ -1,4 +1,4 @@
-/** The facts of one upgrade as a listener that asks for them, and a request that brings them about. */
+/** Settings of a listener and an upgrade request that lead to given facts. */
 import type { EngineOptions } from '../../../../src/engine/options.js';
 import type { CredentialFacts, UpgradeFacts } from '../../../../src/protocol/authority.js';
 import {
@@ -11,7 +11,7 @@ import {
   upgradeText,
 } from '../../../listener/rig.js';
 
-/** Handshakes that a listener has in progress at once. WSA-16 */
+/** Maximum number of handshakes in progress. WSA-16 */
 export const MAX_HANDSHAKES = 128;
 const ISSUER = 'issuer-of-paths';
 const AUDIENCE = 'audience-of-paths';
@@ -30,29 +30,29 @@ export function settingsOf({ mode, enforced, request, admission }: UpgradeFacts)
   };
 }
 
-/** What a client sends, byte by byte. `token` is what the connect URL of the listener holds. */
+/** The bytes of the request. `token` is the token in the connect URL of the listener. */
 export function requestOf(facts: UpgradeFacts, token: string): string {
-  const wish = credentialOf(facts, token);
+  const credential = credentialOf(facts, token);
   const headers = [
-    ...(wish.headers ?? []),
+    ...(credential.headers ?? []),
     ...(facts.hasOrigin ? [['Origin', 'https://page.test'] as const] : []),
   ];
   switch (facts.request) {
     case 'malformed':
-      return upgradeText({ ...wish, headers, key: 'no key' });
+      return upgradeText({ ...credential, headers, key: 'no key' });
     case 'headersTooLarge':
-      return upgradeText({ ...wish, headers: [...headers, ['X-Long', 'x'.repeat(17 * 1024)]] });
+      return upgradeText({ ...credential, headers: [...headers, ['X-Long', 'x'.repeat(17 * 1024)]] });
     case 'tooSlow':
-      return upgradeText({ ...wish, headers }).slice(0, 40);
+      return upgradeText({ ...credential, headers }).slice(0, 40);
     default:
-      return upgradeText({ ...wish, headers });
+      return upgradeText({ ...credential, headers });
   }
 }
 
 function credentialOf({ mode, credential }: UpgradeFacts, token: string): UpgradeOptions {
   if (mode === 'queryToken') return { path: queryOf(credential, token) };
-  const right = mode === 'capability' ? CAPABILITY : signed(credential);
-  const one = credential.matches ? right : `${right}x`;
+  const valid = mode === 'capability' ? CAPABILITY : signed(credential);
+  const one = credential.matches ? valid : `${valid}x`;
   switch (credential.presented) {
     case 'none':
       return {};

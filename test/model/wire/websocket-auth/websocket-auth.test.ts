@@ -1,4 +1,4 @@
-/** Every way through websocketAuth, as real upgrade requests to a real listener in each of its four modes. */
+/** Every path through websocketAuth, as upgrade requests to a real listener in each of its four modes. */
 import { describe, expect, it } from 'vitest';
 import type { UpgradeFacts } from '../../../../src/protocol/authority.js';
 import { MODELS, pathsOfChart } from '../../../../src/testing/charts/index.js';
@@ -9,36 +9,36 @@ import { UpgradeDriver } from './driver.js';
 const NOT_OVER_THE_WIRE: Exceptions = [
   [
     /requestCheck always 3$/,
-    'a client that is gone when its request is decided: Node hands a request over before it tells of an end, so ' +
-      'this edge is for what Node may do one day; test/machines has it',
+    'a client that is gone before the decision: Node delivers a request before the end of its socket; ' +
+      'test/machines has it',
   ],
 ];
 const NO_REQUEST: ReadonlySet<string> = new Set(['gone']);
 
-const ways = pathsOfChart(MODELS.websocketAuth!)
+const cases = pathsOfChart(MODELS.websocketAuth!)
   .variants.map(({ variant, generated }) => ({
     name: variant.name,
-    // Each variant of this model is a start with the facts of one upgrade.
+    // The input of each variant is the facts of one upgrade.
     facts: variant.options.input as UpgradeFacts,
     generated,
   }))
   .filter(({ facts, generated }) => generated.paths.length > 0 && !NO_REQUEST.has(facts.request));
 
 describe('websocketAuth over real sockets', () => {
-  it.each(ways)('WSA-2: $facts.mode, $name', async ({ facts, generated }) => {
+  it.each(cases)('WSA-2: $facts.mode, $name', async ({ facts, generated }) => {
     const report = await runPaths(generated.paths, new UpgradeDriver(facts));
     expect(failureWords(report)).toBe('');
   });
 
-  it('takes every transition, or says why not', () => {
-    const coverage = mergeCoverage(ways.map(({ generated }) => generated.coverage));
-    const { unexplained, idle } = reportCoverage('websocketAuth', coverage, NOT_OVER_THE_WIRE);
+  it('takes every transition, or has a reason for the exception', () => {
+    const coverage = mergeCoverage(cases.map(({ generated }) => generated.coverage));
+    const { unexplained, unused } = reportCoverage('websocketAuth', coverage, NOT_OVER_THE_WIRE);
     expect(unexplained).toEqual([]);
-    expect(idle).toEqual([]);
+    expect(unused).toEqual([]);
   });
 
-  it('is played in each of the four modes', () => {
-    const modes = new Set(ways.map(({ facts }) => `${facts.mode} ${facts.enforced}`));
+  it('covers each of the four modes', () => {
+    const modes = new Set(cases.map(({ facts }) => `${facts.mode} ${facts.enforced}`));
     expect([...modes].sort()).toEqual([
       'capability true',
       'queryToken false',
