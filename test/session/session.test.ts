@@ -17,7 +17,7 @@ const initialize = (params: unknown = { clientInfo: CLIENT_INFO }, id: number | 
   params,
 });
 
-class Side {
+class SessionRig {
   readonly appServer = new FakeAppServer();
   readonly methods = new MethodTable();
   readonly sent: string[] = [];
@@ -92,39 +92,37 @@ class Side {
   }
 }
 
-let side: Side;
+let rig: SessionRig;
 beforeEach(() => {
-  side = new Side();
+  rig = new SessionRig();
 });
 
 describe('initialize', () => {
   it('WSA-22, ACC-3: before it a request gets Not initialized, and a notification is dropped', async () => {
-    await side.open();
-    side.say({ id: 'a', method: 'own/now' });
-    side.say({ id: 7, method: 'thread/list' });
-    side.say({ method: 'initialized' });
-    side.say({ id: 1, result: {} });
-    expect(side.responses).toEqual([
+    await rig.open();
+    rig.say({ id: 'a', method: 'own/now' });
+    rig.say({ id: 7, method: 'thread/list' });
+    rig.say({ method: 'initialized' });
+    rig.say({ id: 1, result: {} });
+    expect(rig.responses).toEqual([
       { id: 'a', error: { code: -32600, message: 'Not initialized' } },
       { id: 7, error: { code: -32600, message: 'Not initialized' } },
     ]);
-    expect(side.appServer.last.received).toEqual([]);
+    expect(rig.appServer.last.received).toEqual([]);
   });
 
   it('WSA-22, ACC-4: a second one gets Already initialized and changes nothing', async () => {
-    await side.ready();
-    side.say(
+    await rig.ready();
+    rig.say(
       initialize(
         { clientInfo: { name: 'other', version: '2' }, capabilities: { experimentalApi: true } },
         'again',
       ),
     );
-    expect(side.responses).toEqual([
-      { id: 'again', error: { code: -32600, message: 'Already initialized' } },
-    ]);
-    expect(side.session.clientName).toBe('tester');
-    expect(side.session.experimental).toBe(false);
-    expect(side.initialized).toEqual([side.session]);
+    expect(rig.responses).toEqual([{ id: 'again', error: { code: -32600, message: 'Already initialized' } }]);
+    expect(rig.session.clientName).toBe('tester');
+    expect(rig.session.experimental).toBe(false);
+    expect(rig.initialized).toEqual([rig.session]);
   });
 
   it.each([
@@ -138,12 +136,12 @@ describe('initialize', () => {
       { clientInfo: CLIENT_INFO, capabilities: { optOutNotificationMethods: 'x' } },
     ],
   ])('ACC-4, ACC-7: %s: gets Invalid request, and the client may try again', async (_what, params) => {
-    await side.open();
-    side.say(initialize(params));
-    expect(side.error).toMatchObject({ code: -32600, message: expect.stringMatching(/^Invalid request: /) });
-    expect(side.appServer.last.received).toEqual([]);
-    side.say(initialize());
-    expect(side.session.initialized).toBe(true);
+    await rig.open();
+    rig.say(initialize(params));
+    expect(rig.error).toMatchObject({ code: -32600, message: expect.stringMatching(/^Invalid request: /) });
+    expect(rig.appServer.last.received).toEqual([]);
+    rig.say(initialize());
+    expect(rig.session.initialized).toBe(true);
   });
 
   it('ACC-4: title, capabilities and their members may be null or missing', async () => {
@@ -152,36 +150,36 @@ describe('initialize', () => {
       { clientInfo: CLIENT_INFO, capabilities: { optOutNotificationMethods: null } },
       { clientInfo: CLIENT_INFO, capabilities: {}, more: 1 },
     ]) {
-      expect((await new Side().ready(params)).session.initialized).toBe(true);
+      expect((await new SessionRig().ready(params)).session.initialized).toBe(true);
     }
   });
 
   it('ACC-4: after an error of the app server the client may try again', async () => {
-    side.appServer.answersInitialize = false;
-    await side.open();
-    side.say(initialize());
-    side.say({ id: 1, method: 'own/now' });
-    side.appServer.last.say({ id: 0, error: { code: -32600, message: 'not like this' } });
-    expect(side.session.initialized).toBe(false);
-    expect(side.responses).toEqual([
+    rig.appServer.answersInitialize = false;
+    await rig.open();
+    rig.say(initialize());
+    rig.say({ id: 1, method: 'own/now' });
+    rig.appServer.last.say({ id: 0, error: { code: -32600, message: 'not like this' } });
+    expect(rig.session.initialized).toBe(false);
+    expect(rig.responses).toEqual([
       { id: 0, error: { code: -32600, message: 'not like this' } },
       { id: 1, error: { code: -32600, message: 'Not initialized' } },
     ]);
-    side.say(initialize());
-    side.appServer.last.say({ id: 0, result: {} });
-    expect(side.session.initialized).toBe(true);
+    rig.say(initialize());
+    rig.appServer.last.say({ id: 0, result: {} });
+    expect(rig.session.initialized).toBe(true);
   });
 
   it('RC-42: its end is reported after the response was sent, and before the messages that waited for it are handled', async () => {
-    side.appServer.answersInitialize = false;
-    await side.open();
-    side.say(initialize());
-    side.say({ id: 1, method: 'own/now' });
-    expect(side.sent).toEqual([]);
-    side.appServer.last.say({ method: 'early/notice' });
-    side.appServer.last.say({ id: 0, result: {} });
-    side.session.notify('remoteControl/status/changed', {});
-    expect(side.responses.map(({ method, id }) => method ?? id)).toEqual([
+    rig.appServer.answersInitialize = false;
+    await rig.open();
+    rig.say(initialize());
+    rig.say({ id: 1, method: 'own/now' });
+    expect(rig.sent).toEqual([]);
+    rig.appServer.last.say({ method: 'early/notice' });
+    rig.appServer.last.say({ id: 0, result: {} });
+    rig.session.notify('remoteControl/status/changed', {});
+    expect(rig.responses.map(({ method, id }) => method ?? id)).toEqual([
       'early/notice',
       0,
       1,
@@ -192,14 +190,14 @@ describe('initialize', () => {
 
 describe('routing', () => {
   it('the engine handles its methods, and the app server gets all other messages unchanged and in order', async () => {
-    await side.ready();
+    await rig.ready();
     const text = '{ "method":"thread/list", "id":"x",  "params":[1.0] }';
-    side.say({ id: 1, method: 'own/now' });
-    side.say(text);
-    side.say({ method: 'note' });
-    side.say({ id: 'theirs', result: 1 });
-    expect(side.responses).toEqual([{ id: 1, result: 'now' }]);
-    expect(side.appServer.last.received.slice(1)).toEqual([
+    rig.say({ id: 1, method: 'own/now' });
+    rig.say(text);
+    rig.say({ method: 'note' });
+    rig.say({ id: 'theirs', result: 1 });
+    expect(rig.responses).toEqual([{ id: 1, result: 'now' }]);
+    expect(rig.appServer.last.received.slice(1)).toEqual([
       text,
       '{"method":"note"}',
       '{"id":"theirs","result":1}',
@@ -207,53 +205,53 @@ describe('routing', () => {
   });
 
   it('an engine method that takes time does not delay other messages', async () => {
-    await side.ready();
-    side.say({ id: 1, method: 'own/later' });
-    side.say({ id: 2, method: 'own/now' });
+    await rig.ready();
+    rig.say({ id: 1, method: 'own/later' });
+    rig.say({ id: 2, method: 'own/now' });
     await settle();
-    expect(side.responses).toEqual([
+    expect(rig.responses).toEqual([
       { id: 2, result: 'now' },
       { id: 1, result: 'later' },
     ]);
   });
 
   it('ACC-7: invalid params get Invalid request; missing and null params count as empty', async () => {
-    await side.ready();
-    side.say({ id: 1, method: 'own/strict', params: { n: 'one' } });
-    expect(side.error).toMatchObject({
+    await rig.ready();
+    rig.say({ id: 1, method: 'own/strict', params: { n: 'one' } });
+    expect(rig.error).toMatchObject({
       code: -32600,
       message: expect.stringMatching(/^Invalid request: .*n/),
     });
-    side.say({ id: 2, method: 'own/strict' });
-    expect(side.error).toMatchObject({ code: -32600 });
-    side.say({ id: 3, method: 'own/now', params: null });
-    side.say({ id: 4, method: 'own/now' });
-    expect(side.responses.slice(-2).map(({ result }) => result)).toEqual(['now', 'now']);
+    rig.say({ id: 2, method: 'own/strict' });
+    expect(rig.error).toMatchObject({ code: -32600 });
+    rig.say({ id: 3, method: 'own/now', params: null });
+    rig.say({ id: 4, method: 'own/now' });
+    expect(rig.responses.slice(-2).map(({ result }) => result)).toEqual(['now', 'now']);
   });
 
   it('a JsonRpcError of a method becomes its code and data; any other error becomes -32603 with its message', async () => {
-    await side.ready();
-    side.say({ id: 1, method: 'own/fails' });
-    side.say({ id: 2, method: 'own/breaks' });
+    await rig.ready();
+    rig.say({ id: 1, method: 'own/fails' });
+    rig.say({ id: 2, method: 'own/breaks' });
     await settle();
-    expect(side.responses).toEqual([
+    expect(rig.responses).toEqual([
       { id: 1, error: { code: -32099, message: 'it failed', data: { reason: 'linkLost' } } },
       { id: 2, error: { code: -32603, message: 'broken inside' } },
     ]);
   });
 
   it('ACC-9: experimental methods need the capability, except over the control socket', async () => {
-    await side.ready();
-    side.say({ id: 1, method: 'own/experimental' });
-    expect(side.error).toEqual({
+    await rig.ready();
+    rig.say({ id: 1, method: 'own/experimental' });
+    expect(rig.error).toEqual({
       code: -32600,
       message: 'own/experimental requires experimentalApi capability',
     });
-    const capable = await new Side().ready({
+    const capable = await new SessionRig().ready({
       clientInfo: CLIENT_INFO,
       capabilities: { experimentalApi: true },
     });
-    const own = await new Side('control').ready();
+    const own = await new SessionRig('control').ready();
     for (const one of [capable, own]) {
       one.say({ id: 1, method: 'own/experimental' });
       expect(one.responses.at(-1)).toEqual({ id: 1, result: 'shown' });
@@ -261,17 +259,17 @@ describe('routing', () => {
   });
 
   it('WSA-7: a refused call reaches neither the engine nor the app server', async () => {
-    await side.ready();
-    side.refused.push('own/now', 'thread/list');
-    side.say({ id: 1, method: 'own/now' });
-    side.say({ id: 2, method: 'thread/list' });
-    expect(side.responses.map(({ error }) => (error as Json).code)).toEqual([-32003, -32003]);
-    expect(side.error?.message).toBe('thread/list is not for you');
-    expect(side.appServer.last.methods).toEqual(['initialize']);
+    await rig.ready();
+    rig.refused.push('own/now', 'thread/list');
+    rig.say({ id: 1, method: 'own/now' });
+    rig.say({ id: 2, method: 'thread/list' });
+    expect(rig.responses.map(({ error }) => (error as Json).code)).toEqual([-32003, -32003]);
+    expect(rig.error?.message).toBe('thread/list is not for you');
+    expect(rig.appServer.last.methods).toEqual(['initialize']);
   });
 
   it('ACC-6: JSON that is not a message is skipped', async () => {
-    await side.ready();
+    await rig.ready();
     for (const junk of [
       '[]',
       '5',
@@ -282,40 +280,40 @@ describe('routing', () => {
       '{"id":null,"method":"x"}',
       '{"method":5,"id":1}',
     ]) {
-      expect(side.say(junk)).toBe(true);
+      expect(rig.say(junk)).toBe(true);
     }
-    expect(side.sent).toEqual([]);
-    expect(side.appServer.last.received).toHaveLength(1);
+    expect(rig.sent).toEqual([]);
+    expect(rig.appServer.last.received).toHaveLength(1);
   });
 });
 
 describe('notifications', () => {
   it('WSA-23, ACC-10: the client does not get those it opted out of, by exact name', async () => {
-    await side.ready({
+    await rig.ready({
       clientInfo: CLIENT_INFO,
       capabilities: { optOutNotificationMethods: ['remoteControl/status/changed', 'unknown', 'own/now'] },
     });
-    side.session.notify('remoteControl/status/changed', {});
-    side.session.notify('remoteControl/status/changedToo', { n: 1 });
-    side.say({ id: 1, method: 'own/now' });
-    expect(side.responses).toEqual([
+    rig.session.notify('remoteControl/status/changed', {});
+    rig.session.notify('remoteControl/status/changedToo', { n: 1 });
+    rig.say({ id: 1, method: 'own/now' });
+    expect(rig.responses).toEqual([
       { method: 'remoteControl/status/changedToo', params: { n: 1 }, emittedAtMs: expect.any(Number) },
       { id: 1, result: 'now' },
     ]);
   });
 
   it('ACC-2, ACC-3: they carry the time, and none is sent before initialize or after the end', async () => {
-    await side.open();
-    side.session.notify('early', {});
-    side.say(initialize());
-    side.sent.length = 0;
+    await rig.open();
+    rig.session.notify('early', {});
+    rig.say(initialize());
+    rig.sent.length = 0;
     const before = Date.now();
-    side.session.notify('now', null);
-    const { emittedAtMs } = side.responses[0] as { emittedAtMs: number };
+    rig.session.notify('now', null);
+    const { emittedAtMs } = rig.responses[0] as { emittedAtMs: number };
     expect(emittedAtMs).toBeGreaterThanOrEqual(before);
-    side.session.close();
-    side.session.notify('late', {});
-    expect(side.responses.map(({ method }) => method)).toEqual(['now']);
+    rig.session.close();
+    rig.session.notify('late', {});
+    expect(rig.responses.map(({ method }) => method)).toEqual(['now']);
   });
 });
 
@@ -325,12 +323,12 @@ describe('notifications that the app server may not send', () => {
     '{"params":{"pad":"x"},"method":"remoteControl\\/status\\/changed"}',
     ' { "method" : "remoteControl/anything" }',
   ])('only the engine sends remoteControl notifications: %s is dropped', async (text) => {
-    await side.ready();
-    side.appServer.last.say(text);
+    await rig.ready();
+    rig.appServer.last.say(text);
     // A message of a command has been parsed already.
-    side.appServer.last.tell(Message.parsed(JSON.parse(text), text));
-    expect(side.sent).toEqual([]);
-    const early = new Side();
+    rig.appServer.last.tell(Message.parsed(JSON.parse(text), text));
+    expect(rig.sent).toEqual([]);
+    const early = new SessionRig();
     early.appServer.answersInitialize = false;
     await early.open();
     early.say(initialize());
@@ -345,15 +343,15 @@ describe('notifications that the app server may not send', () => {
     '{"id":1,"result":{"method":"remoteControl/status/changed"}}',
     '{"id":"q","method":"remoteControl/of/another","params":{}}',
   ])('a message that only looks similar passes unchanged: %s', async (text) => {
-    await side.ready();
-    side.appServer.last.say(text);
-    expect(side.sent).toEqual([text]);
+    await rig.ready();
+    rig.appServer.last.say(text);
+    expect(rig.sent).toEqual([text]);
   });
 
   it('text that is not JSON has no effect, also before the initialize response', async () => {
-    side.appServer.answersInitialize = false;
-    await side.open();
-    side.say(initialize());
+    rig.appServer.answersInitialize = false;
+    await rig.open();
+    rig.say(initialize());
     for (const junk of [
       '',
       'remoteControl',
@@ -361,85 +359,85 @@ describe('notifications that the app server may not send', () => {
       '{"id":0,"result":',
       '{"id" "method"',
     ]) {
-      side.appServer.last.say(junk);
+      rig.appServer.last.say(junk);
     }
-    expect(side.session.initialized).toBe(false);
-    side.appServer.last.say({ id: 0, result: {} });
-    expect(side.session.initialized).toBe(true);
+    expect(rig.session.initialized).toBe(false);
+    rig.appServer.last.say({ id: 0, result: {} });
+    expect(rig.session.initialized).toBe(true);
   });
 });
 
 describe('server-initiated requests', () => {
   const LIMIT = 1_000;
-  const lastId = () => Number(side.responses.at(-1)?.id);
+  const lastId = () => Number(rig.responses.at(-1)?.id);
 
   it('the ids of the engine are far above those of the app server, which start at 0', async () => {
-    await side.ready();
-    side.appServer.last.say({ id: 0, method: 'theirs/ask', params: {} });
-    const outcome = side.session.sendRequest('ours/ask', {}, LIMIT);
+    await rig.ready();
+    rig.appServer.last.say({ id: 0, method: 'theirs/ask', params: {} });
+    const outcome = rig.session.sendRequest('ours/ask', {}, LIMIT);
     const id = lastId();
     expect(id).toBeGreaterThanOrEqual(FIRST_SHARED_ID);
-    side.say({ id: 0, result: 'theirs' });
-    expect(side.appServer.last.received.at(-1)).toBe('{"id":0,"result":"theirs"}');
-    side.say({ id, result: 'ours' });
+    rig.say({ id: 0, result: 'theirs' });
+    expect(rig.appServer.last.received.at(-1)).toBe('{"id":0,"result":"theirs"}');
+    rig.say({ id, result: 'ours' });
     expect(await outcome).toEqual({ kind: 'result', value: 'ours' });
-    expect(side.appServer.last.received.at(-1)).not.toContain('ours');
+    expect(rig.appServer.last.received.at(-1)).not.toContain('ours');
   });
 
   it.each(['ours', 'theirs'])(
     'the engine skips an id that the app server uses; each gets its own response, %s first',
     async (first) => {
-      await side.ready();
-      const before = side.session.sendRequest('ours/ask', {}, LIMIT);
+      await rig.ready();
+      const before = rig.session.sendRequest('ours/ask', {}, LIMIT);
       const next = lastId() + 1;
-      side.say({ id: lastId(), result: null });
+      rig.say({ id: lastId(), result: null });
       await before;
-      side.appServer.last.say(`{"method":"theirs/ask","params":{},"id":${next}}`);
-      const outcome = side.session.sendRequest('ours/ask', {}, LIMIT);
+      rig.appServer.last.say(`{"method":"theirs/ask","params":{},"id":${next}}`);
+      const outcome = rig.session.sendRequest('ours/ask', {}, LIMIT);
       expect(lastId()).toBe(next + 1);
       const responses = [
         { id: next + 1, result: 'ours' },
         { id: next, result: 'theirs' },
       ];
-      for (const response of first === 'ours' ? responses : responses.reverse()) side.say(response);
+      for (const response of first === 'ours' ? responses : responses.reverse()) rig.say(response);
       expect(await outcome).toEqual({ kind: 'result', value: 'ours' });
-      expect(side.appServer.last.received.at(-1)).toBe(`{"id":${next},"result":"theirs"}`);
+      expect(rig.appServer.last.received.at(-1)).toBe(`{"id":${next},"result":"theirs"}`);
       // After its response the id is free again.
-      side.say({ id: next, result: 'twice' });
-      expect(side.appServer.last.received.at(-1)).toContain('twice');
+      rig.say({ id: next, result: 'twice' });
+      expect(rig.appServer.last.received.at(-1)).toContain('twice');
     },
   );
 
   it('WSA-29: a request of the app server with the id of a pending one waits for its response, with all that follows in order', async () => {
-    await side.ready();
-    const outcome = side.session.sendRequest('ours/ask', {}, LIMIT);
+    await rig.ready();
+    const outcome = rig.session.sendRequest('ours/ask', {}, LIMIT);
     const id = lastId();
-    side.sent.length = 0;
-    side.appServer.last.say({ id, method: 'theirs/ask', params: {} });
-    side.appServer.last.say({ method: 'item/delta', params: {} });
-    expect(side.sent).toEqual([]);
-    side.say({ id, error: { code: 5, message: 'no' } });
+    rig.sent.length = 0;
+    rig.appServer.last.say({ id, method: 'theirs/ask', params: {} });
+    rig.appServer.last.say({ method: 'item/delta', params: {} });
+    expect(rig.sent).toEqual([]);
+    rig.say({ id, error: { code: 5, message: 'no' } });
     expect(await outcome).toEqual({ kind: 'error', code: 5, message: 'no' });
-    expect(side.responses.map(({ method }) => method)).toEqual(['theirs/ask', 'item/delta']);
-    side.say({ id, result: 'theirs' });
-    expect(side.appServer.last.received.at(-1)).toBe(`{"id":${id},"result":"theirs"}`);
+    expect(rig.responses.map(({ method }) => method)).toEqual(['theirs/ask', 'item/delta']);
+    rig.say({ id, result: 'theirs' });
+    expect(rig.appServer.last.received.at(-1)).toBe(`{"id":${id},"result":"theirs"}`);
   });
 
   it('ACC-45: a late response to a request that timed out is dropped and does not reach the app server', async () => {
-    await side.ready();
-    side.appServer.last.say({ id: 0, method: 'theirs/ask', params: {} });
-    const outcome = side.session.sendRequest('ours/ask', {}, 1);
+    await rig.ready();
+    rig.appServer.last.say({ id: 0, method: 'theirs/ask', params: {} });
+    const outcome = rig.session.sendRequest('ours/ask', {}, 1);
     const id = lastId();
     expect(await outcome).toEqual({ kind: 'timeout' });
-    const received = side.appServer.last.received.length;
-    side.say({ id, result: { accessToken: 'a secret' } });
-    expect(side.appServer.last.received).toHaveLength(received);
-    side.say({ id: 0, result: 1 });
-    expect(side.appServer.last.received).toHaveLength(received + 1);
+    const received = rig.appServer.last.received.length;
+    rig.say({ id, result: { accessToken: 'a secret' } });
+    expect(rig.appServer.last.received).toHaveLength(received);
+    rig.say({ id: 0, result: 1 });
+    expect(rig.appServer.last.received).toHaveLength(received + 1);
   });
 
   it('ACC-11: when the app server sends no requests, the ids start at 0', async () => {
-    const exclusive = new Side('listener', true);
+    const exclusive = new SessionRig('listener', true);
     await exclusive.ready();
     void exclusive.session.sendRequest('ours/ask', {}, LIMIT);
     const first = Number(exclusive.responses.at(-1)?.id);
@@ -452,26 +450,26 @@ describe('server-initiated requests', () => {
 
 describe('the queue', () => {
   it('WSA-24: 128 requests may wait; one more gets an overload error at once', async () => {
-    await side.ready();
-    side.appServer.last.full = true;
-    side.say({ id: 'taken', method: 'thread/list' });
-    expect(side.blocked).toEqual([true]);
-    for (let id = 0; id < MAX_QUEUED_REQUESTS; id += 1) side.say({ id, method: 'thread/list' });
-    expect(side.sent).toEqual([]);
-    side.say({ id: 'over', method: 'thread/list' });
-    side.say({ id: 'own', method: 'own/now' });
+    await rig.ready();
+    rig.appServer.last.full = true;
+    rig.say({ id: 'taken', method: 'thread/list' });
+    expect(rig.blocked).toEqual([true]);
+    for (let id = 0; id < MAX_QUEUED_REQUESTS; id += 1) rig.say({ id, method: 'thread/list' });
+    expect(rig.sent).toEqual([]);
+    rig.say({ id: 'over', method: 'thread/list' });
+    rig.say({ id: 'own', method: 'own/now' });
     // Notifications and responses still wait.
-    side.say({ method: 'note' });
-    side.say({ id: 'theirs', result: 1 });
-    expect(side.responses).toEqual(
+    rig.say({ method: 'note' });
+    rig.say({ id: 'theirs', result: 1 });
+    expect(rig.responses).toEqual(
       ['over', 'own'].map((id) => ({
         id,
         error: { code: -32001, message: 'Server overloaded; retry later.' },
       })),
     );
-    side.appServer.last.drain();
-    expect(side.blocked).toEqual([true, false]);
-    expect(side.appServer.last.received.slice(2).map((text) => (JSON.parse(text) as Json).id)).toEqual([
+    rig.appServer.last.drain();
+    expect(rig.blocked).toEqual([true, false]);
+    expect(rig.appServer.last.received.slice(2).map((text) => (JSON.parse(text) as Json).id)).toEqual([
       ...Array.from({ length: MAX_QUEUED_REQUESTS }, (_, id) => id),
       undefined,
       'theirs',
@@ -479,59 +477,59 @@ describe('the queue', () => {
   });
 
   it('WSA-24: calls of engine methods that take time are limited too', async () => {
-    await side.ready();
-    for (let id = 0; id <= MAX_QUEUED_REQUESTS; id += 1) side.say({ id, method: 'own/later' });
-    expect(side.responses).toEqual([{ id: 128, error: { code: -32001, message: expect.any(String) } }]);
+    await rig.ready();
+    for (let id = 0; id <= MAX_QUEUED_REQUESTS; id += 1) rig.say({ id, method: 'own/later' });
+    expect(rig.responses).toEqual([{ id: 128, error: { code: -32001, message: expect.any(String) } }]);
     await settle();
-    expect(side.sent).toHaveLength(MAX_QUEUED_REQUESTS + 1);
+    expect(rig.sent).toHaveLength(MAX_QUEUED_REQUESTS + 1);
   });
 
   it('too much text is rejected, so that the client is closed', async () => {
-    await side.ready();
-    side.appServer.last.full = true;
+    await rig.ready();
+    rig.appServer.last.full = true;
     const pad = 'x'.repeat(8 * 1024 * 1024);
-    side.say({ method: 'note' });
-    const taken = Array.from({ length: 5 }, () => side.say({ method: 'note', params: pad }));
+    rig.say({ method: 'note' });
+    const taken = Array.from({ length: 5 }, () => rig.say({ method: 'note', params: pad }));
     expect(taken).toEqual([true, true, true, false, false]);
   });
 
   it('with more than 4 MiB waiting, reading from the client is paused until the queue is empty', async () => {
-    await side.ready();
-    side.appServer.last.full = true;
-    side.say({ method: 'note' });
+    await rig.ready();
+    rig.appServer.last.full = true;
+    rig.say({ method: 'note' });
     const pad = 'x'.repeat(3 * 1024 * 1024);
-    side.say({ method: 'note', params: pad });
-    expect(side.readPaused).toEqual([]);
-    side.say({ method: 'note', params: pad });
-    side.say({ method: 'note' });
-    expect(side.readPaused).toEqual([true]);
+    rig.say({ method: 'note', params: pad });
+    expect(rig.readPaused).toEqual([]);
+    rig.say({ method: 'note', params: pad });
+    rig.say({ method: 'note' });
+    expect(rig.readPaused).toEqual([true]);
     // The app server accepts one message and is full again: reading stays paused.
-    side.appServer.last.fullAfter = 1;
-    side.appServer.last.drain();
-    expect(side.readPaused).toEqual([true]);
-    side.appServer.last.drain();
-    expect(side.readPaused).toEqual([true, false]);
-    side.session.close();
-    expect(side.readPaused).toEqual([true, false]);
+    rig.appServer.last.fullAfter = 1;
+    rig.appServer.last.drain();
+    expect(rig.readPaused).toEqual([true]);
+    rig.appServer.last.drain();
+    expect(rig.readPaused).toEqual([true, false]);
+    rig.session.close();
+    expect(rig.readPaused).toEqual([true, false]);
   });
 
   it('reading is also paused while the app server opens, and resumes at the end of the session', async () => {
-    side.appServer.hold();
-    void side.open();
-    side.say({ method: 'note', params: 'x'.repeat(5 * 1024 * 1024) });
-    expect(side.readPaused).toEqual([true]);
-    side.session.close();
-    expect(side.readPaused).toEqual([true, false]);
+    rig.appServer.hold();
+    void rig.open();
+    rig.say({ method: 'note', params: 'x'.repeat(5 * 1024 * 1024) });
+    expect(rig.readPaused).toEqual([true]);
+    rig.session.close();
+    expect(rig.readPaused).toEqual([true, false]);
   });
 
   it('a client that reads slowly pauses its own app server, also while that is opening', async () => {
-    await side.ready();
-    side.session.pause();
-    side.session.pause();
-    expect(side.appServer.last.paused).toBe(true);
-    side.session.resume();
-    expect(side.appServer.last.paused).toBe(false);
-    const other = new Side();
+    await rig.ready();
+    rig.session.pause();
+    rig.session.pause();
+    expect(rig.appServer.last.paused).toBe(true);
+    rig.session.resume();
+    expect(rig.appServer.last.paused).toBe(false);
+    const other = new SessionRig();
     other.appServer.hold();
     const opening = other.open();
     other.session.pause();
@@ -543,39 +541,39 @@ describe('the queue', () => {
 
 describe('the end', () => {
   it('closing the session closes the app-server connection once; later responses are dropped', async () => {
-    await side.ready();
-    side.say({ id: 1, method: 'own/later' });
-    side.session.close();
-    side.session.close();
+    await rig.ready();
+    rig.say({ id: 1, method: 'own/later' });
+    rig.session.close();
+    rig.session.close();
     await settle();
-    expect(side.appServer.last.closed).toBe(true);
-    expect(side.ended).toEqual([side.session]);
-    expect(side.sent).toEqual([]);
-    expect(side.say({ id: 2, method: 'own/now' })).toBe(true);
-    side.appServer.last.say({ method: 'late' });
-    expect(side.sent).toEqual([]);
+    expect(rig.appServer.last.closed).toBe(true);
+    expect(rig.ended).toEqual([rig.session]);
+    expect(rig.sent).toEqual([]);
+    expect(rig.say({ id: 2, method: 'own/now' })).toBe(true);
+    rig.appServer.last.say({ method: 'late' });
+    expect(rig.sent).toEqual([]);
   });
 
   it('the end of the app server is reported once, with its failure', async () => {
-    await side.ready();
+    await rig.ready();
     const failure: Failure = { reason: 'appServerFailed', message: 'it crashed', at: 1 };
-    side.appServer.last.end(failure);
-    side.appServer.last.end(null);
-    expect(side.closed).toEqual([failure]);
-    expect(side.ended).toEqual([side.session]);
+    rig.appServer.last.end(failure);
+    rig.appServer.last.end(null);
+    expect(rig.closed).toEqual([failure]);
+    expect(rig.ended).toEqual([rig.session]);
   });
 
   it('closing while the app server opens closes its connection as soon as it is open', async () => {
-    side.appServer.hold();
-    const opening = side.open();
-    side.session.close();
-    side.appServer.letIn();
+    rig.appServer.hold();
+    const opening = rig.open();
+    rig.session.close();
+    rig.appServer.letIn();
     await opening;
-    expect(side.appServer.last.closed).toBe(true);
+    expect(rig.appServer.last.closed).toBe(true);
   });
 
   it('opening rejects when the app server cannot be reached', async () => {
-    side.appServer.failure = new Error('not there');
-    await expect(side.open()).rejects.toThrow('not there');
+    rig.appServer.failure = new Error('not there');
+    await expect(rig.open()).rejects.toThrow('not there');
   });
 });
