@@ -16,7 +16,7 @@ import {
 } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import { linkMachine } from '../link.js';
-import { backoffPause, between, MAX_PAUSE, retryAfterPause } from '../shared/backoff.js';
+import { backoffPause, between, MAX_PAUSE, pauseFor, retryAfterPause } from '../shared/backoff.js';
 import { actorFailure, decide, decideFailure, notProvided } from '../shared/decision.js';
 import { failureOf, outcomeOf } from '../shared/outcome.js';
 import { accountIn, endedUnstable, enrollmentOf, isOther } from './context.js';
@@ -45,9 +45,7 @@ const increment = (context: RemoteControlContext, counter: keyof FailureCounters
   failureCounters: { ...context.failureCounters, [counter]: context.failureCounters[counter] + 1 },
 });
 
-const pauseOf = (context: RemoteControlContext, ms: number) => ({
-  pause: { ms, until: context.env.now() + ms },
-});
+const pauseOf = ({ env }: RemoteControlContext, ms: number) => ({ pause: pauseFor(env, ms) });
 
 /** Actors, guards, actions and delays of the chart `remoteControl`, by name. */
 export const remoteControlSetup = setup({
@@ -241,7 +239,7 @@ export const remoteControlSetup = setup({
     /** The rest of the Retry-After. Setting the wall clock back does not make it longer. RC-25 */
     honorRetryAfter: assign(({ context: { env, retryAfter } }) => {
       const ms = Math.min(Math.max(retryAfter.until - env.now(), 0), retryAfter.ms);
-      return { pause: { ms, until: env.now() + ms } };
+      return { pause: pauseFor(env, ms) };
     }),
     /** The whole pause has passed, even if the wall clock was set back. */
     clearRetryAfter: assign({ retryAfter: { ms: 0, until: 0 } }),

@@ -15,11 +15,15 @@ export function between(env: Env, min: number, max: number): number {
   return Math.round(min + env.random() * (max - min));
 }
 
+/** A pause that starts now. */
+export function pauseFor(env: Env, ms: number): Pause {
+  return { ms, until: env.now() + ms };
+}
+
 /** Exponential backoff with jitter: between half and all of min(base × 2ⁿ, cap), where n is the attempt. RC-25 */
 export function backoffPause(env: Env, timing: Timing, attempt: number): Pause {
   const all = Math.min(timing.backoffBase * 2 ** Math.min(attempt, 30), timing.backoffCap);
-  const ms = between(env, all / 2, all);
-  return { ms, until: env.now() + ms };
+  return pauseFor(env, between(env, all / 2, all));
 }
 
 /** The Retry-After of the backend plus a random part, so that clients do not all return at the same time. RC-25 */

@@ -246,7 +246,7 @@ class Acts<M extends AnyStateMachine> {
   }
 }
 
-/** For example ` (tokenRejected)`: the short members of a value, to tell outcomes apart. */
+/** For example ` (tokenRejected)`: the short members of a value, to distinguish outcomes. */
 function valueWords(value: unknown): string {
   const words = plainWords(value);
   return words === '' ? '' : ` (${words})`;

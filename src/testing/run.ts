@@ -67,7 +67,7 @@ export function failureWords({ failures }: RunReport): string {
     .map(({ error, story, step }) => {
       const message = error instanceof Error ? error.message : String(error);
       const where =
-        step === null ? 'at the start' : `after "${step.words}", to be in ${step.expected.states.at(-1)}`;
+        step === null ? 'at the start' : `after "${step.words}", expected ${step.expected.states.at(-1)}`;
       return `${where}: ${message}\n  ${story.join('\n  ')}`;
     })
     .join('\n\n');

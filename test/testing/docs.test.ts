@@ -7,15 +7,15 @@ import { tmpFolder } from '../support/tmp.js';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
-it('the example of docs/testing.md prints what stands there', async () => {
+it('the example of docs/testing.md prints the output shown there', async () => {
   const text = await readFile(path.join(ROOT, 'docs/testing.md'), 'utf8');
   const code = /```js\n([\s\S]*?)```/.exec(text)?.[1] ?? '';
   const output = /prints\n\n```\n([\s\S]*?)```/.exec(text)?.[1];
-  const folder = await tmpFolder();
-  await mkdir(path.join(folder, 'node_modules'));
-  await symlink(ROOT, path.join(folder, 'node_modules/rc-engine'));
-  await symlink(path.join(ROOT, 'node_modules/xstate'), path.join(folder, 'node_modules/xstate'));
-  await writeFile(path.join(folder, 'example.mjs'), code);
-  const { stdout } = await promisify(execFile)(process.execPath, [path.join(folder, 'example.mjs')]);
+  const directory = await tmpFolder();
+  await mkdir(path.join(directory, 'node_modules'));
+  await symlink(ROOT, path.join(directory, 'node_modules/rc-engine'));
+  await symlink(path.join(ROOT, 'node_modules/xstate'), path.join(directory, 'node_modules/xstate'));
+  await writeFile(path.join(directory, 'example.mjs'), code);
+  const { stdout } = await promisify(execFile)(process.execPath, [path.join(directory, 'example.mjs')]);
   expect(stdout).toBe(output);
 });

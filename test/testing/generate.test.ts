@@ -11,19 +11,19 @@ import {
   runPaths,
 } from '../../src/testing/index.js';
 
-/** As a user might write one: it dials, backs off, gives up, and is guarded by payloads, outcomes and counters. */
+/** An example chart with an actor, a backoff, and guards that read payloads, outcomes and counters. */
 const dialer = setup({
   types: {
     context: {} as { readonly attempts: number },
-    events: {} as { type: 'OPEN' } | { type: 'CLOSE'; politely: boolean } | { type: 'NEVER' },
+    events: {} as { type: 'OPEN' } | { type: 'CLOSE'; clean: boolean } | { type: 'NEVER' },
   },
   actors: { dial: fromPromise<'open' | 'refused'>(async () => 'open') },
   guards: {
     opened: ({ event }) => 'output' in event && event.output === 'open',
-    triesLeft: ({ context }) => context.attempts < 2,
-    politely: ({ event }) => event.type === 'CLOSE' && event.politely,
+    attemptsLeft: ({ context }) => context.attempts < 2,
+    clean: ({ event }) => event.type === 'CLOSE' && event.clean,
   },
-  actions: { count: assign({ attempts: ({ context }) => context.attempts + 1 }), sayGoodbye: () => {} },
+  actions: { count: assign({ attempts: ({ context }) => context.attempts + 1 }), sendClose: () => {} },
   delays: { backoff: ({ context }) => 100 * 2 ** context.attempts },
 }).createMachine({
   id: 'dialer',
@@ -40,10 +40,10 @@ const dialer = setup({
       },
       after: { 5000: 'deciding' },
     },
-    deciding: { always: [{ guard: 'triesLeft', target: 'waiting' }, { target: 'exhausted' }] },
+    deciding: { always: [{ guard: 'attemptsLeft', target: 'waiting' }, { target: 'exhausted' }] },
     waiting: { entry: 'count', after: { backoff: 'dialing' } },
     online: {
-      on: { CLOSE: [{ guard: 'politely', target: 'closed', actions: 'sayGoodbye' }, { target: 'closed' }] },
+      on: { CLOSE: [{ guard: 'clean', target: 'closed', actions: 'sendClose' }, { target: 'closed' }] },
     },
     exhausted: {},
     closed: { type: 'final' },
@@ -53,8 +53,8 @@ const dialer = setup({
 
 const OPTIONS = {
   events: [
-    { type: 'CLOSE', politely: true },
-    { type: 'CLOSE', politely: false },
+    { type: 'CLOSE', clean: true },
+    { type: 'CLOSE', clean: false },
   ],
   outcomes: { dial: ['open', 'refused'] },
 } as const;
@@ -62,19 +62,19 @@ const OPTIONS = {
 const words = (path: Path): string[] => path.steps.map((step) => step.words);
 
 describe('generatePaths', () => {
-  it('reaches every transition of a chart with invoke, after and guards, both ways', () => {
+  it('covers every transition and guard of a chart with invoke and after', () => {
     const { coverage } = generatePaths(dialer, OPTIONS);
     expect(coverage.transitions.missing).toEqual(['dialer.island NEVER 0']);
     expect(coverage.states.missing).toEqual(['dialer.island']);
     expect(coverage.guards.missing).toEqual([]);
   });
 
-  it('lets outcomes, failures and delays happen, a delay with its length', () => {
+  it('has outcomes, failures and delays with their length', () => {
     const { paths } = generatePaths(dialer, OPTIONS);
     const all = new Set(paths.flatMap(words));
     expect([...all].sort()).toEqual([
-      'CLOSE (politely: false)',
-      'CLOSE (politely: true)',
+      'CLOSE (clean: false)',
+      'CLOSE (clean: true)',
       'OPEN',
       'after 5000 ms',
       'after backoff',
@@ -93,7 +93,7 @@ describe('generatePaths', () => {
     expect(steps('transitions')).toBeLessThan(steps('pairs'));
   });
 
-  it('with pairs takes every transition after every one that can come before it', () => {
+  it('with pairs takes every transition after each possible predecessor', () => {
     const { paths } = generatePaths(dialer, { ...OPTIONS, coverage: 'pairs' });
     const pairs = new Set(
       paths.flatMap((path) => words(path).map((word, index, all) => `${all[index - 1] ?? 'start'}, ${word}`)),
@@ -105,18 +105,18 @@ describe('generatePaths', () => {
     }
   });
 
-  it('keeps to the longest path asked for', () => {
+  it('respects maxSteps', () => {
     const { paths, coverage } = generatePaths(dialer, { ...OPTIONS, maxSteps: 6 });
     expect(Math.max(...paths.map((path) => path.steps.length))).toBeLessThanOrEqual(6);
     expect(coverage.transitions.missing).toEqual(['dialer.island NEVER 0']);
   });
 
-  it('gives the same paths each time', () => {
+  it('is deterministic', () => {
     const once = generatePaths(dialer, OPTIONS).paths.map(words);
     expect(generatePaths(dialer, OPTIONS).paths.map(words)).toEqual(once);
   });
 
-  it('of several delays lets the one that is due first elapse first, and those due together at once', () => {
+  it('ends delays in the order of time, and those that are due together at once', () => {
     const race = setup({ types: { events: {} as { type: 'AGAIN' } } }).createMachine({
       id: 'race',
       type: 'parallel',
@@ -134,7 +134,7 @@ describe('generatePaths', () => {
     expect(paths[0]!.steps.slice(0, 3).map(({ elapsed }) => elapsed)).toEqual([30, 30, 30]);
   });
 
-  it('lets no delay end where the caller does not wait', () => {
+  it('ends no delay where `waits` is false', () => {
     const { paths, coverage } = generatePaths(dialer, {
       ...OPTIONS,
       waits: ({ value }) => value !== 'dialing',
@@ -145,7 +145,7 @@ describe('generatePaths', () => {
     expect(coverage.transitions.missing.some((id) => id.includes('5000'))).toBe(true);
   });
 
-  it('stops at a limit with a clear message when the context has no end', () => {
+  it('stops at the limit with a clear message when the context grows without end', () => {
     const counter = setup({
       types: { context: {} as { n: number }, events: {} as { type: 'MORE' } },
       actions: { more: assign({ n: ({ context }) => context.n + 1 }) },
@@ -157,14 +157,14 @@ describe('generatePaths', () => {
     expect(explored).toBe(4);
   });
 
-  it('says so when key hides what a guard reads', () => {
+  it('throws when `key` leaves out what a guard reads', () => {
     const { states: _, ...options } = { ...OPTIONS, states: 0 };
     expect(() => generatePaths(dialer, { ...options, key: () => '' })).toThrow(
       /guard reads something that `key`/,
     );
   });
 
-  it('starts nothing: neither actors nor actions of the machine run', () => {
+  it('runs no actors or actions of the machine', () => {
     let ran = 0;
     const counting = dialer.provide({
       actors: {
@@ -173,13 +173,13 @@ describe('generatePaths', () => {
           return 'open';
         }),
       },
-      actions: { sayGoodbye: () => (ran += 1) },
+      actions: { sendClose: () => (ran += 1) },
     });
     generatePaths(counting, OPTIONS);
     expect(ran).toBe(0);
   });
 
-  it('names the chart and the state when the chart fails by itself', () => {
+  it('throws when a guard of the chart throws', () => {
     const broken = setup({
       types: { events: {} as { type: 'GO' } },
       guards: {
@@ -208,7 +208,7 @@ describe('runPaths', () => {
   it.each([
     ['another target', { online: 'exhausted' }],
     ['another delay', { backoff: 90 }],
-  ])('finds a machine with %s', async (_, change) => {
+  ])('detects a machine with %s', async (_, change) => {
     const config = structuredClone(JSON.parse(JSON.stringify(dialer.config)));
     if ('online' in change) config.states.dialing.invoke.onDone[0].target = change.online;
     const other = setup({
@@ -223,14 +223,14 @@ describe('runPaths', () => {
     expect(report.failures.length).toBeGreaterThan(0);
   });
 
-  it('tells which step failed and the way there, goes on with the next path, and ends each system', async () => {
+  it('reports the failed step with its story, continues with the next path, and ends each system', async () => {
     let open = 0;
     const driver: Driver = {
       start: () => {
         open += 1;
       },
       act: (step) => {
-        if (step.words === 'dial failed') throw new Error('cannot');
+        if (step.words === 'dial failed') throw new Error('failed');
       },
       check: () => {},
       end: () => {
@@ -242,12 +242,12 @@ describe('runPaths', () => {
     expect(report.paths).toBe(paths.length);
     const [failure] = report.failures;
     expect(failure?.story.at(-1)).toBe('dial failed');
-    expect(failureWords(report)).toMatch(/^after "dial failed", to be in dialer\.\w+: cannot\n {2}OPEN\n/);
+    expect(failureWords(report)).toMatch(/^after "dial failed", expected dialer\.\w+: failed\n {2}OPEN\n/);
   });
 });
 
 describe('pathsMarkdown', () => {
-  it('tells each path as a scenario', () => {
+  it('formats each path as a scenario', () => {
     const generated = generatePaths(dialer, OPTIONS);
     const text = pathsMarkdown('dialer', 'abc', {
       variants: [{ variant: { name: 'fresh' }, generated }],

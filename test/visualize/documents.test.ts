@@ -87,7 +87,7 @@ describe('npm run charts', { timeout: 120_000 }, () => {
       expect.arrayContaining([
         expect.stringMatching(/^docs\/errors\.md does not match the sources; first at line \d+\.$/),
         'visualizations/link.mmd is missing.',
-        'visualizations/gone.mmd has no chart any more.',
+        'visualizations/gone.mmd belongs to no chart.',
         expect.stringContaining('npm run charts'),
       ]),
     );

@@ -171,7 +171,7 @@ function events({ context }: Snapshot, env: SimulatedEnv): readonly RemoteContro
   ];
 }
 
-/** The aspects of a snapshot that guards read, which tell two situations in the same state apart. */
+/** The aspects of a snapshot that guards read, to distinguish situations in the same state. */
 export function readByGuards({ context }: Snapshot): string[] {
   const { failureCounters, token, enrollment, env, timing } = context;
   const left = token === null ? 0 : token.expiresAt - env.now();
