@@ -14,9 +14,8 @@ export async function inspectorPages() {
     'src/engine/charts.ts': ['CHARTS'],
     'src/protocol/reasons.ts': ['REASONS'],
     'src/visualize/config-json.ts': ['toConfigJson'],
-    'src/visualize/hash.ts': ['chartHash'],
-    'src/visualize/walk.ts': ['walk'],
-    'src/visualize/words.ts': ['edgeWords'],
+    'src/visualize/chart.ts': ['chartHash', 'toChart'],
+    'src/visualize/edge-text.ts': ['edgeText'],
     'src/visualize/pictures.ts': ['picturesOf'],
     'src/visualize/svg.ts': ['svgOf'],
   });
@@ -67,10 +66,10 @@ function definitionsOf({ CHARTS, chartHash, toConfigJson }) {
   return Object.fromEntries(Object.entries(CHARTS).map(([name, machine]) => [name, definitionOf(machine)]));
 }
 
-async function pageData({ CHARTS, REASONS, chartHash, walk, edgeWords, picturesOf, svgOf }) {
+async function pageData({ CHARTS, REASONS, chartHash, toChart, edgeText, picturesOf, svgOf }) {
   const charts = {};
   for (const [name, machine] of Object.entries(CHARTS)) {
-    const chart = walk(machine);
+    const chart = toChart(machine);
     const hash = chartHash(machine);
     const pictures = [];
     for (const picture of picturesOf(chart)) {
@@ -86,7 +85,7 @@ async function pageData({ CHARTS, REASONS, chartHash, walk, edgeWords, picturesO
       description: chart.description,
       pictures,
       states: Object.fromEntries(chart.states.map(({ id, description }) => [id, description])),
-      edges: Object.fromEntries(chart.edges.map((edge) => [edge.id, edgeWords(chart, edge)])),
+      edges: Object.fromEntries(chart.edges.map((edge) => [edge.id, edgeText(chart, edge)])),
     };
   }
   return {

@@ -1,10 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createMachine } from 'xstate';
+import { type Chart, chartHash, toChart } from '../visualize/chart.js';
 import { chartDiff } from '../visualize/diff.js';
 import type { Charts } from '../visualize/exports.js';
-import { chartHash } from '../visualize/hash.js';
-import { type Chart, walk } from '../visualize/walk.js';
 import { usageError } from './errors.js';
 
 const REVISION_STEP = 'Run it in a clone of rc-engine, with a commit, branch or tag of that clone.';
@@ -34,7 +33,7 @@ export async function changedCharts(charts: Charts, revision: string): Promise<C
   const changed: ChangedChart[] = [];
   for (const name of names) {
     const machine = charts[name];
-    const after = machine === undefined ? undefined : { chart: walk(machine), hash: chartHash(machine) };
+    const after = machine === undefined ? undefined : { chart: toChart(machine), hash: chartHash(machine) };
     const before = exported.includes(name) ? await versionAt(commit, name) : undefined;
     const changes = changesBetween(name, before, after);
     if (changes.length > 0) {
@@ -78,7 +77,7 @@ async function versionAt(commit: string, name: string): Promise<Version> {
   const text = await git('show', `${commit}:visualizations/${name}.json`);
   try {
     const machine = createMachine(JSON.parse(text));
-    return { chart: walk(machine), hash: chartHash(machine) };
+    return { chart: toChart(machine), hash: chartHash(machine) };
   } catch (error) {
     throw usageError(
       `visualizations/${name}.json of ${commit.slice(0, 12)} is not an exported chart.`,

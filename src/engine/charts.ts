@@ -7,7 +7,7 @@ import { pairingMachine } from '../../machines/pairing.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
-import { chartHash } from '../visualize/hash.js';
+import { chartHash } from '../visualize/chart.js';
 
 export type ChartName =
   | 'remoteControl'

@@ -4,7 +4,7 @@
  */
 import type { AnyActorLogic, AnyStateMachine, AnyTransitionDefinition } from 'xstate';
 import { isReason } from '../protocol/reasons.js';
-import { edgeIds } from '../visualize/walk.js';
+import { edgeIds } from '../visualize/chart.js';
 import type { EndStatus } from './timeline.js';
 
 const MAX_NAME_LENGTH = 160;

@@ -7,7 +7,7 @@ import {
   fromPromise,
   type InspectionEvent,
 } from 'xstate';
-import { edgeIds } from '../visualize/walk.js';
+import { edgeIds } from '../visualize/chart.js';
 import { PathClock } from './path-clock.js';
 import type { Driver } from './run.js';
 import type { Expected, GenerateOptions, Step } from './types.js';

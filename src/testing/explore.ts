@@ -1,7 +1,7 @@
 /** Explores a chart: from each situation it tries every event, outcome and delay that is possible there. */
 import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
-import { walk } from '../visualize/walk.js';
-import { triggerWords } from '../visualize/words.js';
+import { toChart } from '../visualize/chart.js';
+import { triggerText } from '../visualize/edge-text.js';
 import { type Move, type Position, PureMachine, type Verdict } from './pure-machine.js';
 import { type GenerateOptions, PathLimitError, type StepKind } from './types.js';
 
@@ -172,7 +172,7 @@ class Acts<M extends AnyStateMachine> {
   constructor(machine: M, options: GenerateOptions<M>) {
     this.#options = options;
     this.#names = new Map(
-      walk(machine).edges.map(({ id, trigger }) => [id.split(' ')[1] ?? '', triggerWords(trigger)]),
+      toChart(machine).edges.map(({ id, trigger }) => [id.split(' ')[1] ?? '', triggerText(trigger)]),
     );
   }
 

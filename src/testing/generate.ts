@@ -1,5 +1,5 @@
 import type { AnyStateMachine } from 'xstate';
-import { walk } from '../visualize/walk.js';
+import { toChart } from '../visualize/chart.js';
 import { pathsOver, verdictName } from './cover.js';
 import { type Explored, explore, type Leg, perform } from './explore.js';
 import type { Move, Position } from './pure-machine.js';
@@ -94,7 +94,7 @@ function expectedAt({ snapshot }: Position, effects: readonly string[]): Expecte
 }
 
 function coverageOf(machine: AnyStateMachine, explored: Explored, moves: readonly Move[]): CoverageReport {
-  const chart = walk(machine);
+  const chart = toChart(machine);
   const states = new Set(explored.places[0]?.position.snapshot._nodes.map(({ id }) => id));
   const edges = new Set(explored.startEdges);
   const verdicts = new Set(explored.startVerdicts.map(verdictName));

@@ -8,7 +8,7 @@ import {
   fromTransition,
   type InspectionEvent,
 } from 'xstate';
-import { edgeIds, nameOf } from '../visualize/walk.js';
+import { edgeIds, nameOf } from '../visualize/chart.js';
 
 /** A running delay: the event at its end, and when it ends. */
 export interface Timer {

@@ -1,10 +1,10 @@
-/** What changed between two versions of a chart, in words. */
-import type { Chart, ChartEdge, ChartState } from './walk.js';
-import { shortId, triggerWords } from './words.js';
+/** The differences between two versions of a chart as text. */
+import type { Chart, ChartEdge, ChartState } from './chart.js';
+import { shortId, triggerText } from './edge-text.js';
 
-/** One sentence for each change, in the order of the newer chart; what is gone comes last. Descriptions do not count. */
+/** One sentence for each change, in the order of the newer chart; removals come last. Descriptions do not count. */
 export function chartDiff(before: Chart, after: Chart): string[] {
-  return [...stateChanges(before, after), ...edgeChanges(before, after), ...goneEdges(before, after)];
+  return [...stateChanges(before, after), ...edgeChanges(before, after), ...removedEdges(before, after)];
 }
 
 function stateChanges(before: Chart, after: Chart): string[] {
@@ -14,10 +14,10 @@ function stateChanges(before: Chart, after: Chart): string[] {
     const was = old.get(state.id);
     return was === undefined ? [newState(after, state)] : changedState(before, after, was, state);
   });
-  const gone = before.states
+  const removed = before.states
     .filter(({ id }) => !now.has(id))
     .map(({ id }) => `state ${shortId(before, id)} removed`);
-  return [...changes, ...gone];
+  return [...changes, ...removed];
 }
 
 function newState(chart: Chart, state: ChartState): string {
@@ -31,8 +31,10 @@ function changedState(before: Chart, after: Chart, was: ChartState, is: ChartSta
   const changes: string[] = [];
   if (was.kind !== is.kind) changes.push(`state ${name} is ${is.kind} instead of ${was.kind}`);
   if (was.initial !== is.initial) {
-    const say = (chart: Chart, id: string | null) => (id === null ? 'nowhere' : shortId(chart, id));
-    changes.push(`state ${name} begins in ${say(after, is.initial)} instead of ${say(before, was.initial)}`);
+    const nameOf = (chart: Chart, id: string | null) => (id === null ? 'no state' : shortId(chart, id));
+    changes.push(
+      `state ${name} starts in ${nameOf(after, is.initial)} instead of ${nameOf(before, was.initial)}`,
+    );
   }
   const invokes = (state: ChartState) =>
     state.invokes.map(({ id, src }) => (id === src ? src : `${src} as ${id}`));
@@ -43,30 +45,34 @@ function changedState(before: Chart, after: Chart, was: ChartState, is: ChartSta
   return changes;
 }
 
-function listChange(what: string, was: readonly string[], is: readonly string[]): string[] {
+function listChange(subject: string, was: readonly string[], is: readonly string[]): string[] {
   if (was.join('\n') === is.join('\n')) return [];
   const added = is.filter((name) => !was.includes(name));
-  const gone = was.filter((name) => !is.includes(name));
+  const removed = was.filter((name) => !is.includes(name));
   const parts = [
     ...(added.length > 0 ? [`now also ${added.join(', ')}`] : []),
-    ...(gone.length > 0 ? [`no longer ${gone.join(', ')}`] : []),
+    ...(removed.length > 0 ? [`no longer ${removed.join(', ')}`] : []),
   ];
-  return [parts.length > 0 ? `${what} ${parts.join('; ')}` : `${what} in another order: ${is.join(', ')}`];
+  return [
+    parts.length > 0 ? `${subject} ${parts.join('; ')}` : `${subject} in another order: ${is.join(', ')}`,
+  ];
 }
 
-/** Edges of one source and trigger: what can become of an event there. */
-function groups(chart: Chart): Map<string, ChartEdge[]> {
+/** Groups the edges by source and trigger. */
+function edgeGroups(chart: Chart): Map<string, ChartEdge[]> {
   const found = new Map<string, ChartEdge[]>();
   for (const edge of chart.edges) {
-    const key = `${edge.source}\n${triggerWords(edge.trigger)}`;
+    const key = `${edge.source}\n${triggerText(edge.trigger)}`;
     found.set(key, [...(found.get(key) ?? []), edge]);
   }
   return found;
 }
 
 function edgeChanges(before: Chart, after: Chart): string[] {
-  const old = groups(before);
-  return [...groups(after)].flatMap(([key, edges]) => groupChanges(before, after, old.get(key) ?? [], edges));
+  const old = edgeGroups(before);
+  return [...edgeGroups(after)].flatMap(([key, edges]) =>
+    groupChanges(before, after, old.get(key) ?? [], edges),
+  );
 }
 
 function groupChanges(
@@ -77,70 +83,74 @@ function groupChanges(
 ): string[] {
   const [sample] = is;
   if (sample === undefined) return [];
-  let [left, fresh] = without(was, is, same);
+  let [removed, added] = unmatched(was, is, sameEdge);
   const changes: string[] = [];
-  const pairUp = (
-    alike: (a: ChartEdge, b: ChartEdge) => boolean,
-    say: (a: ChartEdge, b: ChartEdge) => string[],
+  const matchPairs = (
+    isPair: (a: ChartEdge, b: ChartEdge) => boolean,
+    describe: (a: ChartEdge, b: ChartEdge) => string[],
   ) => {
-    for (const edge of [...fresh]) {
-      const match = left.find((other) => alike(other, edge));
+    for (const edge of [...added]) {
+      const match = removed.find((other) => isPair(other, edge));
       if (match === undefined) continue;
-      left = left.filter((other) => other !== match);
-      fresh = fresh.filter((other) => other !== edge);
-      changes.push(...say(match, edge));
+      removed = removed.filter((other) => other !== match);
+      added = added.filter((other) => other !== edge);
+      changes.push(...describe(match, edge));
     }
   };
-  pairUp(
+  matchPairs(
     (a, b) => a.guard === b.guard,
-    (a, b) => sameGuard(before, after, a, b),
+    (a, b) => edgeChange(before, after, a, b),
   );
-  pairUp(
-    (a, b) => targets(before, a) === targets(after, b),
+  matchPairs(
+    (a, b) => targetText(before, a) === targetText(after, b),
     (a, b) => [
-      `${way(after, b)}: guard is ${guardOf(b)} instead of ${guardOf(a)}`,
+      `${routeText(after, b)}: guard is ${guardText(b)} instead of ${guardText(a)}`,
       ...actionChange(after, a, b),
     ],
   );
-  changes.push(...fresh.map((edge) => `new ${described(after, edge)}`));
-  changes.push(...left.map((edge) => `removed ${described(before, edge)}`));
-  if (changes.length === 0 && was.length === is.length && was.some((edge, at) => !same(edge, is[at]))) {
-    const order = is.map(guardOf).join(', ');
+  changes.push(...added.map((edge) => `new ${edgeDescription(after, edge)}`));
+  changes.push(...removed.map((edge) => `removed ${edgeDescription(before, edge)}`));
+  if (
+    changes.length === 0 &&
+    was.length === is.length &&
+    was.some((edge, index) => !sameEdge(edge, is[index]))
+  ) {
+    const order = is.map(guardText).join(', ');
     changes.push(
-      `${shortId(after, sample.source)} on ${triggerWords(sample.trigger)}: tried in another order: ${order}`,
+      `${shortId(after, sample.source)} on ${triggerText(sample.trigger)}: order of guards is now ${order}`,
     );
   }
   return changes;
 }
 
-/** Whole groups that are gone. */
-function goneEdges(before: Chart, after: Chart): string[] {
-  const now = groups(after);
-  return [...groups(before)].flatMap(([key, edges]) =>
-    now.has(key) ? [] : edges.map((edge) => `removed ${described(before, edge)}`),
+/** Groups of edges that no longer exist. */
+function removedEdges(before: Chart, after: Chart): string[] {
+  const now = edgeGroups(after);
+  return [...edgeGroups(before)].flatMap(([key, edges]) =>
+    now.has(key) ? [] : edges.map((edge) => `removed ${edgeDescription(before, edge)}`),
   );
 }
 
-function sameGuard(before: Chart, after: Chart, was: ChartEdge, is: ChartEdge): string[] {
+function edgeChange(before: Chart, after: Chart, was: ChartEdge, is: ChartEdge): string[] {
   const from = shortId(after, is.source);
-  const on = `${triggerWords(is.trigger)}${is.guard === null ? '' : ` [${is.guard}]`}`;
+  const on = `${triggerText(is.trigger)}${is.guard === null ? '' : ` [${is.guard}]`}`;
   const changes: string[] = [];
-  if (targets(before, was) !== targets(after, is)) {
-    changes.push(`${from} on ${on}: goes to ${targets(after, is)} instead of ${targets(before, was)}`);
+  if (targetText(before, was) !== targetText(after, is)) {
+    changes.push(`${from} on ${on}: goes to ${targetText(after, is)} instead of ${targetText(before, was)}`);
   }
   if (was.reenter !== is.reenter) {
     changes.push(
-      `${way(after, is)}: ${is.reenter ? 'enters the state anew' : 'no longer enters the state anew'}`,
+      `${routeText(after, is)}: ${is.reenter ? 'now re-enters the state' : 'no longer re-enters the state'}`,
     );
   }
   return [...changes, ...actionChange(after, was, is)];
 }
 
 function actionChange(after: Chart, was: ChartEdge, is: ChartEdge): string[] {
-  return listChange(`${way(after, is)}: does`, was.actions, is.actions);
+  return listChange(`${routeText(after, is)}: actions`, was.actions, is.actions);
 }
 
-function same(a: ChartEdge, b: ChartEdge | undefined): boolean {
+function sameEdge(a: ChartEdge, b: ChartEdge | undefined): boolean {
   return (
     b !== undefined &&
     a.guard === b.guard &&
@@ -150,28 +160,28 @@ function same(a: ChartEdge, b: ChartEdge | undefined): boolean {
   );
 }
 
-/** What of each list has no equal in the other one. */
-function without<T>(a: readonly T[], b: readonly T[], equal: (x: T, y: T) => boolean): [T[], T[]] {
-  const left = [...a];
-  const fresh = b.filter((item) => {
-    const at = left.findIndex((other) => equal(other, item));
-    if (at >= 0) left.splice(at, 1);
-    return at < 0;
+/** The items of each list that have no equal in the other one. */
+function unmatched<T>(a: readonly T[], b: readonly T[], equal: (x: T, y: T) => boolean): [T[], T[]] {
+  const onlyInA = [...a];
+  const onlyInB = b.filter((item) => {
+    const index = onlyInA.findIndex((other) => equal(other, item));
+    if (index >= 0) onlyInA.splice(index, 1);
+    return index < 0;
   });
-  return [left, fresh];
+  return [onlyInA, onlyInB];
 }
 
 /** `edge connecting → verifyingEnrollment on dial done [ambiguousNotFound]` */
-function described(chart: Chart, edge: ChartEdge): string {
-  return `edge ${way(chart, edge)}${edge.guard === null ? '' : ` [${edge.guard}]`}`;
+function edgeDescription(chart: Chart, edge: ChartEdge): string {
+  return `edge ${routeText(chart, edge)}${edge.guard === null ? '' : ` [${edge.guard}]`}`;
 }
 
-function way(chart: Chart, edge: ChartEdge): string {
-  return `${shortId(chart, edge.source)} → ${targets(chart, edge)} on ${triggerWords(edge.trigger)}`;
+function routeText(chart: Chart, edge: ChartEdge): string {
+  return `${shortId(chart, edge.source)} → ${targetText(chart, edge)} on ${triggerText(edge.trigger)}`;
 }
 
-function targets(chart: Chart, { targets: ids }: ChartEdge): string {
+function targetText(chart: Chart, { targets: ids }: ChartEdge): string {
   return ids.length === 0 ? 'itself' : ids.map((id) => shortId(chart, id)).join(' and ');
 }
 
-const guardOf = ({ guard }: ChartEdge): string => (guard === null ? 'none' : `[${guard}]`);
+const guardText = ({ guard }: ChartEdge): string => (guard === null ? 'none' : `[${guard}]`);

@@ -1,13 +1,12 @@
-/** The documents that are made from the sources, so that they cannot tell anything else than the sources do. */
+/** The documents that are generated from the sources, so that they always match them. */
 import type { AnyStateMachine } from 'xstate';
 import { ERRORS } from '../protocol/errors.js';
 import { REASONS, type ReasonText } from '../protocol/reasons.js';
-import { chartHash } from './hash.js';
+import { chartHash, toChart } from './chart.js';
 import { toMermaid } from './mermaid.js';
 import { picturesOf } from './pictures.js';
-import { walk } from './walk.js';
 
-/** Every generated document: its path in the project, and its text. */
+/** Every generated document, by its path in the project. */
 export function documents(charts: Readonly<Record<string, AnyStateMachine>>): ReadonlyMap<string, string> {
   const pictures = Object.entries(charts).map(([name, machine]): [string, string] => [
     `visualizations/${name}.mmd`,
@@ -41,9 +40,9 @@ ${Object.entries(charts).map(chartSection).join('\n')}`;
 }
 
 function chartSection([name, machine]: [string, AnyStateMachine]): string {
-  const { description, states } = walk(machine);
+  const { description, states } = toChart(machine);
   const rows = states.flatMap((state) =>
-    state.parent === null ? [] : [`| \`${state.path.join('.')}\` | ${cell(state.description)} |`],
+    state.parent === null ? [] : [`| \`${state.path.join('.')}\` | ${escapeCell(state.description)} |`],
   );
   return `## ${name}
 
@@ -60,7 +59,7 @@ Hash \`${chartHash(machine)}\`, ${states.length - 1} states. [Scenarios](${name}
 ${toMermaid(machine)}\`\`\`
 
 </details>
-${parts(name, machine)}
+${detailLinks(name, machine)}
 
 | State | What it means |
 | --- | --- |
@@ -68,9 +67,9 @@ ${rows.join('\n')}
 `;
 }
 
-/** Links to the pictures of what is folded in the overview. */
-function parts(name: string, machine: AnyStateMachine): string {
-  const links = picturesOf(walk(machine)).flatMap((picture) =>
+/** Links to the pictures of the states that are folded in the overview. */
+function detailLinks(name: string, machine: AnyStateMachine): string {
+  const links = picturesOf(toChart(machine)).flatMap((picture) =>
     picture.name === name ? [] : [`[${picture.name.slice(name.length + 1)}](${picture.name}.svg)`],
   );
   return links.length === 0 ? '' : `\nIn detail: ${links.join(', ')}.\n`;
@@ -93,7 +92,7 @@ They are in \`rc-engine status\`, in the log and in the audit; most of them need
 ${Object.entries(REASONS).map(codeSection).join('\n')}`;
 }
 
-/** The heading makes the anchor that an error names: the code in small letters. */
+/** The heading creates the anchor that an error names: the code in lower case. */
 function codeSection([code, { means, todo }]: [string, ReasonText]): string {
   return `### ${code}
 
@@ -103,4 +102,4 @@ What to do: ${todo}
 `;
 }
 
-const cell = (text: string): string => text.replaceAll('|', '\\|');
+const escapeCell = (text: string): string => text.replaceAll('|', '\\|');

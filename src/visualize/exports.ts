@@ -1,39 +1,38 @@
 /** Every export of a chart, by format. */
 import type { AnyStateMachine } from 'xstate';
+import { chartHash, toChart } from './chart.js';
 import { toConfigJson } from './config-json.js';
 import { toDot } from './dot.js';
-import { chartHash } from './hash.js';
 import { toMermaid } from './mermaid.js';
 import { type ChartPictures, toPage } from './page.js';
 import { svgsOf } from './svg.js';
-import { walk } from './walk.js';
 
 export const FORMATS = ['svg', 'mermaid', 'json', 'dot', 'html'] as const;
 export type Format = (typeof FORMATS)[number];
 
 export interface ExportedFile {
-  /** With its ending, as `link.svg`. */
+  /** With its extension, for example `link.svg`. */
   readonly name: string;
   readonly text: string;
 }
 
 export type Charts = Readonly<Record<string, AnyStateMachine>>;
 
-/** The first file of a chart is its overview. HTML is one page with all of them. */
+/** The first file of a chart is its overview. HTML is one page with every chart. */
 export async function exportCharts(charts: Charts, format: Format): Promise<ExportedFile[]> {
-  if (format === 'html') return [{ name: 'index.html', text: toPage(await picturesOf(charts)) }];
+  if (format === 'html') return [{ name: 'index.html', text: toPage(await chartPictures(charts)) }];
   const files: ExportedFile[] = [];
   for (const [name, machine] of Object.entries(charts)) files.push(...(await filesOf(name, machine, format)));
   return files;
 }
 
-/** What `visualizations/` holds, apart from the Mermaid pictures. */
+/** Every file of `visualizations/` except the Mermaid pictures. */
 export async function exportAll(charts: Charts): Promise<ExportedFile[]> {
-  const pictures = await picturesOf(charts);
-  const plain = await Promise.all([exportCharts(charts, 'json'), exportCharts(charts, 'dot')]);
+  const pictures = await chartPictures(charts);
+  const texts = await Promise.all([exportCharts(charts, 'json'), exportCharts(charts, 'dot')]);
   return [
     ...pictures.flatMap(({ svgs }) => svgs.map(({ name, text }) => ({ name: `${name}.svg`, text }))),
-    ...plain.flat(),
+    ...texts.flat(),
     { name: 'index.html', text: toPage(pictures) },
   ];
 }
@@ -46,20 +45,23 @@ async function filesOf(
   const hash = chartHash(machine);
   switch (format) {
     case 'svg':
-      return (await svgsOf(walk(machine), hash)).map((svg) => ({ name: `${svg.name}.svg`, text: svg.text }));
+      return (await svgsOf(toChart(machine), hash)).map((svg) => ({
+        name: `${svg.name}.svg`,
+        text: svg.text,
+      }));
     case 'mermaid':
       return [{ name: `${name}.mmd`, text: `%% chart ${hash}\n${toMermaid(machine)}` }];
     case 'json':
       return [{ name: `${name}.json`, text: toConfigJson(machine, hash) }];
     case 'dot':
-      return [{ name: `${name}.dot`, text: toDot(walk(machine), hash) }];
+      return [{ name: `${name}.dot`, text: toDot(toChart(machine), hash) }];
   }
 }
 
-async function picturesOf(charts: Charts): Promise<ChartPictures[]> {
+async function chartPictures(charts: Charts): Promise<ChartPictures[]> {
   const pictures: ChartPictures[] = [];
   for (const [name, machine] of Object.entries(charts)) {
-    const chart = walk(machine);
+    const chart = toChart(machine);
     const hash = chartHash(machine);
     pictures.push({ name, hash, chart, svgs: await svgsOf(chart, hash) });
   }

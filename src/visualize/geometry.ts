@@ -1,7 +1,6 @@
-/** Where things are in a picture that is laid out, and how large they are. */
-import { LINE_HEIGHT, widest } from './lines.js';
+/** Positions and sizes in a picture after layout. */
+import { LINE_HEIGHT, maxWidth, textWidth } from './lines.js';
 import type { Arrow, Box, Picture } from './picture.js';
-import { textWidth } from './text-width.js';
 
 export interface Rect {
   readonly x: number;
@@ -25,7 +24,7 @@ export interface PlacedArrow {
 export interface PlacedBox {
   readonly box: Box;
   readonly rect: Rect;
-  /** Where its lines are. */
+  /** Position of its text lines. */
   readonly text: Rect;
 }
 
@@ -37,7 +36,7 @@ export interface Placed {
   readonly arrows: readonly PlacedArrow[];
 }
 
-export const TITLE_FONT = 13;
+const TITLE_FONT = 13;
 export const TITLE_HEIGHT = 28;
 export const PAD = 12;
 
@@ -48,7 +47,7 @@ export function boxSize(box: Box): { readonly width: number; readonly height: nu
   const title = textWidth(box.title, TITLE_FONT, true) + marks;
   const lines = box.lines.length * LINE_HEIGHT;
   return {
-    width: Math.ceil(Math.max(title, widest(box.lines), 44) + 2 * PAD),
+    width: Math.ceil(Math.max(title, maxWidth(box.lines), 44) + 2 * PAD),
     height: TITLE_HEIGHT + (lines === 0 ? 4 : lines + 10),
   };
 }
@@ -59,7 +58,7 @@ export function titleSize(box: Box): { readonly width: number; readonly height: 
 
 export function textSize(box: Box): { readonly width: number; readonly height: number } {
   if (box.lines.length === 0) return { width: 0, height: 0 };
-  return { width: Math.ceil(widest(box.lines) + 2 * PAD), height: box.lines.length * LINE_HEIGHT + 6 };
+  return { width: Math.ceil(maxWidth(box.lines) + 2 * PAD), height: box.lines.length * LINE_HEIGHT + 6 };
 }
 
 export type Segment = readonly [Point, Point];

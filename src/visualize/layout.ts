@@ -1,6 +1,5 @@
-/** Gives a picture its places, with ELK's layered algorithm. The same picture comes out the same on every host. */
+/** Lays out a picture with the layered algorithm of ELK. The result is the same on every host. */
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk.bundled.js';
-import { clashes } from './clashes.js';
 import {
   boxSize,
   type Placed,
@@ -11,15 +10,16 @@ import {
   textSize,
   titleSize,
 } from './geometry.js';
-import { FONT, LINE_HEIGHT, widest } from './lines.js';
+import { FONT, LINE_HEIGHT, maxWidth } from './lines.js';
+import { overlaps } from './overlaps.js';
 import type { Arrow, Box, Picture } from './picture.js';
-import { crossings, penalty, WIDEST } from './score.js';
+import { crossings, MAX_WIDTH, penalty } from './readability.js';
 
 const MARGIN = 10;
 const LABEL_PAD = 4;
 
-/** Asked of ELK for each box that has an inside: these options are not handed down. */
-const EACH: LayoutOptions = {
+/** ELK options of each box with children. Children do not inherit them. */
+const COMPOUND_OPTIONS: LayoutOptions = {
   'elk.algorithm': 'layered',
   'elk.direction': 'DOWN',
   'elk.edgeRouting': 'ORTHOGONAL',
@@ -37,8 +37,8 @@ const EACH: LayoutOptions = {
   'elk.nodeSize.constraints': 'MINIMUM_SIZE',
 };
 
-/** Ways to lay the same picture out. The one that reads best wins; large pictures have time for the first ones only. */
-const WAYS: readonly LayoutOptions[] = [
+/** Variants of the layout. The most readable result is used. Large pictures try only the first ones, to save time. */
+const VARIANTS: readonly LayoutOptions[] = [
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '1'],
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '3'],
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '5'],
@@ -58,78 +58,83 @@ const WAYS: readonly LayoutOptions[] = [
 ].map(([placement = '', layering = '', seed = '']) => ({
   'elk.layered.nodePlacement.strategy': placement,
   'elk.layered.layering.strategy': layering,
-  // Of the way that bounds it.
+  // Used by COFFMAN_GRAHAM alone.
   'elk.layered.layering.coffmanGraham.layerBound': '3',
   'elk.randomSeed': seed,
 }));
-const WAYS_WHEN_LARGE = 9;
-/** After so many it is known whether the rest can be any better. */
-const WAYS_TO_HOPE = 3;
-const LARGE = 16;
+const VARIANTS_WHEN_LARGE = 9;
+/** After this many variants a picture that is far too complex gets no more of them. */
+const TRIALS_BEFORE_GIVING_UP = 3;
+const LARGE_PICTURE = 16;
 
-/** The picture as it is, or a plainer one of the same, whichever is the first that reads well. */
+/** Lays out the picture, or a simpler version of it: the first readable result is used, or else the best one. */
 export async function layout(picture: Picture): Promise<Placed> {
   const { default: elkjs } = await import('elkjs/lib/elk.bundled.js');
-  const place = new elkjs.default();
-  let best: Found | undefined;
-  let last = '';
-  for (let next: Picture | null = picture; next !== null; next = next.plainer?.() ?? null) {
+  const elk = new elkjs.default();
+  let best: Candidate | undefined;
+  let previousArrows = '';
+  for (let next: Picture | null = picture; next !== null; next = next.simpler?.() ?? null) {
     const arrows = next.arrows.map(({ id }) => id).join();
-    if (arrows === last) continue;
-    last = arrows;
-    const found = await bestOf(next, (graph) => place.layout(graph));
-    if (isGood(found.placed)) return found.placed;
+    if (arrows === previousArrows) continue;
+    previousArrows = arrows;
+    const found = await bestOf(next, (graph) => elk.layout(graph));
+    if (isReadable(found.placed)) return found.placed;
     if (best === undefined || found.cost < best.cost) best = found;
   }
-  if (best === undefined) throw new Error('there is no way to lay a picture out');
+  if (best === undefined) throw new Error('no layout variant was tried');
   return best.placed;
 }
 
-interface Found {
+interface Candidate {
   readonly placed: Placed;
   readonly cost: number;
 }
 
-async function bestOf(picture: Picture, place: (graph: ElkNode) => Promise<ElkNode>): Promise<Found> {
-  let best: Found | undefined;
-  const ways = picture.boxes.length > LARGE ? WAYS.slice(0, WAYS_WHEN_LARGE) : WAYS;
-  const findGood = async (plan: Omit<Plan, 'way'>): Promise<boolean> => {
-    for (const [index, way] of ways.entries()) {
-      if (index === WAYS_TO_HOPE && best !== undefined && isHopeless(best.placed) && picture.plainer !== null)
+async function bestOf(picture: Picture, runElk: (graph: ElkNode) => Promise<ElkNode>): Promise<Candidate> {
+  let best: Candidate | undefined;
+  const variants = picture.boxes.length > LARGE_PICTURE ? VARIANTS.slice(0, VARIANTS_WHEN_LARGE) : VARIANTS;
+  const tryVariants = async (plan: Omit<Plan, 'variant'>): Promise<boolean> => {
+    for (const [index, variant] of variants.entries()) {
+      if (
+        index === TRIALS_BEFORE_GIVING_UP &&
+        best !== undefined &&
+        isFarTooComplex(best.placed) &&
+        picture.simpler !== null
+      )
         break;
-      const placed = placedOf(picture, await place(graphOf(picture, { ...plan, way })));
+      const placed = placedFrom(picture, await runElk(graphOf(picture, { ...plan, variant })));
       const found = { placed, cost: penalty(placed) };
-      const good = isGood(placed);
-      if (good || best === undefined || found.cost < best.cost) best = found;
-      if (good) return true;
+      const readable = isReadable(placed);
+      if (readable || best === undefined || found.cost < best.cost) best = found;
+      if (readable) return true;
     }
     return false;
   };
-  const isClear = () => best !== undefined && clashes(best.placed).length === 0;
-  const regions = picture.boxes.some(({ region }) => region);
-  const plans = [{ stack: false }, ...(regions ? [{ stack: true }] : [])];
-  for (const plan of plans) if (await findGood({ ...plan, apart: false })) break;
-  if (!isClear()) await findGood({ stack: regions, apart: true });
-  if (best === undefined) throw new Error('there is no way to lay a picture out');
+  const hasNoOverlaps = () => best !== undefined && overlaps(best.placed).length === 0;
+  const hasRegions = picture.boxes.some(({ region }) => region);
+  const stackings = hasRegions ? [false, true] : [false];
+  for (const stackRegions of stackings) if (await tryVariants({ stackRegions, separateText: false })) break;
+  if (!hasNoOverlaps()) await tryVariants({ stackRegions: hasRegions, separateText: true });
+  if (best === undefined) throw new Error('no layout variant was tried');
   return best;
 }
 
-/** So far from good that a plainer picture is the better way. */
-function isHopeless({ width, arrows }: Placed): boolean {
-  return width > WIDEST * 1.25 || crossings(arrows) > 3;
+/** So far from readable that a simpler picture is better. */
+function isFarTooComplex({ width, arrows }: Placed): boolean {
+  return width > MAX_WIDTH * 1.25 || crossings(arrows) > 3;
 }
 
-/** Nothing that a person would mind: no need to look for better. */
-function isGood(placed: Placed): boolean {
-  return placed.width <= WIDEST && crossings(placed.arrows) === 0 && clashes(placed).length === 0;
+/** Readable in a README: no need to try further variants. */
+function isReadable(placed: Placed): boolean {
+  return placed.width <= MAX_WIDTH && crossings(placed.arrows) === 0 && overlaps(placed).length === 0;
 }
 
 interface Plan {
-  readonly way: LayoutOptions;
-  /** Regions of a parallel state stand one below the other instead of side by side. */
-  readonly stack: boolean;
-  /** What is written on a box with an inside gets a place of its own in it, and arrows go around it. */
-  readonly apart: boolean;
+  readonly variant: LayoutOptions;
+  /** Regions of a parallel state are placed below each other instead of side by side. */
+  readonly stackRegions: boolean;
+  /** The text of a box with children becomes a node inside it, so that arrows go around it. */
+  readonly separateText: boolean;
 }
 
 function graphOf(picture: Picture, plan: Plan): ElkNode {
@@ -137,8 +142,8 @@ function graphOf(picture: Picture, plan: Plan): ElkNode {
   return {
     id: ' picture',
     layoutOptions: {
-      ...EACH,
-      ...plan.way,
+      ...COMPOUND_OPTIONS,
+      ...plan.variant,
       'elk.hierarchyHandling': 'INCLUDE_CHILDREN',
       'org.eclipse.elk.json.shapeCoords': 'ROOT',
       'org.eclipse.elk.json.edgeCoords': 'ROOT',
@@ -146,7 +151,7 @@ function graphOf(picture: Picture, plan: Plan): ElkNode {
     },
     children: childrenOf(picture, null, plan),
     edges: [
-      ...(plan.stack ? stackingEdges(picture) : []),
+      ...(plan.stackRegions ? stackingEdges(picture) : []),
       ...picture.arrows.map((arrow): ElkExtendedEdge => {
         const [from, to] = isBackward(arrow, order)
           ? [arrow.target, arrow.source]
@@ -162,7 +167,7 @@ function graphOf(picture: Picture, plan: Plan): ElkNode {
   };
 }
 
-/** From each region to the next one; they are not drawn. */
+/** Edges from each region to the next one. They are not drawn. */
 function stackingEdges({ boxes }: Picture): ElkExtendedEdge[] {
   const regions = boxes.filter(({ region }) => region);
   return regions.flatMap((box, index): ElkExtendedEdge[] => {
@@ -171,14 +176,14 @@ function stackingEdges({ boxes }: Picture): ElkExtendedEdge[] {
   });
 }
 
-/** Layers go by the order in which states are written: an arrow back up is handed to ELK the other way round. */
+/** Layers follow the source order of the states, so an arrow to an earlier state is reversed for ELK. */
 function isBackward(arrow: Arrow, order: ReadonlyMap<string, number>): boolean {
   return (order.get(arrow.target) ?? 0) < (order.get(arrow.source) ?? 0);
 }
 
 function readingOrder(picture: Picture): Map<string, number> {
   const order = new Map(picture.boxes.map(({ id }, index) => [id, index]));
-  // A mark comes before everything that is beside it.
+  // Marks come before all other boxes.
   for (const { id, kind } of picture.boxes) if (kind === 'initial' || kind === 'anywhere') order.set(id, -1);
   return order;
 }
@@ -190,23 +195,23 @@ function childrenOf(picture: Picture, parent: string | null, plan: Plan): ElkNod
       const children = childrenOf(picture, box.id, plan);
       const size = boxSize(box);
       if (children.length === 0) return { id: box.id, ...size };
-      const apart = plan.apart && box.lines.length > 0;
+      const separateText = plan.separateText && box.lines.length > 0;
       const notes: ElkNode = {
         id: notesId(box),
         ...textSize(box),
         layoutOptions: { 'elk.layered.layering.layerConstraint': 'FIRST' },
       };
-      const top = (apart ? TITLE_HEIGHT : size.height) + 12;
-      const least = apart ? titleSize(box) : size;
+      const top = (separateText ? TITLE_HEIGHT : size.height) + 12;
+      const minimum = separateText ? titleSize(box) : size;
       return {
         id: box.id,
         layoutOptions: {
-          ...EACH,
-          ...plan.way,
+          ...COMPOUND_OPTIONS,
+          ...plan.variant,
           'elk.padding': `[top=${top},left=14,bottom=14,right=14]`,
-          'elk.nodeSize.minimum': `(${least.width},${least.height})`,
+          'elk.nodeSize.minimum': `(${minimum.width},${minimum.height})`,
         },
-        children: apart ? [notes, ...children] : children,
+        children: separateText ? [notes, ...children] : children,
       };
     });
 }
@@ -215,12 +220,12 @@ const notesId = (box: Box): string => ` notes ${box.id}`;
 
 function labelSize(arrow: Arrow): { readonly width: number; readonly height: number } {
   return {
-    width: Math.ceil(widest(arrow.lines) + 2 * LABEL_PAD),
+    width: Math.ceil(maxWidth(arrow.lines) + 2 * LABEL_PAD),
     height: arrow.lines.length * LINE_HEIGHT + FONT / 2,
   };
 }
 
-function placedOf(picture: Picture, graph: ElkNode): Placed {
+function placedFrom(picture: Picture, graph: ElkNode): Placed {
   const nodes = new Map<string, Rect>();
   const edges = new Map<string, ElkExtendedEdge>();
   const collect = (node: ElkNode) => {
@@ -230,11 +235,11 @@ function placedOf(picture: Picture, graph: ElkNode): Placed {
   };
   collect(graph);
   const order = readingOrder(picture);
-  const at = nodes.get(' picture');
+  const root = nodes.get(' picture');
   return {
     picture,
-    width: at?.width ?? 0,
-    height: at?.height ?? 0,
+    width: root?.width ?? 0,
+    height: root?.height ?? 0,
     boxes: picture.boxes.map((box): PlacedBox => {
       const rect = nodes.get(box.id) ?? rectOf({});
       const below = { x: rect.x, y: rect.y + TITLE_HEIGHT, ...textSize(box) };

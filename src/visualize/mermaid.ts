@@ -1,8 +1,8 @@
 import type { AnyStateMachine } from 'xstate';
-import { type Chart, type ChartEdge, type ChartState, walk } from './walk.js';
-import { elseEdges, triggerWords } from './words.js';
+import { type Chart, type ChartEdge, type ChartState, toChart } from './chart.js';
+import { elseEdges, triggerText, withoutReasonActions } from './edge-text.js';
 
-/** Words that Mermaid reads as keywords where an id could stand. */
+/** Keywords of Mermaid that are not valid as ids. */
 const RESERVED = [
   'class',
   'classDef',
@@ -15,23 +15,23 @@ const RESERVED = [
   'state',
   'style',
 ];
-/** Mermaid ends a label at a colon or semicolon, and begins an entity at a number sign. */
+/** Mermaid ends a label at a colon or semicolon, and starts an entity at a number sign. */
 const UNSAFE = /[^\p{L}\p{N} .,'()[\]/_-]/gu;
 
 /**
- * A `stateDiagram-v2` that GitHub renders. An edge from a composite state to a state inside it starts at its
- * "in any state", which also tells what the composite state does without leaving. Parallel regions stand as
- * states side by side: edges cannot cross Mermaid's own separator for them.
+ * A `stateDiagram-v2` that GitHub renders. An edge from a composite state to a state inside it starts at its node
+ * "in any state", which also shows what the composite state does without leaving. Parallel regions are drawn as
+ * neighbouring states, because edges cannot cross the separator that Mermaid has for regions.
  */
 export function toMermaid(machine: AnyStateMachine): string {
-  return `${['stateDiagram-v2', ...new Diagram(walk(machine)).lines()].join('\n')}\n`;
+  return `${['stateDiagram-v2', ...new Diagram(toChart(machine)).lines()].join('\n')}\n`;
 }
 
 class Diagram {
   readonly #chart: Chart;
   readonly #parents: ReadonlyMap<string, string | null>;
   readonly #ids = new Map<string, string>();
-  /** Ids of the "in any state" of those composite states that need one. */
+  /** Ids of the nodes "in any state", by composite state. */
   readonly #anyIds = new Map<string, string>();
   /** Lines of text inside a state. */
   readonly #rows = new Map<string, string[]>();
@@ -48,57 +48,57 @@ class Diagram {
     const otherwise = elseEdges(chart);
     const labelled = chart.edges.map((edge) => ({ edge, label: edgeLabel(edge, otherwise.has(edge)) }));
     for (const { edge, label } of labelled)
-      if (edge.targets.length === 0) append(this.#rows, edge.source, label);
+      if (edge.targets.length === 0) appendTo(this.#rows, edge.source, label);
     this.#nameStates();
     for (const { edge, label } of labelled) {
       for (const target of edge.targets) {
         const from =
           (this.#isWithin(target, edge.source) && this.#anyIds.get(edge.source)) ||
           this.#ids.get(edge.source);
-        append(this.#arrows, `${from} --> ${this.#ids.get(target)}`, label);
+        appendTo(this.#arrows, `${from} --> ${this.#ids.get(target)}`, label);
       }
     }
   }
 
-  /** Ids are unique, readable, and no keywords: the keys on the way to a state, joined by underscores. */
+  /** Ids are unique, readable and not keywords: the keys of the path of a state, joined with underscores. */
   #nameStates(): void {
     const { states, edges } = this.#chart;
     const used = new Set(RESERVED);
-    const named = (path: readonly string[]): string => {
+    const uniqueId = (path: readonly string[]): string => {
       let id = path.join('_').replace(/\W/g, '_');
       while (used.has(id)) id = `${id}_`;
       used.add(id);
       return id;
     };
-    for (const state of states) this.#ids.set(state.id, named(state.path));
+    for (const state of states) this.#ids.set(state.id, uniqueId(state.path));
     for (const state of states) {
-      const pointsInside = edges.some(
+      const hasInnerTarget = edges.some(
         ({ source, targets }) =>
           source === state.id && targets.some((target) => this.#isWithin(target, source)),
       );
-      if (isComposite(state) && (pointsInside || this.#rows.has(state.id))) {
-        this.#anyIds.set(state.id, named([...state.path, 'any']));
+      if (isComposite(state) && (hasInnerTarget || this.#rows.has(state.id))) {
+        this.#anyIds.set(state.id, uniqueId([...state.path, 'any']));
       }
     }
   }
 
   #isWithin(state: string, ancestor: string): boolean {
-    for (let at: string | null = state; at !== null; at = this.#parents.get(at) ?? null) {
-      if (at === ancestor) return true;
+    for (let id: string | null = state; id !== null; id = this.#parents.get(id) ?? null) {
+      if (id === ancestor) return true;
     }
     return false;
   }
 
   *lines(): Generator<string> {
     yield '  classDef any stroke-dasharray: 4 4';
-    for (const state of this.#chart.states) if (state.parent === null) yield* this.#inside(state, '  ');
+    for (const state of this.#chart.states) if (state.parent === null) yield* this.#childLines(state, '  ');
     for (const [arrow, labels] of this.#arrows) {
       const text = labels.filter((label) => label !== '').join('<br/>');
       yield text === '' ? `  ${arrow}` : `  ${arrow} : ${text}`;
     }
   }
 
-  *#inside(state: ChartState, indent: string): Generator<string> {
+  *#childLines(state: ChartState, indent: string): Generator<string> {
     if (state.initial !== null) yield `${indent}[*] --> ${this.#ids.get(state.initial)}`;
     const any = this.#anyIds.get(state.id);
     if (any !== undefined) {
@@ -106,15 +106,16 @@ class Diagram {
       for (const row of this.#rows.get(state.id) ?? []) yield `${indent}${any} : ${row}`;
       yield `${indent}class ${any} any`;
     }
-    for (const child of this.#chart.states) if (child.parent === state.id) yield* this.#node(child, indent);
+    for (const child of this.#chart.states)
+      if (child.parent === state.id) yield* this.#stateLines(child, indent);
   }
 
-  *#node(state: ChartState, indent: string): Generator<string> {
+  *#stateLines(state: ChartState, indent: string): Generator<string> {
     const id = this.#ids.get(state.id);
-    const title = `${safe(state.key)}${state.kind === 'parallel' ? ' (all at once)' : ''}`;
+    const title = `${sanitized(state.key)}${state.kind === 'parallel' ? ' (all at once)' : ''}`;
     if (isComposite(state)) {
       yield `${indent}state "${title}" as ${id} {`;
-      yield* this.#inside(state, `${indent}  `);
+      yield* this.#childLines(state, `${indent}  `);
       yield `${indent}}`;
       return;
     }
@@ -127,39 +128,38 @@ class Diagram {
 /** `enroll done [granted] / assignGrant` */
 function edgeLabel(edge: ChartEdge, isElse: boolean): string {
   const guard = edge.guard ?? (isElse ? 'otherwise' : '');
-  // What stays where it is must do something: if only the reason is noted, then that.
+  // A transition without a target shows at least its reason, because it would be empty otherwise.
   const stays = edge.targets.length === 0;
-  const does = actionNames(edge.actions) || (stays ? safe(edge.actions.join(', ')) || 'nothing' : '');
+  const actions = actionNames(edge.actions) || (stays ? sanitized(edge.actions.join(', ')) || 'nothing' : '');
   return [
-    edge.trigger.kind === 'always' ? '' : safe(triggerWords(edge.trigger)),
-    guard === '' ? '' : `[${safe(guard)}]`,
-    does === '' ? '' : `/ ${does}`,
+    edge.trigger.kind === 'always' ? '' : sanitized(triggerText(edge.trigger)),
+    guard === '' ? '' : `[${sanitized(guard)}]`,
+    actions === '' ? '' : `/ ${actions}`,
   ]
     .filter((part) => part !== '')
     .join(' ');
 }
 
-/** What a state does by itself: its own actions, and the actors that live while it is active. */
+/** The actions of a state, and the actors that run while it is active. */
 function stateRows(state: ChartState): string[] {
-  const actors = state.invokes.map(({ id, src }) => safe(id === src ? id : `${id} (${src})`)).join(', ');
+  const actors = state.invokes.map(({ id, src }) => sanitized(id === src ? id : `${id} (${src})`)).join(', ');
   const rows: [string, string][] = [
     ['entry', actionNames(state.entry)],
     ['exit', actionNames(state.exit)],
     ['runs', actors],
   ];
-  return rows.flatMap(([what, names]) => (names === '' ? [] : [`${what} / ${names}`]));
+  return rows.flatMap(([label, names]) => (names === '' ? [] : [`${label} / ${names}`]));
 }
 
-/** Actions that only note the reason are left out: they say why, not what. */
 function actionNames(actions: readonly string[]): string {
-  return safe(actions.filter((name) => !name.startsWith('because')).join(', '));
+  return sanitized(withoutReasonActions(actions).join(', '));
 }
 
 const isComposite = ({ kind }: ChartState): boolean => kind === 'compound' || kind === 'parallel';
 
-const safe = (text: string): string => text.replace(UNSAFE, ' ').trim();
+const sanitized = (text: string): string => text.replace(UNSAFE, ' ').trim();
 
-function append(lists: Map<string, string[]>, key: string, item: string): void {
+function appendTo(lists: Map<string, string[]>, key: string, item: string): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [item]);
   else list.push(item);

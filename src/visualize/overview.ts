@@ -1,22 +1,21 @@
 import type { AnyStateMachine } from 'xstate';
-import { type ChartEdge, walk } from './walk.js';
+import { type ChartEdge, toChart } from './chart.js';
 
 /**
- * A chart seen from afar, as a `stateDiagram-v2` that fits a README: composite states are opened only where
- * `open` says so, every state inside a closed one stands for that one, and an arrow carries no label but the
- * outcomes that lead along it. Ways to stop, to switch off and to wait lead from nearly everywhere and are left out
- * by `without`.
+ * An overview of a chart as a `stateDiagram-v2` that fits a README.
+ * @param options.open Composite states whose children are shown. Every other composite state is one node.
+ * @param options.without States that are left out, because nearly every state leads to them.
  */
 export function toOverview(
   machine: AnyStateMachine,
   options: { readonly open: readonly string[]; readonly without: readonly string[] },
 ): string {
-  const { states, edges, id: root } = walk(machine);
-  const opened = new Set([root, ...options.open.map((path) => `${root}.${path}`)]);
+  const { states, edges, id: root } = toChart(machine);
+  const open = new Set([root, ...options.open.map((path) => `${root}.${path}`)]);
   const parents = new Map(states.map(({ id, parent }) => [id, parent]));
   const shown = (id: string): string => {
     const parent = parents.get(id);
-    return parent == null || opened.has(parent) ? id : shown(parent);
+    return parent == null || open.has(parent) ? id : shown(parent);
   };
   const without = new Set(options.without.map((path) => `${root}.${path}`));
   const arrows = new Map<string, Set<string>>();
@@ -24,10 +23,10 @@ export function toOverview(
     const from = shown(edge.source);
     for (const target of edge.targets) {
       const to = shown(target);
-      if (from === to || opened.has(from) || without.has(from) || without.has(to)) continue;
-      // Entering an opened state is entering its first child.
-      const into = opened.has(to) ? firstChild(states, to) : to;
-      const key = `${nameOf(from)} --> ${nameOf(into)}`;
+      if (from === to || open.has(from) || without.has(from) || without.has(to)) continue;
+      // An arrow to an open state leads to its initial child.
+      const entered = open.has(to) ? initialChild(states, to) : to;
+      const key = `${lastKey(from)} --> ${lastKey(entered)}`;
       const labels = arrows.get(key) ?? new Set<string>();
       const label = shortLabel(edge);
       if (label !== '') labels.add(label);
@@ -35,7 +34,7 @@ export function toOverview(
     }
   }
   const first = states.find(({ id }) => id === root)?.initial;
-  const lines = ['stateDiagram-v2', ...(first == null ? [] : [`  [*] --> ${nameOf(first)}`])];
+  const lines = ['stateDiagram-v2', ...(first == null ? [] : [`  [*] --> ${lastKey(first)}`])];
   for (const [arrow, labels] of arrows) {
     const text = [...labels].slice(0, 3).join(', ');
     lines.push(text === '' ? `  ${arrow}` : `  ${arrow}: ${text}`);
@@ -43,9 +42,9 @@ export function toOverview(
   return `${lines.join('\n')}\n`;
 }
 
-const nameOf = (id: string): string => id.split('.').at(-1) ?? id;
+const lastKey = (id: string): string => id.split('.').at(-1) ?? id;
 
-function firstChild(states: ReturnType<typeof walk>['states'], id: string): string {
+function initialChild(states: ReturnType<typeof toChart>['states'], id: string): string {
   return states.find((state) => state.id === id)?.initial ?? id;
 }
 

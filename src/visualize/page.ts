@@ -1,6 +1,5 @@
-import { escaped } from './markup.js';
-import type { Svg } from './svg.js';
-import type { Chart } from './walk.js';
+import type { Chart } from './chart.js';
+import { escapeMarkup, type Svg } from './svg.js';
 
 export interface ChartPictures {
   readonly name: string;
@@ -23,7 +22,7 @@ code{font-size:13px}
 @media (prefers-color-scheme:dark){body{background:#0d1117;color:#eef2f8}nav{background:#111722ee;border-color:#2c3647}a{color:#7fb0ff}figcaption{color:#8d99ad}}
 `;
 
-/** One page with all pictures in it: it loads nothing. */
+/** One page with all pictures. It loads no other file. */
 export function toPage(charts: readonly ChartPictures[]): string {
   const links = charts.map(({ name }) => `<a href="#${name}">${name}</a>`).join('');
   return `<!doctype html>
@@ -50,11 +49,11 @@ ${charts.map(section).join('\n')}
 function section({ name, hash, chart, svgs }: ChartPictures): string {
   const figures = svgs.map(
     (svg) =>
-      `<figure id="${svg.name === name ? `${name}.picture` : svg.name}"><figcaption>${svg.name} – ${escaped(svg.description)}</figcaption>\n${svg.text}</figure>`,
+      `<figure id="${svg.name === name ? `${name}.picture` : svg.name}"><figcaption>${svg.name} – ${escapeMarkup(svg.description)}</figcaption>\n${svg.text}</figure>`,
   );
   return `<section id="${name}">
 <h2>${name}</h2>
-<p>${escaped(chart.description)} <code>chart ${hash}</code></p>
+<p>${escapeMarkup(chart.description)} <code>chart ${hash}</code></p>
 ${figures.join('\n')}
 </section>`;
 }

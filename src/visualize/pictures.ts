@@ -1,36 +1,40 @@
-/** Which pictures a chart needs. */
-import { Drawing, type Picture } from './picture.js';
-import type { Chart, ChartState } from './walk.js';
+/** Decides which pictures a chart needs. */
 
-/** A picture shows at most so many states without children; compound states that are too much get their own. */
-const MOST_STATES = 16;
-/** An overview shows the names of so many; what they do is in the pictures of the parts. */
-const MOST_NAMES = 24;
+import type { Chart, ChartState } from './chart.js';
+import type { Picture } from './picture.js';
+import { PictureBuilder } from './picture-builder.js';
 
-/** The chart in one picture, or in an overview and a picture of each part that does not fit. */
+/** Leaf states of one picture; compound states that do not fit get their own picture. */
+const MAX_STATES = 16;
+/** Leaf states of an overview, which shows names only. */
+const MAX_OVERVIEW_STATES = 24;
+
+/** One picture of the chart, or an overview and a picture of each part that does not fit into it. */
 export function picturesOf(chart: Chart): Picture[] {
   const root = chart.states[0];
   if (root === undefined) return [];
   const pictures: Picture[] = [];
-  const waiting = [root];
-  for (let top = waiting.shift(); top !== undefined; top = waiting.shift()) {
-    const open = opened(chart, top, MOST_STATES);
+  const pending = [root];
+  for (let top = pending.shift(); top !== undefined; top = pending.shift()) {
+    const open = openStates(chart, top, MAX_STATES);
     const folded = foldedStates(chart, open);
     if (top === root && folded.length > 0 && root.kind === 'parallel') {
-      // Its regions have little to do with each other: each has its own picture.
+      // Regions are mostly independent, so each one gets its own picture.
       const regions = chart.states.filter(({ parent }) => parent === root.id);
       const shown = new Set([root, ...regions].map(({ id }) => id));
-      pictures.push(new Drawing(chart, top, shown, { overview: true }).picture());
-      waiting.push(...regions);
+      pictures.push(new PictureBuilder(chart, top, shown, { overview: true }).build());
+      pending.push(...regions);
       continue;
     }
     if (top === root && folded.length > 0) {
       pictures.push(
-        new Drawing(chart, top, opened(chart, top, MOST_NAMES, true), { overview: true }).picture(),
+        new PictureBuilder(chart, top, openStates(chart, top, MAX_OVERVIEW_STATES, true), {
+          overview: true,
+        }).build(),
       );
-      pictures.push(new Drawing(chart, top, open, { name: `${chart.id}.outside` }).picture());
-    } else pictures.push(new Drawing(chart, top, open).picture());
-    waiting.push(...folded);
+      pictures.push(new PictureBuilder(chart, top, open, { name: `${chart.id}.outside` }).build());
+    } else pictures.push(new PictureBuilder(chart, top, open).build());
+    pending.push(...folded);
   }
   return pictures;
 }
@@ -42,8 +46,8 @@ function foldedStates(chart: Chart, open: ReadonlySet<string>): ChartState[] {
   );
 }
 
-/** The compound states that are shown with their inside: the largest first, as long as there is room. */
-function opened(chart: Chart, top: ChartState, most: number, onlyOne = false): Set<string> {
+/** The compound states whose children are shown: the largest first, as long as there is room. */
+function openStates(chart: Chart, top: ChartState, maxStates: number, onlyOne = false): Set<string> {
   const childrenOf = (id: string) => chart.states.filter(({ parent }) => parent === id);
   const size = (id: string): number =>
     childrenOf(id).reduce((sum, child) => sum + Math.max(size(child.id), 1), 0);
@@ -51,7 +55,7 @@ function opened(chart: Chart, top: ChartState, most: number, onlyOne = false): S
   let shown = childrenOf(top.id);
   for (;;) {
     const candidates = shown
-      .filter(({ id }) => childrenOf(id).length > 0 && shown.length - 1 + childrenOf(id).length <= most)
+      .filter(({ id }) => childrenOf(id).length > 0 && shown.length - 1 + childrenOf(id).length <= maxStates)
       .sort((a, b) => size(b.id) - size(a.id));
     const next = candidates[0];
     if (next === undefined || (onlyOne && open.size > 1)) return open;

@@ -1,86 +1,93 @@
-/** Which edges of a picture are drawn as arrows, so that it stays readable; all others are written into boxes. */
-import type { ChartEdge, ChartState } from './walk.js';
+/** Decides which edges of a picture are drawn as arrows, so that it stays readable. The others become text in boxes. */
+import type { ChartEdge, ChartState } from './chart.js';
 
-/** An edge as the picture sees it: between boxes. */
+/** An edge between two boxes of a picture. */
 export interface Link {
   readonly edge: ChartEdge;
   readonly source: string;
   readonly target: string | null;
 }
 
-/** What is drawn as an arrow; everything else is written into a box. */
+/** The limits that decide which edges are drawn as arrows. */
 interface Level {
-  /** A state that more others than this lead to is named in their boxes: no fan of lines across the picture. */
-  readonly hub: number;
-  /** Of arrows that hold in every state of one box; if there are more, they are written into that box. */
-  readonly stars: number;
-  /** In a picture of fewer states than this there is always room for all. */
-  readonly states: number;
+  /** A state with more source states than this is a hub: the boxes of its sources name it instead of arrows. */
+  readonly maxSources: number;
+  /** Arrows from a star in one box; if there are more, they become text in that box. */
+  readonly innerArrows: number;
+  /** A picture with fewer states than this has no hubs. */
+  readonly minStates: number;
 }
 
-/** From the one that shows most to the plainest. */
+/** From most arrows to fewest. */
 const LEVELS: readonly Level[] = [
-  { hub: 4, stars: 8, states: 10 },
-  { hub: 4, stars: 3, states: 10 },
-  { hub: 3, stars: 8, states: 10 },
-  { hub: 3, stars: 3, states: 10 },
+  { maxSources: 4, innerArrows: 8, minStates: 10 },
+  { maxSources: 4, innerArrows: 3, minStates: 10 },
+  { maxSources: 3, innerArrows: 8, minStates: 10 },
+  { maxSources: 3, innerArrows: 3, minStates: 10 },
 ];
-const PLAINEST: Level = { hub: 2, stars: 2, states: 0 };
+const SIMPLEST: Level = { maxSources: 2, innerArrows: 2, minStates: 0 };
 
-/** The picture that the links are in. */
-export interface Scene {
+/** The states of the picture that contains the links. */
+interface PictureStates {
   readonly states: readonly ChartState[];
   readonly isInside: (id: string, outer: string) => boolean;
 }
 
-export interface Selection {
+interface Selection {
   readonly drawn: readonly Link[];
   readonly written: readonly Link[];
-  /** States that boxes name instead of pointing to them. */
+  /** States that boxes name instead of arrows. */
   readonly hubs: ReadonlySet<string>;
-  /** There is no picture with less. */
-  readonly isPlainest: boolean;
+  /** There is no level with fewer arrows. */
+  readonly isSimplest: boolean;
 }
 
-/** @param level Of what is drawn, 0 the most. */
-export function selectLinks(links: readonly Link[], level: number, scene: Scene): Selection {
-  const wanted = LEVELS[level] ?? PLAINEST;
-  const hubs = hubsOf(links, wanted, scene);
-  const drawn = links.filter((link) => isDrawn(link, links, hubs, wanted, scene));
+/** @param level How much is drawn as arrows; 0 is the most. */
+export function selectLinks(links: readonly Link[], level: number, picture: PictureStates): Selection {
+  const limits = LEVELS[level] ?? SIMPLEST;
+  const hubs = hubsOf(links, limits, picture);
+  const drawn = links.filter((link) => isDrawn(link, links, hubs, limits, picture));
   return {
     drawn,
     written: links.filter((link) => !drawn.includes(link)),
     hubs,
-    isPlainest: wanted === PLAINEST,
+    isSimplest: limits === SIMPLEST,
   };
 }
 
-function hubsOf(links: readonly Link[], { hub, states: few }: Level, { states }: Scene): Set<string> {
-  if (states.length < few) return new Set();
+function hubsOf(
+  links: readonly Link[],
+  { maxSources, minStates }: Level,
+  { states }: PictureStates,
+): Set<string> {
+  if (states.length < minStates) return new Set();
   const shown = new Set(states.map(({ id }) => id));
   const sources = new Map<string, Set<string>>();
   for (const { source, target } of links) {
     if (target === null || source === target) continue;
     sources.set(target, (sources.get(target) ?? new Set()).add(source));
   }
-  // What is not in a large picture at all is named as well.
-  return new Set([...sources].flatMap(([id, from]) => (from.size > hub || !shown.has(id) ? [id] : [])));
+  // A large picture also names the states that it does not contain.
+  return new Set(
+    [...sources].flatMap(([id, from]) => (from.size > maxSources || !shown.has(id) ? [id] : [])),
+  );
 }
 
 function isDrawn(
   { source, target }: Link,
   links: readonly Link[],
   hubs: ReadonlySet<string>,
-  { stars }: Level,
-  scene: Scene,
+  { innerArrows }: Level,
+  picture: PictureStates,
 ): boolean {
-  if (target === null || target === source || scene.isInside(source, target)) return false;
-  if (scene.isInside(target, source) && starsOf(source, links, scene).size > stars) return false;
-  return !hubs.has(target) || source === mainSource(target, links, scene);
+  if (target === null || target === source || picture.isInside(source, target)) return false;
+  if (picture.isInside(target, source) && innerTargetsOf(source, links, picture).size > innerArrows)
+    return false;
+  return !hubs.has(target) || source === mainSource(target, links, picture);
 }
 
-/** States that every state in this one leads to. */
-function starsOf(outer: string, links: readonly Link[], { isInside }: Scene): Set<string> {
+/** States inside this state to which its own edges lead: the targets of its stars. */
+function innerTargetsOf(outer: string, links: readonly Link[], { isInside }: PictureStates): Set<string> {
   return new Set(
     links.flatMap(({ source, target }) =>
       source === outer && target !== null && isInside(target, outer) ? target : [],
@@ -88,9 +95,13 @@ function starsOf(outer: string, links: readonly Link[], { isInside }: Scene): Se
   );
 }
 
-/** Of the many that lead to a hub, the last one written before it: that arrow is drawn. */
-function mainSource(hub: string, links: readonly Link[], { states, isInside }: Scene): string | undefined {
-  const place = states.findIndex(({ id }) => id === hub);
+/** The source whose arrow to a hub is drawn: the last one before the hub in source order. */
+function mainSource(
+  hub: string,
+  links: readonly Link[],
+  { states, isInside }: PictureStates,
+): string | undefined {
+  const position = states.findIndex(({ id }) => id === hub);
   const sources = new Set(links.flatMap(({ source, target }) => (target === hub ? source : [])));
-  return states.findLast(({ id }, index) => index < place && sources.has(id) && !isInside(hub, id))?.id;
+  return states.findLast(({ id }, index) => index < position && sources.has(id) && !isInside(hub, id))?.id;
 }

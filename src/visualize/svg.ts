@@ -1,11 +1,11 @@
-/** A placed picture as SVG: by itself, for light and dark pages, with descriptions as tooltips. */
+/** A picture as a standalone SVG for light and dark pages, with descriptions as tooltips. */
+
+import type { Chart } from './chart.js';
 import { PAD, type Placed, type PlacedArrow, type PlacedBox, type Point, TITLE_HEIGHT } from './geometry.js';
 import { layout } from './layout.js';
 import { FONT, INDENT, LINE_HEIGHT, type Line } from './lines.js';
-import { escaped } from './markup.js';
 import type { Box, Picture } from './picture.js';
 import { picturesOf } from './pictures.js';
-import type { Chart } from './walk.js';
 
 export interface Svg {
   /** `remoteControl`, or `remoteControl.active.backingOff` for the inside of a state. */
@@ -16,7 +16,7 @@ export interface Svg {
   readonly text: string;
 }
 
-/** The overview comes first. */
+/** All pictures of a chart, the overview first. */
 export async function svgsOf(chart: Chart, hash: string): Promise<Svg[]> {
   const svgs: Svg[] = [];
   for (const picture of picturesOf(chart)) svgs.push(await svgOf(picture, hash));
@@ -63,7 +63,7 @@ const DARK: typeof LIGHT = {
 };
 const INKS = ['event', 'after', 'done', 'failed', 'always', 'plain'] as const;
 
-function colours(c: typeof LIGHT): string {
+function colorRules(c: typeof LIGHT): string {
   return [
     `.page{fill:${c.page}}.label{fill:${c.group}}`,
     `.box{fill:${c.box};stroke:${c.line}}`,
@@ -81,18 +81,18 @@ const STYLE = [
   '.title{font-size:13px;font-weight:600}.name{font-weight:600}',
   '.box,.group{stroke-width:1.2}.arrow{fill:none;stroke-width:1.3}.region,.elsewhere{stroke-dasharray:5 3}',
   '.label{opacity:.88}',
-  colours(LIGHT),
-  `@media (prefers-color-scheme: dark){${colours(DARK)}}`,
+  colorRules(LIGHT),
+  `@media (prefers-color-scheme: dark){${colorRules(DARK)}}`,
 ].join('');
 
 function draw(placed: Placed, hash: string): string {
   const { picture, width, height } = placed;
-  const groups = placed.boxes.filter(({ box }) => hasInside(picture, box));
-  const leaves = placed.boxes.filter(({ box }) => !hasInside(picture, box));
+  const groups = placed.boxes.filter(({ box }) => hasChildren(picture, box));
+  const leaves = placed.boxes.filter(({ box }) => !hasChildren(picture, box));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"` +
-      ` font-family="'Helvetica Neue',Helvetica,Arial,'Liberation Sans',sans-serif" role="img" data-chart="${escaped(picture.name)}" data-hash="${hash}">`,
-    `<title>${escaped(picture.title)}${picture.description === '' ? '' : ` – ${escaped(picture.description)}`} (chart ${hash})</title>`,
+      ` font-family="'Helvetica Neue',Helvetica,Arial,'Liberation Sans',sans-serif" role="img" data-chart="${escapeMarkup(picture.name)}" data-hash="${hash}">`,
+    `<title>${escapeMarkup(picture.title)}${picture.description === '' ? '' : ` – ${escapeMarkup(picture.description)}`} (chart ${hash})</title>`,
     `<style>${STYLE}</style>`,
     `<defs>${INKS.map(marker).join('')}</defs>`,
     `<rect class="page" width="100%" height="100%"/>`,
@@ -107,16 +107,16 @@ function draw(placed: Placed, hash: string): string {
     .join('\n');
 }
 
-function hasInside(picture: Picture, box: Box): boolean {
+function hasChildren(picture: Picture, box: Box): boolean {
   return picture.boxes.some(({ parent }) => parent === box.id);
 }
 
 const marker = (ink: string): string =>
   `<marker id="to-${ink}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path class="${ink}" d="M0 1L10 5L0 9z"/></marker>`;
 
-function drawBox({ box, rect, text: lines }: PlacedBox, inside: boolean): string {
+function drawBox({ box, rect, text: lines }: PlacedBox, isGroup: boolean): string {
   const { x, y, width, height } = rect;
-  const title = `<title>${escaped(box.tooltip)}</title>`;
+  const title = `<title>${escapeMarkup(box.tooltip)}</title>`;
   if (box.kind === 'initial') {
     return `<circle class="name" cx="${x + 6}" cy="${y + 6}" r="5.5">${title}</circle>`;
   }
@@ -128,14 +128,14 @@ function drawBox({ box, rect, text: lines }: PlacedBox, inside: boolean): string
   }
   const kind = box.kind === 'elsewhere' ? ' elsewhere' : box.region ? ' region' : '';
   const shape = (inset: number, radius: number, extra = '') =>
-    `<rect class="${inside ? 'group' : 'box'}${extra}" x="${x + inset}" y="${y + inset}" width="${width - 2 * inset}" height="${height - 2 * inset}" rx="${radius}"/>`;
-  const bare = !inside && !box.folded && box.lines.length === 0;
+    `<rect class="${isGroup ? 'group' : 'box'}${extra}" x="${x + inset}" y="${y + inset}" width="${width - 2 * inset}" height="${height - 2 * inset}" rx="${radius}"/>`;
+  const titleOnly = !isGroup && !box.folded && box.lines.length === 0;
   const parts = [
     title,
     shape(0, 9, kind),
     box.state?.kind === 'final' && box.kind === 'state' ? shape(3, 6.5) : '',
-    inside ? `<path class="rule" d="M${x} ${y + TITLE_HEIGHT - 2}h${width}"/>` : '',
-    bare
+    isGroup ? `<path class="rule" d="M${x} ${y + TITLE_HEIGHT - 2}h${width}"/>` : '',
+    titleOnly
       ? text(x + width / 2, y + height / 2 + 4.5, 'title name', box.title, ' text-anchor="middle"')
       : text(x + PAD, y + 19, 'title name', box.title),
     box.state?.kind === 'parallel'
@@ -144,17 +144,17 @@ function drawBox({ box, rect, text: lines }: PlacedBox, inside: boolean): string
     box.folded ? foldMark(x + width - 19, y + 10) : '',
     ...box.lines.map((line, index) => drawLine(line, lines.x + PAD, lines.y + 12 + index * LINE_HEIGHT)),
   ];
-  return `<g class="state" data-state="${escaped(box.id)}">${parts.join('')}</g>`;
+  return `<g class="state" data-state="${escapeMarkup(box.id)}">${parts.join('')}</g>`;
 }
 
-/** Two small boxes in the corner: there is more inside. */
+/** Two small boxes in the corner, the sign of a folded state. */
 function foldMark(x: number, y: number): string {
   return `<rect class="box" x="${x}" y="${y}" width="7" height="5" rx="1.5"/><rect class="box" x="${x + 5}" y="${y + 4}" width="7" height="5" rx="1.5"/>`;
 }
 
 function drawArrow({ arrow, points }: PlacedArrow): string {
-  const edges = arrow.edges.length === 0 ? '' : ` data-edges="${escaped(arrow.edges.join('|'))}"`;
-  const title = arrow.tooltip === '' ? '' : `<title>${escaped(arrow.tooltip)}</title>`;
+  const edges = arrow.edges.length === 0 ? '' : ` data-edges="${escapeMarkup(arrow.edges.join('|'))}"`;
+  const title = arrow.tooltip === '' ? '' : `<title>${escapeMarkup(arrow.tooltip)}</title>`;
   return `<g class="edge"${edges}>${title}<path class="arrow a-${arrow.ink}" marker-end="url(#to-${arrow.ink})" d="${path(points)}"/></g>`;
 }
 
@@ -164,19 +164,21 @@ function drawLabel({ arrow, label }: PlacedArrow): string {
   const lines = arrow.lines
     .map((line, index) => drawLine(line, x + 4, y + 12 + index * LINE_HEIGHT))
     .join('');
-  return `<g><title>${escaped(arrow.tooltip)}</title><rect class="label" x="${x}" y="${y}" width="${width}" height="${height}" rx="3"/>${lines}</g>`;
+  return `<g><title>${escapeMarkup(arrow.tooltip)}</title><rect class="label" x="${x}" y="${y}" width="${width}" height="${height}" rx="3"/>${lines}</g>`;
 }
 
 function drawLine(line: Line, x: number, y: number): string {
-  const spans = line.spans.map(({ text, ink }) => `<tspan class="${ink}">${escaped(text)}</tspan>`).join('');
+  const spans = line.spans
+    .map(({ text, ink }) => `<tspan class="${ink}">${escapeMarkup(text)}</tspan>`)
+    .join('');
   return `<text x="${line.continued ? x + INDENT : x}" y="${y}" xml:space="preserve">${spans}</text>`;
 }
 
 function text(x: number, y: number, classes: string, content: string, extra = ''): string {
-  return `<text x="${x}" y="${y}" class="${classes}"${extra}>${escaped(content)}</text>`;
+  return `<text x="${x}" y="${y}" class="${classes}"${extra}>${escapeMarkup(content)}</text>`;
 }
 
-/** Rounded corners where the line turns. */
+/** The path of an arrow, with rounded corners. */
 function path(points: readonly Point[]): string {
   const parts: string[] = [];
   points.forEach((point, index) => {
@@ -185,17 +187,26 @@ function path(points: readonly Point[]): string {
     if (before === undefined) parts.push(`M${point.x} ${point.y}`);
     else if (after === undefined) parts.push(`L${point.x} ${point.y}`);
     else {
-      const a = towards(point, before);
-      const b = towards(point, after);
+      const a = pointTowards(point, before);
+      const b = pointTowards(point, after);
       parts.push(`L${a.x} ${a.y}Q${point.x} ${point.y} ${b.x} ${b.y}`);
     }
   });
   return parts.join('');
 }
 
-function towards(from: Point, to: Point): Point {
+function pointTowards(from: Point, to: Point): Point {
   const length = Math.abs(to.x - from.x) + Math.abs(to.y - from.y);
   const part = length === 0 ? 0 : Math.min(6, length / 2) / length;
   const at = (a: number, b: number) => Math.round((a + (b - a) * part) * 10) / 10;
   return { x: at(from.x, to.x), y: at(from.y, to.y) };
+}
+
+/** Escapes text for XML and HTML, between tags and in attributes. */
+export function escapeMarkup(value: string): string {
+  return value
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;');
 }

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { CHARTS } from '../../src/engine/charts.js';
-import { chartHash } from '../../src/visualize/hash.js';
+import { chartHash } from '../../src/visualize/chart.js';
 import { CLI, cleanEnv, cli } from '../support/cli.js';
 import { tmpFolder } from '../support/tmp.js';
 

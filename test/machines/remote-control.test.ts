@@ -9,7 +9,7 @@ import './remote-control/pauses.js';
 import './remote-control/connect.js';
 import { describe, expect, it } from 'vitest';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
-import { walk } from '../../src/visualize/walk.js';
+import { toChart } from '../../src/visualize/chart.js';
 import { unusedNames } from '../support/charts.js';
 import { cover } from './remote-control/rig.js';
 import { ROUTES, rigIn } from './remote-control/routes.js';
@@ -17,11 +17,11 @@ import { ROUTES, rigIn } from './remote-control/routes.js';
 describe('cover', () => {
   it('there is a route to every state in which the chart can wait', async () => {
     const transient = new Set(
-      walk(remoteControlMachine).edges.flatMap(({ trigger, source }) =>
+      toChart(remoteControlMachine).edges.flatMap(({ trigger, source }) =>
         trigger.kind === 'always' ? [source] : [],
       ),
     );
-    const stable = walk(remoteControlMachine).states.filter(
+    const stable = toChart(remoteControlMachine).states.filter(
       ({ kind, id }) => kind === 'atomic' && !transient.has(id),
     );
     expect(stable.map(({ id }) => id.replace('remoteControl.', '')).sort()).toEqual(

@@ -10,8 +10,7 @@ import {
   pathsMarkdown,
   runPaths,
 } from '../../src/testing/index.js';
-import { chartHash } from '../../src/visualize/hash.js';
-import { walk } from '../../src/visualize/walk.js';
+import { chartHash, toChart } from '../../src/visualize/chart.js';
 
 /** Ids of transitions without a path, each with its reason. */
 const WITHOUT_PATH: Readonly<Record<string, string>> = {};
@@ -60,7 +59,7 @@ describe.each(Object.entries(CHARTS))('%s', (name, machine) => {
     // Edges that are taken at the start are not part of a step.
     if (steps > 0) {
       const atStart = new Set(variants.flatMap(({ generated }) => generated.startEdges));
-      const untaken = walk(machine).edges.filter(({ id }) => !taken.has(id) && !atStart.has(id));
+      const untaken = toChart(machine).edges.filter(({ id }) => !taken.has(id) && !atStart.has(id));
       expect(untaken.map(({ id }) => id).filter((id) => WITHOUT_PATH[id] === undefined)).toEqual([]);
     }
   });
@@ -68,7 +67,7 @@ describe.each(Object.entries(CHARTS))('%s', (name, machine) => {
 
 it('every exception is for an existing transition or guard', () => {
   const known = Object.values(CHARTS).flatMap((machine) =>
-    walk(machine).edges.flatMap(({ id, guard }) => [id, `${guard} holds`, `${guard} fails`]),
+    toChart(machine).edges.flatMap(({ id, guard }) => [id, `${guard} holds`, `${guard} fails`]),
   );
   for (const id of [...Object.keys(WITHOUT_PATH), ...Object.keys(ONE_SIDED)]) expect(known).toContain(id);
 });

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { CHARTS } from '../../src/engine/charts.js';
+import { toChart } from '../../src/visualize/chart.js';
 import { chartDiff } from '../../src/visualize/diff.js';
-import { walk } from '../../src/visualize/walk.js';
 import { mutantsOf, mutate } from './mutants.js';
 import { judge } from './mutation-run.js';
 
 describe('mutants', () => {
   it.each(Object.entries(CHARTS))('of %s differ from the chart', (_, machine) => {
-    const original = walk(machine);
+    const original = toChart(machine);
     for (const mutant of mutantsOf(machine)) {
-      const changes = chartDiff(original, walk(mutate(machine, mutant)));
+      const changes = chartDiff(original, toChart(mutate(machine, mutant)));
       expect(changes, mutant.words).not.toEqual([]);
     }
-    expect(walk(machine)).toEqual(original);
+    expect(toChart(machine)).toEqual(original);
   });
 
   it.each(['virtualClient', 'pairing', 'link', 'authRecovery'])(

@@ -1,7 +1,7 @@
 /** Copies of a statechart with one mistake each, which the tests must detect. */
 import { type AnyStateMachine, createMachine, not } from 'xstate';
-import { type Chart, type ChartEdge, walk } from '../../src/visualize/walk.js';
-import { edgeWords } from '../../src/visualize/words.js';
+import { type Chart, type ChartEdge, toChart } from '../../src/visualize/chart.js';
+import { edgeText } from '../../src/visualize/edge-text.js';
 
 export type Operator = 'drop' | 'retarget' | 'negate';
 
@@ -15,9 +15,9 @@ export interface Mutant {
 
 /** Each edge dropped, with another target, and with its guard negated. */
 export function mutantsOf(machine: AnyStateMachine): Mutant[] {
-  const chart = walk(machine);
+  const chart = toChart(machine);
   return chart.edges.flatMap((edge): Mutant[] => {
-    const words = edgeWords(chart, edge);
+    const words = edgeText(chart, edge);
     const operators: Operator[] = ['drop'];
     if (otherTarget(chart, edge) !== undefined) operators.push('retarget');
     if (edge.guard !== null) operators.push('negate');
@@ -27,7 +27,7 @@ export function mutantsOf(machine: AnyStateMachine): Mutant[] {
 
 /** A copy of the machine with one mistake. */
 export function mutate(machine: AnyStateMachine, { operator, edge: id }: Mutant): AnyStateMachine {
-  const chart = walk(machine);
+  const chart = toChart(machine);
   const edge = chart.edges.find((one) => one.id === id);
   if (edge === undefined) throw new Error(`${machine.id} has no edge ${id}`);
   const config = copy(machine.config) as Config;

@@ -1,6 +1,6 @@
 /** What tests of the statecharts share: a clock that goes from timer to timer, scripted actors, and edge cover. */
 import { type AnyStateMachine, fromPromise, type InspectionEvent, SimulatedClock } from 'xstate';
-import { edgeIds, walk } from '../../src/visualize/walk.js';
+import { edgeIds, toChart } from '../../src/visualize/chart.js';
 
 /** Lets everything that was resolved take effect. */
 export const settle = (): Promise<void> => new Promise((done) => setImmediate(done));
@@ -121,7 +121,7 @@ export class EdgeCover {
   readonly #taken = new Set<string>();
 
   constructor(machine: AnyStateMachine) {
-    this.#all = walk(machine).edges.map(({ id }) => id);
+    this.#all = toChart(machine).edges.map(({ id }) => id);
   }
 
   /** An `inspect` observer for actors of this machine, which may be a provided copy of the chart. */
@@ -147,7 +147,7 @@ export class EdgeCover {
 
 /** Every name that the chart declares in `setup()` and none of its states, edges or invokes uses. */
 export function unusedNames(machine: AnyStateMachine): string[] {
-  const { states, edges } = walk(machine);
+  const { states, edges } = toChart(machine);
   const bare = (name: string) => name.replace(/\(.*/, '');
   const used = new Set(
     [

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type AnyStateMachine, createMachine } from 'xstate';
+import { toChart } from '../../src/visualize/chart.js';
 import { chartDiff } from '../../src/visualize/diff.js';
-import { walk } from '../../src/visualize/walk.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: a definition that each test changes in its own way
+// biome-ignore lint/suspicious/noExplicitAny: a definition that each test changes differently
 type Config = any;
 
 const BASE = {
@@ -31,13 +31,13 @@ const BASE = {
 function diff(change: (config: Config) => void): string[] {
   const changed = structuredClone(BASE);
   change(changed);
-  const chart = (config: unknown) => walk(createMachine(config as never) as AnyStateMachine);
+  const chart = (config: unknown) => toChart(createMachine(config as never) as AnyStateMachine);
   return chartDiff(chart(BASE), chart(changed));
 }
 
 describe('chartDiff', () => {
-  it('says nothing when only descriptions changed', () => {
-    expect(diff((m) => (m.states.waiting.description = 'new words'))).toEqual([]);
+  it('reports nothing when only descriptions changed', () => {
+    expect(diff((m) => (m.states.waiting.description = 'another text'))).toEqual([]);
   });
 
   it.each<[string, (m: Config) => void, string[]]>([
@@ -48,7 +48,7 @@ describe('chartDiff', () => {
       ['new edge connecting → connected on dial done [ambiguousNotFound]'],
     ],
     [
-      'an edge that is gone',
+      'a removed edge',
       (m) => m.states.connecting.invoke.onDone.splice(1, 1),
       ['removed edge connecting → waiting on dial done [refused]'],
     ],
@@ -68,19 +68,19 @@ describe('chartDiff', () => {
       ['connecting → connected on dial done: guard is [opened] instead of [open]'],
     ],
     [
-      'no guard any more',
+      'a removed guard',
       (m) => delete m.states.connecting.invoke.onDone[0].guard,
       ['connecting → connected on dial done: guard is none instead of [open]'],
     ],
     [
       'another action',
       (m) => (m.states.connecting.invoke.onDone[0].actions = ['assignSocket', 'cheer']),
-      ['connecting → connected on dial done: does now also cheer'],
+      ['connecting → connected on dial done: actions now also cheer'],
     ],
     [
-      'another order',
+      'another order of guards',
       (m) => m.states.connecting.invoke.onDone.unshift(m.states.connecting.invoke.onDone.splice(1, 1)[0]),
-      ['connecting on dial done: tried in another order: [refused], [open], none'],
+      ['connecting on dial done: order of guards is now [refused], [open], none'],
     ],
     [
       'a new state with an edge',
@@ -91,7 +91,7 @@ describe('chartDiff', () => {
       ['new state verifying, which invokes verify', 'new edge connected → verifying on ASK'],
     ],
     [
-      'a state that is gone',
+      'a removed state',
       (m) => {
         delete m.states.connected;
         m.states.connecting.invoke.onDone.shift();
@@ -103,9 +103,9 @@ describe('chartDiff', () => {
       ],
     ],
     [
-      'another first state',
+      'another initial state',
       (m) => (m.initial = 'waiting'),
-      ['state m begins in waiting instead of connecting'],
+      ['state m starts in waiting instead of connecting'],
     ],
     [
       'another tag',
@@ -122,11 +122,11 @@ describe('chartDiff', () => {
       ],
     ],
     [
-      'entering anew',
+      're-entering',
       (m) => (m.states.connected.on.CLOSE = { target: 'waiting', reenter: true }),
-      ['connected → waiting on CLOSE: enters the state anew'],
+      ['connected → waiting on CLOSE: now re-enters the state'],
     ],
-  ])('names %s', (_, change, expected) => {
+  ])('reports %s', (_, change, expected) => {
     expect(diff(change)).toEqual(expected);
   });
 });

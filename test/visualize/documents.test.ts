@@ -6,19 +6,19 @@ import { describe, expect, it } from 'vitest';
 import { CHARTS } from '../../src/engine/charts.js';
 import { EngineError, ERRORS } from '../../src/protocol/errors.js';
 import { isReason, REASONS } from '../../src/protocol/reasons.js';
+import { chartHash } from '../../src/visualize/chart.js';
 import { documents } from '../../src/visualize/documents.js';
-import { chartHash } from '../../src/visualize/hash.js';
 import { toMermaid } from '../../src/visualize/mermaid.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/charts.mjs', import.meta.url));
 
-/** Runs the script in a folder: its exit code and what it said. */
-function run(cwd: string, ...args: string[]): Promise<{ code: number; said: string }> {
+/** Runs the script in a directory, and returns its exit code and output. */
+function run(cwd: string, ...args: string[]): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     execFile(process.execPath, [SCRIPT, ...args], { cwd }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
-      resolve({ code, said: stdout + stderr });
+      resolve({ code, output: stdout + stderr });
     });
   });
 }
@@ -40,7 +40,7 @@ describe('the charts document', () => {
   });
 });
 
-describe('the document of errors', () => {
+describe('the errors document', () => {
   const text = documents(CHARTS).get('docs/errors.md') ?? '';
   const headings = [...text.matchAll(/^### (\w+)$/gm)].map(([, code]) => code ?? '');
 
@@ -49,15 +49,15 @@ describe('the document of errors', () => {
     expect(new Set(headings.map((code) => code.toLowerCase())).size).toBe(headings.length);
   });
 
-  it('is where every EngineError points', () => {
+  it('is the target of the link in every EngineError', () => {
     for (const code of headings) {
-      if (!isReason(code) && !Object.hasOwn(ERRORS, code)) throw new Error(`${code} is no code`);
+      if (!isReason(code) && !Object.hasOwn(ERRORS, code)) throw new Error(`${code} is not a code`);
       const { docs } = new EngineError(code as keyof typeof ERRORS, 'x');
       expect(docs).toBe(`docs/errors.md#${code.toLowerCase()}`);
     }
   });
 
-  it('says what each means and what to do', () => {
+  it('contains the meaning of each code and what to do', () => {
     expect(text).toContain(
       `### alreadyRunning\n\n${ERRORS.alreadyRunning.means}\n\nWhat to do: ${ERRORS.alreadyRunning.todo}\n`,
     );
@@ -65,42 +65,42 @@ describe('the document of errors', () => {
 });
 
 describe('npm run charts', { timeout: 120_000 }, () => {
-  // One test, as each run draws every chart: that it finds nothing where nothing is wrong is a step of CI.
-  it('writes what the sources say; --check names what differs, is missing or has no chart, and writes nothing; other files stay', async () => {
+  // One test, because each run draws every chart. CI runs --check on the unchanged sources.
+  it('writes the documents; --check reports different, missing and obsolete files and writes nothing; other files stay', async () => {
     const cwd = await tmpFolder();
-    const drawn = join(cwd, 'visualizations');
-    await mkdir(drawn);
-    await writeFile(join(drawn, 'notes.txt'), 'notes');
-    expect(await run(cwd)).toEqual({ code: 0, said: '' });
+    const directory = join(cwd, 'visualizations');
+    await mkdir(directory);
+    await writeFile(join(directory, 'notes.txt'), 'notes');
+    expect(await run(cwd)).toEqual({ code: 0, output: '' });
     for (const [path, text] of documents(CHARTS)) expect(await readFile(join(cwd, path), 'utf8')).toBe(text);
-    const names = await readdir(drawn);
-    const link = await readFile(join(drawn, 'link.mmd'), 'utf8');
+    const names = await readdir(directory);
+    const link = await readFile(join(directory, 'link.mmd'), 'utf8');
 
     await appendFile(join(cwd, 'docs/errors.md'), 'by hand\n');
-    await rm(join(drawn, 'link.mmd'));
-    await writeFile(join(drawn, 'gone.mmd'), 'stateDiagram-v2\n');
-    const { code, said } = await run(cwd, '--check');
+    await rm(join(directory, 'link.mmd'));
+    await writeFile(join(directory, 'obsolete.mmd'), 'stateDiagram-v2\n');
+    const { code, output } = await run(cwd, '--check');
     expect(code).toBe(1);
-    const lines = said.trim().split('\n');
+    const lines = output.trim().split('\n');
     expect(lines).toHaveLength(4);
     expect(lines).toEqual(
       expect.arrayContaining([
         expect.stringMatching(/^docs\/errors\.md does not match the sources; first at line \d+\.$/),
         'visualizations/link.mmd is missing.',
-        'visualizations/gone.mmd belongs to no chart.',
+        'visualizations/obsolete.mmd belongs to no chart.',
         expect.stringContaining('npm run charts'),
       ]),
     );
-    expect(await readdir(drawn)).not.toContain('link.mmd');
+    expect(await readdir(directory)).not.toContain('link.mmd');
 
-    expect(await run(cwd)).toEqual({ code: 0, said: '' });
-    expect(await readdir(drawn)).toEqual(names);
-    expect(await readFile(join(drawn, 'link.mmd'), 'utf8')).toBe(link);
-    expect(await readFile(join(drawn, 'notes.txt'), 'utf8')).toBe('notes');
+    expect(await run(cwd)).toEqual({ code: 0, output: '' });
+    expect(await readdir(directory)).toEqual(names);
+    expect(await readFile(join(directory, 'link.mmd'), 'utf8')).toBe(link);
+    expect(await readFile(join(directory, 'notes.txt'), 'utf8')).toBe('notes');
   });
 
   it('refuses an option that it does not know', async () => {
-    const { code, said } = await run(await tmpFolder(), '--chek');
-    expect([code, said]).toEqual([64, 'Usage: npm run charts [-- --check]\n']);
+    const { code, output } = await run(await tmpFolder(), '--chek');
+    expect([code, output]).toEqual([64, 'Usage: npm run charts [-- --check]\n']);
   });
 });

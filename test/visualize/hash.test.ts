@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { setup } from 'xstate';
 import { CHARTS, chartHashes } from '../../src/engine/charts.js';
-import { chartHash } from '../../src/visualize/hash.js';
+import { chartHash } from '../../src/visualize/chart.js';
 
 interface Variant {
   readonly guard?: 'first' | 'second';
   readonly event?: 'A' | 'B';
   readonly reason?: string;
-  readonly words?: string;
+  readonly description?: string;
   readonly implementation?: () => boolean;
 }
 
@@ -15,7 +15,7 @@ const chart = ({
   guard = 'first',
   event = 'A',
   reason = 'x',
-  words = '',
+  description = '',
   implementation = () => true,
 }: Variant) =>
   setup({
@@ -24,16 +24,16 @@ const chart = ({
     guards: { first: implementation, second: () => true },
   }).createMachine({
     id: 'variant',
-    description: words,
+    description,
     initial: 'one',
     states: {
       one: {
-        description: words,
+        description,
         on: {
           [event]: {
             target: 'two',
             guard,
-            description: words,
+            description,
             actions: { type: 'because', params: { reason } },
           },
         },
@@ -50,7 +50,7 @@ describe('chartHash', () => {
     }
   });
 
-  it('differs for each chart of the engine, and the engine tells them by name', () => {
+  it('differs for each chart of the engine, and chartHashes() returns them by name', () => {
     const hashes = chartHashes();
     expect(Object.keys(hashes)).toEqual(Object.keys(CHARTS));
     expect(new Set(Object.values(hashes)).size).toBe(Object.keys(CHARTS).length);
@@ -59,14 +59,14 @@ describe('chartHash', () => {
   it.each<[string, Variant]>([
     ['a guard', { guard: 'second' }],
     ['an event', { event: 'B' }],
-    ['what an action is given', { reason: 'y' }],
+    ['the params of an action', { reason: 'y' }],
   ])('changes with %s', (_, variant) => {
     expect(chartHash(chart(variant))).not.toBe(chartHash(chart({})));
   });
 
   it.each<[string, Variant]>([
-    ['a description', { words: 'said better' }],
-    ['how a guard is implemented', { implementation: () => false }],
+    ['a description', { description: 'another text' }],
+    ['the implementation of a guard', { implementation: () => false }],
   ])('does not change with %s', (_, variant) => {
     expect(chartHash(chart(variant))).toBe(chartHash(chart({})));
   });

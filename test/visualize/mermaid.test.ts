@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { CHARTS } from '../../src/engine/charts.js';
+import { toChart } from '../../src/visualize/chart.js';
 import { toMermaid } from '../../src/visualize/mermaid.js';
-import { walk } from '../../src/visualize/walk.js';
 import { specimen } from './specimen.js';
 
 const ALL = Object.entries(CHARTS);
 
 describe('toMermaid', () => {
-  it('draws one of everything', () => {
+  it('draws every feature of a chart', () => {
     expect(toMermaid(specimen)).toBe(`stateDiagram-v2
   classDef any stroke-dasharray: 4 4
   [*] --> note_
@@ -51,7 +51,7 @@ describe('toMermaid', () => {
   });
 
   it.each(ALL)(
-    '%s: each line is one that Mermaid reads, and each id is declared once, before it is used',
+    '%s: Mermaid accepts each line, and each id is declared once, before it is used',
     (_, machine) => {
       const declared = new Set<string>();
       let depth = 0;
@@ -69,7 +69,7 @@ describe('toMermaid', () => {
           if (state[2] !== undefined) depth += 1;
         } else if (text === '}') depth -= 1;
         else if (arrow !== null) {
-          // An initial mark names a state that follows; every other arrow stands after all states.
+          // An initial mark names a later state; every other arrow follows all states.
           if (arrow[1] !== '[*]') {
             for (const end of [arrow[1], arrow[2]]) if (end !== '[*]') expect(declared).toContain(end);
           }
@@ -81,9 +81,9 @@ describe('toMermaid', () => {
     },
   );
 
-  it.each(ALL)('%s: no edge and no state is left out', (_, machine) => {
+  it.each(ALL)('%s: every edge and every state is shown', (_, machine) => {
     const text = toMermaid(machine);
-    const { states, edges } = walk(machine);
+    const { states, edges } = toChart(machine);
     for (const { parent, key } of states) {
       if (parent !== null) expect(text).toMatch(new RegExp(`state "${key}( \\(all at once\\))?" as `));
     }
@@ -93,13 +93,13 @@ describe('toMermaid', () => {
     );
   });
 
-  it.each(ALL)('%s: it stays below the limits of GitHub, 50,000 characters and 500 arrows', (_, machine) => {
+  it.each(ALL)('%s: is below the limits of GitHub, 50,000 characters and 500 arrows', (_, machine) => {
     const text = toMermaid(machine);
     expect(text.length).toBeLessThan(50_000);
     expect(text.match(/ --> /g)?.length ?? 0).toBeLessThan(500);
   });
 
-  it.each(ALL)('%s: the same chart gives the same text, provided or not', (_, machine) => {
+  it.each(ALL)('%s: a provided copy of the chart gives the same text', (_, machine) => {
     expect(toMermaid(machine.provide({}))).toBe(toMermaid(machine));
   });
 });

@@ -1,24 +1,23 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createMachine } from 'xstate';
 import { CHARTS } from '../../src/engine/charts.js';
-import { clashes } from '../../src/visualize/clashes.js';
+import { chartHash, toChart } from '../../src/visualize/chart.js';
 import { toDot } from '../../src/visualize/dot.js';
 import { exportCharts } from '../../src/visualize/exports.js';
 import type { Placed } from '../../src/visualize/geometry.js';
-import { chartHash } from '../../src/visualize/hash.js';
 import { layout } from '../../src/visualize/layout.js';
 import { FONT } from '../../src/visualize/lines.js';
+import { overlaps } from '../../src/visualize/overlaps.js';
 import { picturesOf } from '../../src/visualize/pictures.js';
-import { crossings } from '../../src/visualize/score.js';
+import { crossings } from '../../src/visualize/readability.js';
 import { svgOf } from '../../src/visualize/svg.js';
-import { walk } from '../../src/visualize/walk.js';
 import { specimen } from './specimen.js';
 
 const charts = Object.entries({ ...CHARTS, specimen }).map(
-  ([name, machine]) => [name, walk(machine)] as const,
+  ([name, machine]) => [name, toChart(machine)] as const,
 );
 
-/** What its text has at least when a README scales it down, px. */
+/** Least size of text when a README scales the picture down, px. */
 const LEAST_FONT = 9;
 const README_WIDTH = 830;
 
@@ -28,22 +27,22 @@ describe.each(charts)('the pictures of %s', (_, chart) => {
     placed = await Promise.all(picturesOf(chart).map(layout));
   }, 120_000);
 
-  it('have nothing that overlaps: no label on a label, a box or another arrow, no arrow through a box', () => {
-    for (const one of placed) expect(clashes(one), one.picture.name).toEqual([]);
+  it('have no overlaps: no label on a label, a box or another arrow, and no arrow through a box', () => {
+    for (const one of placed) expect(overlaps(one), one.picture.name).toEqual([]);
   });
 
-  it('have hardly any arrows that cross', () => {
+  it('have at most one crossing of arrows', () => {
     for (const { arrows, picture } of placed) expect(crossings(arrows), picture.name).toBeLessThanOrEqual(1);
   });
 
-  it(`can be read at the width of a README: no text is smaller than ${LEAST_FONT} px`, () => {
+  it(`are readable at the width of a README: no text is smaller than ${LEAST_FONT} px`, () => {
     for (const { width, picture } of placed) {
       const scale = Math.min(1, README_WIDTH / width);
       expect(FONT * scale, picture.name).toBeGreaterThanOrEqual(LEAST_FONT);
     }
   });
 
-  it('show every state and every edge, in one picture or another', () => {
+  it('together show every state and every edge', () => {
     const pictures = placed.map(({ picture }) => picture);
     const states = new Set(pictures.flatMap(({ boxes }) => boxes.map(({ id }) => id)));
     expect(chart.states.map(({ id }) => id).filter((id) => !states.has(id))).toEqual([]);
@@ -55,16 +54,17 @@ describe.each(charts)('the pictures of %s', (_, chart) => {
     for (const edge of chart.edges) {
       if (drawn.has(edge.id)) continue;
       const { trigger } = edge;
-      const word = 'event' in trigger ? trigger.event : 'actor' in trigger ? trigger.actor : trigger.kind;
-      expect(text).toContain(word);
+      const triggerName =
+        'event' in trigger ? trigger.event : 'actor' in trigger ? trigger.actor : trigger.kind;
+      expect(text).toContain(triggerName);
       if (edge.guard !== null) expect(text).toContain(edge.guard.split(/[ (]/)[0]);
     }
   });
 });
 
 describe('svg', () => {
-  it('comes out the same each time, with hash, tooltips, and colours for light and dark', async () => {
-    const [picture] = picturesOf(walk(CHARTS.pairing));
+  it('is the same each time, with hash, tooltips, and colours for light and dark pages', async () => {
+    const [picture] = picturesOf(toChart(CHARTS.pairing));
     const { text } = await svgOf(picture!, 'abc123');
     expect((await svgOf(picture!, 'abc123')).text).toBe(text);
     expect(text).toContain('data-hash="abc123"');
@@ -82,14 +82,14 @@ describe('svg', () => {
       initial: 'a',
       states: { a: { on: { '<i>': 'b' } }, b: { description: '</text><script>' } },
     });
-    const [picture] = picturesOf(walk(machine));
+    const [picture] = picturesOf(toChart(machine));
     const { text } = await svgOf(picture!, '');
     expect(text).not.toMatch(/<(b|i|script)>/);
     expect(text).toContain('&lt;i&gt;');
   });
 
-  it('marks the states and edges that it shows, for whoever lights them up', async () => {
-    const [picture] = picturesOf(walk(CHARTS.virtualClient));
+  it('names its states and edges in attributes, so that a page can highlight them', async () => {
+    const [picture] = picturesOf(toChart(CHARTS.virtualClient));
     const { text } = await svgOf(picture!, '');
     expect(text).toContain('data-state="virtualClient.active"');
     expect(text).toContain('data-edges="virtualClient.active IDLE 0"');
@@ -97,20 +97,20 @@ describe('svg', () => {
 });
 
 describe('json', () => {
-  it.each(Object.entries(CHARTS))('of %s makes the same chart again', async (name, machine) => {
+  it.each(Object.entries(CHARTS))('of %s creates the same chart', async (name, machine) => {
     const [file] = await exportCharts({ [name]: machine }, 'json');
-    const again = createMachine(JSON.parse(file!.text));
-    expect(chartHash(again)).toBe(chartHash(machine));
+    const copy = createMachine(JSON.parse(file!.text));
+    expect(chartHash(copy)).toBe(chartHash(machine));
     expect(JSON.parse(file!.text).meta).toEqual({ chartHash: chartHash(machine) });
   });
 });
 
 describe('dot', () => {
-  it('has a cluster for each compound state, and quotes what must be quoted', () => {
-    const text = toDot(walk(specimen), 'abc');
+  it('has a cluster for each compound state, and quotes special characters', () => {
+    const text = toDot(toChart(specimen), 'abc');
     expect(text).toMatch(/^\/\/ chart abc\ndigraph "specimen" \{\n/);
     expect(text.split('subgraph').length - 1).toBe(
-      walk(specimen).states.filter(
+      toChart(specimen).states.filter(
         ({ kind, parent }) => parent !== null && kind !== 'atomic' && kind !== 'final' && kind !== 'history',
       ).length,
     );
@@ -120,7 +120,7 @@ describe('dot', () => {
 });
 
 describe('html', () => {
-  it('is one page with every picture, that loads nothing', { timeout: 60_000 }, async () => {
+  it('is one page with every picture, and loads no other file', { timeout: 60_000 }, async () => {
     const [page] = await exportCharts({ link: CHARTS.link, pairing: CHARTS.pairing }, 'html');
     expect(page!.text.split('<svg').length - 1).toBe(2);
     expect(page!.text).toContain("default-src 'none'");

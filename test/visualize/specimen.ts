@@ -2,7 +2,7 @@ import { fromCallback, fromPromise, setup } from 'xstate';
 
 const nothing = () => undefined;
 
-/** A chart that has one of everything that XState can write. */
+/** A chart with every feature of XState charts. */
 export const specimen = setup({
   types: {
     events: {} as

@@ -23,7 +23,7 @@ export const paths = defineCommand({
   run: async ({ machine, coverage = 'transitions', format = 'markdown' }) => {
     const { MODELS, pathsOfChart } = await import('../../testing/charts/index.js');
     const { pathsJson, pathsMarkdown } = await import('../../testing/words.js');
-    const { chartHash } = await import('../../visualize/hash.js');
+    const { chartHash } = await import('../../visualize/chart.js');
     const names =
       machine === undefined ? Object.keys(MODELS) : [oneOf('machine', machine, Object.keys(MODELS))];
     const print = format === 'json' ? pathsJson : pathsMarkdown;

@@ -8,8 +8,7 @@ import { pairingMachine } from '../../../machines/pairing.js';
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
-import { chartHash } from '../../visualize/hash.js';
-import { walk } from '../../visualize/walk.js';
+import { chartHash, toChart } from '../../visualize/chart.js';
 import { generatePaths, mergeCoverage } from '../generate.js';
 import type { Coverage, CoverageReport, Generated } from '../types.js';
 import { pathsMarkdown } from '../words.js';
@@ -51,7 +50,7 @@ export function pathsOfChart(
   { machine, variants }: ChartModel,
   coverage: Coverage = 'transitions',
 ): { readonly variants: readonly VariantPaths[]; readonly coverage: CoverageReport } {
-  const chart = walk(machine);
+  const chart = toChart(machine);
   const all = [
     ...chart.states.map(({ id }) => id),
     ...chart.edges.flatMap(({ id, guard }) => [

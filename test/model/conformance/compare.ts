@@ -1,8 +1,7 @@
 /** Plays generated paths of remoteControl against a client and collects the differences. */
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import { generatePaths, type Path } from '../../../src/testing/index.js';
-import { chartHash } from '../../../src/visualize/hash.js';
-import { walk } from '../../../src/visualize/walk.js';
+import { chartHash, toChart } from '../../../src/visualize/chart.js';
 import { type Moment, playPath, type Seen } from './driver.js';
 import { intendedWhy } from './intended.js';
 import { branchOf, NOT_FROM_OUTSIDE, OUTSIDE_STARTS, type OutsideStart, outsideOptions } from './model.js';
@@ -67,7 +66,7 @@ interface Job {
 const ROUNDS = 3;
 
 export async function compare(target: Target, options: CompareOptions): Promise<Comparison> {
-  const chart = walk(remoteControlMachine);
+  const chart = toChart(remoteControlMachine);
   const all = chart.edges.map(({ id }) => id);
   const guards = chart.edges.flatMap(({ guard }) =>
     guard === null ? [] : [`${guard} holds`, `${guard} fails`],

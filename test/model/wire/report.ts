@@ -8,7 +8,7 @@ import {
   generatePaths,
   mergeCoverage,
 } from '../../../src/testing/index.js';
-import { walk } from '../../../src/visualize/walk.js';
+import { toChart } from '../../../src/visualize/chart.js';
 
 /** Transitions, by their ids, that no path over the wire takes, each with its reason. */
 export type Exceptions = readonly (readonly [RegExp, string])[];
@@ -48,7 +48,7 @@ export function generateRuns<M extends AnyStateMachine, S>(
   starts: readonly S[],
   optionsOf: (start: S) => GenerateOptions<M>,
 ): { readonly runs: readonly WireRun<S>[]; readonly coverage: CoverageReport } {
-  const all = walk(machine).edges.flatMap(({ id, guard }) => [id, `${guard} holds`, `${guard} fails`]);
+  const all = toChart(machine).edges.flatMap(({ id, guard }) => [id, `${guard} holds`, `${guard} fails`]);
   const runs: WireRun<S>[] = [];
   for (const start of starts) {
     const before = mergeCoverage(runs.map(({ generated }) => generated.coverage));

@@ -1,18 +1,19 @@
-/** A statechart as plain data: its states and edges in the order they are written. Every exporter reads this. */
+/** A statechart as plain data: its states and edges in source order. Every exporter reads it. */
+import { createHash } from 'node:crypto';
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
 export type StateKind = 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
 
 export interface ChartState {
-  /** Unique in the chart, as `remoteControl.active.connecting`. */
+  /** Unique in the chart, for example `remoteControl.active.connecting`. */
   readonly id: string;
   readonly key: string;
-  /** Keys from the chart's child down to this one; empty for the chart itself. */
+  /** Keys from the child of the chart to this state; empty for the chart itself. */
   readonly path: readonly string[];
   readonly kind: StateKind;
   /** Null for the chart itself. */
   readonly parent: string | null;
-  /** Id of the child that is entered first; null where there is none, or all are. */
+  /** Id of the initial child; null when there is none, or when all children are entered. */
   readonly initial: string | null;
   readonly description: string;
   readonly tags: readonly string[];
@@ -24,21 +25,21 @@ export interface ChartState {
 
 export type Trigger =
   | { readonly kind: 'event'; readonly event: string }
-  /** A delay by its name, or in ms. */
+  /** The delay: its name, or a number of milliseconds. */
   | { readonly kind: 'after'; readonly delay: string }
   | { readonly kind: 'actorDone'; readonly actor: string }
   | { readonly kind: 'actorFailed'; readonly actor: string }
   | { readonly kind: 'actorSnapshot'; readonly actor: string }
-  /** All children of the source have come to their end. */
+  /** All children of the source are in a final state. */
   | { readonly kind: 'childrenDone' }
-  /** At once, whenever the guard holds. */
+  /** Without an event, as soon as the guard is true. */
   | { readonly kind: 'always' };
 
 export interface ChartEdge {
-  /** Unique in the chart and stable while the chart is: source, event, place among the edges of that event. */
+  /** Unique in the chart: source, event, and index among the edges of that event. */
   readonly id: string;
   readonly source: string;
-  /** Empty: the state stays as it is. */
+  /** Empty when the state does not change. */
   readonly targets: readonly string[];
   readonly trigger: Trigger;
   readonly guard: string | null;
@@ -55,30 +56,53 @@ export interface Chart {
   readonly edges: readonly ChartEdge[];
 }
 
-export function walk(machine: AnyStateMachine): Chart {
+/** Reads the definition of a machine. */
+export function toChart(machine: AnyStateMachine): Chart {
   const nodes = nodesOf(machine.root);
   return {
     id: machine.id,
     description: machine.root.description ?? '',
     states: nodes.map(stateOf),
-    edges: nodes.flatMap((node) => numbered(node).map(([id, transition]) => edgeOf(id, node, transition))),
+    edges: nodes.flatMap((node) =>
+      transitionsOf(node).map(([id, transition]) => edgeOf(id, node, transition)),
+    ),
   };
 }
 
-/** The edge that each transition of this machine is, for whoever watches it run. */
+/** The edge id of each transition of a machine, to name the transitions of a running actor. */
 export function edgeIds(machine: AnyStateMachine): ReadonlyMap<AnyTransitionDefinition, string> {
-  return new Map(nodesOf(machine.root).flatMap((node) => numbered(node).map(([id, edge]) => [edge, id])));
+  return new Map(
+    nodesOf(machine.root).flatMap((node) => transitionsOf(node).map(([id, edge]) => [edge, id])),
+  );
+}
+
+/**
+ * The hash of a chart: the first 12 hex digits of the SHA-256 of its definition, with actions, guards and actors by
+ * their names. Descriptions do not count, so a better wording keeps the hash.
+ */
+export function chartHash(machine: AnyStateMachine): string {
+  const { id, states, edges } = toChart(machine);
+  return createHash('sha256').update(canonicalJson({ id, states, edges })).digest('hex').slice(0, 12);
+}
+
+/** JSON without descriptions, with the members of every object in alphabetical order. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (key, inner: unknown) => {
+    if (key === 'description') return undefined;
+    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
 }
 
 function nodesOf(node: AnyStateNode): AnyStateNode[] {
   return [node, ...Object.values(node.states).flatMap(nodesOf)];
 }
 
-function numbered(node: AnyStateNode): [string, AnyTransitionDefinition][] {
+function transitionsOf(node: AnyStateNode): [string, AnyTransitionDefinition][] {
   const groups: [string, readonly AnyTransitionDefinition[]][] = [...node.transitions];
   if (node.always !== undefined && node.always.length > 0) groups.push(['always', node.always]);
   return groups.flatMap(([event, edges]) =>
-    edges.map((edge, place): [string, AnyTransitionDefinition] => [`${node.id} ${event} ${place}`, edge]),
+    edges.map((edge, index): [string, AnyTransitionDefinition] => [`${node.id} ${event} ${index}`, edge]),
   );
 }
 
@@ -92,7 +116,7 @@ function stateOf(node: AnyStateNode): ChartState {
     initial: node.type === 'compound' ? (node.initial.target[0]?.id ?? null) : null,
     description: node.description ?? '',
     tags: node.tags,
-    // Not `node.entry`: that one also holds the timers of `after`.
+    // `node.entry` would also hold the timers of `after`.
     entry: namesOf(node.config.entry),
     exit: namesOf(node.config.exit),
     invokes: node.invoke.map(({ id, src }) => ({ id, src: nameOf(src) })),
@@ -112,7 +136,7 @@ function edgeOf(id: string, node: AnyStateNode, transition: AnyTransitionDefinit
   };
 }
 
-const PREFIXES = [
+const TRIGGERS_BY_PREFIX = [
   ['xstate.done.actor.', (actor: string): Trigger => ({ kind: 'actorDone', actor })],
   ['xstate.error.actor.', (actor: string): Trigger => ({ kind: 'actorFailed', actor })],
   ['xstate.snapshot.', (actor: string): Trigger => ({ kind: 'actorSnapshot', actor })],
@@ -124,8 +148,8 @@ function triggerOf(event: string, source: string): Trigger {
   if (event.startsWith('xstate.after.')) {
     return { kind: 'after', delay: event.slice('xstate.after.'.length, -source.length - 1) };
   }
-  for (const [prefix, make] of PREFIXES)
-    if (event.startsWith(prefix)) return make(event.slice(prefix.length));
+  for (const [prefix, toTrigger] of TRIGGERS_BY_PREFIX)
+    if (event.startsWith(prefix)) return toTrigger(event.slice(prefix.length));
   return { kind: 'event', event };
 }
 
@@ -134,16 +158,17 @@ function namesOf(actions: unknown): string[] {
   return (Array.isArray(actions) ? actions : [actions]).map(nameOf);
 }
 
-/** The name of an action, guard or actor, with what it is given where that is fixed: `because(enrolled)`. */
-export function nameOf(thing: unknown): string {
-  if (typeof thing === 'string') return thing;
-  if (typeof thing === 'function') return thing.name === '' ? 'unnamed' : thing.name;
-  if (typeof thing !== 'object' || thing === null || !('type' in thing)) return 'unnamed';
-  const name = String(thing.type);
-  if (!('params' in thing) || typeof thing.params !== 'object' || thing.params === null) return name;
-  return `${name}(${Object.values(thing.params).filter(isWord).join(', ')})`;
+/** The name of an action, guard or actor, with its fixed string params: `setReason(enrolled)`. */
+export function nameOf(reference: unknown): string {
+  if (typeof reference === 'string') return reference;
+  if (typeof reference === 'function') return reference.name === '' ? 'unnamed' : reference.name;
+  if (typeof reference !== 'object' || reference === null || !('type' in reference)) return 'unnamed';
+  const name = String(reference.type);
+  if (!('params' in reference) || typeof reference.params !== 'object' || reference.params === null)
+    return name;
+  return `${name}(${Object.values(reference.params).filter(isString).join(', ')})`;
 }
 
-function isWord(value: unknown): value is string {
+function isString(value: unknown): value is string {
   return typeof value === 'string';
 }

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { CHARTS } from '../../src/engine/charts.js';
-import { edgeIds, walk } from '../../src/visualize/walk.js';
+import { edgeIds, toChart } from '../../src/visualize/chart.js';
 import { specimen } from './specimen.js';
 
-describe('walk', () => {
-  const chart = walk(specimen);
+describe('toChart', () => {
+  const chart = toChart(specimen);
 
-  it('tells the states in the order they are written, parents first', () => {
+  it('lists the states in source order, parents first', () => {
     expect(chart.states.map(({ id, kind, initial }) => [id, kind, initial])).toEqual([
       ['specimen', 'compound', 'specimen.note'],
       ['specimen.note', 'atomic', null],
@@ -22,7 +22,7 @@ describe('walk', () => {
     ]);
   });
 
-  it('tells what a state does, without the timers that XState adds', () => {
+  it('lists the actions of a state without the timers that XState adds', () => {
     expect(chart.states[1]).toEqual({
       id: 'specimen.note',
       key: 'note',
@@ -38,11 +38,11 @@ describe('walk', () => {
     });
   });
 
-  it('tells every edge with its trigger, guard, actions and targets', () => {
-    const told = chart.edges.map(({ source, trigger, guard, actions, targets }) =>
+  it('lists every edge with its trigger, guard, actions and targets', () => {
+    const lines = chart.edges.map(({ source, trigger, guard, actions, targets }) =>
       [source, ...Object.values(trigger), guard, actions.join('+'), targets.join('+')].join(' '),
     );
-    expect(told).toEqual([
+    expect(lines).toEqual([
       'specimen event GO  because(starting) specimen.note',
       'specimen.note event GO ready note specimen.both',
       'specimen.note event GO calm  specimen.end',
@@ -65,15 +65,15 @@ describe('walk', () => {
     expect(chart.edges.filter(({ reenter }) => reenter)).toHaveLength(1);
   });
 
-  it('gives each edge an id of its own, the same for a provided copy of the chart', () => {
+  it('gives each edge a unique id, the same for a provided copy of the chart', () => {
     for (const machine of [specimen, ...Object.values(CHARTS)]) {
-      const ids = walk(machine).edges.map(({ id }) => id);
+      const ids = toChart(machine).edges.map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
       expect([...edgeIds(machine.provide({})).values()]).toEqual(ids);
     }
   });
 
-  it('knows the transition that a running actor takes', () => {
+  it('edgeIds() names the transitions that a running actor takes', () => {
     const taken: (string | undefined)[] = [];
     const ids = edgeIds(specimen);
     const actor = createActor(specimen, {
@@ -87,16 +87,16 @@ describe('walk', () => {
     expect(taken.slice(-2)).toEqual(['specimen.note GO 0', 'specimen.both.right.c always 0']);
   });
 
-  it('every state of every chart says what it means', () => {
+  it('every state of every chart has a description', () => {
     for (const machine of Object.values(CHARTS)) {
-      const silent = walk(machine).states.filter(({ description }) => description === '');
-      expect(silent.map(({ id }) => id)).toEqual([]);
+      const undescribed = toChart(machine).states.filter(({ description }) => description === '');
+      expect(undescribed.map(({ id }) => id)).toEqual([]);
     }
   });
 
   it('no chart has an action or guard without a name', () => {
     for (const machine of Object.values(CHARTS)) {
-      const { states, edges } = walk(machine);
+      const { states, edges } = toChart(machine);
       const names = [
         ...states.flatMap(({ entry, exit, invokes }) => [
           ...entry,

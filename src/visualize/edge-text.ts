@@ -1,8 +1,8 @@
-/** A chart's edges in words: what every picture, difference and scenario calls them. */
-import type { Chart, ChartEdge, Trigger } from './walk.js';
+/** The edges of a chart as text, the same in every picture, diff and scenario. */
+import type { Chart, ChartEdge, Trigger } from './chart.js';
 
 /** `dial done`, `after pause`, `STOP`. */
-export function triggerWords(trigger: Trigger): string {
+export function triggerText(trigger: Trigger): string {
   switch (trigger.kind) {
     case 'event':
       return trigger.event;
@@ -21,28 +21,33 @@ export function triggerWords(trigger: Trigger): string {
   }
 }
 
-/** The edges without a guard that are tried after guarded ones: taken when none of those is. */
+/** The edges without a guard that follow guarded edges of the same trigger: they are taken when no guard is true. */
 export function elseEdges(chart: Chart): ReadonlySet<ChartEdge> {
   const guarded = new Set<string>();
   const found = new Set<ChartEdge>();
   for (const edge of chart.edges) {
-    const group = `${edge.source} ${triggerWords(edge.trigger)}`;
+    const group = `${edge.source} ${triggerText(edge.trigger)}`;
     if (edge.guard !== null) guarded.add(group);
     else if (guarded.has(group)) found.add(edge);
   }
   return found;
 }
 
-/** The id without the name of the chart: `active.backingOff.failed`. */
+/** The id without the name of the chart, for example `active.backingOff.failed`. */
 export function shortId(chart: Chart, id: string): string {
   return id === chart.id ? chart.id : id.slice(chart.id.length + 1);
 }
 
 /** `active.connecting → tokenInvalid: dial done [tokenRejected] / countTokenRejection, recordFailure` */
-export function edgeWords(chart: Chart, edge: ChartEdge): string {
+export function edgeText(chart: Chart, edge: ChartEdge): string {
   const targets = edge.targets.map((id) => shortId(chart, id)).join(' and ');
   const guard = edge.guard === null ? '' : ` [${edge.guard}]`;
   const actions = edge.actions.length === 0 ? '' : ` / ${edge.actions.join(', ')}`;
   const to = targets === '' ? '' : ` → ${targets}${edge.reenter ? ' (enters it anew)' : ''}`;
-  return `${shortId(chart, edge.source)}${to}: ${triggerWords(edge.trigger)}${guard}${actions}`;
+  return `${shortId(chart, edge.source)}${to}: ${triggerText(edge.trigger)}${guard}${actions}`;
+}
+
+/** Actions that only record a reason. Pictures show them in tooltips alone, because they do not say what happens. */
+export function withoutReasonActions(actions: readonly string[]): string[] {
+  return actions.filter((name) => !name.startsWith('because'));
 }
