@@ -42,7 +42,7 @@ describe('RC-6: an unusable store is reported, and the engine does not enroll', 
     await lab.backend();
     await lab.signIn();
     await mkdir(storeOf(lab));
-    const engine = await expectFault(lab, /rc-engine\.sqlite is a folder, not a file/);
+    const engine = await expectFault(lab, /rc-engine\.sqlite is a directory, not a file/);
     await rm(storeOf(lab), { recursive: true });
     await engine.connected();
     expect(lab.requests('enroll')).toBe(1);

@@ -1,10 +1,10 @@
-/** What the enrollment store keeps, and under which name. */
+/** The records of the enrollment store, and their names. */
 import * as v from 'valibot';
 import type { Enrollment, EnrollmentKey, Preference } from '../../protocol/outcomes.js';
 
 const SCHEMA_VERSION = 1;
 
-/** Everything that is kept of one account on one target. RC-5, RC-44 */
+/** Everything that is stored for one account on one target. RC-5, RC-44 */
 export interface EnrollmentRecord {
   readonly enrollment: Enrollment | null;
   readonly preference: Preference;
@@ -30,14 +30,14 @@ const storedSchema = v.union([
   }),
 ]);
 
-/** A record as it is stored. */
+/** A record in its stored form. */
 export type StoredRecord = v.InferOutput<typeof storedSchema>;
 
-/** Keyv keeps every value in this envelope. */
+/** Keyv stores each value in this envelope. */
 const envelopeSchema = v.strictObject({ value: storedSchema });
 const newerSchema = v.object({ value: v.object({ schema: v.pipe(v.number(), v.gtValue(SCHEMA_VERSION)) }) });
 
-/** Throws when the record could not be read again: an empty id must fail here, not at the next start. */
+/** Throws for a record that could not be read again: an empty id must fail here, not at the next start. */
 export function toStored({ enrollment, preference }: EnrollmentRecord): StoredRecord {
   return v.parse(storedSchema, {
     schema: SCHEMA_VERSION,
@@ -48,23 +48,24 @@ export function toStored({ enrollment, preference }: EnrollmentRecord): StoredRe
   });
 }
 
-/** The text in the database, the same that Keyv writes. */
+/** The text in the database, the same as Keyv writes. */
 export function encodeStored(stored: StoredRecord): string {
   return JSON.stringify({ value: stored });
 }
 
-/** The record, or one phrase (no content of the record in it) that says why it is none. RC-6 */
+/** The record, or a phrase without its content that says why it is invalid. RC-6 */
 export function decodeRecord(raw: string): EnrollmentRecord | { readonly damage: string } {
   let json: unknown;
   try {
     json = JSON.parse(raw);
   } catch {
-    return { damage: 'holds a record that is not valid JSON' };
+    return { damage: 'contains a record that is not valid JSON' };
   }
   const parsed = v.safeParse(envelopeSchema, json);
   if (!parsed.success) {
-    if (v.is(newerSchema, json)) return { damage: 'holds a record that a newer version has written' };
-    return { damage: 'holds a record that is damaged or was written by something else' };
+    if (v.is(newerSchema, json))
+      return { damage: 'contains a record that a newer version of rc-engine has written' };
+    return { damage: 'contains a record that is damaged or was written by another program' };
   }
   const stored = parsed.output.value;
   return {
@@ -81,16 +82,16 @@ export function decodeRecord(raw: string): EnrollmentRecord | { readonly damage:
 }
 
 /**
- * The name of a record: readable, and never the same for two different keys. Separators, the escape sign,
- * control characters and lone surrogates (which UTF-8 cannot hold) are escaped. RC-5
+ * The name of a record: readable, and different for any two keys. Separators, the escape character, control characters
+ * and lone surrogates (which UTF-8 cannot represent) are escaped. RC-5
  */
 export function recordName(key: EnrollmentKey): string {
   const client = key.clientName === null ? 'client' : `client=${escapePart(key.clientName)}`;
   return `url=${escapePart(key.socketUrl)}|account=${escapePart(key.accountId)}|${client}`;
 }
 
-const UNSAFE = /[%|\p{Cc}\p{Cs}]/gu;
+const ESCAPED = /[%|\p{Cc}\p{Cs}]/gu;
 
 function escapePart(text: string): string {
-  return text.replace(UNSAFE, (char) => `%${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(ESCAPED, (char) => `%${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -13,52 +13,52 @@ import { errnoText } from '../../system/errno.js';
 import { decodeRecord, type EnrollmentRecord, recordName } from './enrollment-record.js';
 import { MemoryTable, type RecordTable, StoreError } from './record-table.js';
 
-/** `cleared` is false when another enrollment has taken the place of the one that was to go. RC-22 */
+/** `cleared` is false when another enrollment has replaced the one to clear. RC-22 */
 export type ClearEnrollmentOutcome =
   | { readonly kind: 'done'; readonly cleared: boolean }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 /**
- * Keeps the identity and the preference of each account. Methods report a store that fails as an outcome and
- * never reject for it; they run one after the other, in the order they were called.
+ * Stores the identity and the preference of each account. A failure of the store is an outcome, never a rejection. Calls
+ * run one after the other, in the order they were made.
  */
 export interface EnrollmentStore {
-  /** `none`: there is no store, and every method fails with `storeMissing`. `memory` is lost with the process. */
+  /** With `none` each method fails with `storeMissing`; the content of `memory` is lost when the process ends. */
   readonly kind: 'sqlite' | 'memory' | 'none';
-  /** Starts to open the database, so that the first `load` finds it open. Optional. */
+  /** Opens the database ahead of the first `load`. Optional. */
   prepare(): void;
-  /** Never says `none` of a store that is unreadable, damaged or read-only. RC-6 */
+  /** Never `none` for a store that is unreadable, damaged or read-only. RC-6 */
   load(key: EnrollmentKey): Promise<LoadEnrollmentOutcome>;
-  /** Done once it is durable. RC-5 */
+  /** Resolves with `done` once the record is durable. RC-5 */
   save(key: EnrollmentKey, enrollment: Enrollment, preference: Preference): Promise<StoreOutcome>;
-  /** Removes the enrollment, if the stored one has the same server id, and keeps the preference. RC-22 */
+  /** Removes the enrollment when the stored one has the same server id, and keeps the preference. RC-22 */
   clear(key: EnrollmentKey, enrollment: Enrollment): Promise<ClearEnrollmentOutcome>;
-  /** Removes the enrollments of all accounts, and keeps their preferences: this machine is to be another one. RC-24 */
+  /** Removes the enrollments of all accounts and keeps their preferences: this machine gets a new identity. RC-24 */
   clearAll(): Promise<StoreOutcome>;
   /** Changes the preference and keeps the enrollment. RC-44 */
   savePreference(key: EnrollmentKey, preference: Preference): Promise<StoreOutcome>;
-  /** Resolves when everything asked for until now is durable or has failed. RC-46 */
+  /** Resolves when each earlier call is durable or has failed. RC-46 */
   flush(): Promise<void>;
-  /** Like flush, and ends the connection. What is called afterwards fails. */
+  /** Like `flush`, then closes the connection. Later calls fail. */
   close(): Promise<void>;
 }
 
 export interface EnrollmentStoreOptions {
-  /** Wall-clock milliseconds, for the time of a failure. */
+  /** Wall-clock milliseconds, the time of a failure. */
   readonly now: () => number;
-  /** How long to wait for another process that holds the database. Milliseconds, default 5000. */
+  /** Limit of the wait for another process that has locked the database, ms. Default 5,000. */
   readonly busyTimeoutMs?: number;
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
-/** Calls that may wait for the one in progress. One engine asks for a handful. */
+/** Calls that may wait for the one in progress. An engine makes a handful. */
 const MAX_WAITING = 64;
-/** Each lost round means that another writer got through. */
+/** Each lost round means that another process has written. */
 const MAX_ROUNDS = 100;
 
 /**
- * `sqlite:PATH` or `sqlite://PATH` (a relative path is relative to the working folder), `memory:` or `none`.
- * Returns at once: the database is opened by `prepare` or the first call.
+ * Opens `sqlite:PATH` or `sqlite://PATH` (a relative path starts at the working directory), `memory:` or `none`.
+ * Returns at once: `prepare` or the first call opens the database.
  * @throws EngineError `usage` for any other URL.
  */
 export function openEnrollmentStore(url: string, options: EnrollmentStoreOptions): EnrollmentStore {
@@ -73,17 +73,19 @@ export function openEnrollmentStore(url: string, options: EnrollmentStoreOptions
   return new TableStore('sqlite', open, options.now);
 }
 
-/** The absolute path in an `sqlite:` URL. Paths are taken as they are: nothing in them is percent-decoded. */
+/** The absolute path of an `sqlite:` URL. Nothing in it is percent-decoded. */
 export function databasePath(url: string): string {
   const path = /^sqlite:(?:\/\/)?(.*)$/s.exec(url)?.[1] ?? '';
   if (path === '' || path === ':memory:' || path.includes('\0')) {
     throw new EngineError(
       'usage',
-      `The store "${url}" is not understood: use sqlite:PATH, memory: or none.`,
-      path === ':memory:' ? { remediation: 'Use memory: for a store that is lost with the process.' } : {},
+      `The store "${url}" is not valid: use sqlite:PATH, memory: or none.`,
+      path === ':memory:'
+        ? { remediation: 'Use memory: for a store that is lost when the process ends.' }
+        : {},
     );
   }
-  // sqlite:///C:/folder/file is how a drive is written in a URL.
+  // In a URL, a Windows drive is written sqlite:///C:/directory/file.
   return resolve(process.platform === 'win32' ? path.replace(/^\/(?=[a-z]:)/i, '') : path);
 }
 
@@ -97,7 +99,7 @@ export class TableStore implements EnrollmentStore {
   #failedOnce = false;
   #closed = false;
 
-  /** `open` is told whether an earlier table had failed. */
+  /** `open` gets whether an earlier table has failed. */
   constructor(kind: 'sqlite' | 'memory', open: (again: boolean) => Promise<RecordTable>, now: () => number) {
     this.kind = kind;
     this.#open = open;
@@ -106,7 +108,7 @@ export class TableStore implements EnrollmentStore {
 
   prepare(): void {
     if (this.#closed) return;
-    // A failure stays in the promise, and the call that needs the table reports it.
+    // The call that needs the table reports the failure, which stays in the promise.
     this.#opened().catch(() => {});
   }
 
@@ -171,7 +173,7 @@ export class TableStore implements EnrollmentStore {
     await this.#drop();
   }
 
-  /** One call at a time: SQLite waits for a lock inside a thread, of which the process has only four. */
+  /** One call at a time: SQLite waits for a lock in a thread, and the process has only four of them. */
   async #run<T>(
     reason: Extract<Reason, 'storeUnavailable' | 'storeWriteFailed'>,
     work: (table: RecordTable) => Promise<T>,
@@ -185,11 +187,11 @@ export class TableStore implements EnrollmentStore {
       try {
         return await work(await this.#opened());
       } catch (error) {
-        // Whatever it was, a new connection meets the file as it is then: repaired, released, replaced.
+        // After any failure, a new connection opens the file as it is then: repaired, unlocked or replaced.
         this.#failedOnce = true;
         await this.#drop();
         if (!(error instanceof StoreError)) throw error;
-        return failed(error.unusable ? 'storeUnavailable' : reason, error.message, this.#now());
+        return failed(error.invalid ? 'storeUnavailable' : reason, error.message, this.#now());
       } finally {
         this.#waiting -= 1;
       }
@@ -206,15 +208,15 @@ export class TableStore implements EnrollmentStore {
   async #drop(): Promise<void> {
     const table = this.#table;
     this.#table = undefined;
-    // One that never opened has nothing to close.
+    // A table that never opened has nothing to close.
     const opened = await table?.catch(() => undefined);
     await opened?.close();
   }
 }
 
 /**
- * Changes a record only if nobody else did meanwhile, else looks again; `change` returns undefined to leave it
- * as it is, and then false comes back.
+ * Changes a record, and reads it again when another process has changed it meanwhile. Returns false when `change` returned
+ * undefined, which leaves the record as it is.
  */
 export async function update(
   table: RecordTable,
@@ -227,19 +229,21 @@ export async function update(
     if (next === undefined) return false;
     if (await table.swap(name, raw, next)) return true;
   }
-  throw new StoreError(`${table.title} is changed by another process all the time.`, { unusable: false });
+  throw new StoreError(`${table.title} is changed by another process too often. Stop the other process.`, {
+    invalid: false,
+  });
 }
 
 function decode(table: RecordTable, raw: string): EnrollmentRecord {
   const record = decodeRecord(raw);
-  if ('damage' in record) throw new StoreError(`${table.title} ${record.damage}.`, { unusable: true });
+  if ('damage' in record) throw new StoreError(`${table.title} ${record.damage}.`, { invalid: true });
   return record;
 }
 
-/** SQLite is native code: it can be absent, or built for another platform. */
+/** SQLite is native code: it may be missing, or built for another platform. */
 function driverMissing(error: unknown): never {
   throw new StoreError(`SQLite cannot be loaded, so there is no enrollment store: ${errnoText(error)}.`, {
-    unusable: true,
+    invalid: true,
     cause: error,
   });
 }

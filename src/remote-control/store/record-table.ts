@@ -1,36 +1,36 @@
 import type { EnrollmentRecord } from './enrollment-record.js';
 import { encodeStored, toStored } from './enrollment-record.js';
 
-/** Where enrollment records are kept. Every method rejects with a `StoreFault` when it cannot do its work. */
+/** The place where enrollment records are stored. A method that fails rejects with a `StoreError`. */
 export interface RecordTable {
-  /** What it is and where, for messages: `The enrollment store /home/me/rc-engine.sqlite`. */
+  /** Name and place, the first words of messages: `The enrollment store /home/me/rc-engine.sqlite`. */
   readonly title: string;
-  /** Of every record that is stored. */
+  /** The names of all stored records. */
   names(): Promise<readonly string[]>;
-  /** The stored text, undefined when there is none. */
+  /** The stored text; undefined when there is none. */
   read(name: string): Promise<string | undefined>;
   /** Resolves once the record is durable. */
   write(name: string, record: EnrollmentRecord): Promise<void>;
-  /** Writes only if the stored text is still `expected` (undefined: nothing stored); false when it is not. */
+  /** Writes only when the stored text is still `expected` (undefined: nothing stored); otherwise returns false. */
   swap(name: string, expected: string | undefined, record: EnrollmentRecord): Promise<boolean>;
-  /** Rejects unless "nothing stored" can be believed and acted upon: sound from end to end, and writable. RC-6 */
+  /** Rejects unless a missing record means that none was stored: the whole store is intact and can be written. RC-6 */
   verify(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A known way for a store to fail. The message is for people and holds nothing of the records. */
+/** A known failure of a store. The message is for people and contains no part of a record. */
 export class StoreError extends Error {
-  /** True when nothing in the store can be relied upon, false when it only refused this access. */
-  readonly unusable: boolean;
+  /** True when the store as a whole cannot be used; false when it only refused this access. */
+  readonly invalid: boolean;
 
-  constructor(message: string, options: { unusable: boolean; cause?: unknown }) {
+  constructor(message: string, options: { invalid: boolean; cause?: unknown }) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = 'StoreFault';
-    this.unusable = options.unusable;
+    this.name = 'StoreError';
+    this.invalid = options.invalid;
   }
 }
 
-/** Keeps records as long as the process lives (`memory:`). */
+/** Holds records until the process ends (`memory:`). */
 export class MemoryTable implements RecordTable {
   readonly title = 'The enrollment store in memory';
   readonly #texts = new Map<string, string>();

@@ -1,30 +1,30 @@
 /**
- * The database file before Keyv opens it. Nothing here ever opens an existing database with `node:fs`: closing
- * any descriptor of a file drops all POSIX locks that this process holds on it, SQLite's included.
+ * Prepares the database file before Keyv opens it. Nothing here opens an existing database with `node:fs`: closing any
+ * descriptor of a file drops all POSIX locks of this process on it, including SQLite's.
  */
 import { chmod, open, rm, stat } from 'node:fs/promises';
 import type sqlite3 from 'sqlite3';
 import { PRIVATE_FILE, publish, siblingName } from '../../system/atomic-file.js';
 import { errnoOf } from '../../system/errno.js';
 import { StoreError } from './record-table.js';
-import { storeTitle } from './sqlite-fault.js';
+import { storeTitle } from './sqlite-errors.js';
 
 type Sqlite = typeof sqlite3;
 
-/** Must be what @keyv/sqlite would create, so that its own CREATE TABLE IF NOT EXISTS has nothing to do. */
+/** The same as @keyv/sqlite creates, so that its own CREATE TABLE IF NOT EXISTS has nothing to do. */
 const CREATE_TABLE = 'CREATE TABLE keyv(key VARCHAR(255) PRIMARY KEY, value TEXT )';
 
 /**
- * Makes sure that a database is there, complete, private (0600), in WAL mode. It is made under another name and
- * then named, so an empty file was never ours: it has lost its content, and must not pass for a fresh store. RC-6
+ * Creates the database when it is missing: complete, private (0600), in WAL mode. It gets its name only when it is complete,
+ * so an empty file is one that lost its content, and must not count as a new store. RC-6
  */
 export async function ensureDatabase(sqlite: Sqlite, path: string): Promise<void> {
   const size = await sizeOf(path);
   if (size === undefined) {
     if (((await sizeOf(`${path}-wal`)) ?? 0) > 0) {
       throw new StoreError(
-        `${storeTitle(path)} is gone but its log ${path}-wal is still there; restore the file, or move the log away to start afresh.`,
-        { unusable: true },
+        `${storeTitle(path)} is missing but its log ${path}-wal exists; restore the file, or move the log away to start with an empty store.`,
+        { invalid: true },
       );
     }
     await createDatabase(sqlite, path);
@@ -32,16 +32,16 @@ export async function ensureDatabase(sqlite: Sqlite, path: string): Promise<void
   }
   if (size === 0) {
     throw new StoreError(
-      `${storeTitle(path)} is empty, so it has lost its content; restore it, or move it away to start afresh.`,
-      { unusable: true },
+      `${storeTitle(path)} is empty, so it has lost its content; restore it, or move it away to start with an empty store.`,
+      { invalid: true },
     );
   }
   await makePrivate(path);
 }
 
 /**
- * Opens and closes the database with a connection of our own. Keyv cannot close a connection whose opening
- * failed half-way, so each try on a broken file would leave a descriptor behind; this one does not.
+ * Opens and closes the database with a separate connection. Keyv cannot close a connection that failed to open, so each
+ * attempt on a broken file would leave a descriptor open; this one does not.
  */
 export async function probeDatabase(sqlite: Sqlite, path: string, busyTimeoutMs: number): Promise<void> {
   await withConnection(sqlite, path, sqlite.OPEN_READWRITE, (db) => {
@@ -55,7 +55,7 @@ async function createDatabase(sqlite: Sqlite, path: string): Promise<void> {
   try {
     await (await open(sibling, 'wx', PRIVATE_FILE)).close();
     await chmod(sibling, PRIVATE_FILE);
-    // Nobody reads this file yet and it is synced once below: SQLite's own syncs would only cost time.
+    // Nobody reads this file yet, and it is synced once below: SQLite's own syncs would only cost time.
     await withConnection(sqlite, sibling, sqlite.OPEN_READWRITE, (db) =>
       exec(
         db,
@@ -68,7 +68,7 @@ async function createDatabase(sqlite: Sqlite, path: string): Promise<void> {
     } finally {
       await file.close();
     }
-    // False: another process was first, and its database is as good.
+    // False: another process was first; its database is used.
     await publish(sibling, path);
   } finally {
     await Promise.all(['', '-wal', '-shm'].map((end) => rm(sibling + end, { force: true })));
@@ -101,18 +101,18 @@ function exec(db: sqlite3.Database, sql: string): Promise<void> {
   });
 }
 
-/** SQLite gives -wal and -shm the mode of the database when it makes them; older ones are put right here. */
+/** SQLite creates -wal and -shm with the mode of the database; older ones are corrected here. */
 async function makePrivate(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   await Promise.all(
     ['', '-wal', '-shm'].map(async (end) => {
       try {
         const { mode } = await stat(path + end);
-        // Takes rights from others and gives none: a file that its owner made read-only stays so.
+        // Only removes rights of others: a file that its owner made read-only stays read-only.
         if ((mode & 0o077) !== 0) await chmod(path + end, mode & 0o700);
       } catch (error) {
         const code = errnoOf(error);
-        // Gone meanwhile, or somebody else's file: then opening it will tell whether it can be used.
+        // Removed meanwhile, or a file of another user: opening it shows whether it can be used.
         if (code !== 'ENOENT' && code !== 'EPERM' && code !== 'EROFS') throw error;
       }
     }),
@@ -123,8 +123,8 @@ async function sizeOf(path: string): Promise<number | undefined> {
   try {
     const info = await stat(path);
     if (!info.isFile()) {
-      const kind = info.isDirectory() ? 'a folder' : 'a device, pipe or socket';
-      throw new StoreError(`${storeTitle(path)} is ${kind}, not a file.`, { unusable: true });
+      const kind = info.isDirectory() ? 'a directory' : 'a device, pipe or socket';
+      throw new StoreError(`${storeTitle(path)} is ${kind}, not a file.`, { invalid: true });
     }
     return info.size;
   } catch (error) {

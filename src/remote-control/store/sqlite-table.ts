@@ -1,26 +1,26 @@
-/** Imports the drivers at once, so it is itself imported only when a database is opened. */
+/** Imports the drivers statically, so it must be imported only when a database is opened. */
 import { KeyvSqlite } from '@keyv/sqlite';
 import { Keyv } from 'keyv';
 import sqlite from 'sqlite3';
 import { errnoOf } from '../../system/errno.js';
 import { type EnrollmentRecord, encodeStored, type StoredRecord, toStored } from './enrollment-record.js';
 import { type RecordTable, StoreError } from './record-table.js';
-import { explainSqliteError, storeTitle } from './sqlite-fault.js';
+import { explainSqliteError, storeTitle } from './sqlite-errors.js';
 import { ensureDatabase, probeDatabase } from './sqlite-file.js';
 
-/** No `_`: Keyv puts the namespace into LIKE patterns, where that sign matches any other. */
+/** Without `_`: Keyv uses the namespace in LIKE patterns, where `_` matches any character. */
 const NAMESPACE = 'enrollment';
 const PREFIX = `${NAMESPACE}:`;
 const CHECKPOINT_TIMEOUT_MS = 200;
 
 export interface SqliteTableOptions {
-  /** How long to wait for another process that holds the database. Milliseconds. */
+  /** Limit of the wait for another process that has locked the database, ms. */
   readonly busyTimeoutMs: number;
-  /** Try the file with a connection of our own first; set after an opening that failed. */
+  /** Try the file with a separate connection first; set after a failed attempt to open it. */
   readonly probe: boolean;
 }
 
-/** Opens (or creates) the database at an absolute path. Rejects with a `StoreFault`. */
+/** Opens or creates the database at an absolute path. Rejects with a `StoreError`. */
 export async function openSqliteTable(path: string, options: SqliteTableOptions): Promise<SqliteTable> {
   try {
     await ensureDatabase(sqlite, path);
@@ -30,10 +30,10 @@ export async function openSqliteTable(path: string, options: SqliteTableOptions)
       store,
       namespace: NAMESPACE,
       throwOnErrors: true,
-      // The same bytes as a swap writes, and no `expires`.
+      // The same bytes as `swap` writes, without `expires`.
       serialize: ({ value }) => JSON.stringify({ value }),
     });
-    // Every fault also rejects the call that met it, and there it is handled.
+    // Each error also rejects its call, where it is handled.
     keyv.on('error', () => {});
     const table = new SqliteTable(path, store, keyv, options.busyTimeoutMs);
     await table.tune();
@@ -44,8 +44,8 @@ export async function openSqliteTable(path: string, options: SqliteTableOptions)
 }
 
 /**
- * Records in SQLite, through Keyv. Reads take the raw text: `Keyv.get` reports NULL and `null` as absent and
- * deletes an entry that carries an `expires` in the past, and neither may happen to an identity. RC-6
+ * Stores records in SQLite with Keyv. Reads use the raw text: `Keyv.get` reports NULL and `null` as absent, and deletes an
+ * entry whose `expires` is in the past; neither may happen to an identity. RC-6
  */
 export class SqliteTable implements RecordTable {
   readonly title: string;
@@ -62,7 +62,7 @@ export class SqliteTable implements RecordTable {
     this.#busyTimeoutMs = busyTimeoutMs;
   }
 
-  /** Settings of this connection. One statement per call: Keyv's `query` runs only the first of several. */
+  /** Sets the pragmas of this connection. One statement per call: Keyv's `query` runs only the first of several. */
   async tune(): Promise<void> {
     try {
       await this.query('PRAGMA journal_mode=WAL');
@@ -87,8 +87,8 @@ export class SqliteTable implements RecordTable {
     if (row === undefined) return undefined;
     const value = row.value;
     if (typeof value === 'string') return value;
-    throw new StoreError(`${this.title} holds a record that is not text.`, {
-      unusable: true,
+    throw new StoreError(`${this.title} contains a record that is not text.`, {
+      invalid: true,
     });
   }
 
@@ -124,12 +124,11 @@ export class SqliteTable implements RecordTable {
   async verify(): Promise<void> {
     const [row] = await this.query('PRAGMA integrity_check(1)');
     if (row?.integrity_check !== 'ok') {
-      throw new StoreError(
-        `${this.title} is not a valid SQLite database any more: it fails its integrity check.`,
-        { unusable: true },
-      );
+      throw new StoreError(`${this.title} is not a valid SQLite database: it fails its integrity check.`, {
+        invalid: true,
+      });
     }
-    // Takes the write lock and changes nothing, so a read-only store says so before an identity is made.
+    // Takes the write lock and changes nothing, so that a read-only store fails before an identity is requested.
     await this.query('UPDATE keyv SET value = value WHERE key IS NULL');
   }
 
@@ -137,15 +136,12 @@ export class SqliteTable implements RecordTable {
     try {
       await this.#store.close();
     } catch (error) {
-      // What was written is durable already, and a connection that never opened has nothing to close.
+      // Writes are durable already, and a connection that never opened has nothing to close.
       if (errnoOf(error) === undefined) throw error;
     }
   }
 
-  /**
-   * Runs one statement on this connection; rejects with a `StoreFault`. The driver itself knows neither
-   * columns nor types.
-   */
+  /** Runs one statement on this connection; rejects with a `StoreError`. The driver gives no types for the rows. */
   async query(sql: string, ...parameters: string[]): Promise<readonly Readonly<Record<string, unknown>>[]> {
     try {
       const rows: unknown = await this.#store.query(sql, ...parameters);
@@ -156,10 +152,10 @@ export class SqliteTable implements RecordTable {
   }
 
   /**
-   * Moves what was written from the log into the database and empties the log. Writes are rare, and a log that
-   * is damaged later then holds nothing that the database lacks: SQLite drops such a log without a word. RC-6
-   * Somebody else's open read can prevent it (the answer is a row, no error); the write is durable all the
-   * same, so it is not worth a long wait.
+   * Moves the writes from the log into the database and empties the log. Writes are rare, and SQLite silently drops a log
+   * that was damaged later: then nothing is lost. RC-6
+   * An open read of another process can prevent it (the result is a row, not an error). The write is durable anyway, so a
+   * long wait is not worth it.
    */
   async #checkpoint(): Promise<void> {
     await this.query(`PRAGMA busy_timeout=${Math.min(CHECKPOINT_TIMEOUT_MS, this.#busyTimeoutMs)}`);

@@ -28,7 +28,7 @@ describe('name of a record', () => {
     );
   });
 
-  it('RC-5: differs for any two keys that differ, also after a trip through UTF-8', () => {
+  it('RC-5: differs for any two different keys, also after encoding as UTF-8', () => {
     const stored = (key: EnrollmentKey) => Buffer.from(recordName(key), 'utf8').toString('hex');
     fc.assert(
       fc.property(anyKey, anyKey, (a, b) => {
@@ -40,7 +40,7 @@ describe('name of a record', () => {
     );
   });
 
-  it('RC-5: no client name is another key than an empty one or one that looks like none', () => {
+  it('RC-5: a key without a client name differs from one with an empty name or a similar one', () => {
     const key = { socketUrl: 'wss://h/s', accountId: 'a' };
     const names = [null, '', 'none', 'null', 'client'].map((clientName) =>
       recordName({ ...key, clientName }),
@@ -52,13 +52,13 @@ describe('name of a record', () => {
 describe('stored record', () => {
   const enrollment = { serverId: 's', environmentId: 'e', serverName: 'n' };
 
-  it('RC-5: holds exactly the three ids, the preference and a schema version', () => {
+  it('RC-5: contains exactly the three ids, the preference and a schema version', () => {
     expect(JSON.parse(encodeStored(toStored({ enrollment, preference: 'on' })))).toEqual({
       value: { schema: 1, server_id: 's', environment_id: 'e', server_name: 'n', preference: 'on' },
     });
   });
 
-  it('RC-5: what is written is what is read', () => {
+  it('RC-5: reads what was written', () => {
     const text = fc.string({ minLength: 1, unit: 'binary' });
     fc.assert(
       fc.property(
@@ -72,7 +72,7 @@ describe('stored record', () => {
     );
   });
 
-  it('RC-6: an id that could not be read again is refused when it is written', () => {
+  it('RC-6: an id that could not be read again is refused on write', () => {
     expect(() => toStored({ enrollment: { ...enrollment, serverId: '' }, preference: 'on' })).toThrow();
   });
 
@@ -92,13 +92,13 @@ describe('stored record', () => {
     ['an unknown preference', JSON.stringify({ value: { ...good, preference: 'yes' } })],
     ['a key more', JSON.stringify({ value: { ...good, remote_control_token: 't' } })],
     ['no version', JSON.stringify({ value: { ...good, schema: undefined } })],
-  ])('RC-6: %s is damage, never an absent record', (_, raw) => {
+  ])('RC-6: %s is damage, never a missing record', (_, raw) => {
     expect(decodeRecord(raw)).toEqual({ damage: expect.stringContaining('record that is') });
   });
 
-  it('RC-6: a record of a newer version is named as one', () => {
+  it('RC-6: the message names a record of a newer version', () => {
     expect(decodeRecord(JSON.stringify({ value: { ...good, schema: 2, more: 1 } }))).toEqual({
-      damage: 'holds a record that a newer version has written',
+      damage: 'contains a record that a newer version of rc-engine has written',
     });
   });
 });

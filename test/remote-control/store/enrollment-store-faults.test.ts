@@ -1,4 +1,4 @@
-/** RC-6: a store that is broken in any way is an error, never "no enrollment" and so never a second one. */
+/** A damaged store is an error, never "no enrollment", which would lead to a second identity. RC-6 */
 import {
   chmod,
   chown,
@@ -33,7 +33,7 @@ function open(path: string, busyTimeoutMs = 150) {
   return openEnrollmentStore(`sqlite:${path}`, { now, busyTimeoutMs });
 }
 
-/** A database with one enrollment, closed. */
+/** Creates a database with one enrollment and closes it. */
 async function filled(): Promise<string> {
   const path = join(await tmpFolder(), 'rc-engine.sqlite');
   const store = open(path);
@@ -85,14 +85,14 @@ describe('broken database file', () => {
       'is not a valid SQLite database',
     ],
     [
-      'a folder in its place',
+      'a directory in its place',
       (path) =>
         rm(path)
           .then(() => mkdir(path))
           .then(() => {}),
-      'is a folder, not a file',
+      'is a directory, not a file',
     ],
-  ])('RC-6: %s gives an error for every method and stays as it is', async (_, damage, message) => {
+  ])('RC-6: %s gives an error for each method and is not changed', async (_, damage, message) => {
     const path = await filled();
     await damage(path);
     const before = (await stat(path)).isDirectory() ? null : await readFile(path);
@@ -109,7 +109,7 @@ describe('broken database file', () => {
     if (before !== null) expect(await readFile(path)).toEqual(before);
   });
 
-  it('RC-6: whatever single page is overwritten, the identity is found unchanged or an error comes', async () => {
+  it('RC-6: after any single page was overwritten, the identity is unchanged or there is an error', async () => {
     const path = await filled();
     const whole = await readFile(path);
     for (let at = 0; at < whole.length; at += 512) {
@@ -129,7 +129,7 @@ describe('broken database file', () => {
     }
   });
 
-  it('RC-6: wherever the file was cut, an error comes', async () => {
+  it('RC-6: after the file was cut anywhere, there is an error', async () => {
     const path = await filled();
     const whole = await readFile(path);
     for (let size = 0; size < whole.length; size += 512) {
@@ -138,7 +138,7 @@ describe('broken database file', () => {
     }
   });
 
-  it('RC-6: an index that has lost the record is noticed', async () => {
+  it('RC-6: an index without the record is detected', async () => {
     const path = await filled();
     const bytes = await readFile(path);
     const at = bytes.lastIndexOf('url=wss');
@@ -153,17 +153,17 @@ describe('broken database file', () => {
     }
   });
 
-  it('RC-6: a database that went away while its log holds writes is an error', async () => {
+  it('RC-6: a missing database with writes in its log is an error', async () => {
     const path = await filled();
     await rename(path, `${path}.away`);
     await writeFile(`${path}-wal`, Buffer.alloc(4_152, 1));
-    expect(await loadOnce(path)).toEqual(failure('storeUnavailable', 'is gone but its log'));
+    expect(await loadOnce(path)).toEqual(failure('storeUnavailable', 'is missing but its log'));
     await rename(`${path}.away`, path);
     await rm(`${path}-wal`);
     expect(await loadOnce(path)).toEqual(found);
   });
 
-  it('RC-6: works again, in the same process, once the file was repaired or moved away', async () => {
+  it('RC-6: works again in the same process after the file was repaired or moved away', async () => {
     const path = await filled();
     await copyFile(path, `${path}.good`);
     await writeFile(path, 'rubbish');
@@ -174,7 +174,7 @@ describe('broken database file', () => {
     await store.close();
   });
 
-  it('RC-6: trying a broken file again and again leaves no descriptor open', async ({ skip }) => {
+  it('RC-6: repeated attempts on a broken file leave no descriptor open', async ({ skip }) => {
     skip(process.platform !== 'linux', 'counts descriptors in /proc');
     const path = await filled();
     await writeFile(path, 'rubbish');
@@ -200,7 +200,7 @@ describe('broken write-ahead log', () => {
 
   const saved = { kind: 'found', enrollment: { serverId: 'srv', environmentId: 'env', serverName: 'xxxxx' } };
 
-  it('RC-6: once a save is reported done, the log holds nothing that matters', async () => {
+  it('RC-6: after a save is reported done, the log contains nothing that the database lacks', async () => {
     const path = await killedAfterSave();
     expect((await stat(`${path}-wal`)).size).toBe(0);
   });
@@ -225,7 +225,7 @@ describe('broken write-ahead log', () => {
     return `${path}-wal`;
   }
 
-  it('RC-6: what only the log holds is found after a kill', async () => {
+  it('RC-6: a record that is only in the log is found after a kill', async () => {
     const wal = await unfinished('srv-2');
     expect(await loadOnce(wal.slice(0, -4))).toEqual({
       ...found,
@@ -233,7 +233,7 @@ describe('broken write-ahead log', () => {
     });
   });
 
-  it('RC-6: wherever the log was torn, the identity before or after that write is found', async () => {
+  it('RC-6: after the log was cut anywhere, the identity before or after that write is found', async () => {
     const wal = await unfinished('srv-2');
     const path = wal.slice(0, -4);
     const [database, log] = [await readFile(path), await readFile(wal)];
@@ -245,7 +245,7 @@ describe('broken write-ahead log', () => {
     }
   });
 
-  it('RC-6: a log that cannot be a log is an error', async () => {
+  it('RC-6: a file that cannot be a log is an error', async () => {
     const path = await filled();
     await mkdir(`${path}-wal`);
     expect(await loadOnce(path)).toMatchObject({ kind: 'failed', failure: { reason: 'storeUnavailable' } });
@@ -263,11 +263,11 @@ describe('tampered value', () => {
     ['an expiry in the past', "replace(value, '}}', '},\"expires\":1}')"],
     ['a missing id', "replace(value, 'server_id', 'other_id')"],
     ['a newer version', 'replace(value, \'"schema":1\', \'"schema":2\')'],
-  ])('RC-6: %s gives an error, and the row is still there afterwards', async (_, value) => {
+  ])('RC-6: %s gives an error, and the row stays', async (_, value) => {
     const path = await filled();
     await query(path, `UPDATE keyv SET value = ${value}`);
     const store = open(path);
-    const message = `The enrollment store ${path} holds a record that`;
+    const message = `The enrollment store ${path} contains a record that`;
     expect(await store.load(key)).toEqual(failure('storeUnavailable', message));
     expect(await store.clear(key, enrollment)).toEqual(failure('storeUnavailable', message));
     expect(await store.savePreference(key, 'off')).toEqual(failure('storeUnavailable', message));
@@ -275,7 +275,7 @@ describe('tampered value', () => {
     await store.close();
   });
 
-  it('RC-5: the message says nothing of what the record holds', async () => {
+  it('RC-5: the message contains nothing of the record', async () => {
     const path = await filled();
     await query(path, `UPDATE keyv SET value = '{"value":{"remote_control_token":"hush"}}'`);
     expect(JSON.stringify(await loadOnce(path))).not.toContain('hush');
@@ -283,7 +283,7 @@ describe('tampered value', () => {
 });
 
 describe('locked by another process', () => {
-  it('RC-6: a write fails after the busy timeout, a read goes on, and all works after the release', async () => {
+  it('RC-6: a write fails after the busy timeout, a read works, and both work after the release', async () => {
     const path = await filled();
     const store = open(path, 300);
     expect(await store.load(key)).toEqual(found);
@@ -307,7 +307,7 @@ describe('locked by another process', () => {
     await store.close();
   });
 
-  it('RC-6: a read of a database that is held against everybody fails, and works after the release', async () => {
+  it('RC-6: a read of an exclusively locked database fails, and works after the release', async () => {
     const path = await filled();
     const holder = await start(['hold', path, 'everything']);
     await holder.line();
@@ -333,8 +333,8 @@ describe('locked by another process', () => {
   });
 });
 
-describe('no room or no permission', () => {
-  it('RC-6: a full database fails the save, keeps what it had and works again', async () => {
+describe('no space or no permission', () => {
+  it('RC-6: a full database fails the save, keeps its content and works again', async () => {
     const path = await filled();
     let full = true;
     const store = new TableStore(
@@ -356,7 +356,7 @@ describe('no room or no permission', () => {
     await store.close();
   });
 
-  it('RC-6: a file size limit fails the save and harms nothing', async () => {
+  it('RC-6: a file size limit fails the save and damages nothing', async () => {
     const path = await filled();
     const child = await start(['save', `sqlite:${path}`, '200000'], { before: 'ulimit -f 64' });
     expect(await child.line()).toMatchObject({
@@ -367,7 +367,7 @@ describe('no room or no permission', () => {
     expect(await loadOnce(path)).toEqual(found);
   });
 
-  it('RC-6: no room to create the database is an error and leaves nothing behind', async () => {
+  it('RC-6: no space to create the database is an error and leaves no file', async () => {
     const dir = await tmpFolder();
     const child = await start(['load', `sqlite:${dir}/s.sqlite`], { before: 'ulimit -f 4' });
     expect(await child.line()).toMatchObject({ kind: 'failed', failure: { reason: 'storeUnavailable' } });
@@ -375,7 +375,7 @@ describe('no room or no permission', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it('RC-6: a folder that does not exist is an error that names it', async () => {
+  it('RC-6: a directory that does not exist is an error that names it', async () => {
     const dir = await tmpFolder();
     expect(await loadOnce(`${dir}/no/s.sqlite`)).toEqual(
       failure('storeUnavailable', `${dir}/no/s.sqlite cannot be opened: no such file or directory (ENOENT)`),
@@ -387,7 +387,7 @@ describe('no room or no permission', () => {
   });
 
   describe('as a user without rights', () => {
-    /** Runs as `nobody` when the tests run as root, whom no permission stops. */
+    /** Runs as `nobody` when the tests run as root, whom no permission restricts. */
     const user = process.getuid?.() === 0 ? { uid: NOBODY } : {};
 
     async function ownedByUser(paths: string[]): Promise<void> {
@@ -401,7 +401,7 @@ describe('no room or no permission', () => {
       return answer;
     }
 
-    it('RC-6: a read-only folder is an error, for a fresh and for an existing database', async () => {
+    it('RC-6: a read-only directory is an error, for a new and for an existing database', async () => {
       const path = await filled();
       const dir = join(path, '..');
       await ownedByUser([dir, path]);
@@ -415,7 +415,7 @@ describe('no room or no permission', () => {
       await chmod(dir, 0o700);
     });
 
-    it('RC-6: a read-only file gives the identity, refuses a save, and never says none', async () => {
+    it('RC-6: a read-only file returns the identity, fails a save, and is never reported as none', async () => {
       const path = await filled();
       const dir = join(path, '..');
       await ownedByUser([dir]);
@@ -434,7 +434,7 @@ describe('no room or no permission', () => {
       });
     });
 
-    it('RC-6: a file of somebody else is an error', async ({ skip }) => {
+    it('RC-6: a file of another user is an error', async ({ skip }) => {
       skip(user.uid === undefined, 'only root can make a file of somebody else');
       const path = await filled();
       await ownedByUser([join(path, '..')]);
@@ -446,7 +446,7 @@ describe('no room or no permission', () => {
 });
 
 describe('SQLite that cannot be loaded', () => {
-  it('RC-6: is an error for every method', async () => {
+  it('RC-6: is an error for each method', async () => {
     vi.doMock('../../../src/remote-control/store/sqlite-table.js', () => {
       throw new Error('Could not locate the bindings file');
     });

@@ -16,7 +16,7 @@ async function load(path: string) {
 }
 
 describe('several processes on one enrollment store', () => {
-  it('RC-22: two that change one record 200 times each lose no change', async () => {
+  it('RC-22: two processes that change one record 200 times each lose no change', async () => {
     const path = join(await tmpFolder(), 's.sqlite');
     const children = await Promise.all([1, 2].map(() => start(['count', path, '200'])));
     for (const child of children) expect(await child.line()).toBe('ready');
@@ -25,7 +25,7 @@ describe('several processes on one enrollment store', () => {
     expect(await load(path)).toMatchObject({ kind: 'found', enrollment: { serverName: '400' } });
   }, 60_000);
 
-  it('RC-22: of four that clear the same enrollment at once, exactly one has cleared it', async () => {
+  it('RC-22: of four processes that clear the same enrollment at once, exactly one clears it', async () => {
     const url = `sqlite:${join(await tmpFolder(), 's.sqlite')}`;
     const store = openEnrollmentStore(url, { now: Date.now });
     await store.save(key, { serverId: 'srv', environmentId: 'env', serverName: 'host' }, 'on');
@@ -38,7 +38,7 @@ describe('several processes on one enrollment store', () => {
     expect(outcomes.filter((outcome) => (outcome as { cleared: boolean }).cleared)).toHaveLength(1);
   });
 
-  it('RC-6: six that create the database at once all work on the same one', async () => {
+  it('RC-6: six processes that create the database at once all use the same one', async () => {
     const dir = await tmpFolder();
     const children = await Promise.all(
       Array.from({ length: 6 }, () => start(['count', `${dir}/s.sqlite`, '5'])),
@@ -53,7 +53,7 @@ describe('several processes on one enrollment store', () => {
 });
 
 describe('kill -9', () => {
-  it('RC-6: whenever a writer is killed, the store opens and has every save that was reported done', async () => {
+  it('RC-6: after a writer was killed at any time, the store opens and contains each save that was reported done', async () => {
     let path = '';
     let reported = 0;
     for (let round = 0; round < 30; round += 1) {
@@ -75,7 +75,7 @@ describe('kill -9', () => {
   }, 120_000);
 });
 
-/** The moment of the kill is what is random here; nothing waits for something to have happened. */
+/** The time of the kill is random; nothing waits for an event. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

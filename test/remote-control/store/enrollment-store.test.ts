@@ -28,13 +28,13 @@ describe.each([
   ['sqlite', openNew],
   ['memory', async () => openEnrollmentStore('memory:', { now })],
 ])('enrollment store (%s)', (_, open) => {
-  it('RC-6: a fresh store says none, with the preference unset', async () => {
+  it('RC-6: a new store returns none, with the preference unset', async () => {
     const store = await open();
     expect(await store.load(key)).toEqual({ kind: 'none', preference: 'unset' });
     await store.close();
   });
 
-  it('RC-5: gives back what was saved, for that key alone', async () => {
+  it('RC-5: returns what was saved, for that key only', async () => {
     const store = await open();
     expect(await store.save(key, first, 'on')).toEqual({ kind: 'done' });
     expect(await store.load(key)).toEqual({ kind: 'found', enrollment: first, preference: 'on' });
@@ -48,7 +48,7 @@ describe.each([
     await store.close();
   });
 
-  it('RC-24: clearAll forgets the enrollment of every account and keeps what each wished', async () => {
+  it('RC-24: clearAll removes the enrollment of each account and keeps the preferences', async () => {
     const store = await open();
     const other = { ...key, accountId: 'acct-2', clientName: '100%_' };
     await store.save(key, first, 'on');
@@ -86,7 +86,7 @@ describe.each([
     await store.close();
   });
 
-  it('RC-22: a clear leaves another enrollment that has taken its place', async () => {
+  it('RC-22: a clear keeps another enrollment that has replaced it', async () => {
     const store = await open();
     await store.save(key, second, 'on');
     expect(await store.clear(key, first)).toEqual({ kind: 'done', cleared: false });
@@ -112,7 +112,7 @@ describe.each([
     await store.close();
   });
 
-  it('runs calls in the order they were made and flushes them all (RC-46)', async () => {
+  it('RC-46: runs calls in the order they were made and flushes them all', async () => {
     const store = await open();
     const order: string[] = [];
     const note = (name: string) => () => order.push(name);
@@ -125,7 +125,7 @@ describe.each([
     await store.close();
   });
 
-  it('bounds the calls that wait', async () => {
+  it('limits the calls that wait', async () => {
     const store = await open();
     const outcomes = await Promise.all(Array.from({ length: 70 }, () => store.load(key)));
     expect(outcomes.filter(({ kind }) => kind === 'none')).toHaveLength(64);
@@ -150,7 +150,7 @@ describe.each([
 });
 
 describe('no enrollment store', () => {
-  it('RC-6: every method says that there is none', async () => {
+  it('RC-6: each method reports that there is none', async () => {
     const store = openEnrollmentStore('none', { now });
     const missing = {
       kind: 'failed',
@@ -167,7 +167,7 @@ describe('no enrollment store', () => {
 });
 
 describe('URL of the store', () => {
-  it('takes absolute and relative paths with and without slashes', () => {
+  it('accepts absolute and relative paths with and without slashes', () => {
     expect(databasePath('sqlite:/a/b c%20.db')).toBe('/a/b c%20.db');
     expect(databasePath('sqlite:///a/b.db')).toBe('/a/b.db');
     expect(databasePath('sqlite://b.db')).toBe(join(process.cwd(), 'b.db'));
@@ -188,7 +188,7 @@ describe('URL of the store', () => {
     expect(() => openEnrollmentStore(url, { now })).toThrow(/sqlite:PATH, memory: or none/);
   });
 
-  it('touches nothing on disk until it is used', async () => {
+  it('creates nothing on disk until it is used', async () => {
     const dir = await tmpFolder();
     const store = openEnrollmentStore(`sqlite:${dir}/a.sqlite`, { now });
     await store.flush();
@@ -196,7 +196,7 @@ describe('URL of the store', () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
-  it('uses a relative path from the working folder', async () => {
+  it('resolves a relative path from the working directory', async () => {
     const dir = await tmpFolder();
     const store = openEnrollmentStore(`sqlite://${relative(process.cwd(), dir)}/a.sqlite`, { now });
     expect(await store.save(key, first, 'on')).toEqual({ kind: 'done' });
@@ -206,7 +206,7 @@ describe('URL of the store', () => {
 });
 
 describe('database file', () => {
-  it('RC-5: keeps its content over a restart', async () => {
+  it('RC-5: keeps its content across a restart', async () => {
     const url = await sqliteUrl();
     const before = openEnrollmentStore(url, { now });
     await before.save(key, first, 'on');
@@ -217,7 +217,7 @@ describe('database file', () => {
     await after.close();
   });
 
-  it('is what Keyv itself makes and reads', async () => {
+  it('is the same as Keyv creates and reads', async () => {
     const url = await sqliteUrl();
     const store = openEnrollmentStore(url, { now });
     await store.save(key, first, 'on');
@@ -242,7 +242,7 @@ describe('database file', () => {
     await keyv.disconnect();
   });
 
-  it('RC-5: nothing but the record is in it', async () => {
+  it('RC-5: contains nothing but the record', async () => {
     const url = await sqliteUrl();
     const store = openEnrollmentStore(url, { now });
     const extra = { ...first, remote_control_token: 'hush-token' };
@@ -251,7 +251,7 @@ describe('database file', () => {
     expect((await readFile(databasePath(url))).includes('hush-token')).toBe(false);
   });
 
-  it.each([0o000, 0o022, 0o277])('RC-5: is private (0600), as is its log, under umask %i', async (mask) => {
+  it.each([0o000, 0o022, 0o277])('RC-5: is private (0600), like its log, under umask %i', async (mask) => {
     const dir = await tmpFolder();
     const before = `umask ${mask.toString(8)}`;
     const child = await start(['saveForEver', `sqlite:${dir}/s.sqlite`, '1'], { before });
@@ -263,7 +263,7 @@ describe('database file', () => {
     await child.kill();
   });
 
-  it('RC-5: an existing one that others may read is made private', async () => {
+  it('RC-5: an existing one that others can read is made private', async () => {
     const url = await sqliteUrl();
     const path = databasePath(url);
     const before = openEnrollmentStore(url, { now });
@@ -276,7 +276,7 @@ describe('database file', () => {
     await after.close();
   });
 
-  it('uses a write-ahead log and syncs it fully', async () => {
+  it('uses a write-ahead log with full sync', async () => {
     const { openSqliteTable } = await import('../../../src/remote-control/store/sqlite-table.js');
     const path = join(await tmpFolder(), 's.sqlite');
     const table = await openSqliteTable(path, { busyTimeoutMs: 1_234, probe: false });
@@ -286,7 +286,7 @@ describe('database file', () => {
     await table.close();
   });
 
-  it('leaves no other file behind', async () => {
+  it('leaves no other file', async () => {
     const dir = await tmpFolder();
     await mkdir(join(dir, 'deep'));
     const store = openEnrollmentStore(`sqlite:${dir}/deep/s.sqlite`, { now });
