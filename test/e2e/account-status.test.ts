@@ -1,6 +1,7 @@
 /** Each failure of the account, as `rc-engine status` shows it: the reason and the next step. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { REASONS, type Reason } from '../../src/protocol/reasons.js';
 import { CliProcess, cli } from '../support/cli.js';
@@ -84,11 +85,12 @@ describe('rc-engine status', () => {
     say({ id: 1, method: 'initialize', params: { clientInfo, capabilities: { experimentalApi: true } } });
     const tokens = { type: 'chatgptAuthTokens', accessToken: token(), chatgptAccountId: 'org-1' };
     say({ id: 2, method: 'account/login/start', params: tokens });
-    const ask = await engine.line(
-      (line) => line.method === 'account/chatgptAuthTokens/refresh',
-      'the request',
-    );
-    say({ id: ask.id, error: { code: 7, message: 'signed out on Tuesday' } });
+    // The engine asks again after each pause, so each request is answered.
+    createInterface({ input: engine.child.stdout }).on('line', (line) => {
+      const { id, method } = JSON.parse(line);
+      if (method !== 'account/chatgptAuthTokens/refresh') return;
+      say({ id, error: { code: 7, message: 'signed out on Tuesday' } });
+    });
     const status = await statusWith('parentRefused', home);
     expectNextStep('parentRefused', status);
     expect(status).toContain('signed out on Tuesday');
