@@ -44,7 +44,7 @@ const outcomeOf = (event: { readonly type: string }): RecoveryOutcome | null => 
 
 const NO_MORE = 'The backend refuses the account tokens, and there is no further way to renew them.';
 
-export const authRecoverySetup = setup({
+const authRecovery = setup({
   types: {
     context: {} as Context,
     events: {} as AuthRecoveryEvent,
@@ -90,7 +90,7 @@ export const authRecoverySetup = setup({
  * Recovery after a call was refused with 401. There is one instance for each failing call or connection loop. Each NEXT
  * takes one step; then the caller repeats the call or gives up. ACC-64
  */
-export const authRecoveryMachine = authRecoverySetup.createMachine({
+export const authRecoveryMachine = authRecovery.createMachine({
   id: 'authRecovery',
   description: 'The recovery steps after a 401.',
   options: { maxIterations: 1_000 },

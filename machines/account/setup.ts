@@ -47,11 +47,11 @@ function failureIn(event: AnEvent, context: AccountContext): Failure {
 const ticketOf = (event: AnEvent): number => ('ticket' in event ? event.ticket : 0);
 
 /** The ChatGPT account in use: external tokens come before the stored sign-in. ACC-35 */
-export const activeAccount = (context: AccountContext): ChatgptAccount | null =>
+const activeAccount = (context: AccountContext): ChatgptAccount | null =>
   context.external ?? (context.stored.kind === 'chatgpt' ? context.stored.account : null);
 
 /** Identifies the tokens that a workspace was looked up for. */
-export const workspaceKey = (account: ChatgptAccount | null): string | null =>
+const workspaceKey = (account: ChatgptAccount | null): string | null =>
   account === null ? null : `${account.accountId ?? ''}#${account.generation}`;
 
 const loginIn = (context: AccountContext) => ({

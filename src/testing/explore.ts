@@ -6,7 +6,7 @@ import { type Move, type Position, PureMachine, type Verdict } from './pure-mach
 import { type GenerateOptions, PathLimitError, type StepKind } from './types.js';
 
 /** Something that can happen in a situation: an event, an outcome, a failure or a delay. */
-export interface Act {
+interface Act {
   /** Unique in a situation, and stable across situations. */
   readonly id: string;
   readonly kind: StepKind;

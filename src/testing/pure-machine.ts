@@ -11,7 +11,7 @@ import {
 import { edgeIds, nameOf } from '../visualize/chart.js';
 
 /** A running delay: the event at its end, and when it ends. */
-export interface Timer {
+interface Timer {
   readonly id: string;
   /** Simulated time, ms. */
   readonly due: number;

@@ -3,7 +3,7 @@ import { type AnyStateMachine, createMachine, not } from 'xstate';
 import { type Chart, type ChartEdge, toChart } from '../../src/visualize/chart.js';
 import { edgeText } from '../../src/visualize/edge-text.js';
 
-export type Operator = 'drop' | 'retarget' | 'negate';
+type Operator = 'drop' | 'retarget' | 'negate';
 
 export interface Mutant {
   readonly operator: Operator;

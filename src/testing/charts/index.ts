@@ -19,7 +19,7 @@ import { pairingModel } from './pairing.js';
 import { remoteControlModel } from './remote-control.js';
 import { websocketAuthModel } from './websocket-auth.js';
 
-export interface ChartModel {
+interface ChartModel {
   readonly machine: AnyStateMachine;
   readonly variants: () => readonly Variant[];
 }
@@ -40,7 +40,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
 };
 
-export interface VariantPaths {
+interface VariantPaths {
   readonly variant: Variant;
   readonly generated: Generated;
 }

@@ -7,7 +7,7 @@ import { intendedWhy } from './intended.js';
 import { branchOf, NOT_FROM_OUTSIDE, OUTSIDE_STARTS, type OutsideStart, outsideOptions } from './model.js';
 import type { Target } from './targets.js';
 
-export interface CompareOptions {
+interface CompareOptions {
   /** Paths that are played at the same time. */
   readonly jobs: number;
   /** Time for the client to reach the expected state, ms. */
@@ -32,7 +32,7 @@ export interface Difference {
   readonly story: readonly string[];
 }
 
-export interface PathResult {
+interface PathResult {
   readonly start: string;
   readonly steps: number;
   readonly outcome: 'same' | 'differs' | 'unplayable';

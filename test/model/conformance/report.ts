@@ -56,7 +56,7 @@ function differenceText({ state, event, to, expected, seen, intended, times, sto
   ];
 }
 
-export function seenWords(seen: Seen | null): string {
+function seenWords(seen: Seen | null): string {
   if (seen === null) return 'nothing observable';
   const requests = seen.requests === '' ? 'no request' : `request ${seen.requests}`;
   return `${requests}, ${seen.connected ? 'connected' : 'not connected'}, status ${seen.status}`;

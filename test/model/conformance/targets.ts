@@ -28,7 +28,6 @@ const LOCAL_ONLY = {
 };
 
 export const TARGETS = ['codex', 'rc-engine'] as const;
-export type TargetName = (typeof TARGETS)[number];
 
 /** @throws Error with the next step when the program does not exist. */
 export function targetOf(

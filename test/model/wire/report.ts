@@ -13,7 +13,7 @@ import { toChart } from '../../../src/visualize/chart.js';
 /** Transitions, by their ids, that no path over the wire takes, each with its reason. */
 export type Exceptions = readonly (readonly [RegExp, string])[];
 
-export interface WireCoverage {
+interface WireCoverage {
   /** Transitions without a path and without an exception. */
   readonly unexplained: readonly string[];
   /** Exceptions that match no transition without a path. */
@@ -37,7 +37,7 @@ export function reportCoverage(name: string, coverage: CoverageReport, exception
   };
 }
 
-export interface WireRun<S> {
+interface WireRun<S> {
   readonly start: S;
   readonly generated: Generated;
 }

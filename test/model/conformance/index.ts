@@ -1,3 +1,0 @@
-export { compare } from './compare.js';
-export { reportOf, unexplained } from './report.js';
-export { TARGETS, targetOf } from './targets.js';
