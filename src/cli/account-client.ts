@@ -1,6 +1,6 @@
 import type { AccountSummary } from '../account/view.js';
 import { serveAccountOnly } from '../engine/account-only.js';
-import { type Home, locateHome, resolveHome } from '../home/home.js';
+import { checkHome, type Home, locateHome, resolveHome } from '../home/home.js';
 import { readCaCert } from '../net/ca-certificates.js';
 import { type ControlClient, connectIfRunning, initializeClient } from './control-client.js';
 import { usageError } from './errors.js';
@@ -32,8 +32,12 @@ export async function connectToAccount(
   purpose: 'signIn' | 'other' = 'other',
 ): Promise<AccountClient> {
   const home = locateHome(resolveHome(flags.home));
+  const homeWarning = checkHome(home.dir);
   const engine = await connectIfRunning(flags.home);
-  if (engine !== undefined) return { ...engine, home, running: true };
+  if (engine !== undefined) {
+    if (purpose === 'signIn') warn([homeWarning]);
+    return { ...engine, home, running: true };
+  }
   const settings = await resolveStartSettings(flags, process.env, home.configFile);
   if (purpose === 'signIn' && settings.authStore === 'ephemeral') {
     throw usageError(
@@ -53,12 +57,18 @@ export async function connectToAccount(
       throw error;
     },
   });
+  if (purpose === 'signIn') warn([homeWarning, account.warning]);
   const client = await initializeClient({
     input: account.output,
     output: account.input,
     destroy: () => account.close(),
   });
   return { ...client, home, running: false };
+}
+
+function warn(warnings: readonly (string | null)[]): void {
+  const log = createLogger({ level: 'warn', format: 'pretty' });
+  for (const warning of warnings) if (warning !== null) log.warn({}, warning);
 }
 
 export async function readAccount(client: AccountClient): Promise<AccountSummary> {

@@ -1,8 +1,8 @@
-import net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import type { EngineStatus } from '../engine/status.js';
-import { locateHome, resolveHome } from '../home/home.js';
-import { readEngineInfo } from '../home/home-lock.js';
+import { connectControlSocket } from '../home/control-socket.js';
+import { checkHome, locateHome, resolveHome } from '../home/home.js';
+import { readRunningEngine } from '../home/home-lock.js';
 import { EngineError } from '../protocol/errors.js';
 import { isRecord } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
@@ -23,12 +23,20 @@ export interface ControlClient {
   close(): void;
 }
 
-/** @throws EngineError `notRunning` when no engine runs on this home directory. */
+/**
+ * @throws EngineError `notRunning` when no engine runs on this home directory; `homeUnusable` when the home or its
+ * control socket is open to another user
+ */
 export async function connectToEngine(homeDir: string | undefined): Promise<ControlClient> {
   const home = locateHome(resolveHome(homeDir));
-  const info = await readEngineInfo(home);
-  const socket = await openSocket(info?.controlSocket ?? home.controlSocket).catch((error: unknown) => {
-    throw new EngineError('notRunning', `No engine runs on ${home.dir}.`, { cause: error });
+  // `engine.json` is believed only where nobody else can write it.
+  checkHome(home.dir);
+  const notRunning = (cause?: unknown) =>
+    new EngineError('notRunning', `No engine runs on ${home.dir}.`, { cause });
+  const info = await readRunningEngine(home);
+  if (info === undefined) throw notRunning();
+  const socket = await connectControlSocket(info.controlSocket, home.dir).catch((error: unknown) => {
+    throw error instanceof EngineError ? error : notRunning(error);
   });
   return initializeClient({ input: socket, output: socket, destroy: () => socket.destroy() });
 }
@@ -61,17 +69,6 @@ export async function initializeClient(streams: ControlStreams): Promise<Control
 export async function readStatus(client: ControlClient): Promise<EngineStatus> {
   // The engine is the same program, so its response has the type that it was written with.
   return (await client.request('engine/status/read', {})) as EngineStatus;
-}
-
-function openSocket(path: string): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(path);
-    socket.once('connect', () => {
-      socket.off('error', reject);
-      resolve(socket);
-    });
-    socket.once('error', reject);
-  });
 }
 
 /** `data.reason` of a JSON-RPC error selects the next step from the table of reasons. */

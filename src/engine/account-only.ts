@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream';
+import { checkAuthFile } from '../account/file/auth-permissions.js';
 import type { AccountOptions } from '../account/options.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
 import type { Home } from '../home/home.js';
@@ -29,16 +30,20 @@ export interface AccountOnlyOptions extends AccountOptions {
 export interface AccountOnly {
   readonly input: PassThrough;
   readonly output: PassThrough;
+  /** About the permissions of the account file; null: nothing is wrong. */
+  readonly warning: string | null;
   close(): void;
 }
 
 /**
  * Serves the account of a home without a running engine to one client in this process. The methods are those of a
  * running engine, so a command works the same with and without one.
+ * @throws EngineError `secretFileUnusable` for an account file that other users can change; `usage` for a bad issuer
  */
 export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
   const { home, log } = options;
   const env = SYSTEM_ENV;
+  const warning = options.authStore === 'ephemeral' ? null : checkAuthFile(options.authFile ?? home.authFile);
   const methods = new MethodTable();
   const sessions = new Set<ClientSession>();
   const dialer = createDialer({ env: process.env, caCertPem: options.caCertPem });
@@ -80,6 +85,7 @@ export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
   return {
     input,
     output,
+    warning,
     close: () => {
       account.close();
       dialer.close();

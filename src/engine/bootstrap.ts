@@ -1,6 +1,7 @@
+import { checkAuthFile } from '../account/file/auth-permissions.js';
 import { issuerAddress } from '../account/options.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
-import { type Home, openHome, resolveHome } from '../home/home.js';
+import { checkHome, type Home, openHome, resolveHome } from '../home/home.js';
 import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';
 import { loadInstallationId } from '../home/installation.js';
 import { readCaCert } from '../net/ca-certificates.js';
@@ -86,7 +87,7 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
 
 /**
  * Takes the home and wires all parts together; no chart has started yet. Releases what it took when it fails.
- * @throws EngineError `homeUnusable`, `alreadyRunning`, `storeUnavailable`, `usage`
+ * @throws EngineError `homeUnusable`, `secretFileUnusable`, `alreadyRunning`, `storeUnavailable`, `usage`
  */
 export async function bootstrap(
   base: EngineBase,
@@ -95,6 +96,7 @@ export async function bootstrap(
 ): Promise<Running> {
   const { options, env, log, methods, audit } = base;
   const home = openHome(resolveHome(options.home));
+  warnAboutPermissions(options, home, log);
   const caCertPem = options.caCert === undefined ? undefined : readCaCert(options.caCert);
   const dialer = createDialer({ env: process.env, caCertPem });
   const store = openEnrollmentStore(options.store ?? home.storeUrl, {
@@ -140,6 +142,18 @@ export async function bootstrap(
   addEngineMethods(methods, { status, audit });
   addRepairMethod(methods, running);
   return running;
+}
+
+/**
+ * The home itself has been checked when it was opened; what others may only read is a warning. RC-8c, ACC-91a
+ * @throws EngineError `secretFileUnusable` for an account file that other users can change
+ */
+function warnAboutPermissions(options: EngineOptions, home: Home, log: EngineLogger): void {
+  const { account, accessToken, authStore, authFile = home.authFile } = options;
+  const usesFile = account === undefined && accessToken === undefined && authStore !== 'ephemeral';
+  for (const warning of [checkHome(home.dir), usesFile ? checkAuthFile(authFile) : null]) {
+    if (warning !== null) log.warn({}, warning);
+  }
 }
 
 /** Takes the lock while it reads the installation id. Closes the store when one of the two fails. */

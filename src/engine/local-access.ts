@@ -1,3 +1,4 @@
+import { listenControlSocket } from '../home/control-socket.js';
 import type { Home } from '../home/home.js';
 import type { ListenerService, ListenerStatus, ListeningInfo } from '../listener/service.js';
 import type { AuditRing } from '../observe/audit.js';
@@ -70,8 +71,11 @@ export class LocalAccess {
 
   /** @throws EngineError `homeUnusable` */
   async openControl(): Promise<void> {
-    this.#control = listenControl(this.#deps.home.controlSocket, (transport) =>
-      this.#accept({ origin: 'control', connectionId: `control-${++connections}` }, transport),
+    const { controlSocket, dir } = this.#deps.home;
+    this.#control = listenControl(
+      controlSocket,
+      (server) => listenControlSocket(server, controlSocket, dir),
+      (transport) => this.#accept({ origin: 'control', connectionId: `control-${++connections}` }, transport),
     );
     await this.#control;
   }

@@ -5,6 +5,7 @@ import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
 import { repeatedMember } from '../protocol/json-members.js';
 import { errnoOf, errnoText } from '../system/errno.js';
+import { ownedByAnother, writableByOthers } from '../system/permissions.js';
 import { closestMatch } from '../system/suggest.js';
 import { findJsonSyntaxError } from './json-syntax.js';
 
@@ -36,6 +37,8 @@ async function readText(path: string): Promise<string | undefined> {
     const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const stats = await file.stat();
+      const exposed = ownedByAnother(stats) ?? writableByOthers(stats);
+      if (exposed !== undefined) throw invalid(path, `${exposed}: run chmod 600 ${path} as its owner`);
       if (stats.isFIFO()) throw invalid(path, 'is a pipe, not a file');
       if (stats.size > MAX_BYTES) throw invalid(path, 'is larger than 1 MiB');
       const bytes = await file.readFile();

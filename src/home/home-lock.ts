@@ -80,6 +80,15 @@ export async function readEngineInfo(home: Home): Promise<EngineInfo | undefined
   }
 }
 
+/** The engine that runs on this home; undefined when `engine.json` names no live process of this user. RC-8b */
+export async function readRunningEngine(home: Home): Promise<EngineInfo | undefined> {
+  const info = await readEngineInfo(home);
+  if (info === undefined) return undefined;
+  const runs =
+    info.process === null ? mayBeSignaled(info.pid) : info.process === (await processToken(info.pid));
+  return runs ? info : undefined;
+}
+
 async function lock(home: Home): Promise<FileLock> {
   for (let lastTry = false; ; lastTry = true) {
     const taken = await acquireFileLock(home.lockFile, LOCK_TIMEOUT_MS, never).catch((error: unknown) => {
@@ -131,6 +140,16 @@ function pidExists(pid: number): boolean {
     return true;
   } catch (error) {
     return errnoOf(error) === 'EPERM';
+  }
+}
+
+/** False for a process of another user. */
+function mayBeSignaled(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,11 +1,12 @@
 /** The home directory: it holds every file of one engine. */
-import { createHash } from 'node:crypto';
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync, realpathSync } from 'node:fs';
-import { homedir, tmpdir, userInfo } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { accessSync, chmodSync, constants, realpathSync, type Stats, statSync } from 'node:fs';
+import { homedir, userInfo } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
-import { errnoOf, errnoText } from '../system/errno.js';
+import { errnoText } from '../system/errno.js';
 import { makeDirectory } from '../system/make-directory.js';
+import { ownedByAnother, readableByOthers, writableByOthers } from '../system/permissions.js';
+import { controlSocketPath, openSocketDirectory } from './control-socket.js';
 
 const PRIVATE_DIRECTORY = 0o700;
 
@@ -86,7 +87,8 @@ export function locateHome(dir?: string): Home {
 
 /**
  * Creates the home directory when it is missing (mode 0700; an existing one keeps its mode) and the directory of its
- * control socket, and checks that both can be used. Synchronous, because a start does nothing else meanwhile.
+ * control socket, and checks that both can be used and that no other user can change them. Synchronous, because a start
+ * does nothing else meanwhile.
  * @throws EngineError `homeUnusable` with the path and the cause
  */
 export function openHome(dir?: string): Home {
@@ -100,57 +102,34 @@ export function openHome(dir?: string): Home {
   } catch (error) {
     throw unusable(`The home directory ${path} cannot be used: ${errnoText(error)}.`, error);
   }
+  checkHome(path);
   const home = locateHome(path);
-  openSocketDirectory(home);
+  openSocketDirectory(home.controlSocket, home.dir);
   return home;
 }
 
-/** When the path of the home is too long for a socket, the socket is in a directory that only this user may access. */
-function openSocketDirectory(home: Home): void {
-  const directory = dirname(home.controlSocket);
-  if (directory === home.dir || process.platform === 'win32') return;
-  const subject = `The directory ${directory} for the control socket`;
-  try {
-    mkdirSync(directory, { mode: PRIVATE_DIRECTORY });
-    chmodSync(directory, PRIVATE_DIRECTORY);
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') {
-      throw unusable(`${subject} cannot be created: ${errnoText(error)}.`, error);
-    }
-    // Other users can write to its parent, so it may belong to one of them.
-    const found = lstatSync(directory);
-    if (!found.isDirectory() || found.uid !== process.getuid?.() || (found.mode & 0o077) !== 0) {
-      throw unusable(`${subject} is not a private directory (mode 0700) of this user.`, error);
-    }
-  }
-}
-
-interface SocketPlatform {
-  readonly platform: NodeJS.Platform;
-  readonly tmpdir: string;
-}
-
 /**
- * The path of the control socket: in the home directory, or in a directory of its own under the system's directory
- * for temporary files when the path is too long for a socket. On Windows the name of a pipe.
- * @param realDir `dir` with symbolic links resolved, so that every path to a home leads to the same socket
+ * Refuses a home directory that another user can change: such a user could replace each file in it. A missing one is
+ * not checked. RC-8c
+ * @returns a warning when other users can list it; null when only its owner can
+ * @throws EngineError `homeUnusable`
  */
-export function controlSocketPath(
-  dir: string,
-  realDir: string,
-  { platform, tmpdir: temporary }: SocketPlatform = { platform: process.platform, tmpdir: tmpdir() },
-): string {
-  const hash = createHash('sha256').update(realDir).digest('hex').slice(0, 16);
-  if (platform === 'win32') return `\\\\.\\pipe\\rc-engine-${hash}`;
-  const inside = join(dir, 'control.sock');
-  return Buffer.byteLength(inside) <= longest(platform)
-    ? inside
-    : join(temporary, `rc-engine-${hash}`, 'control.sock');
-}
-
-/** Bytes of `sun_path` without the terminating zero. */
-function longest(platform: NodeJS.Platform): number {
-  return platform === 'linux' || platform === 'android' ? 107 : 103;
+export function checkHome(dir: string): string | null {
+  let found: Stats | undefined;
+  try {
+    found = statSync(dir, { throwIfNoEntry: false });
+  } catch {
+    return null; // A parent that cannot be entered: opening the home reports that.
+  }
+  if (found?.isDirectory() !== true) return null;
+  const problem = ownedByAnother(found) ?? writableByOthers(found);
+  if (problem !== undefined) {
+    throw new EngineError('homeUnusable', `The home directory ${dir} ${problem}.`, {
+      remediation: `Run chmod 700 ${dir} as its owner, or choose another --home.`,
+    });
+  }
+  const readable = readableByOthers(found);
+  return readable === undefined ? null : `The home directory ${dir} ${readable}: run chmod 700 ${dir}`;
 }
 
 function realPath(path: string): string {

@@ -1,7 +1,4 @@
-import { unlink } from 'node:fs/promises';
 import net from 'node:net';
-import { EngineError } from '../protocol/errors.js';
-import { listenPrivately } from '../system/unix-socket.js';
 import { LineConnection } from './line-connection.js';
 import type { LocalClient, LocalTransport } from './local-client.js';
 
@@ -14,16 +11,14 @@ const MAX_CONTROL_CLIENTS = 64;
 
 /**
  * Opens the control socket of the home, on which commands such as `rc-engine status` query the running engine: JSON-RPC,
- * one message per line. It has mode 0600, because who may read the secrets in the home may also query the engine. The
- * engine holds the lock of the home, so an existing socket file is stale.
- * @throws EngineError `homeUnusable`
+ * one message per line. Who may read the secrets in the home may also query the engine.
+ * @param listen Opens the socket at `path`, and throws when it cannot be opened or belongs to somebody else.
  */
 export async function listenControl(
   path: string,
+  listen: (server: net.Server) => Promise<void>,
   accept: (transport: LocalTransport) => LocalClient,
 ): Promise<ControlServer> {
-  const isPipe = path.startsWith('\\\\');
-  if (!isPipe) await unlink(path).catch(() => {});
   const sockets = new Set<net.Socket>();
   const server = net.createServer((socket) => {
     sockets.add(socket);
@@ -31,11 +26,7 @@ export async function listenControl(
     serveLines(socket, accept);
   });
   server.maxConnections = MAX_CONTROL_CLIENTS;
-  try {
-    await listenPrivately(server, { path });
-  } catch (error) {
-    throw new EngineError('homeUnusable', `The control socket ${path} cannot be opened.`, { cause: error });
-  }
+  await listen(server);
   return {
     path,
     close: async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { ERRORS } from '../../src/protocol/errors.js';
 import { REASONS } from '../../src/protocol/reasons.js';
+import { processToken } from '../../src/system/processes.js';
 import { it } from '../support/lab.js';
 
 const NO_TRACE = /^\s+at /m;
@@ -86,13 +87,16 @@ describe('rc-engine status', () => {
   });
 
   it('an engine that answers with invalid JSON, or not at all, is reported as an error', async ({ lab }) => {
-    await mkdir(lab.home, { recursive: true });
+    await mkdir(lab.home, { mode: 0o700 });
     const server = net.createServer((socket) => {
       socket.on('error', () => {});
       socket.write('this is no JSON\n[]\n');
       socket.once('data', () => socket.destroy());
     });
-    await new Promise<void>((resolve) => server.listen(join(lab.home, 'control.sock'), resolve));
+    const controlSocket = join(lab.home, 'control.sock');
+    await new Promise<void>((resolve) => server.listen(controlSocket, resolve));
+    const info = { pid: process.pid, process: await processToken(process.pid), startedAt: 1, version: '1' };
+    await writeFile(join(lab.home, 'engine.json'), JSON.stringify({ ...info, controlSocket }));
     const { code, stderr } = await lab.cli(['status', '--home', lab.home]);
     server.close();
     expect(code).toBe(5);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
@@ -39,6 +39,19 @@ async function problem(text: string | Uint8Array): Promise<string> {
 }
 
 describe('configuration file', () => {
+  it('RC-8c: refuses a file that other users can change', async () => {
+    const path = await configOf('{}');
+    for (const mode of [0o666, 0o620, 0o602]) {
+      await chmod(path, mode);
+      await expect(readConfigFile(path, schema)).rejects.toMatchObject({
+        code: 'configInvalid',
+        message: expect.stringContaining(`can be changed by other users (mode 0${mode.toString(8)})`),
+      });
+    }
+    await chmod(path, 0o644);
+    await expect(readConfigFile(path, schema)).resolves.toBeDefined();
+  });
+
   it('names a repeated key, also with escapes: the parser must not choose one silently', async () => {
     expect(await problem('{"baseUrl": "a", "remoteControl": "on", "base\\u0055rl": "b"}')).toMatch(
       /contains the key "baseUrl" twice/,

@@ -3,7 +3,8 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { controlSocketPath, locateHome, openHome, resolveHome } from '../../src/home/home.js';
+import { controlSocketPath } from '../../src/home/control-socket.js';
+import { checkHome, locateHome, openHome, resolveHome } from '../../src/home/home.js';
 import { EngineError } from '../../src/protocol/errors.js';
 import { start } from '../support/children.js';
 import { tmpFolder } from '../support/tmp.js';
@@ -49,6 +50,36 @@ describe('opening the home directory', () => {
 
   it('reports a parent that answers ENOENT although it exists, as /proc does', () => {
     expect(errorOf(() => openHome('/proc/a/b'))).toMatchObject({ code: 'homeUnusable' });
+  });
+
+  it.each([0o777, 0o770, 0o720, 0o702, 0o1777])(
+    'RC-8c: refuses one that others can change: %o',
+    async (mode) => {
+      const dir = await tmpFolder();
+      await chmod(dir, mode);
+      const error = errorOf(() => openHome(dir));
+      expect(error.code).toBe('homeUnusable');
+      expect(error.message).toBe(
+        `The home directory ${dir} can be changed by other users (mode ${mode.toString(8).padStart(4, '0')}).`,
+      );
+      expect(error.remediation).toContain(`chmod 700 ${dir}`);
+      expect(await readdir(dir)).toEqual([]);
+    },
+  );
+
+  it('RC-8c: refuses one that belongs to another user', async ({ skip }) => {
+    if (process.getuid?.() !== 0) skip('needs root, to act as two users');
+    const dir = await tmpFolder();
+    await chown(dir, 65_534, 65_534);
+    expect(errorOf(() => openHome(dir)).message).toContain('belongs to another user (uid 65534)');
+  });
+
+  it('RC-8c: warns about one that others can list', async () => {
+    const dir = await tmpFolder();
+    expect(checkHome(dir)).toBeNull();
+    await chmod(dir, 0o755);
+    expect(checkHome(dir)).toContain(`chmod 700 ${dir}`);
+    expect(checkHome(join(dir, 'none'))).toBeNull();
   });
 
   it('leaves the mode of an existing one', async () => {
@@ -137,6 +168,16 @@ describe('control socket', () => {
     expect(path).toMatch(/^\/tmp\/rc-engine-[0-9a-f]{16}\/control\.sock$/);
   });
 
+  it('RC-8b: a path that is too long leads to XDG_RUNTIME_DIR, else to the directory for temporary files, else to /tmp', () => {
+    const dir = `/${'x'.repeat(120)}`;
+    const at = (runtimeDir: string | undefined, tmpdir = '/t') =>
+      controlSocketPath(dir, dir, { platform: 'linux', tmpdir, runtimeDir });
+    expect(at('/run/user/1')).toMatch(/^\/run\/user\/1\/rc-engine-[0-9a-f]{16}\/control\.sock$/);
+    expect(at(undefined)).toMatch(/^\/t\/rc-engine-/);
+    expect(at(dir)).toMatch(/^\/t\/rc-engine-/);
+    expect(at(dir, dir)).toMatch(/^\/tmp\/rc-engine-/);
+  });
+
   it('is a named pipe on Windows', () => {
     const path = controlSocketPath('C:\\home', real, { platform: 'win32', tmpdir: 'C:\\tmp' });
     expect(path).toMatch(/^\\\\\.\\pipe\\rc-engine-[0-9a-f]{16}$/);
@@ -188,7 +229,7 @@ describe('control socket', () => {
       const error = errorOf(() => openHome(dir));
       expect(error.code).toBe('homeUnusable');
       expect(error.message).toBe(
-        `The directory ${directory} for the control socket is not a private directory (mode 0700) of this user.`,
+        `The directory ${directory} of the control socket is open to other users (mode 0755).`,
       );
     });
 
@@ -200,12 +241,12 @@ describe('control socket', () => {
       const elsewhere = await tmpFolder();
       await chmod(elsewhere, 0o700);
       await symlink(elsewhere, directory);
-      expect(errorOf(() => openHome(dir)).message).toContain('is not a private directory');
+      expect(errorOf(() => openHome(dir)).message).toContain('is a symbolic link');
       if (process.getuid?.() !== 0) return;
       await rm(directory);
       await mkdir(directory, { mode: 0o700 });
       await chown(directory, 65_534, 65_534);
-      expect(errorOf(() => openHome(dir)).message).toContain('is not a private directory');
+      expect(errorOf(() => openHome(dir)).message).toContain('belongs to another user (uid 65534)');
     });
   });
 });

@@ -62,14 +62,14 @@ export class Lab {
   async signIn(accountId = 'account-A', file = this.authFile): Promise<SignIn> {
     const account = signIn(accountId);
     this.mark(account.secrets);
-    await mkdir(dirname(file), { recursive: true });
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await writeAuth(file, account.json);
     this.account = account;
     return account;
   }
 
   async writeAuth(content: object | string): Promise<void> {
-    await mkdir(this.home, { recursive: true });
+    await mkdir(this.home, { recursive: true, mode: 0o700 });
     await writeAuth(this.authFile, content);
   }
 

@@ -11,6 +11,7 @@ import { type Account, type AuthOutcome, type Failure, failure } from '../../pro
 import type { Reason } from '../../protocol/reasons.js';
 import type { Secret } from '../../protocol/secret.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
+import { writableByOthers } from '../../system/permissions.js';
 import { invalidSignIn, parseAuthJson, type SignIn, type ValidSignIn } from './auth-json.js';
 import { FileWatcher } from './file-watcher.js';
 
@@ -237,6 +238,8 @@ export class AuthFile {
       // Reading a named pipe would block the whole process.
       if (!stat.isFile()) return invalid('authUnreadable', 'it is not a regular file');
       if (stat.size > SIZE_LIMIT) return invalid('authUnreadable', 'it is larger than 1 MiB');
+      const writable = writableByOthers(stat);
+      if (writable !== undefined) return invalid('authUnreadable', `it ${writable}: run chmod 600`);
       const content = readFileSync(this.#path);
       return { signIn: parseAuthJson(content.toString(), this.#path, at), key: contentHash(content) };
     } catch (error) {

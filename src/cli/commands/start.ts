@@ -43,9 +43,11 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
   if (flags.home === '') {
     throw usageError('--home must not be empty.', 'Name a directory, or leave it out to use ~/.rc-engine.');
   }
-  const { locateHome, resolveHome } = await import('../../home/home.js');
+  const { checkHome, locateHome, resolveHome } = await import('../../home/home.js');
   const { resolveStartSettings } = await import('../settings/resolve-settings.js');
   const home = locateHome(resolveHome(flags.home));
+  // First: another user who can change it could have written its configuration file.
+  checkHome(home.dir);
   const settings = {
     listen: DEFAULT_LISTEN,
     ...(await resolveStartSettings(flags, process.env, home.configFile)),

@@ -49,6 +49,18 @@ const accounts = (changes: readonly AuthChange[]) =>
   changes.flatMap((change) => (change.kind === 'adopted' ? [change.account] : []));
 
 describe('load and reload', () => {
+  it('ACC-91a: a file that other users can change is not adopted until its mode is repaired', async () => {
+    const at = await setup(chatgpt('A'), 10);
+    await chmod(at.path, 0o666);
+    expect(await at.file.load()).toMatchObject({
+      kind: 'unusable',
+      failure: { reason: 'authUnreadable', message: expect.stringContaining('(mode 0666): run chmod 600') },
+    });
+    at.file.watch();
+    await chmod(at.path, 0o600);
+    await at.until(() => expect(accounts(at.changes)).toHaveLength(1));
+  });
+
   it('RC-26: without a file nobody is signed in', async () => {
     const { file } = await setup();
     expect(await file.load()).toMatchObject({ kind: 'unusable', failure: { reason: 'authMissing' } });
