@@ -1,3 +1,4 @@
+/** Claims a pairing code, which makes this process a controller of the paired machine. */
 import * as v from 'valibot';
 import { createDialer } from '../net/dialer.js';
 import { jsonOf, sendRequest } from '../net/http-request.js';
@@ -6,15 +7,15 @@ import { shownUrl } from '../net/target.js';
 import { EngineError } from '../protocol/errors.js';
 import { Secret } from '../protocol/secret.js';
 
-/** How a controller reaches its backend. */
+/** The backend of a controller. */
 export interface ControllerRoute {
-  /** Base URL as `parseTarget` has accepted it: a token goes there. */
+  /** Base URL that `parseTarget` has accepted: the token is sent there. */
   readonly baseUrl: string;
   /** Limit of a request or handshake, ms. Default 30,000. */
   readonly timeout?: number;
 }
 
-/** What a claimed pairing code gives. The token stands for this controller from then on. */
+/** The result of a claim. The token authenticates this controller from then on. */
 export interface ClaimedController {
   readonly clientId: string;
   readonly token: Secret;
@@ -23,7 +24,7 @@ export interface ClaimedController {
 }
 
 export interface ClaimCode {
-  /** `manual` is the short one that people type. */
+  /** `manual` is the short code that people type. */
   readonly kind: 'pairing' | 'manual';
   readonly code: Secret;
 }
@@ -31,7 +32,7 @@ export interface ClaimCode {
 export const DEFAULT_CONTROLLER_TIMEOUT = 30_000;
 
 const Id = v.pipe(v.string(), v.nonEmpty());
-const ClaimAnswer = v.object({
+const ClaimResponse = v.object({
   client_id: Id,
   controller_token: Id,
   environment_id: Id,
@@ -44,8 +45,9 @@ export function controllerUrl(baseUrl: string, path: 'client' | 'client/claim'):
 }
 
 /**
- * Claims a pairing code of an embedded backend. Throws EngineError: `remoteRefused` (wrong or used code, too many
- * tries), `networkUnreachable`, `backendTimeout`, `backendBadAnswer`.
+ * Claims a pairing code of an embedded backend.
+ * @throws EngineError `remoteRefused` (wrong or used code, too many attempts), `networkUnreachable`, `backendTimeout`,
+ * `backendBadAnswer`
  */
 export async function claim(
   route: ControllerRoute,
@@ -85,7 +87,7 @@ export async function claim(
   }
   if (status === 404) {
     throw new EngineError('remoteRefused', 'the backend does not know this pairing code', {
-      remediation: 'Ask for a new code with rc-engine pair; each can be used once, within ten minutes.',
+      remediation: 'Make a new code with rc-engine pair. A code can be used once, within ten minutes.',
     });
   }
   if (status === 429) {
@@ -96,15 +98,15 @@ export async function claim(
   if (status !== 200) {
     throw new EngineError('remoteRefused', `${shownUrl(url)} refused the pairing code with HTTP ${status}`);
   }
-  const parsed = v.safeParse(ClaimAnswer, jsonOf(done.response));
+  const parsed = v.safeParse(ClaimResponse, jsonOf(done.response));
   if (!parsed.success) {
-    throw new EngineError('backendBadAnswer', `${shownUrl(url)} answered something that is no claim`);
+    throw new EngineError('backendBadAnswer', `${shownUrl(url)} sent an invalid response to the claim`);
   }
-  const answer = parsed.output;
+  const { client_id, controller_token, environment_id, server_name } = parsed.output;
   return {
-    clientId: answer.client_id,
-    token: new Secret(answer.controller_token),
-    environmentId: answer.environment_id,
-    serverName: answer.server_name,
+    clientId: client_id,
+    token: new Secret(controller_token),
+    environmentId: environment_id,
+    serverName: server_name,
   };
 }

@@ -1,5 +1,4 @@
-/** A remote controller: drives a paired machine through an embedded backend, one JSON-RPC message a frame. */
-
+/** Controls a paired machine through an embedded backend, with one JSON-RPC message in each frame. */
 import type { WebSocket } from 'ws';
 import { shownUrl } from '../net/target.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
@@ -9,20 +8,13 @@ import { errorText, isRecord, RPC, type RpcErrorBody, type RpcId, shapeOf } from
 import type { Secret } from '../protocol/secret.js';
 import { type ControllerRoute, controllerUrl, DEFAULT_CONTROLLER_TIMEOUT } from './claim.js';
 
-export {
-  type ClaimCode,
-  type ClaimedController,
-  type ControllerRoute,
-  claim,
-} from './claim.js';
-
-/** The JSON-RPC error that a request was answered with. */
+/** The response to a request was a JSON-RPC error. */
 export class RemoteJsonRpcError extends EngineError {
   readonly rpc: RpcErrorBody;
 
   constructor(method: string, rpc: RpcErrorBody) {
     super('remoteRefused', `${method} was refused: ${rpc.message} (${rpc.code})`);
-    this.name = 'RemoteRpcError';
+    this.name = 'RemoteJsonRpcError';
     this.rpc = rpc;
   }
 }
@@ -31,10 +23,10 @@ export interface ControllerOptions extends ControllerRoute {
   readonly token: Secret;
 }
 
-/** A request of the app server, such as one for an approval. What it returns or throws is the answer. */
+/** Handles a request of the app server, such as one for an approval. Its result or error is sent as the response. */
 export type RequestHandler = (method: string, params: unknown) => unknown;
 export type NotificationListener = (method: string, params: unknown) => void;
-/** Called once, when the connection is over; null when `close` ended it. */
+/** Called once, when the connection is closed; null when `close` closed it. */
 export type CloseListener = (error: EngineError | null) => void;
 
 interface Pending {
@@ -44,10 +36,10 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-/** How long the backend may take to answer a close. */
+/** Limit of the wait for the backend's close frame, ms. */
 const CLOSE_GRACE = 500;
 
-/** One connection; a new one needs a new object. */
+/** One connection; another one needs a new Controller. */
 export class Controller {
   readonly #options: ControllerOptions;
   #socket: WebSocket | undefined;
@@ -63,8 +55,9 @@ export class Controller {
   }
 
   /**
-   * Throws EngineError: `remoteRefused` (the token is not known any more), `handshakeFailed`, `handshakeTimeout`,
-   * `networkUnreachable`. A machine that is not connected shows itself a little later, as `environmentOffline`.
+   * Opens the connection. A machine that is not connected is reported a little later, as `environmentOffline`.
+   * @throws EngineError `remoteRefused` (the backend no longer knows the token), `handshakeFailed`, `handshakeTimeout`,
+   * `networkUnreachable`
    */
   async connect(signal?: AbortSignal): Promise<void> {
     if (this.#socket !== undefined) throw new EngineError('usage', 'a controller connects once');
@@ -81,14 +74,14 @@ export class Controller {
       maxPayload: MAX_CHUNKED_MESSAGE_BYTES,
     });
     this.#socket = socket;
-    // Before it opens: frames may come in the same packet as the answer to the handshake.
+    // Before it opens: frames may arrive in the same packet as the response to the handshake.
     socket.on('message', (data) => this.#onText(String(data)));
     const abort = (): void => socket.terminate();
     signal?.addEventListener('abort', abort, { once: true });
     try {
       await opened(socket, shownUrl(url.href));
     } catch (error) {
-      // Later errors of a socket that never opened tell nothing new.
+      // Later errors of a socket that never opened add nothing.
       socket.on('error', () => {});
       socket.terminate();
       throw error;
@@ -100,8 +93,9 @@ export class Controller {
   }
 
   /**
-   * Sends a request and waits for its answer. Throws RemoteRpcError (the answer is an error) or EngineError:
-   * `timeout`, or why the connection is over.
+   * Sends a request and waits for its response.
+   * @param timeout ms; default 30,000
+   * @throws RemoteJsonRpcError when the response is an error; EngineError `timeout`, or the reason of a closed connection
    */
   request(method: string, params?: unknown, timeout = DEFAULT_CONTROLLER_TIMEOUT): Promise<unknown> {
     const id = this.#nextId;
@@ -122,18 +116,18 @@ export class Controller {
     });
   }
 
-  /** Throws EngineError when the connection is over. */
+  /** @throws EngineError when the connection is closed */
   notify(method: string, params?: unknown): void {
     this.#send({ method, ...(params === undefined ? {} : { params }) });
   }
 
-  /** Returns a function that ends it. */
+  /** Returns a function that removes the listener. */
   onNotification(listener: NotificationListener): () => void {
     this.#onNotification.add(listener);
     return () => this.#onNotification.delete(listener);
   }
 
-  /** Without a handler every request of the app server is answered with `method not found`. */
+  /** Without a handler, each request of the app server gets the error `method not found`. */
   onRequest(handler: RequestHandler): void {
     this.#onRequest = handler;
   }
@@ -143,7 +137,7 @@ export class Controller {
     return () => this.#onClose.delete(listener);
   }
 
-  /** Says goodbye; requests in flight fail. Resolves when the connection is closed. */
+  /** Closes the connection; pending requests fail. Resolves when it is closed. */
   async close(): Promise<void> {
     const socket = this.#socket;
     if (socket === undefined || socket.readyState === socket.CLOSED) return;
@@ -173,7 +167,7 @@ export class Controller {
     if (shape.kind === 'notification') {
       for (const listener of this.#onNotification) listener(shape.method, shape.params);
     } else if (shape.kind === 'request') {
-      void this.#answer(shape.id, shape.method, shape.params);
+      void this.#respond(shape.id, shape.method, shape.params);
     } else if (shape.kind === 'response' && shape.id !== null && isRecord(value)) {
       const pending = this.#pending.get(shape.id);
       if (pending === undefined) return;
@@ -184,7 +178,7 @@ export class Controller {
     }
   }
 
-  async #answer(id: RpcId, method: string, params: unknown): Promise<void> {
+  async #respond(id: RpcId, method: string, params: unknown): Promise<void> {
     let text: string;
     try {
       if (this.#onRequest === undefined) {
@@ -201,10 +195,10 @@ export class Controller {
   #end(error: EngineError | null): void {
     if (this.#ended !== undefined) return;
     this.#ended = error;
-    const why = error ?? new EngineError('linkClosed', 'this controller was closed');
+    const reason = error ?? new EngineError('linkClosed', 'this controller was closed');
     for (const pending of this.#pending.values()) {
       clearTimeout(pending.timer);
-      pending.reject(why);
+      pending.reject(reason);
     }
     this.#pending.clear();
     for (const listener of this.#onClose) listener(error);
@@ -238,24 +232,24 @@ function opened(socket: WebSocket, shown: string): Promise<void> {
   });
 }
 
-/** What the close codes of the embedded backend mean to a person. */
+/** The error for a close code of the embedded backend. */
 function closeError(code: number, reason: string): EngineError {
-  const told = reason === '' ? `code ${code}` : reason;
+  const cause = reason === '' ? `code ${code}` : reason;
   switch (code) {
     case CLOSE_CODES.environmentOffline:
       return new EngineError('environmentOffline', 'the paired machine is not connected to the backend');
     case CLOSE_CODES.controllerRevoked:
       return new EngineError('remoteRefused', 'this controller was revoked', {
-        remediation: 'Pair it again if that was not meant.',
+        remediation: 'Pair it again if that was a mistake.',
       });
     case CLOSE_CODES.serverRestarted:
-      return new EngineError('appServerClosed', `the connection to the paired machine is over: ${told}`);
+      return new EngineError('appServerClosed', `the connection to the paired machine is closed: ${cause}`);
     case CLOSE_CODES.tryAgainLater:
-      return new EngineError('clientOverloaded', `the backend closed this controller: ${told}`);
+      return new EngineError('clientOverloaded', `the backend closed this controller: ${cause}`);
     case CLOSE_CODES.abnormalClosure:
-      return new EngineError('linkLost', 'the connection to the backend broke');
+      return new EngineError('linkLost', 'the connection to the backend was lost');
     default:
-      return new EngineError('linkClosed', `the backend closed the connection: ${told}`);
+      return new EngineError('linkClosed', `the backend closed the connection: ${cause}`);
   }
 }
 
@@ -264,5 +258,5 @@ function readRpcError(value: unknown): RpcErrorBody {
     const { code, message, data } = value;
     return data === undefined ? { code, message } : { code, message, data };
   }
-  return { code: RPC.internalError, message: 'an error without code and message' };
+  return { code: RPC.internalError, message: 'an error without a code and a message' };
 }

@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Backend, createBackend } from '../../src/backend/index.js';
-import { Controller, claim } from '../../src/controller/controller.js';
+import { claim } from '../../src/controller/claim.js';
+import { Controller } from '../../src/controller/controller.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { closeReason, connectController, enroll, type Identity, pair, ServerPeer } from '../backend/peers.js';
 
@@ -16,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => backend.close());
 const open = async () => connectController(backend, await pair(backend, identity));
 
-/** A backend that answers everything with the same. */
+/** Runs `use` with a backend that sends the same response to each request. */
 async function withBackend<T>(answer: { status: number; body: string }, use: (url: string) => Promise<T>) {
   const http: Server = createServer((_request, response) => {
     response.writeHead(answer.status, { location: 'http://127.0.0.1:1/elsewhere' }).end(answer.body);
@@ -33,7 +34,7 @@ async function withBackend<T>(answer: { status: number; body: string }, use: (ur
 const code = { kind: 'pairing', code: new Secret('rcp_secret-code') } as const;
 
 describe('claim', () => {
-  it('tells what went wrong, without the code', async () => {
+  it('reports what went wrong, without the code', async () => {
     const cases = [
       [{ status: 200, body: 'no json' }, 'backendBadAnswer'],
       [{ status: 200, body: '{"client_id":"c"}' }, 'backendBadAnswer'],
@@ -50,7 +51,7 @@ describe('claim', () => {
     }
   });
 
-  it('tells when nobody is there, and when nobody answers in time', async () => {
+  it('reports a backend that is down, and one that does not answer in time', async () => {
     await expect(claim({ baseUrl: 'http://127.0.0.1:1/' }, code)).rejects.toMatchObject({
       code: 'networkUnreachable',
     });
@@ -62,7 +63,7 @@ describe('claim', () => {
 });
 
 describe('Controller', () => {
-  it('sends requests and gives each its own answer', async () => {
+  it('sends requests and returns to each its own response', async () => {
     const controller = await open();
     const first = controller.request('first', { a: 1 });
     const second = controller.request('second');
@@ -73,7 +74,7 @@ describe('Controller', () => {
     expect([await second, await first]).toEqual([{ n: 2 }, null]);
   });
 
-  it('throws the error that a request was answered with', async () => {
+  it('throws the error of a response', async () => {
     const controller = await open();
     const failed = controller.request('doomed').catch((thrown) => thrown);
     const { client_id, stream_id, message } = await server.request('doomed');
@@ -92,7 +93,7 @@ describe('Controller', () => {
     });
   });
 
-  it('hands on notifications, and answers requests of the app server', async () => {
+  it('passes on notifications, and responds to requests of the app server', async () => {
     const controller = await open();
     controller.notify('hello');
     const { client_id, stream_id } = await server.request('hello');
@@ -122,7 +123,7 @@ describe('Controller', () => {
     expect((await answer('q3')).message).toMatchObject({ error: { code: -32603, message: 'out of order' } });
   });
 
-  it('gives up on a request that is not answered in time, and on all when it is closed', async () => {
+  it('rejects a request that is not answered in time, and all of them when it is closed', async () => {
     const controller = await open();
     await expect(controller.request('slow', {}, 50)).rejects.toMatchObject({ code: 'timeout' });
     const pending = controller.request('never').catch((thrown) => thrown);
@@ -136,15 +137,15 @@ describe('Controller', () => {
     await controller.close();
   });
 
-  it('tells why its connection ended', async () => {
+  it('reports why its connection was closed', async () => {
     const controller = await open();
     const why = closeReason(controller);
     backend.fault({ action: 'dropSockets', side: 'controller' });
     expect(await why).toBe('linkLost');
-    expect(() => controller.notify('late')).toThrow('the connection to the backend broke');
+    expect(() => controller.notify('late')).toThrow('the connection to the backend was lost');
   });
 
-  it('tells why it cannot connect', async () => {
+  it('reports why it cannot connect', async () => {
     const token = new Secret('rcc_unknown');
     await expect(new Controller({ baseUrl: backend.url, token }).connect()).rejects.toMatchObject({
       code: 'remoteRefused',

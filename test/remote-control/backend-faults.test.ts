@@ -1,4 +1,4 @@
-/** What an engine makes of a backend that misbehaves: over real sockets, with short delays. */
+/** The engine with a backend that misbehaves, over real sockets with short delays. */
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect } from 'vitest';
@@ -18,11 +18,11 @@ const fault = (backend: Backend, route: Answer['route'], what: Fault) =>
 const HTML = `<!doctype html><title>Error</title>${'<p>All our servers are busy.</p>'.repeat(40_000)}`;
 const past = new Date(Date.now() - 3_600_000).toISOString();
 
-/** What is answered, how that is called, and what the message has to say. */
+/** A title, the response of the backend, the reason of the failure, and its message. */
 const BAD_ANSWERS: readonly (readonly [string, Fault, Reason, RegExp])[] = [
   ['refuses', { answer: 'status', status: 400 }, 'backendRefused', /HTTP 400/],
   [
-    'is not the right one',
+    'is another server',
     { answer: 'status', status: 418, body: 'teapot' },
     'backendRefused',
     /HTTP 418.*teapot/,
@@ -72,13 +72,13 @@ const BAD_ANSWERS: readonly (readonly [string, Fault, Reason, RegExp])[] = [
     /remote_control_token/,
   ],
   [
-    'answers a token that is no header',
+    'answers a token that cannot be a header',
     { answer: 'patch', members: { remote_control_token: 'a\nb: c' } },
     'backendBadAnswer',
     /remote_control_token/,
   ],
   [
-    'answers an expiry that is none',
+    'answers an invalid expiry',
     { answer: 'patch', members: { expires_at: 'soon' } },
     'backendBadAnswer',
     /expires_at/,
@@ -91,49 +91,49 @@ const BAD_ANSWERS: readonly (readonly [string, Fault, Reason, RegExp])[] = [
   ],
 ];
 
-const ENDED: Fault = { answer: 'patch', members: { expires_at: past } };
+const EXPIRED: Fault = { answer: 'patch', members: { expires_at: past } };
 
-/** The failure, as a person sees it: it names the address, and it is short. */
-function expectTold(rig: Rig, reason: Reason, said: RegExp): void {
-  const told = rig.reports.find((report) => report.lastFailure?.reason === reason);
-  expect(told, `no ${reason} in ${rig.reports.map((report) => report.reason).join()}`).toBeDefined();
-  expect(told?.lastFailure?.message).toMatch(said);
-  expect(told?.lastFailure?.message).toContain('http://127.0.0.1');
-  expect(JSON.stringify(told).length).toBeLessThan(12_000);
-  expect(rig.log.some(({ message }) => said.test(message))).toBe(true);
+/** The reported failure names the address and is short. */
+function expectReported(rig: Rig, reason: Reason, expected: RegExp): void {
+  const report = rig.reports.find(({ lastFailure }) => lastFailure?.reason === reason);
+  expect(report, `no ${reason} in ${rig.reports.map((report) => report.reason).join()}`).toBeDefined();
+  expect(report?.lastFailure?.message).toMatch(expected);
+  expect(report?.lastFailure?.message).toContain('http://127.0.0.1');
+  expect(JSON.stringify(report).length).toBeLessThan(12_000);
+  expect(rig.log.some(({ message }) => expected.test(message))).toBe(true);
 }
 
 const connected = (rig: Rig, engine: Engine) =>
   rig.reached(engine, ({ status }) => status === 'connected', 'connected');
 
-describe('RC-9, RC-11, RC-12: a backend that is asked to enroll', () => {
+describe('RC-9, RC-11, RC-12: a backend that, on enroll,', () => {
   it.for(BAD_ANSWERS)(
-    '%s: that is told, nothing is kept of it, and the next try is as good as the first',
-    async ([, what, reason, said], { rig }) => {
+    '%s: is reported, nothing is stored, and the next attempt starts afresh',
+    async ([, what, reason, message], { rig }) => {
       await rig.lab.signIn();
       fault(await rig.lab.backend(), 'enroll', what);
       const engine = await rig.start();
       await connected(rig, engine);
-      expectTold(rig, reason, said);
+      expectReported(rig, reason, message);
       expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 2, refreshRequests: 0, dials: 1 });
-      const told = rig.reports.find((report) => report.lastFailure?.reason === reason);
-      expect(told).toMatchObject({ environmentId: null, serverId: null });
+      const report = rig.reports.find(({ lastFailure }) => lastFailure?.reason === reason);
+      expect(report).toMatchObject({ environmentId: null, serverId: null });
     },
   );
 
-  it('answers an expiry in the past: the identity is good, and its token is refreshed before it is used', async ({
+  it('answers an expiry in the past: the identity is stored, and its token is refreshed before use', async ({
     rig,
   }) => {
     await rig.lab.signIn();
-    fault(await rig.lab.backend(), 'enroll', ENDED);
+    fault(await rig.lab.backend(), 'enroll', EXPIRED);
     const engine = await rig.start();
     await connected(rig, engine);
     expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 1, refreshRequests: 1, dials: 1 });
   });
 });
 
-/** Connected once, so that there is an identity; then started again with this fault. */
-async function again(rig: Rig, what: Fault, options: Parameters<Rig['start']>[0] = {}): Promise<Engine> {
+/** Starts an engine twice: the first one gets an identity, the second one meets the fault. */
+async function restart(rig: Rig, what: Fault, options: Parameters<Rig['start']>[0] = {}): Promise<Engine> {
   const first = await rig.connected();
   await first.stop();
   rig.reports.length = 0;
@@ -141,31 +141,31 @@ async function again(rig: Rig, what: Fault, options: Parameters<Rig['start']>[0]
   return rig.start(options);
 }
 
-describe('RC-10, RC-14: a backend that is asked to refresh', () => {
+describe('RC-10, RC-14: a backend that, on refresh,', () => {
   it.for(BAD_ANSWERS)(
-    '%s: the identity stays, no socket is tried, and the next refresh does',
-    async ([, what, reason, said], { rig }) => {
-      const engine = await again(rig, what);
+    '%s: the identity stays, no socket is opened, and the next refresh succeeds',
+    async ([, what, reason, message], { rig }) => {
+      const engine = await restart(rig, what);
       await connected(rig, engine);
-      expectTold(rig, reason, said);
+      expectReported(rig, reason, message);
       expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 0, refreshRequests: 2, dials: 1 });
       expect((await rig.lab.backend()).servers).toHaveLength(1);
     },
   );
 
-  it('RC-10: answers an expiry in the past: the token is tried, as whose clock is right is not known', async ({
+  it('RC-10: answers an expiry in the past: the token is used, because either clock may be wrong', async ({
     rig,
   }) => {
-    const engine = await again(rig, ENDED);
+    const engine = await restart(rig, EXPIRED);
     await rig.reached(engine, ({ state }) => state === 'active.connecting', 'connecting');
     await connected(rig, engine);
     expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 0, refreshRequests: 1 });
   });
 
-  it('answers for another server: refused, told, and the identity stays', async ({ rig }) => {
-    const engine = await again(rig, { answer: 'otherServer' });
+  it('answers for another server: is refused and reported, and the identity stays', async ({ rig }) => {
+    const engine = await restart(rig, { answer: 'otherServer' });
     await connected(rig, engine);
-    expectTold(rig, 'identityMismatch', /srv_of_somebody_else/);
+    expectReported(rig, 'identityMismatch', /srv_of_somebody_else/);
     expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 0, refreshRequests: 2 });
   });
 
@@ -183,18 +183,18 @@ describe('RC-10, RC-14: a backend that is asked to refresh', () => {
     expect(rig.states.filter((state) => state.startsWith('active.backingOff'))).toEqual([]);
   });
 
-  it('RC-14: Retry-After holds, whatever else happens', async ({ rig }) => {
-    const engine = await again(rig, { answer: 'status', status: 503, headers: { 'retry-after': '1' } });
-    const told = await rig.reached(engine, ({ state }) => state === 'active.backingOff.asTold', 'asTold');
-    const asked = rig.lab.tap.requests.length;
-    expect(told.nextAttemptAt).toBeGreaterThan(Date.now() + 300);
+  it('RC-14: Retry-After is honored', async ({ rig }) => {
+    const engine = await restart(rig, { answer: 'status', status: 503, headers: { 'retry-after': '1' } });
+    const report = await rig.reached(engine, ({ state }) => state === 'active.backingOff.asTold', 'asTold');
+    const requests = rig.lab.tap.requests.length;
+    expect(report.nextAttemptAt).toBeGreaterThan(Date.now() + 300);
     await connected(rig, engine);
-    expect(Date.now()).toBeGreaterThanOrEqual((told.nextAttemptAt ?? 0) - 5);
-    expect(rig.lab.tap.requests.length).toBe(asked + 2);
+    expect(Date.now()).toBeGreaterThanOrEqual((report.nextAttemptAt ?? 0) - 5);
+    expect(rig.lab.tap.requests.length).toBe(requests + 2);
   });
 });
 
-describe('RC-18 to RC-25: a backend whose socket cannot be had', () => {
+describe('RC-18 to RC-25: a backend whose socket cannot be opened', () => {
   it.for([
     ['refuses with 500', { answer: 'status', status: 500 }, 'backendUnavailable'],
     ['refuses with 400', { answer: 'status', status: 400 }, 'handshakeFailed'],
@@ -206,9 +206,9 @@ describe('RC-18 to RC-25: a backend whose socket cannot be had', () => {
     ['answers 200 with HTML', { answer: 'status', status: 200, body: HTML }, 'handshakeFailed'],
     ['hangs', { answer: 'hang' }, 'handshakeTimeout'],
     ['drops the connection', { answer: 'drop' }, 'handshakeFailed|networkUnreachable|linkLost'],
-    ['has it already', { answer: 'status', status: 409 }, 'connectionConflict'],
+    ['has another connection', { answer: 'status', status: 409 }, 'connectionConflict'],
   ] as const)(
-    '%s: told, and tried again with the same identity and token',
+    '%s: is reported, and tried again with the same identity and token',
     async ([, what, reason], { rig }) => {
       await rig.lab.signIn();
       fault(await rig.lab.backend(), 'socket', what);
@@ -223,7 +223,7 @@ describe('RC-18 to RC-25: a backend whose socket cannot be had', () => {
     },
   );
 
-  it.for([401, 403])('RC-19: %i costs the token only', async (status, { rig }) => {
+  it.for([401, 403])('RC-19: %i invalidates the token only', async (status, { rig }) => {
     await rig.lab.signIn();
     fault(await rig.lab.backend(), 'socket', { answer: 'status', status });
     const engine = await rig.start();
@@ -232,7 +232,9 @@ describe('RC-18 to RC-25: a backend whose socket cannot be had', () => {
     expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 1, refreshRequests: 1, dials: 2 });
   });
 
-  it('RC-20, RC-21: a 404 that says so costs the identity; any other is verified first', async ({ rig }) => {
+  it('RC-20, RC-21: a 404 with the exact detail clears the identity; any other is verified first', async ({
+    rig,
+  }) => {
     await rig.lab.signIn();
     const backend = await rig.lab.backend();
     fault(backend, 'socket', { answer: 'status', status: 404, body: '<h1>Not Found</h1>' });
@@ -251,13 +253,13 @@ describe('RC-18 to RC-25: a backend whose socket cannot be had', () => {
     expect(rig.states).toContain('active.reenrolling');
   });
 
-  it('is not there at all, and comes back', async ({ rig }) => {
+  it('is down, and comes back', async ({ rig }) => {
     await rig.lab.signIn();
     await rig.lab.baseUrl();
     await rig.lab.tap.refuse();
     const engine = await rig.start();
-    const told = await rig.reached(engine, ({ status }) => status === 'errored', 'errored');
-    expect(told.lastFailure).toMatchObject({
+    const report = await rig.reached(engine, ({ status }) => status === 'errored', 'errored');
+    expect(report.lastFailure).toMatchObject({
       reason: 'networkUnreachable',
       message: expect.stringContaining('127.0.0.1'),
     });
@@ -265,7 +267,7 @@ describe('RC-18 to RC-25: a backend whose socket cannot be had', () => {
     await connected(rig, engine);
   });
 
-  it('RC-25: accepts and closes again and again: that is called flapping, and not hammered', async ({
+  it('RC-25: accepts and closes again and again: is reported as flapping, with growing pauses', async ({
     rig,
   }) => {
     await rig.lab.signIn();
@@ -281,12 +283,12 @@ describe('RC-18 to RC-25: a backend whose socket cannot be had', () => {
   });
 });
 
-describe('a connection that breaks', () => {
-  it('at every step of the handshake: tried again with what is still good', async ({ rig }) => {
+describe('a connection that is lost', () => {
+  it('at each step of the handshake: tried again with the same identity and token', async ({ rig }) => {
     await rig.lab.signIn();
     await rig.lab.baseUrl();
     const isSocket = (line: string) => line.startsWith('GET ');
-    // Where the wire is cut: bytes that still pass to the backend, and back.
+    // Where the connection is cut: bytes that still pass to the backend (up) or back (down).
     const steps = [
       { up: 0 },
       { up: 1 },
@@ -309,7 +311,7 @@ describe('a connection that breaks', () => {
     expect(rig.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
-  it('at every step of an enrollment: asked again, and what was answered in full counts once', async ({
+  it('at each step of an enrollment: requested again, and one complete response counts once', async ({
     rig,
   }) => {
     await rig.lab.signIn();
@@ -328,7 +330,7 @@ describe('a connection that breaks', () => {
     expect(next.status.environmentId).toBe(environmentId);
   });
 
-  it('RC-36, RC-37, RC-39: in the middle of a chunked message, either way: nothing is lost, nothing comes twice', async ({
+  it('RC-36, RC-37, RC-39: in the middle of a chunked message, in both directions: nothing is lost or delivered twice', async ({
     rig,
   }) => {
     const engine = await rig.connected();
@@ -336,7 +338,7 @@ describe('a connection that breaks', () => {
     const controller = await claimController(engine, backend);
     const payload = 'chunked '.repeat(150_000);
     const { tap } = rig.lab;
-    // The request is 1.2 MB in chunks, and so is its answer; the wire is cut in the middle of either.
+    // Request and response are 1.2 MB each, in chunks; the connection is cut in the middle of both.
     for (const cut of [{ down: 600_000 }, { up: 600_000 }]) {
       let cuts = 0;
       tap.plan = (line) => (line.startsWith('GET ') && cuts++ === 0 ? cut : undefined);
@@ -353,7 +355,7 @@ describe('a connection that breaks', () => {
     expect(engine.fullStatus.counters).toMatchObject({ enrollRequests: 1, clientsOpened: 1 });
   });
 
-  it('RC-41: a link that falls silent is given up, and opened anew with the same token', async ({ rig }) => {
+  it('RC-41: a silent link is closed and opened again with the same token', async ({ rig }) => {
     const engine = await rig.connected({ timing: { pingInterval: 30, pongTimeout: 120 } });
     await rig.reached(engine, ({ lastPongAt }) => lastPongAt !== null, 'first pong');
     const backend = await rig.lab.backend();
@@ -365,8 +367,10 @@ describe('a connection that breaks', () => {
   });
 });
 
-describe('RC-40: a backend that sends nothing but junk', () => {
-  it('is told ten times a second at most, with a count of the rest, and the link stays', async ({ rig }) => {
+describe('RC-40: a backend that sends only junk', () => {
+  it('is logged at most ten times a second, with a count of the rest, and the link stays', async ({
+    rig,
+  }) => {
     const JUNK = 500;
     const server = http.createServer((_request, response) => {
       response.end(
@@ -386,11 +390,11 @@ describe('RC-40: a backend that sends nothing but junk', () => {
     const { port } = server.address() as AddressInfo;
     await rig.lab.signIn();
     const engine = await rig.start({ baseUrl: `http://127.0.0.1:${port}/backend-api` });
-    const told = () => rig.log.filter(({ message }) => /frame/.test(message));
+    const logged = () => rig.log.filter(({ message }) => /frame/.test(message));
     const counted = () =>
-      told().reduce((sum, { fields }) => sum + ('count' in fields ? Number(fields.count) : 1), 0);
-    await rig.until(() => counted() === JUNK, 'all of it told or counted', 15_000);
-    expect(told().length).toBeLessThan(100);
+      logged().reduce((sum, { fields }) => sum + ('count' in fields ? Number(fields.count) : 1), 0);
+    await rig.until(() => counted() === JUNK, 'all frames logged or counted', 15_000);
+    expect(logged().length).toBeLessThan(100);
     expect(engine.status.status).toBe('connected');
     await engine.stop();
     sockets.close();

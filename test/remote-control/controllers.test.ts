@@ -9,18 +9,18 @@ const failure: Failure = { reason: 'backendUnauthorized', message: 'HTTP 401', a
 const refused: ListControllersOutcome = { kind: 'unauthorized', failure };
 const listed: ListControllersOutcome = { kind: 'listed', page: { data: [], nextCursor: null } };
 
-/** An account whose recovery brings these tokens, one a step; and a backend that takes only one of them. */
-function world(tokens: readonly string[], taken: string) {
+/** An account whose recovery returns these tokens, one in each step, and a backend that accepts only one of them. */
+function setup(tokens: readonly string[], accepted: string) {
   let token = tokens[0] ?? '';
   let steps = 0;
   const used: string[] = [];
-  const told: string[] = [];
+  const calls: string[] = [];
   const account = { accountId: 'a', generation: 1 };
-  const port: AccountSource = {
+  const source: AccountSource = {
     load: () => ({ kind: 'usable', account }),
     reload: () => ({ kind: 'usable', account }),
     recover: async () => {
-      throw new Error('the steps of the connection are not ours to take');
+      throw new Error('the recovery of the connection must not be used');
     },
     recovery: () => ({
       next: async () => {
@@ -30,9 +30,9 @@ function world(tokens: readonly string[], taken: string) {
         token = next;
         return { kind: 'recovered', account };
       },
-      stop: () => told.push('stopped'),
+      stop: () => calls.push('stopped'),
     }),
-    succeeded: () => told.push('succeeded'),
+    succeeded: () => calls.push('succeeded'),
     accessToken: () => new Secret(token),
     differsOnDisk: false,
     watch: () => {},
@@ -40,27 +40,27 @@ function world(tokens: readonly string[], taken: string) {
   };
   const listControllers: BackendHttp['listControllers'] = async ({ accessToken }) => {
     used.push(accessToken.reveal());
-    return accessToken.reveal() === taken ? listed : refused;
+    return accessToken.reveal() === accepted ? listed : refused;
   };
   const api = new Controllers({
     http: async () => ({ listControllers }) as unknown as BackendHttp,
-    account: port,
+    account: source,
     token: () => null,
     onClaimed: () => {},
   });
-  return { list: () => api.list({ environmentId: 'e' }), used, told };
+  return { list: () => api.list({ environmentId: 'e' }), used, calls };
 }
 
 describe('RC-49: a refused account', () => {
-  it('recovers, and asks once more with other tokens only', async () => {
-    const { list, used, told } = world(['old', 'old', 'new'], 'new');
+  it('recovers, and repeats the request once, with another token', async () => {
+    const { list, used, calls } = setup(['old', 'old', 'new'], 'new');
     expect(await list()).toEqual({ data: [], nextCursor: null });
     expect(used).toEqual(['old', 'new']);
-    expect(told).toEqual(['stopped']);
+    expect(calls).toEqual(['stopped']);
   });
 
-  it('is told as denied when no step brings other tokens, or when those are refused, too', async () => {
-    for (const [tokens, asked] of [
+  it('is reported as denied when no step returns another token, or when that one is refused, too', async () => {
+    for (const [tokens, requested] of [
       [['old'], ['old']],
       [['old', 'old', 'old'], ['old']],
       [
@@ -68,17 +68,17 @@ describe('RC-49: a refused account', () => {
         ['old', 'new'],
       ],
     ] as const) {
-      const { list, used, told } = world(tokens, 'none of them');
+      const { list, used, calls } = setup(tokens, 'none of them');
       await expect(list()).rejects.toMatchObject({ code: -32600, message: 'Denied: HTTP 401' });
-      expect(used).toEqual(asked);
-      expect(told).toEqual(['stopped']);
+      expect(used).toEqual(requested);
+      expect(calls).toEqual(['stopped']);
     }
   });
 
-  it('asks once when it is not refused, and says that the account works', async () => {
-    const { list, used, told } = world(['good'], 'good');
+  it('sends one request when it is not refused, and reports that the account works', async () => {
+    const { list, used, calls } = setup(['good'], 'good');
     await list();
     expect(used).toEqual(['good']);
-    expect(told).toEqual(['succeeded']);
+    expect(calls).toEqual(['succeeded']);
   });
 });

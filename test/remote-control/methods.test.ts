@@ -1,4 +1,4 @@
-/** `remoteControl/*` as a local client calls them: over the control socket, against a real backend with faults. */
+/** `remoteControl/*` as a local client calls it, over the control socket, with a real backend that has faults. */
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { Controller } from '../../src/controller/controller.js';
@@ -7,7 +7,7 @@ import { type Answer, claimController, errorOf, fault, pairController, resultOf 
 import { storedRecords } from '../support/sqlite.js';
 
 describe('remoteControl/status/read', () => {
-  it('RC-42: is what the engine says of itself', async ({ rig }) => {
+  it('RC-42: returns the status of the engine', async ({ rig }) => {
     const engine = await rig.connected();
     expect(await resultOf(rig, 'remoteControl/status/read')).toEqual(engine.status);
     expect(Object.keys(engine.status)).toEqual(['status', 'serverName', 'installationId', 'environmentId']);
@@ -25,14 +25,14 @@ describe('remoteControl/disable', () => {
       'active.backingOff.failed',
     ],
     [
-      'told to wait',
+      'waiting for a Retry-After',
       { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '600' } },
       'active.backingOff.asTold',
     ],
   ];
 
   it.for(SITUATIONS)(
-    'RC-43: %s: within a second all is closed, and nothing more is asked',
+    'RC-43: %s: within a second all connections are closed, and no request follows',
     async ([, answer, state], { rig }) => {
       await rig.lab.signIn();
       const backend = await rig.lab.backend();
@@ -48,10 +48,10 @@ describe('remoteControl/disable', () => {
       });
       await rig.until(() => rig.lab.tap.open === 0, 'connections closed');
       expect(performance.now() - started).toBeLessThan(1_000);
-      const asked = rig.lab.tap.requests.length;
+      const requests = rig.lab.tap.requests.length;
       const again = await resultOf(rig, 'remoteControl/disable', { ephemeral: true });
       expect(again.status).toBe('disabled');
-      expect(rig.lab.tap.requests.length).toBe(asked);
+      expect(rig.lab.tap.requests.length).toBe(requests);
       if (answer !== undefined) return;
       const closed = backend.events.find(
         ({ kind, detail }) => kind === 'socketClosed' && detail.side === 'server',
@@ -60,7 +60,7 @@ describe('remoteControl/disable', () => {
     },
   );
 
-  it('RC-43: ends every remote client, and enable brings it back with the same identity and token', async ({
+  it('RC-43: closes each virtual client; enable connects again with the same identity and token', async ({
     rig,
   }) => {
     const engine = await rig.connected();
@@ -77,14 +77,16 @@ describe('remoteControl/disable', () => {
     await controller.close();
   });
 
-  it('RC-23: an identity that arrives after it was switched off is not kept', async ({ rig }) => {
+  it('RC-23: an identity that arrives after remote control was switched off is not stored', async ({
+    rig,
+  }) => {
     await rig.lab.signIn();
     const backend = await rig.lab.backend();
     fault(backend, { route: 'enroll', answer: 'truth', delayMs: 150 });
     const engine = await rig.start();
     await rig.reached(engine, ({ state }) => state === 'active.enrolling.requesting', 'enrolling');
     await resultOf(rig, 'remoteControl/disable', { ephemeral: true });
-    await rig.until(() => backend.servers.length === 1, 'answer of the backend');
+    await rig.until(() => backend.servers.length === 1, 'response of the backend');
     expect(engine.status).toMatchObject({ status: 'disabled', environmentId: null });
     await engine.stop();
     expect(await storedRecords(join(rig.lab.home, 'rc-engine.sqlite'))).toEqual([]);
@@ -92,7 +94,7 @@ describe('remoteControl/disable', () => {
 });
 
 describe('remoteControl/enable', () => {
-  it('RC-42b: answers once the identity is known', async ({ rig }) => {
+  it('RC-42b: responds once the identity is known', async ({ rig }) => {
     await rig.lab.signIn();
     const engine = await rig.start({ remoteControl: 'off' });
     const { environmentId } = await resultOf(rig, 'remoteControl/enable');
@@ -105,7 +107,7 @@ describe('remoteControl/enable', () => {
     ['nobody signed in', async () => {}, 'authMissing'],
     ['an API key only', (rig: Rig) => rig.lab.signInWithApiKey(), 'authApiKeyOnly'],
   ] as const)(
-    'RC-26: %s: refused with the reason, and it stays off',
+    'RC-26: %s: refused with the reason, and remote control stays off',
     async ([, prepare, reason], { rig }) => {
       await prepare(rig);
       const engine = await rig.start({ remoteControl: 'off' });
@@ -114,7 +116,7 @@ describe('remoteControl/enable', () => {
     },
   );
 
-  it('ACC-69: an account that the backend refuses: told with the HTTP status, it stays off, and may be tried again', async ({
+  it('ACC-69: an account that the backend refuses is an error, remote control stays off, and enable may be repeated', async ({
     rig,
   }) => {
     await rig.lab.signIn();
@@ -127,7 +129,7 @@ describe('remoteControl/enable', () => {
     expect(await resultOf(rig, 'remoteControl/enable')).toMatchObject({ environmentId: expect.any(String) });
   });
 
-  it('RC-26, RC-42b: for now only: answered at once, and it goes on as soon as somebody has signed in', async ({
+  it('RC-26, RC-42b: ephemeral: responds at once, and connects as soon as someone has signed in', async ({
     rig,
   }) => {
     const backend = await rig.lab.backend();
@@ -147,7 +149,9 @@ describe('remoteControl/enable', () => {
     expect(backend.servers).toHaveLength(1);
   });
 
-  it('RC-28: for now only: tokens that the backend refuses do not switch it off', async ({ rig }) => {
+  it('RC-28: ephemeral: tokens that the backend refuses do not switch remote control off', async ({
+    rig,
+  }) => {
     await rig.lab.signIn();
     fault(await rig.lab.backend(), { route: 'enroll', answer: 'status', status: 401, times: 2 });
     const engine = await rig.start({ remoteControl: 'off' });
@@ -158,7 +162,7 @@ describe('remoteControl/enable', () => {
     expect(rig.reports.slice(1).map(({ status }) => status)).not.toContain('disabled');
   });
 
-  it('answers errored, and goes on trying, when the backend cannot enroll for now', async ({ rig }) => {
+  it('returns errored and keeps trying when the backend cannot enroll for a while', async ({ rig }) => {
     await rig.lab.signIn();
     fault(await rig.lab.backend(), { route: 'enroll', answer: 'status', status: 500, times: 2 });
     const engine = await rig.start({ remoteControl: 'off' });
@@ -169,7 +173,7 @@ describe('remoteControl/enable', () => {
     await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
   });
 
-  it('ACC-7: wrong params are refused, and the experimental capability is wanted (ACC-9)', async ({
+  it('ACC-7, ACC-9: invalid params are refused, and the experimental capability is required', async ({
     rig,
   }) => {
     await rig.lab.signIn();

@@ -1,6 +1,6 @@
+/** `remoteControl/pairing/*` and `remoteControl/client/*` as a local client calls them, with a real backend. */
 import { describe, expect } from 'vitest';
 import { claim } from '../../src/controller/claim.js';
-/** `remoteControl/pairing/*` and `remoteControl/client/*` as a local client calls them, against a real backend. */
 import { Controller } from '../../src/controller/controller.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { it } from '../support/engine-rig.js';
@@ -8,7 +8,9 @@ import type { Json } from '../support/lab.js';
 import { type Answer, call, errorOf, fault, pairController, resultOf } from '../support/peers.js';
 
 describe('remoteControl/pairing', () => {
-  it('RC-47, RC-48: gives a code in seconds, tells whether it was claimed', async ({ rig }) => {
+  it('RC-47, RC-48: returns a code with its expiry in seconds, and whether it was claimed', async ({
+    rig,
+  }) => {
     const engine = await rig.connected();
     const backend = await rig.lab.backend();
     const first = await resultOf(rig, 'remoteControl/pairing/start', { manualCode: true });
@@ -35,7 +37,7 @@ describe('remoteControl/pairing', () => {
     });
   });
 
-  it('RC-48: an older code that was claimed does not end the one that is shown', async ({ rig }) => {
+  it('RC-48: an older code that is claimed does not end the one that is shown', async ({ rig }) => {
     await rig.connected();
     const { url } = await rig.lab.backend();
     const older = await resultOf(rig, 'remoteControl/pairing/start');
@@ -53,7 +55,7 @@ describe('remoteControl/pairing', () => {
     expect(await pairing()).toBe('pairingClaimed');
   });
 
-  it('RC-47: waits for an enrollment that is under way, and never enrolls by itself', async ({ rig }) => {
+  it('RC-47: waits for an enrollment in progress, and never enrolls itself', async ({ rig }) => {
     await rig.lab.signIn();
     fault(await rig.lab.backend(), { route: 'enroll', answer: 'truth', delayMs: 100 });
     const engine = await rig.start();
@@ -69,7 +71,7 @@ describe('remoteControl/pairing', () => {
     expect(engine.fullStatus.counters.enrollRequests).toBe(1);
   });
 
-  it.for([401, 403])('RC-47: %i is answered by one refresh and one more try', async (status, { rig }) => {
+  it.for([401, 403])('RC-47: %i leads to one refresh and one more attempt', async (status, { rig }) => {
     const engine = await rig.connected();
     fault(await rig.lab.backend(), { route: 'pair', answer: 'status', status });
     expect(await resultOf(rig, 'remoteControl/pairing/start')).toMatchObject({
@@ -86,14 +88,14 @@ describe('remoteControl/pairing', () => {
     expect(engine.status.status).toBe('connected');
   });
 
-  it('RC-47: a token that has ended is refreshed first, under the live link', async ({ rig }) => {
+  it('RC-47: an expired token is refreshed first, while the link stays open', async ({ rig }) => {
     const backend = await rig.lab.backend();
     fault(backend, {
       route: 'enroll',
       answer: 'patch',
       members: { expires_at: new Date(Date.now() + 31_000).toISOString() },
     });
-    // The link is opened with a token that soon is too old to be used.
+    // The link opens with a token that is soon too old to be used.
     const engine = await rig.connected({ timing: { refreshRequired: 30_500, refreshProactive: 30_600 } });
     await rig.until(
       () => Number(engine.fullStatus.remoteControl.tokenExpiresAt) - Date.now() < 30_500,
@@ -109,7 +111,7 @@ describe('remoteControl/pairing', () => {
     });
   });
 
-  it('RC-47: 404 clears the enrollment, says that pairing is unavailable, and remote control enrolls anew', async ({
+  it('RC-47: 404 clears the enrollment, pairing is unavailable, and remote control enrolls again', async ({
     rig,
   }) => {
     const engine = await rig.connected();
@@ -143,15 +145,18 @@ describe('remoteControl/pairing', () => {
     ['garbage', { answer: 'garbage' }, 'backendBadAnswer'],
     ['a server error', { answer: 'status', status: 500 }, 'backendUnavailable'],
     ['nothing', { answer: 'hang' }, 'backendTimeout'],
-  ] as const)('RC-47: %s instead of a code is told, and harms no link', async ([, what, reason], { rig }) => {
-    const engine = await rig.connected();
-    fault(await rig.lab.backend(), { route: 'pair', ...what } as Answer);
-    expect(await errorOf(rig, 'remoteControl/pairing/start')).toMatchObject({ data: { reason } });
-    expect(engine.fullStatus.counters.linksOpened).toBe(1);
-    expect(await resultOf(rig, 'remoteControl/pairing/start')).toMatchObject({
-      pairingCode: expect.any(String),
-    });
-  });
+  ] as const)(
+    'RC-47: %s instead of a code is an error, and the link stays',
+    async ([, what, reason], { rig }) => {
+      const engine = await rig.connected();
+      fault(await rig.lab.backend(), { route: 'pair', ...what } as Answer);
+      expect(await errorOf(rig, 'remoteControl/pairing/start')).toMatchObject({ data: { reason } });
+      expect(engine.fullStatus.counters.linksOpened).toBe(1);
+      expect(await resultOf(rig, 'remoteControl/pairing/start')).toMatchObject({
+        pairingCode: expect.any(String),
+      });
+    },
+  );
 
   it('is unavailable while remote control is off, or cannot enroll', async ({ rig }) => {
     await rig.lab.signIn();
@@ -170,15 +175,15 @@ describe('remoteControl/pairing', () => {
     });
   });
 
-  it('a code that is asked for while remote control is switched off ends with that reason', async ({
+  it('a pairing that is in progress when remote control is switched off fails with that reason', async ({
     rig,
   }) => {
     const engine = await rig.connected({ timing: { requestTimeout: 30_000 } });
     fault(await rig.lab.backend(), { route: 'pair', answer: 'hang' });
-    const asking = errorOf(rig, 'remoteControl/pairing/start');
+    const pairing = errorOf(rig, 'remoteControl/pairing/start');
     await rig.until(() => rig.lab.tap.requests.some((line) => line.includes('/pair ')), 'request');
     await resultOf(rig, 'remoteControl/disable', { ephemeral: true });
-    expect(await asking).toMatchObject({
+    expect(await pairing).toMatchObject({
       message: expect.stringMatching(/[Pp]airing/),
       data: { reason: 'pairingUnavailable' },
     });
@@ -187,7 +192,7 @@ describe('remoteControl/pairing', () => {
 });
 
 describe('remoteControl/client', () => {
-  it('RC-49: lists the controllers of an environment, page by page, in either order', async ({ rig }) => {
+  it('RC-49: lists the controllers of an environment in pages, in both orders', async ({ rig }) => {
     const engine = await rig.connected();
     const backend = await rig.lab.backend();
     const clients = [];
@@ -228,7 +233,7 @@ describe('remoteControl/client', () => {
     }
   });
 
-  it('RC-49: a revoked controller is out at once', async ({ rig }) => {
+  it('RC-49: a revoked controller is disconnected at once', async ({ rig }) => {
     const engine = await rig.connected();
     const backend = await rig.lab.backend();
     const { clientId, token } = await pairController(engine, backend);
@@ -247,7 +252,7 @@ describe('remoteControl/client', () => {
     await controller.close();
   });
 
-  it('RC-49: path parts are percent-encoded; what could climb is refused before any request', async ({
+  it('RC-49: path segments are percent-encoded; ids that lead to another route are refused before any request', async ({
     rig,
   }) => {
     await rig.connected();
@@ -255,7 +260,7 @@ describe('remoteControl/client', () => {
     expect(rig.lab.tap.requests.at(-1)).toBe(
       'DELETE /backend-api/wham/remote/control/environments/a%2Fb%3Fc/clients/%C3%BC%252e HTTP/1.1',
     );
-    const asked = rig.lab.tap.requests.length;
+    const requests = rig.lab.tap.requests.length;
     for (const clientId of ['', '.', '..', '\ud800']) {
       expect(
         await errorOf(rig, 'remoteControl/client/revoke', { environmentId: 'e', clientId }),
@@ -263,7 +268,7 @@ describe('remoteControl/client', () => {
         code: -32600,
       });
     }
-    expect(rig.lab.tap.requests.length).toBe(asked);
+    expect(rig.lab.tap.requests.length).toBe(requests);
   });
 
   it.for([
@@ -271,7 +276,7 @@ describe('remoteControl/client', () => {
     [403, -32600, /^Denied: .*HTTP 403/],
     [404, -32600, /^Not found: .*HTTP 404/],
     [500, -32600, /HTTP 500/],
-  ] as const)('RC-49: HTTP %i is told as JSON-RPC error %i', async ([status, code, said], { rig }) => {
+  ] as const)('RC-49: HTTP %i is the JSON-RPC error %i', async ([status, code, said], { rig }) => {
     const engine = await rig.connected();
     fault(await rig.lab.backend(), { route: 'clients', answer: 'status', status, times: 3 });
     const { environmentId } = engine.status;

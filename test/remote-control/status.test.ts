@@ -17,7 +17,7 @@ import { TestClock } from '../support/charts.js';
 const START = 1_700_000_000_000;
 const missing: Failure = { reason: 'authMissing', message: 'nobody is signed in', at: START };
 
-/** The chart with an account and a backend that the test answers for; time stands still until it is told to go. */
+/** The chart with an account, a backend and a clock that the test controls. */
 class World {
   readonly clock = new TestClock();
   auth: AuthOutcome = { kind: 'usable', account: { accountId: 'a', generation: 1 } };
@@ -80,7 +80,7 @@ class World {
 }
 
 describe('StatusBoard', () => {
-  it('RC-42: the public status has four members, and is told only when one of them changed', async () => {
+  it('RC-42: the public status has four members, and is reported only when one of them has changed', async () => {
     const world = new World();
     expect(world.board.publicStatus).toEqual({
       status: 'disabled',
@@ -100,7 +100,7 @@ describe('StatusBoard', () => {
     expect(world.statuses.at(-1)).toMatchObject({ status: 'disabled', environmentId: null });
   });
 
-  it('RC-42a: the report carries since when, why, and until when; what it says never holds the token', async () => {
+  it('RC-42a: the report contains the start of the state, its reason and its end, and never the token', async () => {
     const world = new World();
     await world.clock.advance(5_000);
     await world.enable();
@@ -119,7 +119,7 @@ describe('StatusBoard', () => {
     expect(JSON.stringify([world.reports, world.statuses])).not.toContain('hush');
   });
 
-  it('RC-42a: a failure is told with its proof and the time of the next attempt', async () => {
+  it('RC-42a: a failure is reported with its details and the time of the next attempt', async () => {
     const world = new World();
     const failure: Failure = {
       reason: 'backendUnavailable',
@@ -137,21 +137,21 @@ describe('StatusBoard', () => {
       lastFailure: failure,
       nextAttemptAt: START + 750,
     });
-    // The pause is over: an attempt is on its way, and none is waited for.
+    // The pause has ended: an attempt is in progress.
     world.enroll = { kind: 'other', failure };
     await world.clock.advance(750);
     expect(world.board.report.nextAttemptAt).toBe(START + 750 + 1_500);
   });
 
-  it('RC-26: the look for an account each second is no news, and does not start "since" over', async () => {
+  it('RC-26: the check for an account each second is not reported, and does not reset "since"', async () => {
     const world = new World();
     world.auth = { kind: 'unusable', failure: missing };
     await world.enable();
     const since = world.board.report.since;
-    const told = world.reports.length;
+    const reported = world.reports.length;
     expect(world.board.report.state).toBe('active.awaitingAuth.missing');
     await world.clock.advance(10_500);
-    expect(world.reports.length).toBe(told);
+    expect(world.reports.length).toBe(reported);
     expect(world.board.report).toMatchObject({
       since,
       state: 'active.awaitingAuth.missing',
@@ -159,21 +159,21 @@ describe('StatusBoard', () => {
     });
     world.auth = { kind: 'unusable', failure: { ...missing, reason: 'authApiKeyOnly' } };
     await world.clock.advance(1_000);
-    expect(world.reports.slice(told).map(({ reason }) => reason)).toEqual(['authApiKeyOnly']);
+    expect(world.reports.slice(reported).map(({ reason }) => reason)).toEqual(['authApiKeyOnly']);
     world.auth = { kind: 'usable', account: { accountId: 'a', generation: 1 } };
     await world.clock.advance(1_000);
     expect(world.board.report.state).toBe('active.connecting');
   });
 
-  it('whoever no longer listens is told nothing', async () => {
+  it('a removed listener is not called', async () => {
     const world = new World();
-    const heard: string[] = [];
-    const stop = [
-      world.board.onReport(({ state }) => heard.push(state)),
-      world.board.onPublic(({ status }) => heard.push(status)),
+    const calls: string[] = [];
+    const removals = [
+      world.board.onReport(({ state }) => calls.push(state)),
+      world.board.onPublic(({ status }) => calls.push(status)),
     ];
-    for (const end of stop) end();
+    for (const remove of removals) remove();
     await world.enable();
-    expect(heard).toEqual([]);
+    expect(calls).toEqual([]);
   });
 });
