@@ -13,6 +13,7 @@ export type RecoveryMode =
   /** An API key, a token from the environment, or no sign-in: there is no step. */
   | 'none';
 
+/** What the `authRecovery` chart starts with. */
 export interface AuthRecoveryInput {
   readonly env: Env;
   readonly mode: RecoveryMode;

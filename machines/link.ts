@@ -14,11 +14,13 @@ export interface LinkOutput {
   readonly stable: boolean;
 }
 
+/** What the `link` chart starts with. */
 export interface LinkInput {
   readonly socket: SocketHandle;
   readonly timing: Timing;
 }
 
+/** The events of the `link` chart, from its socket and from `remoteControl`. */
 export type LinkEvent =
   | { readonly type: 'PONG' }
   /** Frames arrived since the last event (at most one event a second). */

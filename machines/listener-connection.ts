@@ -4,10 +4,12 @@ import type { Reason } from '../src/protocol/reasons.js';
 import type { Timing } from '../src/protocol/timing.js';
 import { notProvided } from './shared/decision.js';
 
+/** What the `listenerConnection` chart starts with. */
 export interface ListenerConnectionInput {
   readonly timing: Pick<Timing, 'sendStall' | 'localClose'>;
 }
 
+/** The events of the `listenerConnection` chart. */
 export type ListenerConnectionEvent =
   /** The upgrade ended as `established` or `degraded`. */
   | { readonly type: 'ADMITTED' }

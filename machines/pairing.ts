@@ -12,6 +12,7 @@ export type EnsureTokenOutcome =
   | { readonly kind: 'ready' }
   | { readonly kind: 'notReady'; readonly failure: Failure };
 
+/** What the `pairing` chart starts with. */
 export interface PairingInput {
   readonly env: Env;
 }
@@ -23,6 +24,7 @@ interface PairingContext extends PairingInput {
   readonly lastFailure: Failure | null;
 }
 
+/** The events of the `pairing` chart. */
 export type PairingEvent =
   | { readonly type: 'START'; readonly manual: boolean }
   /** A status request reported that a controller claimed the code. RC-48 */

@@ -5,6 +5,7 @@ import type { Reason } from '../src/protocol/reasons.js';
 import type { Env, Timing } from '../src/protocol/timing.js';
 import { decide, notProvided } from './shared/decision.js';
 
+/** What the `virtualClient` chart starts with. */
 export interface VirtualClientInput {
   readonly env: Env;
   readonly timing: Timing;
@@ -16,6 +17,7 @@ interface VirtualClientContext extends VirtualClientInput {
   readonly decision: Decision;
 }
 
+/** The events of the `virtualClient` chart. */
 export type VirtualClientEvent =
   | { readonly type: 'CLOSE'; readonly reason: Reason }
   /** No message and no ping for the idle limit; the sweep found it. RC-34 */
@@ -25,6 +27,7 @@ export type VirtualClientEvent =
   /** Its app-server connection ended; `failure` is null when it ended cleanly. */
   | { readonly type: 'APP_SERVER.CLOSED'; readonly failure: Failure | null };
 
+/** The result of the `virtualClient` chart when it ends. */
 export interface VirtualClientOutput {
   readonly reason: Reason;
 }

@@ -2,7 +2,7 @@
 // nothing, and a document that differs is a failure.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { importNames } from './import-source.mjs';
+import { importSource } from './import-source.mjs';
 
 const HELP = 'Usage: npm run charts [-- --check]';
 
@@ -12,13 +12,7 @@ if (rest.length > 0 || (option !== undefined && option !== '--check')) {
   process.exit(64);
 }
 
-const { CHARTS, documents, exportAll, scenarios, toOverview } = await importNames({
-  'src/engine/charts.ts': ['CHARTS'],
-  'src/visualize/documents.ts': ['documents'],
-  'src/visualize/exports.ts': ['exportAll'],
-  'src/testing/charts/index.ts': ['scenarios'],
-  'src/visualize/overview.ts': ['toOverview'],
-});
+const { CHARTS, documents, exportAll, scenarios, toOverview } = await importSource('src/internal.ts');
 const wanted = new Map(documents(CHARTS));
 const readme = await readmeWithOverview();
 if (readme !== undefined) wanted.set('README.md', readme);

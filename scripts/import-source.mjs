@@ -4,29 +4,18 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
-/** The folder of the repository. */
+/** The root directory of the repository. */
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 
-/** What a file exports. */
-export const importSource = (file) => imported({ entryPoints: [join(ROOT, file)] });
-
-/** Names from several files, as `{ file: [names] }`. */
-export function importNames(names) {
-  const lines = Object.entries(names).map(
-    ([file, from]) => `export { ${from.join(', ')} } from './${file}';`,
-  );
-  return imported({ stdin: { contents: lines.join('\n'), resolveDir: ROOT, loader: 'ts' } });
-}
-
-/** Built beside node_modules, where packages are found. */
-async function imported(source) {
+/** The exports of a file. It is built inside node_modules, where the dependencies are found. */
+export async function importSource(file) {
   const cache = join(ROOT, 'node_modules/.cache');
   await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, 'source-'));
+  const directory = await mkdtemp(join(cache, 'source-'));
   try {
-    const outfile = join(folder, 'source.mjs');
+    const outfile = join(directory, 'source.mjs');
     await build({
-      ...source,
+      entryPoints: [join(ROOT, file)],
       bundle: true,
       platform: 'node',
       format: 'esm',
@@ -36,6 +25,6 @@ async function imported(source) {
     });
     return await import(pathToFileURL(outfile).href);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true });
   }
 }

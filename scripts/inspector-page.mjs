@@ -4,21 +4,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { importNames, ROOT } from './import-source.mjs';
+import { importSource, ROOT } from './import-source.mjs';
 
 const PAGE = join(ROOT, 'src/inspector/page');
 
 /** Returns `{ name, text, inputs }` of each page: `inputs` are the source files of its script. */
 export async function inspectorPages() {
-  const charts = await importNames({
-    'src/engine/charts.ts': ['CHARTS'],
-    'src/protocol/reasons.ts': ['REASONS'],
-    'src/visualize/config-json.ts': ['toConfigJson'],
-    'src/visualize/chart.ts': ['chartHash', 'toChart'],
-    'src/visualize/edge-text.ts': ['edgeText'],
-    'src/visualize/pictures.ts': ['picturesOf'],
-    'src/visualize/svg.ts': ['svgOf'],
-  });
+  const charts = await importSource('src/internal.ts');
   return Promise.all([
     page('inspector.html', PAGE, pageData(charts)),
     page('stately.html', join(PAGE, 'stately'), definitionsOf(charts)),

@@ -10,6 +10,7 @@ import type { Failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import type { Env } from '../../src/protocol/timing.js';
 
+/** What the `account` chart starts with. */
 export interface AccountInput {
   readonly env: Env;
   readonly policy: LoginPolicy;
@@ -34,6 +35,7 @@ export interface EndedLogin {
   readonly failure: Failure | null;
 }
 
+/** What the `account` chart knows. */
 export interface AccountContext extends AccountInput {
   /** Content of the account file when it was last read. */
   readonly stored: StoredAccount;

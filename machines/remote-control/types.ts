@@ -51,6 +51,7 @@ export const NO_FAILURES: FailureCounters = {
   unstableLinks: 0,
 };
 
+/** What the `remoteControl` chart knows. Its secrets are `Secret` values. */
 export interface RemoteControlContext extends RemoteControlInput {
   /**
    * What fails when there is no valid sign-in. `start`: the start of the engine, until an account is known (RC-27).
@@ -83,6 +84,7 @@ export interface RemoteControlContext extends RemoteControlInput {
   readonly openedAt: number | null;
 }
 
+/** The events of the `remoteControl` chart. */
 export type RemoteControlEvent =
   | { readonly type: 'ENABLE'; readonly by: 'start' | 'request'; readonly durable: boolean }
   | { readonly type: 'DISABLE'; readonly durable: boolean }
@@ -101,6 +103,7 @@ export type RemoteControlEvent =
   | { readonly type: 'LINK.STABLE' }
   | { readonly type: 'STOP' };
 
+/** The result of the `remoteControl` chart when it ends. */
 export interface RemoteControlOutput {
   /** Why the chart ended without STOP; null after STOP. */
   readonly failure: Failure | null;

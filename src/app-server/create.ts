@@ -6,6 +6,7 @@ import { CommandAppServer } from './command.js';
 import { SharedAppServer } from './shared.js';
 import { SocketAppServer } from './socket.js';
 
+/** An app server for `createAppServer`: a socket to connect to, or a command to run. */
 export type AppServerSpec =
   /** `ws://`, `wss://` or `unix://`: one socket per client. */
   | { readonly kind: 'socket'; readonly url: string; readonly bearer: Secret | undefined }

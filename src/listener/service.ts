@@ -53,7 +53,8 @@ export interface ListeningInfo {
   readonly warnings: readonly string[];
 }
 
-interface Rejection {
+/** A rejected connection in the status. */
+export interface Rejection {
   /** RFC 3339. */
   readonly time: string;
   readonly reason: string;

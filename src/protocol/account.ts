@@ -24,6 +24,7 @@ export const PLANS = [
   'sci',
   'unknown',
 ] as const;
+/** The plan of a ChatGPT account. ACC-21 */
 export type Plan = (typeof PLANS)[number];
 
 /** Other names of the backend for some plans. */

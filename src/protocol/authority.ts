@@ -7,7 +7,9 @@ import type { Reason } from './reasons.js';
 /** What a listener requires of a connection; each listener has exactly one mode. */
 export type AuthorityMode = 'queryToken' | 'capability' | 'signedBearer';
 
+/** How an upgrade can end. */
 export const UPGRADE_OUTCOMES = ['established', 'degraded', 'rejected'] as const;
+/** `degraded`: accepted without the authority that the listener requires. */
 export type UpgradeOutcome = (typeof UPGRADE_OUTCOMES)[number];
 
 /** How one upgrade ended. It contains nothing that the client presented. */

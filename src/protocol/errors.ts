@@ -1,61 +1,56 @@
-import { REASONS, type Reason, type ReasonText } from './reasons.js';
+import { REASONS, type Reason, type ReasonText, reasonText } from './reasons.js';
 
 /** Error codes of the command line and the library; a failed operation may also carry a `Reason` as its code. */
 export const ERRORS = {
-  usage: {
-    means: 'A command-line option or a configuration value is wrong.',
-    todo: 'Correct what the message names; rc-engine help COMMAND shows all options.',
-  },
-  configInvalid: {
-    means: 'The configuration file is not valid.',
-    todo: 'Correct the named key, or remove it to use the default.',
-  },
-  authRequired: {
-    means: 'Remote control is the only transport, and nobody is signed in with ChatGPT.',
-    todo: 'Sign in with rc-engine login, or start with --auth-startup recoverable to wait for a sign-in.',
-  },
-  alreadyRunning: {
-    means: 'Another engine already uses this home directory.',
-    todo: 'Use that engine, stop it, or choose another --home.',
-  },
-  notRunning: {
-    means: 'No engine runs on this home directory.',
-    todo: 'Start one with rc-engine start, or pass the --home of a running one.',
-  },
-  homeUnusable: {
-    means: 'The home directory cannot be used.',
-    todo: 'Make sure that it is a directory that you can write to, or choose another --home.',
-  },
-  listenerFailed: {
-    means: 'The local listener could not be opened.',
-    todo: 'Choose another address or port.',
-  },
-  secretFileUnusable: {
-    means: 'A file with a token or a shared secret cannot be used.',
-    todo: 'Check the named file; rc-engine token create makes one with the right content and mode.',
-  },
-  remoteRefused: {
-    means: 'The other side refused the request.',
-    todo: 'Read the message of the other side.',
-  },
-  environmentOffline: {
-    means: 'The paired machine is not connected to the backend.',
-    todo: 'Run rc-engine status on that machine, or start rc-engine there, and call again.',
-  },
-  timeout: {
-    means: 'The expected event did not happen in time.',
-    todo: 'Run rc-engine status to see why, or wait longer.',
-  },
-  timelineUnusable: {
-    means: 'The file is not a timeline that this version can replay.',
-    todo: 'Save it again from the inspector page, or replay it with the rc-engine version that it names.',
-  },
-  internal: {
-    means: 'The engine stopped because of an unexpected error.',
-    todo: 'Start the engine again and report the error with the log.',
-  },
+  usage: reasonText(
+    'A command-line option or a configuration value is wrong.',
+    'Correct what the message names; rc-engine help COMMAND shows all options.',
+  ),
+  configInvalid: reasonText(
+    'The configuration file is not valid.',
+    'Correct the named key, or remove it to use the default.',
+  ),
+  authRequired: reasonText(
+    'Remote control is the only transport, and nobody is signed in with ChatGPT.',
+    'Sign in with rc-engine login, or start with --auth-startup recoverable to wait for a sign-in.',
+  ),
+  alreadyRunning: reasonText(
+    'Another engine already uses this home directory.',
+    'Use that engine, stop it, or choose another --home.',
+  ),
+  notRunning: reasonText(
+    'No engine runs on this home directory.',
+    'Start one with rc-engine start, or pass the --home of a running one.',
+  ),
+  homeUnusable: reasonText(
+    'The home directory cannot be used.',
+    'Make sure that it is a directory that you can write to, or choose another --home.',
+  ),
+  listenerFailed: reasonText('The local listener could not be opened.', 'Choose another address or port.'),
+  secretFileUnusable: reasonText(
+    'A file with a token or a shared secret cannot be used.',
+    'Check the named file; rc-engine token create makes one with the right content and mode.',
+  ),
+  remoteRefused: reasonText('The other side refused the request.', 'Read the message of the other side.'),
+  environmentOffline: reasonText(
+    'The paired machine is not connected to the backend.',
+    'Run rc-engine status on that machine, or start rc-engine there, and call again.',
+  ),
+  timeout: reasonText(
+    'The expected event did not happen in time.',
+    'Run rc-engine status to see why, or wait longer.',
+  ),
+  timelineUnusable: reasonText(
+    'The file is not a timeline that this version can replay.',
+    'Save it again from the inspector page, or replay it with the rc-engine version that it names.',
+  ),
+  internal: reasonText(
+    'The engine stopped because of an unexpected error.',
+    'Start the engine again and report the error with the log.',
+  ),
 } as const satisfies Record<string, ReasonText>;
 
+/** The code of an `EngineError`: of the command line and the library, or a reason. */
 export type ErrorCode = keyof typeof ERRORS | Reason;
 
 /** The text of an error or reason code; undefined for an unknown code. `rc-engine explain` prints it. */

@@ -3,6 +3,7 @@
  */
 import type { BaseIssue } from 'valibot';
 
+/** The id of a JSON-RPC request. */
 export type RpcId = string | number;
 
 export interface RpcRequest {

@@ -1,55 +1,62 @@
-/** Every delay of the engine, in milliseconds. Machines and adapters read them from one `Timing` object. */
+/** Every delay of the engine, in milliseconds. The defaults are those of `DEFAULT_TIMING`. */
 export interface Timing {
-  /** First rung of the reconnect ladder; the n-th pause is half to all of min(base × 2ⁿ, cap). RC-25 */
+  /** Backoff between connection attempts: the n-th pause is 50 to 100 % of min(base × 2ⁿ, cap). RC-25 */
   readonly backoffBase: number;
+  /** Longest pause of the backoff. */
   readonly backoffCap: number;
-  /** Pause after the first rejected token since proven life, random within the two. RC-19 */
+  /** Pause after the first rejected server token since the link was stable, random between min and max. RC-19 */
   readonly quickRetryMin: number;
+  /** See `quickRetryMin`. */
   readonly quickRetryMax: number;
-  /** The two quick retries after a connection conflict. RC-24 */
+  /** Pause before the first quick retry after a connection conflict. RC-24 */
   readonly handoverFirst: number;
+  /** Pause before the second one. */
   readonly handoverSecond: number;
-  /** How long a refresh is put off after a transient failure, random within the two. RC-12, RC-14 */
+  /** Pause before a token refresh is tried again after a temporary failure, random between min and max. RC-12, RC-14 */
   readonly refreshDeferralMin: number;
+  /** See `refreshDeferralMin`. */
   readonly refreshDeferralMax: number;
-  /** Random part added to a Retry-After. RC-25 */
+  /** Most that is added at random to a Retry-After. RC-25 */
   readonly retryAfterSpread: number;
-  /** A token that ends within this time must be refreshed before it is used. RC-13 */
+  /** A server token that expires within this time is refreshed before it is used. RC-13 */
   readonly refreshRequired: number;
-  /** A token that ends within this time is refreshed when that is possible. RC-13 */
+  /** A server token that expires within this time is refreshed if possible, and used if not. RC-13 */
   readonly refreshProactive: number;
   /** Limit of one HTTP request, body included. RC-11 */
   readonly requestTimeout: number;
-  /** Limit of the socket handshake. RC-18 */
+  /** Limit of the WebSocket handshake with the backend. RC-18 */
   readonly handshakeTimeout: number;
-  /** Between two pings, and how long after the last pong the link is given up. RC-41 */
+  /** Time between two pings to the backend. RC-41 */
   readonly pingInterval: number;
+  /** Time without a pong after which the link counts as lost. RC-41 */
   readonly pongTimeout: number;
-  /** Limit of the ping sent on wake-up. RC-25a */
+  /** Limit of the ping after a wake-up. RC-25a */
   readonly wakeProbeTimeout: number;
-  /** How long a link must live before the ladder starts over. RC-25 */
+  /** A link that has been open for this time counts as stable: the failure counters start over. RC-25 */
   readonly stableAfter: number;
-  /** How often the account is looked for while it is missing. RC-26 */
+  /** Time between two checks for a missing account. RC-26 */
   readonly authPoll: number;
-  /** A virtual client without messages or pings is closed after this; looked at each `idleSweep`. RC-34 */
+  /** A virtual client without a message or ping for this time is closed. RC-34 */
   readonly clientIdle: number;
+  /** Time between two checks for idle virtual clients. RC-34 */
   readonly idleSweep: number;
-  /** How long one virtual client may hold up the others. RC-41 */
+  /** How long one virtual client may block the others. RC-41 */
   readonly clientStall: number;
   /** How long a closing socket may take before it is destroyed. RC-43 */
   readonly closeTimeout: number;
-  /** How long a shutdown may take in all. RC-46 */
+  /** Limit of a complete shutdown. RC-46 */
   readonly shutdownTimeout: number;
-  /** How long data may wait for a local client before it is closed. WSA-18 */
+  /** A local client that does not read queued data for this time is closed. WSA-18 */
   readonly sendStall: number;
   /** How long a local client may take to answer a close frame. */
   readonly localClose: number;
-  /** How long a local connection may take to become a WebSocket. WSA-16 */
+  /** Limit of the upgrade of a local connection to WebSocket. WSA-16 */
   readonly upgradeTimeout: number;
-  /** How long a virtual client's app-server connection may take to open. */
+  /** Limit for opening the app-server connection of a virtual client. */
   readonly appServerOpen: number;
 }
 
+/** The default delays, in milliseconds. */
 export const DEFAULT_TIMING: Timing = {
   backoffBase: 1_000,
   backoffCap: 30_000,

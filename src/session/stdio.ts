@@ -5,6 +5,7 @@ import type { Reason } from '../protocol/reasons.js';
 import { LineConnection } from './line-connection.js';
 import type { ConnectionStatus, LocalClient, LocalTransport } from './local-client.js';
 
+/** The streams of `stdio://`: one JSON-RPC message per line in both directions. */
 export interface StdioStreams {
   readonly input: Readable;
   readonly output: Writable;

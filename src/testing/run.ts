@@ -12,6 +12,7 @@ export interface Driver {
   end?(): unknown;
 }
 
+/** A path that failed, with the step and the error. */
 export interface PathFailure {
   readonly path: Path;
   /** Index of the step that failed; -1 for the start. */
@@ -22,6 +23,7 @@ export interface PathFailure {
   readonly story: readonly string[];
 }
 
+/** The result of `runPaths`. */
 export interface RunReport {
   readonly paths: number;
   readonly steps: number;

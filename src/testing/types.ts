@@ -10,6 +10,7 @@ import type {
 /** What the paths cover: every edge, every state, or every pair of edges that can follow each other. */
 export type Coverage = 'transitions' | 'states' | 'pairs';
 
+/** The options of `generatePaths`. All have a default. */
 export interface GenerateOptions<M extends AnyStateMachine> {
   /**
    * Events with their payloads; several of one type if guards read the payload. Event types that are not listed are sent
@@ -49,8 +50,10 @@ export interface GenerateOptions<M extends AnyStateMachine> {
   readonly within?: (snapshot: SnapshotFrom<M>) => boolean;
 }
 
+/** What happens in a step: an event is sent, an actor ends with an output or an error, or a delay ends. */
 export type StepKind = 'event' | 'outcome' | 'failure' | 'delay';
 
+/** One step of a path: something that happens to the chart, and the situation after it. */
 export interface Step {
   readonly kind: StepKind;
   readonly event: EventObject;
@@ -68,6 +71,7 @@ export interface Step {
   readonly expected: Expected;
 }
 
+/** The situation that the chart is in, and so the system under test has to be in. */
 export interface Expected {
   /** Ids of the active states, outermost first, for example `remoteControl.active.connecting`. */
   readonly states: readonly string[];
@@ -79,6 +83,7 @@ export interface Expected {
   readonly effects: readonly string[];
 }
 
+/** A sequence of steps from the initial state. */
 export interface Path {
   /** The last state and the number of steps. */
   readonly name: string;
@@ -86,6 +91,7 @@ export interface Path {
   readonly steps: readonly Step[];
 }
 
+/** What the paths cover, and what they miss. */
 export interface CoverageReport {
   readonly states: Covered;
   readonly transitions: Covered;
@@ -93,11 +99,13 @@ export interface CoverageReport {
   readonly guards: Covered;
 }
 
+/** How many there are, and the names of those that no path covers. */
 export interface Covered {
   readonly total: number;
   readonly missing: readonly string[];
 }
 
+/** The result of `generatePaths`. */
 export interface Generated {
   readonly paths: readonly Path[];
   /** Edges that are taken at the start, before the first step. */

@@ -2,6 +2,7 @@ import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { type CredentialFacts, NOTHING_PRESENTED } from '../../protocol/authority.js';
 import { copyOf, isPresent, parsedValue, readClaims, readMembers } from './jwt-claims.js';
 
+/** What a signed token must satisfy. */
 export interface SignedTokenRules {
   readonly key: KeyObject;
   /** Required issuer; undefined: any. */

@@ -1,0 +1,15 @@
+/**
+ * What the scripts of this repository use of the sources, for build, documents and pictures. It is not part of the
+ * package: there is no entry for it in `exports`, and it may change at any time.
+ */
+export { CHARTS, chartHashes } from './engine/charts.js';
+export { REASONS } from './protocol/reasons.js';
+export { scenarios } from './testing/charts/index.js';
+export { chartHash, toChart } from './visualize/chart.js';
+export { toConfigJson } from './visualize/config-json.js';
+export { documents } from './visualize/documents.js';
+export { edgeText } from './visualize/edge-text.js';
+export { exportAll } from './visualize/exports.js';
+export { toOverview } from './visualize/overview.js';
+export { picturesOf } from './visualize/pictures.js';
+export { svgOf } from './visualize/svg.js';
