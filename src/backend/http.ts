@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import * as v from 'valibot';
+import { endThenDestroy } from '../net/http-gate.js';
 
 export interface HttpResponse {
   readonly status: number;
@@ -30,8 +31,14 @@ export class HttpError extends Error {
 /** Largest body of a request, bytes. The bodies of the protocol are far smaller. */
 const MAX_BODY_BYTES = 64 * 1024;
 
-/** Reads the whole body. Throws HttpError 413; rejects when the peer disconnects. */
-export async function readBody(request: IncomingMessage): Promise<string> {
+/**
+ * Reads the whole body. A web page can send other content types without asking first, so only JSON is read.
+ * Throws HttpError 413 and 415; rejects when the peer disconnects. RC-51
+ */
+export async function readJsonBody(request: IncomingMessage): Promise<string> {
+  if (!/^application\/json[ \t]*(?:;|$)/i.test(headerOf(request, 'content-type') ?? '')) {
+    throw new HttpError(415, 'The content type must be application/json', { connection: 'close' });
+  }
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of request) {
@@ -115,7 +122,8 @@ export function refuseUpgrade(socket: Duplex, response: HttpResponse): void {
   const lines = Object.entries({ ...headers, connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}`,
   );
-  socket.end(
+  endThenDestroy(
+    socket,
     `HTTP/1.1 ${response.status} ${STATUS_CODES[response.status] ?? 'Refused'}\r\n${lines.join('\r\n')}\r\n\r\n${text}`,
   );
 }

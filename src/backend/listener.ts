@@ -3,11 +3,12 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { GATE_TIMEOUTS, limitConnections, refusalOf } from '../net/http-gate.js';
 import { EngineError } from '../protocol/errors.js';
 import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
 import type { EventLog } from './events.js';
 import type { AnswerFault, FaultQueue } from './faults.js';
-import { HttpError, type HttpResponse, readBody, refuseUpgrade, sendResponse } from './http.js';
+import { HttpError, type HttpResponse, readJsonBody, refuseUpgrade, sendResponse } from './http.js';
 import type { ListenAddress } from './options.js';
 import {
   CONTROLLER_SOCKET_PATH,
@@ -21,6 +22,9 @@ import type { Side } from './sockets.js';
 
 /** Above the largest frame that a server may send, so that a slightly larger one is skipped and not fatal. */
 const MAX_SERVER_FRAME_BYTES = 1024 * 1024;
+
+/** Open connections without a WebSocket. */
+const MAX_CONNECTIONS = 1_024;
 
 /** Decides one upgrade: throws HttpError to refuse it, or returns the function that takes the socket. */
 type AcceptUpgrade = (request: IncomingMessage) => (socket: WebSocket) => void;
@@ -46,13 +50,12 @@ export class BackendListener {
     this.#deps = deps;
     this.#http = createServer(
       {
-        requestTimeout: 30_000,
-        headersTimeout: 10_000,
-        connectionsCheckingInterval: 5_000,
+        ...GATE_TIMEOUTS,
         maxHeaderSize: 32_768,
       },
       (request, response) => void this.#onRequest(request, response),
     );
+    limitConnections(this.#http, MAX_CONNECTIONS);
     this.#http.on('upgrade', (request, socket, head) => void this.#onUpgrade(request, socket, head));
     const common = { noServer: true, clientTracking: false, perMessageDeflate: false, autoPong: false };
     this.#webSockets = {
@@ -95,6 +98,7 @@ export class BackendListener {
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     request.on('error', () => {});
     try {
+      requireOwnHost(request);
       const url = new URL(request.url ?? '/', 'http://backend');
       if (url.pathname === '/__faults' && this.#deps.applyFault !== undefined) {
         sendResponse(response, await this.#onFaultRequest(request, this.#deps.applyFault));
@@ -114,15 +118,13 @@ export class BackendListener {
     request: IncomingMessage,
     applyFault: (body: string) => HttpResponse,
   ): Promise<HttpResponse> {
-    // Any web page can send requests to this machine. A browser adds an Origin header to every POST.
-    if (request.headers.origin !== undefined) throw new HttpError(403, 'Not for web pages');
     if (request.method !== 'POST') throw new HttpError(405, 'Method Not Allowed', { allow: 'POST' });
-    return applyFault(await readBody(request));
+    return applyFault(await readJsonBody(request));
   }
 
   async #onApiRequest(match: RouteMatch, target: ServerResponse): Promise<void> {
     const { request } = match;
-    const body = await readBody(request);
+    const body = request.method === 'POST' ? await readJsonBody(request) : '';
     const fault = await this.#takeFault(match.route);
     if (fault?.answer === 'hang') return;
     if (fault?.answer === 'drop') {
@@ -155,6 +157,7 @@ export class BackendListener {
     socket.once('close', () => this.#stop.signal.removeEventListener('abort', destroy));
     const side = sideOf(request.url);
     try {
+      requireOwnHost(request);
       if (side === undefined) throw new HttpError(404, 'Not Found');
       const fault = await this.#takeFault(side === 'server' ? 'socket' : 'controllerSocket');
       if (fault?.answer === 'hang') return;
@@ -207,6 +210,12 @@ export class BackendListener {
     if (fault.delayMs > 0) await sleep(fault.delayMs, undefined, { signal: this.#stop.signal });
     return fault;
   }
+}
+
+/** Throws HttpError for a request of a web page and for one to another host name. RC-51 */
+function requireOwnHost(request: IncomingMessage): void {
+  const refusal = refusalOf(request, false);
+  if (refusal !== undefined) throw new HttpError(refusal.status, refusal.message, { connection: 'close' });
 }
 
 function sideOf(path: string | undefined): Side | undefined {

@@ -1,12 +1,16 @@
 /** Opens the callback server on the first port that is free. ACC-70 */
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GATE_TIMEOUTS, limitConnections } from '../../net/http-gate.js';
 import type { Secret } from '../../protocol/secret.js';
 import { errnoOf } from '../../system/errno.js';
 import { CallbackServer } from './callback-server.js';
 
 export const LOGIN_PORTS: readonly number[] = [1455, 1457];
 const RETRIES = 10;
+/** Browsers send all cookies of 127.0.0.1, whatever their port. */
+const MAX_HEADER_BYTES = 64 * 1024;
+const MAX_CONNECTIONS = 128;
 /** Between two attempts on one port, ms. */
 const RETRY_DELAY = 200;
 
@@ -41,8 +45,8 @@ export async function openCallbackServer(
 
 /** Undefined: the port is in use. */
 function listen(port: number): Promise<http.Server | undefined> {
-  const server = http.createServer({ maxHeaderSize: 32 * 1024, requestTimeout: 30_000 });
-  server.maxConnections = 32;
+  const server = http.createServer({ ...GATE_TIMEOUTS, maxHeaderSize: MAX_HEADER_BYTES });
+  limitConnections(server, MAX_CONNECTIONS);
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
       if (errnoOf(error) === 'EADDRINUSE' || errnoOf(error) === 'EACCES') resolve(undefined);

@@ -2,6 +2,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { refusalOf } from '../../net/http-gate.js';
 import { cutBytes, maskTokens, oneLine } from '../../observe/body-preview.js';
 import { Secret } from '../../protocol/secret.js';
 import { cancelledPage, failedPage, successPage, usedPage, wrongStatePage } from './pages.js';
@@ -84,6 +85,11 @@ export class CallbackServer {
 
   #serve(request: http.IncomingMessage, response: http.ServerResponse): void {
     response.on('error', () => {});
+    const refusal = refusalOf(request, true);
+    if (refusal !== undefined) {
+      send(response, refusal.status, failedPage(refusal.message));
+      return;
+    }
     const base = `http://127.0.0.1:${this.port}`;
     if (request.method !== 'GET' || !URL.canParse(request.url ?? '', base)) {
       send(response, 404, failedPage('Page not found.'));
