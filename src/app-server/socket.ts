@@ -14,12 +14,13 @@ import { Message } from '../protocol/message.js';
 import { failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
+import { isLoopbackHost } from '../system/loopback-host.js';
 import { UnavailableConnection, type UpstreamBreaker } from './breaker.js';
 
 interface SocketAppServerOptions {
   /** `ws://`, `wss://` or `unix://PATH`. A query is sent, but never shown. */
   readonly url: string;
-  /** Sent as `Authorization: Bearer`. */
+  /** Sent as `Authorization: Bearer`: over `ws://` to this machine only. */
   readonly bearer: Secret | undefined;
   /** How long an upgrade may take, ms. Default 10,000. */
   readonly handshakeTimeout?: number;
@@ -50,6 +51,7 @@ export class SocketAppServer implements AppServer {
   constructor(options: SocketAppServerOptions) {
     this.#options = options;
     this.#target = targetOf(options.url);
+    refuseClearText(this.#target, options.bearer);
     this.name = this.#target.displayName;
   }
 
@@ -220,6 +222,24 @@ interface Target {
   readonly socketPath: string | undefined;
   /** For messages: without query and credentials. */
   readonly displayName: string;
+}
+
+/**
+ * Everybody on the way can read what `ws://` carries, so a token goes that way to this machine only. A query is treated
+ * like a token, because it may hold one. WSA-14a
+ * @throws EngineError `usage`
+ */
+function refuseClearText({ url, displayName }: Target, bearer: Secret | undefined): void {
+  const { protocol, hostname, search } = new URL(url);
+  if (protocol !== 'ws:' || isLoopbackHost(hostname) || (bearer === undefined && search === '')) return;
+  const what = bearer === undefined ? 'the query of that URL' : 'the token of --app-server-token-file';
+  throw new EngineError(
+    'usage',
+    `--app-server ${displayName} would send ${what} unencrypted to another machine.`,
+    {
+      remediation: `Use a wss:// URL, or ws:// to this machine.`,
+    },
+  );
 }
 
 /** @throws EngineError `usage` when the URL is not valid. */

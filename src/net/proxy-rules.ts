@@ -6,7 +6,8 @@
  */
 import { BlockList, isIP } from 'node:net';
 import type { SecureContext } from 'node:tls';
-import { isLoopbackHost, shownUrl } from './target.js';
+import { isLoopbackHost } from '../system/loopback-host.js';
+import { shownUrl } from './target.js';
 
 export interface ProxySetting {
   /** Scheme, host and port; never user or password. */

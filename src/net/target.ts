@@ -1,5 +1,7 @@
 /** The backend that credentials may be sent to: checks the base URL and derives each address from it. RC-1, RC-2 */
 
+import { isLoopbackHost } from '../system/loopback-host.js';
+
 /** Addresses of one backend. Only `parseTarget` makes one, so every Target has passed the check. */
 export interface Target {
   /** With a trailing slash. */
@@ -69,11 +71,6 @@ export function shownUrl(text: string): string {
   }
   shown = shown.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Surrogate}]/gu, '\uFFFD');
   return shown.length > SHOWN_LIMIT ? `${shown.slice(0, SHOWN_LIMIT)}…` : shown;
-}
-
-export function isLoopbackHost(hostname: string): boolean {
-  // URL has normalized each spelling of an IPv4 address to four decimal numbers.
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
 /** Why credentials may not be sent there; undefined when they may. */

@@ -6,6 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { createAppServer } from '../../src/app-server/create.js';
 import { SocketAppServer } from '../../src/app-server/socket.js';
 import { silentLogger } from '../../src/observe/logger.js';
+import { EngineError } from '../../src/protocol/errors.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { connect, listening, until } from '../listener/rig.js';
 import { tmpFolder } from '../support/tmp.js';
@@ -56,8 +57,67 @@ async function upstream(
   return found;
 }
 
+function errorOf(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+}
+
 const engineAt = (url: string, bearer?: Secret) =>
   listening({ appServer: createAppServer({ kind: 'socket', url, bearer }, silentLogger) });
+
+describe('the URL of an app server', () => {
+  const create = (url: string, bearer?: Secret) =>
+    createAppServer({ kind: 'socket', url, bearer }, silentLogger);
+  const token = new Secret('upstream-token');
+
+  it.each([
+    'ws://192.0.2.1:9',
+    'WS://192.0.2.1:9',
+    'ws://example.com',
+    'ws://localhost.example.com',
+    'ws://127.0.0.1.example.com',
+    'ws://localhost@example.com',
+    'ws://0.0.0.0:9',
+    'ws://[::]:9',
+    'ws://[::ffff:192.0.2.1]:9',
+    'ws://[fe80::1]:9',
+  ])('WSA-14a: a token is refused for %s', (url) => {
+    expect(() => create(url, token)).toThrow(EngineError);
+    expect(() => create(url, token)).not.toThrow('upstream-token');
+  });
+
+  it('WSA-14a: the message names the flag, the URL without its query, and the next step', () => {
+    const error = errorOf(() => create('ws://192.0.2.1:9/path?key=hush', token));
+    expect(error).toMatchObject({
+      code: 'usage',
+      message:
+        '--app-server ws://192.0.2.1:9/path would send the token of --app-server-token-file unencrypted to another machine.',
+      remediation: 'Use a wss:// URL, or ws:// to this machine.',
+    });
+    expect(errorOf(() => create('ws://192.0.2.1:9/path?key=hush'))).toMatchObject({
+      message: expect.stringContaining('the query of that URL'),
+    });
+  });
+
+  it.each([
+    'ws://127.0.0.1:9',
+    'ws://127.1:9',
+    'ws://localhost:9',
+    'ws://[::1]:9',
+    'wss://192.0.2.1:9',
+    'wss://example.com?key=hush',
+    'unix:///run/app.sock?key=hush',
+  ])('WSA-14a: a token is accepted for %s', (url) => {
+    expect(() => create(url, token)).not.toThrow();
+  });
+
+  it('WSA-14a: without a token and a query, ws:// to another machine is accepted', () => {
+    expect(() => create('ws://192.0.2.1:9/path')).not.toThrow();
+  });
+});
 
 describe('an app server behind a socket', () => {
   it('WSA-25: each connection has its own upstream socket with the bearer token, and messages pass unchanged', async () => {

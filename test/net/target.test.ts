@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  isLoopbackHost,
-  isPathSegment,
-  normalizeAllowedHost,
-  parseTarget,
-  type Target,
-} from '../../src/net/target.js';
+import { isPathSegment, normalizeAllowedHost, parseTarget, type Target } from '../../src/net/target.js';
+import { isLoopbackHost } from '../../src/system/loopback-host.js';
 
 function accept(url: string, allowHosts: readonly string[] = []): Target {
   const parsed = parseTarget(url, { allowHosts });

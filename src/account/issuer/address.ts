@@ -1,5 +1,6 @@
 /** The addresses of the issuer, checked once: codes and tokens go only to URLs that a person configured. ACC-72 */
-import { isLoopbackHost, shownUrl } from '../../net/target.js';
+import { shownUrl } from '../../net/target.js';
+import { isLoopbackHost } from '../../system/loopback-host.js';
 
 const DEFAULT_ISSUER = 'https://auth.openai.com';
 export const DEFAULT_CLIENT_ID = 'app_EMoamEEZ73f0CkXaXp7hrann';
