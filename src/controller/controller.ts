@@ -9,7 +9,7 @@ import type { Secret } from '../protocol/secret.js';
 import { type ControllerRoute, controllerUrl, DEFAULT_CONTROLLER_TIMEOUT } from './claim.js';
 
 /** The response to a request was a JSON-RPC error. */
-export class RemoteJsonRpcError extends EngineError {
+class RemoteJsonRpcError extends EngineError {
   readonly rpc: RpcErrorBody;
 
   constructor(method: string, rpc: RpcErrorBody) {
@@ -19,15 +19,15 @@ export class RemoteJsonRpcError extends EngineError {
   }
 }
 
-export interface ControllerOptions extends ControllerRoute {
+interface ControllerOptions extends ControllerRoute {
   readonly token: Secret;
 }
 
 /** Handles a request of the app server, such as one for an approval. Its result or error is sent as the response. */
-export type RequestHandler = (method: string, params: unknown) => unknown;
-export type NotificationListener = (method: string, params: unknown) => void;
+type RequestHandler = (method: string, params: unknown) => unknown;
+type NotificationListener = (method: string, params: unknown) => void;
 /** Called once, when the connection is closed; null when `close` closed it. */
-export type CloseListener = (error: EngineError | null) => void;
+type CloseListener = (error: EngineError | null) => void;
 
 interface Pending {
   readonly method: string;

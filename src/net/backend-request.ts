@@ -25,7 +25,7 @@ export interface BackendRequest extends Pick<HttpRequest, 'what' | 'method' | 'u
   readonly refused?: Reason;
 }
 
-export interface RequesterOptions extends HttpDeps {
+interface RequesterOptions extends HttpDeps {
   /** Limit of one request, ms. */
   readonly timing: { readonly requestTimeout: number };
 }

@@ -43,7 +43,7 @@ export interface HttpAnswered {
   readonly response: HttpResponse;
 }
 
-export interface HttpFailed {
+interface HttpFailed {
   readonly kind: 'failed';
   readonly problem: 'timeout' | 'tooLarge' | 'network';
   readonly failure: Failure;

@@ -9,7 +9,7 @@ import type { SecureContext } from 'node:tls';
 import { isLoopbackHost } from '../system/loopback-host.js';
 import { shownUrl } from './target.js';
 
-export interface ProxySetting {
+interface ProxySetting {
   /** Scheme, host and port; never user or password. */
   readonly shown: string;
   /** Undefined when the setting is not a proxy URL. Requests then fail: they never bypass the setting. */
@@ -90,7 +90,7 @@ function isDecodable(url: URL): boolean {
   }
 }
 
-export type ProxyExemption = (hostname: string, port: string) => boolean;
+type ProxyExemption = (hostname: string, port: string) => boolean;
 
 /**
  * The hosts of a NO_PROXY list, read as curl reads it: a name covers its subdomains, with or without a leading dot;

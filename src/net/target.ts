@@ -22,7 +22,7 @@ export type ParsedTarget =
   | { readonly ok: true; readonly target: Target }
   | { readonly ok: false; readonly reason: 'targetRefused'; readonly message: string };
 
-export interface TargetPolicy {
+interface TargetPolicy {
   /** Further hosts allowed with https, each `host` (any port) or `host:port`. `--allow-host` */
   readonly allowHosts: readonly string[];
 }

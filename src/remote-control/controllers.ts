@@ -13,7 +13,7 @@ import type { ControllerId, ListControllersQuery } from './link/controller-reque
 import type { BackendHttp } from './link/http.js';
 import type { AccountCredentials } from './link/request-parts.js';
 
-export interface ControllersDeps {
+interface ControllersDeps {
   readonly http: () => Promise<BackendHttp>;
   readonly account: AccountSource;
   /** The server token in use. */

@@ -9,7 +9,7 @@ import { JsonRpcError, type MethodTable } from '../session/methods.js';
 import type { Controllers } from './controllers.js';
 import type { RemoteControlActor, StatusBoard } from './status.js';
 
-export interface RemoteControlMethodDeps {
+interface RemoteControlMethodDeps {
   readonly actor: RemoteControlActor;
   readonly board: StatusBoard;
   readonly pairing: () => ActorRefFrom<typeof pairingMachine>;
@@ -145,7 +145,7 @@ async function requestCode(
   };
 }
 
-/** RC-49 */
+/** An id that becomes part of a URL of the backend must be one path segment. RC-49 */
 const pathSegment = v.pipe(v.string(), v.check(isPathSegment, 'must be an id that can be a path segment'));
 
 /** The wire calls controllers clients. RC-49 */

@@ -13,7 +13,7 @@ import { renewToken } from './renew-token.js';
 import type { RemoteControlService } from './service.js';
 import { isSettled, type RemoteControlActor } from './status.js';
 
-export interface PairingDeps {
+interface PairingDeps {
   readonly env: Env;
   readonly timing: Timing;
   readonly actor: RemoteControlActor;

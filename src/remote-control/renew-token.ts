@@ -12,7 +12,7 @@ export interface RenewTokenDeps {
   readonly account: AccountSource;
 }
 
-export type RenewTokenOutcome =
+type RenewTokenOutcome =
   | { readonly kind: 'renewed' }
   /** The backend does not know the identity, which was reported to the chart; or there is none any more. */
   | { readonly kind: 'identityLost'; readonly failure: Failure }

@@ -8,13 +8,13 @@ import { identityMissing, type RenewTokenDeps, renewToken } from './renew-token.
 import type { StatusBoard } from './status.js';
 import { isSettled } from './status.js';
 
-export interface RepairDeps extends RenewTokenDeps {
+interface RepairDeps extends RenewTokenDeps {
   readonly board: StatusBoard;
 }
 
 /** From the mildest to the strongest; each is meant for when the one before did not help. RC-24 */
-export const REPAIR_STEPS = ['retry', 'refresh', 'reenroll'] as const;
-export type RepairStep = (typeof REPAIR_STEPS)[number];
+const REPAIR_STEPS = ['retry', 'refresh', 'reenroll'] as const;
+type RepairStep = (typeof REPAIR_STEPS)[number];
 
 /** Longest wait for the result of a step, ms: an enrollment and a handshake, each at its own limit. */
 const SETTLE_LIMIT = 65_000;

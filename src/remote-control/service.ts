@@ -23,7 +23,7 @@ import type { LinkCounters } from './status.js';
 import type { EnrollmentStore } from './store/enrollment-store.js';
 
 /** The input of one dial. RC-17 */
-export interface DialRequest {
+interface DialRequest {
   readonly enrollment: Enrollment;
   readonly token: ServerToken;
   readonly cursor: string | undefined;

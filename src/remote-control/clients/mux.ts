@@ -17,8 +17,6 @@ import { type MuxSocket, OutboundStreams } from './outbound-streams.js';
 import type { VirtualClient } from './virtual-client.js';
 import { VirtualClients, type VirtualClientsDeps } from './virtual-clients.js';
 
-export type RemoteMuxDeps = VirtualClientsDeps;
-
 interface FrameIds {
   readonly clientId: string;
   readonly streamId: string | undefined;
@@ -30,7 +28,7 @@ interface FrameIds {
  * client continues after a reconnect. No chart sees a frame.
  */
 export class RemoteMux {
-  readonly #deps: RemoteMuxDeps;
+  readonly #deps: VirtualClientsDeps;
   readonly #clients: VirtualClients;
   readonly #outbound: OutboundStreams;
   readonly #assembler = new ChunkAssembler();
@@ -45,7 +43,7 @@ export class RemoteMux {
   #cursor: string | undefined;
   #sweep: NodeJS.Timeout | undefined;
 
-  constructor(deps: RemoteMuxDeps) {
+  constructor(deps: VirtualClientsDeps) {
     this.#deps = deps;
     this.#outbound = new OutboundStreams(this.counters, (key) => this.#clients.get(key)?.session.resume());
     this.#clients = new VirtualClients(

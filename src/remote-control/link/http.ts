@@ -11,7 +11,7 @@ export { warmUp } from '../../net/http-request.js';
 
 export interface BackendHttp extends EnrollmentRequests, PairingRequests, ControllerRequests {}
 
-export interface BackendHttpOptions {
+interface BackendHttpOptions {
   readonly target: Target;
   readonly dialer: Dialer;
   readonly env: Pick<Env, 'now'>;

@@ -6,7 +6,7 @@ import type { Timing } from '../../protocol/timing.js';
 import type { RemoteMux } from '../clients/mux.js';
 import type { BackendSocket } from './socket.js';
 
-export interface LinkSocketsDeps {
+interface LinkSocketsDeps {
   readonly timing: Timing;
   readonly mux: RemoteMux;
   readonly onPong: () => void;

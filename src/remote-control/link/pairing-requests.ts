@@ -4,7 +4,7 @@ import type { Enrollment, PairOutcome, PairStatusOutcome } from '../../protocol/
 import { Secret } from '../../protocol/secret.js';
 import { Id, mismatch, OptionalText, type RequestDeps, Time } from './request-parts.js';
 
-export interface PairRequest {
+interface PairRequest {
   readonly enrollment: Enrollment;
   /** The server token. */
   readonly token: Secret;
@@ -13,7 +13,7 @@ export interface PairRequest {
 }
 
 /** Exactly one of the codes is given. */
-export interface PairStatusRequest {
+interface PairStatusRequest {
   /** The server token. */
   readonly token: Secret;
   readonly pairingCode: Secret | null;

@@ -14,7 +14,7 @@ import { decodeRecord, type EnrollmentRecord, recordName } from './enrollment-re
 import { MemoryTable, type RecordTable, StoreError } from './record-table.js';
 
 /** `cleared` is false when another enrollment has replaced the one to clear. RC-22 */
-export type ClearEnrollmentOutcome =
+type ClearEnrollmentOutcome =
   | { readonly kind: 'done'; readonly cleared: boolean }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
@@ -43,7 +43,7 @@ export interface EnrollmentStore {
   close(): Promise<void>;
 }
 
-export interface EnrollmentStoreOptions {
+interface EnrollmentStoreOptions {
   /** Wall-clock milliseconds, the time of a failure. */
   readonly now: () => number;
   /** Limit of the wait for another process that has locked the database, ms. Default 5,000. */

@@ -38,7 +38,7 @@ export async function explainSqliteError(path: string, error: unknown): Promise<
       cause: error,
     });
   }
-  // SQLite reports CANTOPEN for many causes; the file system tells them apart.
+  // SQLite reports CANTOPEN for many causes; the file system shows which one it is.
   const cause = code === 'SQLITE_CANTOPEN' ? await openErrorCause(path) : errnoText(error);
   return new StoreError(`${storeTitle(path)} cannot be opened: ${cause}.`, {
     invalid: true,

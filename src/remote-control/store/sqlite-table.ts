@@ -13,7 +13,7 @@ const NAMESPACE = 'enrollment';
 const PREFIX = `${NAMESPACE}:`;
 const CHECKPOINT_TIMEOUT_MS = 200;
 
-export interface SqliteTableOptions {
+interface SqliteTableOptions {
   /** Limit of the wait for another process that has locked the database, ms. */
   readonly busyTimeoutMs: number;
   /** Try the file with a separate connection first; set after a failed attempt to open it. */
@@ -47,7 +47,7 @@ export async function openSqliteTable(path: string, options: SqliteTableOptions)
  * Stores records in SQLite with Keyv. Reads use the raw text: `Keyv.get` reports NULL and `null` as absent, and deletes an
  * entry whose `expires` is in the past; neither may happen to an identity. RC-6
  */
-export class SqliteTable implements RecordTable {
+class SqliteTable implements RecordTable {
   readonly title: string;
   readonly #path: string;
   readonly #store: KeyvSqlite;
