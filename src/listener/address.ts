@@ -11,7 +11,9 @@ export type ListenAddress =
 
 /** Certificate and private key of a `wss://` listener, PEM text. */
 export interface TlsIdentity {
+  /** The certificate, with the intermediate ones after it. */
   readonly cert: string;
+  /** The private key of the certificate. */
   readonly key: string;
 }
 

@@ -8,22 +8,31 @@ import { ClientSession, type ClientTransport, type SessionDeps } from './session
 
 /** One connection of a client on this machine, as status lists it. Holds no secret. Times are wall-clock ms. */
 export interface ConnectionStatus {
+  /** The name of the connection in the log and the audit. */
   readonly id: string;
+  /** How the client is connected. */
   readonly origin: Exclude<Origin, 'remote' | 'control'>;
   /** `inherited`: over the stdio streams that the process got from its parent. */
   readonly mode: AuthorityMode | 'inherited';
+  /** `established` with a valid credential, else `degraded`. */
   readonly outcome: UpgradeOutcome;
+  /** Why it was accepted. */
   readonly reason: Reason;
+  /** State of the connection, such as `initialized` or `paused.initialized`. */
   readonly state: string;
   /** Reading from the client is paused because its app server does not read. */
   readonly held: boolean;
+  /** When it was accepted. */
   readonly since: number;
+  /** Received from the client. */
   readonly bytesIn: number;
+  /** Sent to the client. */
   readonly bytesOut: number;
+  /** `ADDRESS:PORT`, `unix`, or the parent process. */
   readonly peer: string;
   /** The name that the client gave in `initialize`. */
   readonly client: string | null;
-  /** When its signed token expires, clock skew included. */
+  /** When its signed token expires, clock skew included; null without one. */
   readonly expiresAt: number | null;
 }
 

@@ -7,7 +7,9 @@ import type { ConnectionStatus, LocalClient, LocalTransport } from './local-clie
 
 /** The streams of `stdio://`: one JSON-RPC message per line in both directions. */
 export interface StdioStreams {
+  /** Messages of the client. Default: stdin. */
   readonly input: Readable;
+  /** Messages to the client. Default: stdout. */
   readonly output: Writable;
 }
 

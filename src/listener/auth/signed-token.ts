@@ -4,6 +4,7 @@ import { copyOf, isPresent, parsedValue, readClaims, readMembers } from './jwt-c
 
 /** What a signed token must satisfy. */
 export interface SignedTokenRules {
+  /** The shared secret. */
   readonly key: KeyObject;
   /** Required issuer; undefined: any. */
   readonly issuer: string | undefined;

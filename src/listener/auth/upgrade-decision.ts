@@ -7,6 +7,7 @@ const MAX_BY_CREDENTIAL = 64;
 
 /** A verdict, and how often it was given. */
 export interface CountedVerdict extends Verdict {
+  /** Since the start of the engine. */
   count: number;
 }
 
