@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Secret } from '../protocol/secret.js';
 import type { ServerRecord, Store } from './store.js';
 
-/** Stored identities. Above it the one that was seen least recently is removed, with its controllers. */
+/** Stored identities. Above it one that is not connected is removed, with its controllers. */
 const MAX_SERVERS = 1_000;
 /** Valid tokens of one server at a time. */
 const MAX_TOKENS = 4;
@@ -39,14 +39,26 @@ export class Identities {
   /** Lifetime of a new token, milliseconds. */
   tokenLifetime: number;
 
-  constructor(store: Store, now: () => number, tokenLifetime: number) {
+  readonly #isConnected: (server: ServerRecord) => boolean;
+
+  constructor(
+    store: Store,
+    now: () => number,
+    tokenLifetime: number,
+    isConnected: (server: ServerRecord) => boolean,
+  ) {
     this.#store = store;
     this.#now = now;
     this.tokenLifetime = tokenLifetime;
+    this.#isConnected = isConnected;
   }
 
-  /** Creates an identity. Each enrollment creates a new one, because one installation may hold several. */
-  enroll(request: EnrollRequest): Grant {
+  /**
+   * Creates an identity. Each enrollment creates a new one, because one installation may hold several. Undefined: the
+   * store is full and every server in it is connected.
+   */
+  enroll(request: EnrollRequest): Grant | undefined {
+    if (!this.#makeRoom()) return undefined;
     const now = this.#now();
     const server: ServerRecord = {
       serverId: `srv_${randomBytes(12).toString('hex')}`,
@@ -57,7 +69,6 @@ export class Identities {
       tokens: [],
     };
     this.#store.servers.set(server.serverId, server);
-    this.#evictLeastRecent();
     return this.grant(server);
   }
 
@@ -109,16 +120,30 @@ export class Identities {
     this.#store.scheduleSave();
   }
 
-  #evictLeastRecent(): void {
+  /**
+   * Removes an identity when the store is full: the least recent one without controllers, else the least recent one. A
+   * connected server keeps its identity, however many others enroll. False: all servers are connected. RC-53
+   */
+  #makeRoom(): boolean {
     const { servers, controllers } = this.#store;
-    if (servers.size <= MAX_SERVERS) return;
-    let leastRecent: ServerRecord | undefined;
+    if (servers.size < MAX_SERVERS) return true;
+    const paired = new Set([...controllers.values()].map(({ environmentId }) => environmentId));
+    const rank = (server: ServerRecord): readonly [number, number] => [
+      paired.has(server.environmentId) ? 1 : 0,
+      server.lastSeenAt,
+    ];
+    let removed: ServerRecord | undefined;
     for (const server of servers.values()) {
-      if (leastRecent === undefined || server.lastSeenAt < leastRecent.lastSeenAt) leastRecent = server;
+      if (this.#isConnected(server)) continue;
+      if (removed === undefined || isLess(rank(server), rank(removed))) removed = server;
     }
-    if (leastRecent === undefined) return;
-    servers.delete(leastRecent.serverId);
-    for (const { clientId } of this.#store.controllersOf(leastRecent.environmentId))
-      controllers.delete(clientId);
+    if (removed === undefined) return false;
+    servers.delete(removed.serverId);
+    for (const { clientId } of this.#store.controllersOf(removed.environmentId)) controllers.delete(clientId);
+    return true;
   }
+}
+
+function isLess(a: readonly [number, number], b: readonly [number, number]): boolean {
+  return a[0] === b[0] ? a[1] < b[1] : a[0] < b[0];
 }

@@ -1,14 +1,12 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { Secret } from '../protocol/secret.js';
+import { FailedAttempts } from './failed-attempts.js';
 import { hashToken, mintToken } from './identities.js';
 import type { ControllerRecord, ServerRecord, Store } from './store.js';
 
 /** Without characters that look alike. Eight of them hold 40 bits: enough with few attempts and a short lifetime. */
 const MANUAL_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const MANUAL_LENGTH = 8;
-/** Failed claims within the window; above it, further claims are refused for a while. */
-const MAX_FAILED_CLAIMS = 10;
-const FAILED_CLAIM_WINDOW = 60_000;
 /** Codes of one server at a time; the oldest is removed first. */
 const MAX_CODES = 16;
 /** Controllers of one environment. */
@@ -23,6 +21,14 @@ export interface PairingStarted {
 /** One of the two codes, as the peer sent it. */
 export type PresentedCode = { readonly kind: 'pairing' | 'manual'; readonly text: string };
 
+interface TooManyAttempts {
+  readonly kind: 'tooManyAttempts';
+  readonly retryAfterSeconds: number;
+}
+type StatusResult =
+  | { readonly kind: 'known'; readonly claimed: boolean }
+  | { readonly kind: 'unknownCode' }
+  | TooManyAttempts;
 type ClaimResult =
   | {
       readonly kind: 'claimed';
@@ -31,7 +37,7 @@ type ClaimResult =
       readonly server: ServerRecord;
     }
   | { readonly kind: 'unknownCode' }
-  | { readonly kind: 'tooManyAttempts'; readonly retryAfterSeconds: number }
+  | TooManyAttempts
   | { readonly kind: 'tooManyControllers' };
 
 interface Code {
@@ -48,12 +54,15 @@ export class Pairing {
   readonly #now: () => number;
   readonly #codeLifetime: number;
   #codes: Code[] = [];
-  #failedClaims: number[] = [];
+  readonly #failedClaims: FailedAttempts;
+  readonly #failedChecks: FailedAttempts;
 
   constructor(store: Store, now: () => number, codeLifetime: number) {
     this.#store = store;
     this.#now = now;
     this.#codeLifetime = codeLifetime;
+    this.#failedClaims = new FailedAttempts(now);
+    this.#failedChecks = new FailedAttempts(now);
   }
 
   start(server: ServerRecord, withManualCode: boolean): PairingStarted {
@@ -73,27 +82,26 @@ export class Pairing {
     return { pairingCode, manualPairingCode: manual === null ? null : new Secret(manual), expiresAt };
   }
 
-  /** Undefined when the code is unknown, expired, or of another server. */
-  isClaimed(server: ServerRecord, presented: PresentedCode): boolean | undefined {
+  /** A code that is unknown, expired, or of another server is an unknown code. */
+  status(server: ServerRecord, presented: PresentedCode): StatusResult {
+    const retryAfterSeconds = this.#failedChecks.retryAfterSeconds(server.serverId);
+    if (retryAfterSeconds > 0) return { kind: 'tooManyAttempts', retryAfterSeconds };
     const code = this.#find(presented);
-    return code?.serverId === server.serverId ? code.claimed : undefined;
+    if (code?.serverId === server.serverId) return { kind: 'known', claimed: code.claimed };
+    this.#failedChecks.add(server.serverId);
+    return { kind: 'unknownCode' };
   }
 
-  claim(presented: PresentedCode, displayName: string | null): ClaimResult {
+  /** @param peer Address of the peer: its wrong codes count for it alone. */
+  claim(presented: PresentedCode, displayName: string | null, peer: string): ClaimResult {
     const now = this.#now();
-    this.#failedClaims = this.#failedClaims.filter((at) => at > now - FAILED_CLAIM_WINDOW);
-    const [oldest] = this.#failedClaims;
-    if (oldest !== undefined && this.#failedClaims.length >= MAX_FAILED_CLAIMS) {
-      // Checked before the code, so that further guesses reveal nothing.
-      return {
-        kind: 'tooManyAttempts',
-        retryAfterSeconds: Math.ceil((oldest + FAILED_CLAIM_WINDOW - now) / 1_000),
-      };
-    }
+    // Checked before the code, so that further guesses reveal nothing.
+    const retryAfterSeconds = this.#failedClaims.retryAfterSeconds(peer);
+    if (retryAfterSeconds > 0) return { kind: 'tooManyAttempts', retryAfterSeconds };
     const code = this.#find(presented);
     const server = code === undefined ? undefined : this.#store.servers.get(code.serverId);
     if (code === undefined || code.claimed || server === undefined) {
-      this.#failedClaims.push(now);
+      this.#failedClaims.add(peer);
       return { kind: 'unknownCode' };
     }
     if (this.#store.controllersOf(server.environmentId).length >= MAX_CONTROLLERS)

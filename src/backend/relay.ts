@@ -123,11 +123,11 @@ export class Relay {
     try {
       message = JSON.parse(text);
     } catch {
-      client.socket.send(errorText(null, RPC.parseError, 'The message is not JSON'));
+      this.#refuseMessage(client, errorText(null, RPC.parseError, 'The message is not JSON'));
       return;
     }
     if (!isRecord(message)) {
-      client.socket.send(errorText(null, RPC.invalidRequest, 'The message is not a JSON object'));
+      this.#refuseMessage(client, errorText(null, RPC.invalidRequest, 'The message is not a JSON object'));
       return;
     }
     const logged = this.#log.bytesOf(client.key);
@@ -139,12 +139,19 @@ export class Relay {
     const frames = client.messageFrames(text);
     if (frames === undefined) {
       const id = isRpcId(message.id) ? message.id : null;
-      client.socket.send(errorText(id, RPC.messageTooLarge, 'The message is too large'));
+      this.#refuseMessage(client, errorText(id, RPC.messageTooLarge, 'The message is too large'));
       return;
     }
     this.#log.append(client.key, bytes, (position) => frames(this.#cursorAt(position)));
     this.#record('frameOut', client, 'client_message', text.length);
     this.#send();
+  }
+
+  /** Sends an error to a controller, unless it does not read: then its socket is closed. RC-54 */
+  #refuseMessage(client: VirtualClient, error: string): void {
+    if (client.socket.bufferedAmount > HIGH_WATER_BYTES)
+      this.#close(client, CLOSE_CODES.tryAgainLater, 'this controller does not read');
+    else client.socket.send(error);
   }
 
   #send(): void {

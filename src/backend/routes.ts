@@ -30,6 +30,8 @@ const POST_ROUTES: Readonly<Record<string, FaultRoute>> = {
   [`${CONTROL_PATH}/client/claim`]: 'claim',
 };
 const DEFAULT_PAGE_SIZE = 50;
+/** `Retry-After` while every stored identity belongs to a connected server. */
+const FULL_RETRY_SECONDS = '60';
 
 const Text = v.pipe(v.string(), v.nonEmpty(), v.maxLength(1_024));
 const EnrollBody = v.object({
@@ -115,7 +117,7 @@ export class Routes {
       case 'pairStatus':
         return this.#pairStatus(match, body);
       case 'claim':
-        return this.#claim(body);
+        return this.#claim(match, body);
       case 'clients':
         return this.#clients(match);
       case 'revoke':
@@ -131,16 +133,17 @@ export class Routes {
     const installationId = requireHeader(request, 'x-codex-installation-id');
     const params = parseBody(EnrollBody, body);
     requireSameInstallation(installationId, params.installation_id);
-    return grantResponse(
-      this.#deps.identities.enroll({
-        accountId,
-        installationId,
-        name: params.name,
-        os: params.os,
-        arch: params.arch,
-        appServerVersion: params.app_server_version,
-      }),
-    );
+    const grant = this.#deps.identities.enroll({
+      accountId,
+      installationId,
+      name: params.name,
+      os: params.os,
+      arch: params.arch,
+      appServerVersion: params.app_server_version,
+    });
+    if (grant === undefined)
+      throw new HttpError(503, 'Too many servers are connected', { 'retry-after': FULL_RETRY_SECONDS });
+    return grantResponse(grant);
   }
 
   #refresh({ request }: RouteMatch, body: string): RouteResponse {
@@ -173,21 +176,28 @@ export class Routes {
 
   #pairStatus({ request }: RouteMatch, body: string): RouteResponse {
     const server = this.#authenticateServer(request);
-    const claimed = this.#deps.pairing.isClaimed(server, readCode(parseBody(PairStatusBody, body)));
-    if (claimed === undefined) throw new HttpError(404, 'Pairing code not found');
-    return { status: 200, body: { claimed }, detail: { environmentId: server.environmentId, claimed } };
-  }
-
-  #claim(body: string): RouteResponse {
-    const params = parseBody(ClaimBody, body);
-    const result = this.#deps.pairing.claim(readCode(params), params.display_name ?? null);
+    const result = this.#deps.pairing.status(server, readCode(parseBody(PairStatusBody, body)));
     switch (result.kind) {
       case 'unknownCode':
         throw new HttpError(404, 'Pairing code not found');
       case 'tooManyAttempts':
-        throw new HttpError(429, 'Too many wrong pairing codes', {
-          'retry-after': String(result.retryAfterSeconds),
-        });
+        throw tooManyWrongCodes(result.retryAfterSeconds);
+      case 'known': {
+        const { claimed } = result;
+        return { status: 200, body: { claimed }, detail: { environmentId: server.environmentId, claimed } };
+      }
+    }
+  }
+
+  #claim({ request }: RouteMatch, body: string): RouteResponse {
+    const params = parseBody(ClaimBody, body);
+    const peer = request.socket.remoteAddress ?? '';
+    const result = this.#deps.pairing.claim(readCode(params), params.display_name ?? null, peer);
+    switch (result.kind) {
+      case 'unknownCode':
+        throw new HttpError(404, 'Pairing code not found');
+      case 'tooManyAttempts':
+        throw tooManyWrongCodes(result.retryAfterSeconds);
       case 'tooManyControllers':
         throw new HttpError(409, 'This environment has too many controllers; revoke some');
       case 'claimed':
@@ -256,6 +266,10 @@ export class Routes {
 
 function requireSameInstallation(actual: string, expected: string): void {
   if (actual !== expected) throw new HttpError(400, 'The installation id does not match');
+}
+
+function tooManyWrongCodes(retryAfterSeconds: number): HttpError {
+  return new HttpError(429, 'Too many wrong pairing codes', { 'retry-after': String(retryAfterSeconds) });
 }
 
 function grantResponse({ server, token, expiresAt }: Grant): RouteResponse {

@@ -47,7 +47,12 @@ export class BackendService {
     this.#now = now;
     this.#store = store;
     this.events = events;
-    this.#identities = new Identities(store, now, this.#timing.serverToken);
+    this.#identities = new Identities(
+      store,
+      now,
+      this.#timing.serverToken,
+      ({ environmentId }) => this.#relays.get(environmentId)?.connected === true,
+    );
     this.#pairing = new Pairing(store, now, this.#timing.pairingCode);
     this.#sockets = new Sockets(this.#timing.heartbeat);
   }
@@ -153,6 +158,7 @@ export class BackendService {
     return (socket) => {
       this.#track('server', socket, { environmentId, serverId, resumed: cursor !== undefined });
       this.#identities.markSeen(server);
+      socket.once('close', () => this.#identities.markSeen(server));
       this.#relayOf(server).attachServer(socket, cursor);
     };
   }

@@ -33,8 +33,30 @@ export class Sockets {
     socket.on('message', () => {
       tracked.alive = true;
     });
+    this.#answerPings(socket);
+  }
+
+  /**
+   * Answers pings. While a pong is not written, only the latest ping is remembered (RFC 6455, 5.5.3): a peer that floods
+   * with pings and reads nothing fills no memory. RC-54
+   */
+  #answerPings(socket: WebSocket): void {
+    let writing = false;
+    let latest: Buffer | undefined;
+    const answer = (data: Buffer): void => {
+      writing = true;
+      socket.pong(data, undefined, (error) => {
+        writing = false;
+        const next = latest;
+        latest = undefined;
+        if (error == null && next !== undefined && socket.readyState === socket.OPEN) answer(next);
+      });
+    };
     socket.on('ping', (data) => {
-      if (!this.mutePongs) socket.pong(data);
+      if (this.mutePongs) return;
+      // A copy: the given buffer is a part of a larger one, which would stay in memory.
+      if (writing) latest = Buffer.from(data);
+      else if (socket.readyState === socket.OPEN) answer(data);
     });
   }
 

@@ -1,3 +1,4 @@
+import { constants } from 'node:crypto';
 import http, { IncomingMessage, type ServerResponse } from 'node:http';
 import net, { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
@@ -108,7 +109,14 @@ export class UpgradeServer {
     this.#limits = limits;
     this.#deps = deps;
     this.#secureContext =
-      tls === undefined ? undefined : createSecureContext({ ...tls, minVersion: 'TLSv1.2' });
+      tls === undefined
+        ? undefined
+        : createSecureContext({
+            ...tls,
+            minVersion: 'TLSv1.2',
+            // Each renegotiation costs a signature and needs no credential.
+            secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+          });
     this.#wss = new WebSocketServer({
       noServer: true,
       clientTracking: false,

@@ -1,0 +1,127 @@
+/** One peer of the embedded backend cannot shut out or hurt another. */
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Backend, createBackend } from '../../src/backend/index.js';
+import {
+  connectController,
+  controlUrl,
+  enroll,
+  type Identity,
+  pair,
+  refreshCall,
+  ServerPeer,
+} from './peers.js';
+
+let backend: Backend;
+let identity: Identity;
+let now: number;
+beforeEach(async () => {
+  now = Date.UTC(2026, 0, 1);
+  backend = await createBackend({ now: () => now });
+  identity = await enroll(backend);
+});
+afterEach(() => backend.close());
+
+/** A request from one of the addresses 127.x.x.x. */
+function post(path: string, body: unknown, localAddress = '127.0.0.1', token = ''): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
+    http
+      .request(
+        controlUrl(backend, path),
+        { method: 'POST', agent: false, localAddress, headers },
+        (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        },
+      )
+      .on('error', reject)
+      .end(JSON.stringify(body));
+  });
+}
+
+describe('wrong pairing codes', () => {
+  it.skipIf(process.platform !== 'linux')(
+    'RC-52: count for the peer that sent them: another one with the right code gets in',
+    async () => {
+      for (let n = 0; n < 10; n += 1) {
+        expect(await post('client/claim', { pairing_code: `wrong-${n}` }, '127.0.0.2')).toBe(404);
+      }
+      const code = backend.startPairing(identity.environmentId).pairingCode.reveal();
+      expect(await post('client/claim', { pairing_code: code }, '127.0.0.2')).toBe(429);
+      expect(await post('client/claim', { pairing_code: code })).toBe(200);
+    },
+  );
+
+  it('RC-52: are limited in status requests, too, for each server', async () => {
+    const check = (token: string, code: string) =>
+      post('server/pair/status', { pairing_code: code }, undefined, token);
+    const code = backend.startPairing(identity.environmentId).pairingCode.reveal();
+    for (let n = 0; n < 10; n += 1) expect(await check(identity.token, `wrong-${n}`)).toBe(404);
+    expect(await check(identity.token, code)).toBe(429);
+    const other = await enroll(backend);
+    const codeOfOther = backend.startPairing(other.environmentId).pairingCode.reveal();
+    expect(await check(other.token, codeOfOther)).toBe(200);
+    now += 60_000;
+    expect(await check(identity.token, code)).toBe(200);
+  });
+});
+
+it('RC-53: enrollments never remove a connected server, and paired ones last', {
+  timeout: 60_000,
+}, async () => {
+  const paired = await enroll(backend);
+  await pair(backend, paired);
+  const server = await ServerPeer.open(backend, identity);
+  const idle = await enroll(backend);
+  for (let n = 0; n < 1_010; n += 1) {
+    now += 1;
+    await enroll(backend);
+  }
+  expect((await refreshCall(backend, identity.serverId)).status).toBe(200);
+  expect((await refreshCall(backend, paired.serverId)).status).toBe(200);
+  expect((await refreshCall(backend, idle.serverId)).status).toBe(404);
+  expect(backend.servers.length).toBe(1_000);
+  await server.close();
+});
+
+it('RC-54: a controller that floods with pings and reads nothing gets the latest pong only', {
+  timeout: 30_000,
+}, async () => {
+  const server = await ServerPeer.open(backend, identity);
+  const bystander = await connectController(backend, await pair(backend, identity));
+  const { token } = await pair(backend, identity);
+  const url = new URL(controlUrl(backend, 'client'));
+  const flooder = net.connect(Number(url.port), url.hostname);
+  flooder.write(
+    `GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+      `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer ${token.reveal()}\r\n\r\n`,
+  );
+  const [upgraded] = await once(flooder, 'data');
+  expect(String(upgraded)).toContain('101');
+  flooder.pause();
+  const ping = (text: string): Buffer =>
+    Buffer.concat([Buffer.from([0x89, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+  const block = Buffer.concat(Array<Buffer>(2_000).fill(ping('x'.repeat(125))));
+  let sent = 0;
+  for (; sent < 60_000_000; sent += block.length) {
+    if (!flooder.write(block)) await once(flooder, 'drain');
+  }
+  const asked = bystander.request('thread/list', {});
+  const request = await server.request('thread/list');
+  server.answer(request, 1);
+  await asked;
+
+  flooder.write(ping('the last ping'));
+  let received = 0;
+  let tail = '';
+  for await (const data of flooder) {
+    received += (data as Buffer).length;
+    tail = (tail + String(data)).slice(-200);
+    if (tail.includes('the last ping')) break;
+  }
+  expect(received).toBeLessThan(sent / 2);
+  await bystander.close();
+});
