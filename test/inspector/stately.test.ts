@@ -126,7 +126,7 @@ describe('start --inspect=stately', () => {
     await lab.signIn();
     const plain = await lab.start(['--inspect=stately:0'], {}, false);
     await plain.until(() => /Inspector +http:\S+\/stately\?token=\S{43}\n/.test(plain.stdout), 'link');
-    expect(plain.stdout).toContain('It tells stately.ai the names of');
+    expect(plain.stdout).toContain('stately.ai receives the names and times of');
     await plain.stop();
     const local = await lab.start(['--inspect'], {}, false);
     await local.until(() => /Inspector +http:\S+\/\?token=\S{43}\n/.test(local.stdout), 'link');
