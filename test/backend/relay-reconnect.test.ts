@@ -63,10 +63,10 @@ describe('when the server disconnects and reconnects', () => {
     const first = await rig.openServer();
     const controller = await rig.openController();
     const request = await initialize(first, controller);
-    const asked = new Promise<void>((resolve) => first.socket.on('ping', () => resolve()));
+    const pinged = new Promise<void>((resolve) => first.socket.on('ping', () => resolve()));
     controller.notify('read');
     await first.request('read');
-    await asked;
+    await pinged;
     // The pong was sent before this close, so the backend sees it first.
     await first.close();
     const second = await rig.openServer(request.cursor);

@@ -166,7 +166,7 @@ describe('from server to controller', () => {
     await second.frame((frame) => frame.type === 'ack' && frame.seq_id === 2, 'ack');
   });
 
-  it('RC-36: acknowledges frames of controllers that are gone, so that the server need not keep them', async () => {
+  it('RC-36: acknowledges frames for controllers that have disconnected, so that the server can drop them', async () => {
     const server = await rig.openServer();
     const controller = await rig.openController();
     const request = await initialize(server, controller);
@@ -177,7 +177,7 @@ describe('from server to controller', () => {
     expect(ack.stream_id).toBe(request.stream_id);
   });
 
-  it('RC-33: takes pongs for itself; one that says unknown ends a connection that had been open', async () => {
+  it('RC-33: does not relay pongs; status unknown closes a virtual client that was open', async () => {
     const server = await rig.openServer();
     const controller = await rig.openController();
     const why = closeReason(controller);

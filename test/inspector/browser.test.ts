@@ -59,6 +59,54 @@ async function saved(page: Page): Promise<{ text: string; timeline: SavedTimelin
   return { text, timeline: JSON.parse(text) as SavedTimeline };
 }
 
+/** Goes back to the moment of the recovery: chart, tree and reason belong to that moment. */
+async function showRecovery(page: Page): Promise<void> {
+  await pick(page, 'remoteControl', 'recoveringAuth');
+  await page.until(`${ACTIVE}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
+  // The row of that moment stays visible when the filter changes.
+  await page.until(
+    `(() => { const row = document.querySelector('.entry.moment')?.getBoundingClientRect(); const list = document.getElementById('list').getBoundingClientRect(); return row && row.top >= list.top && row.bottom <= list.bottom; })()`,
+    'visible row of that moment',
+  );
+  await page.screenshot('scrolled-back');
+  // Each part of the page updates at its own rate.
+  await page.until(`${heading}.includes('recoveringAuth')`, 'text of that moment');
+  await page.until(
+    `document.getElementById('status').textContent === 'viewing the past'`,
+    'status of the past',
+  );
+  await page.until(
+    `document.getElementById('tree').innerText.includes('recoverAuth')`,
+    'tree of that moment',
+  );
+  const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;
+  await page.until(`${taken}.includes('remoteControl.active.refreshing')`, 'arrow of the last transition');
+}
+
+/** Replays a saved timeline without an engine, to its end. */
+async function replaySaved(lab: Lab, text: string): Promise<Page> {
+  const file = join(lab.folder, 'saved.json');
+  await writeFile(file, text);
+  const replay = lab.run(['inspect', file, '--json']);
+  const replayPage = await chromium.page(await linkOf(replay));
+  await replayPage.until(
+    `document.getElementById('status').textContent === 'replay of saved.json'`,
+    'replay',
+  );
+  await replayPage.until(`${ACTIVE}.includes('remoteControl.active.connected')`, 'chart of the end');
+  await pick(replayPage, 'remoteControl', 'recoveringAuth');
+  await replayPage.until(`${ACTIVE}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
+  await replayPage.screenshot('replay');
+  for (let click = 0; click < 3; click += 1) await replayPage.click('#speed');
+  await replayPage.click('#pause');
+  await replayPage.until(
+    `${ACTIVE}.includes('remoteControl.active.connected')`,
+    'chart of the end after the replay',
+  );
+  expect((await replay.stop()).code).toBe(0);
+  return replayPage;
+}
+
 describe.skipIf(noChromium)(
   `the inspector page in a real browser${noChromium ? ` (skipped: ${noChromium})` : ''}`,
   () => {
@@ -91,31 +139,7 @@ describe.skipIf(noChromium)(
       await page.screenshot('recovered-dark');
       await page.dark(false);
 
-      // Back to the moment of the recovery: chart, tree and reason belong to that moment.
-      await pick(page, 'remoteControl', 'recoveringAuth');
-      await page.until(`${ACTIVE}.includes('remoteControl.active.recoveringAuth')`, 'chart of that moment');
-      // The row of that moment stays visible when the filter changes.
-      await page.until(
-        `(() => { const row = document.querySelector('.entry.moment')?.getBoundingClientRect(); const list = document.getElementById('list').getBoundingClientRect(); return row && row.top >= list.top && row.bottom <= list.bottom; })()`,
-        'visible row of that moment',
-      );
-      await page.screenshot('scrolled-back');
-      // Each part of the page updates at its own rate.
-      await page.until(`${heading}.includes('recoveringAuth')`, 'text of that moment');
-      await page.until(
-        `document.getElementById('status').textContent === 'viewing the past'`,
-        'status of the past',
-      );
-      await page.until(
-        `document.getElementById('tree').innerText.includes('recoverAuth')`,
-        'tree of that moment',
-      );
-      const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;
-      await page.until(
-        `${taken}.includes('remoteControl.active.refreshing')`,
-        'arrow of the last transition',
-      );
-
+      await showRecovery(page);
       const { text, timeline } = await saved(page);
       expect(
         timeline.entries.some(({ active }) => active.includes('remoteControl.active.recoveringAuth')),
@@ -134,29 +158,7 @@ describe.skipIf(noChromium)(
       await engine.stop();
       await page.until(`document.getElementById('status').textContent === 'The engine has stopped.'`, 'end');
 
-      // The saved file is shown again without an engine.
-      const file = join(lab.folder, 'saved.json');
-      await writeFile(file, text);
-      const replay = lab.run(['inspect', file, '--json']);
-      const replayPage = await chromium.page(await linkOf(replay));
-      await replayPage.until(
-        `document.getElementById('status').textContent === 'replay of saved.json'`,
-        'replay',
-      );
-      await replayPage.until(`${ACTIVE}.includes('remoteControl.active.connected')`, 'chart of the end');
-      await pick(replayPage, 'remoteControl', 'recoveringAuth');
-      await replayPage.until(
-        `${ACTIVE}.includes('remoteControl.active.recoveringAuth')`,
-        'chart of that moment',
-      );
-      await replayPage.screenshot('replay');
-      for (let click = 0; click < 3; click += 1) await replayPage.click('#speed');
-      await replayPage.click('#pause');
-      await replayPage.until(
-        `${ACTIVE}.includes('remoteControl.active.connected')`,
-        'chart of the end after the replay',
-      );
-      expect((await replay.stop()).code).toBe(0);
+      const replayPage = await replaySaved(lab, text);
 
       const frames = [...page.frames, ...replayPage.frames, text].join('\n');
       expect(findLeaks(lab.secrets, [place('frames and file', frames)])).toEqual([]);

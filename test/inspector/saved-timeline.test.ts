@@ -106,8 +106,16 @@ describe('rc-engine inspect', () => {
       [['inspect'], 2, ''],
       [['start', '--inspect=99999'], 2, '--inspect must be a port'],
       [['start', '--inspect=often'], 2, '--inspect must be a port'],
-      [['start', '--inspect=stately:99999'], 2, '--inspect must be a port (0 for any free one), stately, or stately:PORT'],
-      [['start', '--inspect=stately:'], 2, '--inspect must be a port (0 for any free one), stately, or stately:PORT'],
+      [
+        ['start', '--inspect=stately:99999'],
+        2,
+        '--inspect must be a port (0 for any free one), stately, or stately:PORT',
+      ],
+      [
+        ['start', '--inspect=stately:'],
+        2,
+        '--inspect must be a port (0 for any free one), stately, or stately:PORT',
+      ],
       [['start', '--inspect=https://stately.ai'], 2, '--inspect must be a port'],
     ] as const) {
       const result = await cli(args, { HOME: directory });

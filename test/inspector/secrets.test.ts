@@ -2,7 +2,8 @@ import { request } from 'node:http';
 import { describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
 import type { ActorState, Entry } from '../../src/inspector/timeline.js';
-import { it } from '../support/lab.js';
+import type { CliProcess } from '../support/cli.js';
+import { it, type Lab } from '../support/lab.js';
 import { findLeaks, place } from '../support/leaks.js';
 
 interface Message {
@@ -36,6 +37,82 @@ async function until(condition: () => boolean, what: string): Promise<void> {
   }
 }
 
+/** The messages of the inspector, as a page would receive them. */
+class ReceivedTimeline {
+  readonly frames: string[] = [];
+  readonly entries: Entry[] = [];
+
+  constructor(socket: WebSocket) {
+    socket.on('message', (data) => {
+      this.frames.push(String(data));
+      this.entries.push(...((JSON.parse(String(data)) as Message).entries ?? []));
+    });
+  }
+
+  hasActive(state: string): boolean {
+    return this.entries.some(({ active }) => active.includes(state));
+  }
+}
+
+/** Connects two local clients, one with the right token and one with a wrong token. Returns the connect URL. */
+async function useLocalClients(engine: CliProcess, timeline: ReceivedTimeline): Promise<URL> {
+  const listening = await engine.line(({ type }) => type === 'listening', 'connect URL');
+  const connectUrl = new URL(String(listening.connectUrl));
+  const client = new WebSocket(connectUrl);
+  await new Promise((resolve) => client.once('open', resolve));
+  client.send(
+    JSON.stringify({
+      id: 1,
+      method: 'initialize',
+      params: { clientInfo: { name: 'test', version: '1' }, capabilities: {} },
+    }),
+  );
+  await until(() => timeline.entries.some(({ event }) => event === 'INITIALIZED'), 'initialized client');
+  const wrongClient = new WebSocket(`${connectUrl.origin}/?token=wrong-TOKEN-given`);
+  wrongClient.on('error', () => {});
+  await until(() => timeline.hasActive('websocketAuth.rejected'), 'refused upgrade');
+  const refusal = timeline.entries.find((entry) => entry.active.includes('websocketAuth.rejected'));
+  expect(refusal).toMatchObject({ reason: 'invalidToken' });
+  expect(refusal?.edges.map((edge) => edge.split(' ')[0])).toEqual(
+    ['originCheck', 'requestCheck', 'admission', 'credential.mode', 'credential.queryTokenEnforced'].map(
+      (id) => `websocketAuth.${id}`,
+    ),
+  );
+  client.close();
+  return connectUrl;
+}
+
+/** Calls a method through a paired controller. Returns the pairing code. */
+async function useController(lab: Lab, timeline: ReceivedTimeline): Promise<string> {
+  const pairing = JSON.parse((await lab.cli(['pair', '--home', lab.home, '--json'])).stdout) as {
+    pairingCode: string;
+  };
+  await lab.cli([
+    'call',
+    '--base-url',
+    await lab.baseUrl(),
+    '--code',
+    pairing.pairingCode,
+    'engine/status/read',
+  ]);
+  await until(() => timeline.entries.some(({ born }) => born?.chart === 'virtualClient'), 'virtual client');
+  return pairing.pairingCode;
+}
+
+/** Leads the engine through a refused account token, a refused server token and a lost identity. */
+async function recover(lab: Lab, engine: CliProcess, timeline: ReceivedTimeline): Promise<void> {
+  const backend = await lab.backend();
+  backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'status', status: 401 } });
+  backend.fault({ action: 'answer', fault: { route: 'socket', answer: 'status', status: 401 } });
+  backend.fault({ action: 'dropSockets', side: 'server' });
+  await until(() => timeline.hasActive('remoteControl.active.recoveringAuth'), 'recovery');
+  await engine.until(() => engine.lines.at(-1)?.status === 'connected', 'connection');
+  backend.fault({ action: 'forgetServers' });
+  backend.fault({ action: 'dropSockets', side: 'server' });
+  await until(() => timeline.hasActive('remoteControl.active.reenrolling'), 'new enrollment');
+  await lab.reached({ status: 'connected' });
+}
+
 describe('the inspector of a running engine', () => {
   it('shows every chart, and none of the secrets in use', {
     timeout: 60_000,
@@ -45,65 +122,12 @@ describe('the inspector of a running engine', () => {
     const found = await engine.line(({ type }) => type === 'inspector', 'link of the inspector');
     const link = new URL(String(found.url));
     const { page, cookie, socket } = await openPage(link);
-    const frames: string[] = [];
-    const entries: Entry[] = [];
-    socket.on('message', (data) => {
-      frames.push(String(data));
-      entries.push(...((JSON.parse(String(data)) as Message).entries ?? []));
-    });
-    const active = (id: string) => entries.some((entry) => entry.active.includes(id));
+    const timeline = new ReceivedTimeline(socket);
     await engine.connected();
 
-    // Two local clients: one accepted, one refused.
-    const listening = await engine.line(({ type }) => type === 'listening', 'connect URL');
-    const connectUrl = new URL(String(listening.connectUrl));
-    const client = new WebSocket(connectUrl);
-    await new Promise((resolve) => client.once('open', resolve));
-    client.send(
-      JSON.stringify({
-        id: 1,
-        method: 'initialize',
-        params: { clientInfo: { name: 'test', version: '1' }, capabilities: {} },
-      }),
-    );
-    await until(() => entries.some(({ event }) => event === 'INITIALIZED'), 'initialized client');
-    const wrongClient = new WebSocket(`${connectUrl.origin}/?token=wrong-TOKEN-given`);
-    wrongClient.on('error', () => {});
-    await until(() => active('websocketAuth.rejected'), 'refused upgrade');
-    const refusal = entries.find((entry) => entry.active.includes('websocketAuth.rejected'));
-    expect(refusal).toMatchObject({ reason: 'invalidToken' });
-    expect(refusal?.edges.map((edge) => edge.split(' ')[0])).toEqual(
-      ['originCheck', 'requestCheck', 'admission', 'credential.mode', 'credential.queryTokenEnforced'].map(
-        (id) => `websocketAuth.${id}`,
-      ),
-    );
-    client.close();
-
-    // A controller with a pairing code.
-    const pairing = JSON.parse((await lab.cli(['pair', '--home', lab.home, '--json'])).stdout) as {
-      pairingCode: string;
-    };
-    await lab.cli([
-      'call',
-      '--base-url',
-      await lab.baseUrl(),
-      '--code',
-      pairing.pairingCode,
-      'engine/status/read',
-    ]);
-    await until(() => entries.some(({ born }) => born?.chart === 'virtualClient'), 'virtual client');
-
-    // A refused account token, a refused server token, a lost identity.
-    const backend = await lab.backend();
-    backend.fault({ action: 'answer', fault: { route: 'refresh', answer: 'status', status: 401 } });
-    backend.fault({ action: 'answer', fault: { route: 'socket', answer: 'status', status: 401 } });
-    backend.fault({ action: 'dropSockets', side: 'server' });
-    await until(() => active('remoteControl.active.recoveringAuth'), 'recovery');
-    await engine.until(() => engine.lines.at(-1)?.status === 'connected', 'connection');
-    backend.fault({ action: 'forgetServers' });
-    backend.fault({ action: 'dropSockets', side: 'server' });
-    await until(() => active('remoteControl.active.reenrolling'), 'new enrollment');
-    await lab.reached({ status: 'connected' });
+    const connectUrl = await useLocalClients(engine, timeline);
+    const pairingCode = await useController(lab, timeline);
+    await recover(lab, engine, timeline);
     const shown = JSON.stringify([await lab.status(), await lab.ask('engine/audit/read')]);
     const closed = new Promise<[number, Buffer]>((resolve) =>
       socket.once('close', (code, why) => resolve([code, why])),
@@ -113,8 +137,8 @@ describe('the inspector of a running engine', () => {
     expect((await closed)[0]).toBe(1001);
 
     // The timeline ends with the end of the engine.
-    expect(active('remoteControl.stopped')).toBe(true);
-    const charts = new Set(entries.flatMap(({ born }) => born?.chart ?? []));
+    expect(timeline.hasActive('remoteControl.stopped')).toBe(true);
+    const charts = new Set(timeline.entries.flatMap(({ born }) => born?.chart ?? []));
     expect([...charts].sort()).toEqual([
       'account',
       'authRecovery',
@@ -130,13 +154,13 @@ describe('the inspector of a running engine', () => {
     const secrets = [
       ...lab.secrets,
       ...ownSecrets,
-      pairing.pairingCode,
+      pairingCode,
       connectUrl.searchParams.get('token') ?? '',
       'wrong-TOKEN-given',
     ];
     expect(
       findLeaks(secrets, [
-        place('frames', frames.join('\n')),
+        place('frames', timeline.frames.join('\n')),
         place('page', page),
         place('log', stderr),
         place('status and audit', shown),

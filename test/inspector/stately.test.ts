@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
 import { CLI } from '../support/cli.js';
 import { it } from '../support/lab.js';
@@ -18,6 +19,29 @@ async function until(condition: () => boolean, what: string): Promise<void> {
     if (performance.now() > limit) throw new Error(`no ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** Checks the received events: the definition of a chart without its context, and names only in events and snapshots. */
+function expectNamesOnly(received: readonly StatelyInspectionEvent[]): void {
+  const actors = received.filter((event) => event.type === '@xstate.actor');
+  const root = actors.find(({ name }) => name === 'remoteControl');
+  const definition = JSON.parse(root?.definition ?? '{}') as { id: string; states: object };
+  expect(definition.id).toBe('remoteControl');
+  expect(Object.keys(definition.states)).toContain('active');
+  expect(definition).not.toHaveProperty('context');
+  const link = actors.find(({ name }) => name === 'link');
+  expect(link?.parentId).toBe(root?.sessionId);
+  for (const event of received) {
+    expect(event).toMatchObject({ _version: expect.any(String), sessionId: expect.any(String) });
+    expect(JSON.parse(JSON.stringify(event))).toEqual(event);
+  }
+  // Names only: the reason of a context; the name of an event and the details in the timeline.
+  const keys = new Set(received.flatMap((event) => ('snapshot' in event ? Object.keys(event.snapshot) : [])));
+  expect([...keys].sort()).toEqual(['context', 'status', 'value']);
+  const contexts = received.flatMap((event) =>
+    'snapshot' in event && 'context' in event.snapshot ? Object.keys(event.snapshot.context as object) : [],
+  );
+  expect([...new Set(contexts)]).toEqual(['reason']);
 }
 
 describe.skipIf(noChromium)(
@@ -74,29 +98,7 @@ describe.skipIf(noChromium)(
         'connection',
       );
 
-      const actors = received.filter((event) => event.type === '@xstate.actor');
-      const root = actors.find(({ name }) => name === 'remoteControl');
-      const definition = JSON.parse(root?.definition ?? '{}') as { id: string; states: object };
-      expect(definition.id).toBe('remoteControl');
-      expect(Object.keys(definition.states)).toContain('active');
-      expect(definition).not.toHaveProperty('context');
-      const link = actors.find(({ name }) => name === 'link');
-      expect(link?.parentId).toBe(root?.sessionId);
-      for (const event of received) {
-        expect(event).toMatchObject({ _version: expect.any(String), sessionId: expect.any(String) });
-        expect(JSON.parse(JSON.stringify(event))).toEqual(event);
-      }
-      // Names only: the reason of a context; the name of an event and the details in the timeline.
-      const keys = new Set(
-        received.flatMap((event) => ('snapshot' in event ? Object.keys(event.snapshot) : [])),
-      );
-      expect([...keys].sort()).toEqual(['context', 'status', 'value']);
-      const contexts = received.flatMap((event) =>
-        'snapshot' in event && 'context' in event.snapshot
-          ? Object.keys(event.snapshot.context as object)
-          : [],
-      );
-      expect([...new Set(contexts)]).toEqual(['reason']);
+      expectNamesOnly(received);
 
       // The frame cannot navigate to another site, and no message is sent there.
       stately.navigate('https://elsewhere.example/inspect');
