@@ -11,6 +11,8 @@ export interface Cut {
 /** Members of the backend's answers that must never be seen outside memory. */
 const TOKEN = /"(?:remote_control_token|controller_token)"\s*:\s*"([^"]+)"/g;
 const KEPT_TEXT = 4_096;
+/** The beginning of an HTTP request. */
+const REQUEST = /^(?:POST|GET|DELETE) \//;
 
 export class Tap {
   /** Tokens that have passed. */
@@ -83,6 +85,15 @@ export class Tap {
     this.#listening = (this.#server.address() as AddressInfo).port;
   }
 
+  /** The backend accepts only its own port in `Host` (RC-51), but the engine sends the port of this tap. */
+  #withBackendHost(data: Buffer): Buffer {
+    if (!REQUEST.test(data.subarray(0, 12).toString('latin1'))) return data;
+    return Buffer.from(
+      data.toString('latin1').replace(/^(host: [^\r\n:]+):\d+/im, `$1:${this.#port}`),
+      'latin1',
+    );
+  }
+
   #take(engine: Socket): void {
     const backend = net.connect(this.#port, '127.0.0.1');
     const both = [engine, backend];
@@ -102,13 +113,14 @@ export class Tap {
     let started = false;
     let up = 0;
     let down = 0;
-    engine.on('data', (data) => {
+    engine.on('data', (bytes) => {
+      const data = this.#withBackendHost(bytes);
       if (!started) {
         started = true;
         const line = data.toString('latin1').split('\r\n')[0] ?? '';
         this.requests.push(line);
         cut = this.plan?.(line);
-      } else if (/^(?:POST|GET|DELETE) \//.test(data.subarray(0, 12).toString('latin1'))) {
+      } else if (REQUEST.test(data.subarray(0, 12).toString('latin1'))) {
         this.requests.push(data.toString('latin1').split('\r\n')[0] ?? '');
       }
       up = pass(data, backend, up, cut?.up, end);
