@@ -2,6 +2,7 @@
 import { errnoText } from '../system/errno.js';
 import { EXIT, exitCodeOf, usageError } from './errors.js';
 import { errorOutput, printError, printJson } from './output/print.js';
+import { onStdoutError, stderr, stdout, stdoutFlushed } from './output/terminal.js';
 import { runFatalExitHandler } from './signals.js';
 
 const commandLine = process.argv.slice(2);
@@ -31,16 +32,13 @@ function exitAfterUnexpectedError(error: unknown): void {
   void runFatalExitHandler().finally(() => process.exit(EXIT.internal));
 }
 
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Only once: whatever stops now may write again.
-  if (stdoutError !== undefined) return;
+onStdoutError((error) => {
   stdoutError = error;
   if (error.code !== 'EPIPE') {
-    process.stderr.write(`rc-engine: stdout cannot be written: ${errnoText(error)}.\n`);
+    stderr.print(`rc-engine: stdout cannot be written: ${errnoText(error)}.`);
   }
   void runFatalExitHandler().finally(() => process.exit(finalExitCode()));
 });
-process.stderr.on('error', () => {});
 
 async function run(): Promise<number> {
   if (argv[0] === '-v' || argv.includes('--version')) return printVersion();
@@ -71,7 +69,7 @@ async function printVersion(): Promise<number> {
   if (errorOutput.json) {
     const { chartHashes } = await import('../engine/charts.js');
     printJson({ version: VERSION, node: process.versions.node, charts: chartHashes() });
-  } else process.stdout.write(`${VERSION}\n`);
+  } else stdout.print(VERSION);
   return EXIT.ok;
 }
 
@@ -83,5 +81,5 @@ try {
 }
 // Everything has been closed by its owner. A forgotten handle must not keep a finished command alive.
 process.exitCode = finalExitCode();
-await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+await stdoutFlushed();
 process.exit(finalExitCode());

@@ -11,6 +11,7 @@ import {
   type StartOutput,
   textOutput,
 } from './output/start-output.js';
+import { stderr, stdout } from './output/terminal.js';
 import type { StartSettings } from './settings/start-settings.js';
 import type { StopSignals } from './signals.js';
 import { onFatalExit } from './signals.js';
@@ -27,7 +28,7 @@ export async function runEngine(
   const stdio = settings.listen === 'stdio://';
   const link = inspector === undefined ? undefined : linkTo(inspector, settings);
   if (link !== undefined && (stdio || !settings.json)) {
-    (stdio ? process.stderr : process.stdout).write(inspectorBanner(link));
+    (stdio ? stderr : stdout).write(inspectorBanner(link));
   }
   const output: StartOutput = stdio
     ? noOutput

@@ -1,5 +1,6 @@
 import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 import { untilStopSignal } from '../signals.js';
 
@@ -33,17 +34,17 @@ export const backend = defineCommand({
     });
     if (json === true) printJson({ type: 'listening', baseUrl: running.url });
     else {
-      process.stdout.write(
-        `Embedded backend on ${running.url}\n` +
-          `Connect an engine:  rc-engine start --base-url ${running.url}\n` +
-          'It accepts any account token, so keep it on this machine. Press Ctrl-C to stop.\n',
+      stdout.print(
+        `Embedded backend on ${running.url}`,
+        `Connect an engine:  rc-engine start --base-url ${running.url}`,
+        'It accepts any account token, so keep it on this machine. Press Ctrl-C to stop.',
       );
     }
     running.on('event', ({ kind, at, detail }) => {
       if (json === true) printJson({ type: 'event', at, kind, ...detail });
       else {
         const clock = new Date(at).toISOString().slice(11, 23);
-        process.stdout.write(`${clock} ${kind} ${JSON.stringify(detail)}\n`);
+        stdout.print(`${clock} ${kind} ${JSON.stringify(detail)}`);
       }
     });
     await untilStopSignal();

@@ -2,6 +2,7 @@ import { EngineError } from '../../protocol/errors.js';
 import { VERSION } from '../../protocol/version.js';
 import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { json as jsonText, stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 
 const DEFAULT_TIMEOUT_SECONDS = 30;
@@ -96,7 +97,7 @@ async function sendLines(send: (method: string, params: unknown) => Promise<unkn
 }
 
 function printResult(result: unknown, oneLine: boolean): void {
-  process.stdout.write(`${JSON.stringify(result, null, oneLine ? undefined : 2)}\n`);
+  stdout.write(jsonText(String(JSON.stringify(result, null, oneLine ? undefined : 2))));
 }
 
 function parseParams(text: string): unknown {

@@ -3,6 +3,7 @@ import { REASONS } from '../../protocol/reasons.js';
 import { closestMatch } from '../../system/suggest.js';
 import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 
 export const explain = defineCommand({
@@ -23,7 +24,7 @@ export const explain = defineCommand({
       );
     }
     if (json === true) printJson({ code, means: text.means, todo: text.todo });
-    else process.stdout.write(`${code}\n  ${text.means}\n  ${text.todo}\n`);
+    else stdout.print(code, `  ${text.means}`, `  ${text.todo}`);
     return EXIT.ok;
   },
 });

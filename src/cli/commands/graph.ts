@@ -5,6 +5,7 @@ import { makeDirectory } from '../../system/make-directory.js';
 import type { Charts, ExportedFile } from '../../visualize/exports.js';
 import { EXIT, oneOf, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { block, stderr, stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 
 export const graph = defineCommand({
@@ -64,19 +65,19 @@ async function printDiff(charts: Charts, revision: string, json: boolean): Promi
   for (const { name, before, after, changes } of changed) {
     if (json) printJson({ type: 'chart', name, before, after, changes });
     else {
-      process.stdout.write(`${name} (${before ?? 'none'} → ${after ?? 'none'})\n`);
-      for (const change of changes) process.stdout.write(`  ${change}\n`);
+      stdout.print(`${name} (${before ?? 'none'} → ${after ?? 'none'})`);
+      for (const change of changes) stdout.print(`  ${change}`);
     }
   }
-  if (changed.length === 0 && !json) process.stdout.write(`No statechart differs from ${revision}.\n`);
+  if (changed.length === 0 && !json) stdout.print(`No statechart differs from ${revision}.`);
 }
 
 function printFirst([first, ...parts]: readonly ExportedFile[]): void {
   if (first === undefined) return;
-  process.stdout.write(first.text);
+  stdout.write(block(first.text));
   if (parts.length === 0) return;
   const names = parts.map(({ name }) => name).join(', ');
-  process.stderr.write(`This is the overview. With --out DIR you also get ${names}.\n`);
+  stderr.print(`This is the overview. With --out DIR you also get ${names}.`);
 }
 
 async function writeFiles(files: readonly ExportedFile[], out: string, json: boolean): Promise<void> {
@@ -90,7 +91,7 @@ async function writeFiles(files: readonly ExportedFile[], out: string, json: boo
       );
     });
     if (json) printJson({ type: 'file', path: file });
-    else process.stdout.write(`${file}\n`);
+    else stdout.print(file);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Inspector, InspectorOptions } from '../../inspector/index.js';
 import { VERSION } from '../../protocol/version.js';
 import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 import { untilStopSignal } from '../signals.js';
 
@@ -25,7 +26,7 @@ export const inspect = defineCommand({
     const replay = await openReplay(file, await inspectorOptions(Number(port)));
     const url = replay.link.reveal();
     if (json === true) printJson({ type: 'inspector', url });
-    else process.stdout.write(`\n  Inspector      ${url}\n  Press Ctrl-C to stop.\n\n`);
+    else stdout.print('', `  Inspector      ${url}`, '  Press Ctrl-C to stop.', '');
     await untilStopSignal();
     await replay.close();
     return EXIT.ok;

@@ -4,6 +4,7 @@ import type { AccountClient } from '../account-client.js';
 import { EXIT, usageError } from '../errors.js';
 import { describeSignIn } from '../output/account-rows.js';
 import { printJson } from '../output/print.js';
+import { block, stderr, stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 
@@ -86,7 +87,7 @@ async function loginInteractively(
   // The failure of a cancelled sign-in may arrive before the response to the cancellation.
   if (result === 'cancelled' || (cancellation.requested() && !result.success)) {
     if (json) printJson({ type: 'cancelled', loginId });
-    else process.stdout.write('\nCancelled. Nothing was changed.\n');
+    else stdout.print('', 'Cancelled. Nothing was changed.');
     return EXIT.cancelled;
   }
   return reportResult(client, result, json);
@@ -104,7 +105,7 @@ async function reportResult(client: AccountClient, result: Completion, json: boo
   if (json) printJson({ type: 'completed', success: true, ...summary });
   else {
     const next = client.running ? 'The running engine uses it now.' : 'Start an engine with: rc-engine start';
-    process.stdout.write(`Signed in ${describeSignIn(summary)}. ${next}\n`);
+    stdout.print(`Signed in ${describeSignIn(summary)}. ${next}`);
   }
   return EXIT.ok;
 }
@@ -181,7 +182,7 @@ function cancelOnSignal(client: AccountClient, loginId: string): Cancellation {
 }
 
 async function readApiKey(): Promise<string> {
-  if (process.stdin.isTTY === true) process.stderr.write('API key, then Enter and Ctrl-D: ');
+  if (process.stdin.isTTY === true) stderr.write(block('API key, then Enter and Ctrl-D: '));
   let text = '';
   for await (const part of process.stdin.setEncoding('utf8')) {
     text += String(part);

@@ -1,6 +1,7 @@
 import { isRecord } from '../../protocol/jsonrpc.js';
 import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 
@@ -36,8 +37,8 @@ export const logout = defineCommand({
       const account = await updated;
       const authMode = isRecord(account) ? account.authMode : null;
       if (args.json === true) printJson({ type: 'loggedOut', authMode });
-      else if (authMode === null) process.stdout.write('Signed out.\n');
-      else process.stdout.write('Signed out of the parent app. The stored sign-in is used again.\n');
+      else if (authMode === null) stdout.print('Signed out.');
+      else stdout.print('Signed out of the parent app. The stored sign-in is used again.');
       return EXIT.ok;
     } finally {
       client.close();

@@ -3,7 +3,8 @@ import { isRecord } from '../../protocol/jsonrpc.js';
 import type { ControlClient } from '../control-client.js';
 import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
-import { COLOURS, formatDuration, paintFor } from '../output/text.js';
+import { stdout, text } from '../output/terminal.js';
+import { COLOURS, formatDuration } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
 /** In ms. */
@@ -39,7 +40,7 @@ export const pair = defineCommand({
       if (wait !== true) return EXIT.ok;
       await untilClaimed(client, answer);
       if (json === true) printJson({ type: 'claimed' });
-      else process.stdout.write('Claimed.\n');
+      else stdout.print('Claimed.');
       return EXIT.ok;
     } finally {
       client.close();
@@ -53,9 +54,9 @@ const expiryOf = (pairing: Pairing): number => Number(pairing.expiresAt) * 1000;
 
 function printCode(pairing: Pairing): void {
   const code = String(pairing.manualPairingCode ?? pairing.pairingCode);
-  const bold = paintFor(process.stdout)(COLOURS.bold, code);
+  const bold = stdout.paint(COLOURS.bold, code);
   const validFor = formatDuration(expiryOf(pairing) - Date.now());
-  process.stdout.write(`Enter this code on the other device: ${bold}\nIt works once, for ${validFor}.\n`);
+  stdout.print(text`Enter this code on the other device: ${bold}`, `It works once, for ${validFor}.`);
 }
 
 async function untilClaimed(client: ControlClient, pairing: Pairing): Promise<void> {

@@ -1,4 +1,5 @@
 import { EXIT, oneOf } from '../errors.js';
+import { block, stdout } from '../output/terminal.js';
 import { defineCommand } from '../parser/command.js';
 
 export const paths = defineCommand({
@@ -30,7 +31,7 @@ export const paths = defineCommand({
     for (const name of names) {
       const model = MODELS[name];
       if (model === undefined) continue;
-      process.stdout.write(print(name, chartHash(model.machine), pathsOfChart(model, coverage)));
+      stdout.write(block(print(name, chartHash(model.machine), pathsOfChart(model, coverage))));
     }
     return EXIT.ok;
   },

@@ -3,6 +3,7 @@ import { EngineError } from '../../protocol/errors.js';
 import type { ControlClient } from '../control-client.js';
 import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { ask, stdout } from '../output/terminal.js';
 import { meaningOf, nextStepFor } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
@@ -78,15 +79,14 @@ async function runRepair(args: RepairArgs): Promise<number> {
   try {
     const before = client === undefined ? undefined : await readLink(client);
     const connected = before?.status === 'connected';
-    const interactive =
-      args.yes !== true && args.json !== true && process.stdin.isTTY && process.stdout.isTTY;
+    const interactive = args.yes !== true && args.json !== true && process.stdin.isTTY && stdout.isTTY;
     if (args.yes !== true) printPlan(args, before);
     if (args.yes !== true && !interactive) {
-      if (args.json !== true) process.stdout.write(`\n${howToRun(args, before)}\n`);
+      if (args.json !== true) stdout.print('', ...howToRun(args, before));
       return EXIT.ok;
     }
     if (args.step === undefined && connected) {
-      process.stdout.write('\nRemote control is connected. There is nothing to repair.\n');
+      stdout.print('', 'Remote control is connected. There is nothing to repair.');
       return EXIT.ok;
     }
     return await runSteps(args, client, connected, interactive);
@@ -160,9 +160,9 @@ async function renewInstallation(args: RepairArgs): Promise<number> {
     printJson({ type: 'repaired', step: 'installation-id', installationId, oldInstallationId });
   } else {
     const old = oldInstallationId === null ? '' : ` (it was ${oldInstallationId})`;
-    process.stdout.write(
-      `The new installation id is ${installationId}${old}. The stored identities are removed.\n` +
-        'Start the engine again: rc-engine start\n',
+    stdout.print(
+      `The new installation id is ${installationId}${old}. The stored identities are removed.`,
+      'Start the engine again: rc-engine start',
     );
   }
   return EXIT.ok;
@@ -179,13 +179,17 @@ function printPlan({ json, step: only }: RepairArgs, link: Link | undefined): vo
   for (const { name, does, costs } of steps) {
     lines.push(`  ${name.padEnd(15)} ${does}`, `  ${''.padEnd(15)} (${costs})`);
   }
-  process.stdout.write(`${lines.join('\n')}\n`);
+  stdout.print(...lines);
 }
 
-function howToRun({ step = 'retry' }: RepairArgs, link: Link | undefined): string {
+function howToRun({ step = 'retry' }: RepairArgs, link: Link | undefined): string[] {
   return link === undefined
-    ? 'Nothing was done. All steps but the last need a running engine: rc-engine start\nThe last step needs a stopped one:\n  rc-engine repair --step installation-id --yes'
-    : `Nothing was done. To run a step: rc-engine repair --step ${step} --yes`;
+    ? [
+        'Nothing was done. All steps but the last need a running engine: rc-engine start',
+        'The last step needs a stopped one:',
+        '  rc-engine repair --step installation-id --yes',
+      ]
+    : [`Nothing was done. To run a step: rc-engine repair --step ${step} --yes`];
 }
 
 function printResult({ json }: RepairArgs, step: Step['name'], link: Link, failure: Failure): void {
@@ -197,7 +201,7 @@ function printResult({ json }: RepairArgs, step: Step['name'], link: Link, failu
   const lines = [`${step}: ${failure === null ? 'done' : failure.message}`, describeLink(link)];
   const nextStep = connected ? '' : nextStepFor(failure?.reason ?? link.reason);
   if (nextStep !== '') lines.push(`  ${nextStep}`);
-  process.stdout.write(`${lines.join('\n')}\n`);
+  stdout.print(...lines);
 }
 
 function describeLink({ status, state, reason, lastFailure }: Link): string {
@@ -207,16 +211,6 @@ function describeLink({ status, state, reason, lastFailure }: Link): string {
 }
 
 async function confirmed({ name, does }: Step): Promise<boolean> {
-  const { createInterface } = await import('node:readline/promises');
-  const lines = createInterface({ input: process.stdin, output: process.stdout });
-  lines.on('SIGINT', () => {
-    lines.close();
-    process.kill(process.pid, 'SIGINT');
-  });
-  try {
-    const answer = await lines.question(`\n${name}: ${does}. Run it? [y/N] `);
-    return /^y(?:es)?$/i.test(answer.trim());
-  } finally {
-    lines.close();
-  }
+  const answer = await ask(`\n${name}: ${does}. Run it? [y/N] `, 'stdout');
+  return /^y(?:es)?$/i.test(answer);
 }

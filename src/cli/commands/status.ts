@@ -20,9 +20,10 @@ export const status = defineCommand({
       printJson(answer);
     } else {
       const { statusRows } = await import('../output/status-rows.js');
-      const { formatRows, paintFor } = await import('../output/text.js');
-      const paint = paintFor(process.stdout);
-      process.stdout.write(`${formatRows(statusRows(answer, paint), paint).join('\n')}\n`);
+      const { stdout } = await import('../output/terminal.js');
+      const { formatRows } = await import('../output/text.js');
+      const { paint } = stdout;
+      stdout.print(...formatRows(statusRows(answer, paint), paint));
     }
     return answer.remoteControl.status === 'connected' ? EXIT.ok : EXIT.failed;
   },

@@ -4,6 +4,7 @@ import { errnoOf, errnoText } from '../../system/errno.js';
 import { readSecretFile } from '../../system/secret-file.js';
 import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { stdout } from '../output/terminal.js';
 import { type CommandGroup, defineCommand, JSON_OPTION } from '../parser/command.js';
 
 const TOKEN_BYTES = 32;
@@ -27,10 +28,12 @@ const create = defineCommand({
     const digest = sha256(token).toString('hex');
     if (json === true) printJson({ type: 'token', file: path, sha256: digest });
     else {
-      process.stdout.write(
-        `${digest}\n\nThe token is in ${path} (mode 0600). Use it with one of:\n` +
-          `  rc-engine start --ws-auth capability-token --ws-token-file ${path}\n` +
-          `  rc-engine start --ws-auth capability-token --ws-token-sha256 ${digest}\n`,
+      stdout.print(
+        digest,
+        '',
+        `The token is in ${path} (mode 0600). Use it with one of:`,
+        `  rc-engine start --ws-auth capability-token --ws-token-file ${path}`,
+        `  rc-engine start --ws-auth capability-token --ws-token-sha256 ${digest}`,
       );
     }
     return EXIT.ok;
@@ -95,7 +98,7 @@ const sign = defineCommand({
     const signed = `${segment({ alg: 'HS256', typ: 'JWT' })}.${segment(claims)}`;
     const token = `${signed}.${createHmac('sha256', secret.reveal()).update(signed).digest('base64url')}`;
     if (json === true) printJson({ type: 'token', token, expiresAt: exp });
-    else process.stdout.write(`${token}\n`);
+    else stdout.print(token);
     return EXIT.ok;
   },
 });

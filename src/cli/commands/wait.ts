@@ -3,6 +3,7 @@ import { EngineError } from '../../protocol/errors.js';
 import type { ControlClient } from '../control-client.js';
 import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
+import { stdout } from '../output/terminal.js';
 import { meaningOf } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
@@ -51,7 +52,7 @@ export const wait = defineCommand({
 function printConnected({ remoteControl }: EngineStatus, json: boolean): number {
   const { status, state, environmentId } = remoteControl;
   if (json) printJson({ type: 'connected', status, state, environmentId });
-  else process.stdout.write(`Connected as environment ${environmentId}\n`);
+  else stdout.print(`Connected as environment ${environmentId}`);
   return EXIT.ok;
 }
 

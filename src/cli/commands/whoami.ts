@@ -2,7 +2,8 @@ import { EngineError } from '../../protocol/errors.js';
 import { EXIT } from '../errors.js';
 import { accountRows } from '../output/account-rows.js';
 import { printJson } from '../output/print.js';
-import { formatRows, paintFor } from '../output/text.js';
+import { stdout } from '../output/terminal.js';
+import { formatRows } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 
@@ -21,8 +22,7 @@ export const whoami = defineCommand({
       const summary = await readAccount(client);
       if (args.json === true) printJson({ type: 'account', ...summary, home: client.home.dir });
       else {
-        const rows = formatRows(accountRows(summary), paintFor(process.stdout));
-        process.stdout.write(`${rows.join('\n')}\n`);
+        stdout.print(...formatRows(accountRows(summary), stdout.paint));
       }
       return summary.mode !== null && summary.problem === null ? EXIT.ok : EXIT.authRequired;
     } catch (error) {

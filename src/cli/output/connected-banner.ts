@@ -3,7 +3,8 @@ import { resolveHome } from '../../home/home.js';
 import { EngineError } from '../../protocol/errors.js';
 import type { StartSettings } from '../settings/start-settings.js';
 import type { Progress } from './progress.js';
-import { COLOURS, paintFor } from './text.js';
+import { stdout, type Text, text } from './terminal.js';
+import { COLOURS } from './text.js';
 
 /** Without a connection by then the banner is not shown. In ms. */
 const CONNECT_TIMEOUT = 10_000;
@@ -18,10 +19,10 @@ export async function printConnectedBanner(
   if (!connected) return;
   progress.finishLine();
   const { remoteControl, home } = engine.fullStatus;
-  const paint = paintFor(process.stdout);
-  const lines = [
+  const { paint } = stdout;
+  const lines: (string | Text)[] = [
     '',
-    `  This machine   ${paint(COLOURS.bold, remoteControl.serverName)}`,
+    text`  This machine   ${paint(COLOURS.bold, remoteControl.serverName)}`,
     `  Environment    ${remoteControl.environmentId}`,
     `  Installation   ${remoteControl.installationId}`,
     `  Backend        ${remoteControl.baseUrl}`,
@@ -37,7 +38,7 @@ export async function printConnectedBanner(
     lines.push(
       '  To control it as a controller does, run this in another terminal:',
       '',
-      `    ${paint(COLOURS.cyan, command)}`,
+      text`    ${paint(COLOURS.cyan, command)}`,
       '',
       '  The pairing code works once, for ten minutes.',
     );
@@ -47,9 +48,8 @@ export async function printConnectedBanner(
     `  Show the status:     ${program} status${homeFlag}`,
     '  Press Ctrl-C to stop.',
     '',
-    '',
   );
-  process.stdout.write(lines.join('\n'));
+  stdout.print(...lines);
 }
 
 /** Undefined when the backend gives none now: the engine stops, or the link was lost again. */

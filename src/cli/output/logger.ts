@@ -1,6 +1,7 @@
 import pino, { type Logger } from 'pino';
 import { maskNamed } from '../../observe/body-preview.js';
-import { COLOURS, paintFor } from './text.js';
+import { json, stderr, type Text, text } from './terminal.js';
+import { COLOURS } from './text.js';
 
 interface LoggerOptions {
   readonly level: string;
@@ -33,7 +34,7 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       write: (line: string) => {
         const safe = maskNamed(line);
-        writer.write(format === undefined ? safe : format(safe));
+        writer.write(format === undefined ? json(safe) : format(safe));
       },
     },
   );
@@ -41,7 +42,7 @@ export function createLogger(options: LoggerOptions): Logger {
 
 /** Writes the lines of one turn of the event loop together: each write to stderr is a blocking system call. */
 class BatchWriter {
-  #buffered = '';
+  #buffered: Text[] = [];
   #scheduled = false;
 
   constructor() {
@@ -49,8 +50,8 @@ class BatchWriter {
     process.on('exit', () => this.#flush());
   }
 
-  write(line: string): void {
-    this.#buffered += line;
+  write(line: Text): void {
+    this.#buffered.push(line);
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#flush());
@@ -59,8 +60,8 @@ class BatchWriter {
   #flush(): void {
     this.#scheduled = false;
     const buffered = this.#buffered;
-    this.#buffered = '';
-    if (buffered !== '') process.stderr.write(buffered);
+    this.#buffered = [];
+    if (buffered.length > 0) stderr.write(...buffered);
   }
 }
 
@@ -73,14 +74,14 @@ const LEVEL_COLOURS: Readonly<Record<string, number>> = {
   trace: COLOURS.grey,
 };
 
-function prettyFormat(): (line: string) => string {
-  const paint = paintFor(process.stderr);
+function prettyFormat(): (line: string) => Text {
+  const { paint } = stderr;
   return (line) => {
     let entry: Record<string, unknown>;
     try {
       entry = JSON.parse(line);
     } catch {
-      return line;
+      return json(line);
     }
     const { level, time, msg, ...fields } = entry;
     const rest = Object.entries(fields).map(
@@ -88,6 +89,6 @@ function prettyFormat(): (line: string) => string {
     );
     const label = String(level);
     const clock = String(time).slice(11, 23);
-    return `${paint(COLOURS.grey, clock)} ${paint(LEVEL_COLOURS[label] ?? 0, label.padEnd(5))} ${msg} ${paint(COLOURS.grey, rest.join(' '))}\n`;
+    return text`${paint(COLOURS.grey, clock)} ${paint(LEVEL_COLOURS[label] ?? 0, label.padEnd(5))} ${String(msg)} ${paint(COLOURS.grey, rest.join(' '))}\n`;
   };
 }

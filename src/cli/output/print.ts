@@ -1,8 +1,9 @@
 import { EngineError, ERRORS } from '../../protocol/errors.js';
+import { json, stderr, stdout } from './terminal.js';
 
 /** Prints one JSON object as one line on stdout. */
 export function printJson(value: object): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+  stdout.write(json(JSON.stringify(value)));
 }
 
 /** Whether errors are also printed as JSON on stdout. `start` sets it once it knows all settings. */
@@ -19,11 +20,18 @@ export function printError(error: unknown, command?: string): void {
   const hint = known === undefined ? '' : nextStepOf(known, command);
   if (errorOutput.json) printJson({ type: 'error', code: known?.code ?? 'internal', message, hint });
   const lines = [`rc-engine: ${message}`];
-  if (known === undefined && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
+  if (known === undefined && error instanceof Error && error.stack !== undefined)
+    lines.push(...framesOf(error));
   if (hint !== '') lines.push(`  ${hint}`);
   if (known !== undefined && known.code !== 'usage')
     lines.push(`  See also: rc-engine explain ${known.code}`);
-  process.stderr.write(`${lines.join('\n')}\n`);
+  stderr.print(...lines);
+}
+
+/** The stack without the message, which may hold line breaks of a peer. */
+function framesOf({ message, stack = '' }: Error): string[] {
+  const at = stack.indexOf(message);
+  return (at < 0 ? '' : stack.slice(at + message.length)).split('\n').filter((frame) => frame !== '');
 }
 
 function nextStepOf({ code, remediation }: EngineError, command: string | undefined): string {

@@ -1,10 +1,10 @@
 import { encode } from 'uqr';
+import { joined, styled, type Text } from './terminal.js';
 
 /** Light modules around the code, as the QR standard requires. */
 const QUIET_ZONE = 4;
 /** True black and white of the 256 colours: the themes of terminals change only the first sixteen. */
-const BLACK_ON_WHITE = '\u001b[38;5;16;48;5;231m';
-const RESET = '\u001b[0m';
+const BLACK_ON_WHITE = '38;5;16;48;5;231';
 /** Lines that follow the code, including the line of the cursor. */
 const LINES_BELOW = 4;
 /** The indent of the text around it. */
@@ -21,7 +21,7 @@ export function qrCode(
   text: string,
   terminal: QrTerminal,
   env: NodeJS.ProcessEnv,
-): readonly string[] | undefined {
+): readonly Text[] | undefined {
   if (terminal.isTTY !== true || (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb') return undefined;
   // In another charset the half blocks would show as other characters.
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
@@ -38,6 +38,6 @@ export function qrCode(
       const [upper, lower] = [dark(2 * line, column), dark(2 * line + 1, column)];
       cells += upper ? (lower ? '█' : '▀') : lower ? '▄' : ' ';
     }
-    return `${INDENT}${BLACK_ON_WHITE}${cells}${RESET}`;
+    return joined([INDENT, styled(BLACK_ON_WHITE, cells)], '');
   });
 }

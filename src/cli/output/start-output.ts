@@ -4,7 +4,8 @@ import { VERSION } from '../../protocol/version.js';
 import type { StartSettings } from '../settings/start-settings.js';
 import { printJson } from './print.js';
 import { Progress } from './progress.js';
-import { COLOURS, paintFor, type Row } from './text.js';
+import { lines, stdout, type Text, text } from './terminal.js';
+import { COLOURS, type Row } from './text.js';
 
 /** The page of the inspector. The URL opens it once. */
 export interface InspectorLink {
@@ -60,11 +61,11 @@ export function jsonOutput(engine: Engine, inspector: InspectorLink | undefined)
 
 /** For a person: the states as they come, then the banners. */
 export function textOutput(engine: Engine): StartOutput {
-  const progress = new Progress(process.stdout);
+  const progress = new Progress(stdout);
   engine.on('report', (report) => progress.show(report));
   engine.on('listening', (info) => {
     progress.finishLine();
-    process.stdout.write(listeningBanner(info));
+    stdout.write(listeningBanner(info));
   });
   return {
     started: async (settings) => {
@@ -75,12 +76,12 @@ export function textOutput(engine: Engine): StartOutput {
   };
 }
 
-export function inspectorBanner({ view, url }: InspectorLink): string {
+export function inspectorBanner({ view, url }: InspectorLink): Text {
   const note =
     view === 'stately'
-      ? '  stately.ai receives the names and times of actors, states, events and reasons, and nothing else.\n'
-      : '';
-  return `\n  Inspector      ${url}\n${note}\n`;
+      ? ['  stately.ai receives the names and times of actors, states, events and reasons, and nothing else.']
+      : [];
+  return lines(['', `  Inspector      ${url}`, ...note, '']);
 }
 
 const AUTHORITY = {
@@ -90,21 +91,21 @@ const AUTHORITY = {
 } as const;
 
 /** What a person needs once when the listener is open: its address, its authority, and warnings. WSA-4, WSA-5 */
-function listeningBanner(info: ListeningInfo): string {
-  const paint = paintFor(process.stdout);
+function listeningBanner(info: ListeningInfo): Text {
+  const { paint } = stdout;
   const { url, authMode, enforced, warnings } = info;
   const connectUrl = info.connectUrl.reveal();
   const rows: Row[] = [['Listening', url]];
   if (connectUrl !== url) rows.push(['Connect URL', paint(COLOURS.cyan, connectUrl)]);
   const check = enforced ? 'enforced' : paint(COLOURS.yellow, 'NOT enforced (--no-token-check)');
-  rows.push(['Authority', `${AUTHORITY[authMode]}, ${check}`]);
+  rows.push(['Authority', text`${AUTHORITY[authMode]}, ${check}`]);
   if (authMode === 'signedBearer') {
     rows.push([
       'Token expiry',
       info.closeOnTokenExpiry ? 'closes open connections' : 'does not close open connections',
     ]);
   }
-  const lines = rows.map(([name, value]) => `  ${name.padEnd(14)} ${value}`);
-  lines.push(...warnings.map((warning) => `  ${paint(COLOURS.yellow, 'Warning')}        ${warning}`));
-  return `\n${lines.join('\n')}\n\n`;
+  const shown = rows.map(([name, value]) => text`  ${name.padEnd(14)} ${value}`);
+  shown.push(...warnings.map((warning) => text`  ${paint(COLOURS.yellow, 'Warning')}        ${warning}`));
+  return lines(['', ...shown, '']);
 }

@@ -1,6 +1,7 @@
 import type { EngineStatus } from '../../engine/status.js';
 import { describeSignIn } from './account-rows.js';
-import { formatDuration, meaningOf, nextStepFor, type Paint, type Row, STATUS_COLOURS } from './text.js';
+import { type Paint, text } from './terminal.js';
+import { formatDuration, meaningOf, nextStepFor, type Row, STATUS_COLOURS } from './text.js';
 
 const MAX_CLIENTS_SHOWN = 5;
 const MAX_CONNECTIONS_SHOWN = 10;
@@ -32,7 +33,7 @@ const ago = (time: number | null, now: number): string =>
 function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row[] {
   const status = paint(STATUS_COLOURS[link.status], link.status);
   const rows: Row[] = [
-    ['status', `${status}, for ${formatDuration(now - link.since)}`],
+    ['status', text`${status}, for ${formatDuration(now - link.since)}`],
     ['state', link.state],
     ['reason', `${link.reason}: ${link.detail ?? meaningOf(link.reason)}`],
   ];

@@ -1,13 +1,5 @@
 import { isReason, REASONS } from '../../protocol/reasons.js';
-
-/** Colours a string for this stream, by ANSI code; returns it unchanged where the terminal has no colours. */
-export type Paint = (code: number, text: string) => string;
-
-export function paintFor(stream: NodeJS.WriteStream): Paint {
-  const coloured =
-    stream.isTTY === true && (process.env.NO_COLOR ?? '') === '' && process.env.TERM !== 'dumb';
-  return (code, text) => (coloured ? `\u001b[${code}m${text}\u001b[0m` : text);
-}
+import { type Paint, type Text, text } from './terminal.js';
 
 export const COLOURS = { bold: 1, red: 31, green: 32, yellow: 33, cyan: 36, grey: 90 } as const;
 
@@ -19,12 +11,12 @@ export const STATUS_COLOURS = {
 } as const;
 
 /** Name and value of one line. */
-export type Row = readonly [name: string, value: string];
+export type Row = readonly [name: string, value: string | Text];
 
 /** Rows as lines, the values below each other. */
-export function formatRows(rows: readonly Row[], paint: Paint): string[] {
+export function formatRows(rows: readonly Row[], paint: Paint): Text[] {
   const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${paint(COLOURS.grey, name.padEnd(width))}  ${value}`);
+  return rows.map(([name, value]) => text`${paint(COLOURS.grey, name.padEnd(width))}  ${value}`);
 }
 
 /** `45 s`, `2 min`, `3 h`, `2 days`. */

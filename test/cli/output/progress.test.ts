@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Progress } from '../../../src/cli/output/progress.js';
+import { Output } from '../../../src/cli/output/terminal.js';
 import type { TimedReport } from '../../../src/remote-control/status.js';
 
 const ESCAPE = '\u001b';
@@ -9,6 +10,7 @@ class Screen {
   text = '';
   readonly isTTY: boolean;
   readonly columns: number;
+  readonly rows = 40;
 
   constructor(isTTY: boolean, columns = 80) {
     this.isTTY = isTTY;
@@ -21,7 +23,7 @@ class Screen {
   }
 }
 
-const progressOn = (screen: Screen) => new Progress(screen as unknown as NodeJS.WriteStream);
+const progressOn = (screen: Screen) => new Progress(new Output(() => screen));
 
 const report = (state: string, more: Partial<TimedReport> = {}): TimedReport => ({
   status: 'connecting',

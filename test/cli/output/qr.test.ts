@@ -4,7 +4,7 @@ import { decoded, modules } from '../../support/qr.js';
 
 const URL = 'https://auth.openai.com/codex/device';
 const terminal: QrTerminal = { isTTY: true, columns: 80, rows: 40 };
-const shown = (text = URL): readonly string[] => qrCode(text, terminal, {}) ?? [];
+const shown = (text = URL): readonly string[] => (qrCode(text, terminal, {}) ?? []).map(String);
 
 describe('the QR code of login --device', () => {
   it.each([URL, `${URL}?user_code=ABCD-1234`, 'http://127.0.0.1:34929/codex/device'])(

@@ -1,0 +1,174 @@
+/**
+ * The only writer of stdout and stderr. A peer may choose names, methods, codes, claims and error messages; none of
+ * them may act on the terminal of the person who reads them. The writer accepts only `Text`, and each value that
+ * enters a `Text` is escaped, so a command cannot forget it. The linter forbids every other way to stdout and stderr.
+ */
+
+/** Control, format and direction characters, and line separators; not the tab. */
+const UNSAFE = /(?!\t)[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+const UNSAFE_IN_BLOCK = /(?![\t\n])[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+const escapeForPeople = (character: string): string => `\\u{${character.codePointAt(0)?.toString(16)}}`;
+
+const escapeForJson = (character: string): string =>
+  character.replace(/[\s\S]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/** A part of a line; `style` is the parameter of an ANSI colour sequence. */
+interface Segment {
+  readonly text: string;
+  readonly style?: number | string;
+}
+
+/** What a person may read as it is: made by the functions of this file, which escape what peers wrote. */
+export class Text {
+  readonly #segments: readonly Segment[];
+
+  constructor(segments: readonly Segment[]) {
+    this.#segments = segments;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** Cut to a visible width; colours take no room. */
+  cut(width: number): Text {
+    const length = this.#segments.reduce((sum, segment) => sum + segment.text.length, 0);
+    if (length <= width) return this;
+    let room = width - 1;
+    const segments = this.#segments.map((segment) => {
+      const shown = segment.text.slice(0, Math.max(room, 0));
+      room -= segment.text.length;
+      return { ...segment, text: shown };
+    });
+    return new Text([...segments.filter((segment) => segment.text !== ''), { text: '…' }]);
+  }
+
+  toString(): string {
+    return this.#segments
+      .map(({ text, style }) => (style === undefined ? text : `\u001b[${style}m${text}\u001b[0m`))
+      .join('');
+  }
+}
+
+type Value = string | number | Text | null | undefined;
+
+const segmentsOf = (value: Value): readonly Segment[] =>
+  value instanceof Text ? value.segments : [{ text: String(value).replace(UNSAFE, escapeForPeople) }];
+
+/** A template whose values are fields: their line breaks are escaped too, so that no field begins a line. */
+export function text(strings: TemplateStringsArray, ...values: readonly Value[]): Text {
+  const segments = strings.flatMap((part, index) => [
+    { text: part },
+    ...(index < values.length ? segmentsOf(values[index]) : []),
+  ]);
+  return new Text(segments);
+}
+
+/** Each value is one line. */
+export function lines(values: readonly Value[]): Text {
+  return new Text(values.flatMap((value) => [...segmentsOf(value), { text: '\n' }]));
+}
+
+export const joined = (values: readonly Value[], separator: string): Text =>
+  new Text(
+    values.flatMap((value, index) => [...(index === 0 ? [] : [{ text: separator }]), ...segmentsOf(value)]),
+  );
+
+/** Text of several lines that this program generated, such as an exported chart. */
+export const block = (content: string): Text =>
+  new Text([{ text: content.replace(UNSAFE_IN_BLOCK, escapeForPeople) }]);
+
+/** One line of JSON or several. The characters become JSON escapes, so that the value stays the same. */
+export const json = (encoded: string): Text =>
+  new Text([{ text: `${encoded.trimEnd().replace(UNSAFE_IN_BLOCK, escapeForJson)}\n` }]);
+
+/** A field in a colour, whatever the terminal. */
+export const styled = (style: number | string, field: string): Text =>
+  new Text([{ text: field.replace(UNSAFE, escapeForPeople), style }]);
+
+/** Colours a field by ANSI code where the terminal has colours. */
+export type Paint = (code: number, field: string) => Text;
+
+type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns' | 'rows'>;
+
+/** One of the two streams that a person reads. */
+export class Output {
+  readonly #stream: () => Stream;
+
+  constructor(stream: () => Stream) {
+    this.#stream = stream;
+  }
+
+  get isTTY(): boolean {
+    return this.#stream().isTTY === true;
+  }
+
+  /** In characters; 0 where the stream does not know. */
+  get columns(): number {
+    return this.#stream().columns ?? 0;
+  }
+
+  get rows(): number {
+    return this.#stream().rows ?? 0;
+  }
+
+  /** A line can be written over the last one. */
+  get overwrites(): boolean {
+    return this.isTTY && process.env.TERM !== 'dumb';
+  }
+
+  get paint(): Paint {
+    const coloured = this.overwrites && (process.env.NO_COLOR ?? '') === '';
+    return (code, field) => (coloured ? styled(code, field) : text`${field}`);
+  }
+
+  write(...texts: readonly Text[]): void {
+    this.#stream().write(texts.join(''));
+  }
+
+  /** Writes each value as one line. */
+  print(...values: readonly Value[]): void {
+    this.write(lines(values));
+  }
+
+  /** Replaces the open line, cut to the width of the terminal. */
+  overwrite(line: Text): void {
+    const width = Math.max(this.columns || 80, 20);
+    this.#stream().write(`\r\u001b[2K${line.cut(width - 1)}`);
+  }
+}
+
+export const stdout = new Output(() => process.stdout);
+export const stderr = new Output(() => process.stderr);
+
+/** Reports the first error of stdout, such as a full disk or a reader that went away. Errors of stderr are ignored. */
+export function onStdoutError(listener: (error: NodeJS.ErrnoException) => void): void {
+  let failed = false;
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Only once: whatever stops now may write again.
+    if (failed) return;
+    failed = true;
+    listener(error);
+  });
+  process.stderr.on('error', () => {});
+}
+
+/** Resolves when everything on stdout has been passed on. */
+export const stdoutFlushed = (): Promise<void> =>
+  new Promise((resolve) => process.stdout.write('', () => resolve()));
+
+/** Asks a person. Ctrl-C ends the process, as it does without a question. */
+export async function ask(question: string, where: 'stdout' | 'stderr'): Promise<string> {
+  const { createInterface } = await import('node:readline/promises');
+  const prompt = createInterface({ input: process.stdin, output: process[where] });
+  prompt.on('SIGINT', () => {
+    prompt.close();
+    process.kill(process.pid, 'SIGINT');
+  });
+  try {
+    return (await prompt.question(String(block(question)))).trim();
+  } finally {
+    prompt.close();
+  }
+}
