@@ -3,7 +3,7 @@ import type { Account, Enrollment, EnrollmentKey } from '../../src/protocol/outc
 import { outcomeOf } from '../shared/outcome.js';
 import type { RemoteControlContext, RemoteControlEvent } from './types.js';
 
-export type AnEvent = { readonly type: string } | RemoteControlEvent;
+type AnEvent = { readonly type: string } | RemoteControlEvent;
 
 /** The current identity; null when it is unknown or there is none. */
 export const enrollmentOf = (context: RemoteControlContext): Enrollment | null =>

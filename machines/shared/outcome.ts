@@ -13,7 +13,7 @@ import type {
 import type { LinkOutput } from '../link.js';
 
 /** Every outcome that an actor of the engine reports. */
-export type AnyOutcome =
+type AnyOutcome =
   | AuthOutcome
   | DialOutcome
   | EnrollOutcome

@@ -1,6 +1,6 @@
 import { isRecord } from '../protocol/jsonrpc.js';
 
-export type Claims = Readonly<Record<string, unknown>>;
+type Claims = Readonly<Record<string, unknown>>;
 
 /** Claim with the account of the person: an object. */
 export const AUTH_CLAIM = 'https://api.openai.com/auth';

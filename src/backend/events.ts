@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 
 /** Kind of an event, for tests and `backend --json`. Events hold no tokens, pairing codes or message content. */
-export type BackendEventKind =
+type BackendEventKind =
   | 'listening'
   | 'closed'
   | 'request'

@@ -16,7 +16,7 @@ import { StdioConnection } from '../session/stdio.js';
 import { wireAccount } from './account.js';
 import { DEFAULT_BASE_URL } from './options.js';
 
-export interface AccountOnlyOptions extends AccountOptions {
+interface AccountOnlyOptions extends AccountOptions {
   readonly home: Home;
   readonly log: EngineLogger;
   /** Default `https://chatgpt.com/backend-api`. */
@@ -27,7 +27,7 @@ export interface AccountOnlyOptions extends AccountOptions {
 }
 
 /** The client's end of the conversation: one JSON-RPC message per line in both directions. */
-export interface AccountOnly {
+interface AccountOnly {
   readonly input: PassThrough;
   readonly output: PassThrough;
   /** About the permissions of the account file; null: nothing is wrong. */

@@ -4,7 +4,7 @@ import { type AccountService, createAccount } from '../account/service.js';
 import type { MethodTable } from '../session/methods.js';
 import type { ClientSession } from '../session/session.js';
 
-export interface AccountWiringDeps extends Omit<AccountDeps, 'broadcast'> {
+interface AccountWiringDeps extends Omit<AccountDeps, 'broadcast'> {
   readonly methods: MethodTable;
   /** The sessions that receive the notifications of the account. */
   readonly sessions: ReadonlySet<ClientSession>;

@@ -43,7 +43,7 @@ export interface EngineBase {
 }
 
 /** What the wired parts call on the engine. */
-export interface EngineHooks {
+interface EngineHooks {
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
   /** Ends clients and flushes the store before the chart stops. RC-46 */

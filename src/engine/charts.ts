@@ -9,7 +9,7 @@ import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
 import { chartHash } from '../visualize/chart.js';
 
-export type ChartName =
+type ChartName =
   | 'remoteControl'
   | 'link'
   | 'virtualClient'

@@ -17,7 +17,7 @@ import type { ClientSession } from '../session/session.js';
 import { STDIO_VERDICT, StdioConnection } from '../session/stdio.js';
 import type { EngineOptions } from './options.js';
 
-export interface LocalAccessDeps {
+interface LocalAccessDeps {
   readonly options: EngineOptions;
   readonly home: Home;
   readonly env: Env;

@@ -14,7 +14,7 @@ const MAX_BYTES = 1024 * 1024;
 const MAX_PROBLEMS = 5;
 
 /** `v.object` or `v.strictObject`: unknown keys are errors with both, also in nested objects. */
-export type ConfigSchema<T> = v.GenericSchema<unknown, T> & { readonly entries: v.ObjectEntries };
+type ConfigSchema<T> = v.GenericSchema<unknown, T> & { readonly entries: v.ObjectEntries };
 
 /**
  * The checked content of the file; that of `{}` when the file does not exist.

@@ -29,7 +29,7 @@ const infoSchema = v.object({
 });
 
 /** The content of `engine.json`, written by the running engine. */
-export type EngineInfo = Readonly<v.InferOutput<typeof infoSchema>>;
+type EngineInfo = Readonly<v.InferOutput<typeof infoSchema>>;
 
 export interface HomeLock {
   readonly info: EngineInfo;

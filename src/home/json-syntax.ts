@@ -1,6 +1,6 @@
 /** Finds where and why a string is not valid JSON. The errors of `JSON.parse` in Node 20 often say neither. */
 
-export interface JsonSyntaxError {
+interface JsonSyntaxError {
   /** Line and column count from 1; a column is a UTF-16 unit. */
   readonly line: number;
   readonly column: number;

@@ -3,7 +3,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Secret } from '../protocol/secret.js';
 
-export type AccessDecision =
+type AccessDecision =
   /** `cookie` is present when this request used the link: the response must set it. */
   { readonly ok: true; readonly cookie?: Secret } | { readonly ok: false; readonly message: string };
 

@@ -20,7 +20,7 @@ export const GATE_TIMEOUTS = {
 } as const satisfies ServerOptions;
 
 /** What is wrong with a request. The message contains nothing of the request. */
-export interface GateRefusal {
+interface GateRefusal {
   readonly status: 400 | 403;
   readonly message: string;
 }

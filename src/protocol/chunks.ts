@@ -9,9 +9,9 @@ import {
 } from './frames.js';
 
 /** Unfinished messages at a time; above it the least recently fed one is dropped. RC-39 */
-export const MAX_ASSEMBLIES = 128;
+const MAX_ASSEMBLIES = 128;
 /** Decoded bytes of all unfinished messages; above it the least recently fed ones are dropped. RC-39 */
-export const MAX_ASSEMBLY_BYTES = 256 * 1024 * 1024;
+const MAX_ASSEMBLY_BYTES = 256 * 1024 * 1024;
 /** Streams whose last finished seq is remembered; above it the least recent one is dropped. */
 const MAX_REMEMBERED_STREAMS = 4_096;
 
@@ -32,12 +32,12 @@ export type ChunkError =
   /** A repetition: received before, or of an older message than the unfinished one. Only this chunk is dropped. */
   | 'stale';
 
-export type ChunkResult =
+type ChunkResult =
   | { readonly kind: 'incomplete' }
   | { readonly kind: 'complete'; readonly text: string }
   | { readonly kind: 'dropped'; readonly why: ChunkError };
 
-export interface AssemblyLimits {
+interface AssemblyLimits {
   readonly assemblies: number;
   readonly bytes: number;
 }

@@ -19,7 +19,7 @@ export function serverMessageWith(tail: FrameTail, seqId: number, messageText: s
 export type WireFrame = string | Buffer;
 
 /** One chunk before base64. */
-export interface RawChunk extends Omit<ChunkFields, 'chunkBase64'> {
+interface RawChunk extends Omit<ChunkFields, 'chunkBase64'> {
   readonly bytes: Buffer;
 }
 

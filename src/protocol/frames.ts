@@ -12,7 +12,7 @@ interface InboundBase {
   readonly seqId: number | undefined;
   readonly cursor: string | undefined;
 }
-export interface ClientMessageFrame extends InboundBase {
+interface ClientMessageFrame extends InboundBase {
   readonly type: 'client_message';
   /** The JSON-RPC message, parsed with the frame. */
   readonly message: Readonly<Record<string, unknown>>;
@@ -24,21 +24,21 @@ export interface ClientChunkFrame extends InboundBase {
   readonly messageSizeBytes: number;
   readonly chunkBase64: string | Buffer;
 }
-export interface AckFrame extends InboundBase {
+interface AckFrame extends InboundBase {
   readonly type: 'ack';
   readonly segmentId: number | undefined;
 }
-export interface PingFrame extends InboundBase {
+interface PingFrame extends InboundBase {
   readonly type: 'ping';
 }
-export interface ClientClosedFrame extends InboundBase {
+interface ClientClosedFrame extends InboundBase {
   readonly type: 'client_closed';
 }
 export type InboundFrame = ClientMessageFrame | ClientChunkFrame | AckFrame | PingFrame | ClientClosedFrame;
 
 /** Why a frame was skipped; contains nothing of the frame. RC-40 */
 export type FrameError = 'notJson' | 'notAnObject' | 'unknownType' | 'badField' | 'missingField';
-export type DecodedFrame =
+type DecodedFrame =
   | { readonly ok: true; readonly frame: InboundFrame }
   | { readonly ok: false; readonly fault: FrameError };
 

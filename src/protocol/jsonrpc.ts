@@ -6,24 +6,11 @@ import type { BaseIssue } from 'valibot';
 /** The id of a JSON-RPC request. */
 export type RpcId = string | number;
 
-export interface RpcRequest {
-  readonly id: RpcId;
-  readonly method: string;
-  readonly params?: unknown;
-}
-export interface RpcNotification {
-  readonly method: string;
-  readonly params?: unknown;
-}
 export interface RpcErrorBody {
   readonly code: number;
   readonly message: string;
   readonly data?: unknown;
 }
-export type RpcResponse =
-  | { readonly id: RpcId | null; readonly result: unknown }
-  | { readonly id: RpcId | null; readonly error: RpcErrorBody };
-
 export const RPC = {
   parseError: -32700,
   invalidRequest: -32600,

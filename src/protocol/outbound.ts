@@ -11,13 +11,13 @@ import {
 } from './frames-out.js';
 
 /** Unacknowledged pongs kept for replay. Above it the oldest is dropped: only the newest one matters. */
-export const MAX_UNACKED_PONGS = 128;
+const MAX_UNACKED_PONGS = 128;
 /** Characters queued while the stream is full. The app server is paused then; only messages in transit still arrive. */
-export const MAX_QUEUED_CHARS = 64 * 1024 * 1024;
+const MAX_QUEUED_CHARS = 64 * 1024 * 1024;
 /** Frames per call of `more`, about 1 MiB, so that a large message does not fill the socket at once. */
 const FRAMES_AT_ONCE = 8;
 
-export interface OutboundLimits {
+interface OutboundLimits {
   readonly unackedFrames: number;
   readonly unackedPongs: number;
   readonly queuedChars: number;

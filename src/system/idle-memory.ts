@@ -9,7 +9,7 @@ const CHECK_EVERY = 1_000;
 /** Share of the time since the last check that the event loop may have been busy; a collection would delay work. */
 const QUIET = 0.2;
 
-export interface IdleMemoryOptions {
+interface IdleMemoryOptions {
   /** The current number of clients. */
   readonly live: () => number;
   readonly onFault: (error: unknown) => void;

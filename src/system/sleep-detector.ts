@@ -5,7 +5,7 @@ export type WakeCause =
   /** Wall clock and monotonic clock differ by `jumpMs`, or no check ran for that long. */
   { readonly kind: 'clock'; readonly jumpMs: number } | { readonly kind: 'network' };
 
-export interface SleepDetectorOptions {
+interface SleepDetectorOptions {
   readonly onWake: (cause: WakeCause) => void;
   /** Time between two checks, ms. Default 2,000. */
   readonly interval?: number;

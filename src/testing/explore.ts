@@ -28,7 +28,7 @@ export interface Leg {
   readonly effects: readonly string[];
 }
 
-export interface Place {
+interface Place {
   readonly position: Position;
   readonly legs: Leg[];
 }

@@ -44,7 +44,7 @@ function scenario(name: string, { start, steps }: Path, title: string): string[]
 }
 
 /** The innermost active states without the name of the chart. */
-export function shortState(name: string, states: readonly string[]): string {
+function shortState(name: string, states: readonly string[]): string {
   const inner = states.filter((id) => !states.some((other) => other.startsWith(`${id}.`)));
   return inner.map((id) => (id.startsWith(`${name}.`) ? id.slice(name.length + 1) : id)).join(' | ');
 }

@@ -23,7 +23,7 @@ type PositionalTable = Readonly<
 >;
 
 /** A command line without the name of the program, and what it does. */
-export type Example = readonly [commandLine: string, description: string];
+type Example = readonly [commandLine: string, description: string];
 
 interface CommandBase {
   readonly name: string;

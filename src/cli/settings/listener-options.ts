@@ -23,7 +23,7 @@ const SIGNED_BEARER_SETTINGS = [
   'closeOnTokenExpiry',
 ] as const;
 
-export interface ListenerOptions {
+interface ListenerOptions {
   readonly options: EngineOptions;
   /** Sentences about secret files that others can read. */
   readonly warnings: readonly string[];

@@ -23,7 +23,7 @@ export interface MachineIdentity {
   readonly appServerVersion: string;
 }
 
-export interface RefreshRequest extends AccountCredentials {
+interface RefreshRequest extends AccountCredentials {
   readonly enrollment: Enrollment;
 }
 
