@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { hideKnown, maskTokens, oneLine } from '../observe/body-preview.js';
+import { maskTokens, oneLine } from '../observe/body-preview.js';
+import { hideKnown } from '../observe/known-secrets.js';
 import { type ExternalTokensOutcome, type LoginPolicy, workspaceAllowed } from '../protocol/account.js';
 import { failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { cutBytes, maskTokens, oneLine } from '../observe/body-preview.js';
+import { hideKnown } from '../observe/known-secrets.js';
 import type {
   AppServer,
   AppServerConnection,
@@ -100,6 +101,7 @@ export class SocketAppServer implements AppServer {
         resolve(
           new SocketConnection(ws, stream, events, {
             name: this.name,
+            secrets: this.#options.bearer === undefined ? [] : [this.#options.bearer],
             onSkipped: this.#options.onSkipped,
             onFirstMessage: () => this.#options.breaker?.recordSuccess(),
             onSilentClose: (why) => this.#failed(why),
@@ -134,6 +136,8 @@ export class SocketAppServer implements AppServer {
 
 interface SocketDeps {
   readonly name: string;
+  /** Values that the app server was sent and that no message may show. */
+  readonly secrets: readonly Secret[];
   readonly onSkipped: SocketAppServerOptions['onSkipped'];
   readonly onFirstMessage: () => void;
   /** The app server closed the connection without having sent a message. */
@@ -175,7 +179,10 @@ class SocketConnection implements AppServerConnection {
     ws.on('close', (code: number, reason: Buffer) => {
       if (this.#closed) return;
       this.#closed = true;
-      const text = reason.length === 0 ? '' : `: ${cutBytes(oneLine(maskTokens(reason.toString())), 100)}`;
+      const text =
+        reason.length === 0
+          ? ''
+          : `: ${cutBytes(oneLine(maskTokens(hideKnown(reason.toString(), deps.secrets))), 100)}`;
       const message = `The app server ${deps.name} closed the connection (${closeCodeText(code)}${text}).`;
       if (silent) deps.onSilentClose(message);
       events.onClose(failure('appServerClosed', message, Date.now()));

@@ -1,5 +1,6 @@
 /** Describes a failed request or handshake for people and for the log. RC-11, RC-12 */
-import { cutBytes, hideKnown, maskTokens, oneLine, previewBody } from '../observe/body-preview.js';
+import { cutBytes, maskTokens, oneLine, previewBody } from '../observe/body-preview.js';
+import { hideKnown } from '../observe/known-secrets.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
@@ -38,8 +39,9 @@ export function responseFailure(
   problem?: string,
 ): Failure {
   const at = attempt.now();
-  const requestId = shownHeader(response, 'x-request-id') ?? shownHeader(response, 'x-oai-request-id');
-  const cfRay = shownHeader(response, 'cf-ray');
+  const requestId =
+    shownHeader(attempt, response, 'x-request-id') ?? shownHeader(attempt, response, 'x-oai-request-id');
+  const cfRay = shownHeader(attempt, response, 'cf-ray');
   const retryAfterAt = parseRetryAfter(response.header('retry-after'), at);
   const location = isRedirect(response.status) ? response.header('location') : undefined;
   const detail = previewBody(response.body, attempt.secrets);
@@ -102,9 +104,11 @@ function reasonOf(code: string): Reason | undefined {
   return NETWORK_CODE.test(code) && !/^ERR_(?!S)/.test(code) ? 'networkUnreachable' : undefined;
 }
 
-function shownHeader(response: HttpResponse, name: string): string | undefined {
+function shownHeader(attempt: RequestContext, response: HttpResponse, name: string): string | undefined {
   const value = response.header(name);
-  return value === undefined || value === '' ? undefined : oneLine(value).slice(0, HEADER_CHARS);
+  return value === undefined || value === ''
+    ? undefined
+    : oneLine(hideKnown(value, attempt.secrets)).slice(0, HEADER_CHARS);
 }
 
 function resolve(location: string, base: string): string {

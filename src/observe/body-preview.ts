@@ -1,5 +1,6 @@
 /** Shows what a backend sent, with its secrets masked. RC-11 */
 import { REDACTED, type Secret } from '../protocol/secret.js';
+import { hideKnown } from './known-secrets.js';
 
 const PREVIEW_BYTES = 4_096;
 /** Text that is not JSON is masked up to here; only its beginning is shown anyway. */
@@ -25,7 +26,8 @@ const RUN = /[A-Za-z0-9+/_-]{20,}={0,2}/g;
 
 /**
  * At most 4,096 bytes of `body` on one line, cut at a character boundary. JSON is shown as JSON with its secrets
- * redacted; in other text everything that looks like a token is masked. `known` are values that must not appear.
+ * redacted; in other text everything that looks like a token is masked. No part of the values in
+ * `known` appears, see `hideKnown`.
  */
 export function previewBody(body: Uint8Array, known: readonly Secret[]): string {
   const text = new TextDecoder().decode(body).trim();
@@ -36,16 +38,6 @@ export function previewBody(body: Uint8Array, known: readonly Secret[]): string 
 /** Text from the other side (a close reason, an error) with everything that looks like a token masked. */
 export function maskTokens(text: string): string {
   return maskNamed(text.slice(0, MASKED_CHARS)).replace(RUN, (run) => (looksRandom(run) ? REDACTED : run));
-}
-
-/** Replaces the values of known secrets. */
-export function hideKnown(text: string, known: readonly Secret[]): string {
-  let shown = text;
-  for (const secret of known) {
-    const value = secret.reveal();
-    if (value !== '') shown = shown.replaceAll(value, REDACTED);
-  }
-  return shown;
 }
 
 /** Replaces line breaks and control characters by spaces. */

@@ -1,6 +1,7 @@
 /** What responses of the OAuth issuer say: valid tokens, error codes and messages for people. */
 import * as v from 'valibot';
-import { cutBytes, hideKnown, maskTokens, oneLine } from '../../observe/body-preview.js';
+import { cutBytes, maskTokens, oneLine } from '../../observe/body-preview.js';
+import { hideKnown } from '../../observe/known-secrets.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import type { Secret } from '../../protocol/secret.js';
 import { jwtClaims } from '../jwt.js';

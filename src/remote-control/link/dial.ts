@@ -139,7 +139,8 @@ function handshake(
     });
     ws.once('open', () => {
       // `upgrade` always comes before `open`.
-      if (stream !== undefined) resolve({ kind: 'open', socket: new BackendSocket(ws, stream, release) });
+      if (stream !== undefined)
+        resolve({ kind: 'open', socket: new BackendSocket(ws, stream, attempt.secrets, release) });
     });
     ws.on('error', (error) => reject('code' in error ? error : new HandshakeError(error.message)));
     ws.once('unexpected-response', (_request, response) => {

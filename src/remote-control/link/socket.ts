@@ -3,7 +3,9 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { causeText } from '../../net/request-failure.js';
 import { cutBytes, maskTokens, oneLine } from '../../observe/body-preview.js';
+import { hideKnown } from '../../observe/known-secrets.js';
 import { CLOSE_CODES } from '../../protocol/close-codes.js';
+import type { Secret } from '../../protocol/secret.js';
 import { FrameBatch } from './frame-batch.js';
 
 export interface SocketEnd {
@@ -26,6 +28,7 @@ const REASON_BYTES = 200;
 export class BackendSocket {
   readonly #ws: WebSocket;
   readonly #stream: Socket;
+  readonly #secrets: readonly Secret[];
   #release: (() => void) | undefined;
   #error: string | undefined;
   #end: SocketEnd | undefined;
@@ -45,9 +48,11 @@ export class BackendSocket {
   /**
    * @param ws an open WebSocket
    * @param stream the TCP or TLS stream below it
+   * @param secrets values that the backend was sent and that no reason may show
    * @param release called once, when the socket has an owner or is closed
    */
-  constructor(ws: WebSocket, stream: Socket, release: () => void) {
+  constructor(ws: WebSocket, stream: Socket, secrets: readonly Secret[], release: () => void) {
+    this.#secrets = secrets;
     this.#ws = ws;
     this.#stream = stream;
     this.#release = release;
@@ -144,7 +149,7 @@ export class BackendSocket {
     this.#takeOver();
     this.#end = {
       code,
-      reason: cutBytes(oneLine(maskTokens(reason.toString())), REASON_BYTES),
+      reason: cutBytes(oneLine(maskTokens(hideKnown(reason.toString(), this.#secrets))), REASON_BYTES),
       clean: code !== CLOSE_CODES.abnormalClosure,
       error: this.#error,
     };
