@@ -37,8 +37,8 @@ export async function claimController(
 export async function loadController(file: string | undefined): Promise<ClaimedController> {
   if (file === undefined) {
     throw usageError(
-      'call needs a pairing --code, or a --controller file of an earlier call.',
-      'Run rc-engine pair to get a code.',
+      'call needs a pairing code, or a --controller file of an earlier call.',
+      'Run rc-engine pair to get a code, and pass it with --code-stdin or RC_ENGINE_PAIRING_CODE.',
     );
   }
   let value: unknown;
@@ -48,7 +48,7 @@ export async function loadController(file: string | undefined): Promise<ClaimedC
     if (error instanceof SyntaxError) throw noController(file, error);
     throw usageError(
       `The controller file ${file} cannot be read: ${errnoText(error)}.`,
-      'Check the path, or claim a new pairing code with --code.',
+      'Check the path, or claim a new pairing code with --code-stdin.',
       error,
     );
   }
@@ -65,7 +65,7 @@ export async function loadController(file: string | undefined): Promise<ClaimedC
 const noController = (file: string, cause?: unknown) =>
   usageError(
     `The file ${file} of --controller holds no controller.`,
-    'Claim a new pairing code with --code, which replaces the file.',
+    'Claim a new pairing code with --code-stdin, which replaces the file.',
     cause,
   );
 

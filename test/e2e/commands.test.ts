@@ -234,7 +234,7 @@ describe('rc-engine pair and rc-engine call', () => {
     const code = async () =>
       JSON.parse((await lab.cli(['pair', '--home', lab.home, '--json'])).stdout).pairingCode as string;
     for (const [args, exit, said] of [
-      [['engine/status/read'], 2, /pairing --code, or a --controller file/],
+      [['engine/status/read'], 2, /pairing code, or a --controller file/],
       [['--code', 'AAAA-AAAA', 'engine/status/read'], 1, /does not know this pairing code/],
       [['--code', 'x', 'engine/echo', '{payload'], 2, /parameters are not JSON/],
       [['--controller', join(lab.folder, 'none.json'), 'engine/echo'], 2, /none\.json cannot be read/],

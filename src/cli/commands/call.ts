@@ -2,26 +2,36 @@ import { EngineError } from '../../protocol/errors.js';
 import { VERSION } from '../../protocol/version.js';
 import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
-import { json as jsonText, stdout } from '../output/terminal.js';
+import { ask, block, json as jsonText, stderr, stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 
 const DEFAULT_TIMEOUT_SECONDS = 30;
+const CODE_VARIABLE = 'RC_ENGINE_PAIRING_CODE';
 
 export const call = defineCommand({
   name: 'call',
   description: 'Send requests to an environment, as a controller does (embedded backend only)',
-  notes: 'Without METHOD, each line of stdin is a request: METHOD PARAMS.',
+  notes:
+    'Without METHOD, each line of stdin is a request: METHOD PARAMS.\n' +
+    'Without a code and without --controller, call asks for the code on a terminal.',
   positionals: {
     method: { type: 'string', description: 'JSON-RPC method' },
     params: { type: 'string', description: 'Its parameters, as JSON [default: {}]' },
   },
   options: {
     'base-url': { type: 'string', description: 'URL of the embedded backend', required: true },
-    code: { type: 'string', description: 'Pairing code to claim; it works once' },
+    'code-stdin': { type: 'boolean', description: 'Read the pairing code from the first line of stdin' },
+    code: {
+      type: 'string',
+      description:
+        'Pairing code to claim; it works once. - reads it from stdin. Other programs can read an argument: prefer ' +
+        '--code-stdin or the variable',
+      variable: CODE_VARIABLE,
+    },
     controller: {
       type: 'string',
       description:
-        'File (mode 0600) that stores the controller made from --code, for later calls without a code',
+        'File (mode 0600) that stores the controller made from the code, for later calls without a code',
     },
     timeout: {
       type: 'seconds',
@@ -32,8 +42,8 @@ export const call = defineCommand({
   },
   examples: [
     [
-      'call --base-url http://127.0.0.1:8787/backend-api --code ABCD-EFGH engine/status/read',
-      'Claim a pairing code and send one request',
+      'call --base-url http://127.0.0.1:8787/backend-api engine/status/read',
+      'Ask for a pairing code, claim it and send one request',
     ],
     [
       'call --base-url http://127.0.0.1:8787/backend-api --controller me.json engine/echo \'{"payload":1}\'',
@@ -42,7 +52,8 @@ export const call = defineCommand({
   ],
   run: async ({
     baseUrl,
-    code,
+    code: codeOption,
+    codeStdin,
     controller: file,
     method,
     params,
@@ -53,6 +64,7 @@ export const call = defineCommand({
     const target = parseTarget(baseUrl, { allowHosts: [] });
     if (!target.ok) throw new EngineError('targetRefused', target.message);
     const parsed = params === undefined ? {} : parseParams(params);
+    const { lines, code } = await readCode(codeOption, codeStdin === true, file === undefined);
     const { claimController, loadController } = await import('../controller-file.js');
     const claimed =
       code === undefined ? await loadController(file) : await claimController(baseUrl, code, file);
@@ -72,7 +84,7 @@ export const call = defineCommand({
       );
       controller.notify('initialized');
       const send = (name: string, body: unknown) => controller.request(name, body, timeoutMs);
-      if (method === undefined) await sendLines(send);
+      if (method === undefined) await sendLines(lines, send);
       else printResult(await send(method, parsed), json === true);
       return EXIT.ok;
     } finally {
@@ -81,10 +93,60 @@ export const call = defineCommand({
   },
 });
 
-/** Sends each line of stdin. An error is printed as JSON and does not end the command. */
-async function sendLines(send: (method: string, params: unknown) => Promise<unknown>): Promise<void> {
+type Lines = () => AsyncIterator<string>;
+
+/**
+ * The pairing code: of --code, of stdin, of the variable, or of a person. The lines of stdin that follow it are
+ * requests. RC-56
+ */
+async function readCode(
+  option: string | undefined,
+  fromStdin: boolean,
+  needed: boolean,
+): Promise<{ readonly lines: Lines; readonly code: string | undefined }> {
   const { createInterface } = await import('node:readline');
-  for await (const line of createInterface({ input: process.stdin })) {
+  let reader: AsyncIterator<string> | undefined;
+  const lines: Lines = () => {
+    // One reader: a second one would miss what the first has buffered.
+    reader ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+    return reader;
+  };
+  if (fromStdin && option !== undefined && option !== '-') {
+    throw usageError('--code and --code-stdin cannot be used together.', 'Remove --code.');
+  }
+  if (fromStdin || option === '-') {
+    if (process.stdin.isTTY === true) stderr.write(block('Pairing code: '));
+    const { value, done } = await lines().next();
+    const code = done === true ? '' : value.trim();
+    if (code === '') {
+      throw usageError(
+        'The first line of stdin holds no pairing code.',
+        'Pass the code that rc-engine pair shows.',
+      );
+    }
+    return { lines, code };
+  }
+  if (option !== undefined) {
+    stderr.print(
+      'rc-engine: Warning: other programs of this machine can read a pairing code that is an argument.',
+      `  Use --code-stdin, or set ${CODE_VARIABLE}.`,
+    );
+    return { lines, code: option };
+  }
+  const variable = process.env[CODE_VARIABLE];
+  delete process.env[CODE_VARIABLE];
+  if (variable !== undefined && variable !== '') return { lines, code: variable };
+  if (!needed || process.stdin.isTTY !== true || !stderr.isTTY) return { lines, code: undefined };
+  return { lines, code: (await ask('Pairing code: ', 'stderr')) || undefined };
+}
+
+/** Sends each line of stdin. An error is printed as JSON and does not end the command. */
+async function sendLines(
+  lines: Lines,
+  send: (method: string, params: unknown) => Promise<unknown>,
+): Promise<void> {
+  const reader = lines();
+  for await (const line of { [Symbol.asyncIterator]: () => reader }) {
     const [, method, params = ''] = /^\s*(\S+)\s*(.*)$/.exec(line) ?? [];
     if (method === undefined) continue;
     try {

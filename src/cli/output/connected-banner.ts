@@ -34,7 +34,8 @@ export async function printConnectedBanner(
   const homeFlag = home === resolveHome(undefined, {}) ? '' : ` --home ${shellQuote(home)}`;
   const code = settings.baseUrl === 'embedded' ? await pairingCode(engine) : undefined;
   if (code !== undefined) {
-    const command = `${program} call --base-url ${remoteControl.baseUrl} --code ${code} engine/status/read`;
+    // As a variable: other programs can read the arguments of a process.
+    const command = `RC_ENGINE_PAIRING_CODE=${shellQuote(code)} ${program} call --base-url ${remoteControl.baseUrl} engine/status/read`;
     lines.push(
       '  To control it as a controller does, run this in another terminal:',
       '',
