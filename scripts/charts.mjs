@@ -2,6 +2,7 @@
 // nothing, and a document that differs is a failure.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { authorityDocument } from './authority-document.mjs';
 import { importSource } from './import-source.mjs';
 
 const HELP = 'Usage: npm run charts [-- --check]';
@@ -12,8 +13,18 @@ if (rest.length > 0 || (option !== undefined && option !== '--check')) {
   process.exit(64);
 }
 
-const { CHARTS, documents, exportAll, scenarios, toOverview } = await importSource('src/internal.ts');
+const {
+  APP_SERVER_METHODS,
+  AUTHORITIES,
+  CHARTS,
+  documents,
+  ENGINE_METHODS,
+  exportAll,
+  scenarios,
+  toOverview,
+} = await importSource('src/internal.ts');
 const wanted = new Map(documents(CHARTS));
+wanted.set('docs/authority.md', authorityDocument({ AUTHORITIES, ENGINE_METHODS, APP_SERVER_METHODS }));
 const readme = await readmeWithOverview();
 if (readme !== undefined) wanted.set('README.md', readme);
 for (const { name, text } of await exportAll(CHARTS)) wanted.set(`visualizations/${name}`, text);

@@ -52,7 +52,7 @@ export {
   type Verdict,
 } from './protocol/authority.js';
 export { EngineError, ERRORS, type ErrorCode, explain } from './protocol/errors.js';
-export type { RpcId, RpcShape } from './protocol/jsonrpc.js';
+export type { InvalidShape, RpcId, RpcShape } from './protocol/jsonrpc.js';
 export { Message } from './protocol/message.js';
 export type {
   Account,

@@ -4,6 +4,7 @@
  */
 export { CHARTS, chartHashes } from './engine/charts.js';
 export { REASONS } from './protocol/reasons.js';
+export { APP_SERVER_METHODS, AUTHORITIES, ENGINE_METHODS } from './session/authority-table.js';
 export { scenarios } from './testing/charts/index.js';
 export { chartHash, toChart } from './visualize/chart.js';
 export { toConfigJson } from './visualize/config-json.js';

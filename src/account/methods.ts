@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Reason } from '../protocol/reasons.js';
+import { covers } from '../session/authority-table.js';
 import { JsonRpcError, type MethodTable, Reply } from '../session/methods.js';
 import { addLoginMethod } from './login-method.js';
 import { AccountRequestError } from './requests.js';
@@ -20,15 +21,20 @@ export function addAccountMethods(
   methods.add(
     'account/read',
     v.looseObject({ refreshToken: v.optional(v.boolean(), false) }),
-    async (params) => accountResult(await account.read(params.refreshToken)),
+    async ({ refreshToken }, { authority }) => {
+      const owner = covers(authority, 'listener');
+      const result = accountResult(await account.read(refreshToken && owner));
+      return owner ? result : { ...result, userId: null, workspaceRouting: null };
+    },
     REQUIRED,
   );
 
   methods.add(
     'getAuthStatus',
     v.looseObject({ includeToken: flag, refreshToken: flag }),
-    async (params) => {
-      const { mode } = await account.read(params.refreshToken).catch(rethrow);
+    async (params, { authority }) => {
+      const refreshToken = params.refreshToken && covers(authority, 'listener');
+      const { mode } = await account.read(refreshToken).catch(rethrow);
       const token = params.includeToken ? account.authToken() : undefined;
       return { authMethod: mode, authToken: token?.reveal() ?? null, requiresOpenaiAuth: true };
     },

@@ -99,7 +99,7 @@ export class UnavailableConnection implements AppServerConnection {
     const refuse = (cause: string) => {
       if (this.#abort.signal.aborted) return;
       const response = errorText(id, RPC.appServerUnavailable, cause, { reason: 'appServerBreaker' });
-      this.#events.onMessage(Message.written(response));
+      this.#events.onMessage(Message.from(response));
     };
     const attempt = this.#reconnect(this.#abort.signal);
     if (typeof attempt === 'string') refuse(attempt);

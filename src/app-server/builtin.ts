@@ -95,9 +95,9 @@ class BuiltinConnection implements AppServerConnection {
     if (shape.kind !== 'request') return;
     const text =
       shape.method === 'initialize'
-        ? resultText(shape.id, this.#initializeResult(clientNameOf(shape.params)))
+        ? resultText(shape.id, this.#initializeResult(clientNameOf(message.params)))
         : errorText(shape.id, RPC.methodNotFound, `Method not found: ${shape.method}`);
-    this.#events.onMessage(Message.written(text));
+    this.#events.onMessage(Message.from(text));
   }
 }
 

@@ -98,8 +98,8 @@ export class CommandAppServer implements AppServer {
       {
         onLine: (line) => {
           if (closed) return;
-          const message = Message.fromText(line);
-          if (message !== undefined && message.shape.kind !== 'invalid') events.onMessage(message);
+          const message = Message.from(line);
+          if (message.shape.kind !== 'invalid') events.onMessage(message);
           else if (this.#invalidLineLog.take()) {
             const bytes = Buffer.byteLength(line);
             this.#log.warn(

@@ -33,7 +33,6 @@ interface SocketAppServerOptions {
   readonly onSkipped: (why: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
-const OBJECT = /^\s*\{/;
 /** Largest message of an app server, bytes. */
 const MAX_MESSAGE_BYTES = 128 * 1024 * 1024;
 /** Unsent bytes above which `send` returns false. */
@@ -166,11 +165,10 @@ class SocketConnection implements AppServerConnection {
       }
       if (isBinary) deps.onSkipped('a binary message of the app server was skipped', { bytes: data.length });
       else {
-        const text = data.toString();
-        // Parsing each message would cost more than relaying it; a text without `{` cannot be a message.
-        if (OBJECT.test(text)) events.onMessage(Message.written(text));
+        const message = Message.from(data.toString());
+        if (message.shape.kind !== 'invalid') events.onMessage(message);
         else
-          deps.onSkipped('a message of the app server is not a JSON object and was skipped', {
+          deps.onSkipped('a text of the app server that is not a message was skipped', {
             bytes: data.length,
           });
       }

@@ -103,7 +103,7 @@ function createClient(streams: ControlStreams): ControlClient {
   };
   const lines = new LineConnection(streams.input, streams.output, {
     onLine: (line) => {
-      const message = Message.fromText(line)?.value;
+      const message = Message.from(line).value;
       if (!isRecord(message)) return;
       if (typeof message.method === 'string') {
         for (const listener of listeners) listener(message.method, message.params);

@@ -11,6 +11,7 @@ import { SYSTEM_ENV } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { LocalClient } from '../session/local-client.js';
 import { MethodTable } from '../session/methods.js';
+import { ALLOW_ALL } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
 import { StdioConnection } from '../session/stdio.js';
 import { wireAccount } from './account.js';
@@ -70,7 +71,7 @@ export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
         const client = new LocalClient({ origin: 'control', connectionId: 'account' }, transport, {
           appServer,
           methods,
-          policy: () => null,
+          policy: ALLOW_ALL,
           onInitialized: (session) => sessions.add(session),
           onEnded: (session) => sessions.delete(session),
           onClosed: () => {},

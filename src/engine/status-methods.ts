@@ -1,6 +1,8 @@
 import * as v from 'valibot';
 import { AccountService } from '../account/service.js';
 import type { AuditRing } from '../observe/audit.js';
+import { peerText } from '../observe/peer-text.js';
+import { covers } from '../session/authority-table.js';
 import type { MethodTable } from '../session/methods.js';
 import { chartHashes } from './charts.js';
 import type { LocalAccess } from './local-access.js';
@@ -31,8 +33,8 @@ export function engineStatusOf(
     },
     account: account instanceof AccountService ? account.summary() : null,
     remoteClients: mux.clients.map((client) => ({
-      clientId: client.clientId,
-      streamId: client.streamId,
+      clientId: peerText(client.clientId, MAX_SHOWN_ID),
+      streamId: peerText(client.streamId, MAX_SHOWN_ID),
       name: client.session.clientName ?? null,
       state: client.state,
       since: client.since,
@@ -41,17 +43,29 @@ export function engineStatusOf(
     localClients: local.clients,
     connections: local.connections,
     listener: local.listener,
+    policy: deps.options.policy ?? {},
     appServer: deps.appServer.name,
     store: deps.store.kind,
     counters: { ...counters, ...mux.counters },
   };
 }
 
+/** Clients in a response of `engine/status/read`, the newest ones: it must stay small whatever peers do. */
+const MAX_LISTED = 200;
+/** Bytes of an id that a controller chose. */
+const MAX_SHOWN_ID = 100;
+
 /** How the backend is reached: `direct`, or the proxy without its credentials. RC-25b */
 export function routeOf({ target, dialer }: Pick<EngineDeps, 'target' | 'dialer'>): string | null {
   if (!target.ok) return null;
   const route = dialer.routeFor(target.target.socketUrl);
   return route.kind === 'direct' ? 'direct' : route.proxy;
+}
+
+/** What a client may know that does not own this machine: nothing of the home, the account and other connections. */
+function publicPartOf({ version, remoteControl }: EngineStatus): object {
+  const { status, state } = remoteControl;
+  return { version, remoteControl: { status, state } };
 }
 
 /** Most audit records in one response. */
@@ -62,7 +76,16 @@ export function addEngineMethods(
   methods: MethodTable,
   deps: { readonly status: () => EngineStatus; readonly audit: AuditRing },
 ): void {
-  methods.add('engine/status/read', v.looseObject({}), () => deps.status());
+  methods.add('engine/status/read', v.looseObject({}), (_params, { authority }) => {
+    const status = deps.status();
+    if (!covers(authority, 'listener')) return publicPartOf(status);
+    const { connections, remoteClients } = status;
+    return {
+      ...status,
+      connections: connections.slice(-MAX_LISTED),
+      remoteClients: remoteClients.slice(-MAX_LISTED),
+    };
+  });
   methods.add(
     'engine/audit/read',
     v.object({

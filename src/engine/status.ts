@@ -2,6 +2,7 @@ import type { AccountSummary } from '../account/view.js';
 import type { ListenerStatus } from '../listener/service.js';
 import type { LinkCounters, MuxCounters, PublicStatus, TimedReport } from '../remote-control/status.js';
 import type { ConnectionStatus } from '../session/local-client.js';
+import type { PolicyOptions } from '../session/policy.js';
 
 /** One remote client in `EngineStatus`. */
 export interface VirtualClientStatus {
@@ -38,13 +39,16 @@ export interface EngineStatus {
     };
   /** Null when the embedding program supplies the account. */
   readonly account: AccountSummary | null;
+  /** `engine/status/read` has the newest 200. */
   readonly remoteClients: readonly VirtualClientStatus[];
   /** Number of local clients, those of the control socket included. */
   readonly localClients: number;
-  /** Clients of the listener, of its unix socket, or over stdio. */
+  /** Clients of the listener, of its unix socket, or over stdio; `engine/status/read` has the newest 200. */
   readonly connections: readonly ConnectionStatus[];
   /** Null without a listener. */
   readonly listener: ListenerStatus | null;
+  /** What was changed about who may call what: docs/authority.md. Empty: nothing. */
+  readonly policy: PolicyOptions;
   /** Name of the app server. */
   readonly appServer: string;
   /** Kind of the enrollment store. */

@@ -27,12 +27,25 @@ export const RPC = {
   messageTooLarge: -32004,
 } as const;
 
-/** The kind of a message, from its top-level members. `invalid` is JSON that is not a message (ACC-6). */
+/** The kind of a message, from its top-level members. */
 export type RpcShape =
+  | { readonly kind: 'request'; readonly id: RpcId; readonly method: string }
+  | { readonly kind: 'notification'; readonly method: string }
+  | { readonly kind: 'response'; readonly id: RpcId | null }
+  | InvalidShape;
+
+/** JSON that is not a message, or no JSON (ACC-6). `refused` where whoever waits for a response should get this error. */
+export interface InvalidShape {
+  readonly kind: 'invalid';
+  readonly refused?: { readonly id: RpcId; readonly why: string };
+}
+
+/** A message as its params were parsed with it. */
+export type ParsedShape =
   | { readonly kind: 'request'; readonly id: RpcId; readonly method: string; readonly params: unknown }
   | { readonly kind: 'notification'; readonly method: string; readonly params: unknown }
   | { readonly kind: 'response'; readonly id: RpcId | null }
-  | { readonly kind: 'invalid' };
+  | InvalidShape;
 
 export function isRpcId(value: unknown): value is RpcId {
   return typeof value === 'string' || typeof value === 'number';
@@ -42,9 +55,9 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const INVALID: RpcShape = { kind: 'invalid' };
+const INVALID: InvalidShape = { kind: 'invalid' };
 
-export function shapeOf(value: unknown): RpcShape {
+export function shapeOf(value: unknown): ParsedShape {
   if (!isRecord(value)) return INVALID;
   const { id, method } = value;
   if (typeof method === 'string') {

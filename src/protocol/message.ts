@@ -1,77 +1,118 @@
-import { type RpcShape, shapeOf } from './jsonrpc.js';
-
-/** The usual beginning of a response. */
-const RESPONSE = /^\{\s*"id"\s*:\s*(?:-?\d+|"[^"\\]*")\s*,\s*"(?:result|error)"\s*:/;
+import { memberText } from './json-members.js';
+import { type InvalidShape, isRpcId, type RpcShape } from './jsonrpc.js';
+import { MAX_DEPTH, type MessageScan, scanMessage, unquoted } from './message-scan.js';
 
 /**
- * One JSON-RPC message between a client and an app server. Its text is passed on unchanged; the parsed value is for
- * routing. A message is created from one of the two, and makes the other on demand.
+ * One JSON-RPC message between a client and an app server. Its text is passed on unchanged. Id, method and kind are
+ * read from the text; the rest is parsed only when the engine itself needs it.
  */
 export class Message {
-  #text: string | (() => string) | undefined;
-  #value: unknown;
-  #parsed: boolean;
+  #text: string | (() => string);
+  #scan: MessageScan | null | undefined;
+  #tooDeep = false;
   #shape: RpcShape | undefined;
 
-  private constructor(text: string | (() => string) | undefined, value: unknown, parsed: boolean) {
+  private constructor(text: string | (() => string)) {
     this.#text = text;
-    this.#value = value;
-    this.#parsed = parsed;
   }
 
-  /** From a parsed value. `text` may be a function when the text is expensive to produce and may not be needed. */
-  static parsed(value: unknown, text?: string | (() => string)): Message {
-    return new Message(text, value, true);
+  /** From a value. */
+  static of(value: unknown): Message {
+    return new Message(() => JSON.stringify(value));
   }
 
-  /** From received text. Undefined when it is not JSON. */
-  static fromText(text: string): Message | undefined {
-    try {
-      return new Message(text, JSON.parse(text), true);
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** From text that may not have to be parsed. */
-  static written(text: string): Message {
-    return new Message(text, undefined, false);
+  /** From text that another program wrote. A text that is not a JSON-RPC message has the shape `invalid`. */
+  static from(text: string | (() => string)): Message {
+    return new Message(text);
   }
 
   /** The message as JSON text. */
   get text(): string {
-    if (typeof this.#text === 'string') return this.#text;
-    this.#text = this.#text === undefined ? JSON.stringify(this.#value) : this.#text();
+    if (typeof this.#text !== 'string') this.#text = this.#text();
     return this.#text;
-  }
-
-  /** The parsed message. Undefined when the text is not JSON. */
-  get value(): unknown {
-    if (!this.#parsed) {
-      this.#parsed = true;
-      try {
-        this.#value = JSON.parse(this.text);
-      } catch {
-        this.#value = undefined;
-      }
-    }
-    return this.#value;
-  }
-
-  /**
-   * False when the text shows, without parsing, that the message is not a request or notification with `word` in its
-   * method. Most messages of an app server are not parsed because of it. True says nothing.
-   */
-  mayCall(word: string): boolean {
-    if (this.#parsed) return this.shape.kind === 'request' || this.shape.kind === 'notification';
-    const { text } = this;
-    if (RESPONSE.test(text)) return false;
-    return text.includes(word) || (text.includes('"method"') && text.includes('"id"'));
   }
 
   /** Request, notification or response, with its id and method. */
   get shape(): RpcShape {
-    this.#shape ??= shapeOf(this.value);
+    this.#shape ??= this.#readShape();
     return this.#shape;
+  }
+
+  /** Why another JSON reader could see another message in the text; null: none could. */
+  get ambiguous(): string | null {
+    return this.#scanned()?.ambiguous ?? null;
+  }
+
+  /** Levels of objects and arrays, the message itself included. */
+  get depth(): number {
+    return this.#scanned()?.depth ?? 0;
+  }
+
+  /** The parsed params; undefined when there are none. */
+  get params(): unknown {
+    const span = this.#scanned()?.params;
+    return span === undefined ? undefined : JSON.parse(this.text.slice(span.start, span.end));
+  }
+
+  /** The whole message, parsed. Undefined when the text is not a JSON object. */
+  get value(): unknown {
+    return this.#scanned() === null ? undefined : JSON.parse(this.text);
+  }
+
+  /** True for a response that reports an error. */
+  get isError(): boolean {
+    return this.#scanned()?.hasError === true;
+  }
+
+  #scanned(): MessageScan | null {
+    if (this.#scan === undefined) {
+      const scan = scanMessage(this.text);
+      this.#scan = typeof scan === 'string' ? null : scan;
+      this.#tooDeep = scan === 'tooDeep';
+    }
+    return this.#scan;
+  }
+
+  #readShape(): RpcShape {
+    const scan = this.#scanned();
+    if (scan === null) return this.#tooDeep ? this.#refusedAsTooDeep() : INVALID;
+    const id = scan.id === undefined ? undefined : this.#scalar(scan.id);
+    const method = scan.method === undefined ? undefined : this.#scalar(scan.method);
+    const answers = scan.hasResult || scan.hasError;
+    if (typeof method === 'string') {
+      // A request that is also a response could be read as either.
+      if (answers) return INVALID;
+      if (id === undefined) return { kind: 'notification', method };
+      return isRpcId(id) ? { kind: 'request', id, method } : INVALID;
+    }
+    if (method === undefined && answers && (isRpcId(id) || id === null)) return { kind: 'response', id };
+    return INVALID;
+  }
+
+  /** A string, number or literal; an object for anything else. */
+  #scalar({ start, end }: { readonly start: number; readonly end: number }): unknown {
+    const { text } = this;
+    const first = text[start];
+    if (first === '"') return unquoted(text, start, end);
+    if (first === '{' || first === '[') return INVALID;
+    return JSON.parse(text.slice(start, end));
+  }
+
+  /** Its sender waits for a response, so it gets one if its id can be read. */
+  #refusedAsTooDeep(): InvalidShape {
+    const written = memberText(this.text, 'id');
+    const id: unknown = written !== undefined && /^["\d-]/.test(written) ? parsed(written) : undefined;
+    if (!isRpcId(id)) return INVALID;
+    return { kind: 'invalid', refused: { id, why: `the message has more than ${MAX_DEPTH} levels` } };
+  }
+}
+
+const INVALID: InvalidShape = { kind: 'invalid' };
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }

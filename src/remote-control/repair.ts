@@ -20,15 +20,11 @@ type RepairStep = (typeof REPAIR_STEPS)[number];
 const SETTLE_LIMIT = 65_000;
 
 /**
- * `engine/repair`: one step to repair a link that does not connect, on request of a person. Only over the control
- * socket: a client of the app server must not change the identity of this machine. RC-24
+ * `engine/repair`: one step to repair a link that does not connect, on request of a person. The authority table allows it
+ * on the control socket only: a client of the app server must not change the identity of this machine. RC-24
  */
 export function addRepairMethod(methods: MethodTable, deps: RepairDeps): void {
-  methods.add('engine/repair', v.object({ step: v.picklist(REPAIR_STEPS) }), async ({ step }, session) => {
-    if (session.client.origin !== 'control') {
-      const message = 'engine/repair is allowed on the control socket of this home only';
-      throw new JsonRpcError(RPC.refusedByPolicy, message, { reason: 'refusedByPolicy' });
-    }
+  methods.add('engine/repair', v.object({ step: v.picklist(REPAIR_STEPS) }), async ({ step }) => {
     if (deps.actor.getSnapshot().hasTag('disabled')) {
       const message = 'Remote control is switched off: there is nothing to repair.';
       throw new JsonRpcError(RPC.invalidRequest, message, { reason: 'disabled' });

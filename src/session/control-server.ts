@@ -37,9 +37,20 @@ export async function listenControl(
   };
 }
 
+/** Unsent data of a control client, and how long it may stay unsent, ms. */
+const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
+const UNREAD_LIMIT = 30_000;
+
 function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => LocalClient): void {
+  /** Runs while the client does not read: what waits for it must not stay for ever. */
+  let stalled: NodeJS.Timeout | undefined;
   const client = accept({
-    send: (text) => lines.write(text),
+    send: (text) => {
+      if (lines.write(text)) return true;
+      stalled ??= setTimeout(() => socket.destroy(), UNREAD_LIMIT).unref();
+      if (lines.unsentBytes > MAX_UNSENT_BYTES) socket.destroy();
+      return false;
+    },
     pauseReading: (paused) => {
       if (paused) lines.pause();
       else lines.resume();
@@ -51,8 +62,13 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
   const lines = new LineConnection(socket, socket, {
     onLine: (line) => client.receive(line),
     onTooLong: (bytes) => client.skipped('a line over 16 MiB', bytes),
-    onDrain: () => client.drained(),
+    onDrain: () => {
+      clearTimeout(stalled);
+      stalled = undefined;
+      client.drained();
+    },
     onEnd: () => {
+      clearTimeout(stalled);
       client.ended();
       socket.destroy();
     },

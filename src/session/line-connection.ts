@@ -54,6 +54,11 @@ export class LineConnection {
     return this.#output.write(`${BREAK.test(line) ? line.replace(BREAKS, ' ') : line}\n`);
   }
 
+  /** Bytes that were written and that the other side has not taken. */
+  get unsentBytes(): number {
+    return this.#output.writableLength;
+  }
+
   get bytesIn(): number {
     return this.#bytesIn;
   }

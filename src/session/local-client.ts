@@ -90,10 +90,9 @@ export class LocalClient implements ClientTransport {
   /** Handles one message of the client; a text that is not a JSON-RPC message is skipped. ACC-6 */
   receive(text: string): void {
     if (this.#closed) return;
-    const message = Message.fromText(text);
-    if (message === undefined || message.shape.kind === 'invalid') {
+    const message = Message.from(text);
+    if (message.shape.kind === 'invalid') {
       this.skipped('a text that is not a JSON-RPC message', Buffer.byteLength(text));
-      return;
     }
     if (!this.session.receive(message)) this.close(CLOSE_CODES.tryAgainLater, 'too many messages wait');
   }

@@ -7,6 +7,9 @@ const READ_PAUSE_CHARS = 4 * 1024 * 1024;
 /** UTF-16 units above which the client is closed. */
 const MAX_QUEUED_CHARS = 32 * 1024 * 1024;
 
+/** What a queued message costs beside its text, in UTF-16 units. */
+const MESSAGE_CHARS = 128;
+
 /** Messages of one client that wait for its app server, in order and with limits. */
 export class MessageQueue {
   readonly #messages: Message[] = [];
@@ -28,7 +31,7 @@ export class MessageQueue {
 
   /** False: the message does not fit, and the client must be closed. */
   push(message: Message): boolean {
-    const chars = this.#chars + message.text.length;
+    const chars = this.#chars + message.text.length + MESSAGE_CHARS;
     if (chars > MAX_QUEUED_CHARS) return false;
     this.#chars = chars;
     if (message.shape.kind === 'request') this.#requests += 1;
@@ -39,7 +42,7 @@ export class MessageQueue {
   shift(): Message | undefined {
     const message = this.#messages.shift();
     if (message === undefined) return undefined;
-    this.#chars -= message.text.length;
+    this.#chars -= message.text.length + MESSAGE_CHARS;
     if (message.shape.kind === 'request') this.#requests -= 1;
     return message;
   }

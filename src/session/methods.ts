@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { firstIssue, isRecord, RPC } from '../protocol/jsonrpc.js';
 import { isReason, type Reason } from '../protocol/reasons.js';
+import type { EngineMethodName } from './authority-table.js';
 import type { ClientSession } from './session.js';
 
 /** A JSON-RPC error as a thrown value. */
@@ -40,13 +41,16 @@ interface EngineMethod {
   handle(params: unknown, session: ClientSession): unknown;
 }
 
-/** The methods that the engine handles, for every origin; all others go to the app server. */
-export class MethodTable {
+/**
+ * The methods that the engine handles; all others go to the app server.
+ * @typeParam Name the names that may be registered: those with an entry in the authority table
+ */
+export class MethodTable<Name extends string = EngineMethodName> {
   readonly #methods = new Map<string, EngineMethod>();
 
   /** Registers a method. Its params are checked against the schema; missing params count as `{}`. ACC-7 */
   add<S extends v.GenericSchema>(
-    name: string,
+    name: Name,
     schema: S,
     handle: (params: v.InferOutput<S>, session: ClientSession) => unknown,
     options: { readonly experimental?: boolean; readonly paramsRequired?: boolean } = {},

@@ -1,5 +1,9 @@
-import { isRecord, type RpcId } from '../protocol/jsonrpc.js';
+import { isRecord, RPC, type RpcId } from '../protocol/jsonrpc.js';
 import type { Message } from '../protocol/message.js';
+
+/** Largest response that is parsed, in UTF-16 units. */
+const MAX_RESPONSE_CHARS = 1024 * 1024;
+const TOO_LARGE = { error: { code: RPC.invalidRequest, message: 'the response is too large' } };
 
 /** How a server-initiated request ended. */
 export type ServerRequestOutcome =
@@ -72,7 +76,7 @@ export class ServerRequests {
     if (id === null || this.#appServerIds.delete(id)) return false;
     const settle = this.#pending.get(id);
     if (settle === undefined) return this.#timedOut.delete(id);
-    const { value } = message;
+    const value = message.text.length > MAX_RESPONSE_CHARS ? TOO_LARGE : message.value;
     if (!isRecord(value)) return false;
     const { error } = value;
     if (error === undefined) settle({ kind: 'result', value: value.result });

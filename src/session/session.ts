@@ -4,9 +4,10 @@ import type {
   AppServerEvents,
   ClientContext,
 } from '../protocol/app-server.js';
-import { errorText, isRecord, RPC, type RpcId, resultText } from '../protocol/jsonrpc.js';
+import { errorText, RPC, type RpcId, resultText } from '../protocol/jsonrpc.js';
 import type { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
+import { type Authority, mayReceive } from './authority-table.js';
 import { parseInitialize } from './initialize.js';
 import { MAX_QUEUED_REQUESTS, MessageQueue } from './message-queue.js';
 import { JsonRpcError, type MethodTable, Reply } from './methods.js';
@@ -32,13 +33,16 @@ export interface ClientTransport {
 /** Shared by many sessions. */
 export interface SessionDeps {
   readonly appServer: AppServer;
-  readonly methods: MethodTable;
+  readonly methods: MethodTable<string>;
   /** Decides which methods a client may call. WSA-7 */
   readonly policy: Policy;
 }
 
-/** Requests and notifications with this prefix belong to the engine, whatever app server is used. */
-const ENGINE_FAMILY = 'remoteControl';
+/** Notifications that only the engine sends, whatever app server is used: clients must not hear two truths. WSA-32 */
+const ENGINE_NOTIFICATIONS = /^(?:remoteControl|account)\//i;
+/** Largest request that the engine answers itself, in UTF-16 units, and its levels. */
+const MAX_CALL_CHARS = 1024 * 1024;
+const MAX_CALL_DEPTH = 64;
 
 type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
 
@@ -82,6 +86,10 @@ export class ClientSession implements AppServerEvents {
   get clientName(): string | undefined {
     return this.#clientName;
   }
+  /** What this client may do; methods show less to those who may do less. */
+  get authority(): Authority {
+    return this.#deps.policy.authorityOf(this.client);
+  }
   /** The client has enabled experimental methods. ACC-9 */
   get experimental(): boolean {
     return this.#experimental;
@@ -115,7 +123,7 @@ export class ClientSession implements AppServerEvents {
   /** Handles one message of the client. False: too much waits, and the client must be closed. */
   receive(message: Message): boolean {
     if (this.#state === 'closed') return true;
-    if (this.#mustQueue) return this.#enqueue(message);
+    if (this.#mustQueue(message)) return this.#enqueue(message);
     this.#route(message);
     return true;
   }
@@ -123,6 +131,7 @@ export class ClientSession implements AppServerEvents {
   /** Sends a notification of the engine, unless the client opted out of it. WSA-23 */
   notify(method: string, params: unknown): void {
     if (this.#state !== 'initialized' || this.#optOut?.has(method) === true) return;
+    if (!mayReceive(this.authority, method)) return;
     this.#transport.send(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
   }
 
@@ -172,7 +181,7 @@ export class ClientSession implements AppServerEvents {
 
   onMessage(message: Message): void {
     if (this.#state === 'closed') return;
-    if (message.mayCall(ENGINE_FAMILY) && this.#screen(message)) return;
+    if (this.#screen(message)) return;
     if (this.#state !== 'initializing') {
       if (this.#serverRequests?.defer(message) !== true) this.#transport.send(message.text);
       return;
@@ -180,7 +189,7 @@ export class ClientSession implements AppServerEvents {
     const { shape } = message;
     this.#transport.send(message.text);
     if (shape.kind !== 'response' || shape.id !== this.#initializeId) return;
-    if (isRecord(message.value) && 'error' in message.value) {
+    if (message.isError) {
       // After a failed initialize the client may try again. ACC-4
       this.#state = 'awaitingInitialize';
     } else {
@@ -191,11 +200,13 @@ export class ClientSession implements AppServerEvents {
   }
 
   /**
-   * True for a notification that only the engine may send: one of the app server would contradict it. A request whose
-   * id is in the range of server-initiated requests of the engine reserves that id.
+   * True for what must not reach the client: a text that is not a message, one that readers could take for another, and
+   * a notification that only the engine may send. A request whose id is in the range of our own requests reserves that id.
    */
-  #screen({ shape }: Message): boolean {
-    if (shape.kind === 'notification') return shape.method.startsWith(`${ENGINE_FAMILY}/`);
+  #screen(message: Message): boolean {
+    const { shape } = message;
+    if (shape.kind === 'invalid' || message.ambiguous !== null) return true;
+    if (shape.kind === 'notification') return ENGINE_NOTIFICATIONS.test(shape.method);
     if (shape.kind === 'request' && typeof shape.id === 'number' && shape.id >= FIRST_SHARED_ID) {
       if (this.#serverRequests?.isPending(shape.id) !== true) this.#requests().reserve(shape.id);
     }
@@ -216,31 +227,33 @@ export class ClientSession implements AppServerEvents {
 
   // --- the queue
 
-  get #mustQueue(): boolean {
+  #mustQueue({ shape }: Message): boolean {
     return (
       this.#queue !== undefined ||
       this.#blocked ||
       this.#state === 'opening' ||
-      this.#state === 'initializing'
+      this.#state === 'initializing' ||
+      // Each request gets a response, and the client does not read those that it has.
+      (this.#paused && shape.kind === 'request')
     );
   }
 
   #enqueue(message: Message): boolean {
     this.#queue ??= new MessageQueue();
     const { shape } = message;
-    if (shape.kind === 'request' && this.#queue.hasMaxRequests) {
+    if (shape.kind === 'request' && this.#queue.hasMaxRequests && !this.#paused) {
       this.#respond(errorText(shape.id, RPC.overloaded, 'Server overloaded; retry later.'));
       return true;
     }
     if (!this.#queue.push(message)) return false;
-    if (this.#queue.needsReadPause) this.#pauseReading(true);
+    if (this.#paused || this.#queue.needsReadPause) this.#pauseReading(true);
     return true;
   }
 
   #drainQueue(): void {
     if (this.#state === 'opening' || this.#state === 'closed') return;
     // One at a time: routing a message may produce a response at once, which calls this method again.
-    while (!this.#blocked && this.#state !== ('initializing' as State)) {
+    while (!this.#blocked && !this.#paused && this.#state !== ('initializing' as State)) {
       const message = this.#queue?.shift();
       if (message === undefined) {
         this.#queue = undefined;
@@ -258,7 +271,7 @@ export class ClientSession implements AppServerEvents {
     const { shape } = message;
     switch (shape.kind) {
       case 'request':
-        this.#routeRequest(shape.id, shape.method, shape.params, message);
+        this.#routeRequest(shape.id, shape.method, message);
         return;
       case 'notification':
         // A notification before initialize is dropped silently. ACC-3
@@ -267,17 +280,23 @@ export class ClientSession implements AppServerEvents {
         if (this.#deps.policy(shape.method, this.client, message) === null) this.#forward(message);
         return;
       case 'response':
-        if (this.#state === 'initialized' && this.#serverRequests?.takeResponse(shape.id, message) !== true)
-          this.#forward(message);
+        if (this.#state !== 'initialized') return;
+        // An app server could read a call in a response that also names a method. WSA-7
+        if (this.#deps.policy(null, this.client, message) !== null) return;
+        if (this.#serverRequests?.takeResponse(shape.id, message) !== true) this.#forward(message);
         return;
       case 'invalid':
+        if (shape.refused === undefined) return;
+        this.#respond(
+          errorText(shape.refused.id, RPC.invalidRequest, `Invalid request: ${shape.refused.why}`),
+        );
         return;
     }
   }
 
-  #routeRequest(id: RpcId, method: string, params: unknown, message: Message): void {
+  #routeRequest(id: RpcId, method: string, message: Message): void {
     if (method === 'initialize') {
-      this.#initialize(id, params, message);
+      this.#initialize(id, message);
       return;
     }
     if (this.#state !== 'initialized') {
@@ -302,7 +321,9 @@ export class ClientSession implements AppServerEvents {
       this.#respond(errorText(id, RPC.overloaded, 'Server overloaded; retry later.'));
       return;
     }
-    this.#call(id, () => engineMethod.handle(params, this));
+    const tooLarge = tooLargeToCall(message);
+    if (tooLarge !== null) this.#respond(errorText(id, RPC.invalidRequest, tooLarge));
+    else this.#call(id, () => engineMethod.handle(message.params, this));
   }
 
   /** Calls an engine method and responds with its result or error. */
@@ -331,7 +352,7 @@ export class ClientSession implements AppServerEvents {
     );
   }
 
-  #initialize(id: RpcId, params: unknown, message: Message): void {
+  #initialize(id: RpcId, message: Message): void {
     if (this.#state === 'initialized') {
       this.#respond(errorText(id, RPC.invalidRequest, 'Already initialized'));
       return;
@@ -341,7 +362,12 @@ export class ClientSession implements AppServerEvents {
       this.#respond(errorText(id, RPC.refusedByPolicy, refusal));
       return;
     }
-    const parsed = parseInitialize(params);
+    const tooLarge = tooLargeToCall(message);
+    if (tooLarge !== null) {
+      this.#respond(errorText(id, RPC.invalidRequest, tooLarge));
+      return;
+    }
+    const parsed = parseInitialize(message.params);
     if ('invalid' in parsed) {
       this.#respond(errorText(id, RPC.invalidRequest, `Invalid request: ${parsed.invalid}`));
       return;
@@ -383,6 +409,16 @@ export class ClientSession implements AppServerEvents {
     this.#readPaused = paused;
     this.#transport.onReadPaused(paused);
   }
+}
+
+/** Why the engine does not parse a request; null: it does. */
+function tooLargeToCall(message: Message): string | null {
+  if (message.text.length > MAX_CALL_CHARS) {
+    return 'Invalid request: a request to this method may have 1 MiB at most';
+  }
+  return message.depth > MAX_CALL_DEPTH
+    ? `Invalid request: a request to this method may have ${MAX_CALL_DEPTH} levels at most`
+    : null;
 }
 
 function thrownErrorText(id: RpcId, error: unknown): string {

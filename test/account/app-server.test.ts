@@ -25,7 +25,7 @@ describe('account methods with another app server', () => {
             if (message.text.includes('"poke"')) {
               queueMicrotask(() =>
                 events.onMessage(
-                  Message.written(JSON.stringify({ id: id(), method: 'theirs/ask', params: {} })),
+                  Message.from(JSON.stringify({ id: id(), method: 'theirs/ask', params: {} })),
                 ),
               );
               return true;

@@ -140,7 +140,7 @@ describe('a command that exited five times', () => {
     const real = new FakeAppServer();
     const events = { onMessage: (message: Message) => said.push(message.text), onDrain() {}, onClose() {} };
     const connection = new UnavailableConnection(events, () => breaker.refusal ?? real.open(events, CONTEXT));
-    const ask = (id: number) => connection.send(Message.parsed({ id, method: 'initialize', params: HELLO }));
+    const ask = (id: number) => connection.send(Message.of({ id, method: 'initialize', params: HELLO }));
     ask(1);
     expect(JSON.parse(said.pop() ?? '')).toMatchObject({ id: 1, ...REFUSED });
     vi.advanceTimersByTime(54_000);
@@ -163,7 +163,7 @@ describe('a command that exited five times', () => {
     real.hold();
     const events = { onMessage() {}, onDrain() {}, onClose() {} };
     const connection = new UnavailableConnection(events, () => real.open(events, CONTEXT));
-    connection.send(Message.parsed({ id: 1, method: 'initialize', params: HELLO }));
+    connection.send(Message.of({ id: 1, method: 'initialize', params: HELLO }));
     connection.close();
     real.letIn();
     await settle();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Origin } from '../../src/protocol/app-server.js';
+import { Message } from '../../src/protocol/message.js';
 import { createPolicy, invalidPatternReason } from '../../src/session/policy.js';
 
 const client = (origin: Origin, degraded = false) => ({ origin, connectionId: 'x', degraded });
@@ -42,6 +43,8 @@ describe('execution policy', () => {
     expect(allowed(policy, 'x', 'control')).toBe(true);
   });
 
+  const message = (text: string) => Message.from(text);
+
   it('WSA-7: a message with a repeated member is refused, because an app server could read another method than the policy', () => {
     const twice = [
       '{"id":1,"method":"account/logout","method":"thread/list"}',
@@ -51,12 +54,12 @@ describe('execution policy', () => {
     const once = '{"id":1,"method":"thread/list","params":{"method":1,"Method":2,"method":3}}';
     const policy = createPolicy({ denyMethods: ['account/logout'] });
     for (const text of twice) {
-      expect(policy('thread/list', client('listener'), { text })).toContain('is repeated');
-      expect(policy('initialize', client('listener'), { text })).toContain('is repeated');
-      expect(createPolicy()('thread/list', client('listener', true), { text })).toContain('is repeated');
-      expect(createPolicy()('thread/list', client('listener'), { text })).toBeNull();
+      expect(policy('thread/list', client('listener'), message(text))).toContain('is repeated');
+      expect(policy('initialize', client('listener'), message(text))).toContain('is repeated');
+      expect(createPolicy()('thread/list', client('listener', true), message(text))).toContain('is repeated');
+      expect(createPolicy()('thread/list', client('listener'), message(text))).toBeNull();
     }
-    expect(policy('thread/list', client('listener'), { text: once })).toBeNull();
+    expect(policy('thread/list', client('listener'), message(once))).toBeNull();
   });
 
   it('initialize and initialized are always allowed', () => {

@@ -186,7 +186,7 @@ describe('remoteControl/enable', () => {
     const remote = new Controller({ baseUrl: (await rig.lab.backend()).url, token });
     await remote.connect();
     await remote.request('initialize', { clientInfo: { name: 'x', version: '1' } });
-    await expect(remote.request('remoteControl/disable')).rejects.toThrow(
+    await expect(remote.request('remoteControl/status/read')).rejects.toThrow(
       /requires experimentalApi capability/,
     );
     await remote.close();

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { Origin } from '../../src/protocol/app-server.js';
 import { Message } from '../../src/protocol/message.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
+import { authorityOf } from '../../src/session/authority-table.js';
 import { MAX_QUEUED_REQUESTS } from '../../src/session/message-queue.js';
 import { JsonRpcError, MethodTable } from '../../src/session/methods.js';
 import { FIRST_SHARED_ID } from '../../src/session/server-requests.js';
@@ -19,7 +20,7 @@ const initialize = (params: unknown = { clientInfo: CLIENT_INFO }, id: number | 
 
 class SessionRig {
   readonly appServer = new FakeAppServer();
-  readonly methods = new MethodTable();
+  readonly methods = new MethodTable<string>();
   readonly sent: string[] = [];
   readonly blocked: boolean[] = [];
   readonly readPaused: boolean[] = [];
@@ -59,7 +60,11 @@ class SessionRig {
           }
         : this.appServer,
       methods: this.methods,
-      policy: (method) => (this.refused.includes(method) ? `${method} is not for you` : null),
+      policy: Object.assign(
+        (method: string | null) =>
+          method !== null && this.refused.includes(method) ? `${method} is not for you` : null,
+        { authorityOf },
+      ),
     });
   }
 
@@ -77,7 +82,7 @@ class SessionRig {
 
   say(message: unknown): boolean {
     const text = typeof message === 'string' ? message : JSON.stringify(message);
-    const parsed = Message.fromText(text);
+    const parsed = Message.from(text);
     if (parsed === undefined) throw new Error(`not JSON: ${text}`);
     return this.session.receive(parsed);
   }
@@ -326,7 +331,7 @@ describe('notifications that the app server may not send', () => {
     await rig.ready();
     rig.appServer.last.say(text);
     // A message of a command has been parsed already.
-    rig.appServer.last.tell(Message.parsed(JSON.parse(text), text));
+    rig.appServer.last.tell(Message.from(text));
     expect(rig.sent).toEqual([]);
     const early = new SessionRig();
     early.appServer.answersInitialize = false;

@@ -52,7 +52,7 @@ export class FakeConnection implements AppServerConnection {
   /** A message of the app server to its client. */
   say(message: object | string): void {
     const text = typeof message === 'string' ? message : JSON.stringify(message);
-    this.#events.onMessage(Message.written(text));
+    this.#events.onMessage(Message.from(text));
   }
 
   tell(message: Message): void {

@@ -15,6 +15,7 @@ export function statusRows(status: EngineStatus, paint: Paint): Row[] {
     ...identityRows(status),
     ['virtual clients', virtualClients(status)],
     ...listenerRows(status),
+    ...policyRows(status),
     ['app server', status.appServer],
     ['links opened', String(counters.linksOpened)],
     ['frames', `${counters.framesIn} in, ${counters.framesOut} out, ${counters.framesSkipped} skipped`],
@@ -92,6 +93,20 @@ function virtualClients({ remoteClients }: EngineStatus): string {
   const names = remoteClients.slice(0, MAX_CLIENTS_SHOWN).map((client) => client.name ?? client.clientId);
   const more = remoteClients.length > names.length ? `, and ${remoteClients.length - names.length} more` : '';
   return `${remoteClients.length}: ${names.join(', ')}${more}`;
+}
+
+/** What was changed about who may call what; none: docs/authority.md holds as it is. */
+function policyRows({ policy }: EngineStatus): Row[] {
+  const { remoteAuthority, degradedAuthority, allowMethods = [], denyMethods = [] } = policy;
+  const changes = [
+    ...(remoteAuthority === 'full' ? ['controllers may do everything (--remote-authority full)'] : []),
+    ...(degradedAuthority === 'full'
+      ? ['degraded connections may do everything (--degraded-authority full)']
+      : []),
+    ...allowMethods.map((pattern) => `--allow-method ${pattern}`),
+    ...denyMethods.map((pattern) => `--deny-method ${pattern}`),
+  ];
+  return changes.length === 0 ? [] : [['permissions', changes.join(', ')]];
 }
 
 /** The local listener: the authority it requires, who is connected and why, and who was rejected. */

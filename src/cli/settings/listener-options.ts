@@ -44,7 +44,17 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
   const authority = authorityOf(settings, readSecret);
   const tls = tlsIdentity(settings);
   const { maxConnections, maxMessageBytes, closeOnTokenExpiry } = settings;
-  const { allowMethod, denyMethod, degradedAuthority } = settings;
+  const { allowMethod, denyMethod, degradedAuthority, remoteAuthority } = settings;
+  if (remoteAuthority === 'full') {
+    warnings.push(
+      '--remote-authority full: controllers can read the access token, sign in and out, and let other controllers in.',
+    );
+  }
+  if (degradedAuthority === 'full') {
+    warnings.push(
+      '--degraded-authority full: connections without a token can read the access token, sign in and out, and let controllers in.',
+    );
+  }
   const options: EngineOptions = {
     authority,
     ...(tls === undefined ? {} : { tls }),
@@ -55,6 +65,7 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
       ...(allowMethod === undefined ? {} : { allowMethods: allowMethod }),
       ...(denyMethod === undefined ? {} : { denyMethods: denyMethod }),
       ...(degradedAuthority === undefined ? {} : { degradedAuthority }),
+      ...(remoteAuthority === undefined ? {} : { remoteAuthority }),
     },
   };
   return { options, warnings };

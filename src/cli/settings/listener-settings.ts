@@ -82,7 +82,7 @@ export const LISTENER_SETTINGS = [
     type: 'list',
     securitySensitive: true,
     description:
-      'Allow only these JSON-RPC methods; * matches anything, a prefix listener:, stdio: or remote: limits the rule to one origin (repeatable)',
+      'Allow only these JSON-RPC methods; * matches anything, a prefix listener:, stdio:, remote: or degraded: limits the rule to one origin (repeatable)',
     check: invalidPatternReason,
   },
   {
@@ -98,7 +98,16 @@ export const LISTENER_SETTINGS = [
     values: ['limited', 'full'],
     securitySensitive: true,
     description:
-      'What degraded connections may do: everything (full), or not change sign-in, pairing and remote control (limited)',
+      'What degraded connections may do: what docs/authority.md grants them (limited), or all that a client with the token may (full)',
+    default: 'limited',
+  },
+  {
+    name: 'remoteAuthority',
+    type: 'string',
+    values: ['limited', 'full'],
+    securitySensitive: true,
+    description:
+      'What controllers may do: use the app server but not the account or this machine (limited), or all that a local client may (full)',
     default: 'limited',
   },
   {
@@ -157,6 +166,7 @@ export interface ListenerSettings {
   readonly allowMethod?: readonly string[];
   readonly denyMethod?: readonly string[];
   readonly degradedAuthority?: 'limited' | 'full';
+  readonly remoteAuthority?: 'limited' | 'full';
   readonly maxConnections?: number;
   readonly maxMessageBytes?: number;
   readonly appServer?: string;

@@ -8,7 +8,6 @@ import {
 } from '../../protocol/frames.js';
 import { pongFrame } from '../../protocol/frames-out.js';
 import { memberText } from '../../protocol/json-members.js';
-import { isRecord } from '../../protocol/jsonrpc.js';
 import { Message } from '../../protocol/message.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
@@ -120,7 +119,7 @@ export class RemoteMux {
       case 'client_message':
         return this.#onMessage(
           frame,
-          Message.parsed(frame.message, () => memberText(text, 'message') ?? JSON.stringify(frame.message)),
+          Message.from(() => memberText(text, 'message') ?? JSON.stringify(frame.message)),
         );
       case 'client_message_chunk':
         return this.#onChunk(frame, bytes);
@@ -139,6 +138,9 @@ export class RemoteMux {
   #onMessage(frame: FrameIds, message: Message): boolean {
     const { clientId, seqId } = frame;
     const { shape } = message;
+    if (shape.kind === 'invalid' && shape.refused === undefined) {
+      this.#skip('not a JSON-RPC message', { clientId, bytes: message.text.length });
+    }
     const isInitialize = shape.kind === 'request' && shape.method === 'initialize';
     const streamId = this.#clients.streamIdOf(clientId, frame.streamId, isInitialize);
     if (streamId === undefined) return false;
@@ -172,12 +174,7 @@ export class RemoteMux {
       this.#skip('chunk dropped', { why: result.why, clientId, streamId, bytes });
       return false;
     }
-    const message = Message.fromText(result.text);
-    if (message === undefined || !isRecord(message.value)) {
-      this.#skip('chunked message is not a JSON object', { clientId, streamId, bytes: result.text.length });
-      return false;
-    }
-    return this.#onMessage(frame, message);
+    return this.#onMessage(frame, Message.from(result.text));
   }
 
   #onAck({ clientId, streamId, seqId }: FrameIds, segmentId: number | undefined): void {

@@ -4,7 +4,7 @@ import type { AuditRing } from '../../observe/audit.js';
 import { auditDecisions } from '../../observe/decisions.js';
 import type { EngineWatcher } from '../../observe/watcher.js';
 import type { ClientContext } from '../../protocol/app-server.js';
-import { errorText, isRpcId, RPC } from '../../protocol/jsonrpc.js';
+import { errorText, RPC } from '../../protocol/jsonrpc.js';
 import { Message } from '../../protocol/message.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
@@ -141,11 +141,11 @@ export function provideVirtualClient(
 
 /** The error response for a response that is too large: its requester must not wait forever. RC-38 */
 export function tooLargeResponse(messageText: string): string | undefined {
-  const id = Message.fromText(messageText)?.value;
-  if (typeof id !== 'object' || id === null || !('id' in id) || !isRpcId(id.id)) return undefined;
+  const { shape } = Message.from(messageText);
+  if (shape.kind !== 'response' || shape.id === null) return undefined;
   const size = Math.ceil(messageText.length / 1024 / 1024);
   return errorText(
-    id.id,
+    shape.id,
     RPC.messageTooLarge,
     `The answer is about ${size} MiB, more than remote control can carry (100 MiB); ask for less of it.`,
   );

@@ -5,6 +5,7 @@ import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
 import { RemoteMux } from '../../../src/remote-control/clients/mux.js';
 import type { MuxSocket } from '../../../src/remote-control/clients/outbound-streams.js';
 import { MethodTable } from '../../../src/session/methods.js';
+import { ALLOW_ALL } from '../../../src/session/policy.js';
 import { FakeAppServer, settle } from '../../support/fake-app-server.js';
 
 export type Frame = Record<string, unknown>;
@@ -60,7 +61,7 @@ export class MuxRig {
       timing: DEFAULT_TIMING,
       appServer: this.appServer,
       methods: this.methods,
-      policy: () => null,
+      policy: ALLOW_ALL,
       audit: this.audit,
       onInitialized: () => {},
       onEnded: () => {},

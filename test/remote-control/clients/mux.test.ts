@@ -260,7 +260,7 @@ describe('messages in', () => {
     expect(rig.appServer.connections[0]?.methods).toEqual(['initialize']);
     expect(rig.appServer.connections[1]?.methods).toEqual(['initialize', 'thread/list']);
     expect(rig.skipped.join('\n')).toMatch(/chunk dropped .*badBase64/);
-    expect(rig.skipped.join('\n')).toMatch(/not a JSON object/);
+    expect(rig.skipped.join('\n')).toMatch(/not a JSON-RPC message/);
     rig.message('s1', 4, ask(4));
     expect(rig.appServer.connections[0]?.methods).toEqual(['initialize', 'thread/list']);
   });
