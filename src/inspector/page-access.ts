@@ -1,19 +1,29 @@
-/** Access to the page: the link opens it once, then a cookie lets that browser continue. */
+/** Access to the page: the link opens it once, and the session in that page opens the timeline. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { refusalOf } from '../net/http-gate.js';
 import { Secret } from '../protocol/secret.js';
+import { SESSION_PROTOCOL } from './wire.js';
 
 type AccessDecision =
-  /** `cookie` is present when this request used the link: the response must set it. */
-  { readonly ok: true; readonly cookie?: Secret } | { readonly ok: false; readonly message: string };
+  /** `session` is present when this request used the link: the page must contain it. */
+  { readonly ok: true; readonly session?: Secret } | { readonly ok: false; readonly message: string };
 
 const USE_LINK_ADVICE = 'Open the link that rc-engine printed when it started.';
 
-/** A one-time token, and the session cookie that it is exchanged for. Each start creates new ones. */
+const newSecret = (): Secret => new Secret(randomBytes(32).toString('base64url'));
+
+/**
+ * A one-time token, and what it is exchanged for. Browsers send a cookie of 127.0.0.1 to each port of it, so also to
+ * programs of other users. The session is therefore no cookie: the page keeps it in the storage of its own origin, which
+ * includes the port. Each start creates new secrets.
+ */
 export class PageAccess {
   readonly #port: number;
-  readonly #session = new Secret(randomBytes(32).toString('base64url'));
-  readonly #token = new Secret(randomBytes(32).toString('base64url'));
+  readonly #token = newSecret();
+  readonly #session = newSecret();
+  /** Part of the address of the page. It opens the page without a session, so that a reload works. */
+  readonly pageKey = newSecret();
   #used = false;
 
   constructor(port: number) {
@@ -25,17 +35,15 @@ export class PageAccess {
     return new Secret(`http://127.0.0.1:${this.#port}${path}?token=${this.#token.reveal()}`);
   }
 
-  /** Value of `Set-Cookie`. Cookies ignore the port, so the name of the cookie contains it. */
-  setCookie(session: Secret): string {
-    return `${this.#cookieName}=${session.reveal()}; Path=/; HttpOnly; SameSite=Strict`;
-  }
-
   /** Decides a request for a page. */
-  authorize(request: IncomingMessage, token: string | null): AccessDecision {
-    const problem = this.#originProblem(request, false);
+  authorize(request: IncomingMessage, query: URLSearchParams): AccessDecision {
+    const problem = originProblem(request);
     if (problem !== undefined) return { ok: false, message: problem };
-    if (this.#hasCookie(request)) return { ok: true };
-    if (token === null) return { ok: false, message: USE_LINK_ADVICE };
+    const token = query.get('token');
+    if (token === null) {
+      if (equalsSecret(query.get('page') ?? '', this.pageKey)) return { ok: true };
+      return { ok: false, message: USE_LINK_ADVICE };
+    }
     if (!equalsSecret(token, this.#token))
       return { ok: false, message: `The token in this link is wrong. ${USE_LINK_ADVICE}` };
     if (this.#used) {
@@ -46,45 +54,28 @@ export class PageAccess {
       };
     }
     this.#used = true;
-    return { ok: true, cookie: this.#session };
+    return { ok: true, session: this.#session };
   }
 
   /** Decides a WebSocket upgrade. Browsers always send the origin of the page with it. */
   authorizeSocket(request: IncomingMessage): AccessDecision {
-    const problem = this.#originProblem(request, true);
+    const problem =
+      request.headers.origin === undefined ? 'Only the page may use this.' : originProblem(request);
     if (problem !== undefined) return { ok: false, message: problem };
-    return this.#hasCookie(request) ? { ok: true } : { ok: false, message: USE_LINK_ADVICE };
+    const [protocol, session = '', ...more] = (request.headers['sec-websocket-protocol'] ?? '').split(',');
+    const ok =
+      protocol === SESSION_PROTOCOL && more.length === 0 && equalsSecret(session.trim(), this.#session);
+    return ok ? { ok } : { ok, message: USE_LINK_ADVICE };
   }
+}
 
-  #originProblem({ headers }: IncomingMessage, required: boolean): string | undefined {
-    const hosts = [`127.0.0.1:${this.#port}`, `localhost:${this.#port}`];
-    if (this.#port === 80) hosts.push('127.0.0.1', 'localhost');
-    // Another name that resolves to this machine belongs to another site (DNS rebinding).
-    if (headers.host === undefined || !hosts.includes(headers.host))
-      return 'Wrong host name: use 127.0.0.1 or localhost.';
-    const { origin } = headers;
-    if (origin === undefined ? required : origin !== `http://${headers.host}`) {
-      return 'Other sites must not use this page.';
-    }
-    const site = headers['sec-fetch-site'];
-    if (site !== undefined && site !== 'same-origin' && site !== 'none') {
-      return `Other sites must not open this page. ${USE_LINK_ADVICE}`;
-    }
-    return undefined;
-  }
-
-  get #cookieName(): string {
-    return `rc-inspector-${this.#port}`;
-  }
-
-  #hasCookie({ headers }: IncomingMessage): boolean {
-    for (const part of (headers.cookie ?? '').split(';')) {
-      const at = part.indexOf('=');
-      if (part.slice(0, at).trim() !== this.#cookieName) continue;
-      if (equalsSecret(part.slice(at + 1).trim(), this.#session)) return true;
-    }
-    return false;
-  }
+function originProblem(request: IncomingMessage): string | undefined {
+  const refusal = refusalOf(request, true);
+  if (refusal !== undefined) return refusal.message;
+  const site = request.headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none')
+    return `Other sites must not open this page. ${USE_LINK_ADVICE}`;
+  return undefined;
 }
 
 /** Compares in constant time. */

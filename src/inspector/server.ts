@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
+import { endThenDestroy, GATE_TIMEOUTS, limitConnections } from '../net/http-gate.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Secret } from '../protocol/secret.js';
 import { PageAccess } from './page-access.js';
@@ -20,9 +21,8 @@ const MAX_PAGES = 64;
 const MAX_CONNECTIONS = 256;
 /** Bytes of a message from a page. Pages send none. */
 const MAX_PAYLOAD = 1_024;
-const MAX_HEADERS = 8 * 1024;
-/** Time for the headers of a request, and between two checks of it, ms. */
-const HEADERS_TIMEOUT = 5_000;
+/** Browsers send all cookies of 127.0.0.1, whatever their port. */
+const MAX_HEADERS = 64 * 1024;
 /** How long requests in flight have when the server closes, ms. */
 const CLOSE_TIMEOUT = 500;
 
@@ -71,14 +71,12 @@ export class InspectorServer {
     });
     this.#http = createServer(
       {
+        ...GATE_TIMEOUTS,
         maxHeaderSize: MAX_HEADERS,
-        headersTimeout: HEADERS_TIMEOUT,
-        requestTimeout: HEADERS_TIMEOUT,
-        connectionsCheckingInterval: HEADERS_TIMEOUT,
       },
       (request, response) => void this.#onRequest(request, response),
     );
-    this.#http.maxConnections = MAX_CONNECTIONS;
+    limitConnections(this.#http, MAX_CONNECTIONS);
     this.#http.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) =>
       this.#onUpgrade(request, socket, head),
     );
@@ -142,7 +140,7 @@ export class InspectorServer {
       refuse(response, 404, 'Not found.');
       return;
     }
-    const decision = access.authorize(request, url.searchParams.get('token'));
+    const decision = access.authorize(request, url.searchParams);
     if (!decision.ok) {
       refuse(response, 403, decision.message);
       return;
@@ -158,9 +156,13 @@ export class InspectorServer {
         ...SECURITY_HEADERS,
         'content-type': 'text/html; charset=utf-8',
         'content-security-policy': policyOf(nonce, request.headers.host ?? '', page.frame),
-        ...(decision.cookie === undefined ? {} : { 'set-cookie': access.setCookie(decision.cookie) }),
       })
-      .end(text.replaceAll('__NONCE__', nonce));
+      .end(
+        text
+          .replaceAll('__NONCE__', nonce)
+          .replaceAll('__PAGE_KEY__', access.pageKey.reveal())
+          .replaceAll('__SESSION__', decision.session?.reveal() ?? ''),
+      );
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -239,8 +241,8 @@ function refuse(response: ServerResponse, status: number, message: string): void
 }
 
 function refuseUpgrade(socket: Duplex, status: string, message: string): void {
-  socket.end(
+  endThenDestroy(
+    socket,
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(message)}\r\n\r\n${message}`,
-    () => socket.destroy(),
   );
 }

@@ -30,3 +30,6 @@ interface CaughtUp {
 }
 
 export type ServerMessage = Hello | EntriesMessage | CaughtUp;
+
+/** WebSocket subprotocol of the timeline. The session follows it as a second one: a page can send no other header. */
+export const SESSION_PROTOCOL = 'rc-inspector';

@@ -177,8 +177,10 @@ describe.skipIf(noChromium)(
       const { url } = engine.lines.find(({ type }) => type === 'inspector') as { url: string };
       const other = await chromium.page(url);
       expect(await other.eval('document.body.innerText')).toContain('This link has been used');
-      // The browser that used the link may reload the page and open the link replayPage.
-      await page.go(url);
+      // The browser that used the link may reload the page.
+      const address = await page.eval<string>('location.href');
+      expect(address).not.toContain('token');
+      await page.go(address);
       await page.until(`document.getElementById('status').textContent === 'live'`, 'live page');
 
       const foreign = await lab.backend();

@@ -12,21 +12,25 @@ interface Message {
   readonly base?: readonly ActorState[];
 }
 
-/** Does what a browser does: opens the page with the link, then the socket with the cookie. */
-async function openPage(link: URL): Promise<{ page: string; cookie: string; socket: WebSocket }> {
-  const [page, cookie] = await new Promise<[string, string]>((resolve, reject) => {
+/** Does what a browser does: opens the page with the link, then the socket with the session. */
+async function openPage(link: URL): Promise<{ page: string; session: string; socket: WebSocket }> {
+  const text = await new Promise<string>((resolve, reject) => {
     request(link, { agent: false }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text;
       });
-      response.on('end', () => resolve([body, String(response.headers['set-cookie']).split(';')[0] ?? '']));
+      response.on('end', () => resolve(body));
     })
       .on('error', reject)
       .end();
   });
-  const socket = new WebSocket(`ws://${link.host}/timeline`, { headers: { cookie, origin: link.origin } });
-  return { page, cookie, socket };
+  const session = /name="session" content="([\w-]+)"/.exec(text)?.[1] ?? '';
+  const socket = new WebSocket(`ws://${link.host}/timeline`, ['rc-inspector', session], {
+    headers: { origin: link.origin },
+  });
+  // The page contains its session once, and nothing else that is secret.
+  return { page: text.replace(session, ''), session, socket };
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -121,7 +125,7 @@ describe('the inspector of a running engine', () => {
     const engine = await lab.start(['--inspect', '--listen', 'ws://127.0.0.1:0', '--log-level', 'trace']);
     const found = await engine.line(({ type }) => type === 'inspector', 'link of the inspector');
     const link = new URL(String(found.url));
-    const { page, cookie, socket } = await openPage(link);
+    const { page, session, socket } = await openPage(link);
     const timeline = new ReceivedTimeline(socket);
     await engine.connected();
 
@@ -150,7 +154,7 @@ describe('the inspector of a running engine', () => {
       'websocketAuth',
     ]);
     const token = link.searchParams.get('token') ?? '';
-    const ownSecrets = [token, cookie.slice(cookie.indexOf('=') + 1)];
+    const ownSecrets = [token, session];
     const secrets = [
       ...lab.secrets,
       ...ownSecrets,

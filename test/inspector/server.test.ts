@@ -13,7 +13,7 @@ import { checkLeftovers } from '../support/leftovers.js';
 
 checkLeftovers();
 
-const PAGE = '<script nonce="__NONCE__">1</script>';
+const PAGE = '<p>__PAGE_KEY__ __SESSION__</p><script nonce="__NONCE__">1</script>';
 
 let directory: string;
 let timeline: Timeline;
@@ -69,16 +69,32 @@ function get(path: string, headers: Record<string, string> = {}, method = 'GET')
 
 const withToken = () => `/${link.search}`;
 
-async function cookie(): Promise<string> {
-  const { headers } = await get(withToken());
-  return String(headers['set-cookie']).split(';')[0] ?? '';
+interface Page {
+  /** Opens the page without the link. */
+  readonly path: string;
+  readonly session: string;
 }
 
-function connect(extra: Record<string, string>, path = '/timeline'): WebSocket {
-  const socket = new WebSocket(`ws://127.0.0.1:${link.port}${path}`, {
-    headers: { origin: link.origin, ...extra },
-    perMessageDeflate: false,
-  });
+/** What a page contains. The session is empty when the page was not opened by the link. */
+function readPage(body: string, path = '/'): Page {
+  const [, key = '', session = ''] = /<p>(\S+) (\S*)<\/p>/.exec(body) ?? [];
+  return { path: `${path}?page=${key}`, session };
+}
+
+async function openPage(): Promise<Page> {
+  return readPage((await get(withToken())).body);
+}
+
+function connect(
+  session: string | undefined,
+  headers: Record<string, string> = {},
+  path = '/timeline',
+): WebSocket {
+  const socket = new WebSocket(
+    `ws://127.0.0.1:${link.port}${path}`,
+    session === undefined ? [] : ['rc-inspector', session],
+    { headers: { origin: link.origin, ...headers }, perMessageDeflate: false },
+  );
   socket.on('error', () => {});
   sockets.push(socket);
   return socket;
@@ -137,17 +153,21 @@ describe('access to the page', () => {
     const first = await get(withToken());
     expect(first.status).toBe(200);
     expect((await get(withToken())).status).toBe(403);
-    expect(first.headers['set-cookie']?.[0]).toMatch(
-      /^rc-inspector-\d+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict$/,
-    );
+    // Browsers send cookies of 127.0.0.1 to each port of it.
+    expect(first.headers['set-cookie']).toBeUndefined();
+    expect(readPage(first.body).session).toMatch(/^[\w-]{43}$/);
   });
 
-  it('continues with the cookie of the browser that used the link; the cookie is not the token', async () => {
-    const session = await cookie();
-    expect(session).not.toContain(link.searchParams.get('token'));
-    expect((await get('/', { cookie: session })).status).toBe(200);
-    expect((await get('/', { cookie: `${session}x` })).status).toBe(403);
-    expect((await get('/', { cookie: session.replace(/=.*/, '=') })).status).toBe(403);
+  it('opens again at its own address, without the session, which its browser keeps', async () => {
+    const { path, session } = await openPage();
+    const secrets = new Set([session, path.split('=')[1], link.searchParams.get('token')]);
+    expect(secrets.size).toBe(3);
+    const again = await get(path);
+    expect(again.status).toBe(200);
+    expect(readPage(again.body)).toEqual({ path, session: '' });
+    expect((await get(`${path}x`)).status).toBe(403);
+    expect((await get(`/?page=${session}`)).status).toBe(403);
+    expect((await get('/', { cookie: `session=${session}; rc-inspector=${session}` })).status).toBe(403);
   });
 
   it.each([
@@ -157,20 +177,26 @@ describe('access to the page', () => {
     ['the origin of a local file', { origin: 'null' }],
     ['a link on another site', { 'sec-fetch-site': 'cross-site' }],
     ['another port of this machine', { 'sec-fetch-site': 'same-site' }],
-  ])('403 for %s, even with the cookie', async (_, headers) => {
-    const session = await cookie();
-    expect((await get('/', { cookie: session, ...headers })).status).toBe(403);
-    expect(await statusOf(connect({ cookie: session, ...headers }))).toBe(403);
+  ])('403 for %s, even with the session', async (_, headers) => {
+    const { path, session } = await openPage();
+    expect((await get(path, headers)).status).toBe(403);
+    expect(await statusOf(connect(session, headers))).toBe(403);
   });
 
-  it('403 for a socket without cookie or without origin', async () => {
-    const session = await cookie();
-    expect(await statusOf(connect({}))).toBe(403);
-    const bare = new WebSocket(`ws://127.0.0.1:${link.port}/timeline`, { headers: { cookie: session } });
+  it('403 for a socket without session or without origin', async () => {
+    const { path, session } = await openPage();
+    const key = path.split('=')[1] ?? '';
+    for (const wrong of [undefined, 'none', `${session}x`, key]) {
+      expect(await statusOf(connect(wrong))).toBe(403);
+    }
+    expect(await statusOf(connect(undefined, { cookie: `session=${session}` }))).toBe(403);
+    const bare = new WebSocket(`ws://127.0.0.1:${link.port}/timeline`, ['rc-inspector', session]);
     sockets.push(bare);
     bare.on('error', () => {});
     expect(await statusOf(bare)).toBe(403);
-    expect(await statusOf(connect({ cookie: session }))).toBe(101);
+    const good = connect(session);
+    expect(await statusOf(good)).toBe(101);
+    expect(good.protocol).toBe('rc-inspector');
   });
 
   it('a refused request does not use up the link', async () => {
@@ -180,19 +206,19 @@ describe('access to the page', () => {
   });
 
   it('nothing else is served, and the page must not load anything or be framed', async () => {
-    const session = await cookie();
-    expect((await get('/other', { cookie: session })).status).toBe(404);
-    expect((await get('/', { cookie: session }, 'POST')).status).toBe(404);
-    expect(await statusOf(connect({ cookie: session }, '/other'))).toBe(404);
-    const one = await get('/', { cookie: session });
-    const two = await get('/', { cookie: session });
+    const { path, session } = await openPage();
+    expect((await get(`/other${path.slice(1)}`)).status).toBe(404);
+    expect((await get(path, {}, 'POST')).status).toBe(404);
+    expect(await statusOf(connect(session, {}, '/other'))).toBe(404);
+    const one = await get(path);
+    const two = await get(path);
     const policy = String(one.headers['content-security-policy']);
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain("frame-ancestors 'none'");
     expect(one.headers['referrer-policy']).toBe('no-referrer');
     expect(one.headers['cache-control']).toBe('no-store');
     const [, nonce] = /nonce-([^']+)'/.exec(policy) ?? [];
-    expect(one.body).toBe(`<script nonce="${nonce}">1</script>`);
+    expect(one.body).toContain(`<script nonce="${nonce}">1</script>`);
     expect(two.body).not.toBe(one.body);
   });
 });
@@ -213,38 +239,37 @@ describe('the page with the Stately inspector', () => {
     expect(first.status).toBe(200);
     expect(first.body).toContain('<iframe>');
     expect((await get(`/stately${link.search}`)).status).toBe(403);
-    const session = { cookie: String(first.headers['set-cookie']).split(';')[0] ?? '' };
-    expect((await get('/stately', session)).status).toBe(200);
+    const { path, session } = readPage(first.body, '/stately');
+    expect((await get(path)).status).toBe(200);
     for (const headers of [
       { host: 'attacker.example' },
       { origin: 'https://stately.ai' },
       { 'sec-fetch-site': 'cross-site' },
     ]) {
-      expect((await get('/stately', { ...session, ...headers })).status).toBe(403);
-      expect(await statusOf(connect({ ...session, ...headers }))).toBe(403);
+      expect((await get(path, headers)).status).toBe(403);
+      expect(await statusOf(connect(session, headers))).toBe(403);
     }
-    expect(await statusOf(connect({}))).toBe(403);
+    expect(await statusOf(connect(undefined))).toBe(403);
     expect(await statusOf(connect(session))).toBe(101);
   });
 
   it('may frame only stately.ai; the local page may frame nothing', async () => {
     await openBoth();
-    const { headers } = await get(`/stately${link.search}`);
-    const session = { cookie: String(headers['set-cookie']).split(';')[0] ?? '' };
+    const { headers, body } = await get(`/stately${link.search}`);
     const policy = String(headers['content-security-policy']);
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain('; frame-src https://stately.ai;');
     expect(policy).toContain("frame-ancestors 'none'");
-    const local = await get('/', session);
+    const local = await get(readPage(body).path);
     expect(local.status).toBe(200);
     expect(String(local.headers['content-security-policy'])).not.toContain('stately');
   });
 
   it('does not exist without --inspect=stately', async () => {
     expect(link.pathname).toBe('/');
-    const session = { cookie: await cookie() };
-    expect((await get('/stately', session)).status).toBe(404);
-    expect(String((await get('/', session)).headers['content-security-policy'])).not.toContain('frame-src');
+    const { path } = await openPage();
+    expect((await get(`/stately${path.slice(1)}`)).status).toBe(404);
+    expect(String((await get(path)).headers['content-security-policy'])).not.toContain('frame-src');
   });
 });
 
@@ -252,9 +277,9 @@ describe('pages that misbehave', () => {
   it('50 tabs receive the same entries in order, from the first to the last', {
     timeout: 30_000,
   }, async () => {
-    const session = await cookie();
+    const { session } = await openPage();
     add(3_210);
-    const tabs = Array.from({ length: 50 }, () => connect({ cookie: session }));
+    const tabs = Array.from({ length: 50 }, () => connect(session));
     const seqs = tabs.map(seqsOf);
     await Promise.all(tabs.map((tab) => once(tab, 'open')));
     for (let i = 0; i < 5; i += 1) {
@@ -267,22 +292,18 @@ describe('pages that misbehave', () => {
   });
 
   it('the 65th tab is refused', async () => {
-    const session = await cookie();
-    const tabs = Array.from({ length: 64 }, () => connect({ cookie: session }));
+    const { session } = await openPage();
+    const tabs = Array.from({ length: 64 }, () => connect(session));
     await Promise.all(tabs.map((tab) => once(tab, 'open')));
-    expect(await statusOf(connect({ cookie: session }))).toBe(503);
+    expect(await statusOf(connect(session))).toBe(503);
     tabs[0]?.close();
     await once(tabs[0] as WebSocket, 'close');
-    expect(await statusOf(connect({ cookie: session }))).toBe(101);
+    expect(await statusOf(connect(session))).toBe(101);
   });
 
   it('a page that sends messages is closed, one that floods with pings is destroyed, and the others continue', async () => {
-    const session = await cookie();
-    const [good, sender, flooder] = [
-      connect({ cookie: session }),
-      connect({ cookie: session }),
-      connect({ cookie: session }),
-    ];
+    const { session } = await openPage();
+    const [good, sender, flooder] = [connect(session), connect(session), connect(session)];
     const seqs = seqsOf(good);
     await Promise.all([good, sender, flooder].map((socket) => once(socket, 'open')));
     sender.send('hello');
@@ -295,7 +316,7 @@ describe('pages that misbehave', () => {
   });
 
   it('a page that pings endlessly is destroyed, however slowly it pings', async () => {
-    const socket = connect({ cookie: await cookie() });
+    const socket = connect((await openPage()).session);
     await once(socket, 'open');
     const closed = once(socket, 'close');
     let pongs = 0;
@@ -311,7 +332,7 @@ describe('pages that misbehave', () => {
   });
 
   it('connections above the limit are dropped, and open pages continue', async () => {
-    const good = connect({ cookie: await cookie() });
+    const good = connect((await openPage()).session);
     const seqs = seqsOf(good);
     await once(good, 'open');
     const dropped = new Set<Socket>();
@@ -331,7 +352,7 @@ describe('pages that misbehave', () => {
   });
 
   it('a page that sends a large message is closed', async () => {
-    const socket = connect({ cookie: await cookie() });
+    const socket = connect((await openPage()).session);
     await once(socket, 'open');
     socket.send('x'.repeat(100_000));
     expect((await once(socket, 'close'))[0]).toBe(1009);
@@ -340,8 +361,8 @@ describe('pages that misbehave', () => {
   it('a page that does not read is closed with a message; its memory is bounded, and the others continue', async () => {
     await server.close();
     await open(2_000);
-    const session = await cookie();
-    const [slow, good] = [connect({ cookie: session }), connect({ cookie: session })];
+    const { session } = await openPage();
+    const [slow, good] = [connect(session), connect(session)];
     const seqs = seqsOf(good);
     await Promise.all([once(slow, 'open'), once(good, 'open')]);
     slow.pause();
@@ -361,8 +382,8 @@ describe('pages that misbehave', () => {
   });
 
   it('a page that disappears leaves nothing behind, and the others receive the end of the server', async () => {
-    const session = await cookie();
-    const [gone, good] = [connect({ cookie: session }), connect({ cookie: session })];
+    const { session } = await openPage();
+    const [gone, good] = [connect(session), connect(session)];
     await Promise.all([once(gone, 'open'), once(good, 'open')]);
     gone.terminate();
     add(5);

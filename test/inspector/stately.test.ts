@@ -69,7 +69,7 @@ describe.skipIf(noChromium)(
       });
       await engine.connected();
       const page = await chromium.page(String(line.url));
-      expect(await page.eval('location.pathname + location.search')).toBe('/stately');
+      expect(await page.eval('location.pathname + location.search')).toMatch(/^\/stately\?page=[\w-]{43}$/);
 
       // Only the frame itself can connect.
       await page.until(`document.getElementById('version').textContent !== ''`, 'connected page');

@@ -3,6 +3,7 @@ import { ChartView } from './chart-view.js';
 import { byId, clock, throttled } from './dom.js';
 import { ListView } from './list-view.js';
 import { Model, type PageData } from './model.js';
+import { openTimeline } from './session.js';
 import { TreeView } from './tree-view.js';
 
 /** Least time between two updates of the tree, ms. */
@@ -10,9 +11,6 @@ const TREE_INTERVAL = 150;
 const SPEEDS = [1, 4, 16, 64];
 /** Longest pause between two entries of a replay, ms. */
 const MAX_REPLAY_PAUSE = 2_000;
-
-// The token in the link works only once, so the address bar need not show it.
-history.replaceState(null, '', '/');
 
 const data = JSON.parse(byId('data').textContent ?? '{}') as PageData;
 const model = new Model();
@@ -172,7 +170,7 @@ function save(): void {
 // --- the socket
 
 function connect(): void {
-  const socket = new WebSocket(`ws://${location.host}/timeline`);
+  const socket = openTimeline();
   socket.addEventListener('message', ({ data }) => {
     const message = JSON.parse(String(data)) as ServerMessage;
     model.receive(message);

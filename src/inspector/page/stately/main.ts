@@ -1,13 +1,11 @@
 import type { ServerMessage } from '../../wire.js';
 import { byId } from '../dom.js';
+import { openTimeline } from '../session.js';
 import { Feed } from './feed.js';
 import { StatelyFrame } from './frame.js';
 
 /** Time without a message from the frame after which the page shows a note, ms. */
 const FRAME_TIMEOUT = 10_000;
-
-// The token in the link works only once, so the address bar need not show it.
-history.replaceState(null, '', '/stately');
 
 const definitions = JSON.parse(byId('data').textContent ?? '{}') as Record<string, string>;
 const frame = new StatelyFrame(byId<HTMLIFrameElement>('frame'), () => {
@@ -33,7 +31,7 @@ function show(): void {
       : '';
 }
 
-const socket = new WebSocket(`ws://${location.host}/timeline`);
+const socket = openTimeline();
 socket.addEventListener('message', ({ data }) => {
   const message = JSON.parse(String(data)) as ServerMessage;
   if (message.type === 'hello') engine = message.engine;

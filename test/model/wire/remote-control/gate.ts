@@ -2,6 +2,7 @@
 
 import { EventEmitter } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
+import { withPort } from '../../../support/forward.js';
 
 export type Route = 'enroll' | 'refresh' | 'socket';
 
@@ -91,7 +92,9 @@ export class Gate extends EventEmitter<{ changed: [] }> {
       });
     }
     backend.on('data', (data) => engine.write(data));
-    engine.on('data', (data) => {
+    const { port } = this.#server.address() as AddressInfo;
+    engine.on('data', (given) => {
+      const data = withPort(given, port, this.#backendPort);
       // A request starts with its own chunk, because the engine sends the next one after the response.
       const line = data.toString('latin1', 0, 200);
       const route = ROUTES.find(([pattern]) => pattern.test(line))?.[1];
