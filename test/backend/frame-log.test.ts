@@ -8,6 +8,34 @@ const drain = (log: FrameLog): string[] => {
   return frames;
 };
 
+/** One operation on the log. */
+const step = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('append' as const),
+      stream: fc.constantFrom('a', 'b', 'c'),
+      frames: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('send' as const), count: fc.nat({ max: 5 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('confirm' as const), back: fc.nat({ max: 3 }) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('reconnect' as const), back: fc.nat({ max: 3 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('discard' as const),
+      stream: fc.constantFrom('a', 'b', 'c'),
+    }),
+  },
+);
+
 describe('FrameLog', () => {
   it('RC-37: a message of several frames is sent again from its first one', () => {
     const log = new FrameLog();
@@ -22,32 +50,6 @@ describe('FrameLog', () => {
   });
 
   it('RC-37: after any sequence of operations, a server gets each live message in order, after the position it named', () => {
-    const step = fc.oneof(
-      {
-        weight: 5,
-        arbitrary: fc.record({
-          kind: fc.constant('append' as const),
-          stream: fc.constantFrom('a', 'b', 'c'),
-          frames: fc.integer({ min: 1, max: 3 }),
-        }),
-      },
-      { weight: 5, arbitrary: fc.record({ kind: fc.constant('send' as const), count: fc.nat({ max: 5 }) }) },
-      {
-        weight: 2,
-        arbitrary: fc.record({ kind: fc.constant('confirm' as const), back: fc.nat({ max: 3 }) }),
-      },
-      {
-        weight: 2,
-        arbitrary: fc.record({ kind: fc.constant('reconnect' as const), back: fc.nat({ max: 3 }) }),
-      },
-      {
-        weight: 1,
-        arbitrary: fc.record({
-          kind: fc.constant('discard' as const),
-          stream: fc.constantFrom('a', 'b', 'c'),
-        }),
-      },
-    );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const log = new FrameLog();

@@ -8,7 +8,7 @@ export const INSTALLATION = '7d0c5a2e-9c1f-4f0e-8a55-2f6a6c1b0001';
 export const ACCOUNT = { authorization: 'Bearer access-token', 'chatgpt-account-id': 'account-A' };
 const DEADLINE = 5_000;
 
-export type Headers = Record<string, string>;
+type Headers = Record<string, string>;
 export interface ApiResponse {
   readonly status: number;
   readonly headers: globalThis.Headers;

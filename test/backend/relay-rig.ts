@@ -15,7 +15,7 @@ import {
   ServerPeer,
 } from './peers.js';
 
-export class RelayRig {
+class RelayRig {
   backend!: Backend;
   identity!: Identity;
   claimed!: ClaimedController;
