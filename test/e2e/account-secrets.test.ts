@@ -7,7 +7,7 @@ import { request } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { Model } from '../../src/inspector/page/model.js';
 import type { ServerMessage } from '../../src/inspector/wire.js';
@@ -236,7 +236,7 @@ describe('secrets of the account', () => {
     }
   }, 60_000);
 
-  it('a token from the environment is not passed on to an app server', async () => {
+  it('ACC-86: a secret of the environment is not passed on to an app server or a browser', async () => {
     const at = await LoopbackIssuer.start();
     const home = join(await tmpFolder(), 'home');
     const appServer = await program(ANSWERS);
@@ -248,7 +248,7 @@ describe('secrets of the account', () => {
         process.execPath,
         appServer.path,
       ),
-      { RC_ENGINE_ACCESS_TOKEN: given, SOME_SETTING: 'seen' },
+      { RC_ENGINE_ACCESS_TOKEN: given, RC_ENGINE_APP_SERVER: `wss://x/?k=${MARK}`, SOME_SETTING: 'seen' },
     );
     const client = new Client(engine);
     await client.ask('initialize', { clientInfo: { name: 'test', title: null, version: '1' } });
@@ -261,5 +261,16 @@ describe('secrets of the account', () => {
     expect(started?.env).toMatchObject({ SOME_SETTING: 'seen' });
     expect(JSON.stringify([started?.args, started?.env])).not.toContain(MARK);
     await engine.stop();
+    const browser = await program('');
+    const login = new CliProcess(['login', '--home', home, '--issuer', at.origin], {
+      BROWSER: browser.path,
+      RC_ENGINE_ACCESS_TOKEN: given,
+      SOME_SETTING: 'seen',
+    });
+    await vi.waitFor(() => expect(browser.seen()).toHaveLength(1), 10_000);
+    const [opened] = browser.seen();
+    expect(opened?.env).toMatchObject({ SOME_SETTING: 'seen' });
+    expect(JSON.stringify(opened?.env)).not.toContain(MARK);
+    await login.stop();
   }, 30_000);
 });

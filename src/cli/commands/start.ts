@@ -40,6 +40,8 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
   // First: from here on there may be something to clean up when a signal comes.
   const signals = new StopSignals();
   errorOutput.json ||= process.env.RC_ENGINE_JSON === '1' || process.env.RC_ENGINE_JSON === 'true';
+  // Before anything starts a process that would inherit it.
+  const accessToken = takeAccessToken(process.env);
   if (flags.home === '') {
     throw usageError('--home must not be empty.', 'Name a directory, or leave it out to use ~/.rc-engine.');
   }
@@ -76,6 +78,7 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
     }
     const options: EngineOptions = {
       ...engineOptions(settings),
+      ...accessToken,
       ...listener.options,
       ...(appServer === undefined ? {} : { appServer }),
       ...(inspector === undefined ? {} : { watcher: inspector.watcher }),
@@ -96,7 +99,6 @@ function engineOptions(settings: StartSettings): EngineOptions {
   const { clientName, authStartup, onConflict, store } = settings;
   return {
     ...accountOptions(settings),
-    ...takeAccessToken(process.env),
     ...(baseUrl === undefined ? {} : { baseUrl }),
     ...(allowHost === undefined ? {} : { allowHosts: allowHost }),
     ...(caCert === undefined ? {} : { caCert }),

@@ -11,7 +11,8 @@ const NOT_EMPTY = 'must not be empty';
 const PATHS = ['authFile', 'caCert'];
 
 /**
- * The settings, each from its flag, or else from its environment variable, or else from the configuration file.
+ * The settings, each from its flag, or else from its environment variable, or else from the configuration file. Removes
+ * from `env` the variables that may hold a secret.
  * @throws EngineError `usage` or `configInvalid`: which source is wrong, what is wrong, and what is allowed.
  */
 export async function resolveStartSettings(
@@ -25,6 +26,8 @@ export async function resolveStartSettings(
     const { name, implicit = '' } = setting;
     const flag = flags[name] === '' ? implicit : flags[name];
     const variable = valueFromEnvironment(setting, env);
+    // No child process inherits what may be a secret. ACC-86
+    if (setting.mayHoldSecret === true) delete env[variableOf(name)];
     if (flag !== undefined) resolved[name] = checked(setting, `--${flagOf(name)}`, flag);
     else if (variable !== undefined) resolved[name] = checked(setting, variableOf(name), variable);
     else if (file[name] !== undefined) resolved[name] = file[name];

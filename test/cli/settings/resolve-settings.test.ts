@@ -76,11 +76,21 @@ describe('settings of start', () => {
       const asRead = setting.type === 'integer' ? Number(flag) : flag;
       const of = async (...args: Parameters<typeof resolveStartSettings>) =>
         (await resolveStartSettings(...args))[name as 'store'];
-      expect(await of(flags, variables, full)).toEqual(asRead);
-      expect(await of({}, variables, full)).toEqual(env);
+      expect(await of(flags, { ...variables }, full)).toEqual(asRead);
+      expect(await of({}, { ...variables }, full)).toEqual(env);
       expect(await of({}, {}, full)).toEqual(file);
       expect(await of(flags, {}, none)).toEqual(asRead);
       expect(await of({}, {}, none)).toBeUndefined();
+    },
+  );
+
+  it.each(ALL)(
+    'ACC-86: %s leaves the environment once it is read if it may hold a secret',
+    async (name, setting) => {
+      const { text } = valuesOf(setting);
+      const variables = { [variableOf(name)]: text };
+      await resolveStartSettings({}, variables, await configFile({}));
+      expect(variables).toEqual(setting.mayHoldSecret === true ? {} : { [variableOf(name)]: text });
     },
   );
 
