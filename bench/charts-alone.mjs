@@ -1,6 +1,6 @@
 /**
- * Time and bytes of the charts alone, beside the smallest chart that XState can run. Prints one JSON object.
- * Needs --expose-gc, and a young generation so big that nothing is collected while bytes are counted.
+ * Time and memory of the charts alone, beside the smallest chart that XState can run. Prints one JSON object. It needs
+ * --expose-gc, and a young generation that is large enough to avoid a collection while bytes are counted.
  */
 import { createActor, fromCallback, fromPromise, setup } from 'xstate';
 import { linkMachine, remoteControlMachine, virtualClientMachine } from '../dist/machines.js';
@@ -8,13 +8,13 @@ import { linkMachine, remoteControlMachine, virtualClientMachine } from '../dist
 const quick = process.argv[2] === 'quick';
 const SAMPLES = quick ? 3 : 9;
 const EVENTS = quick ? 5_000 : 20_000;
-/** Few enough that what they leave behind fits the young generation. */
+/** Few enough that their garbage fits into the young generation. */
 const EVENTS_FOR_BYTES = 2_000;
 const ACTORS = 1_000;
 
 const env = { now: () => Date.now(), random: () => 0.5 };
 const MINUTE = 60_000;
-/** No timer may end while it is measured. */
+/** No timer may end during a measurement. */
 const timing = new Proxy({}, { get: () => 10 * MINUTE });
 
 const toggle = setup({}).createMachine({
@@ -77,7 +77,7 @@ const used = () => {
   return process.memoryUsage().heapUsed;
 };
 
-/** For each named step its samples, taken in turns: µs, and bytes left behind, for one call. */
+/** The samples of each named step, taken in turns: µs and allocated bytes of one call. */
 function costOfEvents(steps) {
   const samples = Object.fromEntries(Object.keys(steps).map((name) => [name, []]));
   for (const step of Object.values(steps)) for (let i = 0; i < EVENTS; i += 1) step();
@@ -94,14 +94,14 @@ function costOfEvents(steps) {
   return samples;
 }
 
-/** Each sample: µs for making, running and ending one actor, and bytes of one that lives. */
+/** Each sample: µs to create, run and stop one actor, and bytes of a running one. */
 async function costOfActors(start, end) {
   const round = async () => {
     const before = used();
     const began = performance.now();
     const actors = Array.from({ length: ACTORS }, (_, i) => start(i));
     const made = performance.now() - began;
-    // What they invoke settles.
+    // Lets the invoked actors settle.
     await new Promise((resolve) => setTimeout(resolve, 20));
     const bytes = (used() - before) / ACTORS;
     const endedAt = performance.now();

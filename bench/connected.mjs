@@ -1,4 +1,4 @@
-/** Programs that are connected and stay so for a whole row, taking turns. */
+/** Programs that stay connected for a whole row and take turns. */
 import { Home, Subject } from './subjects.mjs';
 
 const LIMIT = 60_000;
@@ -18,7 +18,7 @@ export async function connect(kinds, generator) {
   return Object.fromEntries(all.map((one) => [one.kind, one]));
 }
 
-/** The bare echo, connected to a site of its own. */
+/** The bare echo, connected to its own site. */
 export async function connectEcho(generator, corked) {
   const home = new Home();
   const site = await generator.site();
@@ -41,7 +41,7 @@ function connection(parts) {
   };
 }
 
-/** Runs each of the named measurements in turn, so many times round; the first round is for warming up. */
+/** Runs the named measurements in turns, for a number of rounds. The first round is the warm-up. */
 export async function inTurns(rounds, measurements) {
   const results = Object.fromEntries(Object.keys(measurements).map((name) => [name, []]));
   for (let round = 0; round <= rounds; round += 1) {

@@ -1,6 +1,6 @@
 /**
- * The bare pipe: a `ws` client that sends every message back, and nothing else. `corked` makes it write what
- * one turn of the event loop brought in one system call, for finding out how fast the generator itself can be.
+ * The bare pipe: a `ws` client that only sends every message back. With `corked` it writes the messages of one turn of
+ * the event loop in one system call, to find the limit of the generator itself.
  */
 import { WebSocket } from 'ws';
 

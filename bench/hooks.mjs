@@ -1,23 +1,23 @@
-/** Two command lines from the sources: one as it is, and one in which nothing calls a watcher, as if there had never been an inspector. */
+/** Builds two command lines from the sources: one unchanged, and one without the calls of a watcher. */
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-/** `deps.watcher?.actor(this.#actor)`, wherever the engine tells a watcher something. */
+/** `deps.watcher?.actor(this.#actor)`: every call of a watcher in the engine. */
 const CALL = /\b[\w.]*watcher\?\.\w+\((?:[^()]|\([^()]*\))*\)/g;
 
-/** Answers the paths of both, and what removes them. */
+/** Returns the paths of both, and a function that removes them. */
 export async function buildWithAndWithoutHooks() {
-  // Beside node_modules, where packages are found.
+  // Inside node_modules, where the dependencies are found.
   const cache = join(ROOT, 'node_modules/.cache');
   mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, 'bench-'));
-  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const directory = mkdtempSync(join(cache, 'bench-'));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
   process.on('exit', remove);
-  copyFileSync(join(ROOT, 'dist/inspector.html'), join(folder, 'inspector.html'));
-  const [hooked, bare] = [join(folder, 'hooked.mjs'), join(folder, 'bare.mjs')];
+  copyFileSync(join(ROOT, 'dist/inspector.html'), join(directory, 'inspector.html'));
+  const [hooked, bare] = [join(directory, 'hooked.mjs'), join(directory, 'bare.mjs')];
   await bundle(hooked, []);
   let removed = 0;
   const withoutHooks = {
@@ -34,7 +34,7 @@ export async function buildWithAndWithoutHooks() {
   };
   await bundle(bare, [withoutHooks]);
   if (removed === 0)
-    throw new Error('the engine has no hooks for a watcher any more: this row measures nothing');
+    throw new Error('no call of a watcher was found in the sources: correct the pattern in bench/hooks.mjs');
   return { hooked, bare, remove };
 }
 

@@ -1,4 +1,4 @@
-/** A page of the inspector, as far as the engine notices: opens the link, reads everything, says how much. */
+/** A stand-in for the page of the inspector: it opens the link, reads everything, and reports how much it read. */
 import { WebSocket } from 'ws';
 
 const TELL_EVERY = 500;

@@ -1,4 +1,4 @@
-/** What a process and all its descendants use. Linux reads /proc; elsewhere `ps` is asked. */
+/** Memory and processor time of a process and its descendants, from /proc on Linux and from `ps` elsewhere. */
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -17,7 +17,7 @@ function fromProc() {
       const field = (key) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(status)?.[1] ?? 0);
       found.push({ pid: Number(name), parent: field('PPid'), rssKiB: field('VmRSS') });
     } catch {
-      // It ended meanwhile.
+      // It has ended.
     }
   }
   return found;
@@ -46,7 +46,7 @@ export function rssMiB(root) {
   return treeOf(root).reduce((sum, { rssKiB }) => sum + rssKiB, 0) / 1024;
 }
 
-/** Processor time that the tree has used so far, ms; undefined where it cannot be told. */
+/** Total processor time of the tree, ms; undefined when it cannot be read. */
 export function cpuMs(root) {
   if (process.platform !== 'linux') return undefined;
   let sum = 0;
@@ -56,13 +56,13 @@ export function cpuMs(root) {
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       sum += (Number(fields[11]) + Number(fields[12])) * TICK_MS;
     } catch {
-      // It ended meanwhile.
+      // It has ended.
     }
   }
   return sum;
 }
 
-/** Processor time of one process so far, ms, to the microsecond where the system tells it so; undefined where it cannot be told. */
+/** Total processor time of one process, ms, with microseconds where the system has them; undefined when it cannot be read. */
 export function exactCpuMs(pid) {
   try {
     return readdirSync(`/proc/${pid}/task`).reduce(
@@ -80,7 +80,7 @@ export function killTree(root, signal) {
     try {
       process.kill(pid, signal);
     } catch {
-      // Gone already.
+      // It has ended.
     }
   }
 }

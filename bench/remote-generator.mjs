@@ -1,4 +1,4 @@
-/** The generator process, seen from the runner. */
+/** The runner's side of the generator process. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -39,7 +39,7 @@ export class Generator {
   }
 }
 
-/** One backend of the generator; a program under test has it for itself. */
+/** One backend of the generator, for one program under test. */
 class RemoteSite {
   #generator;
   constructor(generator, port) {
@@ -56,13 +56,13 @@ class RemoteSite {
   refuseNext = (...statuses) => this.#ask('refuseNext', { statuses });
   /** How often `kind` (open, closed, refused, enroll, refresh, pipe) has happened. */
   count = (kind) => this.#ask('count', { kind });
-  /** When it happened for the n-th time, ms; waits for it. */
+  /** The time of the n-th event of that kind, ms. Waits for it. */
   waitFor = (kind, n, timeoutMs = CONNECT_TIMEOUT) => this.#ask('waitFor', { kind, n, timeoutMs });
-  /** Closes the link cleanly; answers when. */
+  /** Closes the link cleanly and returns the time. */
   closeLink = () => this.#ask('closeLink');
-  /** Opens virtual clients; answers how long it took, ms. */
+  /** Opens virtual clients and returns how long it took, ms. */
   openClients = (count, window) => this.#ask('openClients', { count, window });
-  /** Replaces the oldest virtual clients by new ones; answers how many. */
+  /** Replaces the oldest virtual clients by new ones and returns how many. */
   replaceClients = (perSecond, ms) => this.#ask('replaceClients', { perSecond, ms });
   closeClients = () => this.#ask('closeClients');
   requests = (spec) => this.#ask('requests', { spec });

@@ -1,4 +1,4 @@
-/** What the benchmarks found: lines with figure, baseline, ratio and goal, as a table or as JSON. */
+/** The results as a table or as JSON: lines with figure, baseline, ratio and goal. */
 import { arch, cpus, platform, release, totalmem } from 'node:os';
 
 export const median = (values) => {
@@ -7,14 +7,14 @@ export const median = (values) => {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 };
 
-/** Goals are ratios to the baseline, or, for one without a baseline, a figure. */
+/** A goal is a ratio to the baseline, or a figure when there is no baseline. */
 export const atMost = (limit, aim) => ({ op: '≤', limit, aim });
 export const atLeast = (limit) => ({ op: '≥', limit });
 
 /**
  * One line of the table.
  * @param baseline `{name, values}`; values null: not measured
- * @param goal of the ratio; with `goal.absolute` of the figure itself
+ * @param goal for the ratio; with `goal.absolute` for the figure itself
  */
 export function line({ row, what, unit, values, baseline, goal, note }) {
   const value = median(values);

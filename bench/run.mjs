@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: measures rc-engine, each figure beside a baseline of the same run.
- * See README.md for what each row means.
+ * README.md says what each row means.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -26,7 +26,7 @@ const USAGE = `npm run bench -- [--only NAME[,NAME]] [--quick] [--json]
   --only   ${ROWS.join(', ')}
   --quick  fewer and shorter repetitions
   --json   one JSON object on stdout instead of the table
-  CODEX_BIN=PATH measures the reference client in the same run`;
+  CODEX_BIN=PATH measures Codex CLI in the same run`;
 
 function fail(message) {
   console.error(`bench: ${message}\n${USAGE}`);
@@ -71,8 +71,8 @@ function ensureBuilt() {
 }
 
 const { rows, quick, json } = readOptions();
-const reference = process.env.CODEX_BIN;
-if (reference !== undefined && !existsSync(reference)) fail('CODEX_BIN does not exist');
+const codex = process.env.CODEX_BIN;
+if (codex !== undefined && !existsSync(codex)) fail('CODEX_BIN does not exist');
 ensureBuilt();
 
 const lines = [];
@@ -84,8 +84,8 @@ for (const name of rows) {
   try {
     lines.push(
       ...(await run({
-        /** Who takes part in turns: rc-engine, and the reference client when it is there. */
-        programs: reference === undefined ? ['engine'] : ['engine', 'reference'],
+        /** The programs that take turns: rc-engine, and Codex CLI with CODEX_BIN. */
+        programs: codex === undefined ? ['engine'] : ['engine', 'codex'],
         quick,
         repetitions: (full, short) => (quick ? short : full),
         generator,

@@ -1,4 +1,4 @@
-/** The programs under test, each started on a home of its own with a sign-in that the generator's backend takes. */
+/** The programs under test. Each has its own home with a sign-in that the backend of the generator accepts. */
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,14 +17,14 @@ const COMMANDS = {
     args: [cli, 'start', '--json', '--home', home, '--base-url', site.baseUrl, '--listen', 'off', ...flags],
     env: {},
   }),
-  reference: (home, site) => ({
+  codex: (home, site) => ({
     command: process.env.CODEX_BIN,
     args: ['app-server', '--remote-control', '--listen', 'off', '-c', `chatgpt_base_url="${site.baseUrl}"`],
     env: { CODEX_HOME: home },
   }),
 };
 
-/** A home folder that outlives the processes started on it. */
+/** A home directory for several processes, one after the other. */
 export class Home {
   constructor() {
     this.dir = mkdtempSync(join(tmpdir(), 'rc-bench-'));
@@ -40,7 +40,7 @@ export class Home {
   }
 }
 
-/** One process of `engine` or `reference`, or of the bare echo. */
+/** One process of `engine` or `codex`, or of the bare echo. */
 export class Subject {
   #log;
 
@@ -56,7 +56,7 @@ export class Subject {
     });
   }
 
-  /** @param more Of an engine: `{cli, flags}` instead of what was built, and further flags. */
+  /** @param more for an engine: `{cli, flags}`, another command line than the built one, and more flags */
   static start(kind, home, site, more = {}) {
     const { command, args, env } = COMMANDS[kind](home.home, site, more);
     const inherited = Object.fromEntries(
@@ -73,7 +73,7 @@ export class Subject {
     );
   }
 
-  /** The bare echo on the site's pipe. */
+  /** The bare echo on the pipe of the site. */
   static echo(home, site, corked) {
     const script = fileURLToPath(new URL('./echo.mjs', import.meta.url));
     const args = [script, site.pipeUrl, corked ? 'corked' : 'plain'];
@@ -84,12 +84,12 @@ export class Subject {
     return this.child.pid;
   }
 
-  /** Everything that it wrote so far. */
+  /** Its output so far. */
   get said() {
     return readFileSync(this.#log, 'utf8');
   }
 
-  /** What it wrote last, for a message. */
+  /** The end of its output, for an error message. */
   get lastWords() {
     return this.said.slice(-2_000);
   }
@@ -104,7 +104,7 @@ export class Subject {
   }
 }
 
-/** How long an empty Node program takes, ms. */
+/** The run time of an empty Node program, ms. */
 export async function bareNodeMs() {
   const began = now();
   const child = spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' });

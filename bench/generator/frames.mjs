@@ -1,22 +1,22 @@
 /**
- * The frames of the remote-control link, from the backend's side. Written by hand: the generator must be much
- * faster than what it measures, so it never parses a whole frame of a run.
+ * The frames of the remote-control link on the side of the backend. The generator must be much faster than the programs
+ * it measures, so it never parses a whole frame during a run.
  */
 import { frameOf } from './wire.mjs';
 
-/** Bytes of a message in one frame from the backend, and of one raw chunk. */
+/** Largest message in one frame from the backend, and size of one raw chunk, bytes. */
 const LARGEST_WHOLE = 140 * 1024;
 const CHUNK_BYTES = 100 * 1024;
-/** Numbers of ten digits keep every frame of a run at one length. */
+/** With numbers of ten digits all frames of a run have the same length. */
 export const FIRST_NUMBER = 1_000_000_000;
-/** All members that tell where a frame belongs are within so many bytes of one end of it. */
+/** The members that identify the stream of a frame are within this many bytes of its start or end. */
 const EDGE = 320;
 const QUOTE = 0x22;
 const ANSWER_HEAD = '{"type":"server_message","message":{"id":';
 
 const uuidOf = (kind, index) => `${kind}0000000-0000-4000-8000-${String(index).padStart(12, '0')}`;
 
-/** One (client, stream): its ids, and how its frames begin and end. */
+/** One (client, stream): its ids, and the start and end of its frames. */
 export class StreamFrames {
   constructor(index) {
     this.index = index;
@@ -41,7 +41,7 @@ export class StreamFrames {
     return `{"type":"client_closed",${this.ids}}`;
   }
 
-  /** The frames of a message too big for one, with the places of their seq ids. */
+  /** The frames of a message that needs several, with the positions of their seq ids. */
   chunked(messageText) {
     const raw = Buffer.from(messageText, 'latin1');
     const count = Math.ceil(raw.length / CHUNK_BYTES);
@@ -61,7 +61,7 @@ export class StreamFrames {
 
 export const needsChunks = (messageText) => messageText.length > LARGEST_WHOLE;
 
-/** Gives chunk frames another seq id. */
+/** Writes another seq id into chunk frames. */
 export function renumber(frames, seqId) {
   for (const frame of frames) frame.latin1Write(String(seqId), frame.indexOf('"seq_id":') + 9);
 }
@@ -75,7 +75,7 @@ function digitsAt(text, at) {
   }
 }
 
-/** An id of a run is a number, or a string that begins with one. */
+/** An id of a run is a number, or a string that starts with one. */
 function idAt(text, at) {
   return digitsAt(text, text.charCodeAt(at) === QUOTE ? at + 1 : at);
 }
@@ -84,7 +84,7 @@ function idAfter(data, at) {
   return at < 0 ? -1 : idAt(data.latin1Slice(at + 5, at + 20), 0);
 }
 
-/** A number member within the first or last bytes of a frame; -1 when it is not there. */
+/** A number member in the first or last bytes of a frame; -1 when it is missing. */
 function numberIn(head, tail, name) {
   let at = tail.lastIndexOf(name);
   if (at >= 0) return digitsAt(tail, at + name.length);
@@ -93,9 +93,9 @@ function numberIn(head, tail, name) {
 }
 
 /**
- * Where a server frame belongs, in one object that the next call fills anew: `index` of the stream, `seqId`,
- * `answer` (id of the request that it answers, -1 for none), and for a chunk `segmentId` and `segmentCount`.
- * Undefined for frames that are not about a stream of ours.
+ * Identifies a server frame, in one object that the next call overwrites: `index` of the stream, `seqId`, `answer` (id of
+ * the request of a response, -1 for none), and for a chunk `segmentId` and `segmentCount`. Undefined for frames of other
+ * streams.
  */
 export function readServerFrame(data) {
   const tail = data.latin1Slice(Math.max(0, data.length - EDGE));
@@ -115,7 +115,7 @@ export function readServerFrame(data) {
     READ.answer = idAt(head, ANSWER_HEAD.length);
     READ.overloaded = head.includes('"code":-32001');
   } else if (head.startsWith('{"type":"server_message"')) {
-    // An error may come before the id of what it answers, and the id may be long.
+    // In an error response the id may come last, and it may be long.
     const at = tail.lastIndexOf('"id":');
     if (at >= 0) READ.answer = idAt(tail, at + 5);
     else READ.answer = idAfter(data, data.indexOf('"id":'));

@@ -1,6 +1,6 @@
 const MOST = 1 << 20;
 
-/** Durations of one run, ms. Past a million of them the first ones are overwritten. */
+/** The durations of one run, ms. Above a million the first ones are overwritten. */
 export class Latencies {
   #values = new Float64Array(MOST);
   #count = 0;
@@ -18,7 +18,7 @@ export class Latencies {
     this.#count = 0;
   }
 
-  /** The values below which the given parts (0 to 1) of all lie. */
+  /** The quantiles of the given fractions (0 to 1). */
   quantiles(...parts) {
     const sorted = this.#values.slice(0, Math.min(this.#count, MOST)).sort();
     return parts.map((part) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0);

@@ -1,11 +1,11 @@
-/** The open link of a program under test, and the virtual clients on it. Every message of the program is acked. */
+/** The open link of a program under test, with its virtual clients. It acknowledges every message of the program. */
 import { FIRST_NUMBER, readServerFrame, StreamFrames } from './frames.mjs';
 
 const INITIALIZE =
   '"method":"initialize","params":{"clientInfo":{"name":"bench","title":"Bench","version":"1.0.0"},' +
   '"capabilities":{"experimentalApi":true}}';
 const OPEN_TIMEOUT = 60_000;
-/** Between two looks at which clients are due to be replaced, ms. */
+/** Time between two checks for virtual clients to replace, ms. */
 const REPLACE_TICK = 5;
 
 /** One virtual client. */
@@ -21,13 +21,13 @@ export class Link {
   #streams = new Map();
   #lastIndex = 0;
   /**
-   * Set during a run: called with the stream and id of each answer (-1: it came in chunks), after its ack was
-   * queued, and with the frame, which must be looked at at once.
+   * Set during a run. Called with the stream and the id of each response (-1: it came in chunks) after its ack was
+   * queued, and with the frame, which is valid only during the call.
    */
   onAnswer = () => {};
-  /** Chunks of answers, before they make one. */
+  /** The chunks of incomplete responses. */
   onChunk = () => {};
-  /** Answers that say only that too many requests wait. */
+  /** Responses that say only that too many requests are queued. */
   overloaded = 0;
 
   constructor(wire, onClosed) {
@@ -40,7 +40,7 @@ export class Link {
     return [...this.#streams.values()];
   }
 
-  /** Opens virtual clients, at most `window` at a time. Resolves with them once all were answered. */
+  /** Opens virtual clients, at most `window` at a time. Resolves with them once all are initialized. */
   open(count, window) {
     const opening = [];
     let asked = 0;
@@ -73,7 +73,7 @@ export class Link {
     });
   }
 
-  /** Replaces the oldest virtual clients by new ones, so many a second. Resolves with how many. */
+  /** Replaces the oldest virtual clients by new ones at a given rate per second. Resolves with their number. */
   replace(perSecond, ms) {
     this.onAnswer = (stream, id) => {
       if (id >= FIRST_NUMBER) this.#sayInitialized(stream);

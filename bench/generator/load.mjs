@@ -1,17 +1,17 @@
-/** Closed loops: so many requests are in flight, and each answer lets the next request go. */
+/** Closed loops: a fixed number of requests is in flight, and each response starts the next request. */
 import { FIRST_NUMBER, needsChunks, renumber } from './frames.mjs';
 import { Meter } from './meter.mjs';
 import { requestsOf } from './requests.mjs';
 import { frameHeader, frameOf } from './wire.mjs';
 
 const OPEN_WINDOW = 16;
-/** More than can be in flight on one stream, a power of two. */
+/** More than can be in flight on one stream; a power of two. */
 const RING = 1024;
-/** Without any answer for so long a run has failed. */
+/** A run without a response for this long has failed, ms. */
 const STALLED_MS = 20_000;
 
 /**
- * Runs requests over a link. With fewer in flight than streams, the streams take turns.
+ * Runs requests over a link. When fewer are in flight than there are streams, the streams take turns.
  * @param spec `{kind, size, streams, inFlight, warmupMs, measureMs, pid}`
  */
 export async function runRequests(link, spec) {
@@ -84,7 +84,7 @@ export function runPipe(wire, spec) {
     wire.onFrame = (data) => {
       alive();
       if (data.length !== spec.size) return reject(new Error('the echo has another size'));
-      // One socket keeps the order.
+      // Messages of one socket stay in order.
       if (meter.answered(sentAt.shift())) return send();
       left -= 1;
       if (left === spec.inFlight - 1) spec.result = meter.result();
@@ -94,7 +94,7 @@ export function runPipe(wire, spec) {
   });
 }
 
-/** Messages of one frame each, made of texts that only differ in their numbers. */
+/** Messages of one frame each, from strings that differ only in their numbers. */
 function plainSender(link, text, streams) {
   const [before, after] = text(FIRST_NUMBER).split(String(FIRST_NUMBER));
   const times = new Map();
@@ -115,7 +115,7 @@ function plainSender(link, text, streams) {
   };
 }
 
-/** Messages of many frames, made once for each that may be in flight: only the seq ids change. */
+/** Messages of many frames, made once for each slot in flight: only the seq ids change. */
 function chunkedSender(link, text, streams, inFlight) {
   const [stream] = streams;
   if (streams.length > 1) throw new Error('chunked messages go over one stream');
@@ -124,7 +124,7 @@ function chunkedSender(link, text, streams, inFlight) {
   let turn = 0;
   return {
     send() {
-      // Answers come in order, so the slot that was sent first is free.
+      // Responses come in order, so the oldest slot is free.
       const frames = slots[turn % inFlight];
       turn += 1;
       renumber(frames, stream.nextSeq++);
@@ -139,7 +139,7 @@ function assembled(parts) {
   return JSON.parse(Buffer.concat(parts.map((part) => Buffer.from(part, 'base64'))).toString());
 }
 
-/** A promise that fails when its body has not called `alive` for a while. */
+/** A promise that rejects when its body has not called `alive` for a while. */
 function watched(body) {
   return new Promise((resolve, reject) => {
     let seen = performance.now();

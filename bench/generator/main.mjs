@@ -1,6 +1,6 @@
 /**
- * The load generator: a process of its own, so that it and the program under test have a core each. It is told
- * what to do by messages `{id, op, site, …}` and answers `{id, result}` or `{id, error}`.
+ * The load generator. It is a process of its own, so that it and the program under test have one core each. It receives
+ * messages `{id, op, site, …}` and responds with `{id, result}` or `{id, error}`.
  */
 import { now } from '../clock.mjs';
 import { runPipe, runRequests } from './load.mjs';

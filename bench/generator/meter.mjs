@@ -1,4 +1,4 @@
-/** Counts what happens between the end of the warm-up and the end of a run. */
+/** Counts responses between the end of the warm-up and the end of a run. */
 import { cpuMs } from '../process-tree.mjs';
 import { Latencies } from './latencies.mjs';
 
@@ -12,7 +12,7 @@ export class Meter {
   #pid;
   #bytesPerAnswer;
 
-  /** @param pid the program that answers */
+  /** @param pid the program under test */
   constructor({ warmupMs, measureMs, pid }, bytesPerAnswer) {
     this.#warmUntil = performance.now() + warmupMs;
     this.#until = this.#warmUntil + measureMs;
@@ -20,7 +20,7 @@ export class Meter {
     this.#bytesPerAnswer = bytesPerAnswer;
   }
 
-  /** One answer came to what was sent at `sentAt`. True: send the next one. */
+  /** Records the response to a request that was sent at `sentAt`. True: send the next one. */
   answered(sentAt) {
     const at = performance.now();
     if (this.#began > 0) {
@@ -34,7 +34,7 @@ export class Meter {
     return true;
   }
 
-  /** Call it with the first answer that is too late. */
+  /** Call it with the first response after the end. */
   result() {
     const ms = performance.now() - this.#began;
     const { user, system } = process.cpuUsage(this.#cpu);
@@ -49,7 +49,7 @@ export class Meter {
       answered: count,
       /** Share of one core that the generator used. */
       generatorCpu: (user + system) / 1000 / ms,
-      /** Processor time of the other side for each answer, µs. */
+      /** Processor time of the program per response, µs. */
       peerCpuPerAnswer:
         peerCpu === undefined || count === 0 ? null : ((peerCpu - this.#peerCpu) * 1000) / count,
     };

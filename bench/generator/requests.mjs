@@ -1,4 +1,4 @@
-/** The requests of a run: every one of a kind has the same length, and its answer can be told from an error. */
+/** The requests of a run: all of a kind have the same length, and a response is distinguishable from an error. */
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 
@@ -11,17 +11,17 @@ const fail = (what, message) => {
 };
 
 function expectNoSuchMethod(message) {
-  // The reference client says "invalid request" of a method it does not know.
+  // Codex CLI responds with "invalid request" to an unknown method.
   const code = message.error?.code;
   if (code !== -32601 && code !== -32600) fail('not the answer to an unknown method', message);
 }
 
 /**
- * @param kind `unknown`: a method that nobody knows. `status`: one that both programs answer. `echo`: what it
- *   carries comes back (rc-engine only). `bigId`: an unknown method with an id as big as the message, which comes
- *   back in the error: an echo that any program answers.
- * @param size bytes of the message, for the last two
- * @returns `text(id)` makes one; `check(answer)` throws when a parsed answer is not what it should be
+ * @param kind `unknown`: an unknown method. `status`: a method that both programs have. `echo`: returns its payload
+ *   (rc-engine only). `bigId`: an unknown method with an id as large as the message, which comes back in the error: an
+ *   echo that works with any program.
+ * @param size bytes of the message, for `echo` and `bigId`
+ * @returns `text(id)` makes one; `check(answer)` throws when a parsed response is not the expected one
  */
 export function requestsOf(kind, size) {
   switch (kind) {

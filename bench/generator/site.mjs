@@ -1,6 +1,6 @@
 /**
- * The backend as one program under test sees it: enroll, refresh and the server socket on a port of its own, with
- * answers that can be set and a time for everything that happens. `/pipe` takes the bare echo.
+ * The backend for one program under test: enroll, refresh and the server socket on its own port, with configurable
+ * responses and a record of all events with their times. `/pipe` is for the bare echo.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -19,11 +19,11 @@ export class Site {
   #http = createServer((request, response) => this.#answer(request, response));
   #sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: MAX_PAYLOAD });
   #connections = new Set();
-  /** Status codes that the next upgrades are refused with. */
+  /** Status codes with which the next upgrades are refused. */
   #refusals = [];
   #identities = 0;
   #waiting = new Set();
-  /** What happened: `{kind, at}`, ms of the machine's monotonic clock. */
+  /** All events: `{kind, at}`, ms of the monotonic clock of the machine. */
   #events = [];
   link;
   pipe;
@@ -51,12 +51,12 @@ export class Site {
     this.#refusals.push(...statuses);
   }
 
-  /** How often something has happened so far. */
+  /** The number of events of a kind so far. */
   count(kind) {
     return this.#events.filter((event) => event.kind === kind).length;
   }
 
-  /** The time of the n-th event of a kind, from 1; waits for it. */
+  /** The time of the n-th event of a kind, counted from 1. Waits for it. */
   waitFor(kind, n, timeoutMs) {
     const found = () => this.#events.filter((event) => event.kind === kind)[n - 1]?.at;
     const at = found();
@@ -80,7 +80,7 @@ export class Site {
     });
   }
 
-  /** Ends the link in good order. */
+  /** Closes the link cleanly. */
   closeLink() {
     const at = now();
     this.link.wire.ws.close(1000);

@@ -1,6 +1,6 @@
 /**
- * One accepted WebSocket, made for load: `ws` reads, but what goes out is framed here, many frames in one write.
- * Everything sent is ASCII, so that a text and its bytes have one length.
+ * One accepted WebSocket for high load: `ws` reads, but outbound frames are built here, many of them in one write.
+ * Everything that is sent is ASCII, so a string and its bytes have the same length.
  */
 
 /** The header of an unmasked text frame. */
@@ -14,7 +14,7 @@ export function frameHeader(length) {
   return bytes.latin1Slice();
 }
 
-/** A whole frame, ready to be written as often as wanted. */
+/** A complete frame that can be written repeatedly. */
 export const frameOf = (text) => Buffer.from(frameHeader(text.length) + text, 'latin1');
 
 export class Wire {
@@ -30,7 +30,7 @@ export class Wire {
   open = true;
   bytesIn = 0;
   framesIn = 0;
-  /** Called with each frame as it came, a Buffer. */
+  /** Called with each received frame, a Buffer. */
   onFrame = () => {};
   onClose = () => {};
 
@@ -49,12 +49,12 @@ export class Wire {
     });
   }
 
-  /** Queues one text frame; those of one turn of the event loop leave in one write. */
+  /** Queues one text frame. The frames of one turn of the event loop are written at once. */
   send(text) {
     this.sendRaw(frameHeader(text.length) + text);
   }
 
-  /** The same for a text that has its header. */
+  /** The same for a string that has its header already. */
   sendRaw(frame) {
     this.#text += frame;
     if (this.#due) return;
@@ -62,7 +62,7 @@ export class Wire {
     process.nextTick(this.#flush);
   }
 
-  /** Writes frames that were made before. They may be changed again once the peer has answered them. */
+  /** Writes prepared frames. They may be changed once the peer has responded to them. */
   sendFrames(frames) {
     if (!this.open) return;
     if (this.#due) this.#flush();

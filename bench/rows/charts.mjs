@@ -1,4 +1,4 @@
-/** What the charts cost by themselves, in a process of their own. */
+/** The cost of the charts alone, in a process of their own. */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-/** A thousand virtual clients: how fast they open, and what they cost in memory. */
+/** A thousand virtual clients: how fast they open, and how much memory they take. */
 import { sleep } from '../clock.mjs';
 import { connect } from '../connected.mjs';
 import { rssMiB } from '../process-tree.mjs';
@@ -10,8 +10,8 @@ const COUNT = 1_000;
 const IN_FLIGHT = 32;
 
 export async function run({ programs, repetitions, generator }) {
-  const added = { engine: [], reference: [] };
-  const opened = { engine: [], reference: [] };
+  const added = { engine: [], codex: [] };
+  const opened = { engine: [], codex: [] };
   const settle = repetitions(8_000, 3_000);
   for (let round = 0; round < repetitions(3, 1); round += 1) {
     const up = await connect(programs, generator);
@@ -29,15 +29,15 @@ export async function run({ programs, repetitions, generator }) {
       await Promise.all(Object.values(up).map((one) => one.end()));
     }
   }
-  const asked = programs.includes('reference');
-  const baseline = (values) => ({ name: 'reference', values: asked ? values : null });
+  const asked = programs.includes('codex');
+  const baseline = (values) => ({ name: 'Codex CLI', values: asked ? values : null });
   return [
     line({
       row: name,
       what: 'RSS that 1,000 virtual clients add',
       unit: 'MiB',
       values: added.engine,
-      baseline: baseline(added.reference),
+      baseline: baseline(added.codex),
       goal: { op: '≤', limit: 30, absolute: true, unit: 'MiB' },
     }),
     line({
@@ -45,7 +45,7 @@ export async function run({ programs, repetitions, generator }) {
       what: 'virtual clients opened',
       unit: '/s',
       values: opened.engine,
-      baseline: baseline(opened.reference),
+      baseline: baseline(opened.codex),
       goal: atLeast(2),
     }),
   ];

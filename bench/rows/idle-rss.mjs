@@ -1,4 +1,4 @@
-/** Resident memory of the whole process tree, connected and left alone. */
+/** Resident memory of the whole process tree while it is connected and idle. */
 import { sleep } from '../clock.mjs';
 import { connect } from '../connected.mjs';
 import { rssMiB } from '../process-tree.mjs';
@@ -7,7 +7,7 @@ import { atMost, line } from '../report.mjs';
 export const name = 'idle-rss';
 
 export async function run({ programs, repetitions, generator }) {
-  const found = { engine: [], reference: [] };
+  const found = { engine: [], codex: [] };
   for (let round = 0; round < repetitions(3, 1); round += 1) {
     const up = await connect(programs, generator);
     try {
@@ -23,7 +23,7 @@ export async function run({ programs, repetitions, generator }) {
       what: 'RSS, connected and idle',
       unit: 'MiB',
       values: found.engine,
-      baseline: { name: 'reference', values: programs.includes('reference') ? found.reference : null },
+      baseline: { name: 'Codex CLI', values: programs.includes('codex') ? found.codex : null },
       goal: atMost(0.85),
     }),
   ];

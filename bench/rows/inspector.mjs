@@ -1,6 +1,6 @@
 /**
- * What the inspector costs the real engine while 1,000 remote clients come and go fast enough for 1,000 events a
- * second in its charts, and what its hooks cost an engine that nobody inspects.
+ * The cost of the inspector for the real engine while 1,000 remote clients come and go with 1,000 events per second in
+ * the charts, and the cost of its hooks for an engine without an inspector.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -16,14 +16,14 @@ const READER = fileURLToPath(new URL('../inspector-reader.mjs', import.meta.url)
 const CLIENTS = 1_000;
 const IN_FLIGHT = 32;
 /**
- * XState counts five events for each client that is replaced: it begins, its app server is asked for, has opened, the
- * client hears of it, and is closed.
+ * XState counts five events for each replaced client: it starts, its app-server connection is requested and opens, the
+ * client is notified, and it is closed.
  */
 const EVENTS_OF_ONE = 5;
 const REPLACED_PER_SECOND = 1_000 / EVENTS_OF_ONE;
-/** It may slow the engine by this much, percent of a core. */
+/** Most that it may cost the engine, percent of a core. */
 const LIMIT = 5;
-/** Less than this is not told from noise, percent of a core. */
+/** Less than this is noise, percent of a core. */
 const NOISE = 1;
 
 export async function run({ generator, repetitions }) {
@@ -73,7 +73,7 @@ function linesOf(found, entries) {
       goal: { ...atMost(limit), absolute: true, unit },
       note,
     });
-  const nobody = { name: 'nobody watches', values: found.off };
+  const nobody = { name: 'no watcher', values: found.off };
   return [
     lineOf(
       '1,000 clients, 1,000 events/s, watched: more than unwatched',
@@ -89,7 +89,7 @@ function linesOf(found, entries) {
       `the page read ${entries()} entries`,
     ),
     lineOf(
-      'hooks that nobody uses: more than an engine without them',
+      'unused hooks: more than an engine without them',
       more('off', 'bare'),
       { name: 'no hooks', values: found.bare },
       NOISE,
@@ -119,7 +119,7 @@ async function start(generator, cli, flags) {
   };
 }
 
-/** Of the process, while `work` is done from outside, percent. */
+/** Processor time of the process during `work`, percent of a core. */
 async function shareOfCore(pid, work) {
   const [began, before] = [performance.now(), exactCpuMs(pid)];
   await work();

@@ -15,7 +15,7 @@ const ACCEPTED_GOALS = { queryToken: 0.65, capability: 0.65, signedBearer: 0.45 
 export async function run({ programs, repetitions }) {
   const dir = mkdtempSync(join(tmpdir(), 'rc-bench-'));
   const load = new Load(dir);
-  const at = { dir, load, repetitions, withCodex: programs.includes('reference') };
+  const at = { dir, load, repetitions, withCodex: programs.includes('codex') };
   try {
     return [...(await upgrades(at)), ...(await relay(at)), ...(await idle(at))];
   } finally {

@@ -1,4 +1,4 @@
-/** Back to connected after the three things that end a link most often. */
+/** The time to reconnect after the three most frequent ends of a link. */
 import { atMost, line } from '../report.mjs';
 import { Home, Subject } from '../subjects.mjs';
 
@@ -7,8 +7,7 @@ export const name = 'recovery';
 const LIMIT = 60_000;
 
 /**
- * Each takes a link that is up and closes it; `since` says from when the time counts: the close, or the refusal
- * of the handshake that follows it.
+ * Each closes an open link. `since` says when the time starts: at the close, or at the refusal of the handshake after it.
  */
 const CASES = [
   { what: 'clean close → connected', refusals: [], goal: atMost(0.333) },
@@ -16,7 +15,7 @@ const CASES = [
   { what: 'explicit 404 → re-enrolled, connected', refusals: [404], goal: atMost(0.25) },
 ];
 
-/** A process of its own for each: what went wrong before makes the pauses longer. */
+/** One process for each, because earlier failures make the pauses longer. */
 async function recoverOnce(kind, refusals, generator) {
   const home = new Home();
   const site = await generator.site();
@@ -39,21 +38,21 @@ export async function run({ programs, repetitions, generator }) {
   const rounds = repetitions(7, 2);
   const lines = [];
   for (const { what, refusals, goal } of CASES) {
-    const times = { engine: [], reference: [] };
+    const times = { engine: [], codex: [] };
     for (let round = 0; round < rounds; round += 1) {
-      // Both wait most of the time, so they may wait together.
+      // Both wait most of the time, so they can run at the same time.
       await Promise.all(
         programs.map(async (kind) => times[kind].push(await recoverOnce(kind, refusals, generator))),
       );
     }
-    const values = programs.includes('reference') ? times.reference : null;
+    const values = programs.includes('codex') ? times.codex : null;
     lines.push(
       line({
         row: name,
         what,
         unit: 'ms',
         values: times.engine,
-        baseline: { name: 'reference', values },
+        baseline: { name: 'Codex CLI', values },
         goal,
       }),
     );

@@ -1,10 +1,10 @@
-/** Messages there and back: remote client → engine → built-in app server → back, beside a bare `ws` echo. */
+/** Round trips: remote client → engine → built-in app server → back, beside a bare `ws` echo. */
 import { connect, connectEcho, inTurns } from '../connected.mjs';
 import { atLeast, line } from '../report.mjs';
 
 export const name = 'relay';
 
-/** Least part of the bare pipe's rate. 4 KB has no goal of its own. */
+/** Least fraction of the rate of the bare pipe. 4 KB has no goal of its own. */
 const SIZES = [
   { size: 200, shown: '200 B', inFlight: 32, goal: atLeast(0.6) },
   { size: 4_096, shown: '4 KB', inFlight: 16 },
@@ -65,7 +65,7 @@ export async function run({ programs, repetitions, generator }) {
           ...common,
           what: `${shown} there and back, as an id`,
           values: rate('engine'),
-          baseline: { name: 'reference', values: rate('reference') },
+          baseline: { name: 'Codex CLI', values: rate('codex') },
         }),
       );
     }

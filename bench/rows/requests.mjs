@@ -1,10 +1,10 @@
-/** Remote requests answered per second, and how long one takes, over 1 and over 100 virtual clients. */
+/** Remote requests per second, and the latency of one, over 1 and over 100 virtual clients. */
 import { connect, connectEcho, inTurns } from '../connected.mjs';
 import { atLeast, atMost, line } from '../report.mjs';
 
 export const name = 'requests';
 
-/** Of all window sizes tried, about those at which the reference client answers the most. */
+/** Of all window sizes that were tried, about those at which Codex CLI has its highest rate. */
 const IN_FLIGHT = { 1: 32, 100: 200 };
 
 export async function run({ programs, repetitions, generator }) {
@@ -51,7 +51,7 @@ const percent = (results) =>
   `${Math.round(Math.max(...results.map(({ generatorCpu }) => generatorCpu)) * 100)} %`;
 const of = (results, key) => results?.map((result) => result[key]) ?? null;
 
-function flood(streams, request, { engine, reference }) {
+function flood(streams, request, { engine, codex }) {
   const unknown = request === 'unknown';
   return [
     line({
@@ -59,9 +59,9 @@ function flood(streams, request, { engine, reference }) {
       what: `requests/s, ${clients(streams)}${unknown ? '' : ', status read'}`,
       unit: '/s',
       values: of(engine, 'perSecond'),
-      baseline: { name: 'reference', values: of(reference, 'perSecond') },
+      baseline: { name: 'Codex CLI', values: of(codex, 'perSecond') },
       ...(unknown ? { goal: atLeast(1.5) } : {}),
-      note: `rc-engine ${cost(engine)}${reference === undefined ? '' : `, reference ${cost(reference)}`}`,
+      note: `rc-engine ${cost(engine)}${codex === undefined ? '' : `, Codex CLI ${cost(codex)}`}`,
     }),
   ];
 }
@@ -75,14 +75,14 @@ const cost = (results) => {
 const ms = (results, key) =>
   (results.reduce((sum, result) => sum + result[key], 0) / results.length).toFixed(2);
 
-function oneByOne(streams, { engine, reference }) {
+function oneByOne(streams, { engine, codex }) {
   return ['p50', 'p99'].map((key) =>
     line({
       row: name,
       what: `${key} of one request at a time, ${clients(streams)}`,
       unit: 'ms',
       values: of(engine, key),
-      baseline: { name: 'reference', values: of(reference, key) },
+      baseline: { name: 'Codex CLI', values: of(codex, key) },
       ...(key === 'p50' ? { goal: atMost(1) } : {}),
     }),
   );

@@ -1,10 +1,10 @@
-/** Process start → connected, on a fresh home (enrolls) and on a known one (refreshes), beside a bare `node -e 0`. */
+/** Process start → connected, on a new home (enrolls) and on a used one (refreshes), beside a bare `node -e 0`. */
 import { atMost, line } from '../report.mjs';
 import { bareNodeMs, Home, Subject } from '../subjects.mjs';
 
 export const name = 'start';
 
-/** From just before the process is made until the backend has accepted the socket. */
+/** From just before the process is created until the backend has accepted the WebSocket. */
 async function startOnce(kind, home, site, run) {
   const subject = Subject.start(kind, home, site);
   try {
@@ -16,8 +16,8 @@ async function startOnce(kind, home, site, run) {
 
 export async function run({ programs, repetitions, generator }) {
   const bare = [];
-  const fresh = { engine: [], reference: [] };
-  const known = { engine: [], reference: [] };
+  const fresh = { engine: [], codex: [] };
+  const known = { engine: [], codex: [] };
   const rounds = repetitions(15, 4);
   for (let round = 0; round <= rounds; round += 1) {
     const node = await bareNodeMs();
@@ -29,7 +29,7 @@ export async function run({ programs, repetitions, generator }) {
       await site.close();
       home.remove();
     }
-    // The first round only brings the files into memory.
+    // The first round only loads the files into memory.
     if (round === 0) continue;
     bare.push(node);
     for (const [kind, first, second] of measured) {
@@ -37,22 +37,22 @@ export async function run({ programs, repetitions, generator }) {
       known[kind].push(second);
     }
   }
-  const asked = programs.includes('reference');
+  const asked = programs.includes('codex');
   const common = { row: name, unit: 'ms' };
-  const against = (values) => ({ name: 'reference', values: asked ? values : null });
+  const against = (values) => ({ name: 'Codex CLI', values: asked ? values : null });
   return [
     line({
       ...common,
       what: 'start → connected, fresh home',
       values: fresh.engine,
-      baseline: against(fresh.reference),
+      baseline: against(fresh.codex),
       goal: atMost(1.5, 1),
     }),
     line({
       ...common,
       what: 'start → connected, known home',
       values: known.engine,
-      baseline: against(known.reference),
+      baseline: against(known.codex),
       goal: atMost(1.5, 1),
     }),
     line({

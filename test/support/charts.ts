@@ -1,11 +1,11 @@
-/** What tests of the statecharts share: a clock that goes from timer to timer, scripted actors, and edge cover. */
+/** Shared by the tests of the statecharts: a clock that moves from timer to timer, scripted actors, and edge coverage. */
 import { type AnyStateMachine, fromPromise, type InspectionEvent, SimulatedClock } from 'xstate';
 import { edgeIds, toChart } from '../../src/visualize/chart.js';
 
-/** Lets everything that was resolved take effect. */
+/** Lets resolved promises take effect. */
 export const settle = (): Promise<void> => new Promise((done) => setImmediate(done));
 
-/** Simulated time that stops at each timer on its way, so that a timer set there fires at its own time. */
+/** Simulated time. Advancing it stops at each timer, so that a timer that is set there fires at its own time. */
 export class TestClock extends SimulatedClock {
   readonly #due = new Map<number, number>();
 
@@ -27,7 +27,7 @@ export class TestClock extends SimulatedClock {
     return this.#due.size;
   }
 
-  /** How far away the next timer is, ms; null when there is none. */
+  /** Time until the next timer, ms; null when there is none. */
   get nextIn(): number | null {
     return this.#due.size === 0 ? null : Math.max(Math.min(...this.#due.values()) - this.now(), 0);
   }
@@ -53,7 +53,7 @@ interface Call {
   readonly reject: (error: unknown) => void;
 }
 
-/** Scripted actors: each call waits at the desk until the test answers it or its state is left. */
+/** Scripted actors: each call waits until the test responds to it or its state is left. */
 export class Desk<Outcomes extends object> {
   readonly #calls: Call[] = [];
 
@@ -66,7 +66,7 @@ export class Desk<Outcomes extends object> {
             src,
             input,
             state: 'open',
-            // The desk's own `answer` takes only outcomes of this source.
+            // `answer` accepts only outcomes of this source.
             resolve: resolve as (outcome: unknown) => void,
             reject,
           };
@@ -78,7 +78,7 @@ export class Desk<Outcomes extends object> {
     );
   }
 
-  /** Sources of the calls that wait for an answer. */
+  /** Sources of the calls without a response. */
   get open(): string[] {
     return this.#calls.filter(({ state }) => state === 'open').map(({ src }) => src);
   }
@@ -91,7 +91,7 @@ export class Desk<Outcomes extends object> {
     return this.#calls.filter((call) => call.src === src).length;
   }
 
-  /** What the newest call of this source was given. */
+  /** Input of the newest call of this source. */
   lastInput(src: keyof Outcomes & string): unknown {
     return this.#calls.findLast((call) => call.src === src)?.input;
   }
@@ -115,7 +115,7 @@ export class Desk<Outcomes extends object> {
   }
 }
 
-/** Counts which transitions of a chart have been taken by the actors it watches. */
+/** Records which transitions of a chart the observed actors have taken. */
 export class EdgeCover {
   readonly #all: readonly string[];
   readonly #taken = new Set<string>();
@@ -145,7 +145,7 @@ export class EdgeCover {
   }
 }
 
-/** Every name that the chart declares in `setup()` and none of its states, edges or invokes uses. */
+/** Every name in the `setup()` of a chart that none of its states, edges or invokes uses. */
 export function unusedNames(machine: AnyStateMachine): string[] {
   const { states, edges } = toChart(machine);
   const bare = (name: string) => name.replace(/\(.*/, '');

@@ -29,7 +29,7 @@ export class Child {
     process.stderr.on('data', (chunk) => {
       this.#stderr += String(chunk);
     });
-    // The child may be gone before it reads what it is told.
+    // The child may have ended before it reads the command.
     process.stdin.on('error', () => {});
     createInterface(process.stdout).on('line', (line) => {
       this.#lines.push(JSON.parse(line));
@@ -50,12 +50,12 @@ export class Child {
     return this.#process.pid!;
   }
 
-  /** Everything said until now and not yet taken. */
+  /** All lines so far that were not taken yet. */
   taken(): unknown[] {
     return this.#lines.splice(0);
   }
 
-  /** The next line the child says. */
+  /** The next line of the child. */
   async line(deadlineMs = 10_000): Promise<unknown> {
     const limit = Date.now() + deadlineMs;
     while (this.#lines.length === 0) {
@@ -77,13 +77,13 @@ export class Child {
     this.#process.stdin.write('\n');
   }
 
-  /** Ends its stdin and waits for it to go. */
+  /** Ends its stdin and waits for its end. */
   async finish(): Promise<void> {
     this.#process.stdin.end();
     await this.ended;
   }
 
-  /** kill -9, and waits until it is gone. */
+  /** kill -9, and waits for its end. */
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL');
     await this.ended;

@@ -15,19 +15,19 @@ export interface CliResult {
 }
 
 export interface CliOptions {
-  /** A shell command that is run first, such as one that sets a limit. */
+  /** A shell command that runs first, for example to set a limit. */
   readonly before?: string;
   readonly uid?: number;
   readonly gid?: number;
 }
 
-/** Variables that a test's child gets: nothing of the caller's own settings. */
+/** Environment of the child: nothing of the caller's settings. */
 export function cleanEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { PATH, LANG, TMPDIR } = process.env;
   return { PATH, LANG, TMPDIR, NO_COLOR: '1', ...extra };
 }
 
-/** A running `rc-engine`, its output collected, killed with its test. */
+/** A running `rc-engine` with its collected output. It is killed at the end of its test. */
 export class CliProcess {
   readonly child: ChildProcessWithoutNullStreams;
   stdout = '';
@@ -65,7 +65,7 @@ export class CliProcess {
     return this.#code === undefined;
   }
 
-  /** JSON objects that stdout has held so far. */
+  /** The JSON objects in stdout so far. */
   get lines(): Record<string, unknown>[] {
     return this.stdout
       .split('\n')
@@ -73,7 +73,7 @@ export class CliProcess {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
-  /** Waits until something is true of the output; fails with the output when it does not come or the process ends. */
+  /** Waits for a condition on the output. Fails with the output after a timeout or when the process ends. */
   async until<T>(find: () => T | undefined | false, what: string, limitMs = 10_000): Promise<T> {
     const found = find();
     if (found !== undefined && found !== false) return found;
@@ -111,7 +111,7 @@ export class CliProcess {
     );
   }
 
-  /** Ends it as Ctrl-C would, and for good if that takes too long. */
+  /** Stops it as Ctrl-C would; kills it when that takes too long. */
   async stop(signal: NodeJS.Signals = 'SIGINT', limitMs = 8_000): Promise<CliResult> {
     if (this.running) this.child.kill(signal);
     const timer = setTimeout(() => this.child.kill('SIGKILL'), limitMs);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** A bare JSON-RPC client over a unix socket or a pair of streams, one message a line; knows nothing of the engine. */
+/** A simple JSON-RPC client over a unix socket or a pair of streams, one message per line. It uses no code of the engine. */
 export class LineClient {
   readonly #write: (line: string) => void;
   readonly #end: () => void;
@@ -15,7 +15,7 @@ export class LineClient {
     this.#write = write;
     this.#end = end;
     const lines = createInterface({ input });
-    // It passes the errors of its input on; the end of the lines says enough.
+    // readline forwards the errors of its input; the end of the lines is enough.
     lines.on('error', () => {});
     lines.on('line', (line) => {
       this.messages.push(JSON.parse(line) as Record<string, unknown>);
@@ -46,7 +46,7 @@ export class LineClient {
     this.sendText(JSON.stringify(message));
   }
 
-  /** The first message for which this holds, also one that has come already. */
+  /** The first message that matches, also one that has arrived already. */
   async message(
     holds: (message: Record<string, unknown>) => boolean,
     what: string,
@@ -70,7 +70,7 @@ export class LineClient {
     });
   }
 
-  /** The whole answer: `result` or `error`. */
+  /** The complete response, with `result` or `error`. */
   async call(method: string, params?: unknown): Promise<Record<string, unknown>> {
     this.#lastId += 1;
     const id = `t${this.#lastId}`;

@@ -1,4 +1,4 @@
-/** An engine in this process, on a lab's home and backend, with short delays. Leaves nothing behind, or fails. */
+/** An engine in this process, on the home and backend of a lab, with short delays. Fails when it leaves anything behind. */
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
@@ -10,7 +10,7 @@ import { Lab } from './lab.js';
 import { place } from './leaks.js';
 import { leftoversOf } from './leftovers.js';
 
-/** Short enough for a test to sit out, in the same proportions. */
+/** The default delays, shortened for tests in the same proportions. */
 export const FAST: Partial<Timing> = {
   backoffBase: 20,
   backoffCap: 100,
@@ -53,7 +53,7 @@ export class Rig {
     return new Rig(await Lab.open());
   }
 
-  /** Not started. Against the lab's backend, with fast timing, unless told otherwise. */
+  /** Creates an engine. Default: the backend of the lab, and short delays. */
   async create(options: EngineOptions = {}): Promise<Engine> {
     const note = (level: string) => (fields: object, message: string) => {
       this.log.push({ level, fields, message });
@@ -91,7 +91,7 @@ export class Rig {
     return engine;
   }
 
-  /** Waits until the present report holds; for what passes by, look at `reports`. */
+  /** Waits until the current report matches. Short-lived reports are in `reports`. */
   async reached(
     engine: Engine,
     holds: (report: EngineStatus['remoteControl']) => boolean,
@@ -102,7 +102,7 @@ export class Rig {
     return engine.fullStatus.remoteControl;
   }
 
-  /** Waits until this holds; looked at whenever something was reported or logged, and a few times a second. */
+  /** Waits for a condition. It is checked after each report and log line, and a few times per second. */
   async until(holds: () => boolean, what: string, limitMs = 5_000): Promise<void> {
     if (holds()) return;
     await new Promise<void>((resolve, reject) => {
@@ -136,9 +136,9 @@ export class Rig {
   }
 }
 
-/** A test with a rig of its own. */
+/** A test with its own rig. */
 export const it = test.extend<{ rig: Rig }>({
-  // biome-ignore lint/correctness/noEmptyPattern: fixtures are told apart by the names in this pattern
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads the names of the fixtures from this pattern
   rig: async ({}, use) => {
     const left = await leftoversOf(async () => {
       const rig = await Rig.open();

@@ -1,4 +1,4 @@
-/** An app server that does what the test says, and notes what it gets. */
+/** An app server that the test controls, and that records its messages. */
 import type {
   AppServer,
   AppServerConnection,
@@ -11,9 +11,9 @@ import type { Failure } from '../../src/protocol/outcomes.js';
 export class FakeConnection implements AppServerConnection {
   readonly client: ClientContext;
   readonly received: string[] = [];
-  /** Says of each message that it is full from now on. */
+  /** Reports a full buffer for each message from now on. */
   full = false;
-  /** It becomes full with the so-manieth message from now. */
+  /** The buffer is full after this many messages from now. */
   fullAfter = Number.POSITIVE_INFINITY;
   paused = false;
   closed = false;
@@ -68,7 +68,7 @@ export class FakeConnection implements AppServerConnection {
     this.#events.onClose(failure);
   }
 
-  /** Methods of the requests and notifications that came, in order. */
+  /** Methods of the received requests and notifications, in order. */
   get methods(): string[] {
     return this.received.map((text) => String((JSON.parse(text) as { method?: string }).method));
   }
@@ -78,11 +78,11 @@ export class FakeAppServer implements AppServer {
   readonly name = 'fake';
   readonly connections: FakeConnection[] = [];
   answersInitialize = true;
-  /** Connections open only when this is called. */
+  /** Opens the waiting connections. */
   #gate: { readonly opened: Promise<void>; readonly open: () => void } | undefined;
   failure: Error | undefined;
 
-  /** From now on connections wait until `letIn`. */
+  /** New connections wait until `letIn`. */
   hold(): void {
     let open = () => {};
     const opened = new Promise<void>((resolve) => {
@@ -113,7 +113,7 @@ export class FakeAppServer implements AppServer {
   }
 }
 
-/** Lets promises and actors take their turns. */
+/** Lets promises and actors proceed. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn += 1) await new Promise(setImmediate);
 }

@@ -1,4 +1,4 @@
-/** What the tests of the home folder run as a process of its own. Speaks JSON lines; ends with its stdin. */
+/** A process for the tests of the home directory and its files. It speaks JSON lines and ends with its stdin. */
 import { spawn } from 'node:child_process';
 import sqlite3 from 'sqlite3';
 import { openHome } from '../../src/home/home.js';
@@ -23,7 +23,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     await stdinEnd();
   },
 
-  /** Holds the database against writers (`exclusive`) or against everybody (`everything`). */
+  /** Locks the database against writers (`exclusive`) or completely (`everything`). */
   async hold(path, mode) {
     await execute(path!, `${mode === 'everything' ? 'PRAGMA locking_mode=EXCLUSIVE;' : ''} BEGIN EXCLUSIVE`);
     say('held');
@@ -45,7 +45,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     say('done');
   },
 
-  /** Saves identities with rising numbers and tells of each one that was reported done. */
+  /** Saves identities with increasing numbers, and reports each number that was saved. */
   async saveForEver(url, from) {
     const store = openEnrollmentStore(url!, { now: Date.now });
     say('ready');
@@ -56,7 +56,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     }
   },
 
-  /** Clears the given identity, and says whether it did. */
+  /** Clears the given identity, and reports the outcome. */
   async clear(url, serverName) {
     const store = openEnrollmentStore(url!, { now: Date.now });
     store.prepare();
@@ -66,7 +66,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     await store.close();
   },
 
-  /** Takes a home folder once told to, says how that went, and keeps it until its stdin ends. */
+  /** Locks a home directory on command, reports the outcome, and keeps the lock until its stdin ends. */
   async lock(dir, withChild) {
     const home = openHome(dir);
     say('ready');
@@ -92,7 +92,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     });
   },
 
-  /** Asks for the installation id once told to. */
+  /** Loads the installation id on command. */
   async installationId(dir) {
     const home = openHome(dir);
     say('ready');
@@ -115,7 +115,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     await store.close();
   },
 
-  /** Saves a record of `size` characters, tells the outcome and stays until its stdin ends. */
+  /** Saves a record of `size` characters, reports the outcome, and stays until its stdin ends. */
   async save(url, size) {
     const store = openEnrollmentStore(url!, { now: Date.now, busyTimeoutMs: 200 });
     say(await store.save(key, identity('x'.repeat(Number(size))), 'on'));
@@ -124,7 +124,7 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
   },
 };
 
-/** Keeps connections from being collected, and their locks with them. */
+/** Keeps the connections referenced: garbage collection would release their locks. */
 const held: sqlite3.Database[] = [];
 
 async function execute(path: string, sql: string): Promise<void> {

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 
 type Answer = (method: string, params: unknown) => { readonly result: unknown } | { readonly error: object };
 
-/** Something that answers on the control socket of a home in place of its engine. */
+/** A program that serves the control socket of a home in place of its engine. */
 export class HostileEngine {
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
@@ -14,7 +14,7 @@ export class HostileEngine {
     this.#server = server;
   }
 
-  /** @param notifications are sent after each response */
+  /** @param notifications sent after each response */
   static async open(home: string, answer: Answer, notifications: readonly object[] = []) {
     const server = net.createServer();
     const engine = new HostileEngine(server);

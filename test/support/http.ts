@@ -9,13 +9,13 @@ const tlsFile = (name: string): string => readFileSync(new URL(`./tls/${name}`, 
 
 /** Trusts `TLS_BACKEND`. */
 export const TEST_CA = tlsFile('ca.pem');
-/** Certificate for backend.test and 127.0.0.1. backend.test is in no DNS: only a proxy can reach it. */
+/** Certificate for backend.test and 127.0.0.1. backend.test is not in the DNS: only a proxy can reach it. */
 export const TLS_BACKEND = { key: tlsFile('backend.key.pem'), cert: tlsFile('backend.pem') };
 
 export interface RunningServer<S extends Server = Server> {
   readonly server: S;
   readonly port: number;
-  /** Connections that are open now. */
+  /** Open connections. */
   readonly sockets: ReadonlySet<Socket>;
   /** Resolves when no connection is open; rejects after `limitMs`. */
   idle(limitMs?: number): Promise<void>;
@@ -84,7 +84,7 @@ export interface HttpServer extends RunningServer<http.Server> {
   readonly seen: SeenRequest[];
 }
 
-/** Records each request, body included, and then lets `answer` answer it. */
+/** Records each request with its body; then `answer` responds to it. */
 export async function httpServer(
   answer: (response: http.ServerResponse, request: SeenRequest) => void,
   secure = false,
@@ -108,19 +108,19 @@ export async function httpServer(
 }
 
 export interface TestProxy extends RunningServer {
-  /** What was asked for, `host:port`, in order. */
+  /** The requested targets, `host:port`, in order. */
   readonly asked: string[];
-  /** Proxy-Authorization of each ask, decoded. */
+  /** The decoded Proxy-Authorization of each request. */
   readonly users: (string | undefined)[];
 }
 
 export interface ProxyBehaviour {
-  /** Where every name leads: backend.test is known to the proxy alone. */
+  /** Every name leads here: only the proxy knows backend.test. */
   readonly to: number;
   readonly user?: string;
-  /** Answers CONNECT with this status instead of connecting. */
+  /** Responds to CONNECT with this status and does not connect. */
   readonly refuse?: number;
-  /** Reads CONNECT and never answers. */
+  /** Reads CONNECT and never responds. */
   readonly hang?: boolean;
   readonly secure?: boolean;
 }

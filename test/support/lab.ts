@@ -24,7 +24,7 @@ export class Lab {
   readonly exempt: string[];
   #backend: Backend | undefined;
   #tap: Tap | undefined;
-  /** Account in auth.json as it was last written. */
+  /** The account in auth.json that was written last. */
   account: SignIn | undefined;
 
   private constructor(folder: string) {
@@ -38,7 +38,7 @@ export class Lab {
     return new Lab(await tmpFolder());
   }
 
-  /** Made when it is first asked for; always behind a tap, so that the tokens it gives out are known. */
+  /** Created at the first use, always behind a tap, so that the tokens that it issues are known. */
   async backend(options: BackendOptions = {}): Promise<Backend> {
     if (this.#backend === undefined) {
       this.#backend = await createBackend(options);
@@ -52,13 +52,13 @@ export class Lab {
     return this.#tap;
   }
 
-  /** What the engine is given as `--base-url`. */
+  /** The `--base-url` of the engine. */
   async baseUrl(): Promise<string> {
     const { url } = await this.backend();
     return this.tap.url(url);
   }
 
-  /** Signs somebody in: auth.json is replaced. */
+  /** Signs in: replaces auth.json. */
   async signIn(accountId = 'account-A', file = this.authFile): Promise<SignIn> {
     const account = signIn(accountId);
     this.mark(account.secrets);
@@ -79,12 +79,12 @@ export class Lab {
     await this.writeAuth(json);
   }
 
-  /** Secrets that must be nowhere at the end. */
+  /** Secrets that must not appear anywhere at the end. */
   mark(secrets: readonly string[]): void {
     this.#secrets.push(...secrets);
   }
 
-  /** `rc-engine start` on this home against this backend, with `--listen off --json` unless told otherwise. */
+  /** `rc-engine start` on this home against this backend, with `--listen off --json` by default. */
   async start(
     args: readonly string[] = [],
     env: NodeJS.ProcessEnv = {},
@@ -112,14 +112,14 @@ export class Lab {
     return engine;
   }
 
-  /** A command that ends by itself, its output searched too. */
+  /** A command that ends on its own. Its output is searched for secrets, too. */
   async cli(args: readonly string[], env: NodeJS.ProcessEnv = {}, input = ''): Promise<CliResult> {
     const result = await cli(args, { HOME: this.folder, ...env }, input);
     this.#note(args.join(' '), result);
     return result;
   }
 
-  /** A JSON-RPC connection to the engine of this home, as its own commands have. */
+  /** A JSON-RPC connection to the engine of this home, as the commands use it. */
   async control(): Promise<LineClient> {
     const client = await LineClient.connect(join(this.home, 'control.sock'));
     this.#clients.push(client);
@@ -135,7 +135,7 @@ export class Lab {
     return answer.result as Json;
   }
 
-  /** The whole status, from the running engine. */
+  /** The full status of the running engine. */
   async status(): Promise<Json & { remoteControl: Json; counters: Record<string, number> }> {
     return (await this.ask('engine/status/read')) as never;
   }
@@ -163,7 +163,7 @@ export class Lab {
     return events.filter(({ kind, detail }) => kind === 'request' && detail.route === route).length;
   }
 
-  /** What a running engine shows to others: taken before it ends. */
+  /** What a running engine shows to others. Recorded before it ends. */
   async look(engine: CliProcess): Promise<void> {
     if (!engine.running) return;
     this.#seen.push(...(await processOf(engine.child.pid)));
@@ -176,13 +176,13 @@ export class Lab {
         this.#seen.push(place(method, JSON.stringify(await client.call(method, {}))));
       }
     } catch {
-      // It ended meanwhile.
+      // It has ended.
     } finally {
       client.close();
     }
   }
 
-  /** Everything that was shown or left so far. */
+  /** All output and files so far. */
   async places(): Promise<Place[]> {
     const shown = this.#engines.flatMap(({ stdout, stderr }) => [
       place('stdout of the engine', stdout),
@@ -196,7 +196,7 @@ export class Lab {
     return [...this.#secrets, ...(this.#tap?.tokens ?? [])];
   }
 
-  /** Ends everything, and fails where a secret was found. */
+  /** Stops everything, and fails when a secret was found. */
   async end(alsoShown: readonly Place[] = []): Promise<void> {
     try {
       for (const engine of this.#engines) {
@@ -218,9 +218,9 @@ export class Lab {
   }
 }
 
-/** A test with a lab of its own. */
+/** A test with its own lab. */
 export const it = test.extend<{ lab: Lab }>({
-  // biome-ignore lint/correctness/noEmptyPattern: fixtures are told apart by the names in this pattern
+  // biome-ignore lint/correctness/noEmptyPattern: Vitest reads the names of the fixtures from this pattern
   lab: async ({}, use) => {
     const lab = await Lab.open();
     await use(lab);

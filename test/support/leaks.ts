@@ -1,4 +1,4 @@
-/** Searches everything that a run has left or shown for secrets, whatever they were turned into. */
+/** Searches all files and output of a run for secrets, in every encoding. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 
@@ -8,7 +8,7 @@ export interface Place {
 }
 
 export interface Leak {
-  /** Where it was found. Never the secret itself: a report may be shown. */
+  /** Where it was found. Never the secret itself, because the report may be published. */
   readonly place: string;
   readonly form: string;
   /** Index in the list of secrets. */
@@ -21,8 +21,8 @@ export const place = (name: string, content: string | Buffer): Place => ({
 });
 
 /**
- * What a secret may look like. In base64 it has three shapes, by where it stands in what was encoded; the
- * characters that depend on its neighbours are left out.
+ * The forms that a secret may have. In base64 there are three, by its position in the encoded bytes; the characters that
+ * depend on its neighbours are left out.
  */
 export function formsOf(secret: string): readonly { readonly form: string; readonly bytes: Buffer }[] {
   const raw = Buffer.from(secret);
@@ -61,7 +61,7 @@ export function findLeaks(secrets: readonly string[], places: readonly Place[]):
   return leaks;
 }
 
-/** Every file below a folder, with its name: SQLite's log and index lie beside the database. */
+/** Every file below a directory, with its name: SQLite has more files beside the database. */
 export async function filesOf(dir: string, exempt: readonly string[] = []): Promise<Place[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const places: Place[] = [];
@@ -72,13 +72,13 @@ export async function filesOf(dir: string, exempt: readonly string[] = []): Prom
     try {
       places.push(place(`file ${relative(dir, path)}`, await readFile(path)));
     } catch {
-      // Gone since: a journal that was just folded in.
+      // It no longer exists: a journal that was just merged.
     }
   }
   return places;
 }
 
-/** What others can see of a running process. Linux only; nothing elsewhere. */
+/** What other users can see of a running process. Only on Linux. */
 export async function processOf(pid: number | undefined): Promise<Place[]> {
   if (process.platform !== 'linux' || pid === undefined) return [];
   const seen: Place[] = [];

@@ -2,7 +2,7 @@
 import { type AsyncHook, createHook } from 'node:async_hooks';
 import { afterEach, beforeEach, expect } from 'vitest';
 
-/** What lives until somebody ends it. Timers count whether or not they keep the process alive. */
+/** Resources that stay until they are closed. Timers count whether or not they keep the process alive. */
 const KINDS = new Set([
   'TCPWRAP',
   'TCPSERVERWRAP',
@@ -15,13 +15,13 @@ const KINDS = new Set([
   'UDPWRAP',
   'Timeout',
 ]);
-/** Closing takes a few turns of the event loop, and a socket that was ended one way and back. */
+/** Closing takes a few turns of the event loop, and for a socket one round trip. */
 const PATIENCE = 1_500;
-/** Made by the test runner. */
+/** Created by the test runner. */
 const FOREIGN = /node_modules\/(?:@vitest|vitest|tinypool|vite)\//;
 /**
- * Node's own: the text of the present second for the headers of its HTTP servers, and the timers of
- * AbortSignal.timeout, which go with their signal.
+ * Created by Node: the cached date for the headers of its HTTP servers, and the timers of AbortSignal.timeout, which end
+ * with their signal.
  */
 const SHARED = /node:internal\/(?:http|abort_controller):/;
 const OURS = /\/(?:src|machines|test)\//;
@@ -45,7 +45,7 @@ class Watch {
     }).enable();
   }
 
-  /** From now on nothing new counts: what the runner itself makes at the end of a test. */
+  /** Nothing new counts from now on: the runner creates resources at the end of a test. */
   settle(): void {
     this.#counting = false;
   }
@@ -61,18 +61,18 @@ class Watch {
   }
 }
 
-/** Node's own functions take up most of the usual ten lines. */
+/** Functions of Node fill most of the usual ten lines. */
 function longStack(): string {
   const usual = Error.stackTraceLimit;
   Error.stackTraceLimit = 30;
   const { stack = '' } = new Error();
   Error.stackTraceLimit = usual;
-  // Without the message, and what of it is this file.
+  // Without the message and the lines of this file.
   const lines = stack.split('\n').slice(1);
   return lines.filter((line) => !line.includes('support/leftovers.ts')).join('\n');
 }
 
-/** The nearest line of our own code. */
+/** The nearest line of this repository. */
 function whereOf(stack: string): string {
   const lines = stack.split('\n');
   const own = lines.filter((line) => OURS.test(line));
@@ -82,7 +82,7 @@ function whereOf(stack: string): string {
     .join(' < ');
 }
 
-/** What was made since `work` began and is still there after it and a moment of patience. */
+/** Resources that were created during `work` and still exist shortly after it. */
 export async function leftoversOf(work: () => Promise<unknown>): Promise<string[]> {
   const watch = new Watch();
   try {
@@ -102,7 +102,7 @@ async function leftIn(watch: Watch): Promise<string[]> {
   return watch.left;
 }
 
-/** Call it once at the top of a test file, before hooks that make something: those end first. */
+/** Call it once at the top of a test file, before hooks that create resources: those hooks run first at the end. */
 export function checkLeftovers(): void {
   let watch: Watch | undefined;
   beforeEach(() => {

@@ -2,14 +2,14 @@ import { readFile } from 'node:fs/promises';
 
 export const MIB = 1024 * 1024;
 
-/** Memory of a process, bytes; null where the system does not tell. */
+/** Memory of a process, bytes; null where it cannot be read. */
 export async function rss(pid: number | undefined): Promise<number | null> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kb = /^VmRSS:\s+(\d+) kB/m.exec(status)?.[1];
   return kb === undefined ? null : Number(kb) * 1024;
 }
 
-/** Follows the memory of a process; `grown` is its highest point over where it was, bytes (0 where nobody tells). */
+/** Observes the memory of a process. `grown`: its peak above the start, bytes; 0 where it cannot be read. */
 export class MemoryWatch {
   readonly #pid: number | undefined;
   readonly #before: number;

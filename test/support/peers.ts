@@ -1,4 +1,4 @@
-/** Who talks to the engine under test: controllers, as `rc-engine call` is one, and local clients. */
+/** The peers of the engine under test: controllers, such as `rc-engine call`, and local clients. */
 import { join } from 'node:path';
 import type { Backend, FaultInput } from '../../src/backend/index.js';
 import { type ClaimedController, claim } from '../../src/controller/claim.js';
@@ -14,7 +14,7 @@ export async function pairController(engine: Engine, backend: Backend): Promise<
   return claim({ baseUrl: backend.url }, { kind: 'pairing', code: new Secret(pairingCode) });
 }
 
-/** Paired, connected, and through with initialize. */
+/** A paired and connected controller after initialize. */
 export async function claimController(
   engine: Engine,
   backend: Backend,
@@ -34,7 +34,7 @@ export async function claimController(
 export type Answer = Extract<FaultInput, { action: 'answer' }>['fault'];
 export const fault = (backend: Backend, answer: Answer) => backend.fault({ action: 'answer', fault: answer });
 
-/** Calls a method on a connection of its own; the whole answer. */
+/** Calls a method on a new connection and returns the complete response. */
 export async function call(rig: Rig, method: string, params: object = {}): Promise<Json> {
   const client = await LineClient.connect(join(rig.lab.home, 'control.sock'));
   try {

@@ -15,7 +15,7 @@ function statOf(pid: number): Stat | undefined {
   }
 }
 
-/** Running, and not only waiting to be collected. Linux. */
+/** Whether it runs and is not a zombie. Linux. */
 export function lives(pid: number): boolean {
   const stat = statOf(pid);
   return stat !== undefined && stat.state !== 'Z';

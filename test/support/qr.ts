@@ -1,8 +1,8 @@
-/** Reads the QR codes that the command line paints. */
+/** Reads the QR codes that the command line prints. */
 import jsqr from 'jsqr';
 
 const ESC = '\u001b';
-/** What a terminal paints for a cell: the upper half, the lower half; true is the foreground. */
+/** What a terminal shows for a cell: upper half and lower half; true is the foreground. */
 const HALVES: Readonly<Record<string, readonly [boolean, boolean]>> = {
   '█': [true, true],
   '▀': [true, false],
@@ -10,10 +10,10 @@ const HALVES: Readonly<Record<string, readonly [boolean, boolean]>> = {
   ' ': [false, false],
 };
 
-/** Rows of modules, true for black, as they are seen whatever the colours of the terminal are. */
+/** Rows of modules, true for black, independent of the colours of the terminal. */
 export function modules(lines: readonly string[]): boolean[][] {
   return lines.flatMap((line) => {
-    // Black on white, both of the fixed part of the palette, and plain again at the end.
+    // Black on white from the fixed part of the palette, reset at the end.
     const cells = new RegExp(`^ {2}${ESC}\\[38;5;16;48;5;231m([█▀▄ ]+)${ESC}\\[0m$`).exec(line)?.[1];
     if (cells === undefined) throw new Error(`a line of another form: ${JSON.stringify(line)}`);
     const halves = [...cells].map((cell) => HALVES[cell] ?? [false, false]);
@@ -21,7 +21,7 @@ export function modules(lines: readonly string[]): boolean[][] {
   });
 }
 
-/** What a camera reads off it that does not know of inverted codes. */
+/** The content as read by a camera that does not support inverted codes. */
 export function decoded(rows: readonly (readonly boolean[])[]): string | undefined {
   const scale = 4;
   const [width, height] = [(rows[0]?.length ?? 0) * scale, rows.length * scale];

@@ -1,4 +1,4 @@
-/** A wire between an engine and its backend: learns the tokens that pass, and can be cut anywhere. */
+/** A proxy between an engine and its backend. It records the tokens in the traffic, and can break connections anywhere. */
 import net, { type AddressInfo, type Socket } from 'node:net';
 
 export interface Cut {
@@ -8,18 +8,18 @@ export interface Cut {
   readonly down?: number;
 }
 
-/** Members of the backend's answers that must never be seen outside memory. */
+/** Members of the backend's responses that must never leave the memory. */
 const TOKEN = /"(?:remote_control_token|controller_token)"\s*:\s*"([^"]+)"/g;
 const KEPT_TEXT = 4_096;
 /** The beginning of an HTTP request. */
 const REQUEST = /^(?:POST|GET|DELETE) \//;
 
 export class Tap {
-  /** Tokens that have passed. */
+  /** Tokens in the traffic so far. */
   readonly tokens = new Set<string>();
-  /** First lines of the requests that have passed, in order. */
+  /** First lines of the requests so far, in order. */
   readonly requests: string[] = [];
-  /** Asked at the first bytes of each connection: where is it cut? */
+  /** Called with the first bytes of each connection: where to break it. */
   plan: ((firstLine: string) => Cut | undefined) | undefined;
   readonly #server = net.createServer((socket) => this.#take(socket));
   readonly #sockets = new Set<Socket>();
@@ -41,12 +41,12 @@ export class Tap {
     return this.#listening;
   }
 
-  /** Connections of the engine that are open. */
+  /** Open connections of the engine. */
   get open(): number {
     return this.#sockets.size / 2;
   }
 
-  /** What the engine is told instead of `url`. */
+  /** The URL for the engine instead of `url`. */
   url(url: string): string {
     const through = new URL(url);
     through.port = String(this.#listening);
@@ -58,7 +58,7 @@ export class Tap {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Nobody listens any more: connections are refused. */
+  /** Stops listening: connections are refused. */
   async refuse(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.cutAll();
@@ -141,7 +141,7 @@ function pass(data: Buffer, to: Socket, passed: number, limit: number | undefine
     return passed + data.length;
   }
   const rest = data.subarray(0, Math.max(limit - passed, 0));
-  // What may still pass has to arrive before the wire breaks.
+  // The allowed bytes must arrive before the connection breaks.
   if (rest.length > 0) to.write(rest, end);
   else end();
   return limit;

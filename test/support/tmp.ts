@@ -5,7 +5,7 @@ import { afterAll } from 'vitest';
 
 const made: string[] = [];
 
-/** A fresh empty folder (its real path), removed with all its content when the test file is done. */
+/** A new empty directory (its real path). It is removed with its content at the end of the test file. */
 export async function tmpFolder(): Promise<string> {
   const dir = await mkdtemp(join(await realpath(tmpdir()), 'rc-engine-test-'));
   made.push(dir);
