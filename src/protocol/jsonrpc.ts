@@ -34,7 +34,7 @@ export type RpcShape =
   | { readonly kind: 'response'; readonly id: RpcId | null }
   | InvalidShape;
 
-/** JSON that is not a message, or no JSON (ACC-6). `refused` where whoever waits for a response should get this error. */
+/** JSON that is not a message, or not JSON at all (ACC-6). `refused`: the error for the requester that waits for a response. */
 export interface InvalidShape {
   readonly kind: 'invalid';
   readonly refused?: { readonly id: RpcId; readonly why: string };

@@ -87,7 +87,7 @@ Each code is stable. \`rc-engine explain CODE\` prints the same text.
 ${Object.entries(ERRORS).map(codeSection).join('\n')}
 ## Reasons of a connection
 
-They are in \`rc-engine status\`, in the log and in the audit; most of them need nobody.
+They appear in \`rc-engine status\`, in the log and in the audit. Most of them need no action.
 
 ${Object.entries(REASONS).map(codeSection).join('\n')}`;
 }

@@ -43,11 +43,15 @@ export function edgeText(chart: Chart, edge: ChartEdge): string {
   const targets = edge.targets.map((id) => shortId(chart, id)).join(' and ');
   const guard = edge.guard === null ? '' : ` [${edge.guard}]`;
   const actions = edge.actions.length === 0 ? '' : ` / ${edge.actions.join(', ')}`;
-  const to = targets === '' ? '' : ` → ${targets}${edge.reenter ? ' (enters it anew)' : ''}`;
+  const to = targets === '' ? '' : ` → ${targets}${edge.reenter ? ' (enters it again)' : ''}`;
   return `${shortId(chart, edge.source)}${to}: ${triggerText(edge.trigger)}${guard}${actions}`;
 }
 
 /** Actions that only record a reason. Pictures show them in tooltips alone, because they do not say what happens. */
 export function withoutReasonActions(actions: readonly string[]): string[] {
-  return actions.filter((name) => !name.startsWith('because'));
+  return actions.filter((name) => !REASON_ACTION.test(name));
 }
+
+/** The actions of our charts that record why the chart is in its state, and nothing else. */
+const REASON_ACTION =
+  /^(?:because|setReason|setCloseReason|record(?:Failure|ActorError|LinkEnd|TargetRefused|StoreMissing|StillRefused|AccountChanged|AppServerClosed|OpenError|Unavailable))\b/;
