@@ -185,13 +185,13 @@ export const authRecoveryMachine = authRecovery.createMachine({
     },
     external: {
       description: 'A parent app owns the tokens. ACC-66',
-      initial: 'toAsk',
+      initial: 'ready',
       states: {
-        toAsk: {
+        ready: {
           description: 'The next step requests new tokens from the parent app.',
-          on: { NEXT: { target: 'asking', actions: 'clearOutcome' } },
+          on: { NEXT: { target: 'requesting', actions: 'clearOutcome' } },
         },
-        asking: {
+        requesting: {
           description: 'New tokens were requested from the parent app.',
           tags: ['busy'],
           invoke: {
@@ -206,7 +206,7 @@ export const authRecoveryMachine = authRecovery.createMachine({
               },
               {
                 guard: 'transient',
-                target: 'toAsk',
+                target: 'ready',
                 description: 'The step is not used up: the next 401 requests again. ACC-45',
                 actions: 'recordOutcome',
               },
@@ -216,7 +216,7 @@ export const authRecoveryMachine = authRecovery.createMachine({
                 actions: 'recordOutcome',
               },
             ],
-            onError: { target: 'toAsk', actions: 'recordOutcome' },
+            onError: { target: 'ready', actions: 'recordOutcome' },
           },
         },
       },

@@ -193,9 +193,9 @@ export const linkMachine = link.createMachine({
             },
             oldEnough: {
               description: 'The link is old enough; the next pong or frame makes it stable.',
-              on: { PONG: { target: 'proven' }, FRAMES: { target: 'proven' } },
+              on: { PONG: { target: 'stable' }, FRAMES: { target: 'stable' } },
             },
-            proven: {
+            stable: {
               description: 'The link is stable.',
               entry: ['markStable', 'notifyStable'],
             },

@@ -214,13 +214,13 @@ export const accountMachine = accountSetup.createMachine({
               description: 'The external tokens are in use.',
               on: {
                 'REFRESH.EXTERNAL': {
-                  target: 'asking',
+                  target: 'requesting',
                   description: 'The external tokens were refused. ACC-41',
                   actions: 'assignTicket',
                 },
               },
             },
-            asking: {
+            requesting: {
               description: 'New tokens were requested from the parent app, with a time limit. ACC-41, ACC-45',
               tags: ['busy', 'refreshing'],
               invoke: {

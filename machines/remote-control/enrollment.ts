@@ -68,7 +68,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
         src: 'enroll',
         input: ({ context }) => ({ account: context.account }),
         onDone: [
-          { guard: 'granted', target: 'keeping', actions: ['assignGrant', setReason('enrolled')] },
+          { guard: 'granted', target: 'persisting', actions: ['assignGrant', setReason('enrolled')] },
           {
             guard: 'unauthorized',
             target: '#remoteControl.active.recoveringAuth',
@@ -76,7 +76,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
           },
           {
             guard: 'hasRetryAfter',
-            target: '#remoteControl.active.backingOff.asTold',
+            target: '#remoteControl.active.backingOff.retryAfter',
             actions: ['recordFailure', 'assignRetryAfter'],
           },
           { target: '#remoteControl.active.backingOff.failed', actions: 'recordFailure' },
@@ -87,7 +87,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
         },
       },
     },
-    keeping: {
+    persisting: {
       description:
         'Writes the identity before its first use, so that a crash does not cause a second enrollment. RC-23',
       tags: ['beforeIdentity'],
@@ -100,20 +100,20 @@ export const enrolling = remoteControlSetup.createStateConfig({
           preference: context.preference,
         }),
         onDone: [
-          { guard: 'done', target: 'kept', actions: 'markPersisted' },
-          { target: 'notKept', actions: 'recordFailure' },
+          { guard: 'done', target: 'persisted', actions: 'markPersisted' },
+          { target: 'notPersisted', actions: 'recordFailure' },
         ],
-        onError: { target: 'notKept', actions: 'recordActorError' },
+        onError: { target: 'notPersisted', actions: 'recordActorError' },
       },
     },
-    notKept: {
+    notPersisted: {
       description: 'The identity could not be written: writes it again later, without a new enrollment. RC-6',
       tags: ['errored', 'waiting'],
       entry: ['confirmActivation', 'scheduleBackoff'],
-      on: { ENABLE: { target: 'keeping', actions: 'assignPreference' }, WAKE: 'keeping' },
-      after: { pause: 'keeping' },
+      on: { ENABLE: { target: 'persisting', actions: 'assignPreference' }, WAKE: 'persisting' },
+      after: { pause: 'persisting' },
     },
-    kept: {
+    persisted: {
       description: 'The identity is persisted.',
       always: [
         {
@@ -160,7 +160,7 @@ export const refreshing = remoteControlSetup.createStateConfig({
       },
       {
         guard: 'hasRetryAfter',
-        target: 'backingOff.asTold',
+        target: 'backingOff.retryAfter',
         actions: ['recordFailure', 'assignRetryAfter'],
       },
       {
@@ -204,7 +204,7 @@ export const verifyingEnrollment = remoteControlSetup.createStateConfig({
       },
       {
         guard: 'hasRetryAfter',
-        target: 'backingOff.asTold',
+        target: 'backingOff.retryAfter',
         actions: ['recordFailure', 'assignRetryAfter'],
       },
       { target: 'backingOff.failed', actions: 'recordFailure' },

@@ -28,7 +28,7 @@ export const connecting = remoteControlSetup.createStateConfig({
       },
       {
         guard: 'hasRetryAfter',
-        target: 'backingOff.asTold',
+        target: 'backingOff.retryAfter',
         actions: ['recordFailure', 'assignRetryAfter'],
       },
       {

@@ -272,7 +272,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           always: [
             {
               guard: 'retryAfterActive',
-              target: 'backingOff.asTold',
+              target: 'backingOff.retryAfter',
               description: 'A Retry-After is in effect, and nothing shortens it. RC-14, RC-25',
               actions: setReason('backendRateLimited'),
             },
@@ -280,7 +280,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             { guard: 'notEnrolled', target: 'enrolling' },
             {
               guard: 'notPersisted',
-              target: 'enrolling.keeping',
+              target: 'enrolling.persisting',
               description: 'Writing the identity was interrupted. RC-6',
             },
             {
@@ -349,7 +349,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               entry: ['confirmActivation', 'scheduleAfterDeferral'],
               after: retry,
             },
-            asTold: {
+            retryAfter: {
               description: 'The backend sent Retry-After: nothing shortens this pause. RC-25',
               tags: ['errored', 'waiting'],
               entry: ['confirmActivation', 'honorRetryAfter'],

@@ -56,7 +56,7 @@ describe('rc-engine status', () => {
       charts: { remoteControl: expect.any(String) },
       remoteControl: {
         status: 'errored',
-        state: 'active.backingOff.asTold',
+        state: 'active.backingOff.retryAfter',
         reason: 'backendRateLimited',
         environmentId: null,
         lastFailure: { reason: 'backendRateLimited', httpStatus: 429, requestId: 'request-7' },

@@ -60,7 +60,7 @@ describe('RC-46: a signal stops the engine within five seconds with exit code 0'
     [
       'while a Retry-After of an hour is honored',
       { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '3600' } },
-      ({ state }) => state === 'active.backingOff.asTold',
+      ({ state }) => state === 'active.backingOff.retryAfter',
     ],
     ['while nobody is signed in', undefined, ({ state }) => state === 'active.awaitingAuth.missing'],
   ];

@@ -117,7 +117,7 @@ describe('RC-6: an unusable store is reported, and the engine does not enroll', 
     await engine.line(({ state }) => state === 'active.enrolling.requesting', 'enrolling');
     const held = await holdDatabase(storeOf(lab));
     const line = await engine.line(({ status }) => status === 'errored', 'errored');
-    expect(line).toMatchObject({ reason: 'storeWriteFailed', state: 'active.enrolling.notKept' });
+    expect(line).toMatchObject({ reason: 'storeWriteFailed', state: 'active.enrolling.notPersisted' });
     expect(lab.tap.requests.filter((request) => request.startsWith('GET'))).toEqual([]);
     await held.release();
     await engine.connected();

@@ -52,7 +52,7 @@ describe('a clock that jumps', () => {
     await rig.lab.signIn();
     await fault(rig, { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '1' } });
     const engine = await rig.start({ env: wall.env });
-    await rig.reached(engine, ({ state }) => state === 'active.backingOff.asTold', 'asTold');
+    await rig.reached(engine, ({ state }) => state === 'active.backingOff.retryAfter', 'retryAfter');
     const started = performance.now();
     wall.offset = -24 * HOUR;
     await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
@@ -67,7 +67,7 @@ describe('a clock that jumps', () => {
     await rig.lab.signIn();
     await fault(rig, { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '1' } });
     const engine = await rig.start({ env: wall.env });
-    await rig.reached(engine, ({ state }) => state === 'active.backingOff.asTold', 'asTold');
+    await rig.reached(engine, ({ state }) => state === 'active.backingOff.retryAfter', 'retryAfter');
     const started = performance.now();
     wall.offset = HOUR;
     await rig.until(() => engine.fullStatus.counters.enrollRequests === 2, 'next try');

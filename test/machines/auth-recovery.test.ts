@@ -100,7 +100,7 @@ describe('authRecovery', () => {
     const at = rig('external');
     await at.next();
     await at.desk.answer('requestExternalTokens', failed('transient', 'parentSilent'));
-    expect(at.state).toBe('external.toAsk');
+    expect(at.state).toBe('external.ready');
     await at.next();
     await at.desk.answer('requestExternalTokens', recovered);
     expect(at.state).toBe('exhausted');
@@ -127,7 +127,7 @@ describe('authRecovery', () => {
     const external = rig('external');
     await external.next();
     await external.desk.fail('requestExternalTokens', new Error('bug'));
-    expect(external.state).toBe('external.toAsk');
+    expect(external.state).toBe('external.ready');
   });
 
   afterAll(() => {

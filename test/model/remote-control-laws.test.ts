@@ -151,7 +151,7 @@ describe('on every path of remoteControl', () => {
     'RC-12, RC-14: a response with Retry-After leads to that pause',
     (moment) =>
       hasRetryAfter(moment) && ['enroll', 'refresh', 'verify', 'dial'].includes(moment.step.actor ?? ''),
-    ({ after }) => isInActive(after, 'backingOff.asTold'),
+    ({ after }) => isInActive(after, 'backingOff.retryAfter'),
   );
 
   law(

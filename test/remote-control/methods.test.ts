@@ -27,7 +27,7 @@ describe('remoteControl/disable', () => {
     [
       'waiting for a Retry-After',
       { route: 'enroll', answer: 'status', status: 429, headers: { 'retry-after': '600' } },
-      'active.backingOff.asTold',
+      'active.backingOff.retryAfter',
     ],
   ];
 

@@ -127,7 +127,7 @@ describe('the region auth', () => {
   it('ACC-41, ACC-43, ACC-45: new tokens of the parent app replace the old ones; a failure keeps them', async () => {
     const rig = await new Rig().external();
     await rig.send({ type: 'REFRESH.EXTERNAL', ticket: 2 });
-    expect(rig.at('auth')).toBe('external.asking');
+    expect(rig.at('auth')).toBe('external.requesting');
     await rig.desk.answer('requestExternalTokens', { kind: 'replaced', account: account('org-1', 10) });
     expect([rig.context.external?.generation, rig.answer?.kind]).toEqual([10, 'done']);
     await rig.send({ type: 'REFRESH.EXTERNAL', ticket: 3 });

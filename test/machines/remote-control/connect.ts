@@ -19,7 +19,7 @@ describe('connecting', () => {
     expect(rig.state).toBe('active.enrolling.requesting');
     expect(rig.desk.lastInput('enroll')).toEqual({ account: ANNA });
     await rig.answer('enroll', { kind: 'granted', enrollment: S1, token: rig.token() });
-    expect(rig.shown).toEqual(['active.enrolling.keeping', 'connecting', 'enrolled']);
+    expect(rig.shown).toEqual(['active.enrolling.persisting', 'connecting', 'enrolled']);
     expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S1, preference: 'unset' });
     await rig.answer('saveEnrollment', { kind: 'done' });
     expect(rig.state).toBe('active.connecting');
@@ -31,7 +31,7 @@ describe('connecting', () => {
   });
 
   it('RC-9: an identity is not used before it is persisted', async () => {
-    const rig = await rigIn('active.enrolling.keeping');
+    const rig = await rigIn('active.enrolling.persisting');
     await rig.pass(5 * MINUTE);
     expect(rig.desk.count('dial')).toBe(0);
   });

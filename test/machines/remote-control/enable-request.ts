@@ -81,8 +81,8 @@ describe('a durable request to enable', () => {
     'active.connecting',
     'active.backingOff.failed',
     'active.backingOff.deferred',
-    'active.backingOff.asTold',
-    'active.enrolling.notKept',
+    'active.backingOff.retryAfter',
+    'active.enrolling.notPersisted',
     'active.awaitingAuth.missing',
   ])(
     'ACC-69: once %s is reached the request has succeeded: after a later refusal it waits',
@@ -92,7 +92,7 @@ describe('a durable request to enable', () => {
         await rig.send({ type: 'AUTH.CHANGED', account: null });
       } else {
         await rig.answer('loadAuth', usable());
-        if (state === 'active.enrolling.notKept') {
+        if (state === 'active.enrolling.notPersisted') {
           await rig.load(null);
           await rig.answer('enroll', { kind: 'granted', enrollment: S1, token: rig.token() });
           await rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
@@ -106,7 +106,7 @@ describe('a durable request to enable', () => {
           if (state === 'active.backingOff.deferred') {
             await rig.answer('refresh', { kind: 'transient', failure: rig.failure('backendTimeout') });
           }
-          if (state === 'active.backingOff.asTold') {
+          if (state === 'active.backingOff.retryAfter') {
             const failure = rig.failure('backendTimeout', { retryAfterAt });
             await rig.answer('refresh', { kind: 'transient', failure });
           }

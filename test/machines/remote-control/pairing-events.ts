@@ -8,8 +8,8 @@ const ACTIVE = Object.keys(ROUTES).filter((state) => state.startsWith('active.')
 const WITH_IDENTITY = [
   'active.awaitingAuth.refused',
   'active.loadingEnrollment.updating',
-  'active.enrolling.keeping',
-  'active.enrolling.notKept',
+  'active.enrolling.persisting',
+  'active.enrolling.notPersisted',
   'active.refreshing',
   'active.connecting',
   'active.connected',
@@ -22,7 +22,7 @@ const WITH_IDENTITY = [
   'active.backingOff.handover',
   'active.backingOff.recovered.pausing',
   'active.backingOff.deferred',
-  'active.backingOff.asTold',
+  'active.backingOff.retryAfter',
 ];
 
 describe('TOKEN.RENEWED', () => {

@@ -178,14 +178,14 @@ describe('events that end a pause early', () => {
 });
 
 describe('Retry-After', () => {
-  /** A rig in `backingOff.asTold` with a Retry-After of one minute. */
+  /** A rig in `backingOff.retryAfter` with a Retry-After of one minute. */
   async function rateLimited(random = 0): Promise<Rig> {
     const rig = new Rig();
     await rig.toRefreshing();
     rig.randomValue = random;
     const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now + MINUTE });
     await rig.answer('refresh', { kind: 'transient', failure });
-    expect(rig.shown).toEqual(['active.backingOff.asTold', 'errored', 'backendRateLimited']);
+    expect(rig.shown).toEqual(['active.backingOff.retryAfter', 'errored', 'backendRateLimited']);
     return rig;
   }
 
@@ -210,7 +210,7 @@ describe('Retry-After', () => {
     await (src === 'dial'
       ? rig.answer('dial', { kind: 'failed', failure })
       : rig.answer(src, { kind: 'transient', failure }));
-    expect(rig.shown).toEqual(['active.backingOff.asTold', 'errored', 'backendUnavailable']);
+    expect(rig.shown).toEqual(['active.backingOff.retryAfter', 'errored', 'backendUnavailable']);
     expect(await rig.timeInState()).toBe(MINUTE);
   });
 
@@ -223,7 +223,7 @@ describe('Retry-After', () => {
     rig.randomValue = 0;
     const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now + MINUTE });
     await rig.answer('refresh', { kind: 'transient', failure });
-    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(rig.state).toBe('active.backingOff.retryAfter');
     await rig.pass(MINUTE - 1);
     expect(rig.desk.open).toEqual([]);
   });
@@ -248,7 +248,7 @@ describe('Retry-After', () => {
     for (let times = 0; times < 3; times += 1) {
       await rig.pass(10_000);
       await rig.send(event);
-      expect(rig.shown).toEqual(['active.backingOff.asTold', 'errored', 'backendRateLimited']);
+      expect(rig.shown).toEqual(['active.backingOff.retryAfter', 'errored', 'backendRateLimited']);
       expect(rig.report.nextAttemptAt).toBe(until);
       expect(rig.desk.open).toEqual([]);
     }
@@ -260,7 +260,7 @@ describe('Retry-After', () => {
     await rig.send({ type: 'DISABLE', durable: false });
     await rig.pass(10_000);
     await rig.signIn();
-    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(rig.state).toBe('active.backingOff.retryAfter');
     expect(await rig.timeInState()).toBe(50_000);
     expect(rig.state).toBe('active.refreshing');
   });
@@ -269,12 +269,12 @@ describe('Retry-After', () => {
     const rig = await rateLimited();
     await rig.send({ type: 'AUTH.CHANGED', account: BERT });
     await rig.answer('loadAuth', { kind: 'usable', account: BERT });
-    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(rig.state).toBe('active.backingOff.retryAfter');
     await rig.send({ type: 'AUTH.CHANGED', account: null });
     expect(rig.shown).toEqual(['active.awaitingAuth.missing', 'connecting', 'authMissing']);
     await rig.send({ type: 'AUTH.CHANGED', account: ANNA_2 });
     await rig.answer('loadAuth', { kind: 'usable', account: ANNA_2 });
-    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(rig.state).toBe('active.backingOff.retryAfter');
     expect(await rig.timeInState()).toBe(MINUTE);
     expect(rig.state).toBe('active.loadingEnrollment.reading');
   });
@@ -283,7 +283,7 @@ describe('Retry-After', () => {
     const rig = await rateLimited();
     await rig.send({ type: 'ENROLLMENT.LOST', serverId: 'S1', failure: rig.failure('backendNotFound') });
     await rig.answer('clearEnrollment', { kind: 'done' });
-    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(rig.state).toBe('active.backingOff.retryAfter');
     expect(await rig.timeInState()).toBe(MINUTE);
     expect(rig.state).toBe('active.enrolling.requesting');
   });
@@ -300,7 +300,7 @@ describe('Retry-After', () => {
     await rig.pass(30_000);
     rig.wallShift = -1_000 * MINUTE;
     await rig.send({ type: 'WAKE' });
-    expect(rig.state).toBe('active.backingOff.asTold');
+    expect(rig.state).toBe('active.backingOff.retryAfter');
     expect(await rig.timeInState()).toBe(MINUTE);
     expect(rig.state).toBe('active.refreshing');
   });

@@ -63,15 +63,15 @@ export const ROUTES: Readonly<Record<string, Route>> = {
     run: (rig) => rig.toRefreshing(),
   },
   'active.enrolling.requesting': { run: (rig) => rig.toEnrolling() },
-  'active.enrolling.keeping': {
+  'active.enrolling.persisting': {
     run: async (rig) => {
       await rig.toEnrolling();
       await rig.answer('enroll', { kind: 'granted', enrollment: S1, token: rig.token() });
     },
   },
-  'active.enrolling.notKept': {
+  'active.enrolling.notPersisted': {
     run: async (rig) => {
-      await to(rig, 'active.enrolling.keeping');
+      await to(rig, 'active.enrolling.persisting');
       await rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
     },
   },
@@ -127,7 +127,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
       await rig.answer('refresh', { kind: 'transient', failure: rig.failure('backendUnavailable') });
     },
   },
-  'active.backingOff.asTold': {
+  'active.backingOff.retryAfter': {
     run: async (rig) => {
       await rig.toRefreshing();
       const failure = rig.failure('backendRateLimited', { retryAfterAt: rig.now + 60_000 });

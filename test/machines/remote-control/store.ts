@@ -15,10 +15,10 @@ describe('the enrollment store', () => {
   });
 
   it('RC-6: an identity that could not be written is written again, without a new enrollment', async () => {
-    const rig = await rigIn('active.enrolling.notKept');
+    const rig = await rigIn('active.enrolling.notPersisted');
     const pauses: number[] = [];
     for (let round = 0; round < 3; round += 1) {
-      expect(rig.shown).toEqual(['active.enrolling.notKept', 'errored', 'storeWriteFailed']);
+      expect(rig.shown).toEqual(['active.enrolling.notPersisted', 'errored', 'storeWriteFailed']);
       expect(rig.report.nextAttemptAt).toBe(rig.now + rig.context.pause.ms);
       pauses.push(await rig.timeInState());
       expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S1 });
@@ -32,35 +32,35 @@ describe('the enrollment store', () => {
   });
 
   it('RC-6: a token that expires while the store fails is refreshed before the first attempt', async () => {
-    const rig = await rigIn('active.enrolling.notKept');
+    const rig = await rigIn('active.enrolling.notPersisted');
     await rig.pass((rig.context.token?.expiresAt ?? 0) - rig.now);
     await rig.answer('saveEnrollment', { kind: 'done' });
     expect(rig.state).toBe('active.refreshing');
   });
 
   it('an error of the actor saveEnrollment is treated as a failed write', async () => {
-    const rig = await rigIn('active.enrolling.keeping');
+    const rig = await rigIn('active.enrolling.persisting');
     await rig.fail('saveEnrollment');
-    expect(rig.shown).toEqual(['active.enrolling.notKept', 'errored', 'engineFault']);
+    expect(rig.shown).toEqual(['active.enrolling.notPersisted', 'errored', 'engineFault']);
   });
 
   it.each([
     ['a wake-up', { type: 'WAKE' }, 'unset'],
     ['enable', { type: 'ENABLE', by: 'request', durable: true }, 'on'],
   ] as const)('RC-25: %s retries the write at once', async (_, event, preference) => {
-    const rig = await rigIn('active.enrolling.notKept');
+    const rig = await rigIn('active.enrolling.notPersisted');
     await rig.send(event);
-    expect(rig.state).toBe('active.enrolling.keeping');
+    expect(rig.state).toBe('active.enrolling.persisting');
     expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ enrollment: S1, preference });
   });
 
-  it.each(['active.enrolling.keeping', 'active.enrolling.notKept'])(
+  it.each(['active.enrolling.persisting', 'active.enrolling.notPersisted'])(
     'RC-6, RC-9: a write that was interrupted in %s is repeated before the identity is used',
     async (state) => {
       const rig = await rigIn(state);
       await rig.send({ type: 'DISABLE', durable: false });
       await rig.signIn();
-      expect(rig.state).toBe('active.enrolling.keeping');
+      expect(rig.state).toBe('active.enrolling.persisting');
       await rig.answer('saveEnrollment', { kind: 'done' });
       expect(rig.state).toBe('active.connecting');
       expect(rig.desk.count('enroll')).toBe(1);

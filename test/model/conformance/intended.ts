@@ -36,7 +36,7 @@ const INTENDED: readonly Intended[] = [
   },
   {
     why: 'a request to enable does not shorten a Retry-After (RC-25)',
-    is: ({ from, words }) => from === 'active.backingOff.asTold' && words.startsWith('ENABLE'),
+    is: ({ from, words }) => from === 'active.backingOff.retryAfter' && words.startsWith('ENABLE'),
   },
   {
     why: 'the status is errored after a lost link (RC-25)',

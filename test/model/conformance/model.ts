@@ -59,12 +59,12 @@ export const NOT_FROM_OUTSIDE: Exceptions = [
   [/TOKEN\.RENEWED|ENROLLMENT\.LOST|tokenInvalid\.pausing .* 1$/, 'it needs pairing at the same moment'],
   [/AUTH\.CHANGED|loadAuth 0$|reloadAuth 1$|recoverAuth [01]$/, 'it needs a second account on the same home'],
   [
-    /loadEnrollment 3$|loadEnrollment 0$|updateEnrollment|saveEnrollment 1$|clearEnrollment 1$|notKept|preparing always 3$/,
+    /loadEnrollment 3$|loadEnrollment 0$|updateEnrollment|saveEnrollment 1$|clearEnrollment 1$|notPersisted|preparing always 3$/,
     'each client has its own store',
   ],
   [/WAKE/, 'a test cannot put the machine to sleep'],
   [/LINK\.STABLE/, 'a link is stable after a minute, and only the reason shows it'],
-  [/deferred|refresh [45]$|(asTold|refused) xstate\.after/, 'the pause is too long to wait for'],
+  [/deferred|refresh [45]$|(retryAfter|refused) xstate\.after/, 'the pause is too long to wait for'],
   [/dial [67]$/, '--on-conflict is an option of this engine'],
   [/reloadAuth 3$|shutdownTimeout|stopping STOP/, 'the process exits, and nothing else is observable'],
 ];
@@ -88,7 +88,7 @@ export const leafOf = ({ value }: Pick<Snapshot, 'value'>): string => statePath(
 export const branchOf = (leaf: string, what: string): string => `${leaf} | ${what}`;
 
 /** States whose delay is too long to wait for. */
-const LONG = ['deferred', 'asTold', 'stopping'];
+const LONG = ['deferred', 'retryAfter', 'stopping'];
 /** After this attempt the backoff takes too long. */
 const MAX_ATTEMPT = 1;
 

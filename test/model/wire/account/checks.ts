@@ -138,11 +138,11 @@ function questionsOf(auth: string, login: string, routing: string, fileIsHeld: b
   const questions: Question[] = [];
   if (auth === 'chatgpt.refreshing') questions.push('refresh');
   if (auth === 'signingOut' && !fileIsHeld) questions.push('revoke');
-  if (auth === 'external.asking') questions.push('externalTokens');
+  if (auth === 'external.requesting') questions.push('externalTokens');
   if (login === 'exchanging') questions.push('exchange');
   if (login === 'device.requesting') questions.push('usercode');
   if (login === 'device.polling') questions.push('devicePoll');
   // A lookup that was refused is repeated after the response of the parent app.
-  if (routing === 'looking' && auth !== 'external.asking') questions.push('check');
+  if (routing === 'looking' && auth !== 'external.requesting') questions.push('check');
   return questions.sort();
 }
