@@ -13,7 +13,7 @@
 //   --strict                exit code 1 when there is a difference that is not explained
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { importNames, ROOT } from './import-source.mjs';
+import { importSource, ROOT } from './import-source.mjs';
 
 const FORMATS = ['text', 'markdown', 'json'];
 const USAGE = 64;
@@ -21,11 +21,9 @@ const USAGE = 64;
 const values = read();
 const format = values.json ? 'json' : values.format;
 if (!FORMATS.includes(format)) stop(`Unknown format ${format}. Use one of: ${FORMATS.join(', ')}.`);
-const { compare, reportOf, unexplained, targetOf, TARGETS } = await importNames({
-  'test/model/conformance/compare.ts': ['compare'],
-  'test/model/conformance/report.ts': ['reportOf', 'unexplained'],
-  'test/model/conformance/targets.ts': ['TARGETS', 'targetOf'],
-});
+const { compare } = await importSource('test/model/conformance/compare.ts');
+const { reportOf, unexplained } = await importSource('test/model/conformance/report.ts');
+const { targetOf, TARGETS } = await importSource('test/model/conformance/targets.ts');
 if (values.against === undefined) stop(`--against is missing. Use one of: ${TARGETS.join(', ')}.`);
 
 let target;

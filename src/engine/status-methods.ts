@@ -64,8 +64,8 @@ export function routeOf({ target, dialer }: Pick<EngineDeps, 'target' | 'dialer'
 
 /** What a client may know that does not own this machine: nothing of the home, the account and other connections. */
 function publicPartOf({ version, remoteControl }: EngineStatus): object {
-  const { status, state } = remoteControl;
-  return { version, remoteControl: { status, state } };
+  const { status, state, environmentId } = remoteControl;
+  return { version, remoteControl: { status, state, environmentId } };
 }
 
 /** Most audit records in one response. */

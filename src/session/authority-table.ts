@@ -60,7 +60,7 @@ export const ENGINE_METHODS = {
   },
   'engine/status/read': {
     least: 'degraded',
-    why: 'Below `listener` it has the version, the state and the health of the app server, and nothing else.',
+    why: 'Below `listener` it has the version, the state and the environment id, and nothing else.',
   },
   'engine/audit/read': { least: 'listener', why: 'It has the decisions about other clients.' },
   'engine/repair': { least: 'control', why: 'It can replace the identity of this machine.' },

@@ -185,7 +185,11 @@ describe('RC-10, RC-14: a backend that, on refresh,', () => {
 
   it('RC-14: Retry-After is honored', async ({ rig }) => {
     const engine = await restart(rig, { answer: 'status', status: 503, headers: { 'retry-after': '1' } });
-    const report = await rig.reached(engine, ({ state }) => state === 'active.backingOff.retryAfter', 'retryAfter');
+    const report = await rig.reached(
+      engine,
+      ({ state }) => state === 'active.backingOff.retryAfter',
+      'retryAfter',
+    );
     const requests = rig.lab.tap.requests.length;
     expect(report.nextAttemptAt).toBeGreaterThan(Date.now() + 300);
     await connected(rig, engine);
