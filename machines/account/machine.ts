@@ -1,3 +1,4 @@
+import { failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import { setReason } from '../shared/decision.js';
 import { login } from './login.js';
@@ -20,7 +21,7 @@ export const accountMachine = accountSetup.createMachine({
     ticket: { auth: 0, login: 0 },
     stored: {
       kind: 'none',
-      failure: { reason: 'authMissing', message: 'Nobody is signed in.', at: input.env.now() },
+      failure: failure('authMissing', 'Nobody is signed in.', input.env.now()),
     },
     external: null,
     expired: null,

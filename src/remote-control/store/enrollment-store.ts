@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
 import { EngineError } from '../../protocol/errors.js';
-import type {
-  Enrollment,
-  EnrollmentKey,
-  Failure,
-  LoadEnrollmentOutcome,
-  Preference,
-  StoreOutcome,
+import {
+  type Enrollment,
+  type EnrollmentKey,
+  type Failure,
+  failure,
+  type LoadEnrollmentOutcome,
+  type Preference,
+  type StoreOutcome,
 } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { errnoText } from '../../system/errno.js';
@@ -264,5 +265,5 @@ function missingStore(now: () => number): EnrollmentStore {
 }
 
 function failed(reason: Reason, message: string, at: number): { kind: 'failed'; failure: Failure } {
-  return { kind: 'failed', failure: { reason, message, at } };
+  return { kind: 'failed', failure: failure(reason, message, at) };
 }
