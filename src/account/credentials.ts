@@ -133,7 +133,7 @@ export class Credentials {
       const { accountId, generation } = stored.account;
       if (stored.ineligible !== null || accountId === null) {
         const noId = 'The ChatGPT sign-in has no account id.';
-        return { kind: 'unusable', failure: stored.ineligible ?? this.#failure('authNoAccountId', noId) };
+        return { kind: 'ineligible', failure: stored.ineligible ?? this.#failure('authNoAccountId', noId) };
       }
       return { kind: 'usable', account: { accountId, generation } };
     }
@@ -141,9 +141,9 @@ export class Credentials {
       const { onDisk } = this.#deps.file;
       const invalid = onDisk?.kind === 'invalid' ? onDisk.failure : undefined;
       const keyOnly = 'There is an API key, not a ChatGPT sign-in.';
-      return { kind: 'unusable', failure: invalid ?? this.#failure('authApiKeyOnly', keyOnly) };
+      return { kind: 'ineligible', failure: invalid ?? this.#failure('authApiKeyOnly', keyOnly) };
     }
-    return { kind: 'unusable', failure: stored.failure };
+    return { kind: 'ineligible', failure: stored.failure };
   }
 
   /** The account of `outcome`; null: remote control has none. */

@@ -112,7 +112,7 @@ export class AccountRecovery {
     const { file, tokenMutex, closed, updateStored } = this.#deps;
     return tokenMutex.runExclusive(closed, async () => {
       const outcome = await file.reload({ guarded: true });
-      if (outcome.kind === 'unusable') return { kind: 'exhausted', failure: outcome.failure };
+      if (outcome.kind === 'ineligible') return { kind: 'exhausted', failure: outcome.failure };
       updateStored();
       return this.#recovered();
     });

@@ -138,7 +138,7 @@ export class TokenStore {
   async #reload(before: ValidSignIn): Promise<TokenRefreshOutcome | undefined> {
     const { file, credentials } = this.#deps;
     const outcome = await file.reload({ guarded: true });
-    if (outcome.kind === 'unusable') return { kind: 'skipped', failure: outcome.failure };
+    if (outcome.kind === 'ineligible') return { kind: 'skipped', failure: outcome.failure };
     const { current } = file;
     if (current === undefined || isSame(before, current)) return undefined;
     return { kind: 'reloaded', stored: credentials.stored() };

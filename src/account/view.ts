@@ -77,7 +77,7 @@ export function summaryOf(
   const { external, stored } = context;
   const account = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
   const expired = external === null ? expiredFailureOf(context) : null;
-  const problem = outcome.kind === 'unusable' ? outcome.failure : expired;
+  const problem = outcome.kind === 'ineligible' ? outcome.failure : expired;
   return {
     mode: modeOf(context),
     source: external !== null ? 'parent' : sourceOf(context, store),

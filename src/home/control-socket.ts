@@ -75,7 +75,7 @@ export function openSocketDirectory(socket: string, homeDir: string): void {
     chmodSync(directory, PRIVATE_DIRECTORY);
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') {
-      throw unusable(
+      throw homeUnusable(
         `The directory ${directory} for the control socket cannot be created: ${errnoText(error)}.`,
         'Use a home directory with a shorter path.',
         error,
@@ -145,7 +145,7 @@ function checkSharedPlace(directory: string): void {
   refuse(directory, findProblem(lstatSync(directory), OTHERS));
   const parent = dirname(directory);
   if (!entriesReplaceable(statSync(parent))) return;
-  throw unusable(
+  throw homeUnusable(
     `Other users can replace the directory ${directory} of the control socket, because ${parent} has no sticky bit.`,
     `Run chmod +t ${parent}, or use a home directory with a shorter path.`,
   );
@@ -173,11 +173,11 @@ const isPosix = process.getuid !== undefined;
 const isPipe = (path: string): boolean => path.startsWith('\\\\');
 
 const untrusted = (message: string, directory: string): EngineError =>
-  unusable(
+  homeUnusable(
     message,
     `If ${directory} is yours, run chmod 700 ${directory} as its owner; otherwise delete it and start the engine again.`,
   );
 
-function unusable(message: string, remediation: string, cause?: unknown): EngineError {
+function homeUnusable(message: string, remediation: string, cause?: unknown): EngineError {
   return new EngineError('homeUnusable', message, { remediation, cause });
 }

@@ -100,7 +100,7 @@ export function openHome(dir?: string): Home {
     }
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw unusable(`The home directory ${path} cannot be used: ${errnoText(error)}.`, error);
+    throw homeUnusable(`The home directory ${path} cannot be used: ${errnoText(error)}.`, error);
   }
   checkHome(path);
   const home = locateHome(path);
@@ -140,6 +140,6 @@ function realPath(path: string): string {
   }
 }
 
-function unusable(message: string, cause: unknown): EngineError {
+function homeUnusable(message: string, cause: unknown): EngineError {
   return new EngineError('homeUnusable', message, { cause });
 }

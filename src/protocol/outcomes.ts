@@ -70,7 +70,7 @@ export interface Account {
 /** Whether there is an account that remote control can use. */
 export type AuthOutcome =
   | { readonly kind: 'usable'; readonly account: Account }
-  | { readonly kind: 'unusable'; readonly failure: Failure };
+  | { readonly kind: 'ineligible'; readonly failure: Failure };
 
 /** How one recovery step after a refused access token ended. */
 export type RecoveryOutcome =

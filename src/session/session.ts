@@ -201,7 +201,7 @@ export class ClientSession implements AppServerEvents {
 
   /**
    * True for what must not reach the client: a text that is not a message, one that readers could take for another, and
-   * a notification that only the engine may send. A request whose id is in the range of our own requests reserves that id.
+   * a notification that only the engine may send. A request whose id is in the range of server-initiated requests of the engine reserves that id.
    */
   #screen(message: Message): boolean {
     const { shape } = message;

@@ -59,7 +59,7 @@ describe('/readyz', () => {
     const early = await raw(path, upgradeText());
     expect([early.status, /^Retry-After: \d+\r$/m.test(early.text)]).toEqual([503, true]);
     expect(reported).toBe(false);
-    found({ kind: 'unusable', failure: { reason: 'authMissing', message: 'nobody', at: 0 } });
+    found({ kind: 'ineligible', failure: { reason: 'authMissing', message: 'nobody', at: 0 } });
     await started;
     expect(reported).toBe(true);
     const ready = await probe(path);

@@ -145,7 +145,7 @@ describe('StatusBoard', () => {
 
   it('RC-26: the check for an account each second is not reported, and does not reset "since"', async () => {
     const world = new World();
-    world.auth = { kind: 'unusable', failure: missing };
+    world.auth = { kind: 'ineligible', failure: missing };
     await world.enable();
     const since = world.board.report.since;
     const reported = world.reports.length;
@@ -157,7 +157,7 @@ describe('StatusBoard', () => {
       state: 'active.awaitingAuth.missing',
       nextAttemptAt: START + 11_000,
     });
-    world.auth = { kind: 'unusable', failure: { ...missing, reason: 'authApiKeyOnly' } };
+    world.auth = { kind: 'ineligible', failure: { ...missing, reason: 'authApiKeyOnly' } };
     await world.clock.advance(1_000);
     expect(world.reports.slice(reported).map(({ reason }) => reason)).toEqual(['authApiKeyOnly']);
     world.auth = { kind: 'usable', account: { accountId: 'a', generation: 1 } };

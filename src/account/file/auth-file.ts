@@ -99,7 +99,7 @@ export class AuthFile {
     const { signIn } = reading;
     if (signIn.kind === 'invalid') {
       if (!guarded) this.#current = undefined;
-      return { kind: 'unusable', failure: signIn.failure };
+      return { kind: 'ineligible', failure: signIn.failure };
     }
     if (guarded && signIn.accountId !== this.#current?.accountId) return this.#skipped();
     return { kind: 'usable', account: this.#adopt(signIn) };
@@ -216,7 +216,7 @@ export class AuthFile {
         ? ['authMissing', 'no account is in memory that a reload could update']
         : ['accountDiffersOnDisk', `it holds another account than ${current.accountId}, which is in use`];
     return {
-      kind: 'unusable',
+      kind: 'ineligible',
       failure: failure(reason, `${this.name}: ${problem}`, this.#options.now()),
     };
   }

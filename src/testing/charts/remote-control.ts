@@ -43,7 +43,7 @@ const STORED: readonly StoreOutcome[] = [
 const AUTH: readonly AuthOutcome[] = [
   { kind: 'usable', account: ANNA },
   { kind: 'usable', account: BERT },
-  { kind: 'unusable', failure: failure('authMissing') },
+  { kind: 'ineligible', failure: failure('authMissing') },
 ];
 const RECOVERED: readonly RecoveryOutcome[] = [
   { kind: 'recovered', account: ANNA_AGAIN },

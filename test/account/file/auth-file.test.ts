@@ -53,7 +53,7 @@ describe('load and reload', () => {
     const at = await setup(chatgpt('A'), 10);
     await chmod(at.path, 0o666);
     expect(await at.file.load()).toMatchObject({
-      kind: 'unusable',
+      kind: 'ineligible',
       failure: { reason: 'authUnreadable', message: expect.stringContaining('(mode 0666): run chmod 600') },
     });
     at.file.watch();
@@ -63,7 +63,7 @@ describe('load and reload', () => {
 
   it('RC-26: without a file nobody is signed in', async () => {
     const { file } = await setup();
-    expect(await file.load()).toMatchObject({ kind: 'unusable', failure: { reason: 'authMissing' } });
+    expect(await file.load()).toMatchObject({ kind: 'ineligible', failure: { reason: 'authMissing' } });
     expect(file.current).toBeUndefined();
   });
 

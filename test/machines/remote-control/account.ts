@@ -5,7 +5,7 @@ import { ANNA, ANNA_2, BERT, Rig, S1, S2 } from './rig.js';
 import { ROUTES, rigIn } from './routes.js';
 
 const unusable = (rig: Rig, reason: Reason = 'authMissing'): AuthOutcome => ({
-  kind: 'unusable',
+  kind: 'ineligible',
   failure: rig.failure(reason),
 });
 const usable = (account = ANNA): AuthOutcome => ({ kind: 'usable', account });

@@ -3,7 +3,7 @@ import type { AuthOutcome } from '../../../src/protocol/outcomes.js';
 import { ANNA, BERT, Rig, S1 } from './rig.js';
 import { rigIn } from './routes.js';
 
-const unusable = (rig: Rig): AuthOutcome => ({ kind: 'unusable', failure: rig.failure('authMissing') });
+const unusable = (rig: Rig): AuthOutcome => ({ kind: 'ineligible', failure: rig.failure('authMissing') });
 const usable = (account = ANNA): AuthOutcome => ({ kind: 'usable', account });
 
 describe('a durable request to enable', () => {

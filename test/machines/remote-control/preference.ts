@@ -93,7 +93,7 @@ describe('a request to enable', () => {
       }
       expect(rig.shown).toEqual(['active.loadingAuth.reading', 'connecting', 'enabled']);
       for (let times = 0; times < 2; times += 1) {
-        await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+        await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
       }
       expect(rig.state).toBe('idle');
       expect(rig.context.preference).toBe('on');
@@ -111,12 +111,12 @@ describe('a request to enable', () => {
       if ('clientName' in options) await rig.send({ type: 'DISABLE', durable: false });
       else {
         await rig.send({ type: 'ENABLE', by: 'request', durable: true });
-        await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
-        await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+        await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
+        await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
       }
       await rig.send({ type: 'RESOLVE_PREFERENCE' });
       await rig.send({ type: 'CLIENT.NAMED', name: 'editor' });
-      await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+      await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
       expect(rig.state).toBe('stopping');
     },
   );
@@ -190,7 +190,7 @@ describe('the stored preference', () => {
   it('RC-27: if a sign-in is required, resolving without one stops the engine', async () => {
     const rig = new Rig({ authStartup: 'ready' });
     await rig.send({ type: 'RESOLVE_PREFERENCE' });
-    await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+    await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
     expect(rig.shown).toEqual(['stopping', 'disabled', 'authMissing']);
   });
 
@@ -339,7 +339,7 @@ describe('stop', () => {
   it('RC-27: a STOP while it stops does not hide the failure', async () => {
     const rig = new Rig({ authStartup: 'ready' });
     await rig.send({ type: 'RESOLVE_PREFERENCE' });
-    await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+    await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
     await rig.send({ type: 'STOP' });
     await rig.answer('drain', undefined);
     expect(rig.actor.getSnapshot().output).toMatchObject({ failure: { reason: 'authMissing' } });

@@ -44,7 +44,7 @@ function outcomeFor(rig: Rig, src: keyof Outcomes, pick: number): Promise<void> 
       return rig.answer(
         'loadAuth',
         pick % 4 === 0
-          ? { kind: 'unusable', failure: plain('authMissing') }
+          ? { kind: 'ineligible', failure: plain('authMissing') }
           : { kind: 'usable', account: pickFrom([ANNA, ANNA_2, BERT], pick) },
       );
     case 'recoverAuth':

@@ -22,7 +22,7 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   'resolvingPreference.waitingForAccount': {
     run: async (rig) => {
       await rig.send({ type: 'RESOLVE_PREFERENCE' });
-      await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+      await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
     },
   },
   'resolvingPreference.readingPreference': {
@@ -41,13 +41,13 @@ export const ROUTES: Readonly<Record<string, Route>> = {
   'active.loadingAuth.reloading': {
     run: async (rig) => {
       await to(rig, 'active.loadingAuth.reading');
-      await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+      await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
     },
   },
   'active.awaitingAuth.missing': {
     run: async (rig) => {
       await to(rig, 'active.loadingAuth.reloading');
-      await rig.answer('loadAuth', { kind: 'unusable', failure: rig.failure('authMissing') });
+      await rig.answer('loadAuth', { kind: 'ineligible', failure: rig.failure('authMissing') });
     },
   },
   'active.awaitingAuth.refused': {

@@ -117,7 +117,7 @@ export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>)
     reloadAuth: ({ context }) =>
       onFile(context).filter(
         (outcome) =>
-          kindOf(outcome) === 'unusable' ||
+          kindOf(outcome) === 'ineligible' ||
           context.account !== null ||
           context.decision.reason === 'authMissing',
       ),
@@ -213,7 +213,7 @@ function canBeRefused({ failureCounters, decision, lastFailure, openedAt }: Remo
 /** A sign-in stays. */
 function onFile({ account }: RemoteControlContext): readonly unknown[] {
   const usable = { kind: 'usable', account: { accountId: 'anna', generation: account?.generation ?? 1 } };
-  return account === null ? [usable, { kind: 'unusable', failure: failure('authMissing') }] : [usable];
+  return account === null ? [usable, { kind: 'ineligible', failure: failure('authMissing') }] : [usable];
 }
 
 function possibleEvents(snapshot: Snapshot, { durable }: OutsideStart): readonly RemoteControlEvent[] {

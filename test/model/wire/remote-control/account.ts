@@ -12,7 +12,7 @@ export class ScriptedAccount extends EventEmitter<{ changed: [] }> implements Ac
   held = true;
   readonly #open = new Map<Question, (outcome: never) => void>();
   #current: AuthOutcome = {
-    kind: 'unusable',
+    kind: 'ineligible',
     failure: { reason: 'authMissing', message: 'nobody', at: 0 },
   };
   #onChange: (account: Account | null) => void = () => {};

@@ -194,7 +194,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
   const auth = ({ context }: Snapshot) => [
     ...(isBert(context) ? [] : [{ kind: 'usable', account: anna(1) }]),
     ...(context.account !== null && start.enrolled ? [{ kind: 'usable', account: BERT }] : []),
-    { kind: 'unusable', failure: failure('authMissing') },
+    { kind: 'ineligible', failure: failure('authMissing') },
   ];
   const none = { kind: 'none', preference: 'unset' };
   const found = { kind: 'found', enrollment: IDENTITY, preference: start.preference };
