@@ -5,7 +5,7 @@ import type {
   ClientContext,
 } from '../protocol/app-server.js';
 import { errorText, RPC, type RpcId, resultText } from '../protocol/jsonrpc.js';
-import type { Message } from '../protocol/message.js';
+import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { type Authority, mayReceive } from './authority-table.js';
 import { parseInitialize } from './initialize.js';
@@ -175,6 +175,11 @@ export class ClientSession implements AppServerEvents {
     this.#connection?.close();
     this.#connection = undefined;
     this.#transport.onEnded(this);
+  }
+
+  /** Answers a request of the app server that its client cannot get. */
+  answerAppServer(response: string): void {
+    this.#connection?.send(Message.from(response));
   }
 
   // --- from the app server

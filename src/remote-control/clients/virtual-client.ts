@@ -4,8 +4,7 @@ import type { AuditRing } from '../../observe/audit.js';
 import { auditDecisions } from '../../observe/decisions.js';
 import type { EngineWatcher } from '../../observe/watcher.js';
 import type { ClientContext } from '../../protocol/app-server.js';
-import { errorText, RPC } from '../../protocol/jsonrpc.js';
-import { Message } from '../../protocol/message.js';
+import { errorText, RPC, type RpcId } from '../../protocol/jsonrpc.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import type { Env, Timing } from '../../protocol/timing.js';
@@ -139,14 +138,12 @@ export function provideVirtualClient(
   });
 }
 
-/** The error response for a response that is too large: its requester must not wait forever. RC-38 */
-export function tooLargeResponse(messageText: string): string | undefined {
-  const { shape } = Message.from(messageText);
-  if (shape.kind !== 'response' || shape.id === null) return undefined;
-  const size = Math.ceil(messageText.length / 1024 / 1024);
+/** The error for a message that is too large: whoever waits for it or its response must not wait forever. RC-38 */
+export function tooLargeError(id: RpcId, chars: number): string {
+  const size = Math.ceil(chars / 1024 / 1024);
   return errorText(
-    shape.id,
+    id,
     RPC.messageTooLarge,
-    `The answer is about ${size} MiB, more than remote control can carry (100 MiB); ask for less of it.`,
+    `The message is about ${size} MiB, more than remote control can carry (100 MiB); ask for less of it.`,
   );
 }

@@ -1,14 +1,14 @@
 import type { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { streamKey } from '../../protocol/frames.js';
 import { errorText, RPC } from '../../protocol/jsonrpc.js';
-import type { Message } from '../../protocol/message.js';
+import { Message } from '../../protocol/message.js';
 import type { OutboundStream } from '../../protocol/outbound.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
 import type { OutboundStreams } from './outbound-streams.js';
 import {
   provideVirtualClient,
-  tooLargeResponse,
+  tooLargeError,
   VirtualClient,
   type VirtualClientDeps,
 } from './virtual-client.js';
@@ -138,8 +138,13 @@ export class VirtualClients {
     else if (result === 'overflow') this.#clients.get(key)?.close('clientOverloaded');
     else {
       this.#deps.onSkipped('message too large for remote control', { key, chars: text.length });
-      const response = tooLargeResponse(text);
-      if (response !== undefined) this.#send(key, stream, response);
+      const { shape } = Message.from(text);
+      if (shape.kind === 'response' && shape.id !== null) {
+        this.#send(key, stream, tooLargeError(shape.id, text.length));
+      } else if (shape.kind === 'request') {
+        // The controller never sees it, so the app server must not wait for its response.
+        this.#clients.get(key)?.session.answerAppServer(tooLargeError(shape.id, text.length));
+      }
     }
   }
 

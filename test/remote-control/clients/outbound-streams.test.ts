@@ -126,6 +126,11 @@ describe('messages out', () => {
       error: { code: -32004, message: expect.stringMatching(/10[12] MiB/) },
     });
     expect(rig.skipped.at(-1)).toMatch(/too large/);
+    // A request that the controller cannot get is answered to the app server, which would wait for ever.
+    const sent = rig.socket.messages('s1').length;
+    rig.appServer.last.say(`{"id":9,"method":"x","params":"${'x'.repeat(101 * 1024 * 1024)}"}`);
+    expect(rig.socket.messages('s1')).toHaveLength(sent);
+    expect(JSON.parse(rig.appServer.last.received.at(-1)!)).toMatchObject({ id: 9, error: { code: -32004 } });
     // Nobody waits for a notification.
     rig.appServer.last.say(`{"method":"x","params":"${'x'.repeat(101 * 1024 * 1024)}"}`);
     expect(rig.mux.clients).toHaveLength(1);
