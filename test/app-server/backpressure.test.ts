@@ -151,7 +151,7 @@ describe.each(['a child', 'an upstream socket'])('an app server (%s) that does n
     );
     expect(await other.roundTrip()).toBeLessThan(2_000);
     expect((await at.row('other'))?.held).toBe(false);
-    expect((await at.status()).match(/held back by its app server/g)).toHaveLength(1);
+    expect((await at.status()).match(/paused because its app server is busy/g)).toHaveLength(1);
     expect(eager.sent).toBeLessThan(MESSAGES);
     expect(memory.grown).toBeLessThan(MAX_GROWTH);
     if (far === undefined) process.kill(eager.pid, 'SIGUSR2');

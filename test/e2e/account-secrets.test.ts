@@ -57,15 +57,21 @@ async function program(then: string): Promise<{ path: string; seen: () => Seen[]
 
 /** The frames that the page of the inspector receives. */
 async function timeline(link: URL): Promise<{ frames: string[]; model: Model; socket: WebSocket }> {
-  const cookie = await new Promise<string>((resolve, reject) => {
+  const page = await new Promise<string>((resolve, reject) => {
     request(link, { agent: false }, (response) => {
-      response.resume();
-      resolve(String(response.headers['set-cookie']).split(';')[0] ?? '');
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => resolve(body));
     })
       .on('error', reject)
       .end();
   });
-  const socket = new WebSocket(`ws://${link.host}/timeline`, { headers: { cookie, origin: link.origin } });
+  const session = /name="session" content="([\w-]+)"/.exec(page)?.[1] ?? '';
+  const socket = new WebSocket(`ws://${link.host}/timeline`, ['rc-inspector', session], {
+    headers: { origin: link.origin },
+  });
   const frames: string[] = [];
   const model = new Model();
   socket.on('message', (data) => {
