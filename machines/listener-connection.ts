@@ -17,6 +17,8 @@ export type ListenerConnectionEvent =
   | { readonly type: 'REFUSED' }
   /** The app server has answered `initialize`. WSA-22 */
   | { readonly type: 'INITIALIZED' }
+  /** No valid `initialize` arrived in time. WSA-36 */
+  | { readonly type: 'INITIALIZE.OVERDUE' }
   /** Unsent data exceeds the high-water mark, or has waited for a while. WSA-18 */
   | { readonly type: 'SLOW' }
   /** All data was sent. */
@@ -66,6 +68,11 @@ const closing = (code: number, reason: Reason) => ({
   actions: { type: 'sendClose', params: { code, reason } } as const,
 });
 
+const overdue = {
+  ...closing(CLOSE_CODES.policyViolation, 'initializeMissing'),
+  description: 'The client sent no valid initialize in time. WSA-36',
+};
+
 /**
  * One connection of the local listener. The chart has no data per connection, so that all connections in a state share
  * one frozen snapshot. Messages do not pass through the chart.
@@ -104,7 +111,11 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
     awaitingInitialize: {
       description: 'The connection is open; only initialize is accepted. WSA-22',
       tags: ['open'],
-      on: { INITIALIZED: 'initialized', SLOW: 'paused.awaitingInitialize' },
+      on: {
+        INITIALIZED: 'initialized',
+        SLOW: 'paused.awaitingInitialize',
+        'INITIALIZE.OVERDUE': overdue,
+      },
     },
     initialized: {
       description: 'Messages pass in both directions.',
@@ -126,7 +137,11 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
       states: {
         awaitingInitialize: {
           description: 'Paused before the response to initialize.',
-          on: { INITIALIZED: 'initialized', DRAINED: '#listenerConnection.awaitingInitialize' },
+          on: {
+            INITIALIZED: 'initialized',
+            DRAINED: '#listenerConnection.awaitingInitialize',
+            'INITIALIZE.OVERDUE': overdue,
+          },
         },
         initialized: {
           description: 'Paused after the response to initialize.',

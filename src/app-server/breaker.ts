@@ -122,6 +122,10 @@ export class UnavailableConnection implements AppServerConnection {
     this.#real?.resume();
   }
 
+  get ended(): Promise<unknown> | undefined {
+    return this.#real?.ended;
+  }
+
   close(): void {
     this.#abort.abort();
     this.#real?.close();

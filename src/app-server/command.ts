@@ -130,6 +130,7 @@ export class CommandAppServer implements AppServer {
       end(`The app server ${how}.`);
     });
     return {
+      ended: child.exited,
       send: (message) => closed || lines.write(message.text),
       pause: () => lines.pause(),
       resume: () => lines.resume(),

@@ -7,8 +7,9 @@ import { createDialer } from '../net/dialer.js';
 import { parseTarget } from '../net/target.js';
 import { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
-import { SYSTEM_ENV } from '../protocol/timing.js';
+import { DEFAULT_TIMING, SYSTEM_ENV } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
+import { AppServerPlaces } from '../session/app-server-places.js';
 import { LocalClient } from '../session/local-client.js';
 import { MethodTable } from '../session/methods.js';
 import { ALLOW_ALL } from '../session/policy.js';
@@ -72,6 +73,8 @@ export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
           appServer,
           methods,
           policy: ALLOW_ALL,
+          places: new AppServerPlaces(),
+          initializeTimeout: DEFAULT_TIMING.initializeTimeout,
           onInitialized: (session) => sessions.add(session),
           onEnded: (session) => sessions.delete(session),
           onClosed: () => {},

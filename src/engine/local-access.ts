@@ -8,6 +8,7 @@ import type { AppServer, ClientContext } from '../protocol/app-server.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
+import { AppServerPlaces } from '../session/app-server-places.js';
 import { type ControlServer, listenControl } from '../session/control-server.js';
 import type { ConnectionStatus } from '../session/local-client.js';
 import { LocalClient, type LocalClientDeps, type LocalTransport } from '../session/local-client.js';
@@ -58,11 +59,22 @@ export class LocalAccess {
       deps.log.warn({ count }, `${count} more messages of local clients were skipped`),
     );
     const { methods, policy, onInitialized, onEnded, appServer, controlAppServer } = deps;
+    const { initializeTimeout } = deps.timing;
+    const places = new AppServerPlaces();
     const onClosed = (client: LocalClient) => this.#clients.delete(client);
     const onSkipped = (connection: string, why: string, bytes: number) => {
       if (this.#skipped.take()) deps.log.warn({ connection, bytes }, why);
     };
-    const shared = { methods, policy, onInitialized, onEnded, onClosed, onSkipped };
+    const shared = {
+      methods,
+      policy,
+      places,
+      initializeTimeout,
+      onInitialized,
+      onEnded,
+      onClosed,
+      onSkipped,
+    };
     this.#clientDeps = {
       open: { ...shared, appServer },
       control: { ...shared, appServer: controlAppServer },

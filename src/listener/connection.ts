@@ -32,6 +32,7 @@ export interface ListenerConnectionDeps {
 }
 
 const EVENT_OF_CLOSE_CODE: Readonly<Record<number, ListenerConnectionEvent['type']>> = {
+  [CLOSE_CODES.policyViolation]: 'INITIALIZE.OVERDUE',
   [CLOSE_CODES.internalError]: 'APP_SERVER.CLOSED',
   [CLOSE_CODES.serviceRestart]: 'STOP',
   [CLOSE_CODES.tryAgainLater]: 'FLOODED',

@@ -32,6 +32,8 @@ export interface AppServerConnection {
   resume(): void;
   /** Ends the connection; `onClose` is no longer called. */
   close(): void;
+  /** Only where something runs on after `close`: resolves when that has ended too. */
+  readonly ended?: Promise<unknown> | undefined;
 }
 
 /** A JSON-RPC server: built in, a child process, or behind a socket. */

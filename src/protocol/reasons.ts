@@ -388,6 +388,10 @@ export const REASONS = {
     'The signed token expired while the connection was open.',
     'Connect again with a new one, or start without --close-on-token-expiry.',
   ),
+  initializeMissing: reasonText(
+    'The client sent no valid initialize in time.',
+    'Send initialize as the first message, within 15 s of connecting.',
+  ),
   refusedByPolicy: reasonText(
     'The method policy does not allow this method on this connection.',
     'To allow it, change --allow-method, --deny-method or --degraded-authority.',

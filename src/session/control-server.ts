@@ -56,7 +56,8 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
       else lines.resume();
     },
     close: () => {
-      socket.end();
+      // A client that keeps its end open must not keep this one.
+      socket.destroySoon();
     },
   });
   const lines = new LineConnection(socket, socket, {

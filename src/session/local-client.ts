@@ -4,6 +4,7 @@ import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
+import type { AppServerPlaces } from './app-server-places.js';
 import { ClientSession, type ClientTransport, type SessionDeps } from './session.js';
 
 /** One connection of a client on this machine, as status lists it. Holds no secret. Times are wall-clock ms. */
@@ -50,6 +51,10 @@ export interface LocalTransport {
 
 /** Shared by all local clients of one app server. */
 export interface LocalClientDeps extends SessionDeps {
+  /** Limits the app-server connections of degraded clients. */
+  readonly places: AppServerPlaces;
+  /** How long a client may be without a valid `initialize`, ms. Not over stdio, whose client is the parent process. */
+  readonly initializeTimeout: number;
   onInitialized(session: ClientSession): void;
   onEnded(session: ClientSession): void;
   onClosed(client: LocalClient): void;
@@ -64,6 +69,9 @@ export class LocalClient implements ClientTransport {
   readonly #deps: LocalClientDeps;
   /** Set while the app-server connection is being opened. */
   #opening: AbortController | undefined;
+  /** Holds one of the `places` for the app-server connections of degraded clients. */
+  #hasPlace = false;
+  #deadline: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(client: ClientContext, transport: LocalTransport, deps: LocalClientDeps) {
@@ -72,19 +80,41 @@ export class LocalClient implements ClientTransport {
     this.session = new ClientSession(client, this, deps);
   }
 
-  /** Opens the app-server connection. When that fails, the client is closed with the cause as the reason. */
+  /**
+   * Serves the client. An app-server connection that costs something is opened by its first valid `initialize`. When
+   * that fails, the client is closed with the cause as the reason. WSA-35
+   */
   open(): void {
-    if (!this.session.openNow()) void this.#openAsync();
+    if (!this.session.openNow()) this.session.deferOpening();
+    if (this.session.client.origin === 'stdio') return;
+    const { initializeTimeout } = this.#deps;
+    this.#deadline = setTimeout(() => {
+      const text = `no valid initialize within ${initializeTimeout / 1_000} s of connecting`;
+      this.close(CLOSE_CODES.policyViolation, text);
+    }, initializeTimeout);
+    this.#deadline.unref();
   }
 
   async #openAsync(): Promise<void> {
     this.#opening = new AbortController();
+    const { signal } = this.#opening;
     try {
-      await this.session.open(this.#opening.signal);
-      this.#opening = undefined;
+      await this.session.open(signal);
     } catch (error) {
       this.close(CLOSE_CODES.internalError, error instanceof Error ? error.message : 'no app server');
     }
+    this.#opening = undefined;
+    // The client left while its app server started.
+    if (this.#closed) this.#leavePlace();
+  }
+
+  /** The next degraded client may have an app server when that of this client has ended. */
+  #leavePlace(ended?: Promise<unknown>): void {
+    if (!this.#hasPlace || this.#opening !== undefined) return;
+    this.#hasPlace = false;
+    const { places } = this.#deps;
+    if (ended === undefined) places.leave();
+    else void ended.then(() => places.leave());
   }
 
   /** Handles one message of the client; a text that is not a JSON-RPC message is skipped. ACC-6 */
@@ -112,6 +142,19 @@ export class LocalClient implements ClientTransport {
     if (!this.#transport.send(text)) this.session.pause();
   }
 
+  onInitialize(needsConnection: boolean): string | null {
+    if (needsConnection) {
+      if (this.session.client.degraded === true && !this.#hasPlace) {
+        const refusal = this.#deps.places.take();
+        if (refusal !== null) return refusal;
+        this.#hasPlace = true;
+      }
+      void this.#openAsync();
+    }
+    clearTimeout(this.#deadline);
+    return null;
+  }
+
   onInitialized(session: ClientSession): void {
     this.#transport.onInitialized?.();
     this.#deps.onInitialized(session);
@@ -137,8 +180,11 @@ export class LocalClient implements ClientTransport {
   ended(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#deadline);
     this.#opening?.abort();
+    const running = this.session.appServerEnded;
     this.session.close();
+    this.#leavePlace(running);
     this.#deps.onClosed(this);
   }
 

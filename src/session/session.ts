@@ -18,6 +18,11 @@ import { FIRST_SHARED_ID, type ServerRequestOutcome, ServerRequests } from './se
 export interface ClientTransport {
   /** Writes one message. When the client reads slowly, call `session.pause()` and later `session.resume()`. */
   send(text: string): void;
+  /**
+   * A valid `initialize` arrived. Without an app-server connection, one must be opened now. A text says why that cannot
+   * be done for now; the client may send `initialize` again.
+   */
+  onInitialize?(needsConnection: boolean): string | null;
   /** After the response to `initialize` was sent. */
   onInitialized(session: ClientSession): void;
   /** The session has ended, for whatever reason. Called once. */
@@ -63,6 +68,8 @@ export class ClientSession implements AppServerEvents {
   #readPaused = false;
   /** Undefined while nothing waits: most of thousands of clients never need it. */
   #queue: MessageQueue | undefined;
+  /** Waits for the app-server connection that it opened. */
+  #waitingInitialize: Message | undefined;
   #initializeId: RpcId | undefined;
   #optOut: ReadonlySet<string> | undefined;
   #experimental = false;
@@ -101,6 +108,16 @@ export class ClientSession implements AppServerEvents {
     if (connection === undefined) return false;
     this.#opened(connection);
     return true;
+  }
+
+  /** Opens no app-server connection before a valid `initialize` arrives. WSA-35 */
+  deferOpening(): void {
+    this.#state = 'awaitingInitialize';
+  }
+
+  /** When what runs behind this client has ended; undefined: nothing runs on after `close`. */
+  get appServerEnded(): Promise<unknown> | undefined {
+    return this.#connection?.ended;
   }
 
   /** Opens the app-server connection, then handles what has arrived meanwhile. Rejects when it cannot be opened. */
@@ -170,6 +187,7 @@ export class ClientSession implements AppServerEvents {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#queue = undefined;
+    this.#waitingInitialize = undefined;
     this.#pauseReading(false);
     this.#serverRequests?.close();
     this.#connection?.close();
@@ -235,6 +253,7 @@ export class ClientSession implements AppServerEvents {
   #mustQueue({ shape }: Message): boolean {
     return (
       this.#queue !== undefined ||
+      this.#waitingInitialize !== undefined ||
       this.#blocked ||
       this.#state === 'opening' ||
       this.#state === 'initializing' ||
@@ -258,8 +277,8 @@ export class ClientSession implements AppServerEvents {
   #drainQueue(): void {
     if (this.#state === 'opening' || this.#state === 'closed') return;
     // One at a time: routing a message may produce a response at once, which calls this method again.
-    while (!this.#blocked && !this.#paused && this.#state !== ('initializing' as State)) {
-      const message = this.#queue?.shift();
+    while (!this.#blocked && !this.#paused && !this.#mustWait) {
+      const message = this.#takeNext();
       if (message === undefined) {
         this.#queue = undefined;
         this.#pauseReading(false);
@@ -268,6 +287,17 @@ export class ClientSession implements AppServerEvents {
       if (this.#queue?.isEmpty === true) this.#queue = undefined;
       this.#route(message);
     }
+  }
+
+  /** For the app server: its connection, or its response to `initialize`. */
+  get #mustWait(): boolean {
+    return this.#state === 'opening' || this.#state === 'initializing';
+  }
+
+  #takeNext(): Message | undefined {
+    const first = this.#waitingInitialize;
+    this.#waitingInitialize = undefined;
+    return first ?? this.#queue?.shift();
   }
 
   // --- routing
@@ -377,12 +407,28 @@ export class ClientSession implements AppServerEvents {
       this.#respond(errorText(id, RPC.invalidRequest, `Invalid request: ${parsed.invalid}`));
       return;
     }
+    if (!this.#mayInitialize(id, message)) return;
     this.#optOut = parsed.optOutNotificationMethods;
     this.#experimental = parsed.experimentalApi;
     this.#clientName = parsed.clientName;
     this.#initializeId = id;
     this.#state = 'initializing';
     this.#forward(message);
+  }
+
+  /** False: the message waits for the app-server connection, or was refused. */
+  #mayInitialize(id: RpcId, message: Message): boolean {
+    const missing = this.#connection === undefined;
+    if (missing) {
+      this.#waitingInitialize = message;
+      this.#state = 'opening';
+    }
+    const refusal = this.#transport.onInitialize?.(missing) ?? null;
+    if (refusal === null) return !missing;
+    this.#waitingInitialize = undefined;
+    this.#state = 'awaitingInitialize';
+    this.#respond(errorText(id, RPC.overloaded, refusal));
+    return false;
   }
 
   #forward(message: Message): void {

@@ -133,6 +133,18 @@ describe('listenerConnection', () => {
     }
   });
 
+  it('WSA-36: without a valid initialize in time it closes with 1008; afterwards nothing is overdue', () => {
+    for (const before of [[], ['SLOW']] as const) {
+      const one = actorOf();
+      one.send('ADMITTED', ...before, 'INITIALIZE.OVERDUE');
+      expect(one.state).toBe('closing');
+      expect(one.effects).toContain('sendClose {"code":1008,"reason":"initializeMissing"}');
+    }
+    const served = actorOf();
+    served.send('ADMITTED', 'INITIALIZED', 'INITIALIZE.OVERDUE');
+    expect(served.state).toBe('initialized');
+  });
+
   it('the socket is not destroyed when the client answers the close frame', async () => {
     const one = actorOf();
     one.send('ADMITTED', 'STOP', 'ENDED');
@@ -163,7 +175,7 @@ describe('a shared chart', () => {
 
   const EVENTS: EventType[] = [
     ...['ADMITTED', 'REFUSED', 'INITIALIZED', 'SLOW', 'DRAINED', 'OVERFLOW', 'FLOODED'],
-    ...['APP_SERVER.CLOSED', 'TOKEN.EXPIRED', 'STOP', 'ENDED'],
+    ...['APP_SERVER.CLOSED', 'TOKEN.EXPIRED', 'INITIALIZE.OVERDUE', 'STOP', 'ENDED'],
   ] as EventType[];
 
   it('behaves like an actor of its own', async () => {
