@@ -4,7 +4,7 @@ import { createAppServer } from '../../src/app-server/create.js';
 import { SharedAppServer } from '../../src/app-server/shared.js';
 import type { EngineLogger } from '../../src/observe/logger.js';
 import type { PolicyOptions } from '../../src/session/policy.js';
-import { type Client, connect, listening, until } from '../listener/rig.js';
+import { type Client, connect, initializing, listening, until } from '../listener/rig.js';
 import { lives } from '../support/processes.js';
 
 const CHILD = path.join(import.meta.dirname, 'child.mjs');
@@ -113,7 +113,7 @@ describe('a command as app server', () => {
 
   it('a command that does not exist closes the connection with that reason', async () => {
     const at = await behind('/no/such/command', []);
-    const client = await connect(at);
+    const client = await initializing(at);
     const { code, reason } = await client.closed;
     expect([code, reason]).toEqual([
       1011,
@@ -139,7 +139,7 @@ describe('a command as app server', () => {
   it('WSA-27: after five exits within a minute requests get -32002 with the cause, and no child is started', async () => {
     const at = await child('exits');
     for (let i = 0; i < 5; i += 1) {
-      const client = await connect(at);
+      const client = await initializing(at);
       expect((await client.closed).reason).toBe('The app server exited with code 3: nothing works here.');
     }
     const client = await connect(at);
@@ -214,7 +214,7 @@ describe('a shared command', () => {
     const note = (fields: object, message: string) => lines.push({ message, ...fields });
     const appServer = new SharedAppServer(command, { info: note, warn: note }, 400);
     const at = await listening({ appServer });
-    const client = await connect(at);
+    const client = await initializing(at);
     expect((await client.closed).reason).toBe('The app server did not listen on its socket within 0.4 s.');
     const pid = lines.find(({ message }) => message === 'soon')?.pid ?? 0;
     expect(lives(pid)).toBe(false);
@@ -222,7 +222,7 @@ describe('a shared command', () => {
 
   it('a child that exits before it listens closes the connection with its reason', async () => {
     const at = await behind(process.execPath, ['-e', 'process.exit(4)', '--'], true);
-    const client = await connect(at);
+    const client = await initializing(at);
     expect((await client.closed).reason).toBe('The app server exited with code 4.');
   });
 });

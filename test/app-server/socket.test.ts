@@ -8,7 +8,7 @@ import { SocketAppServer } from '../../src/app-server/socket.js';
 import { silentLogger } from '../../src/observe/logger.js';
 import { EngineError } from '../../src/protocol/errors.js';
 import { Secret } from '../../src/protocol/secret.js';
-import { connect, listening, until } from '../listener/rig.js';
+import { connect, initializing, listening, until } from '../listener/rig.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const servers: { close(): void }[] = [];
@@ -158,7 +158,7 @@ describe('an app server behind a socket', () => {
 
   it('an upstream that refuses the connection closes the client with a clear reason', async () => {
     const at = await engineAt('ws://127.0.0.1:1');
-    const { code, reason } = await (await connect(at)).closed;
+    const { code, reason } = await (await initializing(at)).closed;
     expect([code, reason]).toEqual([
       1011,
       'The app server ws://127.0.0.1:1/ cannot be reached: ECONNREFUSED.',
@@ -172,7 +172,7 @@ describe('an app server behind a socket', () => {
     await new Promise<void>((done) => http.listen(0, done));
     const address = http.address() as net.AddressInfo;
     const at = await engineAt(`ws://127.0.0.1:${address.port}/?token=in-the-url`, new Secret('the-token'));
-    const { reason } = await (await connect(at)).closed;
+    const { reason } = await (await initializing(at)).closed;
     expect(reason).toContain('answered HTTP 401');
     expect(reason + JSON.stringify(at.engine.fullStatus)).not.toMatch(/the-token|in-the-url/);
   });
@@ -207,7 +207,7 @@ describe('an app server behind a socket', () => {
       handshakeTimeout: 300,
       onSkipped: () => {},
     });
-    const client = await connect(await listening({ appServer }));
+    const client = await initializing(await listening({ appServer }));
     const { code, reason } = await client.closed;
     expect([code, reason]).toEqual([
       1011,

@@ -259,6 +259,13 @@ export class Client {
 
 export const connect = (at: Running): Promise<Client> => Client.open(at.info.connectUrl.reveal());
 
+/** Connects and sends `initialize`, which opens the app-server connection. Does not wait for the response. */
+export async function initializing(at: Running): Promise<Client> {
+  const client = await connect(at);
+  client.send({ id: 1, method: 'initialize', params: { clientInfo: { name: 'test', version: '1' } } });
+  return client;
+}
+
 /** Waits until `check` is true, with a time limit. */
 export async function until(check: () => boolean | Promise<boolean>, what: string, limitMs = 5_000) {
   const end = Date.now() + limitMs;
