@@ -40,6 +40,8 @@ export async function listenControl(
 /** Unsent data of a control client, and how long it may stay unsent, ms. */
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
 const UNREAD_LIMIT = 30_000;
+/** How long a client may keep its end open after the engine has closed the connection, ms. */
+const CLOSE_LIMIT = 1_000;
 
 function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => LocalClient): void {
   /** Runs while the client does not read: what waits for it must not stay for ever. */
@@ -56,8 +58,9 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
       else lines.resume();
     },
     close: () => {
+      socket.end();
       // A client that keeps its end open must not keep this one.
-      socket.destroySoon();
+      setTimeout(() => socket.destroy(), CLOSE_LIMIT).unref();
     },
   });
   const lines = new LineConnection(socket, socket, {
