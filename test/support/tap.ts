@@ -1,5 +1,6 @@
 /** A proxy between an engine and its backend. It records the tokens in the traffic, and can break connections anywhere. */
 import net, { type AddressInfo, type Socket } from 'node:net';
+import { withPort } from './forward.js';
 
 export interface Cut {
   /** Bytes that still pass from the engine to the backend; the next one breaks the connection. */
@@ -85,15 +86,6 @@ export class Tap {
     this.#listening = (this.#server.address() as AddressInfo).port;
   }
 
-  /** The backend accepts only its own port in `Host` (RC-51), but the engine sends the port of this tap. */
-  #withBackendHost(data: Buffer): Buffer {
-    if (!REQUEST.test(data.subarray(0, 12).toString('latin1'))) return data;
-    return Buffer.from(
-      data.toString('latin1').replace(/^(host: [^\r\n:]+):\d+/im, `$1:${this.#port}`),
-      'latin1',
-    );
-  }
-
   #take(engine: Socket): void {
     const backend = net.connect(this.#port, '127.0.0.1');
     const both = [engine, backend];
@@ -114,7 +106,7 @@ export class Tap {
     let up = 0;
     let down = 0;
     engine.on('data', (bytes) => {
-      const data = this.#withBackendHost(bytes);
+      const data = withPort(bytes, this.#port);
       if (!started) {
         started = true;
         const line = data.toString('latin1').split('\r\n')[0] ?? '';

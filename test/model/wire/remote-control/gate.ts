@@ -92,9 +92,8 @@ export class Gate extends EventEmitter<{ changed: [] }> {
       });
     }
     backend.on('data', (data) => engine.write(data));
-    const { port } = this.#server.address() as AddressInfo;
     engine.on('data', (given) => {
-      const data = withPort(given, port, this.#backendPort);
+      const data = withPort(given, this.#backendPort);
       // A request starts with its own chunk, because the engine sends the next one after the response.
       const line = data.toString('latin1', 0, 200);
       const route = ROUTES.find(([pattern]) => pattern.test(line))?.[1];
