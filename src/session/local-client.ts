@@ -5,7 +5,8 @@ import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { AppServerPlaces } from './app-server-places.js';
-import { ClientSession, type ClientTransport, type SessionDeps } from './session.js';
+import type { ClientTransport, SessionDeps } from './client-transport.js';
+import { ClientSession } from './session.js';
 
 /** One connection of a client on this machine, as status lists it. Holds no secret. Times are wall-clock ms. */
 export interface ConnectionStatus {

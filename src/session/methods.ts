@@ -1,5 +1,6 @@
 import * as v from 'valibot';
-import { firstIssue, isRecord, RPC } from '../protocol/jsonrpc.js';
+import { errorText, firstIssue, isRecord, RPC, type RpcId } from '../protocol/jsonrpc.js';
+import type { Message } from '../protocol/message.js';
 import { isReason, type Reason } from '../protocol/reasons.js';
 import type { EngineMethodName } from './authority-table.js';
 import type { ClientSession } from './session.js';
@@ -76,4 +77,24 @@ export class MethodTable<Name extends string = EngineMethodName> {
   find(name: string): EngineMethod | undefined {
     return this.#methods.get(name);
   }
+}
+
+/** Largest request that the engine answers itself, in UTF-16 units, and its levels. */
+const MAX_CALL_CHARS = 1024 * 1024;
+const MAX_CALL_DEPTH = 64;
+
+/** Why the engine does not parse a request; null: it does. */
+export function tooLargeToCall(message: Message): string | null {
+  if (message.text.length > MAX_CALL_CHARS) {
+    return 'Invalid request: a request to this method may have 1 MiB at most';
+  }
+  return message.depth > MAX_CALL_DEPTH
+    ? `Invalid request: a request to this method may have ${MAX_CALL_DEPTH} levels at most`
+    : null;
+}
+
+/** The response for what a method threw. */
+export function thrownErrorText(id: RpcId, error: unknown): string {
+  if (error instanceof JsonRpcError) return errorText(id, error.code, error.message, error.data);
+  return errorText(id, RPC.internalError, error instanceof Error ? error.message : 'internal error');
 }

@@ -1,53 +1,16 @@
-import type {
-  AppServer,
-  AppServerConnection,
-  AppServerEvents,
-  ClientContext,
-} from '../protocol/app-server.js';
+import type { AppServerConnection, AppServerEvents, ClientContext } from '../protocol/app-server.js';
 import { errorText, RPC, type RpcId, resultText } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { type Authority, mayReceive } from './authority-table.js';
+import type { ClientTransport, SessionDeps } from './client-transport.js';
 import { parseInitialize } from './initialize.js';
 import { MAX_QUEUED_REQUESTS, MessageQueue } from './message-queue.js';
-import { JsonRpcError, type MethodTable, Reply } from './methods.js';
-import type { Policy } from './policy.js';
+import { Reply, thrownErrorText, tooLargeToCall } from './methods.js';
 import { FIRST_SHARED_ID, type ServerRequestOutcome, ServerRequests } from './server-requests.js';
-
-/** The client of a session: how to reach it, and what the session reports. */
-export interface ClientTransport {
-  /** Writes one message. When the client reads slowly, call `session.pause()` and later `session.resume()`. */
-  send(text: string): void;
-  /**
-   * A valid `initialize` arrived. Without an app-server connection, one must be opened now. A text says why that cannot
-   * be done for now; the client may send `initialize` again.
-   */
-  onInitialize?(needsConnection: boolean): string | null;
-  /** After the response to `initialize` was sent. */
-  onInitialized(session: ClientSession): void;
-  /** The session has ended, for whatever reason. Called once. */
-  onEnded(session: ClientSession): void;
-  /** The app server has ended the session. */
-  onAppServerClosed(failure: Failure | null): void;
-  /** The app server stopped accepting messages, or accepts them again. */
-  onBlocked(blocked: boolean): void;
-  /** Too much waits for the app server: stop reading from the client, or resume. */
-  onReadPaused(paused: boolean): void;
-}
-
-/** Shared by many sessions. */
-export interface SessionDeps {
-  readonly appServer: AppServer;
-  readonly methods: MethodTable<string>;
-  /** Decides which methods a client may call. WSA-7 */
-  readonly policy: Policy;
-}
 
 /** Notifications that only the engine sends, whatever app server is used: clients must not hear two truths. WSA-32 */
 const ENGINE_NOTIFICATIONS = /^(?:remoteControl|account)\//i;
-/** Largest request that the engine answers itself, in UTF-16 units, and its levels. */
-const MAX_CALL_CHARS = 1024 * 1024;
-const MAX_CALL_DEPTH = 64;
 
 type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
 
@@ -460,19 +423,4 @@ export class ClientSession implements AppServerEvents {
     this.#readPaused = paused;
     this.#transport.onReadPaused(paused);
   }
-}
-
-/** Why the engine does not parse a request; null: it does. */
-function tooLargeToCall(message: Message): string | null {
-  if (message.text.length > MAX_CALL_CHARS) {
-    return 'Invalid request: a request to this method may have 1 MiB at most';
-  }
-  return message.depth > MAX_CALL_DEPTH
-    ? `Invalid request: a request to this method may have ${MAX_CALL_DEPTH} levels at most`
-    : null;
-}
-
-function thrownErrorText(id: RpcId, error: unknown): string {
-  if (error instanceof JsonRpcError) return errorText(id, error.code, error.message, error.data);
-  return errorText(id, RPC.internalError, error instanceof Error ? error.message : 'internal error');
 }

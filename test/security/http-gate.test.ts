@@ -50,15 +50,14 @@ function status({ body, ...options }: Request): Promise<number> {
   });
 }
 
-/** Sends text on a connection and returns the status and the connection, whose own side stays open. */
+/** Sends text and returns the status. The own side of the connection stays open until the server has ended its side. */
 async function raw(port: number, text: string): Promise<{ status: number; closed: Promise<unknown> }> {
   const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   socket.on('error', () => {});
   socket.write(text);
-  const closed = once(socket, 'end');
+  const closed = once(socket, 'end').then(() => socket.destroy());
   const [data] = await once(socket, 'data');
   socket.resume();
-  void closed.then(() => setTimeout(() => socket.destroy(), 1_500));
   return { status: Number(/^HTTP\/1\.1 (\d+)/.exec(String(data))?.[1]), closed };
 }
 
@@ -97,9 +96,11 @@ describe('the embedded backend', () => {
       expect([host, await status(enrollment({ host }))]).toEqual([host, 403]);
     }
     expect(await status({ port, path: `http://${own}/`, headers: { host: own } })).toBe(400);
-    expect((await raw(port, 'GET / HTTP/1.1\r\nHost: \r\n\r\n')).status).toBe(403);
+    const unnamed = await raw(port, 'GET / HTTP/1.1\r\nHost: \r\n\r\n');
+    expect(unnamed.status).toBe(403);
     const twice = await raw(port, `GET / HTTP/1.1\r\nHost: ${own}\r\nHost: evil.example\r\n\r\n`);
     expect([400, 403]).toContain(twice.status);
+    await Promise.all([unnamed.closed, twice.closed]);
   });
 
   it('RC-51: refuses each request of a web page, also one of its own origin, and any body but JSON', async () => {

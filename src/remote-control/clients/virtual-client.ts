@@ -8,7 +8,8 @@ import { errorText, RPC, type RpcId } from '../../protocol/jsonrpc.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import type { Env, Timing } from '../../protocol/timing.js';
-import { ClientSession, type ClientTransport, type SessionDeps } from '../../session/session.js';
+import type { ClientTransport, SessionDeps } from '../../session/client-transport.js';
+import { ClientSession } from '../../session/session.js';
 
 type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
 
