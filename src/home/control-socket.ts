@@ -1,5 +1,5 @@
 /**
- * The control socket of a home: where it is, and who may be believed there. Whoever has this socket can do what
+ * The control socket of a home: where it is, and when it is trusted. A program that can open this socket can do what
  * rc-engine can do, so both sides check the owner of the socket and of its directory. RC-8b
  */
 import { createHash } from 'node:crypto';

@@ -139,7 +139,7 @@ export function provideVirtualClient(
   });
 }
 
-/** The error for a message that is too large: whoever waits for it or its response must not wait forever. RC-38 */
+/** The error for a message that is too large: the side that waits must not wait forever. RC-38 */
 export function tooLargeError(id: RpcId, chars: number): string {
   const size = Math.ceil(chars / 1024 / 1024);
   return errorText(
