@@ -38,6 +38,9 @@ export type {
   AppServer,
   AppServerConnection,
   AppServerEvents,
+  AppServerHealth,
+  AppServerMode,
+  AppServerState,
   ClientContext,
   Origin,
 } from './protocol/app-server.js';

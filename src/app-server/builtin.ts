@@ -3,6 +3,7 @@ import type {
   AppServer,
   AppServerConnection,
   AppServerEvents,
+  AppServerHealth,
   ClientContext,
 } from '../protocol/app-server.js';
 import { errorText, isRecord, RPC, resultText } from '../protocol/jsonrpc.js';
@@ -18,6 +19,17 @@ const OS_NAMES: Readonly<Record<string, string>> = { darwin: 'macos', win32: 'wi
 export class BuiltinAppServer implements AppServer {
   readonly name = 'builtin';
   readonly sendsNoRequests = true;
+  readonly health: AppServerHealth = {
+    state: 'serving',
+    reason: 'appServerBuiltin',
+    detail: null,
+    since: Date.now(),
+    mode: 'builtin',
+    modeReason: 'no app server is configured',
+    children: 0,
+    exits: 0,
+    failures: 0,
+  };
   readonly #version: string;
   readonly #home: string;
 

@@ -65,6 +65,10 @@ export class CommandAppServer implements AppServer {
     return this.#serve(child, events);
   }
 
+  async restart(): Promise<void> {
+    await Promise.all([...this.#children].map((child) => child.stop()));
+  }
+
   async close(): Promise<void> {
     this.#invalidLineLog.flush();
     await Promise.all([...this.#children].map((child) => child.stop()));

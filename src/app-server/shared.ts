@@ -74,6 +74,11 @@ export class SharedAppServer implements AppServer {
     }
   }
 
+  async restart(): Promise<void> {
+    const running = await this.#running?.catch(() => undefined);
+    await running?.child.stop();
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const running = await this.#running?.catch(() => undefined);

@@ -115,6 +115,10 @@ export class SocketAppServer implements AppServer {
     this.#options.onFailed?.(why);
   }
 
+  restart(): Promise<void> {
+    return this.close();
+  }
+
   async close(): Promise<void> {
     for (const ws of this.#open) ws.terminate();
   }

@@ -400,6 +400,43 @@ export const REASONS = {
     'The client sent a message over the size limit.',
     'Send smaller messages, or raise --max-message-bytes.',
   ),
+  appServerBuiltin: reasonText(
+    'The engine answers initialize itself; no app server is configured.',
+    'To serve your own app server, put its command after --, or pass --app-server URL.',
+  ),
+  appServerNotStarted: reasonText('No client has needed the app server yet.'),
+  appServerStarting: reasonText('The app server is being started.'),
+  appServerListening: reasonText('The app server listens; no client has got an answer from it yet.'),
+  appServerServing: reasonText('The app server answers clients.'),
+  appServerNotFound: reasonText(
+    'The command of the app server cannot be run.',
+    'Check the command after --: its name, its path and its permissions.',
+  ),
+  appServerExited: reasonText(
+    'The app server exited while clients used it.',
+    'Read the log of the app server; the next client starts it again.',
+  ),
+  appServerNotListening: reasonText(
+    'The app server did not listen on the socket that the engine gave it.',
+    'Start with --app-server-mode per-client, or put {socket} into its arguments.',
+  ),
+  appServerMute: reasonText(
+    'The app server did not answer initialize in time.',
+    'Run the command after -- by hand and look at its log.',
+  ),
+  appServerUnreachable: reasonText(
+    'The app server does not accept connections.',
+    'Check that it runs and that the address of --app-server is right.',
+  ),
+  appServerRestarted: reasonText('The engine restarted the app server.', 'Connect again.'),
+  appServerSocketGone: reasonText(
+    'The socket file of the app server was deleted, so new clients cannot reach it.',
+    'Nothing: the engine restarts it as soon as no client uses it.',
+  ),
+  outOfDescriptors: reasonText(
+    'The engine has no file descriptors left.',
+    'Raise the limit of open files (ulimit -n, LimitNOFILE), or close some clients.',
+  ),
   appServerBreaker: reasonText(
     'The app server failed five times within a minute, so the engine pauses before it tries again.',
     'Run the command after -- by hand, or check the address of --app-server.',

@@ -152,9 +152,9 @@ const rank = (authority: Authority): number => AUTHORITIES.indexOf(authority);
 /** True when `held` is at least `least`. */
 export const covers = (held: Authority, least: Authority): boolean => rank(held) >= rank(least);
 
-/** The authority of a client. A unix socket is a listener. */
+/** The authority of a client. A unix socket is a listener. The engine itself calls no method of the engine. */
 export function authorityOf({ origin, degraded }: ClientContext): Authority {
-  if (degraded === true) return 'degraded';
+  if (degraded === true || origin === 'engine') return 'degraded';
   return origin === 'unix' ? 'listener' : origin;
 }
 

@@ -13,7 +13,7 @@ export interface ConnectionStatus {
   /** The name of the connection in the log and the audit. */
   readonly id: string;
   /** How the client is connected. */
-  readonly origin: Exclude<Origin, 'remote' | 'control'>;
+  readonly origin: Exclude<Origin, 'remote' | 'control' | 'engine'>;
   /** `inherited`: over the stdio streams that the process got from its parent. */
   readonly mode: AuthorityMode | 'inherited';
   /** `established` with a valid credential, else `degraded`. */
