@@ -162,15 +162,28 @@ describe('remoteControl/enable', () => {
     expect(rig.reports.slice(1).map(({ status }) => status)).not.toContain('disabled');
   });
 
-  it('returns errored and keeps trying when the backend cannot enroll for a while', async ({ rig }) => {
+  it('returns errored while it waits for the next attempt to enroll', async ({ rig }) => {
     await rig.lab.signIn();
-    fault(await rig.lab.backend(), { route: 'enroll', answer: 'status', status: 500, times: 2 });
-    const engine = await rig.start({ remoteControl: 'off' });
+    fault(await rig.lab.backend(), { route: 'enroll', answer: 'status', status: 500, times: 1 });
+    // The response tells the status at its own time, after the preference is on disk: the wait must outlast that.
+    const engine = await rig.start({
+      remoteControl: 'off',
+      timing: { backoffBase: 60_000, backoffCap: 60_000 },
+    });
     expect(await resultOf(rig, 'remoteControl/enable')).toMatchObject({
       status: 'errored',
       environmentId: null,
     });
+    expect(engine.fullStatus.remoteControl.state).toBe('active.backingOff.failed');
+  });
+
+  it('keeps trying when the backend cannot enroll for a while', async ({ rig }) => {
+    await rig.lab.signIn();
+    fault(await rig.lab.backend(), { route: 'enroll', answer: 'status', status: 500, times: 2 });
+    const engine = await rig.start({ remoteControl: 'off' });
+    expect(await resultOf(rig, 'remoteControl/enable')).toHaveProperty('environmentId');
     await rig.reached(engine, ({ status }) => status === 'connected', 'connected');
+    expect(engine.fullStatus.counters.enrollRequests).toBe(3);
   });
 
   it('ACC-7, ACC-9: invalid params are refused, and the experimental capability is required', async ({
