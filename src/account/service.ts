@@ -200,7 +200,7 @@ export class AccountService implements AccountSource {
       await this.#findWorkspace();
       if (this.view().workspaceFailure !== null) return;
     }
-    notify('account/updated', updatedParams(this.#context));
+    notify('account/updated', updatedParams(this.#context, 'workspaceRoutingReady'));
   }
 
   // --- the account file

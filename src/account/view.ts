@@ -59,14 +59,24 @@ export function viewOf(context: AccountContext): AccountView {
   return { mode: modeOf(context), stored, chatgpt, workspace, workspaceFailure };
 }
 
-/** Params of `account/updated`. ACC-25 */
-export function updatedParams(context: AccountContext): {
+/** Why `account/updated` is sent although nobody signed in or out: the connection is new. ACC-100 */
+type UpdateReason = 'workspaceRoutingReady';
+
+/**
+ * Params of `account/updated`. Codex CLI 0.171.0 added `reason`; clients of earlier versions ignore it. ACC-25, ACC-100
+ * @param reason Default null: somebody signed in or out.
+ */
+export function updatedParams(
+  context: AccountContext,
+  reason: UpdateReason | null = null,
+): {
   readonly authMode: AuthMode | null;
   readonly planType: Plan | null;
+  readonly reason: UpdateReason | null;
 } {
   const { external, stored } = context;
   const account = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
-  return { authMode: modeOf(context), planType: account?.plan ?? null };
+  return { authMode: modeOf(context), planType: account?.plan ?? null, reason };
 }
 
 export function summaryOf(

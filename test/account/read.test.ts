@@ -73,6 +73,24 @@ describe('the handshake', () => {
     expect(await key.order(0, 1)).toEqual(['result']);
   });
 
+  it.each([false, true])(
+    'ACC-25, ACC-100: account/updated has three keys; the one at connect gives a reason, later ones null (routing %s)',
+    async (workspaceRouting) => {
+      const rig = await Rig.start({ auth: signIn(token({ plan: 'plus' })), workspaceRouting });
+      await rig.order(0, 2);
+      await rig.externalIn(token(), 'org-1', 'pro');
+      await rig.call('account/logout', { all: true });
+      const updates = (): unknown[] =>
+        rig.log.filter(({ method }) => method === 'account/updated').map(({ params }) => params);
+      await rig.until(() => (updates().length === 3 ? true : undefined), 'three notifications');
+      expect(updates()).toEqual([
+        { authMode: 'chatgpt', planType: 'plus', reason: 'workspaceRoutingReady' },
+        { authMode: 'chatgptAuthTokens', planType: 'pro', reason: null },
+        { authMode: null, planType: null, reason: null },
+      ]);
+    },
+  );
+
   it('ACC-2: notifications carry the time when they were sent', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     await rig.order(0, 2);
