@@ -5,6 +5,7 @@ import type {
   AppServerEvents,
   ClientContext,
 } from '../protocol/app-server.js';
+import { tooLargeResponse } from '../protocol/envelope-scan.js';
 import { EngineError } from '../protocol/errors.js';
 import { Message } from '../protocol/message.js';
 import { failure } from '../protocol/outcomes.js';
@@ -20,6 +21,7 @@ export interface Command {
 
 /** Longest line taken from an app server, bytes. */
 const MAX_LINE_BYTES = 128 * 1024 * 1024;
+const TOO_LONG = 'The app server sent a message of more than 128 MiB.';
 
 /** How long a child may take to exit after it has closed its output, ms. */
 const EXIT_TIMEOUT = 500;
@@ -112,10 +114,17 @@ export class CommandAppServer implements AppServer {
             );
           }
         },
-        onTooLong: (bytes) => {
-          // The client that waits for this response would wait forever.
+        onTooLong: (bytes, envelope) => {
+          if (closed) return;
           this.#log.warn({ app: this.#command.program, bytes }, 'a line of the app server is too long');
-          end('The app server sent a message of more than 128 MiB.');
+          if (envelope !== undefined) {
+            const error = tooLargeResponse(envelope.id, TOO_LONG);
+            if (envelope.kind === 'response') events.onMessage(error);
+            else lines.write(error.text);
+            return;
+          }
+          // A client may wait for what was in it.
+          end(TOO_LONG);
           void child.stop();
         },
         onDrain: () => {

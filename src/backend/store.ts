@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import * as v from 'valibot';
+import { withoutByteOrderMark } from '../protocol/byte-order-mark.js';
 import { EngineError } from '../protocol/errors.js';
 
 const Time = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -110,7 +111,7 @@ export class Store {
 async function readState(file: string): Promise<v.InferOutput<typeof StateSchema> | undefined> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = withoutByteOrderMark(await readFile(file, 'utf8'));
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
     throw new EngineError(

@@ -1,6 +1,7 @@
 import { chmod, open, readFile, writeFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { type ClaimedController, claim } from '../controller/claim.js';
+import { withoutByteOrderMark } from '../protocol/byte-order-mark.js';
 import { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
 import { usageError } from './errors.js';
@@ -43,7 +44,7 @@ export async function loadController(file: string | undefined): Promise<ClaimedC
   }
   let value: unknown;
   try {
-    value = JSON.parse(await readFile(file, 'utf8'));
+    value = JSON.parse(withoutByteOrderMark(await readFile(file, 'utf8')));
   } catch (error) {
     if (error instanceof SyntaxError) throw noController(file, error);
     throw usageError(

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { createMachine } from 'xstate';
+import { withoutByteOrderMark } from '../protocol/byte-order-mark.js';
 import { type Chart, chartHash, toChart } from '../visualize/chart.js';
 import { chartDiff } from '../visualize/diff.js';
 import type { Charts } from '../visualize/exports.js';
@@ -76,7 +77,7 @@ async function chartsExportedAt(commit: string): Promise<string[]> {
 async function versionAt(commit: string, name: string): Promise<Version> {
   const text = await git('show', `${commit}:visualizations/${name}.json`);
   try {
-    const machine = createMachine(JSON.parse(text));
+    const machine = createMachine(JSON.parse(withoutByteOrderMark(text)));
     return { chart: toChart(machine), hash: chartHash(machine) };
   } catch (error) {
     throw usageError(

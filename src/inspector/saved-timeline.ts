@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import * as v from 'valibot';
+import { withoutByteOrderMark } from '../protocol/byte-order-mark.js';
 import { EngineError } from '../protocol/errors.js';
 import { FILE_FORMAT, type SavedTimeline, TIMELINE_VERSION, Timeline } from './timeline.js';
 
@@ -61,7 +62,7 @@ export async function readTimeline(
     const { size } = await stat(path);
     if (size > MAX_BYTES)
       throw failure(`${path} is too large for a saved timeline: the limit is ${MAX_BYTES} bytes.`);
-    text = await readFile(path, 'utf8');
+    text = withoutByteOrderMark(await readFile(path, 'utf8'));
   } catch (error) {
     if (error instanceof EngineError) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';

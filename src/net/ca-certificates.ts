@@ -1,7 +1,9 @@
 /** Certificate authorities to trust besides the default ones. `--ca-cert`, RC-25b */
+
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import tls from 'node:tls';
+import { withoutByteOrderMark } from '../protocol/byte-order-mark.js';
 import { EngineError } from '../protocol/errors.js';
 import { errnoText } from '../system/errno.js';
 
@@ -11,7 +13,7 @@ import { errnoText } from '../system/errno.js';
  */
 export function readCaCert(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return withoutByteOrderMark(readFileSync(path, 'utf8'));
   } catch (error) {
     throw new EngineError('usage', `The certificate file ${path} cannot be read: ${errnoText(error)}.`, {
       cause: error,
@@ -46,7 +48,7 @@ export function trustedAuthorities(
 function readExtra(file: string | undefined): string[] {
   if (!file) return [];
   try {
-    return [readFileSync(file, 'utf8')];
+    return [withoutByteOrderMark(readFileSync(file, 'utf8'))];
   } catch {
     return []; // Node has warned about it at its start.
   }

@@ -1,3 +1,4 @@
+import { withoutByteOrderMark } from './byte-order-mark.js';
 import { memberText } from './json-members.js';
 import { type InvalidShape, isRpcId, type RpcShape } from './jsonrpc.js';
 import { MAX_DEPTH, type MessageScan, scanMessage, unquoted } from './message-scan.js';
@@ -21,9 +22,22 @@ export class Message {
     return new Message(() => JSON.stringify(value));
   }
 
-  /** From text that another program wrote. A text that is not a JSON-RPC message has the shape `invalid`. */
+  /**
+   * From text that another program wrote, without a byte order mark in front of it. A text that is not a JSON-RPC message
+   * has the shape `invalid`. RC-71
+   */
   static from(text: string | (() => string)): Message {
-    return new Message(text);
+    return new Message(
+      typeof text === 'string' ? withoutByteOrderMark(text) : () => withoutByteOrderMark(text()),
+    );
+  }
+
+  /** A request that nobody has read: its sender gets an error with this reason. @param id as JSON text */
+  static refused(id: string, why: string): Message {
+    const message = new Message(`{"id":${id},"method":""}`);
+    const { shape } = message;
+    message.#shape = shape.kind === 'request' ? { kind: 'invalid', refused: { id: shape.id, why } } : INVALID;
+    return message;
   }
 
   /** The message as JSON text. */

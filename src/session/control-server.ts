@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { LineConnection } from './line-connection.js';
+import { LineConnection, MAX_LINE_BYTES } from './line-connection.js';
 import type { LocalClient, LocalTransport } from './local-client.js';
 
 export interface ControlServer {
@@ -65,7 +65,7 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
   });
   const lines = new LineConnection(socket, socket, {
     onLine: (line) => client.receive(line),
-    onTooLong: (bytes) => client.skipped('a line over 16 MiB', bytes),
+    onTooLong: (bytes, envelope) => client.receiveTooLarge(bytes, MAX_LINE_BYTES, envelope),
     onDrain: () => {
       clearTimeout(stalled);
       stalled = undefined;

@@ -1,14 +1,15 @@
 import type { Readable, Writable } from 'node:stream';
+import { type Envelope, EnvelopeScan } from '../protocol/envelope-scan.js';
 
 interface LineLimits {
-  /** Longest accepted line, bytes. A longer one is skipped and reported to `onTooLong`. Default: 16 MiB. */
+  /** Longest accepted line, bytes. A longer one is not kept and reported to `onTooLong`. Default: 16 MiB. */
   readonly maxLineBytes: number;
 }
 
 interface LineEvents {
   onLine(line: string): void;
-  /** A line over the limit was skipped. */
-  onTooLong(bytes: number): void;
+  /** A line over the limit was not kept. The envelope: its id, where somebody waits for an answer and it can be read. */
+  onTooLong(bytes: number, envelope: Envelope | undefined): void;
   /** The other side reads again, after `write` returned false. */
   onDrain(): void;
   /** The connection has ended or failed; called once. */
@@ -16,9 +17,12 @@ interface LineEvents {
 }
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 const BREAK = /[\r\n]/;
 const BREAKS = /[\r\n]+/g;
-const DEFAULT_LIMITS: LineLimits = { maxLineBytes: 16 * 1024 * 1024 };
+/** Longest line of a client, bytes. */
+export const MAX_LINE_BYTES = 16 * 1024 * 1024;
+const DEFAULT_LIMITS: LineLimits = { maxLineBytes: MAX_LINE_BYTES };
 
 /** One message per line over a pair of byte streams: stdio, unix sockets, named pipes, child processes. */
 export class LineConnection {
@@ -28,7 +32,8 @@ export class LineConnection {
   readonly #limits: LineLimits;
   #parts: Buffer[] = [];
   #partialBytes = 0;
-  #skipping = false;
+  /** Reads the line that is over the limit. */
+  #scan: EnvelopeScan | undefined;
   #ended = false;
   #bytesIn = 0;
 
@@ -38,8 +43,9 @@ export class LineConnection {
     this.#events = events;
     this.#limits = limits;
     input.on('data', (chunk: Buffer) => this.#split(chunk));
-    input.on('end', () => this.#end());
-    input.on('close', () => this.#end());
+    // The end of the stream ends the last line too. RC-70
+    input.on('end', () => this.#end(true));
+    input.on('close', () => this.#end(true));
     input.on('error', () => this.#end());
     output.on('error', () => this.#end());
     output.on('drain', () => this.#events.onDrain());
@@ -86,32 +92,35 @@ export class LineConnection {
 
   #append(part: Buffer): void {
     this.#partialBytes += part.length;
-    if (this.#partialBytes > this.#limits.maxLineBytes) {
-      this.#skipping = true;
+    if (this.#scan === undefined && this.#partialBytes > this.#limits.maxLineBytes) {
+      this.#scan = new EnvelopeScan();
+      for (const kept of this.#parts) this.#scan.feed(kept);
       this.#parts = [];
-      return;
     }
-    if (part.length > 0) this.#parts.push(part);
+    if (this.#scan !== undefined) this.#scan.feed(part);
+    else if (part.length > 0) this.#parts.push(part);
   }
 
   #emit(): void {
     const bytes = this.#partialBytes;
     const parts = this.#parts;
-    const skipped = this.#skipping;
+    const scan = this.#scan;
     this.#parts = [];
     this.#partialBytes = 0;
-    this.#skipping = false;
-    if (skipped) {
-      this.#events.onTooLong(bytes);
+    this.#scan = undefined;
+    if (scan !== undefined) {
+      this.#events.onTooLong(bytes, scan.envelope);
       return;
     }
-    if (bytes === 0) return;
     const whole = parts.length === 1 ? parts[0] : Buffer.concat(parts);
-    if (whole !== undefined) this.#events.onLine(whole.toString('utf8'));
+    if (whole === undefined || whole.length === 0) return;
+    const line = whole.at(-1) === RETURN ? whole.subarray(0, -1) : whole;
+    if (line.length > 0) this.#events.onLine(line.toString('utf8'));
   }
 
-  #end(): void {
+  #end(complete = false): void {
     if (this.#ended) return;
+    if (complete) this.#emit();
     this.#ended = true;
     this.#events.onEnd();
   }

@@ -1,6 +1,7 @@
 import type { ClientContext, Origin } from '../protocol/app-server.js';
 import type { AuthorityMode, UpgradeOutcome } from '../protocol/authority.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
+import { type Envelope, tooLargeResponse } from '../protocol/envelope-scan.js';
 import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
@@ -125,6 +126,22 @@ export class LocalClient implements ClientTransport {
     if (message.shape.kind === 'invalid') {
       this.skipped('a text that is not a JSON-RPC message', Buffer.byteLength(text));
     }
+    this.#take(message);
+  }
+
+  /** A message over the limit, which was not kept: who waits for its answer, or for it as an answer, gets an error. RC-72 */
+  receiveTooLarge(bytes: number, limitBytes: number, envelope: Envelope | undefined): void {
+    if (this.#closed) return;
+    const limit = `${Math.floor(limitBytes / 1024 / 1024)} MiB`;
+    this.skipped(`a message over ${limit}`, bytes);
+    if (envelope === undefined) return;
+    const why = `a message may have ${limit} at most`;
+    this.#take(
+      envelope.kind === 'request' ? Message.refused(envelope.id, why) : tooLargeResponse(envelope.id, why),
+    );
+  }
+
+  #take(message: Message): void {
     if (!this.session.receive(message)) this.close(CLOSE_CODES.tryAgainLater, 'too many messages wait');
   }
 

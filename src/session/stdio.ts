@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
-import { LineConnection } from './line-connection.js';
+import { LineConnection, MAX_LINE_BYTES } from './line-connection.js';
 import type { ConnectionStatus, LocalClient, LocalTransport } from './local-client.js';
 
 /** The streams of `stdio://`: one JSON-RPC message per line in both directions. */
@@ -48,7 +48,7 @@ export class StdioConnection implements LocalTransport {
     this.#onEnd = deps.onEnd;
     this.#lines = new LineConnection(streams.input, streams.output, {
       onLine: (line) => this.#client.receive(line),
-      onTooLong: (bytes) => this.#client.skipped('a line over 16 MiB', bytes),
+      onTooLong: (bytes, envelope) => this.#client.receiveTooLarge(bytes, MAX_LINE_BYTES, envelope),
       onDrain: () => this.#client.drained(),
       onEnd: () => {
         this.#client.ended();

@@ -1,8 +1,11 @@
+import path from 'node:path';
 import { describe, expect } from 'vitest';
 import type { CliProcess } from '../support/cli.js';
 import { LineClient } from '../support/control.js';
 import { it, type Json, type Lab } from '../support/lab.js';
 import { storedRecords } from '../support/sqlite.js';
+
+const CHILD = path.join(import.meta.dirname, '../app-server/child.mjs');
 
 interface Stdio {
   readonly engine: CliProcess;
@@ -196,6 +199,40 @@ describe('rc-engine start --listen stdio://', () => {
     client.sendText('x'.repeat(17 * 1024 * 1024));
     await client.initialize();
     expect((await client.call('engine/echo', { payload: 'ü' })).result).toEqual({ payload: 'ü' });
+  });
+
+  it('RC-72: a request over 16 MiB is answered by its id, also behind its params, and the next one is served', async ({
+    lab,
+  }) => {
+    const { client } = await stdio(lab, ['--no-remote-control', '--', process.execPath, CHILD, 'asks']);
+    await client.initialize();
+    const pad = 'y'.repeat(17 * 1024 * 1024);
+    client.sendText(`{"id":2,"method":"test/x","params":{"pad":"${pad}"}}`);
+    client.sendText(`{"params":{"id":5,"pad":"${pad}"},"method":"test/x","id":"three"}`);
+    for (const id of [2, 'three']) {
+      const { error } = await client.message((message) => message.id === id, `answer to ${id}`);
+      expect(error).toEqual({ code: -32600, message: 'Invalid request: a message may have 16 MiB at most' });
+    }
+    // The app server waits for a response that never reaches it whole: it gets an error in its place.
+    client.send({ id: 4, method: 'test/ask' });
+    const { id } = await client.message(
+      ({ method }) => method === 'test/question',
+      'request of the app server',
+    );
+    client.sendText(`{"id":${JSON.stringify(id)},"result":{"pad":"${pad}"}}`);
+    const { params } = await client.message(({ method }) => method === 'test/answered', 'what it got');
+    expect(JSON.parse((params as { line: string }).line)).toMatchObject({ id, error: { code: -32004 } });
+  });
+
+  it('RC-70, RC-71: a byte order mark in front and a last line without a newline cost no message', async ({
+    lab,
+  }) => {
+    const { engine } = await stdio(lab, ['--no-remote-control']);
+    const params = { clientInfo: { name: 'x', version: '1' } };
+    engine.child.stdin.end(`\ufeff${JSON.stringify({ id: 1, method: 'initialize', params })}`);
+    const { code, stdout } = await engine.exited;
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({ id: 1, result: { codexHome: lab.home } });
   });
 
   it('a client that does not read stalls only itself, and a second start names the first', async ({

@@ -1,4 +1,5 @@
 /** The content of an auth.json after a sign-in or a refresh. Unknown top-level keys stay. ACC-58 */
+import { withoutByteOrderMark } from '../../protocol/byte-order-mark.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import type { Secret } from '../../protocol/secret.js';
 import type { GrantedTokens } from '../issuer/authorization-code.js';
@@ -21,7 +22,7 @@ type Json = Record<string, unknown>;
 function objectIn(text: string | undefined): Json {
   if (text === undefined) return {};
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = JSON.parse(withoutByteOrderMark(text));
     return isRecord(value) ? { ...value } : {};
   } catch {
     return {};

@@ -1,6 +1,8 @@
 /** Parses an auth.json of Codex CLI. No message quotes its content: nearly all of it is secret. ACC-19, ACC-58 */
+
 import * as v from 'valibot';
 import { type Profile, profileOf } from '../../protocol/account.js';
+import { withoutByteOrderMark } from '../../protocol/byte-order-mark.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import { type Failure, failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
@@ -86,7 +88,7 @@ export function parseAuthJson(text: string, path: string, at: number): SignIn {
   const invalid: Invalid = (reason, problem, more) => invalidSignIn(reason, `${path}: ${problem}`, at, more);
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = JSON.parse(withoutByteOrderMark(text));
   } catch {
     const problem = text.trim() === '' ? 'it is empty' : 'it is not JSON';
     return invalid('authUnreadable', problem, { partial: true });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { EngineOptions } from '../../engine/options.js';
 import type { TlsIdentity } from '../../listener/address.js';
 import { type AuthorityConfig, sha256 } from '../../listener/auth/authority.js';
+import { withoutByteOrderMark } from '../../protocol/byte-order-mark.js';
 import { EngineError } from '../../protocol/errors.js';
 import type { Secret } from '../../protocol/secret.js';
 import { errnoText } from '../../system/errno.js';
@@ -189,7 +190,7 @@ function parsePem<T>(parse: () => T, problem: string, nextStep: string): T {
 
 function readPem(path: string, flag: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return withoutByteOrderMark(readFileSync(path, 'utf8'));
   } catch (error) {
     throw usageError(
       `The file ${path} of ${flag} cannot be read: ${errnoText(error)}.`,

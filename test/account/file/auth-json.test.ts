@@ -2,6 +2,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AuthFile } from '../../../src/account/file/auth-file.js';
+import { afterRefresh } from '../../../src/account/file/auth-json-writer.js';
+import { Secret } from '../../../src/protocol/secret.js';
 import { tmpFolder } from '../../support/tmp.js';
 import { chatgpt, jwt, tokenOf } from './auth-content.js';
 
@@ -47,6 +49,19 @@ describe('the content of an auth.json', () => {
     ['an id token of another type', 'claimed', { tokens: { access_token: token, id_token: { raw: 'x' } } }],
   ])('RC-26, ACC-58: %s is a valid sign-in', async (_what, account, value) => {
     expect(await reasonOf(JSON.stringify(value))).toBe(account);
+  });
+
+  it('RC-71: a byte order mark in front costs neither the sign-in nor what a refresh keeps', async () => {
+    const plain = chatgpt('A');
+    const content = `\ufeff${plain}`;
+    expect(await reasonOf(content)).toBe('A');
+    const issued = { accessToken: new Secret('new'), refreshToken: undefined, idToken: undefined };
+    const { tokens, ...others } = JSON.parse(plain);
+    expect(JSON.parse(afterRefresh(content, issued, 'https://issuer.example', 0))).toEqual({
+      ...others,
+      tokens: { ...tokens, access_token: 'new' },
+      last_refresh: '1970-01-01T00:00:00.000Z',
+    });
   });
 
   it.each<[string, string, unknown]>([
