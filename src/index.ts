@@ -57,6 +57,7 @@ export {
 export { EngineError, ERRORS, type ErrorCode, explain } from './protocol/errors.js';
 export type { InvalidShape, RpcId, RpcShape } from './protocol/jsonrpc.js';
 export { Message } from './protocol/message.js';
+export type { OutboundCounters } from './protocol/outbound-streams.js';
 export type {
   Account,
   AuthOutcome,
@@ -72,7 +73,6 @@ export { VERSION } from './protocol/version.js';
 export type {
   LinkCounters,
   MuxCounters,
-  OutboundCounters,
   PublicStatus,
   TimedReport,
 } from './remote-control/status.js';

@@ -1,14 +1,14 @@
 import type { WebSocket } from 'ws';
+import { Acks } from '../protocol/acks.js';
 import { ChunkAssembler } from '../protocol/chunks.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { streamKey } from '../protocol/frames.js';
 import { memberText } from '../protocol/json-members.js';
 import { errorText, isRecord, isRpcId, RPC } from '../protocol/jsonrpc.js';
-import { Acks } from './acks.js';
+import { readServerFrame, type ServerFrame } from '../protocol/server-frames.js';
 import type { EventLog } from './events.js';
 import { FrameLog } from './frame-log.js';
 import type { BackendTiming } from './options.js';
-import { readServerFrame, type ServerFrame } from './server-frames.js';
 import type { Sockets } from './sockets.js';
 import { VirtualClient } from './virtual-client.js';
 

@@ -4,7 +4,7 @@ import type { EngineWatcher } from '../observe/watcher.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
-import type { ConnectionStatus, LocalClient, LocalTransport } from '../session/local-client.js';
+import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
 import { peerOf } from './address.js';
 import { type SharedChart, SharedRun } from './shared-chart.js';
 import { connectionIdOf } from './upgrade-log.js';
@@ -47,7 +47,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   readonly #accepted: AcceptedConnection;
   readonly #deps: ListenerConnectionDeps;
   readonly #run: SharedRun<ListenerConnectionEvent>;
-  #client: LocalClient | undefined;
+  #client: ServedClient | undefined;
   /** Since when data waits, monotonic ms; 0: none waits. */
   #unsentSince = 0;
   #readPaused = false;
@@ -90,7 +90,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   }
 
   /** Attaches the client. @param closeAt When the connection must end, wall-clock ms; null: never. */
-  serve(client: LocalClient, closeAt: number | null): void {
+  serve(client: ServedClient, closeAt: number | null): void {
     this.#client = client;
     if (closeAt !== null) this.#scheduleExpiry(closeAt);
   }

@@ -8,7 +8,7 @@ import type { AuthorityMode, Verdict } from '../protocol/authority.js';
 import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
-import type { ConnectionStatus, LocalClient, LocalTransport } from '../session/local-client.js';
+import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
 import { isLoopback, peerOf, type TlsIdentity } from './address.js';
 import { type AuthorityConfig, createAuthority } from './auth/authority.js';
 import { type CountedVerdict, UpgradeDecisions } from './auth/upgrade-decision.js';
@@ -36,7 +36,7 @@ export interface ListenerDeps {
   readonly audit: AuditRing;
   readonly watcher?: EngineWatcher | undefined;
   /** Creates the client of a connection and opens its app-server connection. */
-  readonly accept: (client: ClientContext, transport: LocalTransport) => LocalClient;
+  readonly accept: (client: ClientContext, transport: LocalTransport) => ServedClient;
   readonly remoteControlStatus: () => string;
 }
 

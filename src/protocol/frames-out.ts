@@ -11,25 +11,37 @@ export function frameTail(clientId: string, streamId: string): FrameTail {
   return `,"client_id":${JSON.stringify(clientId)},"stream_id":${JSON.stringify(streamId)},"seq_id":` as FrameTail;
 }
 
-export function serverMessageWith(tail: FrameTail, seqId: number, messageText: string): string {
-  return `{"type":"server_message","message":${messageText}${tail}${seqId}}`;
+/** Writes the frames of one direction. */
+export interface FrameWriter {
+  message(tail: FrameTail, seqId: number, messageText: string): string;
+  chunk(tail: FrameTail, seqId: number, chunk: RawChunk): Buffer;
 }
+
+const writerOf = (side: 'server' | 'client'): FrameWriter => ({
+  message: (tail, seqId, messageText) => `{"type":"${side}_message","message":${messageText}${tail}${seqId}}`,
+  chunk: (tail, seqId, chunk) => chunkFrame(`${side}_message_chunk`, tail, seqId, chunk),
+});
+
+/** From the engine to a client. */
+export const SERVER_FRAMES: FrameWriter = writerOf('server');
+/** From a client to the engine. */
+export const CLIENT_FRAMES: FrameWriter = writerOf('client');
 
 /** An outbound frame: a string, or bytes where a string would only be copied once more. */
 export type WireFrame = string | Buffer;
 
 /** One chunk before base64. */
-interface RawChunk extends Omit<ChunkFields, 'chunkBase64'> {
+export interface RawChunk extends Omit<ChunkFields, 'chunkBase64'> {
   readonly bytes: Buffer;
 }
 
 /** Bytes encoded at a time: a multiple of three, so that the parts join, and small enough for short-lived strings. */
 const ENCODED_AT_ONCE = 24 * 1024;
 
-export function serverChunkWith(tail: FrameTail, seqId: number, chunk: RawChunk): Buffer {
+function chunkFrame(type: string, tail: FrameTail, seqId: number, chunk: RawChunk): Buffer {
   const { bytes } = chunk;
   const before =
-    `{"type":"server_message_chunk","segment_id":${chunk.segmentId},"segment_count":${chunk.segmentCount},` +
+    `{"type":"${type}","segment_id":${chunk.segmentId},"segment_count":${chunk.segmentCount},` +
     `"message_size_bytes":${chunk.messageSizeBytes},"message_chunk_base64":"`;
   const after = Buffer.from(`"${tail}${seqId}}`);
   const frame = Buffer.allocUnsafe(before.length + Math.ceil(bytes.length / 3) * 4 + after.length);
@@ -51,7 +63,7 @@ export function serverMessageFrame(
   seqId: number,
   messageText: string,
 ): string {
-  return serverMessageWith(frameTail(clientId, streamId), seqId, messageText);
+  return SERVER_FRAMES.message(frameTail(clientId, streamId), seqId, messageText);
 }
 
 export function serverChunkFrame(
@@ -61,7 +73,7 @@ export function serverChunkFrame(
   chunk: ChunkFields,
 ): string {
   const bytes = Buffer.from(String(chunk.chunkBase64), 'base64');
-  return serverChunkWith(frameTail(clientId, streamId), seqId, { ...chunk, bytes }).toString();
+  return SERVER_FRAMES.chunk(frameTail(clientId, streamId), seqId, { ...chunk, bytes }).toString();
 }
 
 export function pongFrame(clientId: string, streamId: string, seqId: number, status: PongStatus): string {

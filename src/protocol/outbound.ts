@@ -3,10 +3,10 @@ import { type SplitMessage, splitMessage } from './chunks.js';
 import { MAX_FRAME_BYTES, MAX_UNACKED_FRAMES, type PongStatus } from './frames.js';
 import {
   type FrameTail,
+  type FrameWriter,
   frameTail,
   pongWith,
-  serverChunkWith,
-  serverMessageWith,
+  SERVER_FRAMES,
   type WireFrame,
 } from './frames-out.js';
 
@@ -69,6 +69,7 @@ export class OutboundStream {
   readonly #tail: FrameTail;
   readonly #envelopeBytes: number;
   readonly #limits: OutboundLimits;
+  readonly #writer: FrameWriter;
   readonly #sent: SentFrame[] = [];
   readonly #queue: QueuedMessage[] = [];
   #queuedChars = 0;
@@ -82,10 +83,16 @@ export class OutboundStream {
   constructor(
     clientId: string,
     streamId: string,
-    options: { readonly firstSeqId?: number; readonly limits?: Partial<OutboundLimits> } = {},
+    options: {
+      readonly firstSeqId?: number;
+      readonly limits?: Partial<OutboundLimits>;
+      /** Default: the frames of a server. */
+      readonly writer?: FrameWriter;
+    } = {},
   ) {
     this.#tail = frameTail(clientId, streamId);
-    this.#envelopeBytes = Buffer.byteLength(serverMessageWith(this.#tail, 0, '')) + SEQ_DIGITS;
+    this.#writer = options.writer ?? SERVER_FRAMES;
+    this.#envelopeBytes = Buffer.byteLength(this.#writer.message(this.#tail, 0, '')) + SEQ_DIGITS;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#nextSeqId = options.firstSeqId ?? 1;
   }
@@ -200,7 +207,7 @@ export class OutboundStream {
     const { segmentCount, messageSizeBytes } = partial.message;
     const step = partial.pieces.next();
     if (step.done !== true) {
-      const frame = serverChunkWith(this.#tail, seqId, {
+      const frame = this.#writer.chunk(this.#tail, seqId, {
         segmentId,
         segmentCount,
         messageSizeBytes,
@@ -220,7 +227,7 @@ export class OutboundStream {
 
   #sendWhole(messageText: string): string {
     const seqId = this.#takeSeqId();
-    const text = serverMessageWith(this.#tail, seqId, messageText);
+    const text = this.#writer.message(this.#tail, seqId, messageText);
     this.#unacked += 1;
     this.#sent.push({ seqId, segmentId: 0, isPong: false, frame: text });
     return text;

@@ -1,6 +1,7 @@
 import type { ActorRefFrom } from 'xstate';
 import type { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { type RemoteControlStatus, type StatusReport, statusOf } from '../../machines/shared/status.js';
+import type { OutboundCounters } from '../protocol/outbound-streams.js';
 
 export type RemoteControlActor = ActorRefFrom<typeof remoteControlMachine>;
 
@@ -15,12 +16,6 @@ export interface LinkCounters {
   dials: number;
   linksOpened: number;
   authRecoveries: number;
-}
-
-/** Totals of the streams to virtual clients since the start. */
-export interface OutboundCounters {
-  framesOut: number;
-  bytesOut: number;
 }
 
 /** Totals of the frames and the virtual clients since the start. */

@@ -64,6 +64,11 @@ export interface LocalClientDeps extends SessionDeps {
   onSkipped(connectionId: string, why: string, bytes: number): void;
 }
 
+/** What the transport of a client needs of it. */
+export type ServedClient = Pick<LocalClient, 'receive' | 'drained' | 'ended'> & {
+  readonly session: Pick<ClientSession, 'pause' | 'clientName'>;
+};
+
 /** One local client: its transport, its session, and its own app-server connection. */
 export class LocalClient implements ClientTransport {
   readonly session: ClientSession;

@@ -9,10 +9,10 @@ import {
 import { pongFrame } from '../../protocol/frames-out.js';
 import { memberText } from '../../protocol/json-members.js';
 import { Message } from '../../protocol/message.js';
+import { type MuxSocket, OutboundStreams } from '../../protocol/outbound-streams.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
 import type { MuxCounters } from '../status.js';
-import { type MuxSocket, OutboundStreams } from './outbound-streams.js';
 import type { VirtualClient } from './virtual-client.js';
 import { VirtualClients, type VirtualClientsDeps } from './virtual-clients.js';
 

@@ -3,9 +3,9 @@ import { streamKey } from '../../protocol/frames.js';
 import { errorText, RPC } from '../../protocol/jsonrpc.js';
 import { Message } from '../../protocol/message.js';
 import type { OutboundStream } from '../../protocol/outbound.js';
+import type { OutboundStreams } from '../../protocol/outbound-streams.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
-import type { OutboundStreams } from './outbound-streams.js';
 import {
   provideVirtualClient,
   tooLargeError,

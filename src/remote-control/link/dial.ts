@@ -11,6 +11,7 @@ import {
   type RequestContext,
 } from '../../net/request-failure.js';
 import type { Enrollment, Failure, ServerToken } from '../../protocol/outcomes.js';
+import type { Secret } from '../../protocol/secret.js';
 import type { Env, Timing } from '../../protocol/timing.js';
 import { BackendSocket } from './socket.js';
 
@@ -54,14 +55,32 @@ export function warmUp(): Promise<typeof Ws> {
  * One attempt to connect. Rejects only for a bug, or with the reason of `signal`. An abort also destroys an open socket
  * that has no owner yet.
  */
-export async function dialBackendSocket(options: DialOptions, signal: AbortSignal): Promise<DialResult> {
+export function dialBackendSocket(options: DialOptions, signal: AbortSignal): Promise<DialResult> {
+  const { url, dialer, timing, env, token } = options;
+  return dialSocket(
+    { url, dialer, timing, env, headers: headersOf(options), secrets: [token.secret] },
+    signal,
+  );
+}
+
+/** Any socket to the backend. */
+export interface SocketOptions extends Pick<DialOptions, 'url' | 'dialer' | 'timing' | 'env'> {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Values in the headers that no message may show. */
+  readonly secrets: readonly Secret[];
+  /** Of a message, bytes. Default 64 MiB. */
+  readonly maxMessageBytes?: number;
+}
+
+/** The same for any headers. */
+export async function dialSocket(options: SocketOptions, signal: AbortSignal): Promise<DialResult> {
   signal.throwIfAborted();
-  const { url, dialer, timing } = options;
+  const { url, dialer, timing, headers, secrets } = options;
   const attempt: RequestContext = {
     what: 'socket',
     url,
     route: dialer.routeFor(url),
-    secrets: [options.token.secret],
+    secrets,
     now: options.env.now,
   };
   // One limit for all of it: proxy, connection, upgrade and the body of a refusal. RC-18
@@ -80,10 +99,10 @@ export async function dialBackendSocket(options: DialOptions, signal: AbortSigna
     limit.signal.throwIfAborted();
     const ws = new WebSocket(url, {
       agent,
-      headers: headersOf(options),
+      headers,
       perMessageDeflate: false,
       followRedirects: false,
-      maxPayload: MAX_MESSAGE_BYTES,
+      maxPayload: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
     });
     result = await handshake(ws, attempt, limit.signal, release);
     signal.throwIfAborted();

@@ -1,9 +1,9 @@
 /** The data plane alone: frames go in as the backend sends them, and come out on a socket of the test. */
 import * as v from 'valibot';
 import { AuditRing } from '../../../src/observe/audit.js';
+import type { MuxSocket } from '../../../src/protocol/outbound-streams.js';
 import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
 import { RemoteMux } from '../../../src/remote-control/clients/mux.js';
-import type { MuxSocket } from '../../../src/remote-control/clients/outbound-streams.js';
 import { MethodTable } from '../../../src/session/methods.js';
 import { ALLOW_ALL } from '../../../src/session/policy.js';
 import { FakeAppServer, settle } from '../../support/fake-app-server.js';

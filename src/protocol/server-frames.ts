@@ -1,6 +1,6 @@
-/** The frames that a server sends to the backend. Hot path: checked by hand, without a schema library. */
-import { type ChunkFields, type PongStatus, readChunk } from '../protocol/frames.js';
-import { isRecord } from '../protocol/jsonrpc.js';
+/** The frames that a server sends to a client, through the backend. Hot path: checked by hand, without a schema library. */
+import { type ChunkFields, type PongStatus, readChunk } from './frames.js';
+import { isRecord } from './jsonrpc.js';
 
 interface FrameBase {
   readonly clientId: string;

@@ -1,9 +1,14 @@
-import type { PongStatus } from '../../protocol/frames.js';
-import type { WireFrame } from '../../protocol/frames-out.js';
-import { OutboundStream } from '../../protocol/outbound.js';
-import type { OutboundCounters } from '../status.js';
+import type { PongStatus } from './frames.js';
+import type { FrameWriter, WireFrame } from './frames-out.js';
+import { OutboundStream } from './outbound.js';
 
-/** The open backend socket, as the data plane needs it. */
+/** Totals of the streams since the start. */
+export interface OutboundCounters {
+  framesOut: number;
+  bytesOut: number;
+}
+
+/** An open socket that carries frames, as the data plane needs it. */
 export interface MuxSocket {
   /** Sends one text frame. */
   send(frame: WireFrame): void;
@@ -31,11 +36,16 @@ export class OutboundStreams {
   /** After a reconnect: frames to send again that wait for the socket. New frames of their stream queue behind them. */
   readonly #backlog = new Map<string, WireFrame[]>();
   #socket: MuxSocket | undefined;
+  readonly #writer: FrameWriter | undefined;
 
-  /** @param onWritable called with the key of a stream that can take messages again */
-  constructor(counters: OutboundCounters, onWritable: (key: string) => void) {
+  /**
+   * @param onWritable called with the key of a stream that can take messages again
+   * @param writer of the frames; default: those of a server
+   */
+  constructor(counters: OutboundCounters, onWritable: (key: string) => void, writer?: FrameWriter) {
     this.#counters = counters;
     this.#onWritable = onWritable;
+    this.#writer = writer;
   }
 
   /** A new link is open: frames that were not acknowledged are sent again first. RC-36 */
@@ -57,7 +67,8 @@ export class OutboundStreams {
 
   /** A stream, not open yet, that continues the seq ids of the last one with the same ids. RC-35 */
   create(key: string, clientId: string, streamId: string): OutboundStream {
-    return new OutboundStream(clientId, streamId, { firstSeqId: this.nextSeqId(key) });
+    const writer = this.#writer === undefined ? {} : { writer: this.#writer };
+    return new OutboundStream(clientId, streamId, { firstSeqId: this.nextSeqId(key), ...writer });
   }
 
   open(key: string, stream: OutboundStream): void {

@@ -1,5 +1,5 @@
-/** Acknowledgements to a server, merged: one per virtual client and turn of the event loop. RC-36 */
-import { streamKey } from '../protocol/frames.js';
+/** Acknowledgements to a peer, merged: one per virtual client and turn of the event loop. RC-36 */
+import { streamKey } from './frames.js';
 
 interface Ack {
   readonly clientId: string;
