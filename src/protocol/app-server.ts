@@ -1,3 +1,4 @@
+import type { AgentProtocol } from './agent-protocol.js';
 import type { Message } from './message.js';
 import type { Failure } from './outcomes.js';
 import type { Reason } from './reasons.js';
@@ -12,6 +13,8 @@ export interface ClientContext {
   readonly connectionId: string;
   /** Accepted without the credential that its listener requires. WSA-4, WSA-7 */
   readonly degraded?: boolean;
+  /** What its connection says that it speaks: the path `/acp`, or the subprotocol `mcp`. WSA-40 */
+  readonly protocol?: AgentProtocol | undefined;
 }
 
 /** What an app-server connection reports, asynchronously or during `send`, never during `open`. */
@@ -78,6 +81,8 @@ export interface AppServer {
   readonly name: string;
   /** It never sends requests to clients, so their ids cannot collide with those of the engine's requests. */
   readonly sendsNoRequests?: true;
+  /** What it speaks, where that is known, for example from its command. */
+  readonly protocol?: AgentProtocol | undefined;
   /** How it is now; undefined: an embedding program supplies it and the engine does not supervise it. */
   readonly health?: AppServerHealth;
   /** Calls the listener at each change of `health`. */

@@ -38,6 +38,8 @@ export type RpcShape =
 export interface InvalidShape {
   readonly kind: 'invalid';
   readonly refused?: { readonly id: RpcId; readonly why: string };
+  /** An array: a batch of JSON-RPC 2.0, which no agent protocol of today uses. */
+  readonly batch?: true;
 }
 
 /** A message as its params were parsed with it. */
@@ -78,6 +80,11 @@ export function resultText(id: RpcId, result: unknown): string {
 export function errorText(id: RpcId | null, code: number, message: string, data?: unknown): string {
   const error: RpcErrorBody = data === undefined ? { code, message } : { code, message, data };
   return JSON.stringify({ id, error });
+}
+
+/** Adds the `jsonrpc` member to a message of ours, for a peer that writes it too. WSA-42 */
+export function withJsonrpc(text: string): string {
+  return `{"jsonrpc":"2.0",${text.slice(1)}`;
 }
 
 /**

@@ -16,6 +16,8 @@ export interface MessageScan {
   readonly params: Span | undefined;
   readonly hasResult: boolean;
   readonly hasError: boolean;
+  /** It has a `jsonrpc` member. */
+  readonly hasJsonrpc: boolean;
   /**
    * Why another JSON reader could see another message here; null: none could. Readers differ in which of two equal
    * names they take, and some ignore case.
@@ -63,6 +65,7 @@ export function scanMessage(text: string): MessageScan | ScanProblem {
   let params: Span | undefined;
   let hasResult = false;
   let hasError = false;
+  let hasJsonrpc = false;
   let ambiguous: string | null = null;
   const names: string[] = [];
   let deepest = 1;
@@ -85,6 +88,7 @@ export function scanMessage(text: string): MessageScan | ScanProblem {
     else if (name === 'params') params = span;
     else if (name === 'result') hasResult = true;
     else if (name === 'error') hasError = true;
+    else if (name === 'jsonrpc') hasJsonrpc = true;
     ambiguous ??= ambiguity(name, names);
     at = skipSpace(text, end);
     const next = text.charCodeAt(at);
@@ -93,7 +97,7 @@ export function scanMessage(text: string): MessageScan | ScanProblem {
     else return 'notJson';
   }
   if (skipSpace(text, at + 1) !== text.length) return 'notJson';
-  return { id, method, params, hasResult, hasError, ambiguous, depth: deepest };
+  return { id, method, params, hasResult, hasError, hasJsonrpc, ambiguous, depth: deepest };
 }
 
 /** Adds a name and says why it makes the message ambiguous, if it does. */

@@ -1,7 +1,7 @@
 import { withoutByteOrderMark } from './byte-order-mark.js';
 import { memberText } from './json-members.js';
 import { type InvalidShape, isRpcId, type RpcShape } from './jsonrpc.js';
-import { MAX_DEPTH, type MessageScan, scanMessage, unquoted } from './message-scan.js';
+import { MAX_DEPTH, type MessageScan, type ScanProblem, scanMessage, unquoted } from './message-scan.js';
 
 /**
  * One JSON-RPC message between a client and an app server. Its text is passed on unchanged. Id, method and kind are
@@ -10,7 +10,7 @@ import { MAX_DEPTH, type MessageScan, scanMessage, unquoted } from './message-sc
 export class Message {
   #text: string | (() => string);
   #scan: MessageScan | null | undefined;
-  #tooDeep = false;
+  #problem: ScanProblem | undefined;
   #shape: RpcShape | undefined;
 
   private constructor(text: string | (() => string)) {
@@ -78,18 +78,26 @@ export class Message {
     return this.#scanned()?.hasError === true;
   }
 
+  /** True when its sender writes the `jsonrpc` member, and so expects it in what it gets. WSA-42 */
+  get hasJsonrpc(): boolean {
+    return this.#scanned()?.hasJsonrpc === true;
+  }
+
   #scanned(): MessageScan | null {
     if (this.#scan === undefined) {
       const scan = scanMessage(this.text);
       this.#scan = typeof scan === 'string' ? null : scan;
-      this.#tooDeep = scan === 'tooDeep';
+      this.#problem = typeof scan === 'string' ? scan : undefined;
     }
     return this.#scan;
   }
 
   #readShape(): RpcShape {
     const scan = this.#scanned();
-    if (scan === null) return this.#tooDeep ? this.#refusedAsTooDeep() : INVALID;
+    if (scan === null) {
+      if (this.#problem === 'tooDeep') return this.#refusedAsTooDeep();
+      return this.#problem === 'notAnObject' && /^\s*\[/.test(this.text) ? BATCH : INVALID;
+    }
     const id = scan.id === undefined ? undefined : this.#scalar(scan.id);
     const method = scan.method === undefined ? undefined : this.#scalar(scan.method);
     const answers = scan.hasResult || scan.hasError;
@@ -122,6 +130,7 @@ export class Message {
 }
 
 const INVALID: InvalidShape = { kind: 'invalid' };
+const BATCH: InvalidShape = { kind: 'invalid', batch: true };
 
 function parsed(text: string): unknown {
   try {

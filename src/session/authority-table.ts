@@ -190,12 +190,14 @@ function familyOf(method: string): string {
 /**
  * The least authority that a call needs.
  * @param params called only where the entry has a condition on them
+ * @param forAgent the agent answers it: what the engine's own answer would leave out is not left out
  * @example neededAuthority('account/logout', () => ({})) // 'listener'
  */
-export function neededAuthority(method: string, params: () => unknown): Authority {
+export function neededAuthority(method: string, params: () => unknown, forAgent = false): Authority {
   if (!families.has(familyOf(method).toLowerCase())) return 'degraded';
-  const entry =
-    engineMethods.get(method.toLowerCase()) ?? patterns.find(({ pattern }) => pattern.test(method))?.entry;
+  const own = engineMethods.get(method.toLowerCase());
+  if (forAgent && own !== undefined) return covers('listener', own.least) ? 'listener' : own.least;
+  const entry = own ?? patterns.find(({ pattern }) => pattern.test(method))?.entry;
   if (entry === undefined) return 'degraded';
   const { least, unless } = entry;
   return unless?.test(params()) === true ? unless.least : least;

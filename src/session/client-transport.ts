@@ -1,3 +1,4 @@
+import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { MethodTable } from './methods.js';
@@ -28,6 +29,8 @@ export interface ClientTransport {
 /** Shared by many sessions. */
 export interface SessionDeps {
   readonly appServer: AppServer;
+  /** What the app server speaks. Default: `codex`. */
+  readonly protocol?: AgentProtocolSetting;
   readonly methods: MethodTable<string>;
   /** Decides which methods a client may call. WSA-7 */
   readonly policy: Policy;

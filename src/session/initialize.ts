@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { peerText } from '../observe/peer-text.js';
-import { firstIssue } from '../protocol/jsonrpc.js';
+import { firstIssue, isRecord } from '../protocol/jsonrpc.js';
 
 const initializeSchema = v.object({
   clientInfo: v.object({
@@ -17,9 +17,9 @@ const initializeSchema = v.object({
 });
 
 /** What a client states about itself in `initialize`. */
-interface InitializeParams {
-  /** Cut and cleaned: it is stored, logged and shown. */
-  readonly clientName: string;
+export interface InitializeParams {
+  /** Cut and cleaned: it is stored, logged and shown. Undefined only where the protocol does not require it. */
+  readonly clientName: string | undefined;
   readonly experimentalApi: boolean;
   /** Notifications that this client does not want, by exact method name. WSA-23, ACC-10 */
   readonly optOutNotificationMethods: ReadonlySet<string>;
@@ -28,6 +28,7 @@ interface InitializeParams {
 /** There are fewer notifications than that. */
 const MAX_OPT_OUTS = 1_000;
 
+/** The `initialize` of Codex. */
 export function parseInitialize(params: unknown): InitializeParams | { readonly invalid: string } {
   const parsed = v.safeParse(initializeSchema, params);
   if (!parsed.success) return { invalid: firstIssue(parsed.issues) };
@@ -38,5 +39,23 @@ export function parseInitialize(params: unknown): InitializeParams | { readonly 
     optOutNotificationMethods: new Set(
       (capabilities?.optOutNotificationMethods ?? []).slice(0, MAX_OPT_OUTS),
     ),
+  };
+}
+
+/** Member of `_meta` with which a client of another protocol asks for the engine's notifications. WSA-43 */
+const WANTS_NOTIFICATIONS = 'rc-engine/notifications';
+
+/** The `initialize` of any other protocol: its agent checks it, the engine only reads what it can use. WSA-41 */
+export function readForeignInitialize(
+  params: unknown,
+): InitializeParams & { readonly wantsNotifications: boolean } {
+  const { clientInfo, _meta: meta } = isRecord(params) ? params : {};
+  const name = isRecord(clientInfo) ? clientInfo.name : undefined;
+  return {
+    clientName: typeof name === 'string' ? peerText(name) : undefined,
+    // Other protocols have no such capability to declare.
+    experimentalApi: true,
+    optOutNotificationMethods: new Set(),
+    wantsNotifications: isRecord(meta) && meta[WANTS_NOTIFICATIONS] === true,
   };
 }

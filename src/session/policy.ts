@@ -45,10 +45,12 @@ export interface PolicedMessage {
   /** Why an app server could read another message than the engine; null: it could not. */
   readonly ambiguous: string | null;
   readonly params: unknown;
+  /** The agent answers it, also where the engine has a method of this name. WSA-43 */
+  readonly forAgent?: boolean;
 }
 
 /** Never refused: a connection is useless without them. */
-const ALWAYS_ALLOWED = new Set(['initialize', 'initialized']);
+const ALWAYS_ALLOWED = new Set(['initialize', 'initialized', 'notifications/initialized', 'server/discover']);
 
 interface Rule {
   /** As the user wrote it. */
@@ -87,7 +89,7 @@ export function createPolicy(options: PolicyOptions = {}): Policy {
     if (allowed.length > 0 && !allowed.some(matches)) {
       return refusal(method, `--allow-method ${allowed.map(({ source }) => source).join(', ')}`);
     }
-    const least = neededAuthority(method, () => message?.params);
+    const least = neededAuthority(method, () => message?.params, message?.forAgent);
     if (covers(authority, least) || allowed.some((rule) => rule.explicit && matches(rule))) return null;
     return refusal(method, refusedBy(authority, least));
   };

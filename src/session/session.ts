@@ -1,16 +1,15 @@
+import type { AgentProtocol } from '../protocol/agent-protocol.js';
 import type { AppServerConnection, AppServerEvents, ClientContext } from '../protocol/app-server.js';
-import { errorText, RPC, type RpcId, resultText } from '../protocol/jsonrpc.js';
+import { errorText, RPC, type RpcId, resultText, withJsonrpc } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { type Authority, mayReceive } from './authority-table.js';
+import { ClientProtocol } from './client-protocol.js';
 import type { ClientTransport, SessionDeps } from './client-transport.js';
-import { parseInitialize } from './initialize.js';
 import { MAX_QUEUED_REQUESTS, MessageQueue } from './message-queue.js';
 import { Reply, thrownErrorText, tooLargeToCall } from './methods.js';
+import type { PolicedMessage } from './policy.js';
 import { FIRST_SHARED_ID, type ServerRequestOutcome, ServerRequests } from './server-requests.js';
-
-/** Notifications that only the engine sends, whatever app server is used: clients must not hear two truths. WSA-32 */
-const ENGINE_NOTIFICATIONS = /^(?:remoteControl|account)\//i;
 
 type State = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
 
@@ -37,6 +36,10 @@ export class ClientSession implements AppServerEvents {
   #optOut: ReadonlySet<string> | undefined;
   #experimental = false;
   #clientName: string | undefined;
+  readonly #protocol: ClientProtocol;
+  /** Served without `initialize`, which the client may still send. */
+  #withoutInitialize = false;
+  #announced = false;
   /** Calls of engine methods that have not been answered yet. */
   #pendingCalls = 0;
   #serverRequests: ServerRequests | undefined;
@@ -45,6 +48,7 @@ export class ClientSession implements AppServerEvents {
     this.client = client;
     this.#transport = transport;
     this.#deps = deps;
+    this.#protocol = new ClientProtocol(deps.protocol ?? 'codex', client.protocol);
   }
 
   get state(): string {
@@ -59,6 +63,14 @@ export class ClientSession implements AppServerEvents {
   /** What this client may do; methods show less to those who may do less. */
   get authority(): Authority {
     return this.#deps.policy.authorityOf(this.client);
+  }
+  /** What the client speaks; undefined until that is known. */
+  get protocol(): AgentProtocol | undefined {
+    return this.#protocol.name;
+  }
+  /** An `initialize` is a message like any other, because the client was served before it. WSA-44 */
+  get takesInitialize(): boolean {
+    return this.#withoutInitialize || this.#protocol.isRaw;
   }
   /** The client has enabled experimental methods. ACC-9 */
   get experimental(): boolean {
@@ -97,12 +109,14 @@ export class ClientSession implements AppServerEvents {
     this.#connection = connection;
     if (this.#paused) connection.pause();
     this.#state = 'awaitingInitialize';
+    if (this.#protocol.isRaw) this.#serve();
     this.#drainQueue();
   }
 
   /** Handles one message of the client. False: too much waits, and the client must be closed. */
   receive(message: Message): boolean {
     if (this.#state === 'closed') return true;
+    this.#protocol.note(message);
     if (this.#mustQueue(message)) return this.#enqueue(message);
     this.#route(message);
     return true;
@@ -111,8 +125,8 @@ export class ClientSession implements AppServerEvents {
   /** Sends a notification of the engine, unless the client opted out of it. WSA-23 */
   notify(method: string, params: unknown): void {
     if (this.#state !== 'initialized' || this.#optOut?.has(method) === true) return;
-    if (!mayReceive(this.authority, method)) return;
-    this.#transport.send(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
+    if (!this.#protocol.knowsEngine || !mayReceive(this.authority, method)) return;
+    this.#respond(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
   }
 
   /**
@@ -120,8 +134,9 @@ export class ClientSession implements AppServerEvents {
    * unknown responses are ignored. ACC-10, ACC-45
    */
   sendRequest(method: string, params: unknown, timeoutMs: number): Promise<ServerRequestOutcome> {
-    if (this.#state !== 'initialized') return Promise.resolve({ kind: 'gone' });
-    const write = (text: string): void => this.#transport.send(text);
+    if (this.#state !== 'initialized' || !this.#protocol.knowsEngine)
+      return Promise.resolve({ kind: 'gone' });
+    const write = (text: string): void => this.#respond(text);
     return this.#requests().send(write, method, params, timeoutMs);
   }
 
@@ -177,10 +192,10 @@ export class ClientSession implements AppServerEvents {
     if (shape.kind !== 'response' || shape.id !== this.#initializeId) return;
     if (message.isError) {
       // After a failed initialize the client may try again. ACC-4
-      this.#state = 'awaitingInitialize';
+      this.#state = this.#withoutInitialize ? 'initialized' : 'awaitingInitialize';
     } else {
-      this.#state = 'initialized';
-      this.#transport.onInitialized(this);
+      this.#withoutInitialize = false;
+      this.#announce();
     }
     this.#drainQueue();
   }
@@ -192,7 +207,7 @@ export class ClientSession implements AppServerEvents {
   #screen(message: Message): boolean {
     const { shape } = message;
     if (shape.kind === 'invalid' || message.ambiguous !== null) return true;
-    if (shape.kind === 'notification') return ENGINE_NOTIFICATIONS.test(shape.method);
+    if (shape.kind === 'notification') return !this.#protocol.mayPass(shape.method, this.authority);
     if (shape.kind === 'request' && typeof shape.id === 'number' && shape.id >= FIRST_SHARED_ID) {
       if (this.#serverRequests?.isPending(shape.id) !== true) this.#requests().reserve(shape.id);
     }
@@ -273,7 +288,7 @@ export class ClientSession implements AppServerEvents {
         return;
       case 'notification':
         // A notification before initialize is dropped silently. ACC-3
-        if (this.#state !== 'initialized') return;
+        if (!this.#isServed(null, message)) return;
         // The policy applies to notifications too; a refused one has no response. WSA-7
         if (this.#deps.policy(shape.method, this.client, message) === null) this.#forward(message);
         return;
@@ -284,6 +299,10 @@ export class ClientSession implements AppServerEvents {
         if (this.#serverRequests?.takeResponse(shape.id, message) !== true) this.#forward(message);
         return;
       case 'invalid':
+        if (shape.batch === true && this.#protocol.name !== 'codex') {
+          const why = 'Invalid request: batches are not supported; send each message by itself';
+          this.#transport.send(withJsonrpc(errorText(null, RPC.invalidRequest, why)));
+        }
         if (shape.refused === undefined) return;
         this.#respond(
           errorText(shape.refused.id, RPC.invalidRequest, `Invalid request: ${shape.refused.why}`),
@@ -293,20 +312,19 @@ export class ClientSession implements AppServerEvents {
   }
 
   #routeRequest(id: RpcId, method: string, message: Message): void {
-    if (method === 'initialize') {
+    if (method === 'initialize' && !this.#protocol.isRaw) {
       this.#initialize(id, message);
       return;
     }
-    if (this.#state !== 'initialized') {
-      this.#respond(errorText(id, RPC.invalidRequest, 'Not initialized'));
-      return;
-    }
-    const refusal = this.#deps.policy(method, this.client, message);
+    if (!this.#isServed(id, message)) return;
+    if (method === 'initialize') this.#readName(message);
+    const own = this.#protocol.answers(method);
+    const refusal = this.#deps.policy(method, this.client, own ? message : forAgent(message));
     if (refusal !== null) {
       this.#respond(errorText(id, RPC.refusedByPolicy, refusal));
       return;
     }
-    const engineMethod = this.#deps.methods.find(method);
+    const engineMethod = own ? this.#deps.methods.find(method) : undefined;
     if (engineMethod === undefined) {
       this.#forward(message);
       return;
@@ -351,7 +369,7 @@ export class ClientSession implements AppServerEvents {
   }
 
   #initialize(id: RpcId, message: Message): void {
-    if (this.#state === 'initialized') {
+    if (this.#state === 'initialized' && !this.#withoutInitialize) {
       this.#respond(errorText(id, RPC.invalidRequest, 'Already initialized'));
       return;
     }
@@ -365,7 +383,7 @@ export class ClientSession implements AppServerEvents {
       this.#respond(errorText(id, RPC.invalidRequest, tooLarge));
       return;
     }
-    const parsed = parseInitialize(message.params);
+    const parsed = this.#protocol.initialize(message.params);
     if ('invalid' in parsed) {
       this.#respond(errorText(id, RPC.invalidRequest, `Invalid request: ${parsed.invalid}`));
       return;
@@ -380,7 +398,7 @@ export class ClientSession implements AppServerEvents {
   }
 
   /** False: the message waits for the app-server connection, or was refused. */
-  #mayInitialize(id: RpcId, message: Message): boolean {
+  #mayInitialize(id: RpcId | null, message: Message): boolean {
     const missing = this.#connection === undefined;
     if (missing) {
       this.#waitingInitialize = message;
@@ -390,8 +408,39 @@ export class ClientSession implements AppServerEvents {
     if (refusal === null) return !missing;
     this.#waitingInitialize = undefined;
     this.#state = 'awaitingInitialize';
-    this.#respond(errorText(id, RPC.overloaded, refusal));
+    if (id !== null) this.#respond(errorText(id, RPC.overloaded, refusal));
     return false;
+  }
+
+  /** True: the message may be routed. Otherwise it waits for the app server, or its sender has the error. WSA-44 */
+  #isServed(id: RpcId | null, message: Message): boolean {
+    if (this.#state === 'initialized') return true;
+    if (!this.#protocol.servesAtOnce(message)) {
+      if (id !== null) this.#respond(errorText(id, RPC.invalidRequest, 'Not initialized'));
+      return false;
+    }
+    if (!this.#mayInitialize(id, message)) return false;
+    this.#serve();
+    return true;
+  }
+
+  #serve(): void {
+    this.#withoutInitialize = true;
+    this.#announce();
+  }
+
+  #announce(): void {
+    this.#state = 'initialized';
+    if (this.#announced) return;
+    this.#announced = true;
+    this.#transport.onInitialized(this);
+  }
+
+  /** Of an `initialize` that is only passed on. */
+  #readName(message: Message): void {
+    if (tooLargeToCall(message) !== null) return;
+    const read = this.#protocol.initialize(message.params);
+    if (!('invalid' in read)) this.#clientName ??= read.clientName;
   }
 
   #forward(message: Message): void {
@@ -408,8 +457,9 @@ export class ClientSession implements AppServerEvents {
     value.after();
   }
 
+  /** Sends a message of the engine's own. */
   #respond(text: string): void {
-    if (this.#state !== 'closed') this.#transport.send(text);
+    if (this.#state !== 'closed') this.#transport.send(this.#protocol.own(text));
   }
 
   #setBlocked(blocked: boolean): void {
@@ -424,3 +474,12 @@ export class ClientSession implements AppServerEvents {
     this.#transport.onReadPaused(paused);
   }
 }
+
+/** A message that the agent answers, for the policy: it is parsed only where a rule needs its params. */
+const forAgent = (message: Message): PolicedMessage => ({
+  ambiguous: message.ambiguous,
+  get params() {
+    return message.params;
+  },
+  forAgent: true,
+});
