@@ -9,6 +9,12 @@ const MANUAL_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
 const MANUAL_LENGTH = 8;
 /** Codes of one server at a time; the oldest is removed first. */
 const MAX_CODES = 16;
+/** Wrong codes of one peer within a minute. */
+const MAX_WRONG_OF_PEER = 10;
+/** Wrong manual codes of all peers during the life of a code: as many as one peer could send in ten minutes. */
+const MAX_WRONG_PER_CODE = 100;
+/** `Retry-After` when all manual codes have had too many tries: a new code works at once. */
+const NEW_CODE_SECONDS = 60;
 /** Controllers of one environment. */
 const MAX_CONTROLLERS = 1_000;
 
@@ -45,6 +51,8 @@ interface Code {
   readonly hash: string;
   readonly manualHash: string | null;
   readonly expiresAt: number;
+  /** Wrong manual codes that any peer has sent since this code was issued. */
+  wrongTries: number;
   claimed: boolean;
 }
 
@@ -61,8 +69,8 @@ export class Pairing {
     this.#store = store;
     this.#now = now;
     this.#codeLifetime = codeLifetime;
-    this.#failedClaims = new FailedAttempts(now);
-    this.#failedChecks = new FailedAttempts(now);
+    this.#failedClaims = new FailedAttempts(now, MAX_WRONG_OF_PEER);
+    this.#failedChecks = new FailedAttempts(now, MAX_WRONG_OF_PEER);
   }
 
   start(server: ServerRecord, withManualCode: boolean): PairingStarted {
@@ -75,6 +83,7 @@ export class Pairing {
       hash: hashToken(pairingCode.reveal()),
       manualHash: manual === null ? null : hashToken(normalizeManualCode(manual)),
       expiresAt,
+      wrongTries: 0,
       claimed: false,
     });
     const ofServer = this.#codes.filter((code) => code.serverId === server.serverId);
@@ -92,18 +101,34 @@ export class Pairing {
     return { kind: 'unknownCode' };
   }
 
-  /** @param peer Address of the peer: its wrong codes count for it alone. */
+  /**
+   * A manual code is short, so wrong ones count for the peer that sent them, and for each code that they could have hit:
+   * guesses from many addresses get no more tries. A pairing code cannot be guessed. A right one is therefore always
+   * accepted, so that a program that guesses, from the same address or from many, does not keep the owner out. RC-52
+   * @param peer Address of the peer.
+   */
   claim(presented: PresentedCode, displayName: string | null, peer: string): ClaimResult {
-    const now = this.#now();
-    // Checked before the code, so that further guesses reveal nothing.
-    const retryAfterSeconds = this.#failedClaims.retryAfterSeconds(peer);
-    if (retryAfterSeconds > 0) return { kind: 'tooManyAttempts', retryAfterSeconds };
     const code = this.#find(presented);
     const server = code === undefined ? undefined : this.#store.servers.get(code.serverId);
-    if (code === undefined || code.claimed || server === undefined) {
+    const right = code !== undefined && !code.claimed && server !== undefined;
+    // The answer to a manual code that has to wait does not depend on the code, so that guesses reveal nothing.
+    if (!right || presented.kind === 'manual') {
+      const retryAfterSeconds = this.#failedClaims.retryAfterSeconds(peer);
+      if (retryAfterSeconds > 0) return { kind: 'tooManyAttempts', retryAfterSeconds };
+    }
+    if (!right) {
       this.#failedClaims.add(peer);
+      if (presented.kind === 'manual' && !this.#countTry())
+        return { kind: 'tooManyAttempts', retryAfterSeconds: NEW_CODE_SECONDS };
       return { kind: 'unknownCode' };
     }
+    if (presented.kind === 'manual' && code.wrongTries >= MAX_WRONG_PER_CODE)
+      return { kind: 'tooManyAttempts', retryAfterSeconds: NEW_CODE_SECONDS };
+    return this.#accept(code, server, displayName);
+  }
+
+  #accept(code: Code, server: ServerRecord, displayName: string | null): ClaimResult {
+    const now = this.#now();
     if (this.#store.controllersOf(server.environmentId).length >= MAX_CONTROLLERS)
       return { kind: 'tooManyControllers' };
     code.claimed = true;
@@ -119,6 +144,14 @@ export class Pairing {
     this.#store.controllers.set(controller.clientId, controller);
     this.#store.scheduleSave();
     return { kind: 'claimed', controller, token, server };
+  }
+
+  /** A wrong manual code is a try at each manual code that is waiting. False: none of them has tries left. */
+  #countTry(): boolean {
+    const waiting = this.#codes.filter((code) => code.manualHash !== null && !code.claimed);
+    const open = waiting.filter((code) => code.wrongTries < MAX_WRONG_PER_CODE);
+    for (const code of open) code.wrongTries += 1;
+    return open.length > 0 || waiting.length === 0;
   }
 
   #find(presented: PresentedCode): Code | undefined {

@@ -2,18 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import * as v from 'valibot';
 import type { EventDetail } from './events.js';
 import type { FaultRoute } from './faults.js';
-import {
-  HttpError,
-  type HttpResponse,
-  parseBody,
-  requireBearer,
-  requireHeader,
-  unauthorized,
-} from './http.js';
+import { HttpError, type HttpResponse, parseBody, requireBearer, requireHeader } from './http.js';
 import type { Grant, Identities } from './identities.js';
 import { type AccountPolicy, BASE_PATH, isAccountToken } from './options.js';
 import type { Pairing, PresentedCode } from './pairing.js';
 import type { ControllerRecord, ServerRecord, Store } from './store.js';
+import type { WrongTokens } from './wrong-tokens.js';
 
 /** The detail from which Codex CLI concludes that its identity no longer exists and that it must enroll again. RC-20 */
 export const SERVER_NOT_FOUND = 'Remote app server not found';
@@ -93,6 +87,7 @@ interface RouteDeps {
   readonly store: Store;
   readonly identities: Identities;
   readonly pairing: Pairing;
+  readonly wrongTokens: WrongTokens;
   /** A controller was revoked: close its sockets. */
   readonly onRevoke: (controller: ControllerRecord) => void;
 }
@@ -247,13 +242,15 @@ export class Routes {
   }
 
   #authenticateAccount(request: IncomingMessage): string {
-    if (!isAccountToken(this.#deps.accounts, requireBearer(request))) throw unauthorized();
+    const token = requireBearer(request);
+    if (!isAccountToken(this.#deps.accounts, token)) throw this.#deps.wrongTokens.refusal(request, token);
     return requireHeader(request, 'chatgpt-account-id');
   }
 
   #authenticateServer(request: IncomingMessage): ServerRecord {
-    const server = this.#deps.identities.serverOf(requireBearer(request));
-    if (server === undefined) throw unauthorized();
+    const token = requireBearer(request);
+    const server = this.#deps.identities.serverOf(token);
+    if (server === undefined) throw this.#deps.wrongTokens.refusal(request, token);
     return server;
   }
 

@@ -14,6 +14,7 @@ import { Relay } from './relay.js';
 import { Routes } from './routes.js';
 import { type Side, Sockets } from './sockets.js';
 import { type ServerRecord, Store } from './store.js';
+import { WrongTokens } from './wrong-tokens.js';
 
 export interface ServerStatus {
   readonly serverId: string;
@@ -34,6 +35,7 @@ export class BackendService {
   readonly #store: Store;
   readonly #identities: Identities;
   readonly #pairing: Pairing;
+  readonly #wrongTokens: WrongTokens;
   readonly #sockets: Sockets;
   readonly #faults = new FaultQueue();
   readonly #relays = new Map<string, Relay>();
@@ -54,6 +56,7 @@ export class BackendService {
       ({ environmentId }) => this.#relays.get(environmentId)?.connected === true,
     );
     this.#pairing = new Pairing(store, now, this.#timing.pairingCode);
+    this.#wrongTokens = new WrongTokens(now);
     this.#sockets = new Sockets(this.#timing.heartbeat);
   }
 
@@ -74,6 +77,7 @@ export class BackendService {
         store: this.#store,
         identities: this.#identities,
         pairing: this.#pairing,
+        wrongTokens: this.#wrongTokens,
         onRevoke: ({ environmentId, clientId }) => {
           this.events.add('revoked', { environmentId, clientId });
           this.#relays.get(environmentId)?.revoke(clientId);
@@ -150,7 +154,7 @@ export class BackendService {
   }
 
   #acceptServer(request: IncomingMessage): (socket: WebSocket) => void {
-    const { server, cursor } = authenticateServer(request, this.#store, this.#identities);
+    const { server, cursor } = authenticateServer(request, this.#store, this.#identities, this.#wrongTokens);
     const { environmentId, serverId } = server;
     if (this.#options.onSecondSocket === 'conflict' && this.#relays.get(environmentId)?.connected) {
       throw new HttpError(409, 'This server is already connected');
@@ -164,7 +168,7 @@ export class BackendService {
   }
 
   #acceptController(request: IncomingMessage): (socket: WebSocket) => void {
-    const controller = authenticateController(request, this.#store);
+    const controller = authenticateController(request, this.#store, this.#wrongTokens);
     const { clientId, environmentId } = controller;
     const server = this.#store.serverOfEnvironment(environmentId);
     if (server === undefined) throw new HttpError(404, 'Environment not found');

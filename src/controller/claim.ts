@@ -92,7 +92,7 @@ export async function claim(
   }
   if (status === 429) {
     throw new EngineError('remoteRefused', 'too many wrong pairing codes were tried', {
-      remediation: `Wait ${header('retry-after') ?? '60'} seconds and try again.`,
+      remediation: `Wait ${header('retry-after') ?? '60'} seconds, make a new code with rc-engine pair, and try again.`,
     });
   }
   if (status !== 200) {

@@ -8,6 +8,7 @@ import {
   connectController,
   controlUrl,
   enroll,
+  event,
   type Identity,
   pair,
   refreshCall,
@@ -42,6 +43,11 @@ function post(path: string, body: unknown, localAddress = '127.0.0.1', token = '
   });
 }
 
+const manualCode = (): string =>
+  backend.startPairing(identity.environmentId).manualPairingCode?.reveal() ?? '';
+const claimManual = (code: string, localAddress?: string): Promise<number> =>
+  post('client/claim', { manual_pairing_code: code }, localAddress);
+
 describe('wrong pairing codes', () => {
   it.skipIf(process.platform !== 'linux')(
     'RC-52: count for the peer that sent them: another one with the right code gets in',
@@ -49,9 +55,36 @@ describe('wrong pairing codes', () => {
       for (let n = 0; n < 10; n += 1) {
         expect(await post('client/claim', { pairing_code: `wrong-${n}` }, '127.0.0.2')).toBe(404);
       }
-      const code = backend.startPairing(identity.environmentId).pairingCode.reveal();
-      expect(await post('client/claim', { pairing_code: code }, '127.0.0.2')).toBe(429);
-      expect(await post('client/claim', { pairing_code: code })).toBe(200);
+      const code = manualCode();
+      expect(await claimManual(code, '127.0.0.2')).toBe(429);
+      expect(await claimManual(code)).toBe(200);
+    },
+  );
+
+  it('RC-52: a right pairing code is accepted although somebody guesses from the same address', async () => {
+    const code = backend.startPairing(identity.environmentId).pairingCode.reveal();
+    for (let n = 0; n < 11; n += 1) await post('client/claim', { pairing_code: `wrong-${n}` });
+    expect(await post('client/claim', { pairing_code: 'wrong' })).toBe(429);
+    expect(await post('client/claim', { pairing_code: code })).toBe(200);
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'RC-52: guesses from many addresses get no more tries per manual code than those from one',
+    async () => {
+      const started = backend.startPairing(identity.environmentId);
+      const code = started.manualPairingCode?.reveal() ?? '';
+      const answers: number[] = [];
+      for (let peer = 2; peer < 22; peer += 1) {
+        for (let n = 0; n < 9; n += 1) answers.push(await claimManual('AAAA-AAAA', `127.0.1.${peer}`));
+      }
+      expect(answers.filter((status) => status === 404)).toHaveLength(100);
+      expect(answers.slice(100)).toEqual(Array(80).fill(429));
+      // Whoever guesses now does not learn that this code is right.
+      expect(await claimManual(code, '127.0.0.9')).toBe(429);
+
+      // The owner has two ways in: the pairing code, and a new manual code.
+      expect(await claimManual(manualCode())).toBe(200);
+      expect(await post('client/claim', { pairing_code: started.pairingCode.reveal() })).toBe(200);
     },
   );
 
@@ -66,6 +99,38 @@ describe('wrong pairing codes', () => {
     expect(await check(other.token, codeOfOther)).toBe(200);
     now += 60_000;
     expect(await check(identity.token, code)).toBe(200);
+  });
+});
+
+describe('wrong tokens', () => {
+  const pairAs = (token: string, localAddress?: string): Promise<number> =>
+    post('server/pair', { manual_code: false }, localAddress, token);
+
+  it('RC-57: the same wrong token has to wait after ten requests; a right one does not', async () => {
+    for (let n = 0; n < 10; n += 1) expect(await pairAs('stale')).toBe(401);
+    expect(await pairAs('stale')).toBe(429);
+    expect(await pairAs('another')).toBe(401);
+    expect(await pairAs(identity.token)).toBe(200);
+    now += 60_000;
+    expect(await pairAs('stale')).toBe(401);
+  });
+
+  it.skipIf(process.platform !== 'linux')(
+    'RC-57: wrong tokens of one address have to wait after 100; other addresses and right tokens do not',
+    async () => {
+      for (let n = 0; n < 100; n += 1) expect(await pairAs(`guess-${n}`, '127.0.0.2')).toBe(401);
+      expect(await pairAs('guess', '127.0.0.2')).toBe(429);
+      expect(await pairAs(identity.token, '127.0.0.2')).toBe(200);
+      expect(await pairAs('guess')).toBe(401);
+    },
+  );
+
+  it('RC-57: an engine learns that its token has expired, whatever others send from its address', async () => {
+    for (let n = 0; n < 101; n += 1) await pairAs(`guess-${n}`);
+    expect(await pairAs('guess')).toBe(429);
+    backend.fault({ action: 'expireTokens', inSeconds: 0 });
+    await expect(ServerPeer.open(backend, identity)).rejects.toThrow('refused');
+    await event(backend, 'socketRefused', { side: 'server', status: 401 });
   });
 });
 

@@ -118,7 +118,7 @@ describe('pairing', () => {
     const refused = await postClaim(correct);
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '50']);
     await expect(claimWith('manual', String(started.manual_pairing_code))).rejects.toMatchObject({
-      remediation: 'Wait 50 seconds and try again.',
+      remediation: 'Wait 50 seconds, make a new code with rc-engine pair, and try again.',
     });
     now += 50_000;
     expect((await postClaim(correct)).status).toBe(200);
