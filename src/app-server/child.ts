@@ -1,24 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { cutBytes, maskTokens, oneLine } from '../observe/body-preview.js';
-import { RateLimit } from '../observe/rate-limit.js';
 import { errnoText } from '../system/errno.js';
 import type { ChildGuard } from './child-guard.js';
+import { ChildLines, type ChildLog } from './child-log.js';
 
-export interface ChildLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
+export type { ChildLog } from './child-log.js';
 
 /** Between SIGTERM and SIGKILL, ms. */
 const TERM_TIMEOUT = 2_000;
 /** How long the streams of an exited child may stay open, ms: a process that it started may hold them. */
 const STREAMS_TIMEOUT = 500;
-/** Lines of one child that are logged per second, and the length at which a line is cut, bytes. */
-const LINES_PER_SECOND = 20;
-const MAX_LINE_BYTES = 2_048;
-/** Length at which the last line is cut in an error message, bytes. */
-const MAX_LAST_LINE_BYTES = 200;
 
 /** A child process in a process group of its own, its stderr in the log. */
 export class Child {
@@ -27,6 +18,8 @@ export class Child {
   readonly stdout: Readable;
   /** Resolves once, after all output has been read, with how it ended: `exited with code 1: last line of stderr`. */
   readonly exited: Promise<string>;
+  /** What it writes into the log. */
+  readonly log: ChildLines;
   readonly #process: ChildProcess;
   #killTimer: NodeJS.Timeout | undefined;
   #stopping = false;
@@ -40,7 +33,8 @@ export class Child {
     this.stdout = stdout;
     stdin.on('error', () => {});
     guard.add(pid);
-    const errors = logLines(stderr, { app: name, pid }, log);
+    this.log = new ChildLines({ app: name, pid }, log);
+    this.log.follow(stderr);
     this.exited = new Promise((resolve) => {
       process.once('exit', (code, signal) => {
         const how = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
@@ -48,9 +42,11 @@ export class Child {
           clearTimeout(timer);
           this.#endGroup();
           guard.remove(pid);
+          this.log.close();
           // A child that we stopped has no failure to explain.
           const stopped = this.#stopping && (signal !== null || code === 0);
-          resolve(errors.last === '' || stopped ? how : `${how}: ${errors.last}`);
+          const { last } = this.log;
+          resolve(last === '' || stopped ? how : `${how}: ${last}`);
         };
         const timer = setTimeout(done, STREAMS_TIMEOUT);
         process.once('close', done);
@@ -102,50 +98,4 @@ export class Child {
       // The group is empty.
     }
   }
-}
-
-/** Logs a stream line by line, with a limit of lines per second and of bytes per line. */
-export function logLines(
-  stream: Readable,
-  fields: { readonly app: string; readonly pid: number },
-  log: ChildLog,
-): { readonly last: string } {
-  const limit = new RateLimit(LINES_PER_SECOND, 1_000, (count) =>
-    log.warn({ ...fields, count }, `${count} more lines of the app server not logged`),
-  );
-  let last = '';
-  let partial = '';
-  let cut = false;
-  const logLine = (line: string) => {
-    const text = cutBytes(oneLine(maskTokens(line)).trim(), MAX_LINE_BYTES);
-    if (text === '') return;
-    last = cutBytes(text, MAX_LAST_LINE_BYTES);
-    if (limit.take()) log.info(fields, text);
-  };
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => {
-    const lines = chunk.split('\n');
-    for (const [index, part] of lines.entries()) {
-      if (!cut) partial += part;
-      if (partial.length > MAX_LINE_BYTES) {
-        partial = partial.slice(0, MAX_LINE_BYTES);
-        cut = true;
-      }
-      if (index === lines.length - 1) break;
-      logLine(partial);
-      partial = '';
-      cut = false;
-    }
-  });
-  stream.on('error', () => {});
-  stream.on('close', () => {
-    logLine(partial);
-    partial = '';
-    limit.flush();
-  });
-  return {
-    get last() {
-      return last;
-    },
-  };
 }

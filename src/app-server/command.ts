@@ -1,4 +1,3 @@
-import { RateLimit } from '../observe/rate-limit.js';
 import type {
   AppServer,
   AppServerConnection,
@@ -34,18 +33,11 @@ export class CommandAppServer implements AppServer {
   readonly #breaker = new RestartBreaker();
   readonly #guard = new ChildGuard();
   readonly #children = new Set<Child>();
-  readonly #invalidLineLog: RateLimit;
 
   constructor(command: Command, log: ChildLog) {
     this.#command = command;
     this.#log = log;
     this.name = [command.program, ...command.args].join(' ');
-    this.#invalidLineLog = new RateLimit(10, 1_000, (count) =>
-      log.warn(
-        { app: command.program, count },
-        `${count} more lines of the app server are not valid messages`,
-      ),
-    );
   }
 
   async open(
@@ -72,7 +64,6 @@ export class CommandAppServer implements AppServer {
   }
 
   async close(): Promise<void> {
-    this.#invalidLineLog.flush();
     await Promise.all([...this.#children].map((child) => child.stop()));
     this.#guard.close();
   }
@@ -106,13 +97,7 @@ export class CommandAppServer implements AppServer {
           if (closed) return;
           const message = Message.from(line);
           if (message.shape.kind !== 'invalid') events.onMessage(message);
-          else if (this.#invalidLineLog.take()) {
-            const bytes = Buffer.byteLength(line);
-            this.#log.warn(
-              { app: this.#command.program, bytes },
-              'a line of the app server is not a valid message',
-            );
-          }
+          else child.log.notAMessage(Buffer.byteLength(line));
         },
         onTooLong: (bytes, envelope) => {
           if (closed) return;

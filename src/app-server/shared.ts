@@ -10,7 +10,7 @@ import type {
 import { EngineError } from '../protocol/errors.js';
 import { connectError } from '../system/unix-socket.js';
 import { RestartBreaker, UnavailableConnection } from './breaker.js';
-import { Child, type ChildLog, logLines } from './child.js';
+import { Child, type ChildLog } from './child.js';
 import { ChildGuard } from './child-guard.js';
 import type { Command } from './command.js';
 import { SocketAppServer } from './socket.js';
@@ -115,7 +115,7 @@ export class SharedAppServer implements AppServer {
       this.#guard,
     );
     this.#guard.deleteWithGroups(directory);
-    logLines(child.stdout, { app: program, pid: child.pid }, this.#log);
+    child.log.follow(child.stdout);
     const exit = child.exited.then((how) => Promise.reject(new Error(how)));
     exit.catch(() => {});
     try {

@@ -20,6 +20,8 @@ if (kind === 'family') {
 if (kind === 'garbage') {
   process.stdout.write('Listening somewhere\n{"half":\n[1,2]\n\n{"neither":"request nor answer"}\n');
 }
+if (kind === 'floodOut')
+  for (let i = 0; i < 50_000; i += 1) process.stdout.write(`line ${i} ${'x'.repeat(50)}\n`);
 if (kind === 'flood') for (let i = 0; i < 50_000; i += 1) console.error(`line ${i} ${'x'.repeat(50)}`);
 
 createInterface({ input: process.stdin }).on('line', (line) => {

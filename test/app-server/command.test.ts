@@ -157,14 +157,25 @@ describe('a command as app server', () => {
     expect(client.messages.every((one) => 'id' in one || 'method' in one)).toBe(true);
   });
 
-  it('a flood on stderr is read, and only some of its lines are logged', async () => {
-    const at = await child('flood');
-    const { client } = await initialized(at);
-    await client.request('test/x');
-    const lines = at.log.filter(({ message }) => /^line \d+/.test(message)).length;
-    expect(lines).toBeGreaterThan(0);
-    expect(lines).toBeLessThan(500);
-  });
+  it.each(['flood', 'floodOut'])(
+    'RC-73: lines without end are read, and fill a bounded part of the log (%s)',
+    async (kind) => {
+      const at = await child(kind);
+      const { client } = await initialized(at);
+      await client.request('test/x');
+      client.ws.close();
+      const counted = () =>
+        at.log.find(({ message }) => /^\d+ lines of this app server were left out/.test(message));
+      await until(() => counted() !== undefined, 'the count');
+      const bytes = at.log.reduce((sum, { message }) => sum + message.length + 100, 0);
+      expect(bytes).toBeGreaterThan(15_000);
+      expect(bytes).toBeLessThan(32 * 1024);
+      expect(
+        at.log.filter(({ message }) => message.startsWith('more lines of this app server')),
+      ).toHaveLength(1);
+      expect(Number.parseInt(counted()?.message ?? '', 10)).toBeGreaterThan(5_000);
+    },
+  );
 
   it('a slow client pauses its own child only', async () => {
     const at = await child('good');
