@@ -13,6 +13,7 @@ import { type InitializeParams, parseInitialize, readForeignInitialize } from '.
 const ENGINE_NAMES = /^(?:engine|remoteControl)\//i;
 /** Names that belong to the engine where the agent is an app server of Codex. */
 const ACCOUNT_NAMES = /^account\//i;
+const RATE_LIMITS = 'account/rateLimits/updated';
 
 /** What one client speaks, and what follows from it for the engine's own part of the conversation. WSA-40 */
 export class ClientProtocol {
@@ -86,7 +87,17 @@ export class ClientProtocol {
   mayPass(method: string, authority: Authority): boolean {
     if (/^remoteControl\//i.test(method)) return false;
     if (!ACCOUNT_NAMES.test(method)) return true;
+    // It says how much of a limit is used, nothing about the sign-in. ACC-106
+    if (method === RATE_LIMITS) return covers(authority, 'remote');
     return this.#name !== undefined && this.#name !== 'codex' && covers(authority, 'listener');
+  }
+
+  /**
+   * Whether a request of the agent may reach the client: not one about the account. Codex CLI sends its request for new
+   * tokens to every connection and takes the first response, so any client could put its own account there. ACC-105
+   */
+  mayRequest(method: string): boolean {
+    return !ACCOUNT_NAMES.test(method) || (this.#name !== undefined && this.#name !== 'codex');
   }
 }
 

@@ -208,6 +208,7 @@ export class ClientSession implements AppServerEvents {
     const { shape } = message;
     if (shape.kind === 'invalid' || message.ambiguous !== null) return true;
     if (shape.kind === 'notification') return !this.#protocol.mayPass(shape.method, this.authority);
+    if (shape.kind === 'request' && !this.#protocol.mayRequest(shape.method)) return true;
     if (shape.kind === 'request' && typeof shape.id === 'number' && shape.id >= FIRST_SHARED_ID) {
       if (this.#serverRequests?.isPending(shape.id) !== true) this.#requests().reserve(shape.id);
     }

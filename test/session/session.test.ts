@@ -31,7 +31,7 @@ class SessionRig {
   session: ClientSession;
 
   /** @param exclusive The app server sends no requests. */
-  constructor(origin: Origin = 'remote', exclusive = false) {
+  constructor(origin: Origin = 'remote', exclusive = false, degraded = false) {
     this.methods.add('own/now', v.looseObject({}), () => 'now');
     this.methods.add('own/later', v.looseObject({}), async () => 'later');
     this.methods.add('own/strict', v.object({ n: v.number() }), ({ n }) => n);
@@ -50,7 +50,7 @@ class SessionRig {
       onBlocked: (blocked: boolean) => this.blocked.push(blocked),
       onReadPaused: (paused: boolean) => this.readPaused.push(paused),
     };
-    this.session = new ClientSession({ origin, connectionId: 'one' }, transport, {
+    this.session = new ClientSession({ origin, connectionId: 'one', degraded }, transport, {
       appServer: exclusive
         ? {
             name: 'exclusive',
@@ -351,6 +351,31 @@ describe('notifications that the app server may not send', () => {
     await rig.ready();
     rig.appServer.last.say(text);
     expect(rig.sent).toEqual([text]);
+  });
+
+  it('ACC-106: account/rateLimits/updated passes, but not to a connection without a token', async () => {
+    const limits = { method: 'account/rateLimits/updated', params: { rateLimits: {} } };
+    await rig.ready();
+    rig.appServer.last.say(limits);
+    expect(rig.responses).toEqual([limits]);
+    const degraded = new SessionRig('listener', false, true);
+    await degraded.ready();
+    degraded.appServer.last.say(limits);
+    degraded.appServer.last.say({ method: 'thread/started' });
+    expect(degraded.responses).toEqual([{ method: 'thread/started' }]);
+  });
+
+  it('ACC-105: no client gets the request for new tokens of an app server, nor another request about the account', async () => {
+    await rig.ready();
+    for (const method of [
+      'account/chatgptAuthTokens/refresh',
+      'Account/chatgptAuthTokens/refresh',
+      'account/new',
+    ]) {
+      rig.appServer.last.say({ id: 0, method, params: { reason: 'unauthorized' } });
+    }
+    rig.appServer.last.say({ id: 1, method: 'item/tool/requestUserInput', params: {} });
+    expect(rig.responses.map(({ method }) => method)).toEqual(['item/tool/requestUserInput']);
   });
 
   it('text that is not JSON has no effect, also before the initialize response', async () => {
