@@ -3,8 +3,10 @@ import { errnoText } from '../system/errno.js';
 import { EXIT, exitCodeOf, usageError } from './errors.js';
 import { errorOutput, printError, printJson } from './output/print.js';
 import { onStdoutError, stderr, stdout, stdoutFlushed } from './output/terminal.js';
+import { allowRemovedDirectory, commandLineParsed } from './removed-directory.js';
 import { runFatalExitHandler } from './signals.js';
 
+allowRemovedDirectory();
 const commandLine = process.argv.slice(2);
 // What follows -- is the command of the app server, so none of it is parsed here.
 const dashes = commandLine.indexOf('--');
@@ -53,6 +55,7 @@ async function run(): Promise<number> {
     const flags = parsePlainStart(argv);
     if (flags !== undefined) {
       commandName = 'start';
+      commandLineParsed();
       return (await import('./commands/start.js')).start.run(flags, appServerCommand);
     }
   }
@@ -61,6 +64,7 @@ async function run(): Promise<number> {
   const { parseCommandLine } = await import('./parser/parser.js');
   const { COMMANDS } = await import('./commands/index.js');
   const invocation = await parseCommandLine(argv, COMMANDS);
+  commandLineParsed();
   if (invocation === undefined) return EXIT.ok;
   commandName = invocation.name;
   return invocation.command.run(invocation.args, appServerCommand);
