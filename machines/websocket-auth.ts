@@ -95,6 +95,7 @@ export const websocketAuthMachine = websocketAuth.createMachine({
             { guard: 'isQueryTokenEnforced', target: 'queryTokenEnforced' },
             { guard: isMode('capability'), target: 'capability' },
             { guard: isMode('signedBearer'), target: 'signedBearer' },
+            { guard: isMode('filesystem'), target: 'filesystem' },
             { target: 'queryTokenUnchecked' },
           ],
         },
@@ -123,6 +124,13 @@ export const websocketAuthMachine = websocketAuth.createMachine({
             { guard: presented('none'), ...end('rejected', 'missingBearer') },
             { guard: presented('one'), ...end('rejected', 'invalidCapability') },
             end('rejected', 'malformedAuthorization'),
+          ],
+        },
+        filesystem: {
+          description: 'Requires that only the user of the engine can reach the unix socket. WSA-50, WSA-51',
+          always: [
+            { guard: 'matches', ...end('established', 'socketPrivate') },
+            end('rejected', 'socketExposed'),
           ],
         },
         signedBearer: {

@@ -1,4 +1,5 @@
-import { parseListenUrl } from '../listener/address.js';
+import { type ListenAddress, parseListenUrl } from '../listener/address.js';
+import type { AuthorityConfig } from '../listener/auth/authority.js';
 import { type ListenerDeps, ListenerService } from '../listener/service.js';
 import { EngineError } from '../protocol/errors.js';
 import { DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_MESSAGE_BYTES, type EngineOptions } from './options.js';
@@ -18,12 +19,16 @@ export function createListener(options: EngineOptions, deps: Omit<ListenerDeps, 
       'A wss:// listener needs a certificate and a key (--tls-cert, --tls-key).',
     );
   }
+  const authority = options.authority ?? defaultAuthority(address);
+  if (authority.mode === 'filesystem' && address.kind !== 'unix') {
+    throw new EngineError('usage', 'The authority filesystem needs a unix:// listener.');
+  }
   try {
     return new ListenerService({
       ...deps,
       options: {
         address,
-        authority: options.authority ?? { mode: 'queryToken', enforced: true },
+        authority,
         tls: options.tls,
         maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
         maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
@@ -38,3 +43,9 @@ export function createListener(options: EngineOptions, deps: Omit<ListenerDeps, 
     });
   }
 }
+
+/** A unix socket is protected by its directory, a port by the token in the connect URL. WSA-3, WSA-50 */
+const defaultAuthority = ({ kind }: ListenAddress): AuthorityConfig =>
+  kind === 'unix' && process.platform !== 'win32'
+    ? { mode: 'filesystem' }
+    : { mode: 'queryToken', enforced: true };

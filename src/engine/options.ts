@@ -32,8 +32,9 @@ export interface EngineOptions extends AccountOptions {
   /** Where local clients connect. Default `off`. The start fails with `listenerFailed` when it cannot be opened. */
   readonly listen?: ListenUrl;
   /**
-   * What a `ws://`, `wss://` or `unix://` listener requires of a connection. Default: the token of the connect URL,
-   * which is new at each start. WSA-3
+   * What a `ws://`, `wss://` or `unix://` listener requires of a connection. Default for `unix://`: `filesystem`, a
+   * directory that only this user can enter; otherwise the token of the connect URL, which is new at each start. WSA-3,
+   * WSA-50
    */
   readonly authority?: AuthorityConfig;
   /** Certificate and key of a `wss://` listener, PEM. Default none; `wss://` without it fails with `usage`. */

@@ -4,6 +4,7 @@ import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from '../system/errno.js';
+import { entriesReplaceable } from '../system/permissions.js';
 import { connectError, listenPrivately } from '../system/unix-socket.js';
 import type { ListenAddress } from './address.js';
 
@@ -40,8 +41,13 @@ export function isDirectoryShared(path: string): boolean {
   const directory = statSync(dirname(path), { throwIfNoEntry: false });
   if (directory === undefined || process.platform === 'win32') return false;
   const foreign = directory.uid !== process.getuid?.() && directory.uid !== 0;
-  // In a sticky directory such as /tmp, users can remove only their own files.
-  return foreign || ((directory.mode & 0o022) !== 0 && (directory.mode & 0o1000) === 0);
+  return foreign || ancestorsOf(path).some((each) => entriesReplaceable(statSync(each)));
+}
+
+/** The directories above a path, up to the root. Who can replace one of them can replace the path. */
+function ancestorsOf(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [] : [parent, ...ancestorsOf(parent)];
 }
 
 /** Removes a stale socket file. A socket in use and any other file stay, and are an error. */

@@ -11,6 +11,7 @@ import type { Env, Timing } from '../protocol/timing.js';
 import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
 import { isLoopback, peerOf, type TlsIdentity } from './address.js';
 import { type AuthorityConfig, createAuthority } from './auth/authority.js';
+import { checkPrivateSocket, openPrivateDirectory } from './auth/private-socket.js';
 import { type CountedVerdict, UpgradeDecisions } from './auth/upgrade-decision.js';
 import { isDirectoryShared, type ServerAddress } from './bind.js';
 import { ListenerConnection, type ListenerConnectionDeps } from './connection.js';
@@ -121,7 +122,8 @@ export class ListenerService {
     this.#deps = deps;
     const { options, log, timing, env } = deps;
     this.#chart = new SharedChart(listenerConnectionMachine, { timing });
-    const authority = createAuthority(options.authority);
+    const { address } = options;
+    const authority = createAuthority(options.authority, address.kind === 'unix' ? address.path : undefined);
     deps.audit.addSource(this.#upgrades);
     this.#queryToken = authority.queryToken;
     this.#rejectionLog = new RateLimit(LINES_PER_SECOND, SECOND, (count) =>
@@ -167,7 +169,12 @@ export class ListenerService {
   /** Binds. Connections are accepted after `open()`. */
   async listen(): Promise<ListeningInfo> {
     const { options, log } = this.#deps;
-    await this.#server.listen(options.address);
+    const { address } = options;
+    const socketPath =
+      options.authority.mode === 'filesystem' && address.kind === 'unix' ? address.path : undefined;
+    if (socketPath !== undefined) openPrivateDirectory(socketPath);
+    await this.#server.listen(address);
+    if (socketPath !== undefined) checkPrivateSocket(socketPath);
     const info = this.#info();
     log.info(
       { url: info.url, mode: info.authMode, enforced: info.enforced },

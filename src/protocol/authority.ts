@@ -5,7 +5,7 @@
 import type { Reason } from './reasons.js';
 
 /** What a listener requires of a connection; each listener has exactly one mode. */
-export type AuthorityMode = 'queryToken' | 'capability' | 'signedBearer';
+export type AuthorityMode = 'queryToken' | 'capability' | 'signedBearer' | 'filesystem';
 
 /** How an upgrade can end. */
 export const UPGRADE_OUTCOMES = ['established', 'degraded', 'rejected'] as const;
@@ -27,7 +27,8 @@ export type Admission = 'open' | 'notReady' | 'tooManyHandshakes' | 'tooManyConn
 
 /**
  * The result of the comparison with the presented credential. A credential of another mode counts as `none`: bearer
- * modes ignore the query, and query-token mode ignores `Authorization`. WSA-6
+ * modes ignore the query, and query-token mode ignores `Authorization`. WSA-6 In filesystem mode the way to the socket is
+ * the credential: always `one`, and it matches while only this user can enter the directory of the socket. WSA-50
  */
 export interface CredentialFacts {
   readonly presented: 'none' | 'one' | 'several' | 'malformed';

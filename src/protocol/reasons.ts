@@ -299,6 +299,13 @@ export const REASONS = {
   tokenMatched: reasonText('The connection presented the token of the connect URL.'),
   capabilityMatched: reasonText('The connection presented the capability token.'),
   jwtVerified: reasonText('The connection presented a valid signed token.'),
+  socketPrivate: reasonText(
+    'The connection came through a unix socket in a directory that only the user of the engine can enter.',
+  ),
+  socketExposed: reasonText(
+    'Other users can enter the directory of the unix socket, so a connection through it proves nothing.',
+    'Run chmod 700 on that directory as the user of the engine, then connect again.',
+  ),
   stdioInherited: reasonText(
     'The connection is the stdin and stdout of the engine, so it belongs to the program that started the engine.',
   ),

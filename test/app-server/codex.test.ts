@@ -44,7 +44,7 @@ describe.skipIf(!present)(`codex app-server${present ? '' : ' (skipped: CODEX_BI
       const sha256 = createHash('sha256').update('tui-token').digest('hex');
       const [listen, remote] =
         kind === 'unix'
-          ? [[`unix://${socket}`, '--no-token-check'], '']
+          ? [[`unix://${socket}`], '']
           : [
               ['ws://127.0.0.1:0', '--ws-auth', 'capability-token', '--ws-token-sha256', sha256],
               '--remote-auth-token-env TUI_TOKEN',

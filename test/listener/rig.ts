@@ -45,6 +45,8 @@ export interface Running {
   readonly info: ListeningInfo;
   readonly log: LogLine[];
   readonly port: number;
+  /** Where raw clients connect: the port on 127.0.0.1, or the unix socket. */
+  readonly target: net.NetConnectOpts;
   readonly token: string;
   /** The verdicts in the log, as `mode outcome reason`. */
   verdicts(): string[];
@@ -79,11 +81,14 @@ export async function listening(options: EngineOptions = {}): Promise<Running> {
   await engine.start();
   if (info === undefined) throw new Error('nothing listens');
   const connectUrl = info.connectUrl.reveal();
+  const port = Number(/:(\d+)\//.exec(info.url)?.[1] ?? 0);
+  const path = info.url.startsWith('unix://') ? info.url.slice('unix://'.length) : undefined;
   return {
     engine,
     info,
     log,
-    port: Number(/:(\d+)\//.exec(info.url)?.[1] ?? 0),
+    port,
+    target: path === undefined ? { port, host: '127.0.0.1' } : { path },
     token: /token=(.*)$/.exec(connectUrl)?.[1] ?? '',
     verdicts: () =>
       log.flatMap(({ mode, outcome, reason }) =>

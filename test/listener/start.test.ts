@@ -4,7 +4,6 @@ import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { WebSocket } from 'ws';
 import { CliProcess, cli } from '../support/cli.js';
 import { tmpFolder } from '../support/tmp.js';
 import { Client, jwt, raw, SHARED_SECRET, upgradeText } from './rig.js';
@@ -310,16 +309,6 @@ describe('a unix socket', () => {
     const first = await open('--listen', `unix://${path}`);
     expect(first.url).toBe(`unix://${path}`);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
-    const token = first.connectUrl.split('?')[1];
-    const ws = new WebSocket(`ws+unix://${path}:/?${token}`);
-    await new Promise((done) => ws.once('open', done));
-    const { stdout } = await cli(['status', '--json', '--home', first.home]);
-    expect(JSON.parse(stdout).connections).toMatchObject([
-      { origin: 'unix', mode: 'queryToken', outcome: 'established', reason: 'tokenMatched', peer: 'unix' },
-    ]);
-    ws.terminate();
-    expect((await raw(path, upgradeText({ path: `/?${token}` }))).status).toBe(101);
-    expect((await raw(path, upgradeText())).status).toBe(401);
     const second = await refused(['--listen', `unix://${path}`]);
     expect([second.code, second.text.includes('Another process listens')]).toEqual([1, true]);
     first.process.child.kill('SIGKILL');

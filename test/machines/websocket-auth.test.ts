@@ -41,7 +41,7 @@ const verdictWords = ({ outcome, reason }: Verdict) => `${outcome} ${reason}`;
 const BOTH = [false, true];
 /** Every combination of facts. */
 function* allFacts(): Generator<UpgradeFacts> {
-  for (const mode of ['queryToken', 'capability', 'signedBearer'] as const)
+  for (const mode of ['queryToken', 'capability', 'signedBearer', 'filesystem'] as const)
     for (const enforced of mode === 'queryToken' ? BOTH : [true])
       for (const hasOrigin of BOTH)
         for (const request of ['upgrade', 'malformed', 'headersTooLarge', 'tooSlow', 'gone'] as const)
@@ -84,7 +84,7 @@ describe('websocketAuth', () => {
         admissible && isValid ? 'established' : admissible && !facts.enforced ? 'degraded' : 'rejected';
       if (verdict.outcome !== expected) expect({ facts, verdict }).toBe(expected);
     }
-    expect(count).toBe(4 * 2 * 5 * 4 * 4 * 32);
+    expect(count).toBe(5 * 2 * 5 * 4 * 4 * 32);
   });
 
   it.each([
@@ -125,6 +125,13 @@ describe('websocketAuth', () => {
     ['other audience', { ...valid, audienceMatches: false }, 'rejected audienceMismatch'],
   ] as const)('WSA-12: signed token: %s', (_, credential, expected) => {
     expect(verdictWords(decide({ ...base, mode: 'signedBearer', credential }))).toBe(expected);
+  });
+
+  it.each([
+    ['a private directory', valid, 'established socketPrivate'],
+    ['an open directory', one, 'rejected socketExposed'],
+  ] as const)('WSA-50, WSA-51: filesystem: %s', (_, credential, expected) => {
+    expect(verdictWords(decide({ ...base, mode: 'filesystem', credential }))).toBe(expected);
   });
 
   it.each([

@@ -88,6 +88,7 @@ const AUTHORITY = {
   queryToken: 'token in the connect URL',
   capability: 'capability token in Authorization: Bearer',
   signedBearer: 'signed token in Authorization: Bearer',
+  filesystem: 'only you can enter the directory of the socket',
 } as const;
 
 /** What a person needs once when the listener is open: its address, its authority, and warnings. WSA-4, WSA-5 */

@@ -57,7 +57,7 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
     );
   }
   const options: EngineOptions = {
-    authority,
+    ...(authority === undefined ? {} : { authority }),
     ...(tls === undefined ? {} : { tls }),
     ...(maxConnections === undefined ? {} : { maxConnections }),
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
@@ -74,7 +74,8 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
 
 type ReadSecret = (path: string, flag: string, minBytes?: number) => Secret;
 
-function authorityOf(settings: StartSettings, readSecret: ReadSecret): AuthorityConfig {
+/** Undefined: the default of the address. */
+function authorityOf(settings: StartSettings, readSecret: ReadSecret): AuthorityConfig | undefined {
   const { wsAuth, noTokenCheck = false } = settings;
   if (wsAuth === undefined) {
     const given = firstGiven(settings, [...CAPABILITY_SETTINGS, ...SIGNED_BEARER_SETTINGS]);
@@ -84,7 +85,7 @@ function authorityOf(settings: StartSettings, readSecret: ReadSecret): Authority
         : 'signed-bearer-token';
       throw usageError(`--${flagOf(given)} needs --ws-auth.`, `Add --ws-auth ${mode}.`);
     }
-    return { mode: 'queryToken', enforced: !noTokenCheck };
+    return noTokenCheck ? { mode: 'queryToken', enforced: false } : undefined;
   }
   if (noTokenCheck) {
     throw usageError(
@@ -92,9 +93,22 @@ function authorityOf(settings: StartSettings, readSecret: ReadSecret): Authority
       'Remove one of the two.',
     );
   }
+  if (wsAuth === 'filesystem') return filesystemAuthority(settings);
   return wsAuth === 'capability-token'
     ? capabilityAuthority(settings, readSecret)
     : signedBearerAuthority(settings, readSecret);
+}
+
+function filesystemAuthority(settings: StartSettings): AuthorityConfig {
+  refuse(settings, [...CAPABILITY_SETTINGS, ...SIGNED_BEARER_SETTINGS]);
+  const { listen = DEFAULT_LISTEN } = settings;
+  if (!listen.startsWith('unix://')) {
+    throw usageError(
+      `--ws-auth filesystem cannot be used with --listen ${listen}: it needs a unix socket.`,
+      'Listen on unix://PATH in a directory that only you can enter, or choose another --ws-auth.',
+    );
+  }
+  return { mode: 'filesystem' };
 }
 
 function capabilityAuthority(settings: StartSettings, readSecret: ReadSecret): AuthorityConfig {

@@ -19,10 +19,11 @@ export const LISTENER_SETTINGS = [
   {
     name: 'wsAuth',
     type: 'string',
-    values: ['capability-token', 'signed-bearer-token'],
+    values: ['capability-token', 'signed-bearer-token', 'filesystem'],
     securitySensitive: true,
-    description: 'Authority of the listener: the token that local clients send in Authorization: Bearer',
-    default: 'the token in the printed URL',
+    description:
+      'Authority of the listener: the token that local clients send in Authorization: Bearer, or for unix:// a directory that only you can enter (filesystem)',
+    default: 'filesystem with unix://, otherwise the token in the printed URL',
   },
   {
     name: 'wsTokenFile',
@@ -154,7 +155,7 @@ export const LISTENER_SETTINGS = [
 export interface ListenerSettings {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
-  readonly wsAuth?: 'capability-token' | 'signed-bearer-token';
+  readonly wsAuth?: 'capability-token' | 'signed-bearer-token' | 'filesystem';
   readonly wsTokenFile?: string;
   readonly wsTokenSha256?: string;
   readonly wsSharedSecretFile?: string;

@@ -2,6 +2,7 @@ import { createSecretKey, hash, randomBytes, timingSafeEqual } from 'node:crypto
 import { type AuthorityMode, type CredentialFacts, NOTHING_PRESENTED } from '../../protocol/authority.js';
 import { Secret } from '../../protocol/secret.js';
 import type { UpgradeRequest } from '../handshake/upgrade-request.js';
+import { exposure } from './private-socket.js';
 import { examineSignedToken, type SignedTokenRules } from './signed-token.js';
 
 /** Which credential a listener requires. WSA-2 … WSA-12 */
@@ -11,7 +12,9 @@ export type AuthorityConfig =
   /** A bearer token that the user created. `digest`: its SHA-256. */
   | { readonly mode: 'capability'; readonly digest: Buffer }
   /** A JWT signed with HS256. `secret`: the shared key. */
-  | ({ readonly mode: 'signedBearer'; readonly secret: Secret } & Omit<SignedTokenRules, 'key'>);
+  | ({ readonly mode: 'signedBearer'; readonly secret: Secret } & Omit<SignedTokenRules, 'key'>)
+  /** No credential: a unix socket in a directory that only the user of the engine can enter. */
+  | { readonly mode: 'filesystem' };
 
 export interface Examination {
   readonly credential: CredentialFacts;
@@ -40,7 +43,8 @@ const MATCHING = examination({ presented: 'one', matches: true });
 
 const QUERY_TOKEN_BYTES = 32;
 
-export function createAuthority(config: AuthorityConfig): Authority {
+/** @param socketPath The unix socket of the listener; undefined: it listens on a port. */
+export function createAuthority(config: AuthorityConfig, socketPath?: string): Authority {
   switch (config.mode) {
     case 'queryToken': {
       // A new token for each process, in memory only. WSA-1
@@ -85,6 +89,15 @@ export function createAuthority(config: AuthorityConfig): Authority {
         },
       };
     }
+    case 'filesystem':
+      return {
+        mode: 'filesystem',
+        enforced: true,
+        queryToken: undefined,
+        // Each time: somebody may have opened the directory since the start. WSA-51
+        examine: () =>
+          socketPath !== undefined && exposure(socketPath) === undefined ? MATCHING : NOT_MATCHING,
+      };
   }
 }
 

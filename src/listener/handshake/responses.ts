@@ -62,6 +62,8 @@ export function rejectionResponse({ reason, mode }: Verdict, error: UpgradeError
       const status = error?.status ?? 400;
       return { status, text: error?.why ?? 'not a valid request', headers: ERROR_HEADERS[status] };
     }
+    case 'socketExposed':
+      return { status: 403, text: 'other users can enter the directory of the socket' };
     case 'headersTooLarge':
       return { status: 431, text: 'the header section is over 16 KiB or 100 lines' };
     case 'handshakeTooSlow':

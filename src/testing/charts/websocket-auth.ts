@@ -45,6 +45,12 @@ export function websocketAuthModel(): Variant<typeof websocketAuthMachine>[] {
         start(`${mode} ${what}`, { ...facts, credential: { ...GOOD, ...credential } }),
       ),
     ),
+    // The way to the socket is the credential: it is always there.
+    ...credentials
+      .slice(0, 2)
+      .map(([what, credential]) =>
+        start(`a directory ${what}`, { mode: 'filesystem', credential: { ...GOOD, ...credential } }),
+      ),
   ];
 }
 

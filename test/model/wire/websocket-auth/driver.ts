@@ -4,7 +4,8 @@
  * the list of connections. WSA-2
  */
 import { randomBytes } from 'node:crypto';
-import net, { type Socket } from 'node:net';
+import { chmod } from 'node:fs/promises';
+import net, { type NetConnectOpts, type Socket } from 'node:net';
 import path from 'node:path';
 import { BuiltinAppServer } from '../../../../src/app-server/builtin.js';
 import type { EngineStatus } from '../../../../src/engine/status.js';
@@ -13,6 +14,7 @@ import type { UpgradeFacts, Verdict } from '../../../../src/protocol/authority.j
 import type { Driver, Expected } from '../../../../src/testing/index.js';
 import { listening, type Running, until } from '../../../listener/rig.js';
 import { LineClient } from '../../../support/control.js';
+import { tmpFolder } from '../../../support/tmp.js';
 import { MAX_HANDSHAKES, requestOf, settingsOf } from './requests.js';
 
 /** The response on the wire. */
@@ -37,6 +39,7 @@ const STATUS: Readonly<Record<string, number>> = {
   malformedUpgrade: 400,
   headersTooLarge: 431,
   handshakeTooSlow: 408,
+  socketExposed: 403,
   tooManyHandshakes: 503,
   tooManyConnections: 503,
   listenerNotReady: 503,
@@ -46,6 +49,7 @@ const ACCEPTED: Readonly<Record<string, Verdict['outcome']>> = {
   tokenMatched: 'established',
   capabilityMatched: 'established',
   jwtVerified: 'established',
+  socketPrivate: 'established',
   uncheckedMissing: 'degraded',
   uncheckedAmbiguous: 'degraded',
   uncheckedInvalid: 'degraded',
@@ -68,11 +72,15 @@ export class UpgradeDriver implements Driver {
     const held = new Promise<void>((resolve) => {
       this.#allowStop = resolve;
     });
-    const at = await listening({ ...settingsOf(this.#facts), appServer: new SlowAppServer(held) });
+    const socket = path.join(await tmpFolder(), 'private', 'l.sock');
+    const listen = this.#facts.mode === 'filesystem' ? ({ listen: `unix://${socket}` } as const) : {};
+    const at = await listening({ ...settingsOf(this.#facts), ...listen, appServer: new SlowAppServer(held) });
     this.#at = at;
+    if (this.#facts.mode === 'filesystem' && !this.#facts.credential.matches)
+      await chmod(path.dirname(socket), 0o755);
     await this.#prepareAdmission(at);
     this.#before = await read(at);
-    this.#response = await this.#send(at.port, requestOf(this.#facts, at.token));
+    this.#response = await this.#send(at.target, requestOf(this.#facts, at.token));
   }
 
   act(): void {
@@ -115,32 +123,32 @@ export class UpgradeDriver implements Driver {
       case 'open':
         return;
       case 'tooManyHandshakes':
-        await Promise.all(Array.from({ length: MAX_HANDSHAKES }, () => this.#connect(at.port)));
+        await Promise.all(Array.from({ length: MAX_HANDSHAKES }, () => this.#connect(at.target)));
         return;
       case 'tooManyConnections':
-        await this.#send(at.port, requestOf({ ...this.#facts, admission: 'open' }, at.token));
+        await this.#send(at.target, requestOf({ ...this.#facts, admission: 'open' }, at.token));
         return;
       case 'notReady':
         // While the engine stops and its app server is slow to close, `/readyz` and upgrades get 503. WSA-20
         void at.engine.stop();
-        await until(async () => (await this.#status(at.port)) === 503, 'the stop');
+        await until(async () => (await this.#status(at.target)) === 503, 'the stop');
     }
   }
 
-  async #status(port: number): Promise<number> {
-    return (await this.#send(port, 'GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n')).status;
+  async #status(target: NetConnectOpts): Promise<number> {
+    return (await this.#send(target, 'GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n')).status;
   }
 
-  #connect(port: number): Promise<Socket> {
+  #connect(target: NetConnectOpts): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      const socket = net.connect(port, '127.0.0.1', () => resolve(socket));
+      const socket = net.connect(target, () => resolve(socket));
       this.#sockets.push(socket);
       socket.on('error', reject);
     });
   }
 
-  async #send(port: number, bytes: string): Promise<Response> {
-    const socket = await this.#connect(port);
+  async #send(target: NetConnectOpts, bytes: string): Promise<Response> {
+    const socket = await this.#connect(target);
     const payload = randomBytes(4);
     return new Promise((resolve, reject) => {
       let got = Buffer.alloc(0);

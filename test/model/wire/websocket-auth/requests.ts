@@ -1,5 +1,6 @@
 /** Settings of a listener and an upgrade request that lead to given facts. */
 import type { EngineOptions } from '../../../../src/engine/options.js';
+import type { AuthorityConfig } from '../../../../src/listener/auth/authority.js';
 import type { CredentialFacts, UpgradeFacts } from '../../../../src/protocol/authority.js';
 import {
   bearer,
@@ -19,15 +20,23 @@ const HOUR = 3_600;
 
 export function settingsOf({ mode, enforced, request, admission }: UpgradeFacts): EngineOptions {
   return {
-    authority:
-      mode === 'queryToken'
-        ? { mode, enforced }
-        : mode === 'capability'
-          ? capability
-          : { ...signedBearer, issuer: ISSUER, audience: AUDIENCE },
+    authority: authorityOf(mode, enforced),
     ...(request === 'tooSlow' ? { timing: { upgradeTimeout: 400 } } : {}),
     ...(admission === 'tooManyConnections' ? { maxConnections: 1 } : {}),
   };
+}
+
+function authorityOf(mode: UpgradeFacts['mode'], enforced: boolean): AuthorityConfig {
+  switch (mode) {
+    case 'queryToken':
+      return { mode, enforced };
+    case 'capability':
+      return capability;
+    case 'signedBearer':
+      return { ...signedBearer, issuer: ISSUER, audience: AUDIENCE };
+    case 'filesystem':
+      return { mode };
+  }
 }
 
 /** The bytes of the request. `token` is the token in the connect URL of the listener. */
@@ -50,6 +59,8 @@ export function requestOf(facts: UpgradeFacts, token: string): string {
 }
 
 function credentialOf({ mode, credential }: UpgradeFacts, token: string): UpgradeOptions {
+  // The way to the socket is the credential.
+  if (mode === 'filesystem') return {};
   if (mode === 'queryToken') return { path: queryOf(credential, token) };
   const valid = mode === 'capability' ? CAPABILITY : signed(credential);
   const one = credential.matches ? valid : `${valid}x`;

@@ -1,4 +1,4 @@
-/** Every path through websocketAuth, as upgrade requests to a real listener in each of its four modes. */
+/** Every path through websocketAuth, as upgrade requests to a real listener in each of its five modes. */
 import { describe, expect, it } from 'vitest';
 import type { UpgradeFacts } from '../../../../src/protocol/authority.js';
 import { MODELS, pathsOfChart } from '../../../../src/testing/charts/index.js';
@@ -37,10 +37,11 @@ describe('websocketAuth over real sockets', () => {
     expect(unused).toEqual([]);
   });
 
-  it('covers each of the four modes', () => {
+  it('covers each of the five modes', () => {
     const modes = new Set(cases.map(({ facts }) => `${facts.mode} ${facts.enforced}`));
     expect([...modes].sort()).toEqual([
       'capability true',
+      'filesystem true',
       'queryToken false',
       'queryToken true',
       'signedBearer true',
