@@ -5,7 +5,7 @@ import type { Picture } from './picture.js';
 import { PictureBuilder } from './picture-builder.js';
 
 /** Leaf states of one picture; compound states that do not fit get their own picture. */
-const MAX_STATES = 16;
+const MAX_STATES = 15;
 /** Leaf states of an overview, which shows names only. */
 const MAX_OVERVIEW_STATES = 24;
 
