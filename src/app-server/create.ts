@@ -1,4 +1,5 @@
 import type { EngineLogger } from '../observe/logger.js';
+import { protocolOfCommand } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Secret } from '../protocol/secret.js';
 import { UpstreamBreaker } from './breaker.js';
@@ -21,7 +22,8 @@ export type AppServerSpec =
 /** Creates an app server. Nothing is started or connected before the first client opens a connection. */
 export function createAppServer(spec: AppServerSpec, log: EngineLogger): AppServer {
   if (spec.kind === 'command') {
-    return spec.shared ? new SharedAppServer(spec, log) : new CommandAppServer(spec, log);
+    const server = spec.shared ? new SharedAppServer(spec, log) : new CommandAppServer(spec, log);
+    return Object.assign(server, { protocol: protocolOfCommand(spec.program, spec.args) });
   }
   return new SocketAppServer({
     url: spec.url,

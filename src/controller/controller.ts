@@ -4,7 +4,15 @@ import { shownUrl } from '../net/target.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { EngineError } from '../protocol/errors.js';
 import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
-import { errorText, isRecord, RPC, type RpcErrorBody, type RpcId, shapeOf } from '../protocol/jsonrpc.js';
+import {
+  errorText,
+  isRecord,
+  RPC,
+  type RpcErrorBody,
+  type RpcId,
+  shapeOf,
+  withJsonrpc,
+} from '../protocol/jsonrpc.js';
 import type { Secret } from '../protocol/secret.js';
 import { type ControllerRoute, controllerUrl, DEFAULT_CONTROLLER_TIMEOUT } from './claim.js';
 
@@ -21,6 +29,8 @@ class RemoteJsonRpcError extends EngineError {
 
 interface ControllerOptions extends ControllerRoute {
   readonly token: Secret;
+  /** Write `"jsonrpc":"2.0"` into each message, as every agent except Codex requires. Default false. */
+  readonly jsonrpc?: boolean;
 }
 
 /** Handles a request of the app server, such as one for an approval. Its result or error is sent as the response. */
@@ -153,7 +163,7 @@ export class Controller {
     if (this.#socket === undefined || this.#ended !== undefined) {
       throw this.#ended ?? new EngineError('linkClosed', 'this controller is not connected');
     }
-    this.#socket.send(JSON.stringify(message));
+    this.#socket.send(this.#own(JSON.stringify(message)));
   }
 
   #onText(text: string): void {
@@ -189,7 +199,11 @@ export class Controller {
     } catch (error) {
       text = errorText(id, RPC.internalError, error instanceof Error ? error.message : String(error));
     }
-    if (this.#ended === undefined) this.#socket?.send(text);
+    if (this.#ended === undefined) this.#socket?.send(this.#own(text));
+  }
+
+  #own(text: string): string {
+    return this.#options.jsonrpc === true ? withJsonrpc(text) : text;
   }
 
   #end(error: EngineError | null): void {

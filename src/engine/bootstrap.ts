@@ -10,6 +10,7 @@ import { type ParsedTarget, parseTarget } from '../net/target.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { AccountSource } from '../protocol/account-source.js';
+import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
@@ -124,6 +125,7 @@ export async function bootstrap(
     ...{ options, env, timing: base.timing, log, methods, audit, policy: base.policy },
     ...{ counters: base.counters, home, store, account, installationId, target, dialer },
     appServer: options.appServer ?? builtin,
+    protocol: protocolOf(options, log),
     onInitialized: hooks.onInitialized,
     onEnded: hooks.onEnded,
     drain: hooks.drain,
@@ -154,6 +156,23 @@ function warnAboutPermissions(options: EngineOptions, home: Home, log: EngineLog
   for (const warning of [checkHome(home.dir), usesFile ? checkAuthFile(authFile) : null]) {
     if (warning !== null) log.warn({}, warning);
   }
+}
+
+/** What the app server speaks, with a log line that says why. The built-in one is `codex`. WSA-40 */
+function protocolOf(
+  { appServer, appServerProtocol = 'auto' }: EngineOptions,
+  log: EngineLogger,
+): AgentProtocolSetting {
+  if (appServer === undefined) return 'codex';
+  if (appServerProtocol !== 'auto') return appServerProtocol;
+  const { protocol } = appServer;
+  log.info(
+    { protocol: protocol ?? 'auto' },
+    protocol === undefined
+      ? 'each client says what it speaks; --app-server-protocol decides otherwise'
+      : `the app server speaks ${protocol}, as its command says; --app-server-protocol decides otherwise`,
+  );
+  return protocol ?? 'auto';
 }
 
 /** Takes the lock while it reads the installation id. Closes the store when one of the two fails. */

@@ -240,8 +240,10 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#sessions.add(session);
     this.#memory?.note();
     session.notify('remoteControl/status/changed', this.#up.board.publicStatus);
-    if (session.client.origin === 'stdio' && session.clientName !== undefined) {
-      this.#up.actor.send({ type: 'CLIENT.NAMED', name: session.clientName });
+    if (session.client.origin === 'stdio') {
+      // A client of another protocol may have no name; the start waits for one. RC-45
+      const name = session.clientName ?? session.protocol ?? 'client';
+      this.#up.actor.send({ type: 'CLIENT.NAMED', name });
     }
     const { account } = this.#up;
     if (!(account instanceof AccountService)) return;

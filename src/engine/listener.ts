@@ -33,6 +33,7 @@ export function createListener(options: EngineOptions, deps: Omit<ListenerDeps, 
         maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
         maxMessageBytes: options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES,
         closeOnTokenExpiry: options.closeOnTokenExpiry ?? false,
+        subprotocols: options.wsSubprotocols ?? [],
       },
     });
   } catch (error) {

@@ -4,6 +4,7 @@ import type { ListenerService, ListenerStatus, ListeningInfo } from '../listener
 import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
+import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer, ClientContext } from '../protocol/app-server.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import type { Failure } from '../protocol/outcomes.js';
@@ -28,6 +29,7 @@ interface LocalAccessDeps {
   readonly methods: MethodTable;
   readonly policy: Policy;
   readonly appServer: AppServer;
+  readonly protocol: AgentProtocolSetting;
   /** Serves the control socket: its clients talk to the engine, never to the app server behind it. */
   readonly controlAppServer: AppServer;
   readonly remoteControlStatus: () => string;
@@ -58,7 +60,7 @@ export class LocalAccess {
     this.#skipped = new RateLimit(SKIPS_LOGGED, 1_000, (count) =>
       deps.log.warn({ count }, `${count} more messages of local clients were skipped`),
     );
-    const { methods, policy, onInitialized, onEnded, appServer, controlAppServer } = deps;
+    const { methods, policy, onInitialized, onEnded, appServer, protocol, controlAppServer } = deps;
     const { initializeTimeout } = deps.timing;
     const places = new AppServerPlaces();
     const onClosed = (client: LocalClient) => this.#clients.delete(client);
@@ -76,7 +78,7 @@ export class LocalAccess {
       onSkipped,
     };
     this.#clientDeps = {
-      open: { ...shared, appServer },
+      open: { ...shared, appServer, protocol },
       control: { ...shared, appServer: controlAppServer },
     };
   }

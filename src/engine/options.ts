@@ -4,6 +4,7 @@ import type { AuthorityConfig } from '../listener/auth/authority.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { AccountSource } from '../protocol/account-source.js';
+import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { PolicyOptions } from '../session/policy.js';
@@ -83,6 +84,13 @@ export interface EngineOptions extends AccountOptions {
   readonly returnMemory?: boolean;
   /** The app server behind the engine, see `createAppServer`. Default: a built-in one that answers `initialize`. */
   readonly appServer?: AppServer;
+  /**
+   * What the app server speaks: Codex, the Model Context Protocol, the Agent Client Protocol, or other JSON-RPC
+   * (`raw`). Default `auto`: what its command says, else what each client says. WSA-40
+   */
+  readonly appServerProtocol?: AgentProtocolSetting;
+  /** WebSocket subprotocols that the listener selects beside `mcp`. Default none. WSA-45 */
+  readonly wsSubprotocols?: readonly string[];
   /** Source of the account tokens. Default: the account file. With another one the engine has no `account/*` methods. */
   readonly account?: AccountSource;
   /** Receives structured log lines without secrets; a pino logger fits. Default: no log. */

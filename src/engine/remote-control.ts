@@ -9,6 +9,7 @@ import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { AccountSource } from '../protocol/account-source.js';
+import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import { failure, type PairingResult, type Preference, type StoreOutcome } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
@@ -42,6 +43,7 @@ export interface EngineDeps {
   readonly target: ParsedTarget;
   readonly dialer: Dialer;
   readonly appServer: AppServer;
+  readonly protocol: AgentProtocolSetting;
   readonly methods: MethodTable;
   readonly audit: AuditRing;
   readonly counters: LinkCounters;
@@ -143,9 +145,9 @@ function skippedFrameLog(log: EngineLogger): Skipped {
 }
 
 function createMux(deps: EngineDeps, onSkipped: Skipped): RemoteMux {
-  const { options, env, timing, appServer, methods, policy, audit, onInitialized, onEnded } = deps;
+  const { options, env, timing, appServer, protocol, methods, policy, audit, onInitialized, onEnded } = deps;
   return new RemoteMux({
-    ...{ env, timing, appServer, methods, policy, audit, onInitialized, onEnded },
+    ...{ env, timing, appServer, protocol, methods, policy, audit, onInitialized, onEnded },
     watcher: options.watcher,
     maxClients: options.maxRemoteClients ?? DEFAULT_MAX_REMOTE_CLIENTS,
     onSkipped,

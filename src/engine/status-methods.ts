@@ -45,6 +45,7 @@ export function engineStatusOf(
     listener: local.listener,
     policy: deps.options.policy ?? {},
     appServer: deps.appServer.name,
+    appServerProtocol: deps.protocol,
     store: deps.store.kind,
     counters: { ...counters, ...mux.counters },
   };

@@ -1,5 +1,6 @@
 import type { AccountSummary } from '../account/view.js';
 import type { ListenerStatus } from '../listener/service.js';
+import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { LinkCounters, MuxCounters, PublicStatus, TimedReport } from '../remote-control/status.js';
 import type { ConnectionStatus } from '../session/local-client.js';
 import type { PolicyOptions } from '../session/policy.js';
@@ -51,6 +52,8 @@ export interface EngineStatus {
   readonly policy: PolicyOptions;
   /** Name of the app server. */
   readonly appServer: string;
+  /** What the app server speaks; `auto`: each client says it. WSA-40 */
+  readonly appServerProtocol: AgentProtocolSetting;
   /** Kind of the enrollment store. */
   readonly store: string;
   /** Totals since the start. */

@@ -1,6 +1,7 @@
 import type { ListenerConnectionEvent } from '../../machines/listener-connection.js';
 import { cutBytes, oneLine } from '../observe/body-preview.js';
 import type { EngineWatcher } from '../observe/watcher.js';
+import type { AgentProtocol } from '../protocol/agent-protocol.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
@@ -102,6 +103,10 @@ export class ListenerConnection implements LocalTransport, ClientContext {
 
   get connectionId(): string {
     return connectionIdOf(this.origin, this.number);
+  }
+
+  get protocol(): AgentProtocol | undefined {
+    return this.#accepted.protocol;
   }
 
   get degraded(): boolean {

@@ -18,7 +18,7 @@ import { ListenerConnection, type ListenerConnectionDeps } from './connection.js
 import type { Health } from './handshake/health.js';
 import { SharedChart } from './shared-chart.js';
 import { UpgradeLog } from './upgrade-log.js';
-import { type AcceptedConnection, UpgradeServer } from './upgrade-server.js';
+import { type AcceptedConnection, MCP_SUBPROTOCOL, UpgradeServer } from './upgrade-server.js';
 
 interface ListenerOptions {
   readonly address: ServerAddress;
@@ -27,6 +27,8 @@ interface ListenerOptions {
   readonly maxConnections: number;
   readonly maxMessageBytes: number;
   readonly closeOnTokenExpiry: boolean;
+  /** Subprotocols that are selected beside `mcp`. */
+  readonly subprotocols: readonly string[];
 }
 
 export interface ListenerDeps {
@@ -150,6 +152,8 @@ export class ListenerService {
         maxMessageBytes: options.maxMessageBytes,
         maxHandshakes: MAX_HANDSHAKES,
         upgradeTimeout: timing.upgradeTimeout,
+        subprotocols: new Set([MCP_SUBPROTOCOL, ...options.subprotocols]),
+        tls: options.tls,
       },
       {
         decide: (facts) => {
@@ -162,7 +166,6 @@ export class ListenerService {
         health: () => this.#health(),
         now: env.now,
       },
-      options.tls,
     );
   }
 
@@ -281,7 +284,7 @@ export class ListenerService {
   }
 
   #onAccepted(accepted: AcceptedConnection): void {
-    const { verdict, expiresAt } = accepted;
+    const { verdict, expiresAt, acpConnectionId } = accepted;
     const { log, options } = this.#deps;
     const origin = options.address.kind === 'unix' ? 'unix' : 'listener';
     connections += 1;
@@ -291,8 +294,10 @@ export class ListenerService {
     const level = connection.degraded ? 'warn' : 'info';
     if (log.isLevelEnabled?.(level) !== false) {
       const { mode, outcome, reason } = verdict;
+      const acp = acpConnectionId === undefined ? {} : { acpConnectionId };
+      const peer = peerOf(accepted.stream);
       log[level](
-        { connection: connection.connectionId, mode, outcome, reason, peer: peerOf(accepted.stream) },
+        { connection: connection.connectionId, mode, outcome, reason, peer, ...acp },
         `connection ${outcome}`,
       );
     }

@@ -1,8 +1,9 @@
-import { constants } from 'node:crypto';
+import { constants, randomUUID } from 'node:crypto';
 import http, { IncomingMessage, type ServerResponse } from 'node:http';
 import net, { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { AgentProtocol } from '../protocol/agent-protocol.js';
 import {
   type Admission,
   NOTHING_PRESENTED,
@@ -35,6 +36,12 @@ interface UpgradeServerLimits {
   readonly upgradeTimeout: number;
 }
 
+interface UpgradeServerOptions extends UpgradeServerLimits {
+  /** Subprotocols that are selected when a client offers them. WSA-45 */
+  readonly subprotocols: ReadonlySet<string>;
+  readonly tls: TlsIdentity | undefined;
+}
+
 /** An accepted connection with its open WebSocket. */
 export interface AcceptedConnection {
   readonly ws: WebSocket;
@@ -44,6 +51,10 @@ export interface AcceptedConnection {
   readonly verdict: Verdict;
   /** Wall-clock ms at which the credential expires; null: it does not. */
   readonly expiresAt: number | null;
+  /** What its path or its subprotocol says that the client speaks. WSA-40 */
+  readonly protocol: AgentProtocol | undefined;
+  /** The connection id that the client of `/acp` got. WSA-46 */
+  readonly acpConnectionId: string | undefined;
 }
 
 /** What the server asks for and reports. */
@@ -55,6 +66,11 @@ interface UpgradeServerDeps {
   health(): Health;
   now(): number;
 }
+
+/** The path of ACP over WebSocket. WSA-46 */
+const ACP_PATH = '/acp';
+/** The subprotocol that MCP clients offer. WSA-45 */
+export const MCP_SUBPROTOCOL = 'mcp';
 
 const MAX_WAITING = 4_096;
 /** ms */
@@ -85,6 +101,7 @@ function handshakeOf(stream: HandshakeStream): Handshake {
 export class UpgradeServer {
   readonly #authority: Authority;
   readonly #limits: UpgradeServerLimits;
+  readonly #subprotocols: ReadonlySet<string>;
   readonly #deps: UpgradeServerDeps;
   readonly #secureContext: SecureContext | undefined;
   readonly #tcp: net.Server;
@@ -95,18 +112,17 @@ export class UpgradeServer {
   readonly #open = new Set<WebSocket>();
   /** One listener function for all WebSockets. */
   readonly #onClosed = deleteOnClose(this.#open);
+  /** Header lines for the 101 response that is being written: `ws` writes it before `handleUpgrade` returns. */
+  #upgradeHeaders: readonly string[] = [];
   #admission: Admission = 'notReady';
   #url: string | undefined;
 
   /** @throws the error of Node for an invalid certificate or key. */
-  constructor(
-    authority: Authority,
-    limits: UpgradeServerLimits,
-    deps: UpgradeServerDeps,
-    tls: TlsIdentity | undefined,
-  ) {
+  constructor(authority: Authority, options: UpgradeServerOptions, deps: UpgradeServerDeps) {
+    const { tls, subprotocols, ...limits } = options;
     this.#authority = authority;
     this.#limits = limits;
+    this.#subprotocols = subprotocols;
     this.#deps = deps;
     this.#secureContext =
       tls === undefined
@@ -123,6 +139,7 @@ export class UpgradeServer {
       perMessageDeflate: false,
       maxPayload: limits.maxMessageBytes,
     });
+    this.#wss.on('headers', (headers) => headers.push(...this.#upgradeHeaders));
     this.#http = this.#createHttpServer();
     this.#handshakes = new Handshakes(
       {
@@ -276,11 +293,15 @@ export class UpgradeServer {
       return;
     }
     const { expiresAt } = examined;
-    this.#wss.handleUpgrade(upgradeRequestFor(read.key), stream, head, (ws) => {
+    const subprotocol = read.subprotocols.find((name) => this.#subprotocols.has(name));
+    const acpConnectionId = read.path === ACP_PATH ? randomUUID() : undefined;
+    const protocol = acpConnectionId === undefined ? protocolOfSubprotocol(subprotocol) : 'acp';
+    this.#upgradeHeaders = acpConnectionId === undefined ? [] : [`Acp-Connection-Id: ${acpConnectionId}`];
+    this.#wss.handleUpgrade(upgradeRequestFor(read.key, subprotocol), stream, head, (ws) => {
       this.#handshakes.leave(handshakeOf(stream).tcp);
       this.#open.add(ws);
       ws.on('close', this.#onClosed);
-      this.#deps.onAccepted({ ws, stream, verdict, expiresAt });
+      this.#deps.onAccepted({ ws, stream, verdict, expiresAt, protocol, acpConnectionId });
     });
   }
 
@@ -351,15 +372,23 @@ export class UpgradeServer {
   }
 }
 
+const protocolOfSubprotocol = (name: string | undefined): AgentProtocol | undefined =>
+  name === MCP_SUBPROTOCOL ? 'mcp' : undefined;
+
 const ignore = (): void => {};
 
 /** The request that `ws` completes, reduced to what it needs. `ws` does not keep it, so one object serves all. */
 const upgradeRequest = new IncomingMessage(new Socket());
 upgradeRequest.method = 'GET';
 
-/** Without subprotocols and extensions, which the listener does not support. */
-function upgradeRequestFor(key: string): IncomingMessage {
-  upgradeRequest.headers = { upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key };
+/** Without extensions, which the listener does not support, and with the one subprotocol that it selects. */
+function upgradeRequestFor(key: string, subprotocol: string | undefined): IncomingMessage {
+  upgradeRequest.headers = {
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': key,
+    ...(subprotocol === undefined ? {} : { 'sec-websocket-protocol': subprotocol }),
+  };
   return upgradeRequest;
 }
 

@@ -92,8 +92,13 @@ export class LocalClient implements ClientTransport {
    * that fails, the client is closed with the cause as the reason. WSA-35
    */
   open(): void {
-    if (!this.session.openNow()) this.session.deferOpening();
-    if (this.session.client.origin === 'stdio') return;
+    const { client, protocol } = this.session;
+    const opened = this.session.openNow();
+    // An agent without `initialize` may speak first, so it does not wait for a message. WSA-44
+    const opensAtOnce = protocol === 'raw' && client.degraded !== true;
+    if (!opened && opensAtOnce) void this.#openAsync();
+    else if (!opened) this.session.deferOpening();
+    if (client.origin === 'stdio' || opensAtOnce) return;
     const { initializeTimeout } = this.#deps;
     this.#deadline = setTimeout(() => {
       const text = `no valid initialize within ${initializeTimeout / 1_000} s of connecting`;

@@ -1,3 +1,4 @@
+import { protocolOfInitialize } from '../../protocol/agent-protocol.js';
 import { EngineError } from '../../protocol/errors.js';
 import { VERSION } from '../../protocol/version.js';
 import { EXIT, usageError } from '../errors.js';
@@ -13,6 +14,7 @@ export const call = defineCommand({
   description: 'Send requests to an environment, as a controller does (embedded backend only)',
   notes:
     'Without METHOD, each line of stdin is a request: METHOD PARAMS.\n' +
+    'Without --initialize, call introduces itself as a client of Codex does. Agents of MCP and ACP need their own.\n' +
     'Without a code and without --controller, call asks for the code on a terminal.',
   positionals: {
     method: { type: 'string', description: 'JSON-RPC method' },
@@ -33,6 +35,11 @@ export const call = defineCommand({
       description:
         'File (mode 0600) that stores the controller made from the code, for later calls without a code',
     },
+    initialize: {
+      type: 'string',
+      description:
+        'Parameters of initialize for an agent other than Codex, as JSON; none sends no initialize (MCP 2026-07-28, raw agents)',
+    },
     timeout: {
       type: 'seconds',
       description: 'Seconds to wait for each response',
@@ -49,6 +56,10 @@ export const call = defineCommand({
       'call --base-url http://127.0.0.1:8787/backend-api --controller me.json engine/echo \'{"payload":1}\'',
       'Call again with the stored controller',
     ],
+    [
+      'call --base-url http://127.0.0.1:8787/backend-api --initialize \'{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"me","version":"1"}}\' tools/list',
+      'Call an MCP server',
+    ],
   ],
   run: async ({
     baseUrl,
@@ -57,6 +68,7 @@ export const call = defineCommand({
     controller: file,
     method,
     params,
+    initialize,
     timeout = DEFAULT_TIMEOUT_SECONDS,
     json,
   }) => {
@@ -64,12 +76,13 @@ export const call = defineCommand({
     const target = parseTarget(baseUrl, { allowHosts: [] });
     if (!target.ok) throw new EngineError('targetRefused', target.message);
     const parsed = params === undefined ? {} : parseParams(params);
+    const hello = greetingOf(initialize);
     const { lines, code } = await readCode(codeOption, codeStdin === true, file === undefined);
     const { claimController, loadController } = await import('../controller-file.js');
     const claimed =
       code === undefined ? await loadController(file) : await claimController(baseUrl, code, file);
     const { Controller } = await import('../../controller/controller.js');
-    const controller = new Controller({ baseUrl, token: claimed.token });
+    const controller = new Controller({ baseUrl, token: claimed.token, jsonrpc: true });
     await controller.connect();
     try {
       const timeoutMs = timeout * 1000;
@@ -77,12 +90,10 @@ export const call = defineCommand({
       if (method === undefined) {
         controller.onNotification((name, body) => printJson({ method: name, params: body }));
       }
-      await controller.request(
-        'initialize',
-        { clientInfo: { name: 'rc-engine-call', version: VERSION }, capabilities: { experimentalApi: true } },
-        timeoutMs,
-      );
-      controller.notify('initialized');
+      if (hello !== null) {
+        await controller.request('initialize', hello.params, timeoutMs);
+        if (hello.initialized !== null) controller.notify(hello.initialized);
+      }
       const send = (name: string, body: unknown) => controller.request(name, body, timeoutMs);
       if (method === undefined) await sendLines(lines, send);
       else printResult(await send(method, parsed), json === true);
@@ -92,6 +103,26 @@ export const call = defineCommand({
     }
   },
 });
+
+interface Greeting {
+  /** Of `initialize`. */
+  readonly params: unknown;
+  /** The notification that follows it in the protocol; null: none does. */
+  readonly initialized: string | null;
+}
+
+/** How the call introduces itself; null: not at all. */
+function greetingOf(given: string | undefined): Greeting | null {
+  if (given === 'none') return null;
+  if (given === undefined) {
+    const clientInfo = { name: 'rc-engine-call', version: VERSION };
+    return { params: { clientInfo, capabilities: { experimentalApi: true } }, initialized: 'initialized' };
+  }
+  const params = parseParams(given, '--initialize is');
+  const protocol = protocolOfInitialize(params);
+  if (protocol === 'acp') return { params, initialized: null };
+  return { params, initialized: protocol === 'mcp' ? 'notifications/initialized' : 'initialized' };
+}
 
 type Lines = () => AsyncIterator<string>;
 
@@ -162,12 +193,12 @@ function printResult(result: unknown, oneLine: boolean): void {
   stdout.write(jsonText(String(JSON.stringify(result, null, oneLine ? undefined : 2))));
 }
 
-function parseParams(text: string): unknown {
+function parseParams(text: string, what = 'The parameters are'): unknown {
   try {
     return JSON.parse(text);
   } catch {
     throw usageError(
-      `The parameters are not JSON: ${text.slice(0, 80)}`,
+      `${what} not JSON: ${text.slice(0, 80)}`,
       'Quote them for the shell: \'{"name":"value"}\'',
     );
   }

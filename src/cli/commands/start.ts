@@ -22,6 +22,7 @@ export const start = defineCommand({
   examples: [
     ['start --base-url embedded', 'Try it out with a backend in the same process'],
     ['start -- codex app-server', 'Start one Codex app server for each client'],
+    ['start -- npx -y @modelcontextprotocol/server-everything', 'Serve an MCP server: docs/agents.md'],
     ['start --auth-file ~/.codex/auth.json -- codex app-server', 'Use the sign-in of Codex CLI'],
     ['start --json --listen off --auth-startup recoverable', 'Run as a service, for controllers only'],
   ],
@@ -96,7 +97,7 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
 
 function engineOptions(settings: StartSettings): EngineOptions {
   const { baseUrl, allowHost, caCert, listen, remoteControl } = settings;
-  const { clientName, authStartup, onConflict, store } = settings;
+  const { clientName, authStartup, onConflict, store, appServerProtocol } = settings;
   return {
     ...accountOptions(settings),
     ...(baseUrl === undefined ? {} : { baseUrl }),
@@ -108,6 +109,7 @@ function engineOptions(settings: StartSettings): EngineOptions {
     ...(authStartup === undefined ? {} : { authStartup }),
     ...(onConflict === undefined ? {} : { onConflict }),
     ...(store === undefined ? {} : { store }),
+    ...(appServerProtocol === undefined ? {} : { appServerProtocol }),
   };
 }
 

@@ -54,6 +54,12 @@ export async function appServerOption({ settings, flags, command, logger }: Give
     );
   }
   if (appServer === 'builtin') {
+    if (flags.appServerProtocol !== undefined) {
+      throw usageError(
+        '--app-server-protocol needs an app server.',
+        'Add its command after --, or --app-server with a URL.',
+      );
+    }
     if (flags.appServerTokenFile !== undefined) {
       throw usageError(
         '--app-server-token-file needs --app-server with a URL.',

@@ -44,7 +44,7 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
   };
   const authority = authorityOf(settings, readSecret);
   const tls = tlsIdentity(settings);
-  const { maxConnections, maxMessageBytes, closeOnTokenExpiry } = settings;
+  const { maxConnections, maxMessageBytes, closeOnTokenExpiry, wsSubprotocol } = settings;
   const { allowMethod, denyMethod, degradedAuthority, remoteAuthority } = settings;
   if (remoteAuthority === 'full') {
     warnings.push(
@@ -62,6 +62,7 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
     ...(maxConnections === undefined ? {} : { maxConnections }),
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
     ...(closeOnTokenExpiry === undefined ? {} : { closeOnTokenExpiry }),
+    ...(wsSubprotocol === undefined ? {} : { wsSubprotocols: wsSubprotocol }),
     policy: {
       ...(allowMethod === undefined ? {} : { allowMethods: allowMethod }),
       ...(denyMethod === undefined ? {} : { denyMethods: denyMethod }),

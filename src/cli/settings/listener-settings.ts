@@ -1,3 +1,4 @@
+import { AGENT_PROTOCOL_SETTINGS, type AgentProtocolSetting } from '../../protocol/agent-protocol.js';
 import { invalidPatternReason } from '../../session/policy.js';
 import type { Setting } from './setting.js';
 
@@ -8,6 +9,10 @@ const checkAppServer = (value: string): string | undefined =>
 
 const checkDigest = (value: string): string | undefined =>
   /^[0-9a-fA-F]{64}$/.test(value) ? undefined : 'must be exactly 64 hex digits';
+
+/** A token of HTTP. */
+const checkToken = (value: string): string | undefined =>
+  /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(value) ? undefined : 'must be a name without spaces, such as mcp';
 
 const checkNotBlank = (value: string): string | undefined =>
   value.trim() === '' ? 'must not be blank' : undefined;
@@ -128,6 +133,12 @@ export const LISTENER_SETTINGS = [
     default: '16777216',
   },
   {
+    name: 'wsSubprotocol',
+    type: 'list',
+    description: 'WebSocket subprotocol to select when a client offers it; mcp always is (repeatable)',
+    check: checkToken,
+  },
+  {
     name: 'appServer',
     type: 'string',
     description:
@@ -141,6 +152,14 @@ export const LISTENER_SETTINGS = [
     type: 'string',
     securitySensitive: true,
     description: 'File with the bearer token for the app server, absolute path',
+  },
+  {
+    name: 'appServerProtocol',
+    type: 'string',
+    values: AGENT_PROTOCOL_SETTINGS,
+    description:
+      'What the app server speaks: codex, mcp, acp, any other JSON-RPC (raw), or what its command and its clients say (auto)',
+    default: 'auto',
   },
   {
     name: 'appServerMode',
@@ -172,5 +191,7 @@ export interface ListenerSettings {
   readonly maxMessageBytes?: number;
   readonly appServer?: string;
   readonly appServerTokenFile?: string;
+  readonly appServerProtocol?: AgentProtocolSetting;
+  readonly wsSubprotocol?: readonly string[];
   readonly appServerMode?: 'per-connection' | 'shared';
 }

@@ -13,6 +13,8 @@ export interface UpgradeRequest {
   readonly authorization: string | undefined;
   /** The last Sec-WebSocket-Key header. */
   readonly key: string;
+  /** The subprotocols that it offers, in its order. They may hold a secret. */
+  readonly subprotocols: readonly string[];
   /** How many header lines there are. */
   readonly headers: number;
   /** Size of the header section, request line included. */
@@ -54,7 +56,7 @@ const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;
 /** Lengths of the header names that are used: comparing lengths first is cheaper than lower-casing each name. */
 const NAME_LENGTHS: ReadonlySet<number> = new Set(
   ['origin', 'authorization', 'host', 'connection', 'upgrade', 'sec-websocket-key', 'sec-websocket-version']
-    .concat('transfer-encoding', 'content-length')
+    .concat('transfer-encoding', 'content-length', 'sec-websocket-protocol')
     .map(({ length }) => length),
 );
 const UPGRADE_TOKEN = /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i;
@@ -67,6 +69,8 @@ export function readUpgradeRequest(request: IncomingMessage): UpgradeRequest {
   return new HeaderReader(request);
 }
 
+const NONE: readonly string[] = [];
+
 /** One object per request and no others, because there may be thousands of requests a second. */
 class HeaderReader implements UpgradeRequest {
   readonly path: string;
@@ -77,6 +81,7 @@ class HeaderReader implements UpgradeRequest {
   authorizations = 0;
   authorization: string | undefined = undefined;
   key = '';
+  subprotocols: readonly string[] = NONE;
   headerBytes: number;
   #hosts = 0;
   #keys = 0;
@@ -125,6 +130,9 @@ class HeaderReader implements UpgradeRequest {
       case 'sec-websocket-key':
         this.#keys += 1;
         this.key = value;
+        return;
+      case 'sec-websocket-protocol':
+        this.subprotocols = [...this.subprotocols, ...value.split(',').map((name) => name.trim())];
         return;
       case 'sec-websocket-version':
         this.#versions += 1;

@@ -1,3 +1,4 @@
+import { type AgentProtocolSetting, needsNoInitialize } from '../../protocol/agent-protocol.js';
 import { ChunkAssembler } from '../../protocol/chunks.js';
 import {
   type ClientChunkFrame,
@@ -28,6 +29,7 @@ interface FrameIds {
  */
 export class RemoteMux {
   readonly #deps: VirtualClientsDeps;
+  readonly #protocol: AgentProtocolSetting;
   readonly #clients: VirtualClients;
   readonly #outbound: OutboundStreams;
   readonly #assembler = new ChunkAssembler();
@@ -44,6 +46,7 @@ export class RemoteMux {
 
   constructor(deps: VirtualClientsDeps) {
     this.#deps = deps;
+    this.#protocol = deps.protocol ?? 'codex';
     this.#outbound = new OutboundStreams(this.counters, (key) => this.#clients.get(key)?.session.resume());
     this.#clients = new VirtualClients(
       { ...deps, onSkipped: (what, fields) => this.#skip(what, fields) },
@@ -142,16 +145,18 @@ export class RemoteMux {
       this.#skip('not a JSON-RPC message', { clientId, bytes: message.text.length });
     }
     const isInitialize = shape.kind === 'request' && shape.method === 'initialize';
-    const streamId = this.#clients.streamIdOf(clientId, frame.streamId, isInitialize);
+    let client = this.#find(clientId, frame.streamId);
+    const opens =
+      (isInitialize && client?.session.takesInitialize !== true) ||
+      (client === undefined && needsNoInitialize(this.#protocol, message));
+    const streamId = this.#clients.streamIdOf(clientId, frame.streamId, opens);
     if (streamId === undefined) return false;
-    let client: VirtualClient | undefined;
-    if (isInitialize) {
+    if (opens) {
       // Its seq id is not compared, because the controller has started again. RC-30, RC-32
       client = this.#clients.open(frame, streamId, message);
       if (client === undefined) return true;
       this.counters.clientsOpened += 1;
     } else {
-      client = this.#clients.get(streamKey(clientId, streamId));
       if (client === undefined || (seqId !== undefined && seqId <= client.lastSeqId)) return false;
     }
     client.touch();
@@ -161,6 +166,11 @@ export class RemoteMux {
     }
     if (seqId !== undefined) client.lastSeqId = seqId;
     return true;
+  }
+
+  #find(clientId: string, givenStreamId: string | undefined): VirtualClient | undefined {
+    const streamId = this.#clients.streamIdOf(clientId, givenStreamId);
+    return streamId === undefined ? undefined : this.#clients.get(streamKey(clientId, streamId));
   }
 
   #onChunk(frame: ClientChunkFrame, bytes: number): boolean {

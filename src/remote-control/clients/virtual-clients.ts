@@ -1,6 +1,6 @@
 import type { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { streamKey } from '../../protocol/frames.js';
-import { errorText, RPC } from '../../protocol/jsonrpc.js';
+import { errorText, RPC, type RpcId, withJsonrpc } from '../../protocol/jsonrpc.js';
 import { Message } from '../../protocol/message.js';
 import type { OutboundStream } from '../../protocol/outbound.js';
 import type { OutboundStreams } from '../../protocol/outbound-streams.js';
@@ -52,17 +52,13 @@ export class VirtualClients {
   }
 
   /**
-   * The stream of a frame. A controller that sends no stream id gets one with `initialize`, which its later frames
-   * share. Undefined without `initialize`, or when `maxClients` such ids are in use. RC-31
+   * The stream of a frame. A controller that sends no stream id gets one with the message that opens its stream, which
+   * its later frames share. Undefined without such a message, or when `maxClients` such ids are in use. RC-31
    */
-  streamIdOf(
-    clientId: string,
-    streamId: string | undefined,
-    isInitialize: boolean = false,
-  ): string | undefined {
+  streamIdOf(clientId: string, streamId: string | undefined, opens: boolean = false): string | undefined {
     if (streamId !== undefined) return streamId;
     const known = this.#legacyStreams.get(clientId);
-    if (known !== undefined || !isInitialize) return known;
+    if (known !== undefined || !opens) return known;
     if (this.#legacyStreams.size >= this.#deps.maxClients) return undefined;
     const made = uuidV7(this.#deps.env);
     this.#legacyStreams.set(clientId, made);
@@ -124,7 +120,8 @@ export class VirtualClients {
     const { shape } = initialize;
     this.#deps.onSkipped('too many virtual clients', { limit: this.#deps.maxClients });
     if (shape.kind !== 'request') return;
-    const frames = stream.send(errorText(shape.id, RPC.overloaded, 'Too many remote clients; retry later.'));
+    const error = errorText(shape.id, RPC.overloaded, 'Too many remote clients; retry later.');
+    const frames = stream.send(initialize.hasJsonrpc ? withJsonrpc(error) : error);
     if (typeof frames !== 'string') for (const frame of frames) this.#outbound.write(frame);
     this.#outbound.setNextSeqId(key, stream.nextSeqId);
   }
@@ -138,12 +135,17 @@ export class VirtualClients {
     else if (result === 'overflow') this.#clients.get(key)?.close('clientOverloaded');
     else {
       this.#deps.onSkipped('message too large for remote control', { key, chars: text.length });
-      const { shape } = Message.from(text);
+      const large = Message.from(text);
+      const { shape } = large;
+      const error = (id: RpcId) => {
+        const written = tooLargeError(id, text.length);
+        return large.hasJsonrpc ? withJsonrpc(written) : written;
+      };
       if (shape.kind === 'response' && shape.id !== null) {
-        this.#send(key, stream, tooLargeError(shape.id, text.length));
+        this.#send(key, stream, error(shape.id));
       } else if (shape.kind === 'request') {
         // The controller never sees it, so the app server must not wait for its response.
-        this.#clients.get(key)?.session.answerAppServer(tooLargeError(shape.id, text.length));
+        this.#clients.get(key)?.session.answerAppServer(error(shape.id));
       }
     }
   }
