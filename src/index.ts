@@ -34,6 +34,7 @@ export type { EngineLogger } from './observe/logger.js';
 export type { EngineWatcher, TransitionWatch, WatchedEffect } from './observe/watcher.js';
 export { type AuthMode, PLANS, type Plan } from './protocol/account.js';
 export type { AccountSource as AccountPort, Recovery } from './protocol/account-source.js';
+export type { AgentProtocol, AgentProtocolSetting } from './protocol/agent-protocol.js';
 export type {
   AppServer,
   AppServerConnection,
