@@ -51,6 +51,8 @@ async function run(): Promise<number> {
     );
   }
   if (argv[0] === 'start') {
+    const code = appServerCommand !== undefined && isProcessOne() ? await belowReaper() : undefined;
+    if (code !== undefined) return code;
     const { parsePlainStart } = await import('./parser/plain-start.js');
     const flags = parsePlainStart(argv);
     if (flags !== undefined) {
@@ -69,6 +71,11 @@ async function run(): Promise<number> {
   commandName = invocation.name;
   return invocation.command.run(invocation.args, appServerCommand);
 }
+
+const isProcessOne = (): boolean => process.pid === 1 && process.platform === 'linux';
+
+const belowReaper = async (): Promise<number | undefined> =>
+  (await import('./process-one.js')).runBelowReaper();
 
 async function printVersion(): Promise<number> {
   const { VERSION } = await import('../protocol/version.js');
