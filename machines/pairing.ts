@@ -5,7 +5,7 @@ import type { Reason } from '../src/protocol/reasons.js';
 import type { Env } from '../src/protocol/timing.js';
 import { MAX_PAUSE } from './shared/backoff.js';
 import { actorFailure, decide, decideFailure, notProvided, setReason } from './shared/decision.js';
-import { failureOf, outcome, outcomeOf } from './shared/outcome.js';
+import { failureOf, identityGone, outcome, outcomeOf } from './shared/outcome.js';
 
 /** The outcome of `ensureToken`: a server token is ready, or why it is not. */
 export type EnsureTokenOutcome =
@@ -46,7 +46,7 @@ const pairing = setup({
     /** Waits for an identity and a server token, and refreshes the token when needed; `fresh` always refreshes it. */
     ensureToken: fromPromise<EnsureTokenOutcome, { fresh: boolean }>(notProvided('ensureToken')),
     requestCode: fromPromise<PairOutcome, { manual: boolean }>(notProvided('requestCode')),
-    /** Reports to remoteControl that the backend does not know the enrollment, so that it is cleared. */
+    /** Reports to remoteControl that the backend does not know the enrollment, so that it is replaced. */
     reportEnrollmentLost: fromPromise<void, { failure: Failure | null }>(notProvided('reportEnrollmentLost')),
   },
   actions: {
@@ -75,7 +75,7 @@ const pairing = setup({
       'output' in event && (event.output as EnsureTokenOutcome | undefined)?.kind === 'ready',
     granted: outcome('granted'),
     unauthorized: outcome('unauthorized'),
-    notFound: outcome('notFound'),
+    identityGone,
   },
   delays: {
     codeLifetime: ({ context }) =>
@@ -139,7 +139,7 @@ export const pairingMachine = pairing.createMachine({
                 actions: ['assignCode', setReason('pairingCodeShown')],
               },
               { guard: 'unauthorized', target: 'renewingToken', actions: 'recordFailure' },
-              { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' },
+              { guard: 'identityGone', target: 'losingIdentity', actions: 'recordFailure' },
               { target: '#pairing.unpaired', actions: 'recordFailure' },
             ],
             onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
@@ -170,14 +170,14 @@ export const pairingMachine = pairing.createMachine({
                 target: '#pairing.codeShown',
                 actions: ['assignCode', setReason('pairingCodeShown')],
               },
-              { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' },
+              { guard: 'identityGone', target: 'losingIdentity', actions: 'recordFailure' },
               { target: '#pairing.unpaired', actions: 'recordFailure' },
             ],
             onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
           },
         },
         losingIdentity: {
-          description: 'The backend answered 404: remoteControl clears the identity and enrolls again.',
+          description: 'The backend answered 404: remoteControl requests a new identity.',
           invoke: {
             id: 'reportEnrollmentLost',
             src: 'reportEnrollmentLost',

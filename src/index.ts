@@ -16,6 +16,7 @@
  * @packageDocumentation
  */
 
+export type { ReplacedIdentity } from '../machines/remote-control/types.js';
 export type { RemoteControlStatus, StatusReport } from '../machines/shared/status.js';
 export type { GivenToken } from './account/credentials.js';
 export type { AccountOptions, AccountTiming } from './account/options.js';

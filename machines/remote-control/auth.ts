@@ -85,8 +85,8 @@ export const awaitingAuth = remoteControlSetup.createStateConfig({
     WAKE: { target: 'loadingAuth', description: 'The machine woke up: check for a sign-in at once. RC-25a' },
     'ENROLLMENT.LOST': {
       guard: 'sameIdentity',
-      description: 'The identity is cleared; the next account enrolls. RC-47',
-      actions: ['clearIdentity', 'closeVirtualClients'],
+      description: 'The next attempt requests a new identity. RC-47',
+      actions: ['clearToken', 'markIdentityLost'],
     },
   },
   states: {

@@ -153,9 +153,9 @@ export const refreshing = remoteControlSetup.createStateConfig({
       { guard: 'granted', target: 'connecting', actions: ['assignGrant', setReason('tokenRefreshed')] },
       { guard: 'unauthorized', target: 'recoveringAuth', actions: 'recordFailure' },
       {
-        guard: 'notFound',
+        guard: 'identityGone',
         target: 'reenrolling',
-        description: 'The backend does not know the identity. RC-20',
+        description: 'The backend itself says that it does not know the identity. RC-20',
         actions: 'recordFailure',
       },
       {
@@ -195,7 +195,7 @@ export const verifyingEnrollment = remoteControlSetup.createStateConfig({
         description: 'The identity exists, so the 404 has another cause. RC-21',
         actions: ['assignGrant', setReason('identityVerified')],
       },
-      { guard: 'notFound', target: 'reenrolling', actions: 'recordFailure' },
+      { guard: 'identityGone', target: 'reenrolling', actions: 'recordFailure' },
       {
         guard: 'unauthorized',
         target: 'recoveringAuth',
@@ -214,24 +214,38 @@ export const verifyingEnrollment = remoteControlSetup.createStateConfig({
 });
 
 export const reenrolling = remoteControlSetup.createStateConfig({
-  description: 'The backend does not know the identity: clears only this one, then enrolls. RC-20, RC-22',
-  tags: ['connecting'],
-  entry: ['countIdentityLoss', 'closeVirtualClients'],
-  on: { 'ENROLLMENT.LOST': { description: 'The identity is already being cleared.' } },
+  description:
+    'The backend does not know the identity: requests a new one, which replaces it. Until then it stays stored. RC-20, RC-22',
+  tags: ['connecting', 'beforeIdentity'],
+  entry: ['clearToken', 'markIdentityLost'],
+  on: { 'ENROLLMENT.LOST': { description: 'A new identity is already being requested.' } },
   invoke: {
-    id: 'clearEnrollment',
-    src: 'clearEnrollment',
-    input: ({ context }) => ({ key: keyOf(context), enrollment: enrollmentOf(context) }),
+    id: 'enrollAgain',
+    src: 'enroll',
+    input: ({ context }) => ({ account: context.account }),
     onDone: [
       {
-        guard: 'done',
-        target: 'preparing',
-        description: 'The identity is cleared; enrolling is next.',
-        actions: 'clearIdentity',
+        guard: 'granted',
+        target: 'enrolling.persisting',
+        description: 'Clients of the old identity have no rights under the new one.',
+        actions: ['countIdentityLoss', 'closeVirtualClients', 'recordReplacement', 'assignGrant'],
+      },
+      { guard: 'unauthorized', target: 'recoveringAuth', actions: 'recordFailure' },
+      {
+        guard: 'hasRetryAfter',
+        target: 'backingOff.retryAfter',
+        actions: ['recordFailure', 'assignRetryAfter'],
+      },
+      {
+        guard: 'notFound',
+        target: 'backingOff.failed',
+        description:
+          'The route to enroll is missing, too, so something else answers: tries the old identity again. RC-20',
+        actions: 'recordRouteMissing',
       },
       {
         target: 'backingOff.failed',
-        description: 'The store cannot be written: no new enrollment until it can. RC-6',
+        description: 'There is no new identity yet: the next attempt requests one again.',
         actions: 'recordFailure',
       },
     ],

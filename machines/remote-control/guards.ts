@@ -1,5 +1,5 @@
 /** Guards of the chart `remoteControl`. A guard with the name of an outcome holds when the actor reported that outcome. */
-import { failureOf, outcome, outcomeOf } from '../shared/outcome.js';
+import { failureOf, identityGone, outcome, outcomeOf } from '../shared/outcome.js';
 import { accountIn, endedUnstable, enrollmentOf, isOther } from './context.js';
 import type { RemoteControlContext, RemoteControlEvent } from './types.js';
 
@@ -10,6 +10,14 @@ interface Args {
 
 const tokenEndsWithin = (context: RemoteControlContext, ms: number): boolean =>
   context.token === null || context.token.expiresAt - context.env.now() <= ms;
+
+const isLimited = ({ retryAfter, env }: RemoteControlContext): boolean => retryAfter.until > env.now();
+
+function isSameIdentity(context: RemoteControlContext, event: RemoteControlEvent): boolean {
+  const current = enrollmentOf(context)?.serverId;
+  if (event.type === 'ENROLLMENT.LOST') return event.serverId === current;
+  return event.type === 'TOKEN.RENEWED' && event.enrollment.serverId === current;
+}
 
 export const guards = {
   // Configuration
@@ -25,6 +33,8 @@ export const guards = {
   granted: outcome('granted'),
   unauthorized: outcome('unauthorized'),
   notFound: outcome('notFound'),
+  /** The backend's own 404. One of a proxy or a gateway proves nothing. RC-20 */
+  identityGone,
   transient: outcome('transient'),
   open: outcome('open'),
   tokenRejected: outcome('tokenRejected'),
@@ -68,8 +78,10 @@ export const guards = {
   refreshCanWait: ({ context, event }: Args) => {
     const got = outcomeOf(event);
     const unreachable = got?.kind === 'other' && got.failure.httpStatus === undefined;
+    const ambiguous = got?.kind === 'notFound';
     return (
-      (got?.kind === 'transient' || unreachable) && !tokenEndsWithin(context, context.timing.refreshRequired)
+      (got?.kind === 'transient' || unreachable || ambiguous) &&
+      !tokenEndsWithin(context, context.timing.refreshRequired)
     );
   },
   handoverLikely: ({ context, event }: Args) =>
@@ -114,16 +126,16 @@ export const guards = {
     event.account !== null &&
     event.account.accountId !== context.account?.accountId,
   /** Pairing reports the current identity; reports about an earlier one are outdated. */
-  sameIdentity: ({ context, event }: Args) => {
-    const current = enrollmentOf(context)?.serverId;
-    if (event.type === 'ENROLLMENT.LOST') return event.serverId === current;
-    return event.type === 'TOKEN.RENEWED' && event.enrollment.serverId === current;
-  },
+  sameIdentity: ({ context, event }: Args) => isSameIdentity(context, event),
+  sameIdentityInRetryAfter: ({ context, event }: Args) =>
+    isSameIdentity(context, event) && isLimited(context),
 
   // The next step
-  retryAfterActive: ({ context }: Args) => context.retryAfter.until > context.env.now(),
+  retryAfterActive: ({ context }: Args) => isLimited(context),
   enrollmentUnknown: ({ context }: Args) => context.enrollment === 'unknown',
   notEnrolled: ({ context }: Args) => context.enrollment === 'none',
+  identityLost: ({ context }: Args) =>
+    context.lostServerId !== null && enrollmentOf(context)?.serverId === context.lostServerId,
   notPersisted: ({ context }: Args) => enrollmentOf(context)?.serverId !== context.persistedServerId,
   refreshNeeded: ({ context }: Args) =>
     tokenEndsWithin(context, context.timing.refreshRequired) ||

@@ -40,6 +40,8 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     refusal: null,
     decision: { reason: 'starting', detail: null, at: input.env.now() },
     lastFailure: null,
+    replaced: null,
+    lostServerId: null,
   }),
   output: ({ context }) => ({
     failure: context.decision.reason === 'stopped' ? null : context.lastFailure,
@@ -256,12 +258,20 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           description: 'Pairing refreshed the token. RC-47',
           actions: 'assignRenewedToken',
         },
-        'ENROLLMENT.LOST': {
-          guard: 'sameIdentity',
-          target: '.reenrolling',
-          description: 'Pairing found that the backend does not know the identity. RC-47',
-          actions: 'recordFailure',
-        },
+        'ENROLLMENT.LOST': [
+          {
+            guard: 'sameIdentityInRetryAfter',
+            target: '.backingOff.retryAfter',
+            description: 'Nothing shortens a Retry-After; then a new identity is requested. RC-25',
+            actions: ['recordFailure', 'clearToken', 'markIdentityLost'],
+          },
+          {
+            guard: 'sameIdentity',
+            target: '.reenrolling',
+            description: 'Pairing found that the backend does not know the identity. RC-47',
+            actions: 'recordFailure',
+          },
+        ],
       },
       states: {
         loadingAuth,
@@ -278,6 +288,11 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             },
             { guard: 'enrollmentUnknown', target: 'loadingEnrollment' },
             { guard: 'notEnrolled', target: 'enrolling' },
+            {
+              guard: 'identityLost',
+              target: 'reenrolling',
+              description: 'The new identity that replaces it was not granted yet. RC-20',
+            },
             {
               guard: 'notPersisted',
               target: 'enrolling.persisting',

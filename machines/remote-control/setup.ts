@@ -78,10 +78,6 @@ export const remoteControlSetup = setup({
       StoreOutcome,
       { key: EnrollmentKey; enrollment: Enrollment | null; preference: Preference }
     >(notProvided('saveEnrollment')),
-    /** Deletes the stored enrollment only if it is this one. RC-22 */
-    clearEnrollment: fromPromise<StoreOutcome, { key: EnrollmentKey; enrollment: Enrollment | null }>(
-      notProvided('clearEnrollment'),
-    ),
     enroll: fromPromise<EnrollOutcome, { account: Account | null }>(notProvided('enroll')),
     refresh: fromPromise<RefreshOutcome, { account: Account | null; enrollment: Enrollment | null }>(
       notProvided('refresh'),
@@ -180,14 +176,40 @@ export const remoteControlSetup = setup({
       if (got?.kind !== 'granted' || !('token' in got)) return {};
       return 'enrollment' in got ? { enrollment: got.enrollment, token: got.token } : { token: got.token };
     }),
+    /** Controllers are paired with an environment, so a person must hear which one replaced which. RC-20a */
+    recordReplacement: assign(({ context, event }) => {
+      const got = outcomeOf(event);
+      const old = enrollmentOf(context);
+      if (got?.kind !== 'granted' || !('enrollment' in got) || old === null) return {};
+      const { environmentId: to } = got.enrollment;
+      const { environmentId: from } = old;
+      if (from === to) return decide(context, 'enrolled');
+      const detail = `Environment ${to} replaced ${from}. Each controller must be paired again.`;
+      return {
+        ...decide(context, 'identityReplaced', detail),
+        replaced: { from, to, at: context.env.now() },
+      };
+    }),
+    /** A backend that does not know the identity would still enroll, so it is not the backend that answers. RC-20 */
+    recordRouteMissing: assign(({ context, event }) => {
+      const reported = failureOf(outcomeOf(event));
+      if (reported === null) return {};
+      return {
+        ...decideFailure(context, { ...reported, reason: 'backendRoutesMissing' }),
+        lostServerId: null,
+      };
+    }),
     markPersisted: assign(({ context }) => ({ persistedServerId: enrollmentOf(context)?.serverId ?? null })),
-    assignRenewedToken: assign(({ event }) => (event.type === 'TOKEN.RENEWED' ? { token: event.token } : {})),
+    /** The backend granted a token, so it knows the identity. */
+    assignRenewedToken: assign(({ event }) =>
+      event.type === 'TOKEN.RENEWED' ? { token: event.token, lostServerId: null } : {},
+    ),
+    markIdentityLost: assign(({ context }) => ({ lostServerId: enrollmentOf(context)?.serverId ?? null })),
     updateServerName: assign(({ context }) => {
       const enrollment = enrollmentOf(context);
       return enrollment ? { enrollment: { ...enrollment, serverName: context.serverName } } : {};
     }),
     clearToken: assign({ token: null }),
-    clearIdentity: assign({ enrollment: 'none', token: null }),
     assignSocket: assign(({ context, event }) => {
       const got = outcomeOf(event);
       return got?.kind === 'open' ? { socket: got.socket, openedAt: context.env.now() } : {};

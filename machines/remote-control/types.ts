@@ -51,6 +51,16 @@ export const NO_FAILURES: FailureCounters = {
   unstableLinks: 0,
 };
 
+/** A new identity took the place of one that controllers were paired with. RC-20a */
+export interface ReplacedIdentity {
+  /** Environment id of the old identity. */
+  readonly from: string;
+  /** Environment id of the new identity. */
+  readonly to: string;
+  /** Wall-clock ms. */
+  readonly at: number;
+}
+
 /** What the `remoteControl` chart knows. Its secrets are `Secret` values. */
 export interface RemoteControlContext extends RemoteControlInput {
   /**
@@ -60,6 +70,8 @@ export interface RemoteControlContext extends RemoteControlInput {
   readonly activation: 'start' | 'request' | 'confirmed';
   readonly account: Account | null;
   readonly enrollment: Enrollment | 'unknown' | 'none';
+  /** Server id of an identity that the backend does not know; a new one replaces it. RC-20 */
+  readonly lostServerId: string | null;
   /** Server id of the persisted identity; no other identity is used. RC-6 */
   readonly persistedServerId: string | null;
   /** The durable preference of this account; `unset` until it is known. RC-44 */
@@ -80,6 +92,8 @@ export interface RemoteControlContext extends RemoteControlInput {
   /** Why the chart is in its state: one object for each decision. */
   readonly decision: Decision;
   readonly lastFailure: Failure | null;
+  /** The last identity that was replaced since the start. RC-20a */
+  readonly replaced: ReplacedIdentity | null;
   /** Wall-clock ms at which the last link opened. */
   readonly openedAt: number | null;
 }
@@ -97,7 +111,7 @@ export type RemoteControlEvent =
   | { readonly type: 'WAKE' }
   /** Pairing refreshed the token of this identity. RC-47 */
   | { readonly type: 'TOKEN.RENEWED'; readonly enrollment: Enrollment; readonly token: ServerToken }
-  /** Pairing found that the backend does not know this identity. RC-47, RC-22 */
+  /** The backend does not know this identity (RC-47), or a person asked for another one (RC-24). */
   | { readonly type: 'ENROLLMENT.LOST'; readonly serverId: string; readonly failure: Failure }
   /** The link lived long enough to reset the failure counters. RC-25 */
   | { readonly type: 'LINK.STABLE' }

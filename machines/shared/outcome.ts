@@ -43,6 +43,12 @@ export const outcome =
     return got !== null && kinds.includes(got.kind);
   };
 
+/** A guard that holds when the backend itself answered 404: it does not know the identity. RC-20 */
+export const identityGone = ({ event }: { event: AnEvent }): boolean => {
+  const got = outcomeOf(event);
+  return got?.kind === 'notFound' && 'byBackend' in got && got.byBackend;
+};
+
 /** The failure in an outcome; null when it has none. */
 export function failureOf(got: AnyOutcome | null): Failure | null {
   return got !== null && 'failure' in got ? got.failure : null;

@@ -4,6 +4,7 @@ import type { Failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import { enrollmentOf } from '../remote-control/context.js';
 import type { remoteControlMachine } from '../remote-control/machine.js';
+import type { ReplacedIdentity } from '../remote-control/types.js';
 
 /** The public status. RC-42 */
 export type RemoteControlStatus = 'disabled' | 'connecting' | 'connected' | 'errored';
@@ -23,6 +24,8 @@ export interface StatusReport {
   /** Wall-clock ms. The token itself is never shown. */
   readonly tokenExpiresAt: number | null;
   readonly lastFailure: Failure | null;
+  /** The last identity that was replaced since the start: its controllers must be paired again. RC-20a */
+  readonly replacedIdentity: ReplacedIdentity | null;
   /** Wall-clock ms of the next attempt; null when none is scheduled. */
   readonly nextAttemptAt: number | null;
   /** Wall-clock ms at which the current link opened; null while there is none. */
@@ -49,6 +52,7 @@ export function statusOf(snapshot: Snapshot): StatusReport {
     accountId: context.account?.accountId ?? null,
     tokenExpiresAt: context.token?.expiresAt ?? null,
     lastFailure: context.lastFailure,
+    replacedIdentity: context.replaced,
     nextAttemptAt: pausing && context.pause.until > context.env.now() ? context.pause.until : null,
     openedAt: status === 'connected' ? context.openedAt : null,
   };

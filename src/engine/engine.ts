@@ -183,7 +183,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       if (line === lastReported) return;
       lastReported = line;
       this.#audit.addDecision('remoteControl', state, decision);
-      const level = snapshot.hasTag('errored') ? 'warn' : 'info';
+      const level = snapshot.hasTag('errored') || reason === 'identityReplaced' ? 'warn' : 'info';
       const route = reason === 'connected' ? { route: routeOf(running) } : {};
       this.#log[level]({ reason, state, ...route }, detail ?? `remote control: ${reason}`);
     });

@@ -13,12 +13,15 @@ export function failedRequest(
   unauthorized: Reason = 'backendUnauthorized',
 ): RequestFailure {
   const { status } = response;
-  const failed = (kind: RequestFailure['kind'], reason: Reason): RequestFailure => ({
+  const failed = (kind: Exclude<RequestFailure['kind'], 'notFound'>, reason: Reason): RequestFailure => ({
     kind,
     failure: responseFailure(attempt, response, reason),
   });
   if (status === 401 || status === 403) return failed('unauthorized', unauthorized);
-  if (status === 404) return failed('notFound', 'backendNotFound');
+  if (status === 404) {
+    const byBackend = detailOf(response.body) !== undefined;
+    return { kind: 'notFound', byBackend, failure: responseFailure(attempt, response, 'backendNotFound') };
+  }
   if (status === 409) return failed('conflict', 'backendConflict');
   if (status === 429) return failed('transient', 'backendRateLimited');
   if (status >= 500) return failed('transient', 'backendUnavailable');
@@ -37,7 +40,7 @@ export function failedUpgrade(attempt: RequestContext, response: HttpResponse): 
   if (status === 401 || status === 403) return failed('tokenRejected', 'tokenRejected');
   if (status === 404) {
     // Only the backend's exact statement drops an identity: the 404 of a proxy looks the same otherwise. RC-20, RC-21
-    return saysGone(response.body)
+    return detailOf(response.body) === GONE_DETAIL
       ? failed('serverGone', 'serverGone')
       : failed('ambiguousNotFound', 'ambiguousNotFound');
   }
@@ -49,11 +52,12 @@ export function failedUpgrade(attempt: RequestContext, response: HttpResponse): 
 
 const GONE_DETAIL = 'Remote app server not found';
 
-function saysGone(body: Uint8Array): boolean {
+/** `detail` of the backend's error body; undefined for any other body, such as a page of a proxy. */
+function detailOf(body: Uint8Array): unknown {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(body));
-    return typeof value === 'object' && value !== null && 'detail' in value && value.detail === GONE_DETAIL;
+    return typeof value === 'object' && value !== null && 'detail' in value ? value.detail : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -91,7 +91,8 @@ export type StoreOutcome = { readonly kind: 'done' } | { readonly kind: 'failed'
 /** How a request to the backend failed. RC-12 */
 export type RequestFailure =
   | { readonly kind: 'unauthorized'; readonly failure: Failure }
-  | { readonly kind: 'notFound'; readonly failure: Failure }
+  /** `byBackend` is false when a proxy or a gateway may have answered: such a 404 proves nothing. RC-20 */
+  | { readonly kind: 'notFound'; readonly byBackend: boolean; readonly failure: Failure }
   | { readonly kind: 'conflict'; readonly failure: Failure }
   | { readonly kind: 'transient'; readonly failure: Failure }
   | { readonly kind: 'other'; readonly failure: Failure };

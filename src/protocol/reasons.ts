@@ -36,6 +36,10 @@ export const REASONS = {
     'Let the client send initialize, or pass --client-name.',
   ),
   enrolled: reasonText('The backend gave this machine an identity.'),
+  identityReplaced: reasonText(
+    'The backend did not know the identity of this machine any more and gave it another one.',
+    'Pair each controller again with rc-engine pair: controllers of the old environment do not reach the new one.',
+  ),
   tokenRefreshed: reasonText('The backend issued a new server token.'),
   connected: reasonText('The link to the backend is open.'),
   stopped: reasonText('The engine was asked to stop.', 'Start it again with rc-engine start.'),
@@ -180,6 +184,10 @@ export const REASONS = {
   backendNotFound: reasonText(
     'The backend does not know this route.',
     'Check --base-url: it must end before /wham/….',
+  ),
+  backendRoutesMissing: reasonText(
+    'The backend answers 404 to each request, so a proxy, a gateway or a wrong address answers in its place. The identity is kept.',
+    'Wait if the backend is being deployed. If it lasts, check --base-url and any proxy in between.',
   ),
   backendConflict: reasonText('The backend reports a conflict for this request.'),
   backendRateLimited: reasonText('The backend limits the rate of requests.'),

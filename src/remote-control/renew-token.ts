@@ -33,7 +33,7 @@ export async function renewToken(deps: RenewTokenDeps, signal: AbortSignal): Pro
       actor.send({ type: 'TOKEN.RENEWED', enrollment, token: outcome.token });
       return { kind: 'renewed' };
     }
-    if (outcome.kind === 'notFound' && enrollment !== null) {
+    if (outcome.kind === 'notFound' && outcome.byBackend && enrollment !== null) {
       actor.send({ type: 'ENROLLMENT.LOST', serverId: enrollment.serverId, failure: outcome.failure });
       return { kind: 'identityLost', failure: outcome.failure };
     }

@@ -71,11 +71,6 @@ export class RemoteControlService {
             ? { kind: 'done' as const }
             : store.save(input.key, input.enrollment, input.preference),
         ),
-        clearEnrollment: fromPromise(async ({ input }) => {
-          if (input.enrollment === null) return { kind: 'done' as const };
-          const cleared = await store.clear(input.key, input.enrollment);
-          return cleared.kind === 'failed' ? cleared : { kind: 'done' as const };
-        }),
         enroll: fromPromise(({ input, signal }) => this.#enroll(input.account, signal)),
         refresh: fromPromise(({ input, signal }) => this.refresh(input.enrollment, input.account, signal)),
         dial: fromPromise(({ input, signal }) => this.#dial(input, signal)),

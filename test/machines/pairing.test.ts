@@ -73,7 +73,11 @@ class Rig {
       other: 'pairingFailed',
       transient: 'backendUnavailable',
     } as const;
-    await this.desk.answer('requestCode', { kind, failure: this.failure(reasons[kind]) });
+    const failure = this.failure(reasons[kind]);
+    await this.desk.answer(
+      'requestCode',
+      kind === 'notFound' ? { kind, byBackend: true, failure } : { kind, failure },
+    );
   }
 
   async grant(lifetime = TEN_MINUTES): Promise<void> {

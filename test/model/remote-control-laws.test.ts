@@ -35,7 +35,7 @@ const isIn = ({ states }: Expected, state: string): boolean => states.includes(`
 const isInActive = ({ states }: Expected, ...names: readonly string[]): boolean =>
   names.some((name) => states.includes(`remoteControl.active.${name}`));
 /** States with a request to the backend. */
-const REQUESTING = ['enrolling.requesting', 'refreshing', 'connecting', 'verifyingEnrollment'];
+const REQUESTING = ['enrolling.requesting', 'reenrolling', 'refreshing', 'connecting', 'verifyingEnrollment'];
 
 function story({ step, before, after }: Moment): string {
   return `${before.states.at(-1)} on ${step.words} → ${after.states.at(-1)}`;
@@ -58,6 +58,12 @@ const outcome =
     step.value !== null &&
     'kind' in step.value &&
     kinds.includes(String(step.value.kind));
+/** The backend itself answered, and no proxy. */
+const byBackend = ({ step }: Moment): boolean =>
+  typeof step.value === 'object' &&
+  step.value !== null &&
+  'byBackend' in step.value &&
+  step.value.byBackend === true;
 const hasRetryAfter = ({ step }: Moment): boolean =>
   JSON.stringify(step.value ?? null).includes('retryAfterAt');
 const event =
@@ -110,12 +116,25 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-20: an identity that the backend does not know is cleared, and its virtual clients are closed',
+    'RC-20: an identity that the backend does not know stays until there is a new one',
     (moment) =>
       outcome('dial', 'serverGone')(moment) ||
-      outcome('refresh', 'notFound')(moment) ||
-      outcome('verify', 'notFound')(moment),
-    ({ after }) => isInActive(after, 'reenrolling') && after.effects.includes('closeVirtualClients'),
+      (byBackend(moment) &&
+        (outcome('refresh', 'notFound')(moment) || outcome('verify', 'notFound')(moment))),
+    ({ after, was, is }) => isInActive(after, 'reenrolling') && is.enrollment === was.enrollment,
+  );
+
+  law(
+    'RC-20: the virtual clients of an identity are closed when another one replaces it',
+    outcome('enrollAgain', 'granted'),
+    ({ after }) => isInActive(after, 'enrolling.persisting') && after.effects.includes('closeVirtualClients'),
+  );
+
+  law(
+    'RC-20: a 404 of a proxy never leads to another identity',
+    (moment) =>
+      !byBackend(moment) && (outcome('refresh', 'notFound')(moment) || outcome('verify', 'notFound')(moment)),
+    ({ after, was, is }) => !isInActive(after, 'reenrolling') && is.enrollment === was.enrollment,
   );
 
   law(
@@ -126,12 +145,9 @@ describe('on every path of remoteControl', () => {
   );
 
   law(
-    'RC-22: an identity is removed only after it was cleared, after ENROLLMENT.LOST, or with its account',
+    'RC-22: an identity is removed only with its account',
     ({ was, is }) => typeof was.enrollment !== 'string' && typeof is.enrollment === 'string',
-    (moment) =>
-      outcome('clearEnrollment', 'done')(moment) ||
-      event('ENROLLMENT.LOST')(moment) ||
-      moment.is.account?.accountId !== moment.was.account?.accountId,
+    ({ was, is }) => is.account?.accountId !== was.account?.accountId,
   );
 
   law(
@@ -150,14 +166,16 @@ describe('on every path of remoteControl', () => {
   law(
     'RC-12, RC-14: a response with Retry-After leads to that pause',
     (moment) =>
-      hasRetryAfter(moment) && ['enroll', 'refresh', 'verify', 'dial'].includes(moment.step.actor ?? ''),
+      hasRetryAfter(moment) &&
+      ['enroll', 'enrollAgain', 'refresh', 'verify', 'dial'].includes(moment.step.actor ?? ''),
     ({ after }) => isInActive(after, 'backingOff.retryAfter'),
   );
 
   law(
-    'RC-14: after a transient refresh failure it connects with a valid token',
+    'RC-14: after a refresh failure that proves nothing it connects with a valid token',
     (moment) =>
-      outcome('refresh', 'transient')(moment) &&
+      (outcome('refresh', 'transient')(moment) ||
+        (outcome('refresh', 'notFound')(moment) && !byBackend(moment))) &&
       !hasRetryAfter(moment) &&
       (moment.was.token?.expiresAt ?? 0) - moment.now > moment.was.timing.refreshRequired,
     ({ after }) => isInActive(after, 'connecting'),
@@ -196,6 +214,7 @@ describe('on every path of remoteControl', () => {
     'RC-28: a refused account leads to recovery',
     (moment) =>
       outcome('enroll', 'unauthorized')(moment) ||
+      outcome('enrollAgain', 'unauthorized')(moment) ||
       outcome('refresh', 'unauthorized')(moment) ||
       outcome('verify', 'unauthorized')(moment),
     ({ after }) => isInActive(after, 'recoveringAuth'),

@@ -56,16 +56,6 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
     }
   },
 
-  /** Clears the given identity, and reports the outcome. */
-  async clear(url, serverName) {
-    const store = openEnrollmentStore(url!, { now: Date.now });
-    store.prepare();
-    say('ready');
-    await stdinLine();
-    say(await store.clear(key, identity(serverName!)));
-    await store.close();
-  },
-
   /** Locks a home directory on command, reports the outcome, and keeps the lock until its stdin ends. */
   async lock(dir, withChild) {
     const home = openHome(dir);

@@ -76,6 +76,7 @@ function identityRows({ remoteControl: link, account, now }: EngineStatus): Row[
   return [
     ['server name', link.serverName],
     ['environment', link.environmentId ?? '-'],
+    ...replacedRow(link.replacedIdentity, now),
     ['installation', link.installationId],
     ['signed in', describeSignIn(account)],
     ['account id', link.accountId ?? account?.accountId ?? '-'],
@@ -86,6 +87,13 @@ function identityRows({ remoteControl: link, account, now }: EngineStatus): Row[
     ],
     ['last pong', ago(link.lastPongAt, now)],
   ];
+}
+
+/** Controllers are paired with an environment: a person must hear that it changed. RC-20a */
+function replacedRow(replaced: EngineStatus['remoteControl']['replacedIdentity'], now: number): Row[] {
+  if (replaced === null) return [];
+  const { from, to, at } = replaced;
+  return [['replaced', `${to} replaced ${from}, ${ago(at, now)}: pair each controller again`]];
 }
 
 function virtualClients({ remoteClients }: EngineStatus): string {

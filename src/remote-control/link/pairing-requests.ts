@@ -84,7 +84,9 @@ export function pairingRequests({ requester, target }: RequestDeps): PairingRequ
         signal,
       );
       if (done.kind === 'answered') return { kind: 'known', claimed: done.value.claimed };
-      return done.failure.httpStatus === 410 ? { kind: 'notFound', failure: done.failure } : done;
+      return done.failure.httpStatus === 410
+        ? { kind: 'notFound', byBackend: true, failure: done.failure }
+        : done;
     },
   };
 }

@@ -14,11 +14,6 @@ import { errnoText } from '../../system/errno.js';
 import { decodeRecord, type EnrollmentRecord, recordName } from './enrollment-record.js';
 import { MemoryTable, type RecordTable, StoreError } from './record-table.js';
 
-/** `cleared` is false when another enrollment has replaced the one to clear. RC-22 */
-type ClearEnrollmentOutcome =
-  | { readonly kind: 'done'; readonly cleared: boolean }
-  | { readonly kind: 'failed'; readonly failure: Failure };
-
 /**
  * Stores the identity and the preference of each account. A failure of the store is an outcome, never a rejection. Calls
  * run one after the other, in the order they were made.
@@ -30,10 +25,8 @@ export interface EnrollmentStore {
   prepare(): void;
   /** Never `none` for a store that is unreadable, damaged or read-only. RC-6 */
   load(key: EnrollmentKey): Promise<LoadEnrollmentOutcome>;
-  /** Resolves with `done` once the record is durable. RC-5 */
+  /** Replaces the record of this key in one transaction. Resolves with `done` once it is durable. RC-5, RC-22 */
   save(key: EnrollmentKey, enrollment: Enrollment, preference: Preference): Promise<StoreOutcome>;
-  /** Removes the enrollment when the stored one has the same server id, and keeps the preference. RC-22 */
-  clear(key: EnrollmentKey, enrollment: Enrollment): Promise<ClearEnrollmentOutcome>;
   /** Removes the enrollments of all accounts and keeps their preferences: this machine gets a new identity. RC-24 */
   clearAll(): Promise<StoreOutcome>;
   /** Changes the preference and keeps the enrollment. RC-44 */
@@ -128,17 +121,6 @@ export class TableStore implements EnrollmentStore {
     return this.#run('storeWriteFailed', async (table) => {
       await table.write(recordName(key), { enrollment, preference });
       return { kind: 'done' };
-    });
-  }
-
-  clear(key: EnrollmentKey, enrollment: Enrollment): Promise<ClearEnrollmentOutcome> {
-    return this.#run('storeWriteFailed', async (table) => {
-      const cleared = await update(table, recordName(key), (stored) =>
-        stored?.enrollment?.serverId === enrollment.serverId
-          ? { enrollment: null, preference: stored.preference }
-          : undefined,
-      );
-      return { kind: 'done', cleared };
     });
   }
 
@@ -256,7 +238,6 @@ function missingStore(now: () => number): EnrollmentStore {
     prepare: () => {},
     load: missing,
     save: missing,
-    clear: missing,
     clearAll: missing,
     savePreference: missing,
     flush: async () => {},

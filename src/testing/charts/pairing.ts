@@ -22,7 +22,8 @@ export function pairingModel(): Variant<typeof pairingMachine>[] {
       },
     },
     { kind: 'unauthorized', failure: failure('backendUnauthorized') },
-    { kind: 'notFound', failure: failure('backendNotFound') },
+    { kind: 'notFound', byBackend: true, failure: failure('backendNotFound') },
+    { kind: 'notFound', byBackend: false, failure: failure('backendNotFound') },
     { kind: 'transient', failure: failure('backendUnavailable') },
   ];
   return [

@@ -100,7 +100,6 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
         loadEnrollment: LOADED,
         updateEnrollment: STORED,
         saveEnrollment: STORED,
-        clearEnrollment: STORED,
         ...backend,
         recoverAuth: RECOVERED,
         link: ENDED,
@@ -122,18 +121,24 @@ function backendOutcomes(env: SimulatedEnv) {
     { kind: 'granted', token: token(HOUR) },
     { kind: 'granted', token: token(2 * MINUTE) },
     { kind: 'unauthorized', failure: failure('backendUnauthorized') },
-    { kind: 'notFound', failure: failure('backendNotFound') },
+    { kind: 'notFound', byBackend: true, failure: failure('backendNotFound') },
+    { kind: 'notFound', byBackend: false, failure: failure('backendNotFound') },
     { kind: 'transient', failure: failure('backendUnavailable') },
     { kind: 'transient', failure: rateLimited() },
     { kind: 'other', failure: failure('backendRefused') },
   ];
+  const enrolled = (): readonly EnrollOutcome[] => [
+    { kind: 'granted', enrollment: FRESH, token: token(HOUR) },
+    { kind: 'granted', enrollment: FRESH, token: token(10_000) },
+    { kind: 'unauthorized', failure: failure('backendUnauthorized') },
+    { kind: 'transient', failure: failure('backendUnavailable') },
+    { kind: 'transient', failure: rateLimited() },
+  ];
   return {
-    enroll: (): readonly EnrollOutcome[] => [
-      { kind: 'granted', enrollment: FRESH, token: token(HOUR) },
-      { kind: 'granted', enrollment: FRESH, token: token(10_000) },
-      { kind: 'unauthorized', failure: failure('backendUnauthorized') },
-      { kind: 'transient', failure: failure('backendUnavailable') },
-      { kind: 'transient', failure: rateLimited() },
+    enroll: enrolled,
+    enrollAgain: (): readonly EnrollOutcome[] => [
+      ...enrolled(),
+      { kind: 'notFound', byBackend: true, failure: failure('backendNotFound') },
     ],
     refresh: refreshed,
     verify: refreshed,
@@ -181,6 +186,8 @@ export function readByGuards({ context }: Snapshot): string[] {
     `${context.account?.accountId} ${context.account?.generation}`,
     context.refusedGeneration,
     typeof enrollment === 'string' ? enrollment : enrollment.serverId === context.persistedServerId,
+    context.lostServerId !== null &&
+      context.lostServerId === (typeof enrollment === 'string' ? null : enrollment.serverId),
     context.preference,
     left <= timing.refreshRequired ? 'none' : left <= timing.refreshProactive ? 'short' : 'good',
     context.retryAfter.until > env.now(),

@@ -37,6 +37,7 @@ const report = (state: string, more: Partial<TimedReport> = {}): TimedReport => 
   accountId: null,
   tokenExpiresAt: null,
   lastFailure: null,
+  replacedIdentity: null,
   nextAttemptAt: null,
   openedAt: null,
   ...more,

@@ -196,7 +196,7 @@ describe('refresh windows', () => {
     ['dial', 'active.connecting'],
     ['refresh', 'active.verifyingEnrollment'],
     ['loadEnrollment', 'active.loadingEnrollment.reading'],
-    ['clearEnrollment', 'active.reenrolling'],
+    ['enroll', 'active.reenrolling'],
     ['recoverAuth', 'active.recoveringAuth'],
   ] as const)('an error of the actor %s in %s is reported, followed by backoff', async (src, state) => {
     const rig = await rigIn(state);

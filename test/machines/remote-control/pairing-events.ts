@@ -80,29 +80,35 @@ describe('ENROLLMENT.LOST', () => {
   );
 
   it.each(WITH_IDENTITY.filter((state) => state !== 'active.awaitingAuth.refused'))(
-    'RC-47: in %s the identity is cleared once, then it enrolls again',
+    'RC-47: in %s a new identity is requested once',
     async (state) => {
       const rig = await rigIn(state);
-      const cleared = rig.desk.count('clearEnrollment');
+      const later = state === 'active.backingOff.retryAfter';
       await lost(rig, 'S1');
       await lost(rig, 'S1');
-      expect(rig.state).toBe('active.reenrolling');
+      expect(rig.state).toBe(later ? state : 'active.reenrolling');
       expect(rig.report.reason).toBe(state === 'active.reenrolling' ? 'serverGone' : 'backendNotFound');
-      expect(rig.desk.open).toEqual(['clearEnrollment']);
-      expect(rig.desk.count('clearEnrollment')).toBe(state === 'active.reenrolling' ? cleared : cleared + 1);
-      expect(rig.context.failureCounters.identityLosses).toBe(1);
+      expect(rig.desk.open).toEqual(later ? [] : ['enroll']);
+      expect(rig.context).toMatchObject({ lostServerId: 'S1', token: null });
       expect(rig.sockets).toBe(0);
     },
   );
 
-  it('RC-26, RC-47: while it waits for a sign-in, the identity is cleared; the next account enrolls', async () => {
+  it('RC-26, RC-47: while it waits for a sign-in, the identity is only marked; the next attempt replaces it', async () => {
     const rig = await rigIn('active.awaitingAuth.refused');
     await lost(rig, 'S1');
     expect(rig.shown).toEqual(['active.awaitingAuth.refused', 'connecting', 'authRejected']);
-    expect([rig.report.environmentId, rig.dropped.length]).toEqual([null, 1]);
     await rig.timeInState();
     await rig.answer('loadAuth', { kind: 'usable', account: { accountId: 'anna', generation: 3 } });
-    expect(rig.state).toBe('active.enrolling.requesting');
+    expect(rig.state).toBe('active.reenrolling');
+  });
+
+  it('RC-47: a token that pairing got for it proves that the backend knows it', async () => {
+    const rig = await rigIn('active.backingOff.retryAfter');
+    await lost(rig, 'S1');
+    await rig.send({ type: 'TOKEN.RENEWED', enrollment: S1, token: rig.token() });
+    await rig.timeInState();
+    expect(rig.state).toBe('active.connecting');
   });
 
   it('RC-43: after disable it changes nothing', async () => {

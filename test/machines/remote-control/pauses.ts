@@ -279,13 +279,13 @@ describe('Retry-After', () => {
     expect(rig.state).toBe('active.loadingEnrollment.reading');
   });
 
-  it('RC-25: a lost identity is cleared meanwhile; it enrolls only afterwards', async () => {
+  it('RC-25: a lost identity does not shorten it; a new one is requested afterwards', async () => {
     const rig = await rateLimited();
     await rig.send({ type: 'ENROLLMENT.LOST', serverId: 'S1', failure: rig.failure('backendNotFound') });
-    await rig.answer('clearEnrollment', { kind: 'done' });
     expect(rig.state).toBe('active.backingOff.retryAfter');
+    expect(rig.desk.count('enroll')).toBe(0);
     expect(await rig.timeInState()).toBe(MINUTE);
-    expect(rig.state).toBe('active.enrolling.requesting');
+    expect(rig.state).toBe('active.reenrolling');
   });
 
   it('RC-25: when the machine wakes up after it, it continues at once', async () => {

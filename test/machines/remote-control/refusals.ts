@@ -42,28 +42,90 @@ describe('a refused server token', () => {
 });
 
 describe('a lost identity', () => {
-  it('RC-20, RC-22: a clear 404 clears that identity, enrolls and connects without a pause', async () => {
+  it('RC-20, RC-22: a clear 404 leads to a new identity, which replaces the old one without a pause', async () => {
     const rig = new Rig();
     await rig.toConnecting();
     await rig.refuseDial('serverGone');
     expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'serverGone']);
+    expect(rig.context).toMatchObject({ enrollment: S1, persistedServerId: 'S1', token: null });
+    expect(rig.dropped).toEqual([]);
+    await rig.answer('enroll', { kind: 'granted', enrollment: S2, token: rig.token() });
     expect(rig.dropped).toEqual(['serverGone']);
-    expect(rig.desk.lastInput('clearEnrollment')).toEqual({
+    expect(rig.shown).toEqual(['active.enrolling.persisting', 'connecting', 'identityReplaced']);
+    expect(rig.desk.lastInput('saveEnrollment')).toEqual({
       key: { socketUrl: 'wss://backend.test/server', accountId: 'anna', clientName: null },
-      enrollment: S1,
+      enrollment: S2,
+      preference: 'unset',
     });
-    await rig.answer('clearEnrollment', { kind: 'done' });
-    expect(rig.state).toBe('active.enrolling.requesting');
-    expect(rig.report.environmentId).toBeNull();
-    await rig.grant(S2);
+    await rig.answer('saveEnrollment', { kind: 'done' });
     expect(rig.state).toBe('active.connecting');
     expect(rig.clock.now()).toBe(0);
     expect(rig.desk.lastInput('dial')).toMatchObject({ enrollment: S2 });
   });
 
+  it('RC-20a: status says which environment replaced which', async () => {
+    const rig = await rigIn('active.reenrolling');
+    expect(rig.report.replacedIdentity).toBeNull();
+    await rig.answer('enroll', { kind: 'granted', enrollment: S2, token: rig.token() });
+    expect(rig.report.replacedIdentity).toEqual({ from: 'E1', to: 'E2', at: rig.now });
+    expect(rig.report.detail).toBe('Environment E2 replaced E1. Each controller must be paired again.');
+  });
+
+  it('RC-20a: a new server in the same environment needs no new pairing', async () => {
+    const rig = await rigIn('active.reenrolling');
+    await rig.answer('enroll', {
+      kind: 'granted',
+      enrollment: { ...S2, environmentId: 'E1' },
+      token: rig.token(),
+    });
+    expect(rig.report).toMatchObject({ replacedIdentity: null, reason: 'enrolled', serverId: 'S2' });
+  });
+
+  it('RC-20: while each route answers 404, the identity stays and is tried again', async () => {
+    const rig = await rigIn('active.refreshing');
+    const pauses: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      await rig.loseIdentity();
+      await rig.answer('enroll', {
+        kind: 'notFound',
+        byBackend: true,
+        failure: rig.failure('backendNotFound'),
+      });
+      expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'backendRoutesMissing']);
+      pauses.push(await rig.timeInState());
+      expect(rig.state).toBe('active.refreshing');
+    }
+    expect(pauses).toEqual([750, 1_500, 3_000]);
+    await rig.renew();
+    expect(rig.desk.lastInput('dial')).toMatchObject({ enrollment: S1 });
+    expect([rig.dropped, rig.report.replacedIdentity]).toEqual([[], null]);
+  });
+
+  it('RC-20: a 404 that is not of the backend proves nothing', async () => {
+    const rig = await rigIn('active.refreshing');
+    await rig.loseIdentity(false);
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'backendNotFound']);
+    await rig.timeInState();
+    expect(rig.state).toBe('active.refreshing');
+    expect(rig.desk.count('enroll')).toBe(0);
+  });
+
+  it('RC-20: a new identity that is not granted is requested again, also after another sign-in', async () => {
+    const rig = await rigIn('active.reenrolling');
+    await rig.answer('enroll', { kind: 'transient', failure: rig.failure('backendUnavailable') });
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'backendUnavailable']);
+    await rig.timeInState();
+    expect(rig.state).toBe('active.reenrolling');
+    await rig.answer('enroll', { kind: 'unauthorized', failure: rig.failure('backendUnauthorized') });
+    await rig.answer('recoverAuth', { kind: 'recovered', account: ANNA });
+    await rig.timeInState();
+    expect(rig.state).toBe('active.reenrolling');
+    expect(rig.context.enrollment).toEqual(S1);
+  });
+
   it('RC-20: a 404 of a refresh does the same', async () => {
     const rig = await rigIn('active.refreshing');
-    await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
+    await rig.loseIdentity();
     expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'backendNotFound']);
   });
 
@@ -73,7 +135,6 @@ describe('a lost identity', () => {
     const pauses: number[] = [];
     for (const next of [S2, S3, S1, S2, S3, S1, S2, S3]) {
       await rig.refuseDial('serverGone');
-      await rig.answer('clearEnrollment', { kind: 'done' });
       await rig.grant(next);
       if (rig.state === 'active.connecting') {
         pauses.push(0);
@@ -89,8 +150,7 @@ describe('a lost identity', () => {
     const rig = await rigIn('active.refreshing');
     const pauses: number[] = [];
     for (const next of [S2, S3, S1]) {
-      await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
-      await rig.answer('clearEnrollment', { kind: 'done' });
+      await rig.loseIdentity();
       await rig.grant(next, 60_000);
       pauses.push(rig.state === 'active.refreshing' ? 0 : await rig.timeInState());
       expect(rig.state).toBe('active.refreshing');
@@ -98,14 +158,15 @@ describe('a lost identity', () => {
     expect(pauses).toEqual([0, 750, 1_500]);
   });
 
-  it('RC-6: it does not enroll again while the store cannot clear the identity', async () => {
+  it('RC-6: it does not use the new identity before the store has it', async () => {
     const rig = await rigIn('active.reenrolling');
-    await rig.answer('clearEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
-    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'storeWriteFailed']);
+    await rig.answer('enroll', { kind: 'granted', enrollment: S2, token: rig.token() });
+    await rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
+    expect(rig.shown).toEqual(['active.enrolling.notPersisted', 'errored', 'storeWriteFailed']);
     await rig.timeInState();
-    expect(rig.state).toBe('active.connecting');
-    expect(rig.desk.lastInput('dial')).toMatchObject({ enrollment: S1 });
-    expect(rig.desk.count('enroll')).toBe(0);
+    await rig.answer('saveEnrollment', { kind: 'done' });
+    expect(rig.desk.lastInput('dial')).toMatchObject({ enrollment: S2 });
+    expect(rig.desk.count('enroll')).toBe(1);
   });
 });
 
@@ -123,12 +184,12 @@ describe('an ambiguous 404', () => {
     expect(rig.context.token).not.toBe(before);
     await rig.timeInState();
     expect(rig.state).toBe('active.connecting');
-    expect(rig.desk.count('clearEnrollment')).toBe(0);
+    expect(rig.desk.count('enroll')).toBe(0);
   });
 
   it('RC-21: if the refresh returns 404, it enrolls again', async () => {
     const rig = await rigIn('active.verifyingEnrollment');
-    await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
+    await rig.loseIdentity();
     expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'backendNotFound']);
   });
 
@@ -190,12 +251,10 @@ describe('a conflict', () => {
     }
     await rig.refuseDial('conflict');
     expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'connectionConflict']);
-    await rig.answer('clearEnrollment', { kind: 'done' });
     await rig.grant(S2);
     expect(rig.state).toBe('active.connecting');
     // The new identity has the same conflict: it backs off.
     await rig.refuseDial('conflict');
-    await rig.answer('clearEnrollment', { kind: 'done' });
     await rig.grant(S3);
     expect(rig.state).toBe('active.backingOff.failed');
   });

@@ -30,7 +30,6 @@ export interface Outcomes {
   recoverAuth: RecoveryOutcome;
   loadEnrollment: LoadEnrollmentOutcome;
   saveEnrollment: StoreOutcome;
-  clearEnrollment: StoreOutcome;
   enroll: EnrollOutcome;
   refresh: RefreshOutcome;
   dial: DialOutcome;
@@ -113,7 +112,6 @@ export class Rig {
         recoverAuth: desk.actor('recoverAuth'),
         loadEnrollment: desk.actor('loadEnrollment'),
         saveEnrollment: desk.actor('saveEnrollment'),
-        clearEnrollment: desk.actor('clearEnrollment'),
         enroll: desk.actor('enroll'),
         refresh: desk.actor('refresh'),
         dial: desk.actor('dial'),
@@ -256,6 +254,15 @@ export class Rig {
 
   async refuseRefresh(): Promise<void> {
     await this.answer('refresh', { kind: 'unauthorized', failure: this.failure('backendUnauthorized') });
+  }
+
+  /** The backend says that it does not know the identity; `byBackend` false: perhaps a proxy says so. */
+  async loseIdentity(byBackend = true): Promise<void> {
+    await this.answer('refresh', {
+      kind: 'notFound',
+      byBackend,
+      failure: this.failure('backendNotFound'),
+    });
   }
 
   async refuseDial(kind: Exclude<DialOutcome['kind'], 'open'>, extra: Partial<Failure> = {}): Promise<void> {

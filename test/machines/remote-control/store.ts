@@ -128,8 +128,7 @@ describe('the enrollment store', () => {
     await rig.send({ type: 'DISABLE', durable: true });
     await rig.pass(MINUTE);
     await rig.signIn(ANNA_2);
-    await rig.answer('refresh', { kind: 'notFound', failure: rig.failure('backendNotFound') });
-    await rig.answer('clearEnrollment', { kind: 'done' });
+    await rig.loseIdentity();
     await rig.answer('enroll', { kind: 'granted', enrollment: S2, token: rig.token() });
     expect(rig.desk.lastInput('saveEnrollment')).toMatchObject({ preference: 'off' });
   });

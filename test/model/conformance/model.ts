@@ -59,7 +59,7 @@ export const NOT_FROM_OUTSIDE: Exceptions = [
   [/TOKEN\.RENEWED|ENROLLMENT\.LOST|tokenInvalid\.pausing .* 1$/, 'it needs pairing at the same moment'],
   [/AUTH\.CHANGED|loadAuth 0$|reloadAuth 1$|recoverAuth [01]$/, 'it needs a second account on the same home'],
   [
-    /loadEnrollment 3$|loadEnrollment 0$|updateEnrollment|saveEnrollment 1$|clearEnrollment 1$|notPersisted|preparing always 3$/,
+    /loadEnrollment 3$|loadEnrollment 0$|updateEnrollment|saveEnrollment 1$|notPersisted|preparing always 3$/,
     'each client has its own store',
   ],
   [/WAKE/, 'a test cannot put the machine to sleep'],

@@ -102,7 +102,7 @@ describe('broken database file', () => {
       expect(await store.load({ ...key, accountId: 'new' })).toEqual(failure('storeUnavailable', message));
     }
     expect(await store.savePreference({ ...key, accountId: 'new' }, 'on')).toMatchObject({ kind: 'failed' });
-    expect(await store.clear(key, enrollment)).toEqual(failure('storeUnavailable', message));
+    expect(await store.clearAll()).toMatchObject({ kind: 'failed' });
     const outcome = await store.load(key);
     expect(outcome.kind === 'failed' && outcome.failure.message).toContain(path);
     await store.close();
@@ -269,7 +269,7 @@ describe('tampered value', () => {
     const store = open(path);
     const message = `The enrollment store ${path} contains a record that`;
     expect(await store.load(key)).toEqual(failure('storeUnavailable', message));
-    expect(await store.clear(key, enrollment)).toEqual(failure('storeUnavailable', message));
+    expect(await store.clearAll()).toMatchObject({ kind: 'failed' });
     expect(await store.savePreference(key, 'off')).toEqual(failure('storeUnavailable', message));
     expect(await store.load(key)).toEqual(failure('storeUnavailable', message));
     await store.close();
@@ -294,9 +294,7 @@ describe('locked by another process', () => {
       failure('storeWriteFailed', `${path} is locked by another process (SQLITE_BUSY)`),
     );
     expect(performance.now() - started).toBeGreaterThan(250);
-    expect(await store.clear(key, enrollment)).toEqual(
-      failure('storeWriteFailed', 'is locked by another process'),
-    );
+    expect(await store.clearAll()).toEqual(failure('storeWriteFailed', 'is locked by another process'));
     expect(await store.load(key)).toEqual(found);
     expect(await store.load({ ...key, accountId: 'new' })).toEqual(
       failure('storeUnavailable', 'is locked by another process'),

@@ -25,19 +25,6 @@ describe('several processes on one enrollment store', () => {
     expect(await load(path)).toMatchObject({ kind: 'found', enrollment: { serverName: '400' } });
   }, 60_000);
 
-  it('RC-22: of four processes that clear the same enrollment at once, exactly one clears it', async () => {
-    const url = `sqlite:${join(await tmpFolder(), 's.sqlite')}`;
-    const store = openEnrollmentStore(url, { now: Date.now });
-    await store.save(key, { serverId: 'srv', environmentId: 'env', serverName: 'host' }, 'on');
-    await store.close();
-    const children = await Promise.all([1, 2, 3, 4].map(() => start(['clear', url, 'host'])));
-    for (const child of children) expect(await child.line()).toBe('ready');
-    for (const child of children) child.go();
-    const outcomes = await Promise.all(children.map((child) => child.line()));
-    expect(outcomes.every((outcome) => (outcome as { kind: string }).kind === 'done')).toBe(true);
-    expect(outcomes.filter((outcome) => (outcome as { cleared: boolean }).cleared)).toHaveLength(1);
-  });
-
   it('RC-6: six processes that create the database at once all use the same one', async () => {
     const dir = await tmpFolder();
     const children = await Promise.all(

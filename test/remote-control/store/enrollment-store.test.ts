@@ -78,27 +78,11 @@ describe.each([
     await store.close();
   });
 
-  it('RC-22: a clear removes the enrollment that failed and keeps the preference', async () => {
+  it('RC-22: a new identity replaces the old one and keeps the preference', async () => {
     const store = await open();
     await store.save(key, first, 'on');
-    expect(await store.clear(key, first)).toEqual({ kind: 'done', cleared: true });
-    expect(await store.load(key)).toEqual({ kind: 'none', preference: 'on' });
-    await store.close();
-  });
-
-  it('RC-22: a clear keeps another enrollment that has replaced it', async () => {
-    const store = await open();
-    await store.save(key, second, 'on');
-    expect(await store.clear(key, first)).toEqual({ kind: 'done', cleared: false });
+    expect(await store.save(key, second, 'on')).toEqual({ kind: 'done' });
     expect(await store.load(key)).toEqual({ kind: 'found', enrollment: second, preference: 'on' });
-    await store.close();
-  });
-
-  it('RC-22: a clear removes the enrollment also after the host was renamed', async () => {
-    const store = await open();
-    await store.save(key, { ...first, serverName: 'new-host' }, 'off');
-    expect(await store.clear(key, first)).toEqual({ kind: 'done', cleared: true });
-    expect(await store.clear(key, first)).toEqual({ kind: 'done', cleared: false });
     await store.close();
   });
 
@@ -117,7 +101,7 @@ describe.each([
     const order: string[] = [];
     const note = (name: string) => () => order.push(name);
     void store.save(key, first, 'on').then(note('save'));
-    void store.clear(key, first).then(note('clear'));
+    void store.clearAll().then(note('clear'));
     void store.savePreference(key, 'off').then(note('preference'));
     await store.flush();
     expect(order).toEqual(['save', 'clear', 'preference']);
@@ -159,7 +143,7 @@ describe('no enrollment store', () => {
     expect(store.kind).toBe('none');
     expect(await store.load(key)).toEqual(missing);
     expect(await store.save(key, first, 'on')).toEqual(missing);
-    expect(await store.clear(key, first)).toEqual(missing);
+    expect(await store.clearAll()).toEqual(missing);
     expect(await store.savePreference(key, 'on')).toEqual(missing);
     await store.flush();
     await store.close();

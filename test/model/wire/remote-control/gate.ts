@@ -9,6 +9,7 @@ export type Route = 'enroll' | 'refresh' | 'socket';
 /** The request that waits in a state of remoteControl. */
 export const REQUEST_IN: Readonly<Record<string, Route>> = {
   'active.enrolling.requesting': 'enroll',
+  'active.reenrolling': 'enroll',
   'active.refreshing': 'refresh',
   'active.verifyingEnrollment': 'refresh',
   'active.connecting': 'socket',
@@ -16,6 +17,7 @@ export const REQUEST_IN: Readonly<Record<string, Route>> = {
 /** The request of an actor of the chart. */
 export const ROUTE_OF: Readonly<Record<string, Route>> = {
   enroll: 'enroll',
+  enrollAgain: 'enroll',
   refresh: 'refresh',
   verify: 'refresh',
   dial: 'socket',

@@ -1,5 +1,7 @@
 /** Outcomes of a real backend, account and store for remoteControl, each with how the test causes it. */
+
 import type { SnapshotFrom } from 'xstate';
+import { enrollmentOf } from '../../../../machines/remote-control/context.js';
 import type { remoteControlMachine } from '../../../../machines/remote-control/machine.js';
 import type { RemoteControlContext, RemoteControlEvent } from '../../../../machines/remote-control/types.js';
 import type { FaultInput } from '../../../../src/backend/index.js';
@@ -64,8 +66,8 @@ const ACTORS = [
   'loadEnrollment',
   'updateEnrollment',
   'saveEnrollment',
-  'clearEnrollment',
   'enroll',
+  'enrollAgain',
   'refresh',
   'verify',
   'dial',
@@ -80,7 +82,6 @@ export const AUTOMATIC: ReadonlySet<string> = new Set([
   'loadPreference',
   'updateEnrollment',
   'saveEnrollment',
-  'clearEnrollment',
   'drain',
 ]);
 
@@ -127,6 +128,8 @@ export const STARTS: readonly Start[] = [
   { ...DEFAULT, name: 'no store', enrolled: false, lacks: 'store' },
 ];
 
+/** Each new identity is another one; the ids of the backend do not matter. */
+const REPLACEMENT = { serverId: 'S2', environmentId: 'E2', serverName: 'host' };
 const IDENTITY = { serverId: 'S1', environmentId: 'E1', serverName: 'host' };
 
 /** Outcomes of requests to the backend and of the link, each with the fault that causes it. */
@@ -141,7 +144,14 @@ function backendOutcomes(env: SimulatedEnv) {
     played({ kind: 'granted', token: token(120_000) }, short(120)),
     played({ kind: 'granted', token: token(10_000) }, short(10)),
     played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('refresh', 401)),
-    played({ kind: 'notFound', failure: failure('backendNotFound') }, status('refresh', 404)),
+    played(
+      { kind: 'notFound', byBackend: true, failure: failure('backendNotFound') },
+      status('refresh', 404, { body: { detail: 'Unknown server' } }),
+    ),
+    played(
+      { kind: 'notFound', byBackend: false, failure: failure('backendNotFound') },
+      status('refresh', 404, { body: '<h1>Not Found</h1>' }),
+    ),
     played({ kind: 'transient', failure: failure('backendUnavailable') }, status('refresh', 503)),
     played({ kind: 'transient', failure: failure('backendRateLimited', retryAfter()) }, limited('refresh')),
     played(
@@ -150,13 +160,21 @@ function backendOutcomes(env: SimulatedEnv) {
     ),
   ];
   const gone = { body: { detail: 'Remote app server not found' } };
+  const enrolled = (enrollment = IDENTITY) => [
+    played({ kind: 'granted', enrollment, token: token() }, null),
+    played({ kind: 'granted', enrollment, token: token(10_000) }, short(10)),
+    played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('enroll', 401)),
+    played({ kind: 'transient', failure: failure('backendUnavailable') }, status('enroll', 503)),
+    played({ kind: 'transient', failure: failure('backendRateLimited', retryAfter()) }, limited('enroll')),
+  ];
   return {
-    enroll: () => [
-      played({ kind: 'granted', enrollment: IDENTITY, token: token() }, null),
-      played({ kind: 'granted', enrollment: IDENTITY, token: token(10_000) }, short(10)),
-      played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('enroll', 401)),
-      played({ kind: 'transient', failure: failure('backendUnavailable') }, status('enroll', 503)),
-      played({ kind: 'transient', failure: failure('backendRateLimited', retryAfter()) }, limited('enroll')),
+    enroll: () => enrolled(),
+    enrollAgain: ({ context }: Snapshot) => [
+      ...enrolled(enrollmentOf(context)?.serverId === 'S1' ? REPLACEMENT : IDENTITY),
+      played(
+        { kind: 'notFound', byBackend: true, failure: failure('backendNotFound') },
+        status('enroll', 404, { body: { detail: 'Not Found' } }),
+      ),
     ],
     refresh: refreshed,
     verify: refreshed,
@@ -231,7 +249,6 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       loadEnrollment: loaded,
       updateEnrollment: stored,
       saveEnrollment: stored,
-      clearEnrollment: stored,
       recoverAuth: ({ context }) => [
         ...(isBert(context) ? [] : [{ kind: 'recovered', account: anna(2) }]),
         // On a new home only if that ends the request, so that the model knows which account has which record.
