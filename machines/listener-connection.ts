@@ -27,6 +27,8 @@ export type ListenerConnectionEvent =
   | { readonly type: 'OVERFLOW' }
   /** More messages of the client wait for its app server than the limit allows. WSA-24 */
   | { readonly type: 'FLOODED' }
+  /** A client with the credential needs the place of this degraded one. WSA-61 */
+  | { readonly type: 'REPLACED' }
   | { readonly type: 'APP_SERVER.CLOSED' }
   /** The signed token of an open connection expired. WSA-20a */
   | { readonly type: 'TOKEN.EXPIRED' }
@@ -93,6 +95,10 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
       ...closing(CLOSE_CODES.tryAgainLater, 'clientOverloaded'),
       description: 'Too many messages of the client wait for its app server. WSA-24',
     },
+    REPLACED: {
+      ...closing(CLOSE_CODES.tryAgainLater, 'connectionReplaced'),
+      description: 'The listener is full, and a client with the credential needs this place. WSA-61',
+    },
     'APP_SERVER.CLOSED': {
       ...closing(CLOSE_CODES.internalError, 'appServerClosed'),
       description: 'The app server closed its connection.',
@@ -152,7 +158,7 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
     closing: {
       description: 'A close frame was sent; the socket is destroyed when the client does not answer in time.',
       entry: 'release',
-      on: { OVERFLOW: {}, FLOODED: {}, 'APP_SERVER.CLOSED': {}, 'TOKEN.EXPIRED': {}, STOP: {} },
+      on: { OVERFLOW: {}, FLOODED: {}, REPLACED: {}, 'APP_SERVER.CLOSED': {}, 'TOKEN.EXPIRED': {}, STOP: {} },
       after: { closeTimeout: { target: 'closed', actions: 'destroySocket' } },
     },
     closed: { type: 'final', description: 'The socket is gone.', entry: 'release' },

@@ -80,6 +80,7 @@ export const websocketAuthMachine = websocketAuth.createMachine({
         'Checks that the listener is ready and its limits allow another connection. WSA-16, WSA-20',
       always: [
         { guard: isAdmission('open'), target: 'credential' },
+        { guard: isAdmission('onlyEstablished'), target: 'credential' },
         { guard: isAdmission('tooManyHandshakes'), ...end('rejected', 'tooManyHandshakes') },
         { guard: isAdmission('tooManyConnections'), ...end('rejected', 'tooManyConnections') },
         end('rejected', 'listenerNotReady'),
@@ -109,9 +110,11 @@ export const websocketAuthMachine = websocketAuth.createMachine({
           ],
         },
         queryTokenUnchecked: {
-          description: '--no-token-check: a client without the token is accepted as degraded. WSA-4',
+          description:
+            '--no-token-check: a client without the token is accepted as degraded, if there is room. WSA-4, WSA-61',
           always: [
             { guard: 'matches', ...end('established', 'tokenMatched') },
+            { guard: isAdmission('onlyEstablished'), ...end('rejected', 'tooManyConnections') },
             { guard: presented('none'), ...end('degraded', 'uncheckedMissing') },
             { guard: presented('several'), ...end('degraded', 'uncheckedAmbiguous') },
             end('degraded', 'uncheckedInvalid'),

@@ -168,6 +168,17 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     this.#run.send({ type: EVENT_OF_CLOSE_CODE[code] ?? 'STOP' });
   }
 
+  /** Waits for a valid `initialize`. */
+  get isSilent(): boolean {
+    return this.#run.state.endsWith('awaitingInitialize');
+  }
+
+  /** Closes this degraded connection, because a client with the credential needs its place. WSA-61 */
+  replace(): AcceptedConnection['ws'] {
+    this.#run.send({ type: 'REPLACED' });
+    return this.#accepted.ws;
+  }
+
   /** The engine stops. WSA-20 */
   stop(): void {
     this.#run.send({ type: 'STOP' });

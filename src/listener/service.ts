@@ -110,6 +110,8 @@ export class ListenerService {
   readonly #chart: SharedChart;
   readonly #server: UpgradeServer;
   readonly #connections = new Set<ListenerConnection>();
+  /** Open connections that have no valid credential, the oldest first. */
+  readonly #degraded = new Set<ListenerConnection>();
   /** Connections that are checked every second. */
   readonly #checked = new Set<ListenerConnection>();
   readonly #upgrades = new UpgradeLog();
@@ -163,6 +165,8 @@ export class ListenerService {
         },
         onAccepted: (accepted) => this.#onAccepted(accepted),
         onRejected: (verdict, peer, detail) => this.#onRejected(verdict, peer, detail),
+        hasReplaceable: () => this.#degraded.size > 0,
+        replaceOne: () => this.#replaceDegraded(),
         health: () => this.#health(),
         now: env.now,
       },
@@ -290,6 +294,7 @@ export class ListenerService {
     connections += 1;
     const connection = new ListenerConnection(connections, origin, accepted, this.#connectionDeps);
     this.#connections.add(connection);
+    if (connection.degraded) this.#degraded.add(connection);
     this.#upgrades.addAccepted(connection.since, verdict, origin, connections);
     const level = connection.degraded ? 'warn' : 'info';
     if (log.isLevelEnabled?.(level) !== false) {
@@ -305,9 +310,28 @@ export class ListenerService {
     connection.serve(client, options.closeOnTokenExpiry ? expiresAt : null);
   }
 
+  /** The oldest degraded connection without `initialize`, else the oldest one, makes room. WSA-61 */
+  #replaceDegraded(): AcceptedConnection['ws'] | undefined {
+    let chosen: ListenerConnection | undefined;
+    for (const one of this.#degraded) {
+      chosen ??= one;
+      if (!one.isSilent) continue;
+      chosen = one;
+      break;
+    }
+    if (chosen === undefined) return undefined;
+    this.#degraded.delete(chosen);
+    this.#deps.log.warn(
+      { connection: chosen.connectionId },
+      'degraded connection closed: its place is needed',
+    );
+    return chosen.replace();
+  }
+
   #onClosed(connection: ListenerConnection, reason: Reason): void {
     const { log } = this.#deps;
     this.#connections.delete(connection);
+    this.#degraded.delete(connection);
     this.#checked.delete(connection);
     if (log.isLevelEnabled?.('debug') === false) return;
     const { id, bytesIn, bytesOut } = connection.status;

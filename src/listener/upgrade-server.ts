@@ -63,6 +63,10 @@ interface UpgradeServerDeps {
   /** `detail` is a fixed text that contains nothing of the request. */
   onRejected(verdict: Verdict, peer: string, detail: string | null): void;
   onAccepted(connection: AcceptedConnection): void;
+  /** Whether a degraded connection could make room for one with the credential. WSA-61 */
+  readonly hasReplaceable: () => boolean;
+  /** Closes one degraded connection, and returns its WebSocket, which no longer counts. */
+  readonly replaceOne: () => WebSocket | undefined;
   health(): Health;
   now(): number;
 }
@@ -283,7 +287,9 @@ export class UpgradeServer {
     const connected = stream.readable && stream.writable;
     const kind: RequestKind = connected ? requestKindOf(read) : 'gone';
     // The credential of a request that is refused anyway is not compared.
-    const examine = kind === 'upgrade' && !read.hasOrigin && this.#room === 'open';
+    const admission = this.#room;
+    const hasRoom = admission === 'open' || admission === 'onlyEstablished';
+    const examine = kind === 'upgrade' && !read.hasOrigin && hasRoom;
     const examined = examine ? this.#authority.examine(read, this.#deps.now()) : NOT_EXAMINED;
     const verdict = this.#decide(read, kind, examined);
     if (verdict.outcome === 'rejected') {
@@ -293,6 +299,8 @@ export class UpgradeServer {
       return;
     }
     const { expiresAt } = examined;
+    const replaced = admission === 'onlyEstablished' ? this.#deps.replaceOne() : undefined;
+    if (replaced !== undefined) this.#open.delete(replaced);
     const subprotocol = read.subprotocols.find((name) => this.#subprotocols.has(name));
     const acpConnectionId = read.path === ACP_PATH ? randomUUID() : undefined;
     const protocol = acpConnectionId === undefined ? protocolOfSubprotocol(subprotocol) : 'acp';
@@ -350,7 +358,8 @@ export class UpgradeServer {
 
   get #room(): Admission {
     if (this.#admission !== 'open') return this.#admission;
-    return this.#open.size >= this.#limits.maxConnections ? 'tooManyConnections' : 'open';
+    if (this.#open.size < this.#limits.maxConnections) return 'open';
+    return this.#deps.hasReplaceable() ? 'onlyEstablished' : 'tooManyConnections';
   }
 
   // --- responses

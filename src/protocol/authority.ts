@@ -22,8 +22,11 @@ export interface Verdict {
 /** The kind of the request, judged before its credential. WSA-8, WSA-16 */
 export type RequestKind = 'upgrade' | 'malformed' | 'headersTooLarge' | 'tooSlow' | 'gone';
 
-/** Whether the listener accepts one more connection. WSA-16, WSA-20 */
-export type Admission = 'open' | 'notReady' | 'tooManyHandshakes' | 'tooManyConnections';
+/**
+ * Whether the listener accepts one more connection. `onlyEstablished`: it is full, and a degraded connection makes room
+ * for one with the credential. WSA-16, WSA-20, WSA-61
+ */
+export type Admission = 'open' | 'onlyEstablished' | 'notReady' | 'tooManyHandshakes' | 'tooManyConnections';
 
 /**
  * The result of the comparison with the presented credential. A credential of another mode counts as `none`: bearer

@@ -354,6 +354,10 @@ export const REASONS = {
     'The listener has reached its limit of connections.',
     'Close some connections, or raise --max-connections.',
   ),
+  connectionReplaced: reasonText(
+    'The listener was full, and a client with the token needed the place of this connection, which had none.',
+    'Connect with the token, or raise --max-connections.',
+  ),
   listenerNotReady: reasonText(
     'The listener is starting or stopping.',
     'Try again after the time in Retry-After, or start the engine again.',

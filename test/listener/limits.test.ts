@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import net from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { tmpFolder } from '../support/tmp.js';
 import {
   bearer,
   CAPABILITY,
@@ -30,6 +33,76 @@ function silent(port: number, text = ''): { socket: net.Socket; ended: Promise<s
   socket.on('connect', () => socket.write(text));
   return { socket, ended };
 }
+
+describe('a listener full of degraded connections', () => {
+  const unchecked = { authority: { mode: 'queryToken', enforced: false } } as const;
+
+  /** Upgraded connections that send nothing more and read nothing. */
+  async function fillWithSilent(connect: () => net.Socket, count: number): Promise<net.Socket[]> {
+    return Promise.all(
+      Array.from({ length: count }, async () => {
+        const socket = connect();
+        socket.on('error', () => {});
+        socket.write(upgradeText());
+        const [response] = await once(socket, 'data');
+        expect(String(response)).toContain('101');
+        socket.pause();
+        return socket;
+      }),
+    );
+  }
+
+  it('WSA-61: 1,000 silent ones do not keep a client with the token out; it gets the place of the oldest', async () => {
+    const at = await listening({ ...unchecked, maxConnections: 1_000 });
+    const silentOnes = await fillWithSilent(() => net.connect(at.port, '127.0.0.1'), 1_000);
+    try {
+      expect((await upgrade(at)).status).toBe(503);
+      expect((await upgrade(at, { path: '/?token=wrong' })).status).toBe(503);
+      for (let n = 0; n < 3; n += 1) {
+        const owner = await connect(at);
+        expect((await owner.initialize()).result).toBeTypeOf('object');
+      }
+      expect(at.log.filter(({ message }) => message.includes('its place is needed'))).toHaveLength(3);
+      let reasons = 0;
+      for (const socket of silentOnes) {
+        socket.on('data', (data) => {
+          if (data.toString('latin1').includes('with the token needed the place')) reasons += 1;
+        });
+        socket.resume();
+      }
+      await until(() => reasons === 3, 'the reason in the close frame of three');
+    } finally {
+      for (const socket of silentOnes) socket.destroy();
+    }
+  });
+
+  it('WSA-61: silent connections go before those that have initialized; established ones never', async () => {
+    const at = await listening({ ...unchecked, maxConnections: 3 });
+    const first = await connect(at);
+    const used = await Client.open(at.info.url);
+    await used.initialize();
+    const silentOne = await Client.open(at.info.url);
+    const second = await connect(at);
+    expect((await silentOne.closed).code).toBe(1013);
+    const third = await connect(at);
+    expect((await used.closed).code).toBe(1013);
+    expect((await upgrade(at, { path: `/?token=${at.token}` })).status).toBe(503);
+    for (const one of [first, second, third]) expect((await one.initialize()).result).toBeTypeOf('object');
+  });
+
+  it('WSA-61: the same holds for a unix socket', async () => {
+    const path = join(await tmpFolder(), 'l.sock');
+    const at = await listening({ ...unchecked, listen: `unix://${path}`, maxConnections: 20 });
+    const silentOnes = await fillWithSilent(() => net.connect(path), 20);
+    try {
+      expect((await raw(path, upgradeText())).status).toBe(503);
+      const owner = await Client.open(`ws+unix://${path}:/?token=${at.token}`);
+      expect((await owner.initialize()).result).toBeTypeOf('object');
+    } finally {
+      for (const socket of silentOnes) socket.destroy();
+    }
+  });
+});
 
 describe('handshakes', () => {
   it('WSA-16: a slow client and a silent one are rejected in time, each with one log line', async () => {

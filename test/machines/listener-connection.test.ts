@@ -107,6 +107,7 @@ describe('listenerConnection', () => {
   it.each([
     ['WSA-18', 'OVERFLOW', CLOSE_CODES.tryAgainLater, 'clientOverloaded'],
     ['WSA-24', 'FLOODED', CLOSE_CODES.tryAgainLater, 'clientOverloaded'],
+    ['WSA-61', 'REPLACED', CLOSE_CODES.tryAgainLater, 'connectionReplaced'],
     ['the app server closed', 'APP_SERVER.CLOSED', CLOSE_CODES.internalError, 'appServerClosed'],
     ['WSA-20a', 'TOKEN.EXPIRED', CLOSE_CODES.policyViolation, 'jwtRanOut'],
     ['WSA-20', 'STOP', CLOSE_CODES.serviceRestart, 'stopped'],
@@ -119,6 +120,7 @@ describe('listenerConnection', () => {
         type,
         'OVERFLOW',
         'FLOODED',
+        'REPLACED',
         'APP_SERVER.CLOSED',
         'TOKEN.EXPIRED',
         'STOP',
@@ -174,7 +176,7 @@ describe('a shared chart', () => {
   });
 
   const EVENTS: EventType[] = [
-    ...['ADMITTED', 'REFUSED', 'INITIALIZED', 'SLOW', 'DRAINED', 'OVERFLOW', 'FLOODED'],
+    ...['ADMITTED', 'REFUSED', 'INITIALIZED', 'SLOW', 'DRAINED', 'OVERFLOW', 'FLOODED', 'REPLACED'],
     ...['APP_SERVER.CLOSED', 'TOKEN.EXPIRED', 'INITIALIZE.OVERDUE', 'STOP', 'ENDED'],
   ] as EventType[];
 

@@ -38,6 +38,14 @@ const base: UpgradeFacts = {
 };
 const verdictWords = ({ outcome, reason }: Verdict) => `${outcome} ${reason}`;
 
+const ADMISSIONS = [
+  'open',
+  'onlyEstablished',
+  'notReady',
+  'tooManyHandshakes',
+  'tooManyConnections',
+] as const;
+
 const BOTH = [false, true];
 /** Every combination of facts. */
 function* allFacts(): Generator<UpgradeFacts> {
@@ -45,7 +53,7 @@ function* allFacts(): Generator<UpgradeFacts> {
     for (const enforced of mode === 'queryToken' ? BOTH : [true])
       for (const hasOrigin of BOTH)
         for (const request of ['upgrade', 'malformed', 'headersTooLarge', 'tooSlow', 'gone'] as const)
-          for (const admission of ['open', 'notReady', 'tooManyHandshakes', 'tooManyConnections'] as const)
+          for (const admission of ADMISSIONS)
             for (const presented of ['none', 'one', 'several', 'malformed'] as const)
               for (let bits = 0; bits < 32; bits += 1)
                 yield {
@@ -71,7 +79,9 @@ describe('websocketAuth', () => {
       expect(isReason(verdict.reason)).toBe(true);
       expect(verdict.mode).toBe(facts.mode);
       const { credential } = facts;
-      const admissible = !facts.hasOrigin && facts.request === 'upgrade' && facts.admission === 'open';
+      const ofAll = facts.admission === 'open';
+      const ofEstablished = ofAll || facts.admission === 'onlyEstablished';
+      const isAdmissible = !facts.hasOrigin && facts.request === 'upgrade' && ofEstablished;
       const isValid =
         credential.presented === 'one' &&
         credential.matches &&
@@ -81,10 +91,14 @@ describe('websocketAuth', () => {
             credential.issuerMatches &&
             credential.audienceMatches));
       const expected =
-        admissible && isValid ? 'established' : admissible && !facts.enforced ? 'degraded' : 'rejected';
+        isAdmissible && isValid
+          ? 'established'
+          : isAdmissible && ofAll && !facts.enforced
+            ? 'degraded'
+            : 'rejected';
       if (verdict.outcome !== expected) expect({ facts, verdict }).toBe(expected);
     }
-    expect(count).toBe(5 * 2 * 5 * 4 * 4 * 32);
+    expect(count).toBe(5 * 2 * 5 * 5 * 4 * 32);
   });
 
   it.each([
@@ -145,6 +159,15 @@ describe('websocketAuth', () => {
     ['not ready', { admission: 'notReady' }, 'listenerNotReady'],
   ] as const)('WSA-8, WSA-16: it is rejected despite a valid credential: %s', (_, facts, reason) => {
     expect(verdictWords(decide({ ...base, credential: valid, ...facts }))).toBe(`rejected ${reason}`);
+  });
+
+  it('WSA-61: a full listener with degraded connections accepts only a client with the credential', () => {
+    const full = { ...base, enforced: false, admission: 'onlyEstablished' } as const;
+    expect(verdictWords(decide({ ...full, credential: valid }))).toBe('established tokenMatched');
+    expect(verdictWords(decide({ ...full, credential: one }))).toBe('rejected tooManyConnections');
+    expect(verdictWords(decide({ ...full, credential: NOTHING_PRESENTED }))).toBe(
+      'rejected tooManyConnections',
+    );
   });
 
   it('cached decisions are those of the chart, and are counted by verdict', () => {

@@ -40,6 +40,13 @@ export function websocketAuthModel(): Variant<typeof websocketAuthMachine>[] {
     ...(['tooManyHandshakes', 'tooManyConnections', 'notReady'] as const).map((admission) =>
       start(admission, { admission }),
     ),
+    ...['none', 'one'].map((presented) =>
+      start(`onlyEstablished ${presented}`, {
+        enforced: false,
+        admission: 'onlyEstablished',
+        credential: presented === 'one' ? GOOD : { ...GOOD, presented: 'none', matches: false },
+      }),
+    ),
     ...modes.flatMap(([mode, facts]) =>
       [...credentials, ...(facts.mode === 'signedBearer' ? tokens : [])].map(([what, credential]) =>
         start(`${mode} ${what}`, { ...facts, credential: { ...GOOD, ...credential } }),

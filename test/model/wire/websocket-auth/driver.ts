@@ -10,7 +10,7 @@ import path from 'node:path';
 import { BuiltinAppServer } from '../../../../src/app-server/builtin.js';
 import type { EngineStatus } from '../../../../src/engine/status.js';
 import type { AuditRecord } from '../../../../src/observe/audit.js';
-import type { UpgradeFacts, Verdict } from '../../../../src/protocol/authority.js';
+import { NOTHING_PRESENTED, type UpgradeFacts, type Verdict } from '../../../../src/protocol/authority.js';
 import type { Driver, Expected } from '../../../../src/testing/index.js';
 import { listening, type Running, until } from '../../../listener/rig.js';
 import { LineClient } from '../../../support/control.js';
@@ -128,6 +128,11 @@ export class UpgradeDriver implements Driver {
       case 'tooManyConnections':
         await this.#send(at.target, requestOf({ ...this.#facts, admission: 'open' }, at.token));
         return;
+      case 'onlyEstablished': {
+        const degraded = { ...this.#facts, admission: 'open', credential: NOTHING_PRESENTED } as const;
+        await this.#send(at.target, requestOf(degraded, at.token));
+        return;
+      }
       case 'notReady':
         // While the engine stops and its app server is slow to close, `/readyz` and upgrades get 503. WSA-20
         void at.engine.stop();

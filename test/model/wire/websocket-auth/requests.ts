@@ -22,7 +22,7 @@ export function settingsOf({ mode, enforced, request, admission }: UpgradeFacts)
   return {
     authority: authorityOf(mode, enforced),
     ...(request === 'tooSlow' ? { timing: { upgradeTimeout: 400 } } : {}),
-    ...(admission === 'tooManyConnections' ? { maxConnections: 1 } : {}),
+    ...(admission === 'tooManyConnections' || admission === 'onlyEstablished' ? { maxConnections: 1 } : {}),
   };
 }
 
