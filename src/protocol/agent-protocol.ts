@@ -34,9 +34,11 @@ export function protocolOfCommand(program: string, args: readonly string[]): Age
   while (first < words.length - 1 && RUNNERS.test(nameOf(words[first] ?? ''))) first += 1;
   const name = nameOf(words[first] ?? '');
   const subcommand = words[first + 1];
+  if (name === 'codex-app-server') return 'codex';
   if (name === 'codex') {
-    if (subcommand === 'app-server') return 'codex';
-    return subcommand === 'mcp-server' || subcommand === 'mcp' ? 'mcp' : undefined;
+    // Values of its options may come before the subcommand.
+    if (words.includes('app-server')) return 'codex';
+    return words.includes('mcp-server') ? 'mcp' : undefined;
   }
   if (hasWord(name, 'acp') || subcommand === 'acp' || args.some((arg) => ACP_OPTION.test(arg))) return 'acp';
   if (hasWord(name, 'mcp') || (words[first] ?? '').includes('@modelcontextprotocol/')) return 'mcp';
