@@ -78,6 +78,11 @@ export interface EngineOptions extends AccountOptions {
   /** Most remote clients at a time; the next one gets an error. Default 4,096. */
   readonly maxRemoteClients?: number;
   /**
+   * Most app servers of one remote client, where each of its streams has its own: one more stream closes the one that
+   * was quiet for longest. Default 16. RC-76
+   */
+  readonly maxChildren?: number;
+  /**
    * Collect garbage after a wave of clients, so that the process returns memory to the system. Default false. It
    * blocks the process for about 50 ms, longer with a large heap: use it only in a process of its own.
    */
@@ -107,5 +112,6 @@ export interface EngineOptions extends AccountOptions {
 
 export const DEFAULT_BASE_URL = 'https://chatgpt.com/backend-api';
 export const DEFAULT_MAX_REMOTE_CLIENTS = 4_096;
+export const DEFAULT_MAX_CHILDREN = 16;
 export const DEFAULT_MAX_CONNECTIONS = 1_024;
 export const DEFAULT_MAX_MESSAGE_BYTES = 16 * 1024 * 1024;

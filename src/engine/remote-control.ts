@@ -28,7 +28,7 @@ import type { MethodTable } from '../session/methods.js';
 import type { Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
 import { Mutex } from '../system/mutex.js';
-import { DEFAULT_MAX_REMOTE_CLIENTS, type EngineOptions } from './options.js';
+import { DEFAULT_MAX_CHILDREN, DEFAULT_MAX_REMOTE_CLIENTS, type EngineOptions } from './options.js';
 
 /** What remote control and the local access are wired from. */
 export interface EngineDeps {
@@ -150,6 +150,7 @@ function createMux(deps: EngineDeps, onSkipped: Skipped): RemoteMux {
     ...{ env, timing, appServer, protocol, methods, policy, audit, onInitialized, onEnded },
     watcher: options.watcher,
     maxClients: options.maxRemoteClients ?? DEFAULT_MAX_REMOTE_CLIENTS,
+    maxChildren: options.maxChildren ?? DEFAULT_MAX_CHILDREN,
     onSkipped,
   });
 }

@@ -293,7 +293,11 @@ export const REASONS = {
   ),
   tooManyClients: reasonText(
     'The engine has reached its limit of remote clients.',
-    'Close some clients, or raise maxRemoteClients in a program that embeds the engine.',
+    'Close some clients, or raise --max-remote-clients.',
+  ),
+  tooManyStreams: reasonText(
+    'The client has opened more streams than it may have app servers: its quietest stream was closed.',
+    'Close streams that are no longer used, or raise --max-children.',
   ),
   appServerClosed: reasonText(
     'The app server ended this connection.',

@@ -98,6 +98,7 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
 function engineOptions(settings: StartSettings): EngineOptions {
   const { baseUrl, allowHost, caCert, listen, remoteControl } = settings;
   const { clientName, authStartup, onConflict, store, appServerProtocol } = settings;
+  const { maxRemoteClients, maxChildren } = settings;
   return {
     ...accountOptions(settings),
     ...(baseUrl === undefined ? {} : { baseUrl }),
@@ -109,6 +110,8 @@ function engineOptions(settings: StartSettings): EngineOptions {
     ...(authStartup === undefined ? {} : { authStartup }),
     ...(onConflict === undefined ? {} : { onConflict }),
     ...(store === undefined ? {} : { store }),
+    ...(maxRemoteClients === undefined ? {} : { maxRemoteClients }),
+    ...(maxChildren === undefined ? {} : { maxChildren }),
     ...(appServerProtocol === undefined ? {} : { appServerProtocol }),
   };
 }

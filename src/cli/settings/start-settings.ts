@@ -61,6 +61,23 @@ export const START_SETTINGS = [
     description: 'Remote control in this run: on, off, or as the stored preference of the account says',
     default: 'on',
   },
+  {
+    name: 'maxRemoteClients',
+    type: 'integer',
+    min: 1,
+    max: 65_536,
+    description: 'Most streams of controllers at the same time',
+    default: '4096',
+  },
+  {
+    name: 'maxChildren',
+    type: 'integer',
+    min: 1,
+    max: 65_536,
+    description:
+      'Most app-server processes of one controller; with one more stream, the one that was quiet for longest is closed',
+    default: '16',
+  },
   { name: 'clientName', type: 'string', description: 'Name of the client that the identity belongs to' },
   {
     name: 'authStartup',
@@ -117,6 +134,8 @@ export interface StartSettings extends AccountSettings, ListenerSettings {
   readonly caCert?: string;
   readonly listen?: ListenUrl;
   readonly remoteControl?: 'on' | 'off' | 'preference';
+  readonly maxRemoteClients?: number;
+  readonly maxChildren?: number;
   readonly clientName?: string;
   readonly authStartup?: 'ready' | 'recoverable';
   readonly onConflict?: 'wait' | 'reenroll' | 'exit';

@@ -16,6 +16,8 @@ import {
 export interface VirtualClientsDeps extends VirtualClientDeps {
   /** Limit of open virtual clients; another one is answered with an overload error. */
   readonly maxClients: number;
+  /** App servers of one client, where each stream has its own; one more closes the quietest. Default: no limit. RC-76 */
+  readonly maxChildren?: number;
   /** Something was skipped or dropped; `fields` do not contain its content. RC-39, RC-40 */
   readonly onSkipped: (what: string, fields: Readonly<Record<string, unknown>>) => void;
 }
@@ -79,6 +81,7 @@ export class VirtualClients {
       this.#refuse(key, stream, initialize);
       return undefined;
     }
+    this.#makeRoom(clientId);
     this.#outbound.open(key, stream);
     const client = new VirtualClient(
       { clientId, streamId },
@@ -114,6 +117,27 @@ export class VirtualClients {
   sweepIdle(): void {
     const limit = this.#deps.env.now() - this.#deps.timing.clientIdle;
     for (const client of this.#clients.values()) if (client.lastActivity <= limit) client.expire();
+  }
+
+  /**
+   * A client that opens a stream at each reconnect and closes none must not start processes without end: its quietest
+   * streams end, until it may have one more app server. RC-76
+   */
+  #makeRoom(clientId: string): void {
+    const { maxChildren, appServer } = this.#deps;
+    const mode = appServer.health?.mode ?? 'perClient';
+    if (maxChildren === undefined || mode !== 'perClient' || this.#clients.size < maxChildren) return;
+    const streams = this.all.filter((client) => client.clientId === clientId);
+    const surplus = streams.length - maxChildren + 1;
+    if (surplus <= 0) return;
+    // Sorting is stable and the map is in the order of opening: of two equally quiet ones the older goes.
+    streams.sort((one, other) => one.lastActivity - other.lastActivity);
+    for (const client of streams.slice(0, surplus)) client.close('tooManyStreams');
+    this.#deps.onSkipped('a client has too many streams: its quietest were closed', {
+      clientId,
+      closed: surplus,
+      limit: maxChildren,
+    });
   }
 
   #refuse(key: string, stream: OutboundStream, initialize: Message): void {

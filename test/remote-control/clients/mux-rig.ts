@@ -54,7 +54,7 @@ export class MuxRig {
   now = 1_700_000_000_000;
   #cursors = 0;
 
-  constructor(options: { readonly maxClients?: number } = {}) {
+  constructor(options: { readonly maxClients?: number; readonly maxChildren?: number } = {}) {
     this.methods.add('engine/echo', v.looseObject({}), (params) => params);
     this.mux = new RemoteMux({
       env: { now: () => this.now, random: () => 0.5 },
@@ -66,6 +66,7 @@ export class MuxRig {
       onInitialized: () => {},
       onEnded: () => {},
       maxClients: options.maxClients ?? 100,
+      ...(options.maxChildren === undefined ? {} : { maxChildren: options.maxChildren }),
       onSkipped: (why, fields) => this.skipped.push(`${why} ${JSON.stringify(fields)}`),
     });
     this.mux.attach(this.socket);

@@ -151,6 +151,32 @@ describe('virtual clients', () => {
     expect(rig.mux.clients.map(({ streamId }) => streamId).sort()).toEqual(['s2', 's3']);
   });
 
+  it('RC-76: one more stream than its client may have closes its quietest one, and none of another client', async () => {
+    rig.end();
+    rig = new MuxRig({ maxChildren: 3 });
+    rig.frame({ type: 'client_message', client_id: 'other', stream_id: 'o', seq_id: 1, message: INITIALIZE });
+    for (const stream of ['s1', 's2', 's3']) {
+      rig.now += 1_000;
+      await rig.open(stream);
+    }
+    const open = () => rig.mux.clients.map(({ streamId }) => streamId);
+    expect(open()).toEqual(['o', 's1', 's2', 's3']);
+    rig.now += 1_000;
+    rig.frame({ type: 'ping', stream_id: 's1' });
+    await rig.open('s4');
+    expect(open()).toEqual(['o', 's1', 's3', 's4']);
+    expect(rig.reasons).toContain('closed: tooManyStreams');
+    expect(rig.skipped).toEqual([expect.stringContaining('too many streams')]);
+    // Another initialize on an open stream needs no more room.
+    rig.message('s1', 2, INITIALIZE);
+    await settle();
+    expect(open().sort()).toEqual(['o', 's1', 's3', 's4']);
+    // Before any of them has been opened, they count too.
+    for (const stream of ['a', 'b', 'c', 'd']) rig.message(stream, 1, INITIALIZE);
+    await settle();
+    expect(open()).toEqual(['o', 'b', 'c', 'd']);
+  });
+
   it('an app server that cannot be reached closes the virtual client, with the reason', async () => {
     rig.appServer.failure = new Error('no app server here');
     rig.message('s1', 1, INITIALIZE);
