@@ -1,5 +1,5 @@
 import type { AccountOptions } from '../account/options.js';
-import type { TlsIdentity } from '../listener/address.js';
+import type { TlsFiles, TlsIdentity } from '../listener/address.js';
 import type { AuthorityConfig } from '../listener/auth/authority.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { EngineWatcher } from '../observe/watcher.js';
@@ -38,8 +38,11 @@ export interface EngineOptions extends AccountOptions {
    * WSA-50
    */
   readonly authority?: AuthorityConfig;
-  /** Certificate and key of a `wss://` listener, PEM. Default none; `wss://` without it fails with `usage`. */
-  readonly tls?: TlsIdentity;
+  /**
+   * Certificate and key of a `wss://` listener: PEM texts, or files that are read again when they change. Default none;
+   * `wss://` without it fails with `usage`.
+   */
+  readonly tls?: TlsIdentity | TlsFiles;
   /** Most local connections at a time; the next one gets HTTP 503. Default 1,024. */
   readonly maxConnections?: number;
   /** Largest message from a local connection, in bytes; a larger one closes it. Default 16 MiB. */

@@ -17,6 +17,14 @@ export interface TlsIdentity {
   readonly key: string;
 }
 
+/** The same as files, absolute paths. They are read again when they change, without a restart. WSA-53 */
+export interface TlsFiles {
+  /** PEM file of the certificate, with the intermediate ones after it. */
+  readonly certFile: string;
+  /** PEM file of the private key, without a passphrase. */
+  readonly keyFile: string;
+}
+
 const TCP = /^(wss?):\/\/(\[[0-9a-fA-F:.%]+\]|[^/:?#@[\]]+):(\d{1,5})\/?$/;
 /** Bytes that fit in `sun_path`, without the terminating zero. */
 const MAX_SOCKET_PATH = process.platform === 'linux' || process.platform === 'android' ? 107 : 103;

@@ -9,11 +9,12 @@ import type { Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
-import { isLoopback, peerOf, type TlsIdentity } from './address.js';
+import { isLoopback, peerOf, type TlsFiles, type TlsIdentity } from './address.js';
 import { type AuthorityConfig, createAuthority } from './auth/authority.js';
 import { checkPrivateSocket, openPrivateDirectory } from './auth/private-socket.js';
 import { type CountedVerdict, UpgradeDecisions } from './auth/upgrade-decision.js';
 import { isDirectoryShared, type ServerAddress } from './bind.js';
+import { type CertificateStatus, ListenerCertificate } from './certificate.js';
 import { ListenerConnection, type ListenerConnectionDeps } from './connection.js';
 import type { Health } from './handshake/health.js';
 import { SharedChart } from './shared-chart.js';
@@ -23,7 +24,7 @@ import { type AcceptedConnection, MCP_SUBPROTOCOL, UpgradeServer } from './upgra
 interface ListenerOptions {
   readonly address: ServerAddress;
   readonly authority: AuthorityConfig;
-  readonly tls: TlsIdentity | undefined;
+  readonly tls: TlsIdentity | TlsFiles | undefined;
   readonly maxConnections: number;
   readonly maxMessageBytes: number;
   readonly closeOnTokenExpiry: boolean;
@@ -87,6 +88,8 @@ export interface ListenerStatus {
   readonly maxConnections: number;
   /** Connections that are open now. */
   readonly openConnections: number;
+  /** The certificate of a `wss://` listener; null without TLS. */
+  readonly certificate: CertificateStatus | null;
   /** How often each combination of mode, outcome and reason occurred. */
   readonly decisions: readonly Readonly<CountedVerdict>[];
   /** At most 20, the newest last. */
@@ -107,6 +110,7 @@ let connections = 0;
 export class ListenerService {
   readonly #deps: ListenerDeps;
   readonly #decisions = new UpgradeDecisions();
+  readonly #certificate: ListenerCertificate | undefined;
   readonly #chart: SharedChart;
   readonly #server: UpgradeServer;
   readonly #connections = new Set<ListenerConnection>();
@@ -125,6 +129,11 @@ export class ListenerService {
   constructor(deps: ListenerDeps) {
     this.#deps = deps;
     const { options, log, timing, env } = deps;
+    const certificate =
+      options.tls === undefined
+        ? undefined
+        : new ListenerCertificate(options.tls, { now: env.now, poll: timing.certificatePoll, log });
+    this.#certificate = certificate;
     this.#chart = new SharedChart(listenerConnectionMachine, { timing });
     const { address } = options;
     const authority = createAuthority(options.authority, address.kind === 'unix' ? address.path : undefined);
@@ -155,7 +164,7 @@ export class ListenerService {
         maxHandshakes: MAX_HANDSHAKES,
         upgradeTimeout: timing.upgradeTimeout,
         subprotocols: new Set([MCP_SUBPROTOCOL, ...options.subprotocols]),
-        tls: options.tls,
+        secureContext: certificate === undefined ? undefined : () => certificate.context,
       },
       {
         decide: (facts) => {
@@ -182,7 +191,7 @@ export class ListenerService {
     if (socketPath !== undefined) openPrivateDirectory(socketPath);
     await this.#server.listen(address);
     if (socketPath !== undefined) checkPrivateSocket(socketPath);
-    const info = this.#info();
+    const info = this.#info(this.#certificate?.watch() ?? null);
     log.info(
       { url: info.url, mode: info.authMode, enforced: info.enforced },
       `listening on ${info.url}, ${options.closeOnTokenExpiry ? 'connections close when their token expires' : 'open connections stay open when their token expires'}`,
@@ -206,6 +215,7 @@ export class ListenerService {
     this.stopping();
     for (const connection of this.#connections) connection.stop();
     await this.#server.close(this.#deps.timing.closeTimeout);
+    this.#certificate?.close();
     clearInterval(this.#checkTimer);
     this.#rejectionLog.flush();
     this.#binaryLog.flush();
@@ -225,6 +235,7 @@ export class ListenerService {
       degraded: !enforced,
       maxConnections: options.maxConnections,
       openConnections: this.#connections.size,
+      certificate: this.#certificate?.status ?? null,
       decisions: this.#decisions.counts,
       lastRejections: this.#upgrades
         .lastRejections(LAST_REJECTIONS)
@@ -240,11 +251,11 @@ export class ListenerService {
     };
   }
 
-  #info(): ListeningInfo {
+  #info(certificateWarning: string | null): ListeningInfo {
     const { options } = this.#deps;
     const { url, secure } = this.#server;
     const { authMode, enforced } = this.#mode;
-    const warnings: string[] = [];
+    const warnings: string[] = certificateWarning === null ? [] : [certificateWarning];
     if (!enforced) {
       const clients =
         options.address.kind === 'unix' ? 'every process that may open the socket' : 'every local process';

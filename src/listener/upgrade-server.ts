@@ -1,7 +1,7 @@
-import { constants, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import http, { IncomingMessage, type ServerResponse } from 'node:http';
 import net, { Socket } from 'node:net';
-import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { type SecureContext, TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { AgentProtocol } from '../protocol/agent-protocol.js';
 import {
@@ -12,7 +12,7 @@ import {
   type Verdict,
 } from '../protocol/authority.js';
 import { errnoOf } from '../system/errno.js';
-import { peerOf, type TlsIdentity } from './address.js';
+import { peerOf } from './address.js';
 import type { Authority, Examination } from './auth/authority.js';
 import { bind, type ServerAddress } from './bind.js';
 import { Handshakes } from './handshake/handshakes.js';
@@ -39,7 +39,8 @@ interface UpgradeServerLimits {
 interface UpgradeServerOptions extends UpgradeServerLimits {
   /** Subprotocols that are selected when a client offers them. WSA-45 */
   readonly subprotocols: ReadonlySet<string>;
-  readonly tls: TlsIdentity | undefined;
+  /** Called for each TLS handshake, because the certificate may be renewed; undefined: no TLS. WSA-53 */
+  readonly secureContext: (() => SecureContext) | undefined;
 }
 
 /** An accepted connection with its open WebSocket. */
@@ -107,7 +108,7 @@ export class UpgradeServer {
   readonly #limits: UpgradeServerLimits;
   readonly #subprotocols: ReadonlySet<string>;
   readonly #deps: UpgradeServerDeps;
-  readonly #secureContext: SecureContext | undefined;
+  readonly #secureContext: (() => SecureContext) | undefined;
   readonly #tcp: net.Server;
   /** Parses requests. It does not listen; connections are passed to it when their handshake begins. */
   readonly #http: http.Server;
@@ -121,22 +122,13 @@ export class UpgradeServer {
   #admission: Admission = 'notReady';
   #url: string | undefined;
 
-  /** @throws the error of Node for an invalid certificate or key. */
   constructor(authority: Authority, options: UpgradeServerOptions, deps: UpgradeServerDeps) {
-    const { tls, subprotocols, ...limits } = options;
+    const { secureContext, subprotocols, ...limits } = options;
     this.#authority = authority;
     this.#limits = limits;
     this.#subprotocols = subprotocols;
     this.#deps = deps;
-    this.#secureContext =
-      tls === undefined
-        ? undefined
-        : createSecureContext({
-            ...tls,
-            minVersion: 'TLSv1.2',
-            // Each renegotiation costs a signature and needs no credential.
-            secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
-          });
+    this.#secureContext = secureContext;
     this.#wss = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -240,7 +232,7 @@ export class UpgradeServer {
       return;
     }
     socket.setNoDelay(true);
-    const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#secureContext });
+    const secure = new TLSSocket(socket, { isServer: true, secureContext: this.#secureContext() });
     (secure as HandshakeStream)[HANDSHAKE] = handshake;
     secure.on('error', ignore);
     secure.once('error', () => {

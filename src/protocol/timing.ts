@@ -52,6 +52,8 @@ export interface Timing {
   readonly localClose: number;
   /** Limit of the upgrade of a local connection to WebSocket. WSA-16 */
   readonly upgradeTimeout: number;
+  /** Time between two readings of the certificate files of the listener. WSA-53 */
+  readonly certificatePoll: number;
   /** A connection on this machine that has sent no valid `initialize` for this time is closed. WSA-36 */
   readonly initializeTimeout: number;
   /** Limit for opening the app-server connection of a virtual client. */
@@ -86,6 +88,7 @@ export const DEFAULT_TIMING: Timing = {
   sendStall: 30_000,
   localClose: 10_000,
   upgradeTimeout: 10_000,
+  certificatePoll: 5_000,
   initializeTimeout: 15_000,
   appServerOpen: 30_000,
 };

@@ -124,6 +124,7 @@ function listenerRows({ listener, connections, now }: EngineStatus): Row[] {
     const { url, authMode, enforced } = listener;
     const check = enforced ? 'enforced' : 'NOT enforced: connections may be degraded';
     rows.push(['listener', `${url}, ${authMode}, ${check}`]);
+    if (listener.certificate != null) rows.push(...certificateRows(listener.certificate, now));
   }
   if (listener !== null || connections.length > 0) {
     const limit = listener === null ? '' : ` of at most ${listener.maxConnections}`;
@@ -144,6 +145,17 @@ function listenerRows({ listener, connections, now }: EngineStatus): Row[] {
     rows.push(['', `and ${connections.length - MAX_CONNECTIONS_SHOWN} more`]);
   }
   if (listener !== null) rows.push(...rejectionRows(listener, now));
+  return rows;
+}
+
+type Certificate = NonNullable<NonNullable<EngineStatus['listener']>['certificate']>;
+
+function certificateRows({ validTo, warning, problem }: Certificate, now: number): Row[] {
+  const end = new Date(validTo).toISOString().replace('.000Z', 'Z');
+  const rows: Row[] = [['certificate', warning ?? `ends ${end}, in ${formatDuration(validTo - now)}`]];
+  if (problem !== null) {
+    rows.push(['', `the changed files are not used, the previous certificate stays: ${problem}`]);
+  }
   return rows;
 }
 

@@ -1,7 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { EngineOptions } from '../../engine/options.js';
-import type { TlsIdentity } from '../../listener/address.js';
+import type { TlsFiles } from '../../listener/address.js';
 import { type AuthorityConfig, sha256 } from '../../listener/auth/authority.js';
 import { withoutByteOrderMark } from '../../protocol/byte-order-mark.js';
 import { EngineError } from '../../protocol/errors.js';
@@ -43,7 +44,7 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
     return secret;
   };
   const authority = authorityOf(settings, readSecret);
-  const tls = tlsIdentity(settings);
+  const tls = tlsFiles(settings);
   const { maxConnections, maxMessageBytes, closeOnTokenExpiry, wsSubprotocol } = settings;
   const { allowMethod, denyMethod, degradedAuthority, remoteAuthority } = settings;
   if (remoteAuthority === 'full') {
@@ -156,7 +157,8 @@ function signedBearerAuthority(settings: StartSettings, readSecret: ReadSecret):
   };
 }
 
-function tlsIdentity({ tlsCert, tlsKey, listen = DEFAULT_LISTEN }: StartSettings): TlsIdentity | undefined {
+/** Checks the files now, so that the error names the flag. The listener reads them itself. */
+function tlsFiles({ tlsCert, tlsKey, listen = DEFAULT_LISTEN }: StartSettings): TlsFiles | undefined {
   if (tlsCert === undefined && tlsKey === undefined) {
     if (!listen.startsWith('wss://')) return undefined;
     throw usageError(
@@ -192,7 +194,7 @@ function tlsIdentity({ tlsCert, tlsKey, listen = DEFAULT_LISTEN }: StartSettings
       'Name the key that the certificate was made for.',
     );
   }
-  return { cert, key };
+  return { certFile: resolve(tlsCert), keyFile: resolve(tlsKey) };
 }
 
 function parsePem<T>(parse: () => T, problem: string, nextStep: string): T {
