@@ -6,7 +6,7 @@ import { notProvided } from './shared/decision.js';
 
 /** What the `listenerConnection` chart starts with. */
 export interface ListenerConnectionInput {
-  readonly timing: Pick<Timing, 'sendStall' | 'localClose'>;
+  readonly timing: Pick<Timing, 'sendStall' | 'localClose' | 'localPong'>;
 }
 
 /** The events of the `listenerConnection` chart. */
@@ -21,6 +21,12 @@ export type ListenerConnectionEvent =
   | { readonly type: 'INITIALIZE.OVERDUE' }
   /** Unsent data exceeds the high-water mark, or has waited for a while. WSA-18 */
   | { readonly type: 'SLOW' }
+  /** A slow client has read something since the last check. WSA-18 */
+  | { readonly type: 'PROGRESS' }
+  /** Nothing was received for a while; a sweep found it. RC-86 */
+  | { readonly type: 'SILENT' }
+  /** Something was received: a pong, or any other data. */
+  | { readonly type: 'ALIVE' }
   /** All data was sent. */
   | { readonly type: 'DRAINED' }
   /** Unsent data exceeds the limit. WSA-18 */
@@ -54,6 +60,8 @@ const listenerConnection = setup({
     resumeAppServer: notProvided('resumeAppServer'),
     /** Sends the close frame. Nothing is sent after it. */
     sendClose: (_, _params: CloseParams) => notProvided('sendClose')(),
+    /** Sends a WebSocket ping. */
+    sendPing: notProvided('sendPing'),
     /** The peer did not answer the close frame. */
     destroySocket: notProvided('destroySocket'),
     /** Ends the session and its app-server connection. Called twice, it does nothing the second time. */
@@ -61,6 +69,7 @@ const listenerConnection = setup({
   },
   delays: {
     sendStallTimeout: ({ context }) => context.timing.sendStall,
+    pongTimeout: ({ context }) => context.timing.localPong,
     closeTimeout: ({ context }) => context.timing.localClose,
   },
 });
@@ -69,6 +78,11 @@ const closing = (code: number, reason: Reason) => ({
   target: '#listenerConnection.closing',
   actions: { type: 'sendClose', params: { code, reason } } as const,
 });
+
+const stalled = {
+  ...closing(CLOSE_CODES.tryAgainLater, 'clientStalled'),
+  description: 'The client read nothing for too long. WSA-18',
+};
 
 const overdue = {
   ...closing(CLOSE_CODES.policyViolation, 'initializeMissing'),
@@ -126,7 +140,26 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
     initialized: {
       description: 'Messages pass in both directions.',
       tags: ['open'],
-      on: { SLOW: 'paused.initialized' },
+      on: { SLOW: 'paused.initialized', SILENT: 'probing' },
+    },
+    probing: {
+      description: 'Nothing was received for a while: a ping was sent. RC-86',
+      tags: ['open'],
+      entry: 'sendPing',
+      on: { ALIVE: 'initialized', SLOW: 'paused.initialized' },
+      after: { pongTimeout: { target: 'silent', description: 'The pong did not arrive in time.' } },
+    },
+    silent: {
+      description: 'A second ping was sent: the engine itself may have been stopped for a while. RC-86',
+      tags: ['open'],
+      entry: 'sendPing',
+      on: { ALIVE: 'initialized', SLOW: 'paused.initialized' },
+      after: {
+        pongTimeout: {
+          ...closing(CLOSE_CODES.policyViolation, 'clientVanished'),
+          description: 'Two pings got no pong: the client is gone. RC-86',
+        },
+      },
     },
     paused: {
       description: 'The client reads too slowly: reading from its app server is paused. WSA-18',
@@ -134,16 +167,16 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
       entry: 'pauseAppServer',
       exit: 'resumeAppServer',
       initial: 'awaitingInitialize',
-      after: {
-        sendStallTimeout: {
-          ...closing(CLOSE_CODES.tryAgainLater, 'clientStalled'),
-          description: 'The client did not read for too long. WSA-18',
-        },
-      },
       states: {
         awaitingInitialize: {
           description: 'Paused before the response to initialize.',
+          after: { sendStallTimeout: stalled },
           on: {
+            PROGRESS: {
+              target: 'awaitingInitialize',
+              reenter: true,
+              description: 'The client reads, so the time starts again.',
+            },
             INITIALIZED: 'initialized',
             DRAINED: '#listenerConnection.awaitingInitialize',
             'INITIALIZE.OVERDUE': overdue,
@@ -151,7 +184,15 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
         },
         initialized: {
           description: 'Paused after the response to initialize.',
-          on: { DRAINED: '#listenerConnection.initialized' },
+          after: { sendStallTimeout: stalled },
+          on: {
+            PROGRESS: {
+              target: 'initialized',
+              reenter: true,
+              description: 'The client reads, so the time starts again.',
+            },
+            DRAINED: '#listenerConnection.initialized',
+          },
         },
       },
     },

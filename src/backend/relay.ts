@@ -4,7 +4,8 @@ import { ChunkAssembler } from '../protocol/chunks.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { streamKey } from '../protocol/frames.js';
 import { memberText } from '../protocol/json-members.js';
-import { errorText, isRecord, isRpcId, RPC } from '../protocol/jsonrpc.js';
+import { errorText, isRecord, RPC } from '../protocol/jsonrpc.js';
+import { Message } from '../protocol/message.js';
 import { readServerFrame, type ServerFrame } from '../protocol/server-frames.js';
 import type { EventLog } from './events.js';
 import { FrameLog } from './frame-log.js';
@@ -138,7 +139,8 @@ export class Relay {
     }
     const frames = client.messageFrames(text);
     if (frames === undefined) {
-      const id = isRpcId(message.id) ? message.id : null;
+      const { shape } = Message.from(text);
+      const id = shape.kind === 'request' ? shape.id : null;
       this.#refuseMessage(client, errorText(id, RPC.messageTooLarge, 'The message is too large'));
       return;
     }

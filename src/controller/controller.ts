@@ -10,9 +10,11 @@ import {
   RPC,
   type RpcErrorBody,
   type RpcId,
+  resultText,
   shapeOf,
   withJsonrpc,
 } from '../protocol/jsonrpc.js';
+import { Message } from '../protocol/message.js';
 import type { Secret } from '../protocol/secret.js';
 import { type ControllerRoute, controllerUrl, DEFAULT_CONTROLLER_TIMEOUT } from './claim.js';
 
@@ -177,7 +179,10 @@ export class Controller {
     if (shape.kind === 'notification') {
       for (const listener of this.#onNotification) listener(shape.method, shape.params);
     } else if (shape.kind === 'request') {
-      void this.#respond(shape.id, shape.method, shape.params);
+      // The id as it was written: JSON.parse rounds numbers beyond 2^53. RC-84
+      const { shape: written } = Message.from(text);
+      const id = written.kind === 'request' ? written.id : shape.id;
+      void this.#respond(id, shape.method, shape.params);
     } else if (shape.kind === 'response' && shape.id !== null && isRecord(value)) {
       const pending = this.#pending.get(shape.id);
       if (pending === undefined) return;
@@ -194,7 +199,7 @@ export class Controller {
       if (this.#onRequest === undefined) {
         text = errorText(id, RPC.methodNotFound, `This controller does not answer ${method}`);
       } else {
-        text = JSON.stringify({ id, result: (await this.#onRequest(method, params)) ?? null });
+        text = resultText(id, await this.#onRequest(method, params));
       }
     } catch (error) {
       text = errorText(id, RPC.internalError, error instanceof Error ? error.message : String(error));

@@ -10,9 +10,11 @@ import { peerOf } from './address.js';
 import { type SharedChart, SharedRun } from './shared-chart.js';
 import { connectionIdOf } from './upgrade-log.js';
 import type { AcceptedConnection } from './upgrade-server.js';
+import { writeProgress } from './write-progress.js';
 
-/** Unsent bytes above which a client counts as slow, and above which it is closed. WSA-18 */
+/** Unsent bytes above which a client counts as slow. WSA-18 */
 const HIGH_WATER = 1024 * 1024;
+/** Unsent bytes beside the longest message above which it is closed: one message of any size is sent whole. WSA-18 */
 const MAX_UNSENT = 32 * 1024 * 1024;
 /** A client also counts as slow when any data has waited this long, ms. */
 const SLOW_AFTER = 1_000;
@@ -26,8 +28,12 @@ export interface ListenerConnectionDeps {
   readonly chart: SharedChart;
   readonly watcher?: EngineWatcher | undefined;
   readonly now: () => number;
+  /** A client from which nothing was received for this time gets a ping, ms. RC-86 */
+  readonly silence: number;
   /** Data waits for the client, or reading is paused: call `check` every second until it returns false. */
   startChecks(connection: ListenerConnection): void;
+  /** The engine ends the connection. */
+  onClosing(connection: ListenerConnection, reason: Reason): void;
   onClosed(connection: ListenerConnection, reason: Reason): void;
   onBinary(connection: ListenerConnection, bytes: number): void;
 }
@@ -51,6 +57,12 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   #client: ServedClient | undefined;
   /** Since when data waits, monotonic ms; 0: none waits. */
   #unsentSince = 0;
+  /** Bytes of the longest message since no data waited. */
+  #longestUnsent = 0;
+  #progress = '';
+  /** Bytes received at the last sweep, and when a sweep last found new ones, monotonic ms. */
+  #heardBytes = 0;
+  #heardAt = performance.now();
   #readPaused = false;
   /** Set when the close frame has been sent. */
   #closeReason: Reason | undefined;
@@ -137,16 +149,19 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   send(text: string): boolean {
     const { ws, stream } = this.#accepted;
     if (this.#closeReason !== undefined) return true;
+    const before = this.#unsentSince === 0 ? 0 : ws.bufferedAmount;
     ws.send(text);
     if (stream.writableLength === 0) return true;
     if (this.#unsentSince === 0) {
       this.#unsentSince = performance.now();
+      this.#longestUnsent = 0;
       // Only when needed: what a listener refers to stays in memory until the closed socket is collected.
       stream.once('drain', () => this.#checkUnsent());
       this.#deps.startChecks(this);
     }
     const unsent = ws.bufferedAmount;
-    if (unsent > MAX_UNSENT) this.#run.send({ type: 'OVERFLOW' });
+    this.#longestUnsent = Math.max(this.#longestUnsent, unsent - before);
+    if (unsent - this.#longestUnsent > MAX_UNSENT) this.#run.send({ type: 'OVERFLOW' });
     else if (unsent > HIGH_WATER) this.#run.send({ type: 'SLOW' });
     else return true;
     return false;
@@ -156,6 +171,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     this.#readPaused = paused;
     const { ws } = this.#accepted;
     if (!paused) {
+      this.#heardAt = performance.now();
       ws.resume();
       return;
     }
@@ -199,8 +215,24 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       this.#run.send({ type: 'DRAINED' });
       return false;
     }
+    const progress = writeProgress(this.#accepted.stream);
+    if (progress !== this.#progress) this.#run.send({ type: 'PROGRESS' });
+    this.#progress = progress;
     if (performance.now() - this.#unsentSince >= SLOW_AFTER) this.#run.send({ type: 'SLOW' });
     return true;
+  }
+
+  /** Called at intervals: finds out whether the client is still there. RC-86 */
+  sweep(): void {
+    const { bytesRead } = this.#accepted.stream;
+    const now = performance.now();
+    if (bytesRead !== this.#heardBytes) {
+      this.#heardBytes = bytesRead;
+      this.#heardAt = now;
+      if (this.#run.state === 'probing' || this.#run.state === 'silent') this.#run.send({ type: 'ALIVE' });
+    } else if (!this.#readPaused && now - this.#heardAt >= this.#deps.silence) {
+      this.#run.send({ type: 'SILENT' });
+    }
   }
 
   // --- actions of the chart
@@ -217,10 +249,15 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       case 'sendClose': {
         const { code, reason } = params as { readonly code: number; readonly reason: Reason };
         const text = this.#closeText ?? REASONS[reason].means;
+        this.#client?.endSession(reason, text);
         this.#closeReason = reason;
+        this.#deps.onClosing(this, reason);
         ws.close(code, cutBytes(oneLine(text), MAX_CLOSE_REASON));
         return;
       }
+      case 'sendPing':
+        ws.ping();
+        return;
       case 'destroySocket':
         ws.terminate();
         return;

@@ -5,7 +5,7 @@ import { RateLimit } from '../observe/rate-limit.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import type { AuthorityMode, Verdict } from '../protocol/authority.js';
-import type { Reason } from '../protocol/reasons.js';
+import { REASONS, type Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
@@ -101,6 +101,8 @@ const MAX_HANDSHAKES = 128;
 /** Log lines per second about rejections, and as many about binary messages. WSA-19 */
 const LINES_PER_SECOND = 10;
 const SECOND = 1_000;
+/** Why a connection was closed: worth a warning, because its client, or what is between, does not behave. */
+const FAULTS: ReadonlySet<Reason> = new Set(['clientStalled', 'clientOverloaded', 'clientVanished']);
 /** Rejections in the status. */
 const LAST_REJECTIONS = 20;
 
@@ -124,6 +126,8 @@ export class ListenerService {
   readonly #queryToken: Secret | undefined;
   readonly #connectionDeps: ListenerConnectionDeps;
   #checkTimer: NodeJS.Timeout | undefined;
+  /** One timer for all connections, while there are any. */
+  #sweepTimer: NodeJS.Timeout | undefined;
   #state: 'starting' | 'ready' | 'stopping' = 'starting';
 
   constructor(deps: ListenerDeps) {
@@ -149,7 +153,9 @@ export class ListenerService {
       chart: this.#chart,
       watcher: deps.watcher,
       now: env.now,
+      silence: timing.localSilence,
       startChecks: (one) => this.#startChecks(one),
+      onClosing: (one, reason) => this.#onClosing(one, reason),
       onClosed: (one, reason) => this.#onClosed(one, reason),
       onBinary: (one, bytes) => {
         if (this.#binaryLog.take())
@@ -217,6 +223,7 @@ export class ListenerService {
     await this.#server.close(this.#deps.timing.closeTimeout);
     this.#certificate?.close();
     clearInterval(this.#checkTimer);
+    clearInterval(this.#sweepTimer);
     this.#rejectionLog.flush();
     this.#binaryLog.flush();
   }
@@ -317,6 +324,7 @@ export class ListenerService {
         `connection ${outcome}`,
       );
     }
+    if (origin === 'listener') this.#startSweeps();
     const client = this.#deps.accept(connection, connection);
     connection.serve(client, options.closeOnTokenExpiry ? expiresAt : null);
   }
@@ -339,11 +347,25 @@ export class ListenerService {
     return chosen.replace();
   }
 
+  /** Names a client that is closed because it does not behave; any other end is a line at level debug. */
+  #onClosing(connection: ListenerConnection, reason: Reason): void {
+    if (!FAULTS.has(reason)) return;
+    const { id, state, client, peer } = connection.status;
+    this.#deps.log.warn(
+      { connection: id, reason, state, client, peer },
+      `connection closed: ${REASONS[reason].means}`,
+    );
+  }
+
   #onClosed(connection: ListenerConnection, reason: Reason): void {
     const { log } = this.#deps;
     this.#connections.delete(connection);
     this.#degraded.delete(connection);
     this.#checked.delete(connection);
+    if (this.#connections.size === 0) {
+      clearInterval(this.#sweepTimer);
+      this.#sweepTimer = undefined;
+    }
     if (log.isLevelEnabled?.('debug') === false) return;
     const { id, bytesIn, bytesOut } = connection.status;
     log.debug({ connection: id, reason, bytesIn, bytesOut }, 'connection closed');
@@ -355,6 +377,16 @@ export class ListenerService {
     if (!this.#rejectionLog.take()) return;
     const fields = { mode, outcome, reason, peer, ...(detail === null ? {} : { detail }) };
     this.#deps.log.warn(fields, `connection ${outcome}`);
+  }
+
+  /**
+   * A peer on the network may vanish without a word. The system ends a unix socket with its process, so those clients
+   * need no sweep. RC-86
+   */
+  #startSweeps(): void {
+    this.#sweepTimer ??= setInterval(() => {
+      for (const one of this.#connections) one.sweep();
+    }, this.#deps.timing.localSweep).unref();
   }
 
   /** One timer checks all connections that have unsent data or whose reading is paused. */

@@ -4,7 +4,24 @@
 import type { BaseIssue } from 'valibot';
 
 /** The id of a JSON-RPC request. */
-export type RpcId = string | number;
+export type RpcId = string | number | RawId;
+
+/**
+ * A number id that a JavaScript number would not give back as it was written, such as `9007199254740993`, `1e30` or
+ * `-0`. It holds the JSON text, so that responses have the id digit by digit. RC-84
+ */
+export class RawId {
+  /** As its sender wrote it. */
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+
+  toJSON(): string {
+    return this.text;
+  }
+}
 
 export interface RpcErrorBody {
   readonly code: number;
@@ -50,7 +67,44 @@ export type ParsedShape =
   | InvalidShape;
 
 export function isRpcId(value: unknown): value is RpcId {
-  return typeof value === 'string' || typeof value === 'number';
+  return typeof value === 'string' || typeof value === 'number' || value instanceof RawId;
+}
+
+/** The id that stands as this JSON text; undefined for anything that is not an id. */
+export function parseId(written: string): RpcId | undefined {
+  const first = written.charCodeAt(0);
+  if (first === QUOTE) return stringOf(written);
+  if (first !== MINUS && !(first >= ZERO && first <= NINE)) return undefined;
+  const value = Number(written);
+  if (String(value) === written && Number.isFinite(value)) return value;
+  return NUMBER.test(written) ? new RawId(written) : undefined;
+}
+
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+const QUOTE = 0x22;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+const NINE = 0x39;
+
+function stringOf(written: string): string | undefined {
+  if (!written.includes('\\')) return written.slice(1, -1);
+  try {
+    return String(JSON.parse(written));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a response with id `b` answers a request with id `a`. A peer may have rounded a number. */
+export function isSameId(a: RpcId, b: RpcId): boolean {
+  if (a === b) return true;
+  if (typeof a === 'string' || typeof b === 'string') return false;
+  return numberOf(a) === numberOf(b);
+}
+
+function numberOf(id: number | RawId): number {
+  return typeof id === 'number' ? id : Number(id.text);
 }
 
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -74,12 +128,14 @@ export function shapeOf(value: unknown): ParsedShape {
 
 export function resultText(id: RpcId, result: unknown): string {
   // Stringified as a whole: a string that is concatenated from a large one is copied once more when it is read.
-  return JSON.stringify({ id, result: result ?? null });
+  if (!(id instanceof RawId)) return JSON.stringify({ id, result: result ?? null });
+  return `{"id":${id.text},"result":${JSON.stringify(result ?? null)}}`;
 }
 
 export function errorText(id: RpcId | null, code: number, message: string, data?: unknown): string {
   const error: RpcErrorBody = data === undefined ? { code, message } : { code, message, data };
-  return JSON.stringify({ id, error });
+  if (!(id instanceof RawId)) return JSON.stringify({ id, error });
+  return `{"id":${id.text},"error":${JSON.stringify(error)}}`;
 }
 
 /** Adds the `jsonrpc` member to a message of ours, for a peer that writes it too. WSA-42 */

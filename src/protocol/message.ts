@@ -1,6 +1,6 @@
 import { withoutByteOrderMark } from './byte-order-mark.js';
 import { memberText } from './json-members.js';
-import { type InvalidShape, isRpcId, type RpcShape } from './jsonrpc.js';
+import { type InvalidShape, isRpcId, parseId, type RpcShape } from './jsonrpc.js';
 import { MAX_DEPTH, type MessageScan, type ScanProblem, scanMessage, unquoted } from './message-scan.js';
 
 /**
@@ -111,31 +111,24 @@ export class Message {
     return INVALID;
   }
 
-  /** A string, number or literal; an object for anything else. */
+  /** A string, an id, or null; an object for anything else. */
   #scalar({ start, end }: { readonly start: number; readonly end: number }): unknown {
     const { text } = this;
     const first = text[start];
     if (first === '"') return unquoted(text, start, end);
-    if (first === '{' || first === '[') return INVALID;
-    return JSON.parse(text.slice(start, end));
+    if (first === 'n') return null;
+    // Anything else is an id or nothing that a message may have here.
+    return parseId(text.slice(start, end)) ?? INVALID;
   }
 
   /** Its sender waits for a response, so it gets one if its id can be read. */
   #refusedAsTooDeep(): InvalidShape {
     const written = memberText(this.text, 'id');
-    const id: unknown = written !== undefined && /^["\d-]/.test(written) ? parsed(written) : undefined;
-    if (!isRpcId(id)) return INVALID;
+    const id = written === undefined ? undefined : parseId(written);
+    if (id === undefined) return INVALID;
     return { kind: 'invalid', refused: { id, why: `the message has more than ${MAX_DEPTH} levels` } };
   }
 }
 
 const INVALID: InvalidShape = { kind: 'invalid' };
 const BATCH: InvalidShape = { kind: 'invalid', batch: true };
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

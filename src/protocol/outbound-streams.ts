@@ -18,6 +18,10 @@ export interface MuxSocket {
 
 /** Unsent bytes in the socket at which streams stop adding more; its `drain` event starts them again. */
 const SOCKET_HIGH_WATER = 4 * 1024 * 1024;
+/** Streams that have ended and still hold frames; the one that ended first is given up. RC-81 */
+const MAX_ENDED_STREAMS = 256;
+/** Characters that they may hold together. */
+const MAX_ENDED_CHARS = 64 * 1024 * 1024;
 /** Closed streams whose next seq id is remembered; the one closed longest ago is forgotten first. RC-35 */
 const MAX_CLOSED_STREAMS = 16_384;
 
@@ -31,6 +35,9 @@ export class OutboundStreams {
   readonly #streams = new Map<string, OutboundStream>();
   /** Next seq id of streams that are closed or were never open. */
   readonly #nextSeqIds = new Map<string, number>();
+  /** Streams that have ended and whose last frames must still arrive, the oldest first, with the characters they hold. */
+  readonly #ended = new Map<string, number>();
+  #endedChars = 0;
   /** Streams with frames that only wait for the socket. */
   readonly #ready = new Set<string>();
   /** After a reconnect: frames to send again that wait for the socket. New frames of their stream queue behind them. */
@@ -72,6 +79,7 @@ export class OutboundStreams {
   }
 
   open(key: string, stream: OutboundStream): void {
+    this.#dropEnded(key);
     this.#nextSeqIds.delete(key);
     this.#streams.set(key, stream);
   }
@@ -86,15 +94,53 @@ export class OutboundStreams {
     return true;
   }
 
-  /** Without `stream`: whether any stream with this key is open. */
-  isOpen(key: string, stream?: OutboundStream): boolean {
-    const open = this.#streams.get(key);
-    return open !== undefined && (stream === undefined || open === stream);
+  /**
+   * The engine has ended a stream: what it still has to send is sent, and sent again after a reconnect, until it is
+   * acknowledged. False when another stream has taken its place. RC-81
+   */
+  end(key: string, stream: OutboundStream): boolean {
+    if (this.#streams.get(key) !== stream) return false;
+    this.#forgetEnded(key);
+    if (stream.isSettled) return this.close(key, stream);
+    const held = stream.heldChars;
+    this.#ended.set(key, held);
+    this.#endedChars += held;
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= MAX_ENDED_STREAMS && this.#endedChars <= MAX_ENDED_CHARS) break;
+      this.#dropEnded(oldest);
+    }
+    return true;
+  }
+
+  /** Gives up all streams that have ended, and what they still hold. */
+  dropEnded(): void {
+    for (const key of [...this.#ended.keys()]) this.#dropEnded(key);
+  }
+
+  /** Gives up one stream if it has ended. */
+  #dropEnded(key: string): void {
+    const stream = this.#streams.get(key);
+    if (this.#forgetEnded(key) && stream !== undefined) this.close(key, stream);
+  }
+
+  #forgetEnded(key: string): boolean {
+    this.#endedChars -= this.#ended.get(key) ?? 0;
+    return this.#ended.delete(key);
+  }
+
+  /** Whether a stream is open and still has this place. */
+  isOpen(key: string, stream: OutboundStream): boolean {
+    return this.#streams.get(key) === stream;
+  }
+
+  /** The stream in this place, open or ended with frames left. */
+  get(key: string): OutboundStream | undefined {
+    return this.#streams.get(key);
   }
 
   /** The next seq id of a stream that is not open. */
   nextSeqId(key: string): number {
-    return this.#nextSeqIds.get(key) ?? 1;
+    return this.#streams.get(key)?.nextSeqId ?? this.#nextSeqIds.get(key) ?? 1;
   }
 
   setNextSeqId(key: string, nextSeqId: number): void {
@@ -121,6 +167,7 @@ export class OutboundStreams {
     const stream = this.#streams.get(key);
     if (stream === undefined) return;
     this.#writeOn(key, stream.ack(seqId, segmentId));
+    if (stream.isSettled) this.#dropEnded(key);
     if (stream.hasMore) {
       this.#ready.add(key);
       this.feed();
@@ -163,6 +210,11 @@ export class OutboundStreams {
     this.#counters.framesOut += 1;
     this.#counters.bytesOut += frame.length;
     this.#socket.send(frame);
+  }
+
+  /** False without a socket, and while the socket is full. */
+  get hasRoom(): boolean {
+    return this.#socketHasRoom;
   }
 
   get #socketHasRoom(): boolean {

@@ -12,8 +12,15 @@ import {
 
 /** Unacknowledged pongs kept for replay. Above it the oldest is dropped: only the newest one matters. */
 const MAX_UNACKED_PONGS = 128;
-/** Characters queued while the stream is full. The app server is paused then; only messages in transit still arrive. */
+/**
+ * Characters queued beside the longest message while the stream is full. The app server is paused then; only messages in
+ * transit still arrive.
+ */
 const MAX_QUEUED_CHARS = 64 * 1024 * 1024;
+/** Characters that a stream which has ended may still hold of complete messages; above it only errors are left. */
+const MAX_ENDED_CHARS = 1024 * 1024;
+/** Frames that a stream which has ended keeps for replay. */
+const MAX_ENDED_FRAMES = 4_608;
 /** Frames per call of `more`, about 1 MiB, so that a large message does not fill the socket at once. */
 const FRAMES_AT_ONCE = 8;
 
@@ -73,6 +80,9 @@ export class OutboundStream {
   readonly #sent: SentFrame[] = [];
   readonly #queue: QueuedMessage[] = [];
   #queuedChars = 0;
+  /** Of the longest message since the queue was last empty. */
+  #longestQueued = 0;
+  #ended = false;
   #partial: PartialMessage | undefined;
   /** Pongs requested during a partial message, sent after it so that the seq ids stay in order. */
   #delayedPongs: PongStatus[] = [];
@@ -122,6 +132,36 @@ export class OutboundStream {
     return this.#queuedChars;
   }
 
+  /**
+   * No more messages come but the last ones of its session, which need not wait for acknowledgments. Long messages that
+   * have not started are replaced, so that a stream which nobody reads holds little. RC-81
+   * @param replace A short text to send instead of a message; undefined: nothing.
+   */
+  end(replace: (messageText: string) => string | undefined): void {
+    this.#ended = true;
+    if (this.#queuedChars <= MAX_ENDED_CHARS) return;
+    const queue = this.#queue.splice(0);
+    this.#queuedChars = 0;
+    for (const { text } of queue) {
+      const short = replace(text);
+      if (short !== undefined && this.#queuedChars + short.length <= MAX_ENDED_CHARS) {
+        this.#queue.push({ text: short, chunks: undefined });
+        this.#queuedChars += short.length;
+      }
+    }
+  }
+
+  /** Everything was sent and acknowledged. */
+  get isSettled(): boolean {
+    return this.#sent.length === 0 && this.#queue.length === 0 && this.#partial === undefined;
+  }
+
+  /** Characters that it still holds, about. */
+  get heldChars(): number {
+    const partial = this.#partial?.message.messageSizeBytes ?? 0;
+    return this.#sent.reduce((sum, { frame }) => sum + frame.length, this.#queuedChars + partial);
+  }
+
   send(messageText: string): SendResult {
     let chunks: SplitMessage | undefined;
     if (this.#isTooLongForOneFrame(messageText)) {
@@ -130,7 +170,11 @@ export class OutboundStream {
     }
     if (!this.writable) {
       const queued = this.#queuedChars + messageText.length;
-      if (this.#queue.length > 0 && queued > this.#limits.queuedChars) return 'overflow';
+      if (this.#queue.length === 0) this.#longestQueued = 0;
+      // One message always fits: the limit counts what waits beside it. RC-85
+      const longest = Math.max(this.#longestQueued, messageText.length);
+      if (queued - longest > this.#limits.queuedChars) return 'overflow';
+      this.#longestQueued = longest;
       this.#queue.push({ text: messageText, chunks });
       this.#queuedChars = queued;
       return NOTHING;
@@ -195,7 +239,7 @@ export class OutboundStream {
   }
 
   get #hasRoom(): boolean {
-    return this.#unacked < this.#limits.unackedFrames;
+    return this.#ended || this.#unacked < this.#limits.unackedFrames;
   }
 
   #begin(message: SplitMessage): void {
@@ -230,6 +274,10 @@ export class OutboundStream {
     const text = this.#writer.message(this.#tail, seqId, messageText);
     this.#unacked += 1;
     this.#sent.push({ seqId, segmentId: 0, isPong: false, frame: text });
+    if (this.#ended && this.#sent.length > MAX_ENDED_FRAMES) {
+      if (this.#sent.shift()?.isPong === true) this.#unackedPongs -= 1;
+      else this.#unacked -= 1;
+    }
     return text;
   }
 

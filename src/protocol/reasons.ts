@@ -291,6 +291,10 @@ export const REASONS = {
     'Too many messages were queued for one client.',
     'Send fewer messages at a time.',
   ),
+  clientVanished: reasonText(
+    'The client did not answer two pings and was closed.',
+    'Connect again. A program that connects must answer WebSocket pings, as its library does by itself.',
+  ),
   tooManyClients: reasonText(
     'The engine has reached its limit of remote clients.',
     'Close some clients, or raise --max-remote-clients.',

@@ -46,8 +46,14 @@ export interface Timing {
   readonly closeTimeout: number;
   /** Limit of a complete shutdown. RC-46 */
   readonly shutdownTimeout: number;
-  /** A local client that does not read queued data for this time is closed. WSA-18 */
+  /** A local client that reads nothing of queued data for this time is closed. WSA-18 */
   readonly sendStall: number;
+  /** A local client from which nothing was received for this time gets a ping. RC-86 */
+  readonly localSilence: number;
+  /** Time between two checks for silent local clients. RC-86 */
+  readonly localSweep: number;
+  /** How long a local client may take to answer a ping; after two pings it is closed. RC-86 */
+  readonly localPong: number;
   /** How long a local client may take to answer a close frame. */
   readonly localClose: number;
   /** Limit of the upgrade of a local connection to WebSocket. WSA-16 */
@@ -86,6 +92,9 @@ export const DEFAULT_TIMING: Timing = {
   closeTimeout: 800,
   shutdownTimeout: 5_000,
   sendStall: 30_000,
+  localSilence: 45_000,
+  localSweep: 10_000,
+  localPong: 25_000,
   localClose: 10_000,
   upgradeTimeout: 10_000,
   certificatePoll: 5_000,

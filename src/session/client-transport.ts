@@ -1,6 +1,7 @@
 import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Failure } from '../protocol/outcomes.js';
+import type { EndCause } from './end-cause.js';
 import type { MethodTable } from './methods.js';
 import type { Policy } from './policy.js';
 import type { ClientSession } from './session.js';
@@ -16,6 +17,8 @@ export interface ClientTransport {
   onInitialize?(needsConnection: boolean): string | null;
   /** After the response to `initialize` was sent. */
   onInitialized(session: ClientSession): void;
+  /** The session ends on our side: what it sends from now on, such as errors for open requests, is its last. */
+  onEnding?(cause: EndCause): void;
   /** The session has ended, for whatever reason. Called once. */
   onEnded(session: ClientSession): void;
   /** The app server has ended the session. */

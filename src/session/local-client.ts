@@ -7,6 +7,7 @@ import type { Failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { AppServerPlaces } from './app-server-places.js';
 import type { ClientTransport, SessionDeps } from './client-transport.js';
+import { endCause } from './end-cause.js';
 import { ClientSession } from './session.js';
 
 /** One connection of a client on this machine, as status lists it. Holds no secret. Times are wall-clock ms. */
@@ -51,6 +52,12 @@ export interface LocalTransport {
   onInitialized?(): void;
 }
 
+const REASON_OF_CLOSE_CODE: Readonly<Record<number, Reason>> = {
+  [CLOSE_CODES.policyViolation]: 'initializeMissing',
+  [CLOSE_CODES.internalError]: 'appServerFailed',
+  [CLOSE_CODES.tryAgainLater]: 'clientOverloaded',
+};
+
 /** Shared by all local clients of one app server. */
 export interface LocalClientDeps extends SessionDeps {
   /** Limits the app-server connections of degraded clients. */
@@ -65,7 +72,7 @@ export interface LocalClientDeps extends SessionDeps {
 }
 
 /** What the transport of a client needs of it. */
-export type ServedClient = Pick<LocalClient, 'receive' | 'drained' | 'ended'> & {
+export type ServedClient = Pick<LocalClient, 'receive' | 'drained' | 'endSession' | 'ended'> & {
   readonly session: Pick<ClientSession, 'pause' | 'clientName'>;
 };
 
@@ -74,6 +81,8 @@ export class LocalClient implements ClientTransport {
   readonly session: ClientSession;
   readonly #transport: LocalTransport;
   readonly #deps: LocalClientDeps;
+  /** When the app server of an ended session has ended, too. */
+  #running: Promise<unknown> | undefined;
   /** Set while the app-server connection is being opened. */
   #opening: AbortController | undefined;
   /** Holds one of the `places` for the app-server connections of degraded clients. */
@@ -204,20 +213,31 @@ export class LocalClient implements ClientTransport {
 
   // --- the end
 
+  /**
+   * Answers each open request with an error that names the cause, and ends the session; the connection is still open.
+   * @param cause For people; null: the meaning of the reason. RC-80
+   */
+  endSession(reason: Reason, cause: string | null): void {
+    this.#running ??= this.session.appServerEnded;
+    this.session.end(endCause(this.session.client.origin, reason, cause));
+  }
+
   /** The client has disconnected. */
   ended(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#deadline);
     this.#opening?.abort();
-    const running = this.session.appServerEnded;
+    this.#running ??= this.session.appServerEnded;
     this.session.close();
-    this.#leavePlace(running);
+    this.#leavePlace(this.#running);
     this.#deps.onClosed(this);
   }
 
+  /** Ends the connection on our side, after an error for each open request. */
   close(code: number, reason: string): void {
     if (this.#closed) return;
+    this.endSession(REASON_OF_CLOSE_CODE[code] ?? 'stopped', reason);
     this.#transport.close(code, reason);
     this.ended();
   }

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { errorText, firstIssue, isRecord, RPC, type RpcId } from '../protocol/jsonrpc.js';
+import { errorText, firstIssue, isRecord, RPC, type RpcId, resultText } from '../protocol/jsonrpc.js';
 import type { Message } from '../protocol/message.js';
 import { isReason, type Reason } from '../protocol/reasons.js';
 import type { EngineMethodName } from './authority-table.js';
@@ -93,8 +93,53 @@ export function tooLargeToCall(message: Message): string | null {
     : null;
 }
 
+/** Where the result of a method goes. */
+interface MethodCall {
+  respond(text: string): void;
+  /** The method takes time. */
+  onPending(): void;
+  /** It has ended, just before the response. */
+  onSettled(): void;
+}
+
+/** Calls an engine method and responds with its result or error. */
+export function callMethod(id: RpcId, handle: () => unknown, call: MethodCall): void {
+  let result: unknown;
+  try {
+    result = handle();
+  } catch (error) {
+    call.respond(thrownErrorText(id, error));
+    return;
+  }
+  if (!(result instanceof Promise)) {
+    respondWith(id, result, call);
+    return;
+  }
+  call.onPending();
+  result.then(
+    (value: unknown) => {
+      call.onSettled();
+      respondWith(id, value, call);
+    },
+    (error: unknown) => {
+      call.onSettled();
+      call.respond(thrownErrorText(id, error));
+    },
+  );
+}
+
+function respondWith(id: RpcId, value: unknown, call: MethodCall): void {
+  if (!(value instanceof Reply)) {
+    call.respond(resultText(id, value));
+    return;
+  }
+  call.respond(resultText(id, value.result));
+  // Also when this client has disconnected, because other clients must be notified.
+  value.after();
+}
+
 /** The response for what a method threw. */
-export function thrownErrorText(id: RpcId, error: unknown): string {
+function thrownErrorText(id: RpcId, error: unknown): string {
   if (error instanceof JsonRpcError) return errorText(id, error.code, error.message, error.data);
   return errorText(id, RPC.internalError, error instanceof Error ? error.message : 'internal error');
 }

@@ -1,13 +1,15 @@
 import type { AgentProtocol } from '../protocol/agent-protocol.js';
 import type { AppServerConnection, AppServerEvents, ClientContext } from '../protocol/app-server.js';
-import { errorText, RPC, type RpcId, resultText, withJsonrpc } from '../protocol/jsonrpc.js';
+import { errorText, isSameId, RPC, type RpcId, withJsonrpc } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { type Authority, mayReceive } from './authority-table.js';
 import { ClientProtocol } from './client-protocol.js';
 import type { ClientTransport, SessionDeps } from './client-transport.js';
+import { type EndCause, endCause } from './end-cause.js';
 import { MAX_QUEUED_REQUESTS, MessageQueue } from './message-queue.js';
-import { Reply, thrownErrorText, tooLargeToCall } from './methods.js';
+import { callMethod, tooLargeToCall } from './methods.js';
+import { OpenRequests } from './open-requests.js';
 import type { PolicedMessage } from './policy.js';
 import { FIRST_SHARED_ID, type ServerRequestOutcome, ServerRequests } from './server-requests.js';
 
@@ -40,6 +42,8 @@ export class ClientSession implements AppServerEvents {
   /** Served without `initialize`, which the client may still send. */
   #withoutInitialize = false;
   #announced = false;
+  /** Requests without a response, at the app server or at an engine method. Undefined before the first one. */
+  #open: OpenRequests | undefined;
   /** Calls of engine methods that have not been answered yet. */
   #pendingCalls = 0;
   #serverRequests: ServerRequests | undefined;
@@ -56,6 +60,12 @@ export class ClientSession implements AppServerEvents {
   }
   get initialized(): boolean {
     return this.#state === 'initialized';
+  }
+  /** An `initialize` has arrived and has no response yet. */
+  get initializing(): boolean {
+    if (this.#protocol.isRaw) return false;
+    if (this.#state !== 'opening') return this.#state === 'initializing';
+    return this.#waitingInitialize !== undefined || this.#queue?.hasInitialize === true;
   }
   get clientName(): string | undefined {
     return this.#clientName;
@@ -117,6 +127,7 @@ export class ClientSession implements AppServerEvents {
   receive(message: Message): boolean {
     if (this.#state === 'closed') return true;
     this.#protocol.note(message);
+    if (this.#state !== 'initialized' && this.#refusesInitialize(message)) return true;
     if (this.#mustQueue(message)) return this.#enqueue(message);
     this.#route(message);
     return true;
@@ -161,9 +172,28 @@ export class ClientSession implements AppServerEvents {
     this.#drainQueue();
   }
 
+  /** Ends the session on our side. Each request without a response gets an error with the cause first. RC-80 */
+  end(cause: EndCause): void {
+    if (this.#state === 'closed') return;
+    this.#transport.onEnding?.(cause);
+    const waiting = this.#waitingInitialize?.shape;
+    const ids = [
+      ...(this.#open?.ids ?? []),
+      ...(waiting?.kind === 'request' ? [waiting.id] : []),
+      ...(this.#queue?.requestIds ?? []),
+    ];
+    const data = { reason: cause.reason };
+    for (const id of ids) {
+      this.#respond(errorText(id, RPC.appServerUnavailable, cause.message, data));
+    }
+    this.close();
+  }
+
+  /** The client has disconnected, or starts again. Nobody waits for a response. */
   close(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
+    this.#open = undefined;
     this.#queue = undefined;
     this.#waitingInitialize = undefined;
     this.#pauseReading(false);
@@ -184,12 +214,13 @@ export class ClientSession implements AppServerEvents {
     if (this.#state === 'closed') return;
     if (this.#screen(message)) return;
     if (this.#state !== 'initializing') {
-      if (this.#serverRequests?.defer(message) !== true) this.#transport.send(message.text);
+      if (this.#serverRequests?.defer(message) !== true) this.#deliver(message);
       return;
     }
     const { shape } = message;
-    this.#transport.send(message.text);
-    if (shape.kind !== 'response' || shape.id !== this.#initializeId) return;
+    this.#deliver(message);
+    if (shape.kind !== 'response' || shape.id === null || this.#initializeId === undefined) return;
+    if (!isSameId(this.#initializeId, shape.id)) return;
     if (message.isError) {
       // After a failed initialize the client may try again. ACC-4
       this.#state = this.#withoutInitialize ? 'initialized' : 'awaitingInitialize';
@@ -198,6 +229,12 @@ export class ClientSession implements AppServerEvents {
       this.#announce();
     }
     this.#drainQueue();
+  }
+
+  #deliver(message: Message): void {
+    const { shape } = message;
+    if (shape.kind === 'response' && shape.id !== null) this.#open?.delete(shape.id);
+    this.#transport.send(message.text);
   }
 
   /**
@@ -223,7 +260,8 @@ export class ClientSession implements AppServerEvents {
   onClose(failure: Failure | null): void {
     if (this.#state === 'closed') return;
     this.#connection = undefined;
-    this.close();
+    const { origin } = this.client;
+    this.end(endCause(origin, failure?.reason ?? 'appServerClosed', failure?.message ?? null));
     this.#transport.onAppServerClosed(failure);
   }
 
@@ -327,7 +365,7 @@ export class ClientSession implements AppServerEvents {
     }
     const engineMethod = own ? this.#deps.methods.find(method) : undefined;
     if (engineMethod === undefined) {
-      this.#forward(message);
+      this.#forwardRequest(id, message);
       return;
     }
     if (engineMethod.experimental && !this.#experimental && this.client.origin !== 'control') {
@@ -340,33 +378,22 @@ export class ClientSession implements AppServerEvents {
     }
     const tooLarge = tooLargeToCall(message);
     if (tooLarge !== null) this.#respond(errorText(id, RPC.invalidRequest, tooLarge));
-    else this.#call(id, () => engineMethod.handle(message.params, this));
+    else this.#call(id, message, () => engineMethod.handle(message.params, this));
   }
 
-  /** Calls an engine method and responds with its result or error. */
-  #call(id: RpcId, handle: () => unknown): void {
-    let result: unknown;
-    try {
-      result = handle();
-    } catch (error) {
-      this.#respond(thrownErrorText(id, error));
-      return;
-    }
-    if (!(result instanceof Promise)) {
-      this.#respondWith(id, result);
-      return;
-    }
-    this.#pendingCalls += 1;
-    result.then(
-      (value: unknown) => {
-        this.#pendingCalls -= 1;
-        this.#respondWith(id, value);
+  #call(id: RpcId, message: Message, handle: () => unknown): void {
+    callMethod(id, handle, {
+      respond: (text) => this.#respond(text),
+      onPending: () => {
+        this.#pendingCalls += 1;
+        // The method may have ended this session.
+        if (this.#state !== 'closed') this.#addOpen(id, message);
       },
-      (error: unknown) => {
+      onSettled: () => {
         this.#pendingCalls -= 1;
-        this.#respond(thrownErrorText(id, error));
+        this.#open?.delete(id);
       },
-    );
+    });
   }
 
   #initialize(id: RpcId, message: Message): void {
@@ -395,7 +422,15 @@ export class ClientSession implements AppServerEvents {
     this.#clientName = parsed.clientName;
     this.#initializeId = id;
     this.#state = 'initializing';
-    this.#forward(message);
+    this.#forwardRequest(id, message);
+  }
+
+  /** True: a second `initialize` that came before the response to the first was refused. WSA-22 */
+  #refusesInitialize({ shape }: Message): boolean {
+    if (shape.kind !== 'request' || shape.method !== 'initialize' || !this.initializing) return false;
+    const why = 'Already initializing: the first initialize has no response yet; wait for it';
+    this.#respond(errorText(shape.id, RPC.invalidRequest, why));
+    return true;
   }
 
   /** False: the message waits for the app-server connection, or was refused. */
@@ -444,21 +479,20 @@ export class ClientSession implements AppServerEvents {
     if (!('invalid' in read)) this.#clientName ??= read.clientName;
   }
 
+  #forwardRequest(id: RpcId, message: Message): void {
+    this.#addOpen(id, message);
+    this.#forward(message);
+  }
+
+  #addOpen(id: RpcId, message: Message): void {
+    this.#open ??= new OpenRequests();
+    this.#open.add(id, message.text.length);
+  }
+
   #forward(message: Message): void {
     if (this.#connection !== undefined && !this.#connection.send(message)) this.#setBlocked(true);
   }
 
-  #respondWith(id: RpcId, value: unknown): void {
-    if (!(value instanceof Reply)) {
-      this.#respond(resultText(id, value));
-      return;
-    }
-    this.#respond(resultText(id, value.result));
-    // Also when this client has disconnected, because other clients must be notified.
-    value.after();
-  }
-
-  /** Sends a message of the engine's own. */
   #respond(text: string): void {
     if (this.#state !== 'closed') this.#transport.send(this.#protocol.own(text));
   }

@@ -9,7 +9,7 @@ import { SharedChart, SharedRun } from '../../src/listener/shared-chart.js';
 import { CLOSE_CODES } from '../../src/protocol/close-codes.js';
 import { EdgeCover, TestClock, unusedNames } from '../support/charts.js';
 
-const TIMING = { sendStall: 30_000, localClose: 10_000 };
+const TIMING = { sendStall: 30_000, localClose: 10_000, localPong: 25_000 };
 const cover = new EdgeCover(listenerConnectionMachine);
 type EventType = ListenerConnectionEvent['type'];
 
@@ -24,6 +24,7 @@ function actorOf() {
       pauseAppServer: record('pauseAppServer'),
       resumeAppServer: record('resumeAppServer'),
       sendClose: record('sendClose'),
+      sendPing: record('sendPing'),
       destroySocket: record('destroySocket'),
       release: record('release'),
     },
@@ -104,6 +105,51 @@ describe('listenerConnection', () => {
     ]);
   });
 
+  it('WSA-18: one that reads a little within 30 s stays, before and after initialize', async () => {
+    for (const before of [[], ['INITIALIZED']] as const) {
+      const one = actorOf();
+      one.send('ADMITTED', ...before, 'SLOW');
+      await one.wait(29_999);
+      one.send('PROGRESS');
+      await one.wait(29_999);
+      expect(one.state).toMatch(/^paused/);
+      expect(one.effects).toEqual(['pauseAppServer']);
+      await one.wait(1);
+      expect(one.effects).toContain('sendClose {"code":1013,"reason":"clientStalled"}');
+    }
+  });
+
+  it('RC-86: a silent client gets two pings, and is closed when it answers neither', async () => {
+    const one = actorOf();
+    one.send('ADMITTED', 'INITIALIZED', 'SILENT');
+    expect([one.state, one.effects]).toEqual(['probing', ['sendPing']]);
+    await one.wait(25_000);
+    expect([one.state, one.effects]).toEqual(['silent', ['sendPing', 'sendPing']]);
+    await one.wait(24_999);
+    expect(one.state).toBe('silent');
+    await one.wait(1);
+    expect(one.state).toBe('closing');
+    expect(one.effects.slice(2)).toEqual(['sendClose {"code":1008,"reason":"clientVanished"}', 'release']);
+    await one.wait(TIMING.localClose);
+    expect(one.effects.at(-2)).toBe('destroySocket');
+  });
+
+  it('RC-86: an answer to either ping, or data that waits for it, ends the check', async () => {
+    for (const ms of [0, 25_000]) {
+      const one = actorOf();
+      one.send('ADMITTED', 'INITIALIZED', 'SILENT');
+      await one.wait(ms);
+      one.send('ALIVE');
+      expect(one.state).toBe('initialized');
+      await one.wait(60_000);
+      expect(one.state).toBe('initialized');
+      one.send('SILENT');
+      await one.wait(ms);
+      one.send('SLOW');
+      expect(one.state).toBe('paused.initialized');
+    }
+  });
+
   it.each([
     ['WSA-18', 'OVERFLOW', CLOSE_CODES.tryAgainLater, 'clientOverloaded'],
     ['WSA-24', 'FLOODED', CLOSE_CODES.tryAgainLater, 'clientOverloaded'],
@@ -177,6 +223,7 @@ describe('a shared chart', () => {
 
   const EVENTS: EventType[] = [
     ...['ADMITTED', 'REFUSED', 'INITIALIZED', 'SLOW', 'DRAINED', 'OVERFLOW', 'FLOODED', 'REPLACED'],
+    ...['PROGRESS', 'SILENT', 'SILENT', 'ALIVE'],
     ...['APP_SERVER.CLOSED', 'TOKEN.EXPIRED', 'INITIALIZE.OVERDUE', 'STOP', 'ENDED'],
   ] as EventType[];
 

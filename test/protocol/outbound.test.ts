@@ -142,9 +142,36 @@ describe('OutboundStream', () => {
     stream.send(small(1));
     expect(stream.send(small(2))).toEqual([]);
     expect(stream.send(small(3))).toEqual([]);
-    expect(stream.send(small(4))).toBe('overflow');
-    expect(stream.ack(1)).toHaveLength(1);
     expect(stream.send(small(4))).toEqual([]);
+    expect(stream.send(small(5))).toBe('overflow');
+    expect(stream.ack(1)).toHaveLength(1);
+    expect(stream.send(small(5))).toEqual([]);
+  });
+
+  it('RC-85: one message of any size is queued; the limit counts what waits beside it', () => {
+    const stream = new OutboundStream('c', 's', { limits: { unackedFrames: 1, queuedChars: 50 } });
+    const long = JSON.stringify({ id: 9, result: 'x'.repeat(100_000) });
+    stream.send(small(1));
+    expect([small(2), long, small(3)].map((text) => stream.send(text))).toEqual([[], [], []]);
+    expect(stream.send(long)).toBe('overflow');
+  });
+
+  it('RC-81: after its end it waits for no acknowledgment, and of a long queue only short replacements are sent', () => {
+    const stream = new OutboundStream('c', 's', { limits: { unackedFrames: 1 } });
+    stream.send(small(1));
+    stream.send(small(2));
+    stream.end(() => 'never');
+    expect(stream.more()).toHaveLength(1);
+    expect(stream.send(small(3))).toHaveLength(1);
+    expect(stream.isSettled).toBe(false);
+    stream.ack(3);
+    expect(stream.isSettled).toBe(true);
+
+    const long = new OutboundStream('c', 's', { limits: { unackedFrames: 1 } });
+    long.send(small(1));
+    for (const id of [2, 3, 4]) long.send(JSON.stringify({ id, result: 'x'.repeat(1_000_000) }));
+    long.end((text) => (text.startsWith('{"id":3') ? undefined : `"for ${text[6]}"`));
+    expect(long.more().map((frame) => /"for ."/.exec(String(frame))?.[0])).toEqual(['"for 2"', '"for 4"']);
   });
 
   it('RC-35, RC-36: for any traffic and any acks, everything arrives once and in order, and replay returns the unacknowledged frames', () => {

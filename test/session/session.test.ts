@@ -520,7 +520,8 @@ describe('the queue', () => {
     const pad = 'x'.repeat(8 * 1024 * 1024);
     rig.say({ method: 'note' });
     const taken = Array.from({ length: 5 }, () => rig.say({ method: 'note', params: pad }));
-    expect(taken).toEqual([true, true, true, false, false]);
+    // The longest one does not count: 24 MiB beside it fit, 32 MiB and what a message costs do not. RC-85
+    expect(taken).toEqual([true, true, true, true, false]);
   });
 
   it('with more than 4 MiB waiting, reading from the client is paused until the queue is empty', async () => {

@@ -49,7 +49,7 @@ export class RemoteMux {
     this.#protocol = deps.protocol ?? 'codex';
     this.#outbound = new OutboundStreams(this.counters, (key) => this.#clients.get(key)?.session.resume());
     this.#clients = new VirtualClients(
-      { ...deps, onSkipped: (what, fields) => this.#skip(what, fields) },
+      { ...deps, onSkipped: (what, fields) => this.#skip(what, fields), onDropped: deps.onSkipped },
       this.#outbound,
       (key) => this.#assembler.reset(key),
     );
@@ -82,6 +82,7 @@ export class RemoteMux {
   /** Closes each virtual client and forgets the cursor, which the next identity must not use. */
   dropAll(reason: Reason): void {
     this.#clients.closeAll(reason);
+    this.#outbound.dropEnded();
     this.#assembler.clear();
     this.#cursor = undefined;
     clearInterval(this.#sweep);
@@ -151,13 +152,19 @@ export class RemoteMux {
       (client === undefined && needsNoInitialize(this.#protocol, message));
     const streamId = this.#clients.streamIdOf(clientId, frame.streamId, opens);
     if (streamId === undefined) return false;
+    if (isInitialize && client?.session.initializing === true) {
+      // The same frame again will be answered with the first one; another initialize is refused. RC-83
+      if (seqId === undefined || seqId !== client.lastSeqId) client.session.receive(message);
+      return true;
+    }
     if (opens) {
       // Its seq id is not compared, because the controller has started again. RC-30, RC-32
       client = this.#clients.open(frame, streamId, message);
       if (client === undefined) return true;
       this.counters.clientsOpened += 1;
     } else {
-      if (client === undefined || (seqId !== undefined && seqId <= client.lastSeqId)) return false;
+      if (client === undefined) return this.#clients.answerEnded({ clientId, streamId, seqId }, message);
+      if (seqId !== undefined && seqId <= client.lastSeqId) return false;
     }
     client.touch();
     if (!client.session.receive(message)) {
@@ -202,9 +209,10 @@ export class RemoteMux {
       return;
     }
     const key = streamKey(clientId, streamId);
-    if (this.#outbound.isOpen(key)) {
-      this.#clients.get(key)?.touch();
-      this.#outbound.pong(key, 'active');
+    const client = this.#clients.get(key);
+    if (client !== undefined || this.#outbound.get(key) !== undefined) {
+      client?.touch();
+      this.#outbound.pong(key, client === undefined ? 'unknown' : 'active');
       return;
     }
     const seqId = this.#outbound.nextSeqId(key);

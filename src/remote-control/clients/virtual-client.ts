@@ -4,14 +4,23 @@ import type { AuditRing } from '../../observe/audit.js';
 import { auditDecisions } from '../../observe/decisions.js';
 import type { EngineWatcher } from '../../observe/watcher.js';
 import type { ClientContext } from '../../protocol/app-server.js';
+import type { Decision } from '../../protocol/decision.js';
 import { errorText, RPC, type RpcId } from '../../protocol/jsonrpc.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import type { Env, Timing } from '../../protocol/timing.js';
 import type { ClientTransport, SessionDeps } from '../../session/client-transport.js';
+import { type EndCause, endCause } from '../../session/end-cause.js';
 import { ClientSession } from '../../session/session.js';
 
 type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
+
+/** The stream of one virtual client. */
+interface ClientOutbound {
+  send(text: string): void;
+  /** The last messages follow. */
+  end(cause: EndCause): void;
+}
 
 /** What each virtual client needs from the engine. */
 export interface VirtualClientDeps extends SessionDeps {
@@ -34,14 +43,15 @@ export class VirtualClient implements ClientTransport {
   lastSeqId = -1;
   readonly #actor: VirtualClientActor;
   readonly #deps: VirtualClientDeps;
-  readonly #outbound: { send(text: string): void };
+  readonly #outbound: ClientOutbound;
+  #ending: EndCause | undefined;
   #stall: NodeJS.Timeout | undefined;
 
   constructor(
     ids: { readonly clientId: string; readonly streamId: string },
     deps: VirtualClientDeps,
     machine: typeof virtualClientMachine,
-    outbound: { send(text: string): void },
+    outbound: ClientOutbound,
     onClosed: (client: VirtualClient) => void,
   ) {
     this.clientId = ids.clientId;
@@ -56,7 +66,7 @@ export class VirtualClient implements ClientTransport {
       id: `virtualClient:${ids.clientId}/${ids.streamId}`,
       input: { env: deps.env, timing: deps.timing, clientId: ids.clientId, streamId: ids.streamId },
     });
-    sessions.set(this.#actor, this.session);
+    virtualClients.set(this.#actor, this);
     this.#actor.subscribe({
       next: auditDecisions(deps.audit, `client ${ids.clientId}/${ids.streamId}`),
       complete: () => {
@@ -85,11 +95,27 @@ export class VirtualClient implements ClientTransport {
     this.#actor.send({ type: 'IDLE' });
   }
 
+  /** Why the engine has ended it; undefined: it is open, or its controller has closed it or started again. */
+  get ending(): EndCause | undefined {
+    return this.#ending;
+  }
+
+  /** The chart closes it. Whoever waits for a response gets an error with the cause. RC-80 */
+  endSession({ reason, detail }: Pick<Decision, 'reason' | 'detail'>): void {
+    if (BY_CONTROLLER.has(reason)) this.session.close();
+    else this.session.end(endCause('remote', reason, detail));
+  }
+
   get state(): string {
     return String(this.#actor.getSnapshot().value);
   }
 
   // --- ClientTransport: called by the session
+
+  onEnding(cause: EndCause): void {
+    this.#ending = cause;
+    this.#outbound.end(cause);
+  }
 
   send(text: string): void {
     this.#outbound.send(text);
@@ -120,8 +146,11 @@ export class VirtualClient implements ClientTransport {
   onReadPaused(): void {}
 }
 
-/** For the chart's actions, to find the session of their actor. */
-const sessions = new WeakMap<object, ClientSession>();
+/** Its controller does not wait: it closed the stream, or reuses it and its request ids. */
+const BY_CONTROLLER: ReadonlySet<Reason> = new Set(['clientClosed', 'reinitialized']);
+
+/** For the chart's actions, to find the virtual client of their actor. */
+const virtualClients = new WeakMap<object, VirtualClient>();
 
 /** One provided machine for all virtual clients: one for each would cost more than the client itself. */
 export function provideVirtualClient(
@@ -134,7 +163,7 @@ export function provideVirtualClient(
       }),
     },
     actions: {
-      closeAppServer: ({ self }) => sessions.get(self)?.close(),
+      closeAppServer: ({ self, context }) => virtualClients.get(self)?.endSession(context.decision),
     },
   });
 }

@@ -4,8 +4,9 @@ import { errorText, RPC, type RpcId, withJsonrpc } from '../../protocol/jsonrpc.
 import { Message } from '../../protocol/message.js';
 import type { OutboundStream } from '../../protocol/outbound.js';
 import type { OutboundStreams } from '../../protocol/outbound-streams.js';
-import type { Reason } from '../../protocol/reasons.js';
+import { REASONS, type Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
+import { EndedStreams, endedError, lostResponseError } from './ended-streams.js';
 import {
   provideVirtualClient,
   tooLargeError,
@@ -22,9 +23,18 @@ export interface VirtualClientsDeps extends VirtualClientDeps {
   readonly onSkipped: (what: string, fields: Readonly<Record<string, unknown>>) => void;
 }
 
+/** Why a virtual client was closed: worth a warning that names it. */
+const FAULTS: ReadonlySet<Reason> = new Set(['clientStalled', 'clientOverloaded']);
+
+interface StreamIds {
+  readonly clientId: string;
+  readonly streamId: string;
+}
+
 /** All open virtual clients, at most `maxClients`: opens, finds and closes them. RC-30, RC-31, RC-34 */
 export class VirtualClients {
-  readonly #deps: VirtualClientsDeps;
+  readonly #deps: VirtualClientsDeps & { readonly onDropped: VirtualClientsDeps['onSkipped'] };
+  readonly #ended = new EndedStreams();
   readonly #outbound: OutboundStreams;
   readonly #onClosed: (key: string) => void;
   readonly #machine: typeof virtualClientMachine = provideVirtualClient(
@@ -34,8 +44,15 @@ export class VirtualClients {
   /** Stream ids made for controllers that send none, by client id. RC-31 */
   readonly #legacyStreams = new Map<string, string>();
 
-  /** @param onClosed called with the key of a virtual client that is closed and was not replaced */
-  constructor(deps: VirtualClientsDeps, outbound: OutboundStreams, onClosed: (key: string) => void) {
+  /**
+   * @param deps `onDropped` names a virtual client that was closed because of a fault.
+   * @param onClosed called with the key of a virtual client that is closed and was not replaced
+   */
+  constructor(
+    deps: VirtualClientsDeps & { readonly onDropped: VirtualClientsDeps['onSkipped'] },
+    outbound: OutboundStreams,
+    onClosed: (key: string) => void,
+  ) {
     this.#deps = deps;
     this.#outbound = outbound;
     this.#onClosed = onClosed;
@@ -60,7 +77,8 @@ export class VirtualClients {
   streamIdOf(clientId: string, streamId: string | undefined, opens: boolean = false): string | undefined {
     if (streamId !== undefined) return streamId;
     const known = this.#legacyStreams.get(clientId);
-    if (known !== undefined || !opens) return known;
+    if (known !== undefined) return known;
+    if (!opens) return this.#ended.streamIdOf(clientId);
     if (this.#legacyStreams.size >= this.#deps.maxClients) return undefined;
     const made = uuidV7(this.#deps.env);
     this.#legacyStreams.set(clientId, made);
@@ -76,18 +94,22 @@ export class VirtualClients {
     const { clientId } = frame;
     const key = streamKey(clientId, streamId);
     this.#clients.get(key)?.close('reinitialized');
-    const stream = this.#outbound.create(key, clientId, streamId);
+    this.#ended.delete(key);
     if (this.#clients.size >= this.#deps.maxClients) {
-      this.#refuse(key, stream, initialize);
+      this.#refuse({ clientId, streamId }, initialize);
       return undefined;
     }
     this.#makeRoom(clientId);
+    const stream = this.#outbound.create(key, clientId, streamId);
     this.#outbound.open(key, stream);
     const client = new VirtualClient(
       { clientId, streamId },
       this.#deps,
       this.#machine,
-      { send: (text) => this.#send(key, stream, text) },
+      {
+        send: (text) => this.#send(key, stream, text),
+        end: (cause) => stream.end((text) => lostResponseError(text, cause)),
+      },
       (closed) => this.#remove(key, closed, stream),
     );
     this.#clients.set(key, client);
@@ -99,6 +121,7 @@ export class VirtualClients {
 
   /** Closes one virtual client, or without a stream id all of this client id. RC-34 */
   close(clientId: string, streamId: string | undefined): void {
+    this.#ended.forget(clientId, streamId);
     if (streamId !== undefined) {
       this.#clients.get(streamKey(clientId, streamId))?.close('clientClosed');
       return;
@@ -141,13 +164,39 @@ export class VirtualClients {
   }
 
   #refuse(key: string, stream: OutboundStream, initialize: Message): void {
+  #refuse(ids: StreamIds, initialize: Message): void {
     const { shape } = initialize;
     this.#deps.onSkipped('too many virtual clients', { limit: this.#deps.maxClients });
     if (shape.kind !== 'request') return;
     const error = errorText(shape.id, RPC.overloaded, 'Too many remote clients; retry later.');
-    const frames = stream.send(initialize.hasJsonrpc ? withJsonrpc(error) : error);
-    if (typeof frames !== 'string') for (const frame of frames) this.#outbound.write(frame);
-    this.#outbound.setNextSeqId(key, stream.nextSeqId);
+    this.#sendLast(ids, initialize.hasJsonrpc ? withJsonrpc(error) : error);
+  }
+
+  /**
+   * A message for a stream that is not open. Where the engine has ended it, a request gets the cause of that end.
+   * @returns whether the message was answered. RC-82
+   */
+  answerEnded(ids: StreamIds & { readonly seqId: number | undefined }, message: Message): boolean {
+    // Errors for a backend that does not read would fill the memory.
+    if (message.shape.kind !== 'request' || !this.#outbound.hasRoom) return false;
+    const cause = this.#ended.take(streamKey(ids.clientId, ids.streamId), ids.seqId);
+    const error = cause === undefined ? undefined : endedError(message, cause);
+    if (error === undefined) return false;
+    this.#sendLast(ids, error);
+    return true;
+  }
+
+  /** Sends a message on a stream that is not open. */
+  #sendLast({ clientId, streamId }: StreamIds, text: string): void {
+    const key = streamKey(clientId, streamId);
+    let stream = this.#outbound.get(key);
+    if (stream === undefined) {
+      stream = this.#outbound.create(key, clientId, streamId);
+      stream.end(() => undefined);
+      this.#outbound.open(key, stream);
+    }
+    this.#outbound.send(key, stream, text);
+    this.#outbound.end(key, stream);
   }
 
   #send(key: string, stream: OutboundStream, text: string): void {
@@ -156,7 +205,7 @@ export class VirtualClients {
     const result = this.#outbound.send(key, stream, text);
     if (result === 'sent') return;
     if (result === 'full') this.#clients.get(key)?.session.pause();
-    else if (result === 'overflow') this.#clients.get(key)?.close('clientOverloaded');
+    else if (result === 'overflow') this.#overflow(key, stream, text);
     else {
       this.#deps.onSkipped('message too large for remote control', { key, chars: text.length });
       const large = Message.from(text);
@@ -174,11 +223,28 @@ export class VirtualClients {
     }
   }
 
+  /** The client is closed, and the requester of the message that did not fit gets an error as well. */
+  #overflow(key: string, stream: OutboundStream, text: string): void {
+    const client = this.#clients.get(key);
+    client?.close('clientOverloaded');
+    const error = client?.ending === undefined ? undefined : lostResponseError(text, client.ending);
+    if (error !== undefined && this.#outbound.isOpen(key, stream)) this.#outbound.send(key, stream, error);
+  }
+
   #remove(key: string, client: VirtualClient, stream: OutboundStream): void {
     if (this.#clients.get(key) === client) this.#clients.delete(key);
-    if (!this.#outbound.close(key, stream)) return;
+    const { clientId, streamId, ending, lastSeqId } = client;
+    const wasOpen =
+      ending === undefined ? this.#outbound.close(key, stream) : this.#outbound.end(key, stream);
+    if (!wasOpen) return;
     this.#onClosed(key);
-    if (this.#legacyStreams.get(client.clientId) === client.streamId)
-      this.#legacyStreams.delete(client.clientId);
+    const isLegacy = this.#legacyStreams.get(clientId) === streamId;
+    if (isLegacy) this.#legacyStreams.delete(clientId);
+    if (ending === undefined) return;
+    this.#ended.add(key, { cause: ending, lastSeqId, clientId, streamId, isLegacy });
+    const { reason } = ending;
+    if (FAULTS.has(reason)) {
+      this.#deps.onDropped(`virtual client closed: ${REASONS[reason].means}`, { clientId, streamId, reason });
+    }
   }
 }

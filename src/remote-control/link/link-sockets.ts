@@ -74,15 +74,21 @@ export class LinkSockets {
           sendBack({ type: 'FRAMES' });
         });
         return () => {
-          mux.detach(socket);
-          if (!isClosed) this.#close(socket, timing.closeTimeout);
+          // The same transition may close the virtual clients, and their last messages must still be sent. RC-80
+          const detached = Promise.resolve().then(() => mux.detach(socket));
+          if (isClosed) return;
+          this.#track(detached.then(() => socket.close(CLOSE_CODES.normal, timing.closeTimeout)));
         };
       },
     );
   }
 
   #close(socket: BackendSocket, limit: number): void {
-    const closing = socket.close(CLOSE_CODES.normal, limit).finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
+    this.#track(socket.close(CLOSE_CODES.normal, limit));
+  }
+
+  #track(closing: Promise<void>): void {
+    const tracked = closing.finally(() => this.#closing.delete(tracked));
+    this.#closing.add(tracked);
   }
 }
