@@ -58,7 +58,7 @@ export {
   type Verdict,
 } from './protocol/authority.js';
 export { EngineError, ERRORS, type ErrorCode, explain } from './protocol/errors.js';
-export type { InvalidShape, RpcId, RpcShape } from './protocol/jsonrpc.js';
+export type { InvalidShape, RawId, RpcId, RpcShape } from './protocol/jsonrpc.js';
 export { Message } from './protocol/message.js';
 export type { OutboundCounters } from './protocol/outbound-streams.js';
 export type {
