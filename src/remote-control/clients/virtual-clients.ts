@@ -163,7 +163,6 @@ export class VirtualClients {
     });
   }
 
-  #refuse(key: string, stream: OutboundStream, initialize: Message): void {
   #refuse(ids: StreamIds, initialize: Message): void {
     const { shape } = initialize;
     this.#deps.onSkipped('too many virtual clients', { limit: this.#deps.maxClients });
