@@ -191,8 +191,8 @@ describe('a stream that the engine ends', () => {
     expect(answers()).toEqual([error(9)]);
   });
 
-  it('RC-81: 5,000 ended streams that nobody acknowledges do not grow without limit', async () => {
-    for (let at = 0; at < 5_000; at += 1) {
+  it('RC-81: 400 ended streams that nobody acknowledges do not grow without limit', async () => {
+    for (let at = 0; at < 400; at += 1) {
       const stream = `s${at}`;
       rig.message(stream, 1, INITIALIZE);
       await settle();
