@@ -34,7 +34,7 @@ export async function runEngine(
     ? noOutput
     : settings.json
       ? jsonOutput(engine, link)
-      : textOutput(engine);
+      : textOutput(engine, settings);
   let running = false;
   const exitCode = new Promise<number>((resolve) => {
     engine.once('stopped', (failure) => {

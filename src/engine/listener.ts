@@ -23,6 +23,12 @@ export function createListener(options: EngineOptions, deps: Omit<ListenerDeps, 
   if (authority.mode === 'filesystem' && address.kind !== 'unix') {
     throw new EngineError('usage', 'The authority filesystem needs a unix:// listener.');
   }
+  if (options.listen === 'codex' && authority.mode !== 'filesystem') {
+    throw new EngineError(
+      'usage',
+      'The listener codex has the authority filesystem: Codex CLI presents no token.',
+    );
+  }
   try {
     return new ListenerService({
       ...deps,

@@ -12,9 +12,16 @@ import type { StdioStreams } from '../session/stdio.js';
 
 /**
  * Where local clients connect. `ws://127.0.0.1:PORT` (port 0: any free one), `wss://…` with `tls`, `unix://PATH`,
- * `stdio://` for one client over stdin and stdout, or `off`. WSA-15
+ * `stdio://` for one client over stdin and stdout, or `off`. `codex` is the socket on which Codex CLI looks for its local
+ * background server. WSA-15, WSA-56
  */
-export type ListenUrl = 'off' | 'stdio://' | `ws://${string}` | `wss://${string}` | `unix://${string}`;
+export type ListenUrl =
+  | 'off'
+  | 'stdio://'
+  | `ws://${string}`
+  | `wss://${string}`
+  | `unix://${string}`
+  | 'codex';
 
 /** The options of `createEngine`. All have a default: `createEngine()` serves remote control on `~/.rc-engine`. */
 export interface EngineOptions extends AccountOptions {

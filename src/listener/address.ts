@@ -1,5 +1,6 @@
 import net, { type Socket } from 'node:net';
-import { resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 
 /** Where local clients connect. WSA-15 */
 export type ListenAddress =
@@ -29,11 +30,12 @@ const TCP = /^(wss?):\/\/(\[[0-9a-fA-F:.%]+\]|[^/:?#@[\]]+):(\d{1,5})\/?$/;
 /** Bytes that fit in `sun_path`, without the terminating zero. */
 const MAX_SOCKET_PATH = process.platform === 'linux' || process.platform === 'android' ? 107 : 103;
 
-export const LISTEN_FORMS = 'ws://IP:PORT, wss://IP:PORT, unix://PATH, stdio:// or off';
+export const LISTEN_FORMS = 'ws://IP:PORT, wss://IP:PORT, unix://PATH, codex, stdio:// or off';
 
 /** Parses a listen URL. For an invalid one the result is the end of a message that begins with the option's name. */
 export function parseListenUrl(url: string): ListenAddress | { readonly invalid: string } {
   if (url === 'off') return { kind: 'off' };
+  if (url === 'codex') return parseUnixPath(codexSocketPath(process.env));
   if (url === 'stdio://') return { kind: 'stdio' };
   if (url.startsWith('unix://')) return parseUnixPath(url.slice('unix://'.length));
   const [, scheme, hostText = '', portText] = TCP.exec(url) ?? [];
@@ -44,6 +46,15 @@ export function parseListenUrl(url: string): ListenAddress | { readonly invalid:
   if (port > 65_535) return { invalid: 'must name a port of at most 65535' };
   return { kind: 'tcp', host, port, secure: scheme === 'wss' };
 }
+
+/** Where Codex CLI looks for its local background server: the control socket of `codex app-server --listen unix://`. */
+export function codexSocketPath({ CODEX_HOME }: NodeJS.ProcessEnv): string {
+  const home = CODEX_HOME === undefined || CODEX_HOME === '' ? join(homedir(), '.codex') : CODEX_HOME;
+  return join(resolve(home), 'app-server-control', 'app-server-control.sock');
+}
+
+/** Whether a valid listen URL names a unix socket. */
+export const isUnixUrl = (url: string): boolean => url === 'codex' || url.startsWith('unix://');
 
 function parseUnixPath(given: string): ListenAddress | { readonly invalid: string } {
   if (given === '' || given.includes('\0')) return { invalid: 'must name a path after unix://' };

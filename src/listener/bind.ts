@@ -1,10 +1,11 @@
-import { statSync, unlinkSync } from 'node:fs';
+import { type Stats, statSync, unlinkSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { dirname } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from '../system/errno.js';
 import { entriesReplaceable } from '../system/permissions.js';
+import { listenerOf } from '../system/socket-owner.js';
 import { connectError, listenPrivately } from '../system/unix-socket.js';
 import type { ListenAddress } from './address.js';
 
@@ -59,7 +60,7 @@ async function clearSocketPath(path: string): Promise<void> {
     });
   });
   if (found === undefined) return;
-  if (!found.isSocket()) {
+  if (!isSocket(path, found)) {
     throw new EngineError(
       'listenerFailed',
       `The file ${path} is not a socket, so it is not replaced. Remove it or choose another path.`,
@@ -68,9 +69,19 @@ async function clearSocketPath(path: string): Promise<void> {
   const error = await connectError(path);
   // After any other error a process may still listen and only be busy.
   if (error !== 'ECONNREFUSED' && error !== 'ENOENT') {
-    throw new EngineError('listenerFailed', `Another process listens on the socket ${path}.`);
+    const pid = listenerOf(path);
+    const who = pid === undefined ? '' : ` (pid ${pid})`;
+    throw new EngineError('listenerFailed', `Another process listens on the socket ${path}${who}.`, {
+      remediation: 'Stop that process, or choose another path.',
+    });
   }
   unlinkSync(path);
+}
+
+/** Codex CLI puts a link to its socket there. A link that leads nowhere is stale, as a socket without a process is. */
+function isSocket(path: string, found: Stats): boolean {
+  if (!found.isSymbolicLink()) return found.isSocket();
+  return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? true;
 }
 
 function bindErrorText(error: unknown): string {

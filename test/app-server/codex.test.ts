@@ -77,7 +77,7 @@ describe.skipIf(!present)(`codex app-server${present ? '' : ' (skipped: CODEX_BI
         );
         const why =
           kind === 'unix'
-            ? { origin: 'unix', outcome: 'degraded', reason: 'uncheckedMissing' }
+            ? { origin: 'unix', outcome: 'established', reason: 'socketPrivate' }
             : { origin: 'listener', outcome: 'established', reason: 'capabilityMatched' };
         const row = async () =>
           JSON.parse((await cli(['status', '--json', '--home', home])).stdout).connections[0];

@@ -24,6 +24,7 @@ export const start = defineCommand({
     ['start -- codex app-server', 'Start one Codex app server for each client'],
     ['start -- npx -y @modelcontextprotocol/server-everything', 'Serve an MCP server: docs/agents.md'],
     ['start --auth-file ~/.codex/auth.json -- codex app-server', 'Use the sign-in of Codex CLI'],
+    ['start --listen codex -- codex app-server', 'Be the local background server of Codex CLI'],
     ['start --json --listen off --auth-startup recoverable', 'Run as a service, for controllers only'],
   ],
   run: async (args, appServerCommand) => {

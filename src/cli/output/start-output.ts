@@ -2,6 +2,7 @@ import type { Engine } from '../../engine/engine.js';
 import type { ListeningInfo } from '../../listener/service.js';
 import { VERSION } from '../../protocol/version.js';
 import type { StartSettings } from '../settings/start-settings.js';
+import { codexRecipe } from './codex-recipe.js';
 import { printJson } from './print.js';
 import { Progress } from './progress.js';
 import { lines, stdout, type Text, text } from './terminal.js';
@@ -60,12 +61,12 @@ export function jsonOutput(engine: Engine, inspector: InspectorLink | undefined)
 }
 
 /** For a person: the states as they come, then the banners. */
-export function textOutput(engine: Engine): StartOutput {
+export function textOutput(engine: Engine, settings: StartSettings): StartOutput {
   const progress = new Progress(stdout);
   engine.on('report', (report) => progress.show(report));
   engine.on('listening', (info) => {
     progress.finishLine();
-    stdout.write(listeningBanner(info));
+    stdout.write(listeningBanner(info, codexRecipe(engine.fullStatus.appServer, settings, info)));
   });
   return {
     started: async (settings) => {
@@ -92,7 +93,7 @@ const AUTHORITY = {
 } as const;
 
 /** What a person needs once when the listener is open: its address, its authority, and warnings. WSA-4, WSA-5 */
-function listeningBanner(info: ListeningInfo): Text {
+function listeningBanner(info: ListeningInfo, recipe: readonly string[]): Text {
   const { paint } = stdout;
   const { url, authMode, enforced, warnings } = info;
   const connectUrl = info.connectUrl.reveal();
@@ -108,5 +109,6 @@ function listeningBanner(info: ListeningInfo): Text {
   }
   const shown = rows.map(([name, value]) => text`  ${name.padEnd(14)} ${value}`);
   shown.push(...warnings.map((warning) => text`  ${paint(COLOURS.yellow, 'Warning')}        ${warning}`));
+  shown.push(...recipe.map((line, i) => text`  ${(i === 0 ? 'Codex CLI' : '').padEnd(14)} ${line}`));
   return lines(['', ...shown, '']);
 }

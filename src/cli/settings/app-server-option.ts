@@ -36,13 +36,13 @@ export async function appServerOption({ settings, flags, command, logger }: Give
       );
     }
     refuseWithCommand(flags);
+    // The background server of Codex CLI is one for all its clients. WSA-56
+    const isShared =
+      (appServerMode ?? (settings.listen === 'codex' ? 'shared' : 'per-connection')) === 'shared';
     const { createAppServer } = await import('../../app-server/create.js');
     const problem = whyNotExecutable(program);
     return {
-      appServer: createAppServer(
-        { kind: 'command', program, args, shared: appServerMode === 'shared' },
-        logger,
-      ),
+      appServer: createAppServer({ kind: 'command', program, args, shared: isShared }, logger),
       // Not an error: the program may be there when the first client connects.
       warnings: problem === null ? [] : [`${program} ${problem}: clients are refused until it is available.`],
     };

@@ -2,7 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { EngineOptions } from '../../engine/options.js';
-import type { TlsFiles } from '../../listener/address.js';
+import { isUnixUrl, type TlsFiles } from '../../listener/address.js';
 import { type AuthorityConfig, sha256 } from '../../listener/auth/authority.js';
 import { withoutByteOrderMark } from '../../protocol/byte-order-mark.js';
 import { EngineError } from '../../protocol/errors.js';
@@ -78,7 +78,14 @@ type ReadSecret = (path: string, flag: string, minBytes?: number) => Secret;
 
 /** Undefined: the default of the address. */
 function authorityOf(settings: StartSettings, readSecret: ReadSecret): AuthorityConfig | undefined {
-  const { wsAuth, noTokenCheck = false } = settings;
+  const { wsAuth, noTokenCheck = false, listen } = settings;
+  if (listen === 'codex' && (noTokenCheck || (wsAuth ?? 'filesystem') !== 'filesystem')) {
+    const flag = noTokenCheck ? '--no-token-check' : `--ws-auth ${wsAuth}`;
+    throw usageError(
+      `${flag} cannot be used with --listen codex: Codex CLI presents no token, and the socket is in a private directory.`,
+      `Remove ${flag}, or listen on ws:// or unix://PATH.`,
+    );
+  }
   if (wsAuth === undefined) {
     const given = firstGiven(settings, [...CAPABILITY_SETTINGS, ...SIGNED_BEARER_SETTINGS]);
     if (given !== undefined) {
@@ -104,7 +111,7 @@ function authorityOf(settings: StartSettings, readSecret: ReadSecret): Authority
 function filesystemAuthority(settings: StartSettings): AuthorityConfig {
   refuse(settings, [...CAPABILITY_SETTINGS, ...SIGNED_BEARER_SETTINGS]);
   const { listen = DEFAULT_LISTEN } = settings;
-  if (!listen.startsWith('unix://')) {
+  if (!isUnixUrl(listen)) {
     throw usageError(
       `--ws-auth filesystem cannot be used with --listen ${listen}: it needs a unix socket.`,
       'Listen on unix://PATH in a directory that only you can enter, or choose another --ws-auth.',
@@ -170,9 +177,9 @@ function tlsFiles({ tlsCert, tlsKey, listen = DEFAULT_LISTEN }: StartSettings): 
     const [given, missing] = tlsKey === undefined ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert'];
     throw usageError(`${given} needs ${missing}.`, `Add ${missing}, or remove ${given}.`);
   }
-  if (listen.startsWith('unix://')) {
+  if (isUnixUrl(listen)) {
     throw usageError(
-      '--tls-cert cannot be used with a unix:// listener.',
+      `--tls-cert cannot be used with --listen ${listen}, a unix socket.`,
       'Remove --tls-cert and --tls-key, or listen on a wss:// address.',
     );
   }
