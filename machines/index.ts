@@ -10,6 +10,12 @@ export {
   authRecoveryMachine,
   type RecoveryMode,
 } from './auth-recovery.js';
+export {
+  type ControllerLinkEvent,
+  type ControllerLinkInput,
+  type ControllerLinkOutput,
+  controllerLinkMachine,
+} from './controller-link.js';
 export { type LinkEvent, type LinkInput, type LinkOutput, linkMachine, type SocketCommand } from './link.js';
 export {
   type ListenerConnectionEvent,

@@ -25,6 +25,8 @@ export interface BackendTiming {
   readonly offlineHold: number;
   /** How long a connected controller waits for its server to reconnect. Default 30 s. */
   readonly reconnectHold: number;
+  /** How long the streams of a controller with numbered frames wait for its next socket. Default 10 minutes. */
+  readonly controllerHold: number;
   /** Between two pings of a virtual client, which keep the server from closing it as idle. Default 20 s. RC-34 */
   readonly streamPing: number;
   /** Between two pings of a socket. A socket that sends nothing until the next ping is destroyed. Default 30 s. */
@@ -38,6 +40,7 @@ export const DEFAULT_BACKEND_TIMING: BackendTiming = {
   pairingCode: 600_000,
   offlineHold: 5_000,
   reconnectHold: 30_000,
+  controllerHold: 600_000,
   streamPing: 20_000,
   heartbeat: 30_000,
   deliveryCheck: 250,

@@ -7,6 +7,7 @@ import { memberText } from '../protocol/json-members.js';
 import { errorText, isRecord, RPC } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 import { readServerFrame, type ServerFrame } from '../protocol/server-frames.js';
+import { type ClientPeer, SocketPeer } from './client-peer.js';
 import type { EventLog } from './events.js';
 import { FrameLog } from './frame-log.js';
 import type { BackendTiming } from './options.js';
@@ -80,7 +81,9 @@ export class Relay {
     });
     socket.on('pong', (data) => {
       // The pong repeats the position in the ping: the server has received everything up to it.
-      if (this.#server === socket && data.length > 0) this.#log.confirm(Number(String(data)));
+      if (this.#server !== socket || data.length === 0) return;
+      this.#log.confirm(Number(String(data)));
+      for (const client of this.#virtualClients.values()) client.peer.onRoom?.();
     });
     socket.on('close', () => {
       if (this.#server === socket) this.#onServerClosed();
@@ -96,14 +99,21 @@ export class Relay {
     this.#send();
   }
 
+  /** A socket of a controller that is one virtual client. */
   openVirtualClient(socket: WebSocket, clientId: string): VirtualClient {
-    const client = new VirtualClient(socket, clientId);
-    this.#virtualClients.set(client.key, client);
+    const client = this.openStream(new SocketPeer(socket, this.#deps.sockets), clientId);
     socket.on('message', (data, isBinary) => {
       if (isBinary) this.#close(client, CLOSE_CODES.unsupportedData, 'only text frames are accepted');
-      else this.#onControllerText(client, String(data));
+      else this.receive(client, String(data));
     });
-    socket.on('close', () => this.#onControllerClosed(client));
+    socket.on('close', () => this.leave(client));
+    return client;
+  }
+
+  /** A virtual client of any peer, which calls `receive` and `leave`. */
+  openStream(peer: ClientPeer, clientId: string, streamId?: string): VirtualClient {
+    const client = new VirtualClient(peer, clientId, streamId);
+    this.#virtualClients.set(client.key, client);
     if (this.#server === undefined) this.#startHold(client, this.#deps.timing.offlineHold);
     else client.sent = true;
     return client;
@@ -118,7 +128,13 @@ export class Relay {
 
   // --- from controller to server
 
-  #onControllerText(client: VirtualClient, text: string): void {
+  /** Bytes of this virtual client that the server has not received. */
+  waitingBytes(client: VirtualClient): number {
+    return this.#log.bytesOf(client.key);
+  }
+
+  /** Handles one message of a controller. */
+  receive(client: VirtualClient, text: string): void {
     if (!this.#virtualClients.has(client.key)) return;
     let message: unknown;
     try {
@@ -133,7 +149,9 @@ export class Relay {
     }
     const logged = this.#log.bytesOf(client.key);
     const bytes = text.length + MESSAGE_OVERHEAD;
-    if (logged > 0 && logged + bytes > MAX_WAITING_BYTES) {
+    // Acknowledgements hold a controller with numbered frames back, so it may add one message of any size.
+    const added = client.peer.onRoom === undefined ? bytes : 0;
+    if (logged > 0 && logged + added > MAX_WAITING_BYTES) {
       this.#close(client, CLOSE_CODES.tryAgainLater, 'too many unsent messages');
       return;
     }
@@ -151,9 +169,9 @@ export class Relay {
 
   /** Sends an error to a controller, unless it does not read: then its socket is closed. RC-54 */
   #refuseMessage(client: VirtualClient, error: string): void {
-    if (client.socket.bufferedAmount > HIGH_WATER_BYTES)
+    if (client.peer.unread > HIGH_WATER_BYTES)
       this.#close(client, CLOSE_CODES.tryAgainLater, 'this controller does not read');
-    else client.socket.send(error);
+    else client.peer.send(error, () => {});
   }
 
   #send(): void {
@@ -221,7 +239,7 @@ export class Relay {
     if (message === undefined) return;
     client.opened = true;
     client.deliver(frame.seqId, message, acknowledge);
-    if (client.socket.bufferedAmount > MAX_UNREAD_BYTES) {
+    if (client.peer.unread > MAX_UNREAD_BYTES) {
       this.#close(client, CLOSE_CODES.tryAgainLater, 'this controller does not read');
     }
   }
@@ -276,11 +294,12 @@ export class Relay {
   }
 
   #close(client: VirtualClient, code: number, reason: string): void {
-    this.#deps.sockets.close(client.socket, code, reason);
-    this.#onControllerClosed(client);
+    client.peer.close(code, reason);
+    this.leave(client);
   }
 
-  #onControllerClosed(client: VirtualClient): void {
+  /** The controller is gone, or its virtual client was closed. */
+  leave(client: VirtualClient): void {
     if (!this.#virtualClients.delete(client.key)) return;
     clearTimeout(client.holdTimer);
     this.#assembler.reset(client.key);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { EngineError } from '../protocol/errors.js';
+import { ControllerSessions, sessionIdOf } from './controller-sessions.js';
 import { EventLog } from './events.js';
 import { type FaultAction, FaultQueue, FaultSchema } from './faults.js';
 import { authenticateController, authenticateServer } from './handshake.js';
@@ -40,6 +41,7 @@ export class BackendService {
   readonly #faults = new FaultQueue();
   readonly #relays = new Map<string, Relay>();
   readonly #controllerSockets = new Map<string, number>();
+  readonly #sessions: ControllerSessions;
   readonly #epoch = randomBytes(6).toString('hex');
   #ended = false;
 
@@ -49,15 +51,20 @@ export class BackendService {
     this.#now = now;
     this.#store = store;
     this.events = events;
-    this.#identities = new Identities(
-      store,
-      now,
-      this.#timing.serverToken,
-      ({ environmentId }) => this.#relays.get(environmentId)?.connected === true,
+    this.#identities = new Identities(store, now, this.#timing.serverToken, ({ environmentId }) =>
+      this.#isConnected(environmentId),
     );
     this.#pairing = new Pairing(store, now, this.#timing.pairingCode);
     this.#wrongTokens = new WrongTokens(now);
     this.#sockets = new Sockets(this.#timing.heartbeat);
+    this.#sessions = new ControllerSessions({
+      sockets: this.#sockets,
+      hold: this.#timing.controllerHold,
+      relayOf: (server) => this.#relayOf(server),
+      isConnected: (environmentId) => this.#isConnected(environmentId),
+      onOpened: (environmentId, clientId, streamId) =>
+        this.events.add('streamOpened', { environmentId, clientId, streamId }),
+    });
   }
 
   static async open(options: BackendOptions): Promise<BackendService> {
@@ -81,6 +88,7 @@ export class BackendService {
         onRevoke: ({ environmentId, clientId }) => {
           this.events.add('revoked', { environmentId, clientId });
           this.#relays.get(environmentId)?.revoke(clientId);
+          this.#sessions.revoke(clientId);
         },
       }),
       faults: this.#faults,
@@ -96,7 +104,7 @@ export class BackendService {
       serverId,
       environmentId,
       name,
-      connected: this.#relays.get(environmentId)?.connected === true,
+      connected: this.#isConnected(environmentId),
     }));
   }
 
@@ -141,6 +149,7 @@ export class BackendService {
 
   async end(): Promise<void> {
     this.#ended = true;
+    this.#sessions.end();
     for (const relay of this.#relays.values()) relay.end();
     this.#relays.clear();
     await Promise.all([this.#sockets.end(), this.#store.flush()]);
@@ -164,6 +173,9 @@ export class BackendService {
       this.#identities.markSeen(server);
       socket.once('close', () => this.#identities.markSeen(server));
       this.#relayOf(server).attachServer(socket, cursor);
+      this.#sessions.announce(environmentId);
+      // After the relay has seen it.
+      socket.once('close', () => this.#sessions.announce(environmentId));
     };
   }
 
@@ -172,6 +184,8 @@ export class BackendService {
     const { clientId, environmentId } = controller;
     const server = this.#store.serverOfEnvironment(environmentId);
     if (server === undefined) throw new HttpError(404, 'Environment not found');
+    const sessionId = sessionIdOf(request);
+    if (sessionId !== undefined) this.#sessions.checkRoom(controller, sessionId);
     const open = this.#controllerSockets.get(clientId) ?? 0;
     if (open >= MAX_SOCKETS_PER_CONTROLLER) throw new HttpError(429, 'Too many sockets of this controller');
     return (socket) => {
@@ -188,6 +202,10 @@ export class BackendService {
         else this.#controllerSockets.delete(clientId);
         markSeen();
       });
+      if (sessionId !== undefined) {
+        this.#sessions.attach(controller, server, sessionId, socket);
+        return;
+      }
       const { streamId } = this.#relayOf(server).openVirtualClient(socket, clientId);
       this.events.add('streamOpened', { environmentId, clientId, streamId });
     };
@@ -197,6 +215,10 @@ export class BackendService {
     this.#sockets.add(side, socket);
     this.events.add('socketOpened', { side, ...detail });
     socket.once('close', (code) => this.events.add('socketClosed', { side, ...detail, code }));
+  }
+
+  #isConnected(environmentId: string): boolean {
+    return this.#relays.get(environmentId)?.connected === true;
   }
 
   #relayOf({ environmentId }: ServerRecord): Relay {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { WebSocket } from 'ws';
 import { splitMessage } from '../protocol/chunks.js';
 import { MAX_FRAME_BYTES, streamKey } from '../protocol/frames.js';
+import type { ClientPeer } from './client-peer.js';
 
 interface Delivery {
   readonly seqId: number;
@@ -13,13 +13,13 @@ interface Delivery {
 const NUMBERS_BYTES = 64;
 
 /**
- * One virtual client (client_id, stream_id): one socket of a controller. Numbers the messages of the controller, and
+ * One virtual client (client_id, stream_id) of a controller. Numbers the messages of the controller, and
  * records up to which seq id the frames of the server are delivered to it.
  */
 export class VirtualClient {
-  readonly socket: WebSocket;
+  readonly peer: ClientPeer;
   readonly clientId: string;
-  readonly streamId = randomUUID();
+  readonly streamId: string;
   /** Key of the virtual client in maps. */
   readonly key: string;
   /** The server has sent a message on this stream, so it knows the virtual client. */
@@ -33,11 +33,13 @@ export class VirtualClient {
   #lastReceived = 0;
   readonly #delivering: Delivery[] = [];
 
-  constructor(socket: WebSocket, clientId: string) {
-    this.socket = socket;
+  /** @param streamId default: a new one */
+  constructor(peer: ClientPeer, clientId: string, streamId: string = randomUUID()) {
+    this.peer = peer;
     this.clientId = clientId;
+    this.streamId = streamId;
     this.key = streamKey(clientId, this.streamId);
-    this.#tail = `"client_id":${JSON.stringify(clientId)},"stream_id":"${this.streamId}"`;
+    this.#tail = `"client_id":${JSON.stringify(clientId)},"stream_id":${JSON.stringify(streamId)}`;
   }
 
   /** The frames of a message; undefined when it is larger than chunks can carry. RC-38, RC-39 */
@@ -83,9 +85,7 @@ export class VirtualClient {
   deliver(seqId: number, text: string, onDelivered: (seqId: number) => void): void {
     this.#lastReceived = seqId;
     this.#delivering.push({ seqId, isPong: false });
-    this.socket.send(text, (error) => {
-      // The controller is disconnected and its virtual client is about to be closed.
-      if (error != null) return;
+    this.peer.send(text, () => {
       let done = this.#delivering.shift();
       while (this.#delivering[0]?.isPong === true) done = this.#delivering.shift();
       if (done !== undefined) onDelivered(done.seqId);

@@ -1,6 +1,6 @@
 import { chmod, open, readFile, writeFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { type ClaimedController, claim } from '../controller/claim.js';
+import { type ClaimCode, type ClaimedController, claim } from '../controller/claim.js';
 import { withoutByteOrderMark } from '../protocol/byte-order-mark.js';
 import { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
@@ -23,16 +23,16 @@ export async function claimController(
 ): Promise<ClaimedController> {
   // A code can be claimed only once, so the file is checked before that.
   if (file !== undefined) await makeWritable(file);
-  // The short codes that people type have a dash in the middle.
-  const kind = /^[A-Z0-9]{4}-?[A-Z0-9]{4}$/i.test(code) ? 'manual' : 'pairing';
-  const claimed = await claim(
-    { baseUrl },
-    { kind, code: new Secret(code) },
-    { displayName: 'rc-engine call' },
-  );
+  const claimed = await claim({ baseUrl }, claimCodeOf(code), { displayName: 'rc-engine call' });
   if (file !== undefined) await saveController(file, claimed);
   return claimed;
 }
+
+/** The short codes that people type have a dash in the middle. */
+export const claimCodeOf = (code: string): ClaimCode => ({
+  kind: /^[A-Z0-9]{4}-?[A-Z0-9]{4}$/i.test(code) ? 'manual' : 'pairing',
+  code: new Secret(code),
+});
 
 /** @throws EngineError `usage` when no file is named, or it holds no controller. */
 export async function loadController(file: string | undefined): Promise<ClaimedController> {

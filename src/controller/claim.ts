@@ -1,6 +1,6 @@
 /** Claims a pairing code, which makes this process a controller of the paired machine. */
 import * as v from 'valibot';
-import { createDialer } from '../net/dialer.js';
+import { createDialer, type Dialer } from '../net/dialer.js';
 import { jsonOf, sendRequest } from '../net/http-request.js';
 import { isRedirect } from '../net/request-failure.js';
 import { shownUrl } from '../net/target.js';
@@ -52,11 +52,16 @@ export function controllerUrl(baseUrl: string, path: 'client' | 'client/claim'):
 export async function claim(
   route: ControllerRoute,
   { kind, code }: ClaimCode,
-  options: { readonly displayName?: string; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly displayName?: string;
+    readonly signal?: AbortSignal;
+    /** Default: a direct connection. */
+    readonly dialer?: Dialer;
+  } = {},
 ): Promise<ClaimedController> {
   const url = controllerUrl(route.baseUrl, 'client/claim').href;
   const done = await sendRequest(
-    { dialer: createDialer({ env: {} }), env: Date, userAgent: 'rc-engine' },
+    { dialer: options.dialer ?? createDialer({ env: {} }), env: Date, userAgent: 'rc-engine' },
     {
       what: 'claim',
       method: 'POST',

@@ -1,6 +1,7 @@
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
+import { controllerLinkMachine } from '../../machines/controller-link.js';
 import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { pairingMachine } from '../../machines/pairing.js';
@@ -17,7 +18,8 @@ type ChartName =
   | 'websocketAuth'
   | 'listenerConnection'
   | 'account'
-  | 'authRecovery';
+  | 'authRecovery'
+  | 'controllerLink';
 
 /** Every chart by its name. */
 export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
@@ -29,6 +31,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   listenerConnection: listenerConnectionMachine,
   account: accountMachine,
   authRecovery: authRecoveryMachine,
+  controllerLink: controllerLinkMachine,
 };
 
 let hashes: Readonly<Record<string, string>> | undefined;

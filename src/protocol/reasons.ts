@@ -252,6 +252,10 @@ export const REASONS = {
   linkLost: reasonText('The link broke.'),
   pongTimeout: reasonText('The backend stopped answering pings.'),
   wakeProbeFailed: reasonText('The link did not answer after a wake-up.'),
+  controllerRevoked: reasonText(
+    'The backend no longer knows this controller: it was revoked on the paired machine, or the backend lost its data.',
+    'Pair again: rc-engine pair on that machine, then rc-engine connect --code-stdin here.',
+  ),
   flapping: reasonText(
     'The backend accepts the link and drops it repeatedly.',
     'Wait: the engine tries again automatically. If it lasts, look for a proxy that cuts WebSockets or a second engine.',

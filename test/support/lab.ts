@@ -112,6 +112,11 @@ export class Lab {
     return engine;
   }
 
+  /** Stops every process of this lab but one. */
+  async stopAllBut(kept: CliProcess): Promise<void> {
+    for (const engine of this.#engines) if (engine !== kept) await engine.stop();
+  }
+
   /** A command that ends on its own. Its output is searched for secrets, too. */
   async cli(args: readonly string[], env: NodeJS.ProcessEnv = {}, input = ''): Promise<CliResult> {
     const result = await cli(args, { HOME: this.folder, ...env }, input);

@@ -3,11 +3,11 @@ import { EngineError } from '../../protocol/errors.js';
 import { VERSION } from '../../protocol/version.js';
 import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
-import { ask, block, json as jsonText, stderr, stdout } from '../output/terminal.js';
+import { json as jsonText, stdout } from '../output/terminal.js';
+import { CODE_OPTIONS, type Lines, readCode } from '../pairing-code.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 
 const DEFAULT_TIMEOUT_SECONDS = 30;
-const CODE_VARIABLE = 'RC_ENGINE_PAIRING_CODE';
 
 export const call = defineCommand({
   name: 'call',
@@ -22,14 +22,7 @@ export const call = defineCommand({
   },
   options: {
     'base-url': { type: 'string', description: 'URL of the embedded backend', required: true },
-    'code-stdin': { type: 'boolean', description: 'Read the pairing code from the first line of stdin' },
-    code: {
-      type: 'string',
-      description:
-        'Pairing code to claim; it works once. - reads it from stdin. Other programs can read an argument: prefer ' +
-        '--code-stdin or the variable',
-      variable: CODE_VARIABLE,
-    },
+    ...CODE_OPTIONS,
     controller: {
       type: 'string',
       description:
@@ -122,53 +115,6 @@ function greetingOf(given: string | undefined): Greeting | null {
   const protocol = protocolOfInitialize(params);
   if (protocol === 'acp') return { params, initialized: null };
   return { params, initialized: protocol === 'mcp' ? 'notifications/initialized' : 'initialized' };
-}
-
-type Lines = () => AsyncIterator<string>;
-
-/**
- * The pairing code: of --code, of stdin, of the variable, or of a person. The lines of stdin that follow it are
- * requests. RC-56
- */
-async function readCode(
-  option: string | undefined,
-  fromStdin: boolean,
-  needed: boolean,
-): Promise<{ readonly lines: Lines; readonly code: string | undefined }> {
-  const { createInterface } = await import('node:readline');
-  let reader: AsyncIterator<string> | undefined;
-  const lines: Lines = () => {
-    // One reader: a second one would miss what the first has buffered.
-    reader ??= createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-    return reader;
-  };
-  if (fromStdin && option !== undefined && option !== '-') {
-    throw usageError('--code and --code-stdin cannot be used together.', 'Remove --code.');
-  }
-  if (fromStdin || option === '-') {
-    if (process.stdin.isTTY === true) stderr.write(block('Pairing code: '));
-    const { value, done } = await lines().next();
-    const code = done === true ? '' : value.trim();
-    if (code === '') {
-      throw usageError(
-        'The first line of stdin holds no pairing code.',
-        'Pass the code that rc-engine pair shows.',
-      );
-    }
-    return { lines, code };
-  }
-  if (option !== undefined) {
-    stderr.print(
-      'rc-engine: Warning: other programs of this machine can read a pairing code that is an argument.',
-      `  Use --code-stdin, or set ${CODE_VARIABLE}.`,
-    );
-    return { lines, code: option };
-  }
-  const variable = process.env[CODE_VARIABLE];
-  delete process.env[CODE_VARIABLE];
-  if (variable !== undefined && variable !== '') return { lines, code: variable };
-  if (!needed || process.stdin.isTTY !== true || !stderr.isTTY) return { lines, code: undefined };
-  return { lines, code: (await ask('Pairing code: ', 'stderr')) || undefined };
 }
 
 /** Sends each line of stdin. An error is printed as JSON and does not end the command. */

@@ -1,6 +1,8 @@
 import type { Command, CommandGroup } from '../parser/command.js';
 import { backend } from './backend.js';
 import { call } from './call.js';
+import { connect } from './connect.js';
+import { devices } from './devices.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
 import { inspect } from './inspect.js';
@@ -21,6 +23,8 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   status,
   wait,
   pair,
+  connect,
+  devices,
   repair,
   explain,
   login,

@@ -2,6 +2,7 @@
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../../machines/account/machine.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
+import { controllerLinkMachine } from '../../../machines/controller-link.js';
 import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
 import { pairingMachine } from '../../../machines/pairing.js';
@@ -14,6 +15,7 @@ import type { Coverage, CoverageReport, Generated } from '../types.js';
 import { pathsMarkdown } from '../words.js';
 import { accountModel, authRecoveryModel } from './account.js';
 import { linkModel, listenerConnectionModel, virtualClientModel } from './connections.js';
+import { controllerLinkModel } from './controller-link.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
 import { remoteControlModel } from './remote-control.js';
@@ -38,6 +40,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   listenerConnection: model(listenerConnectionMachine, listenerConnectionModel),
   account: model(accountMachine, accountModel),
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
+  controllerLink: model(controllerLinkMachine, controllerLinkModel),
 };
 
 interface VariantPaths {

@@ -1,0 +1,38 @@
+/** Model of the chart `controllerLink`. */
+import type { controllerLinkMachine } from '../../../machines/controller-link.js';
+import type { LinkOutput } from '../../../machines/link.js';
+import { CLOSE_CODES } from '../../protocol/close-codes.js';
+import type { DialOutcome } from '../../protocol/outcomes.js';
+import { DEFAULT_TIMING } from '../../protocol/timing.js';
+import { failure, SimulatedEnv, type Variant } from './model.js';
+
+const MINUTE = 60_000;
+
+const ENDED: readonly LinkOutput[] = [
+  { kind: 'closedByPeer', reason: 'linkClosed', code: CLOSE_CODES.controllerRevoked, stable: false },
+  { kind: 'lost', reason: 'linkLost', code: null, stable: false },
+  { kind: 'closedByUs', reason: 'disabled', code: null, stable: true },
+];
+
+export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
+  const env = new SimulatedEnv();
+  const dialed = (): readonly DialOutcome[] => [
+    { kind: 'open', socket: 1 },
+    { kind: 'tokenRejected', failure: failure('tokenRejected') },
+    { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
+    { kind: 'failed', failure: failure('networkUnreachable') },
+    { kind: 'failed', failure: failure('backendRateLimited', { retryAfterAt: env.now() + MINUTE }) },
+  ];
+  return [
+    {
+      name: 'a paired environment',
+      options: {
+        input: { env, timing: DEFAULT_TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
+        setTime: env.setTime,
+        key: ({ context }) => `${context.wasOpen} ${Math.min(context.attempt, 2)}`,
+        events: [{ type: 'STOP' }, { type: 'WAKE' }, { type: 'LINK.STABLE' }],
+        outcomes: { dial: dialed, link: ENDED },
+      },
+    },
+  ];
+}

@@ -1,0 +1,270 @@
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { describe, expect } from 'vitest';
+import { WebSocket } from 'ws';
+import type { CliProcess } from '../support/cli.js';
+import { it, type Json, type Lab } from '../support/lab.js';
+
+/** A WebSocket client of a local endpoint. */
+class EndpointClient {
+  readonly socket: WebSocket;
+  readonly received: Json[] = [];
+  readonly closed: Promise<{ code: number; reason: string }>;
+  readonly #watchers = new Set<() => void>();
+  #lastId = 0;
+
+  constructor(url: string, headers: Record<string, string> = {}) {
+    // ws names the path of a unix socket and the path of the request in one URL.
+    const address = url.startsWith('unix://') ? `ws+unix:${url.slice('unix://'.length)}:/` : url;
+    this.socket = new WebSocket(address, { headers, perMessageDeflate: false });
+    this.socket.on('error', () => {});
+    this.socket.on('message', (data) => {
+      this.received.push(JSON.parse(String(data)) as Json);
+      for (const watcher of [...this.#watchers]) watcher();
+    });
+    this.closed = new Promise((resolve) => {
+      this.socket.once('close', (code, reason) => {
+        resolve({ code, reason: String(reason) });
+        for (const watcher of [...this.#watchers]) watcher();
+      });
+    });
+  }
+
+  static async open(url: string, name = 'e2e'): Promise<EndpointClient> {
+    const client = new EndpointClient(url);
+    await new Promise((resolve, reject) => {
+      client.socket.once('open', resolve);
+      client.socket.once('error', reject);
+    });
+    await client.ask('initialize', { clientInfo: { name, version: '1' } });
+    client.socket.send(JSON.stringify({ method: 'initialized' }));
+    return client;
+  }
+
+  send(method: string, params: unknown): number {
+    this.#lastId += 1;
+    this.socket.send(JSON.stringify({ id: this.#lastId, method, params }));
+    return this.#lastId;
+  }
+
+  async answer(id: number): Promise<Json> {
+    for (;;) {
+      const found = this.received.find((message) => message.id === id && !('method' in message));
+      if (found !== undefined) return found;
+      if (this.socket.readyState === WebSocket.CLOSED) throw new Error(`closed before the answer to ${id}`);
+      await new Promise<void>((resolve) => {
+        const watcher = (): void => {
+          this.#watchers.delete(watcher);
+          resolve();
+        };
+        this.#watchers.add(watcher);
+      });
+    }
+  }
+
+  async ask(method: string, params: unknown): Promise<unknown> {
+    const answer = await this.answer(this.send(method, params));
+    if ('error' in answer) throw new Error(JSON.stringify(answer.error));
+    return answer.result;
+  }
+}
+
+const remoteHome = (lab: Lab): string => join(lab.folder, 'laptop');
+
+async function pairingCode(lab: Lab): Promise<string> {
+  const answer = await lab.ask('remoteControl/pairing/start', { manualCode: true });
+  return String(answer.manualPairingCode);
+}
+
+interface Connected {
+  readonly run: CliProcess;
+  readonly url: string;
+}
+
+/** `connect --json` with a home of its own, after its link is open. */
+async function connected(lab: Lab, args: readonly string[] = [], code?: string): Promise<Connected> {
+  const { url: baseUrl } = await lab.backend();
+  const run = lab.run(['connect', '--home', remoteHome(lab), '--json', '--base-url', baseUrl, ...args], {
+    ...(code === undefined ? {} : { RC_ENGINE_PAIRING_CODE: code }),
+  });
+  // The file of the claim holds the token on purpose.
+  lab.exempt.push(join(remoteHome(lab), 'controllers.json'));
+  const listening = await run.line(({ type }) => type === 'listening', 'endpoint');
+  await run.line(
+    ({ type, status, environmentConnected }) =>
+      type === 'status' && status === 'connected' && environmentConnected === true,
+    'open link',
+  );
+  return { run, url: String(listening.url) };
+}
+
+/** The engine connected, a device paired, and its endpoint open. */
+async function steered(lab: Lab, args: readonly string[] = []): Promise<Connected> {
+  await lab.connected();
+  return connected(lab, args, await pairingCode(lab));
+}
+
+describe('RC-90: connect', { timeout: 60_000 }, () => {
+  it('leads from a local socket to the environment, and back; the next run needs no code', async ({
+    lab,
+  }) => {
+    const { run, url } = await steered(lab);
+    expect(url).toMatch(/^unix:\/\//);
+    const client = await EndpointClient.open(url);
+    expect(await client.ask('engine/echo', { payload: 'near' })).toEqual({ payload: 'near' });
+    const big = 'x'.repeat(900 * 1024);
+    expect(await client.ask('engine/echo', { payload: big })).toEqual({ payload: big });
+    const { remoteClients } = (await lab.status()) as unknown as { remoteClients: { name: string }[] };
+    expect(remoteClients.map(({ name }) => name)).toEqual(['e2e']);
+    client.socket.close();
+    expect((await run.stop()).code).toBe(0);
+
+    const file = join(remoteHome(lab), 'controllers.json');
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const again = await connected(lab);
+    expect(again.url).toBe(url);
+    expect(await (await EndpointClient.open(again.url)).ask('engine/echo', { payload: 1 })).toEqual({
+      payload: 1,
+    });
+    const listed = await lab.cli(['connect', '--home', remoteHome(lab), '--list', '--json']);
+    expect(JSON.parse(listed.stdout)).toMatchObject({ type: 'environment' });
+    expect(listed.stdout).not.toContain('rcc_');
+  });
+
+  it('RC-92: nothing is lost or doubled when either link breaks in the middle', async ({ lab }) => {
+    const { url } = await steered(lab);
+    const backend = await lab.backend();
+    const client = await EndpointClient.open(url);
+    const ids: number[] = [];
+    for (let n = 0; n < 400; n += 1) {
+      ids.push(client.send('engine/echo', { payload: `${n} ${'y'.repeat(20_000)}` }));
+      if (n % 200 === 50) backend.fault({ action: 'dropSockets', side: 'controller' });
+      if (n % 200 === 149) backend.fault({ action: 'dropSockets', side: 'server' });
+      if (n % 20 === 0) await client.answer(ids[Math.max(0, n - 40)] ?? 1);
+    }
+    for (const [n, id] of ids.entries()) {
+      const { result } = (await client.answer(id)) as { result: { payload: string } };
+      expect(result.payload.startsWith(`${n} `)).toBe(true);
+    }
+    const answers = client.received.map(({ id }) => id).filter((id) => typeof id === 'number');
+    expect(answers).toHaveLength(new Set(answers).size);
+    expect(client.socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it('RC-94, RC-97: a revoked device ends with a clear error', async ({ lab }) => {
+    const { run, url } = await steered(lab, ['--name', 'field phone']);
+    const client = await EndpointClient.open(url);
+    const listed = await lab.cli(['devices', '--home', lab.home]);
+    expect(listed).toMatchObject({ code: 0 });
+    expect(listed.stdout).toContain('field phone');
+    const asked = await lab.cli(['devices', 'revoke', 'field phone', '--home', lab.home]);
+    expect(asked).toMatchObject({ code: 2 });
+    expect(asked.stderr).toContain('--yes');
+    const revoked = await lab.cli(['devices', 'revoke', 'Field Phone', '--yes', '--home', lab.home]);
+    expect(revoked).toMatchObject({ code: 0 });
+    const { code, stderr, stdout } = await run.exited;
+    expect(code).toBe(1);
+    expect(stderr).toContain('rc-engine pair');
+    expect(stdout).toContain('"code":"controllerRevoked"');
+    expect((await client.closed).code).toBeGreaterThan(1000);
+    // The stored token is refused at the next run, too.
+    const { url: baseUrl } = await lab.backend();
+    const later = await lab.cli(['connect', '--home', remoteHome(lab), '--base-url', baseUrl]);
+    expect(later.code).toBe(1);
+    expect(later.stderr).toContain('revoked');
+  });
+
+  it('RC-90: two connects of one device and two clients each have streams of their own', async ({ lab }) => {
+    const first = await steered(lab);
+    await mkdir(join(lab.folder, 'other'), { mode: 0o700 });
+    const second = await connected(lab, ['--listen', `unix://${join(lab.folder, 'other', 'end.sock')}`]);
+    const clients = await Promise.all([
+      EndpointClient.open(first.url, 'a'),
+      EndpointClient.open(first.url, 'b'),
+      EndpointClient.open(second.url, 'c'),
+    ]);
+    const answers = await Promise.all(clients.map((client, n) => client.ask('engine/echo', { payload: n })));
+    expect(answers).toEqual([{ payload: 0 }, { payload: 1 }, { payload: 2 }]);
+    const { remoteClients } = (await lab.status()) as unknown as { remoteClients: { name: string }[] };
+    expect(remoteClients.map(({ name }) => name).sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('RC-94: an environment that is not connected closes the local connection with the reason', async ({
+    lab,
+  }) => {
+    const { run, url } = await steered(lab);
+    const client = await EndpointClient.open(url);
+    await lab.stopAllBut(run);
+    await run.line(({ environmentConnected }) => environmentConnected === false, 'offline environment');
+    client.socket.terminate();
+    const late = new EndpointClient(url);
+    await new Promise((resolve) => late.socket.once('open', resolve));
+    late.send('initialize', { clientInfo: { name: 'late', version: '1' } });
+    expect(await late.closed).toMatchObject({ code: 1013, reason: 'environment offline' });
+    expect(run.running).toBe(true);
+  });
+
+  it('RC-96: a ws:// endpoint needs the token of its file', async ({ lab }) => {
+    const { url, run } = await steered(lab, ['--listen', 'ws://127.0.0.1:0']);
+    const listening = run.lines.find(({ type }) => type === 'listening');
+    const file = String(listening?.tokenFile);
+    const token = (await readFile(file, 'utf8')).trim();
+    lab.exempt.push(file);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    const without = new EndpointClient(url);
+    expect((await without.closed).code).toBe(1006);
+    const client = new EndpointClient(url, { authorization: `Bearer ${token}` });
+    await new Promise((resolve) => client.socket.once('open', resolve));
+    expect(await client.ask('initialize', { clientInfo: { name: 'tcp', version: '1' } })).toBeDefined();
+    const refused = await lab.cli(['connect', '--listen', 'ws://0.0.0.0:1', '--home', remoteHome(lab)]);
+    expect(refused).toMatchObject({ code: 2 });
+  });
+
+  it('RC-95: says what to do without a pairing, with several, and with a damaged file', async ({ lab }) => {
+    const home = remoteHome(lab);
+    const none = await lab.cli(['connect', '--home', home]);
+    expect(none).toMatchObject({ code: 2 });
+    expect(none.stderr).toContain('rc-engine pair');
+    const entry = (id: string, name: string) => ({
+      base_url: 'http://127.0.0.1:1/backend-api',
+      environment_id: id,
+      server_name: name,
+      client_id: 'cli_1',
+      controller_token: 'rcc_secret-token',
+      paired_at: 1,
+    });
+    const file = join(home, 'controllers.json');
+    const environments = [entry('env_1', 'alpha'), entry('env_2', 'beta\u001b[31m')];
+    await writeFile(file, JSON.stringify({ version: 1, environments }));
+    const several = await lab.cli(['connect', '--home', home]);
+    expect(several).toMatchObject({ code: 2 });
+    expect(several.stdout).toContain('alpha');
+    expect(several.stdout).not.toContain('\u001b[31m');
+    expect(several.stdout).not.toContain('rcc_');
+    await writeFile(file, '{');
+    const damaged = await lab.cli(['connect', '--home', home]);
+    expect(damaged.code).toBe(1);
+    expect(damaged.stderr).toContain(file);
+  });
+
+  it('RC-93: a backend that cannot be reached is tried again, and Ctrl-C ends that', async ({ lab }) => {
+    const { run, url } = await steered(lab);
+    expect((await run.stop()).code).toBe(0);
+    const dead = createServer((socket: Socket) => socket.destroy());
+    await new Promise<void>((resolve) => dead.listen(0, '127.0.0.1', resolve));
+    const address = dead.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    const file = join(remoteHome(lab), 'controllers.json');
+    const text = await readFile(file, 'utf8');
+    await writeFile(file, text.replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${port}`));
+    const again = lab.run(['connect', '--home', remoteHome(lab), '--json']);
+    await again.line(
+      ({ type, nextAttemptAt }) => type === 'status' && typeof nextAttemptAt === 'number',
+      'scheduled attempt',
+    );
+    expect((await again.stop()).code).toBe(0);
+    dead.close();
+    expect(url).toBeDefined();
+  });
+});
