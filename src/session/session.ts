@@ -65,7 +65,10 @@ export class ClientSession implements AppServerEvents {
   get initializing(): boolean {
     if (this.#protocol.isRaw) return false;
     if (this.#state !== 'opening') return this.#state === 'initializing';
-    return this.#waitingInitialize !== undefined || this.#queue?.hasInitialize === true;
+    // What waits may also be a message that needs no `initialize`.
+    const waiting = this.#waitingInitialize?.shape;
+    const isInitialize = waiting?.kind === 'request' && waiting.method === 'initialize';
+    return isInitialize || this.#queue?.hasInitialize === true;
   }
   get clientName(): string | undefined {
     return this.#clientName;

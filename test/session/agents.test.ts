@@ -222,6 +222,16 @@ describe('WSA-44: without initialize', () => {
     expect([rig.announced, rig.session.clientName]).toEqual([1, 'me']);
   });
 
+  it('a client may fall back while the agent still starts', async () => {
+    const rig = new Rig('auto');
+    rig.session.deferOpening();
+    rig.say(stateless(1, 'server/discover'));
+    rig.say({ jsonrpc: '2.0', id: 2, method: 'initialize', params: MCP });
+    await rig.session.open(new AbortController().signal);
+    expect(rig.received.map(({ method }) => method)).toEqual(['server/discover', 'initialize']);
+    expect(rig.sent).toEqual([]);
+  });
+
   it('after a refused fallback it is still served', async () => {
     const rig = await Rig.open('mcp');
     rig.say(stateless(1, 'tools/list'));
