@@ -24,6 +24,8 @@ const MAX_ENDED_STREAMS = 256;
 const MAX_ENDED_CHARS = 64 * 1024 * 1024;
 /** Closed streams whose next seq id is remembered; the one closed longest ago is forgotten first. RC-35 */
 const MAX_CLOSED_STREAMS = 16_384;
+/** Frames of one stream that wait to be sent again; further pongs are dropped, because others wait already. */
+const MAX_BACKLOG_PONGS = 1_024;
 
 /**
  * The outbound halves of all streams, which share one socket. They outlive it: after a reconnect, frames that were not
@@ -176,7 +178,8 @@ export class OutboundStreams {
 
   pong(key: string, status: PongStatus): void {
     const stream = this.#streams.get(key);
-    if (stream !== undefined) this.#writeOn(key, stream.pong(status));
+    const waiting = this.#backlog.get(key)?.length ?? 0;
+    if (stream !== undefined && waiting < MAX_BACKLOG_PONGS) this.#writeOn(key, stream.pong(status));
   }
 
   /** Sends frames that waited, as far as the socket has room. */

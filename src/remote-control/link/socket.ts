@@ -20,6 +20,11 @@ export interface SocketEnd {
 }
 
 const REASON_BYTES = 200;
+/**
+ * Unsent bytes at which reading from the backend stops until they are sent: each frame may add an answer. Pongs
+ * need no such limit: `ws` skips them while 60 wait. Streams stop adding messages far below, so only a backend that asks and does not read gets here. RC-58
+ */
+const MAX_UNSENT = 16 * 1024 * 1024;
 
 /**
  * Each callback is set once, `onFrame` last: it starts the flow and makes the caller the owner of the socket, who must
@@ -33,6 +38,8 @@ export class BackendSocket {
   #error: string | undefined;
   #end: SocketEnd | undefined;
   #closing: Promise<void> | undefined;
+  /** Reading is paused, because the backend does not read. */
+  #held = false;
   /** Frames of the current turn of the event loop. */
   readonly #batch = new FrameBatch();
   #onEnd: ((end: SocketEnd) => void) | undefined;
@@ -62,6 +69,10 @@ export class BackendSocket {
       this.#error ??= cutBytes(oneLine(maskTokens(causeText(error))), REASON_BYTES);
     });
     ws.once('close', (code, reason) => this.#closed(code, reason));
+    stream.on('drain', () => {
+      if (this.#held) this.#ws.resume();
+      this.#held = false;
+    });
   }
 
   /** Text frames from now on, as bytes of valid UTF-8. Makes the caller the owner. */
@@ -69,6 +80,7 @@ export class BackendSocket {
     this.#ws.on('message', (data, isBinary) => {
       // ws gives one Buffer for each message unless configured otherwise.
       if (!isBinary && Buffer.isBuffer(data)) callback(data);
+      this.#holdIfUnread();
     });
     this.#takeOver();
     this.#ws.resume();
@@ -138,6 +150,14 @@ export class BackendSocket {
   /** Ends the connection at once, without a close frame. */
   terminate(): void {
     this.#ws.terminate();
+  }
+
+  /** While reading is paused no pong arrives either, so the link ends a socket that stays unread. RC-41, RC-58 */
+  #holdIfUnread(): void {
+    if (this.#held || this.#closing !== undefined || this.bufferedAmount <= MAX_UNSENT) return;
+    this.#held = true;
+    this.#flush();
+    this.#ws.pause();
   }
 
   #takeOver(): void {

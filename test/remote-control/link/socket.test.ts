@@ -128,6 +128,47 @@ describe('BackendSocket', () => {
     socket.terminate();
   });
 
+  it('RC-58: of a backend that sends frames and does not read the answers, no more is read until it does', {
+    timeout: 60_000,
+  }, async () => {
+    const { socket, peer, stream } = await link();
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    let received = 0;
+    let most = 0;
+    socket.onFrame(() => {
+      received += 1;
+      socket.send(received > 60 * 5_000 ? 'the end' : 'x'.repeat(1_000));
+      most = Math.max(most, socket.bufferedAmount);
+    });
+    peer.pause();
+    const frame = Buffer.concat([Buffer.from([0x81, 125]), Buffer.alloc(125, 'y')]);
+    const block = Buffer.concat(Array<Buffer>(5_000).fill(frame));
+    for (let n = 0; n < 60; n += 1) stream.write(block);
+    // Held: nothing changes for many turns of the event loop.
+    let unchanged = 0;
+    let last = -1;
+    while (unchanged < 200) {
+      await turn();
+      const now = socket.bufferedAmount + received + stream.writableLength;
+      unchanged = now === last && socket.bufferedAmount > 0 ? unchanged + 1 : 0;
+      last = now;
+      most = Math.max(most, socket.bufferedAmount);
+    }
+    expect(most).toBeGreaterThan(15 * 1024 * 1024);
+    expect(most).toBeLessThan(24 * 1024 * 1024);
+
+    const afterAll = new Promise<void>((resolve) => {
+      peer.on('message', (data) => {
+        if (data.toString() === 'the end') resolve();
+      });
+    });
+    peer.resume();
+    peer.send('end');
+    await afterAll;
+    expect(received).toBe(60 * 5_000 + 1);
+    socket.terminate();
+  });
+
   it('RC-36: reports when there is room again', async () => {
     const { socket, stream } = await link();
     socket.onFrame(() => {});
