@@ -6,11 +6,11 @@ import type { ClientContext } from '../protocol/app-server.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
+import { writeProgress } from '../system/write-progress.js';
 import { peerOf } from './address.js';
 import { type SharedChart, SharedRun } from './shared-chart.js';
 import { connectionIdOf } from './upgrade-log.js';
 import type { AcceptedConnection } from './upgrade-server.js';
-import { writeProgress } from './write-progress.js';
 
 /** Unsent bytes above which a client counts as slow. WSA-18 */
 const HIGH_WATER = 1024 * 1024;

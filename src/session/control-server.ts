@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { writeProgress } from '../system/write-progress.js';
 import { LineConnection, MAX_LINE_BYTES } from './line-connection.js';
 import type { LocalClient, LocalTransport } from './local-client.js';
 
@@ -37,20 +38,35 @@ export async function listenControl(
   };
 }
 
-/** Unsent data of a control client, and how long it may stay unsent, ms. */
+/** Unsent data of a control client beside its longest message, and how long it may read nothing of it, ms. */
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
 const UNREAD_LIMIT = 30_000;
 /** How long a client may keep its end open after the engine has closed the connection, ms. */
 const CLOSE_LIMIT = 1_000;
 
 function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => LocalClient): void {
-  /** Runs while the client does not read: what waits for it must not stay for ever. */
+  /** Runs while data waits for the client: what it does not read must not stay for ever. */
   let stalled: NodeJS.Timeout | undefined;
+  let progress = '';
+  let longest = 0;
+  const giveUp = () => {
+    client.skipped('the rest for a client that does not read', lines.unsentBytes);
+    socket.destroy();
+  };
+  const watch = () => {
+    progress = writeProgress(socket);
+    stalled = setTimeout(() => {
+      if (writeProgress(socket) === progress) giveUp();
+      else watch();
+    }, UNREAD_LIMIT).unref();
+  };
   const client = accept({
     send: (text) => {
+      const before = lines.unsentBytes;
       if (lines.write(text)) return true;
-      stalled ??= setTimeout(() => socket.destroy(), UNREAD_LIMIT).unref();
-      if (lines.unsentBytes > MAX_UNSENT_BYTES) socket.destroy();
+      longest = Math.max(longest, lines.unsentBytes - before);
+      if (stalled === undefined) watch();
+      if (lines.unsentBytes - longest > MAX_UNSENT_BYTES && !socket.destroyed) giveUp();
       return false;
     },
     pauseReading: (paused) => {
@@ -69,6 +85,7 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
     onDrain: () => {
       clearTimeout(stalled);
       stalled = undefined;
+      longest = 0;
       client.drained();
     },
     onEnd: () => {
