@@ -5,6 +5,12 @@ export type { Decision } from '../src/protocol/decision.js';
 export { accountMachine } from './account/machine.js';
 export type { AccountContext, AccountEvent, AccountInput, AccountResponse } from './account/types.js';
 export {
+  type AppServerContext,
+  type AppServerEvent,
+  type AppServerInput,
+  appServerMachine,
+} from './app-server.js';
+export {
   type AuthRecoveryEvent,
   type AuthRecoveryInput,
   authRecoveryMachine,

@@ -24,6 +24,7 @@ export class BuiltinAppServer implements AppServer {
     reason: 'appServerBuiltin',
     detail: null,
     since: Date.now(),
+    ready: true,
     mode: 'builtin',
     modeReason: 'no app server is configured',
     children: 0,

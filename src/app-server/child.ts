@@ -64,7 +64,9 @@ export class Child {
     return new Promise((resolve, reject) => {
       // In a process group of its own Ctrl-C for the engine does not reach it, and what it starts can be ended with it.
       const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
-      child.once('error', (error) => reject(new Error(`${program} cannot be started: ${errnoText(error)}`)));
+      child.once('error', (error) => {
+        reject(new Error(`${program} cannot be started: ${errnoText(error)}`, { cause: error }));
+      });
       child.once('spawn', () => {
         child.on('error', () => {});
         if (child.pid !== undefined) resolve(new Child(child, child.pid, program, log, guard));

@@ -1,17 +1,11 @@
-import type {
-  AppServer,
-  AppServerConnection,
-  AppServerEvents,
-  ClientContext,
-} from '../protocol/app-server.js';
+import type { AppServerConnection } from '../protocol/app-server.js';
 import { tooLargeResponse } from '../protocol/envelope-scan.js';
-import { EngineError } from '../protocol/errors.js';
 import { Message } from '../protocol/message.js';
 import { failure } from '../protocol/outcomes.js';
 import { LineConnection } from '../session/line-connection.js';
-import { RestartBreaker, UnavailableConnection } from './breaker.js';
 import { Child, type ChildLog } from './child.js';
 import { ChildGuard } from './child-guard.js';
+import { ConnectError, type Connector, type ConnectorEvents, startFailureReason } from './connector.js';
 
 export interface Command {
   readonly program: string;
@@ -25,42 +19,29 @@ const TOO_LONG = 'The app server sent a message of more than 128 MiB.';
 /** How long a child may take to exit after it has closed its output, ms. */
 const EXIT_TIMEOUT = 500;
 
-/** An app server that is a command: one child process per client, one JSON message per line on stdin and stdout. */
-export class CommandAppServer implements AppServer {
-  readonly name: string;
+/** Starts a child process for each client, with one JSON message per line on stdin and stdout. */
+export class CommandConnector implements Connector {
   readonly #command: Command;
   readonly #log: ChildLog;
-  readonly #breaker = new RestartBreaker();
   readonly #guard = new ChildGuard();
   readonly #children = new Set<Child>();
 
   constructor(command: Command, log: ChildLog) {
     this.#command = command;
     this.#log = log;
-    this.name = [command.program, ...command.args].join(' ');
   }
 
-  async open(
-    events: AppServerEvents,
-    client: ClientContext,
-    signal: AbortSignal,
-  ): Promise<AppServerConnection> {
-    if (this.#breaker.refusal !== undefined) {
-      return new UnavailableConnection(
-        events,
-        (abort) => this.#breaker.refusal ?? this.open(events, client, abort),
-      );
-    }
+  async connect(events: ConnectorEvents, signal: AbortSignal): Promise<AppServerConnection> {
     const child = await this.#start();
     if (signal.aborted) {
       void child.stop();
-      throw new EngineError('appServerFailed', 'The client disconnected before its app server had started.');
+      throw new Error('The client disconnected before its app server had started.');
     }
     return this.#serve(child, events);
   }
 
-  async restart(): Promise<void> {
-    await Promise.all([...this.#children].map((child) => child.stop()));
+  get children(): number {
+    return this.#children.size;
   }
 
   async close(): Promise<void> {
@@ -74,15 +55,15 @@ export class CommandAppServer implements AppServer {
       child = await Child.start(this.#command, this.#log, this.#guard);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.#recordExit(why);
-      throw new EngineError('appServerFailed', `The app server ${why}.`, { cause: error });
+      const cause = error instanceof Error ? error.cause : error;
+      throw new ConnectError(startFailureReason(cause), `The app server ${why}.`, cause);
     }
     this.#children.add(child);
     void child.exited.then(() => this.#children.delete(child));
     return child;
   }
 
-  #serve(child: Child, events: AppServerEvents): AppServerConnection {
+  #serve(child: Child, events: ConnectorEvents): AppServerConnection {
     let closed = false;
     const end = (message: string) => {
       if (closed) return;
@@ -124,8 +105,10 @@ export class CommandAppServer implements AppServer {
     );
     void child.exited.then((how) => {
       if (closed) return;
-      this.#recordExit(`${this.#command.program} ${how}`);
-      end(`The app server ${how}.`);
+      closed = true;
+      const died = failure('appServerExited', `The app server ${how}.`, Date.now());
+      events.onFailed(died, true);
+      events.onClose(died);
     });
     return {
       ended: child.exited,
@@ -139,10 +122,5 @@ export class CommandAppServer implements AppServer {
         void child.stop();
       },
     };
-  }
-
-  #recordExit(cause: string): void {
-    this.#breaker.recordExit(cause);
-    this.#log.warn({ app: this.#command.program }, `app server: ${cause}`);
   }
 }

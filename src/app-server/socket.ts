@@ -3,12 +3,7 @@ import net, { type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { cutBytes, maskTokens, oneLine } from '../observe/body-preview.js';
 import { hideKnown } from '../observe/known-secrets.js';
-import type {
-  AppServer,
-  AppServerConnection,
-  AppServerEvents,
-  ClientContext,
-} from '../protocol/app-server.js';
+import type { AppServerConnection } from '../protocol/app-server.js';
 import { CLOSE_CODES, closeCodeText } from '../protocol/close-codes.js';
 import { EngineError } from '../protocol/errors.js';
 import { Message } from '../protocol/message.js';
@@ -16,7 +11,7 @@ import { failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
 import { isLoopbackHost } from '../system/loopback-host.js';
-import { UnavailableConnection, type UpstreamBreaker } from './breaker.js';
+import { ConnectError, type Connector, type ConnectorEvents } from './connector.js';
 
 interface SocketAppServerOptions {
   /** `ws://`, `wss://` or `unix://PATH`. A query is sent, but never shown. */
@@ -25,10 +20,6 @@ interface SocketAppServerOptions {
   readonly bearer: Secret | undefined;
   /** How long an upgrade may take, ms. Default 10,000. */
   readonly handshakeTimeout?: number;
-  /** Limits the attempts while they fail. Default: one attempt per client. */
-  readonly breaker?: UpstreamBreaker;
-  /** It could not be reached, or closed the connection before it had sent anything. */
-  readonly onFailed?: (why: string) => void;
   /** A message was skipped. The arguments never contain its content. */
   readonly onSkipped: (why: string, fields: Readonly<Record<string, unknown>>) => void;
 }
@@ -41,8 +32,10 @@ const HANDSHAKE_TIMEOUT = 10_000;
 /** How long the app server may take to answer a close frame, ms. */
 const CLOSE_TIMEOUT = 2_000;
 
-/** An app server behind a WebSocket URL: one socket per client. */
-export class SocketAppServer implements AppServer {
+/** Opens a WebSocket for each client to an app server at a URL. */
+export class SocketConnector implements Connector {
+  readonly children = 0;
+  /** The URL without query and credentials. */
   readonly name: string;
   readonly #options: SocketAppServerOptions;
   readonly #target: Target;
@@ -55,15 +48,7 @@ export class SocketAppServer implements AppServer {
     this.name = this.#target.displayName;
   }
 
-  open(events: AppServerEvents, _client: ClientContext, signal: AbortSignal): Promise<AppServerConnection> {
-    const { breaker } = this.#options;
-    if (breaker?.requestAttempt() === undefined) return this.#connect(events, signal);
-    return Promise.resolve(
-      new UnavailableConnection(events, (abort) => breaker.requestAttempt() ?? this.#connect(events, abort)),
-    );
-  }
-
-  #connect(events: AppServerEvents, signal: AbortSignal): Promise<AppServerConnection> {
+  connect(events: ConnectorEvents, signal: AbortSignal): Promise<AppServerConnection> {
     return new Promise((resolve, reject) => {
       const ws = this.#dial();
       let stream: Socket | undefined;
@@ -88,8 +73,7 @@ export class SocketAppServer implements AppServer {
           .on('error', () => {});
         const why = refusal ?? (error === undefined ? 'it closed the connection' : errnoText(error));
         const message = `The app server ${this.name} cannot be reached: ${why}.`;
-        if (!signal.aborted) this.#failed(message);
-        reject(new EngineError('appServerFailed', message, { cause: error }));
+        reject(new ConnectError('appServerUnreachable', message, error));
       };
       ws.once('error', failed);
       ws.once('close', failed);
@@ -102,21 +86,10 @@ export class SocketAppServer implements AppServer {
             name: this.name,
             secrets: this.#options.bearer === undefined ? [] : [this.#options.bearer],
             onSkipped: this.#options.onSkipped,
-            onFirstMessage: () => this.#options.breaker?.recordSuccess(),
-            onSilentClose: (why) => this.#failed(why),
           }),
         );
       });
     });
-  }
-
-  #failed(why: string): void {
-    this.#options.breaker?.recordFailure(why);
-    this.#options.onFailed?.(why);
-  }
-
-  restart(): Promise<void> {
-    return this.close();
   }
 
   async close(): Promise<void> {
@@ -142,9 +115,6 @@ interface SocketDeps {
   /** Values that the app server was sent and that no message may show. */
   readonly secrets: readonly Secret[];
   readonly onSkipped: SocketAppServerOptions['onSkipped'];
-  readonly onFirstMessage: () => void;
-  /** The app server closed the connection without having sent a message. */
-  readonly onSilentClose: (why: string) => void;
 }
 
 class SocketConnection implements AppServerConnection {
@@ -153,7 +123,7 @@ class SocketConnection implements AppServerConnection {
   #paused = false;
   #closed = false;
 
-  constructor(ws: WebSocket, stream: Socket, events: AppServerEvents, deps: SocketDeps) {
+  constructor(ws: WebSocket, stream: Socket, events: ConnectorEvents, deps: SocketDeps) {
     this.#ws = ws;
     let silent = true;
     // `open` must have returned this connection before the first message is delivered.
@@ -163,10 +133,7 @@ class SocketConnection implements AppServerConnection {
     });
     ws.on('message', (data: Buffer, isBinary: boolean) => {
       if (this.#closed) return;
-      if (silent) {
-        silent = false;
-        deps.onFirstMessage();
-      }
+      silent = false;
       if (isBinary) deps.onSkipped('a binary message of the app server was skipped', { bytes: data.length });
       else {
         const message = Message.from(data.toString());
@@ -186,8 +153,10 @@ class SocketConnection implements AppServerConnection {
           ? ''
           : `: ${cutBytes(oneLine(maskTokens(hideKnown(reason.toString(), deps.secrets))), 100)}`;
       const message = `The app server ${deps.name} closed the connection (${closeCodeText(code)}${text}).`;
-      if (silent) deps.onSilentClose(message);
-      events.onClose(failure('appServerClosed', message, Date.now()));
+      const closed = failure('appServerClosed', message, Date.now());
+      // One that answers nothing does not work, however well it accepts connections.
+      if (silent) events.onFailed(closed, false);
+      events.onClose(closed);
     });
     stream.on('drain', () => {
       if (!this.#full) return;

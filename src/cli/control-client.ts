@@ -38,7 +38,24 @@ export async function connectToEngine(homeDir: string | undefined): Promise<Cont
   const socket = await connectControlSocket(info.controlSocket, home.dir).catch((error: unknown) => {
     throw error instanceof EngineError ? error : notRunning(error);
   });
-  return initializeClient({ input: socket, output: socket, destroy: () => socket.destroy() });
+  const streams = { input: socket, output: socket, destroy: () => socket.destroy() };
+  return initializeClient(streams).catch(async (error: unknown) => {
+    const ended = error instanceof EngineError && error.code === 'notRunning';
+    throw ended && (await readRunningEngine(home)) !== undefined ? unanswered(info.pid, error) : error;
+  });
+}
+
+/** The engine accepts connections and closes them: its process has no file descriptors, for example. RC-68 */
+function unanswered(pid: number, cause: unknown): EngineError {
+  return new EngineError(
+    'timeout',
+    `The engine with pid ${pid} runs, but it closed the connection before it answered.`,
+    {
+      cause,
+      remediation:
+        'It may have no file descriptors left: close some clients, or raise the limit of open files (ulimit -n).',
+    },
+  );
 }
 
 /** Like `connectToEngine`, but undefined when no engine runs. */

@@ -9,6 +9,8 @@ export const EXIT = {
   authRequired: 3,
   alreadyRunning: 4,
   notRunning: 5,
+  /** Connected, but the app server fails: clients are not served. */
+  appServerDown: 6,
   internal: 70,
   /** Cancelled with Ctrl-C: 128 and the number of SIGINT, as shells report it. */
   cancelled: 130,

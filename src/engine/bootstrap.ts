@@ -1,6 +1,8 @@
 import { checkAuthFile } from '../account/file/auth-permissions.js';
 import { issuerAddress } from '../account/options.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
+import { removeStaleDirectories } from '../app-server/socket-directory.js';
+import { SupervisedAppServer } from '../app-server/supervisor.js';
 import { checkHome, type Home, openHome, resolveHome } from '../home/home.js';
 import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';
 import { loadInstallationId } from '../home/installation.js';
@@ -11,6 +13,7 @@ import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
+import type { AppServer } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Env, Timing } from '../protocol/timing.js';
@@ -121,10 +124,12 @@ export async function bootstrap(
       watcher: options.watcher,
     });
   const builtin = new BuiltinAppServer({ version: VERSION, home: home.dir });
+  const appServer = options.appServer ?? builtin;
+  superviseAppServer(appServer, base, home, hooks);
   const deps: EngineDeps = {
     ...{ options, env, timing: base.timing, log, methods, audit, policy: base.policy },
     ...{ counters: base.counters, home, store, account, installationId, target, dialer },
-    appServer: options.appServer ?? builtin,
+    appServer,
     protocol: protocolOf(options, log),
     onInitialized: hooks.onInitialized,
     onEnded: hooks.onEnded,
@@ -144,6 +149,22 @@ export async function bootstrap(
   addEngineMethods(methods, { status, audit });
   addRepairMethod(methods, running);
   return running;
+}
+
+/** The chart of the app server decides with the clock and the delays of the engine, and its decisions are audited. */
+function superviseAppServer(
+  appServer: AppServer,
+  { options, env, timing, audit }: EngineBase,
+  home: Home,
+  hooks: EngineHooks,
+): void {
+  if (!(appServer instanceof SupervisedAppServer)) return;
+  removeStaleDirectories(home.dir);
+  appServer.attach({
+    ...{ env, timing, home: home.dir, watcher: options.watcher },
+    onDecision: (state, decision) => audit.addDecision('appServer', state, decision),
+    onFault: hooks.onFault,
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
+import { appServerMachine } from '../../machines/app-server.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
 import { controllerLinkMachine } from '../../machines/controller-link.js';
 import { linkMachine } from '../../machines/link.js';
@@ -19,7 +20,8 @@ type ChartName =
   | 'listenerConnection'
   | 'account'
   | 'authRecovery'
-  | 'controllerLink';
+  | 'controllerLink'
+  | 'appServer';
 
 /** Every chart by its name. */
 export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
@@ -32,6 +34,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   account: accountMachine,
   authRecovery: authRecoveryMachine,
   controllerLink: controllerLinkMachine,
+  appServer: appServerMachine,
 };
 
 let hashes: Readonly<Record<string, string>> | undefined;

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { waitFor } from 'xstate';
 import { AccountService } from '../account/service.js';
+import { SupervisedAppServer } from '../app-server/supervisor.js';
 import type { ListeningInfo } from '../listener/service.js';
 import { AuditRing } from '../observe/audit.js';
 import { onDecision } from '../observe/decisions.js';
@@ -211,6 +212,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     const { actor, local } = running;
     this.#chartStarted = true;
     actor.start();
+    const { appServer } = this.#base.options;
+    if (appServer instanceof SupervisedAppServer) appServer.start();
     const ended = waitFor(actor, (snapshot) => snapshot.status !== 'active', NO_TIMEOUT);
     void ended.then((snapshot) => this.#ended(snapshot.output?.failure ?? null)).catch(() => {});
     if (mode === 'on') actor.send({ type: 'ENABLE', by: 'start', durable: false });
@@ -272,6 +275,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     running.account.close();
     running.dialer.close();
     await local.close();
+    // Nothing may outlive the engine, also when its start failed.
+    await within(running.appServer.close(), this.#timing.shutdownTimeout / 2);
     // A store that another process has locked must not delay the end of the engine. RC-46
     await within(running.store.close(), this.#timing.shutdownTimeout / 4);
     await running.lock.release();

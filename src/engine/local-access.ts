@@ -99,7 +99,7 @@ export class LocalAccess {
    * @throws EngineError `listenerFailed`, `usage`
    */
   async listen(): Promise<ListeningInfo | undefined> {
-    const { options, env, timing, log, audit, remoteControlStatus } = this.#deps;
+    const { options, env, timing, log, audit, remoteControlStatus, appServer } = this.#deps;
     const { listen = 'off', watcher } = options;
     if (listen === 'off') return undefined;
     if (listen === 'stdio://') {
@@ -110,6 +110,7 @@ export class LocalAccess {
     const { createListener } = await import('./listener.js');
     this.#listener = createListener(options, {
       ...{ env, timing, log, audit, watcher, remoteControlStatus },
+      appServerHealth: () => appServer.health,
       accept: (client, transport) => this.#accept(client, transport),
     });
     return this.#listener.listen();

@@ -16,6 +16,7 @@ export function engineStatusOf(
   { version, startedAt }: { readonly version: string; readonly startedAt: number },
 ): EngineStatus {
   const { board, mux, target, account, local, env, counters } = deps;
+  const { health } = deps.appServer;
   return {
     version,
     pid: process.pid,
@@ -46,8 +47,14 @@ export function engineStatusOf(
     policy: deps.options.policy ?? {},
     appServer: deps.appServer.name,
     appServerProtocol: deps.protocol,
+    appServerHealth: health ?? null,
     store: deps.store.kind,
-    counters: { ...counters, ...mux.counters },
+    counters: {
+      ...counters,
+      ...mux.counters,
+      appServerExits: health?.exits ?? 0,
+      appServerFailures: health?.failures ?? 0,
+    },
   };
 }
 

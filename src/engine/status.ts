@@ -1,6 +1,7 @@
 import type { AccountSummary } from '../account/view.js';
 import type { ListenerStatus } from '../listener/service.js';
 import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
+import type { AppServerHealth } from '../protocol/app-server.js';
 import type { LinkCounters, MuxCounters, PublicStatus, TimedReport } from '../remote-control/status.js';
 import type { ConnectionStatus } from '../session/local-client.js';
 import type { PolicyOptions } from '../session/policy.js';
@@ -54,8 +55,16 @@ export interface EngineStatus {
   readonly appServer: string;
   /** What the app server speaks; `auto`: each client says it. WSA-40 */
   readonly appServerProtocol: AgentProtocolSetting;
+  /** How the app server is; null when an embedding program supplies one that the engine does not supervise. */
+  readonly appServerHealth: AppServerHealth | null;
   /** Kind of the enrollment store. */
   readonly store: string;
   /** Totals since the start. */
-  readonly counters: LinkCounters & MuxCounters;
+  readonly counters: LinkCounters &
+    MuxCounters & {
+      /** Exits of app-server processes that the engine did not stop. */
+      readonly appServerExits: number;
+      /** Failures of the app server, those exits included. */
+      readonly appServerFailures: number;
+    };
 }

@@ -3,7 +3,7 @@ import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { EngineWatcher } from '../observe/watcher.js';
-import type { ClientContext } from '../protocol/app-server.js';
+import type { AppServerHealth, ClientContext } from '../protocol/app-server.js';
 import type { AuthorityMode, Verdict } from '../protocol/authority.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import { Secret } from '../protocol/secret.js';
@@ -42,6 +42,8 @@ export interface ListenerDeps {
   /** Creates the client of a connection and opens its app-server connection. */
   readonly accept: (client: ClientContext, transport: LocalTransport) => ServedClient;
   readonly remoteControlStatus: () => string;
+  /** Undefined: the app server is not supervised. */
+  readonly appServerHealth?: () => AppServerHealth | undefined;
 }
 
 /** Reported once, when the listener listens. The only secret is the connect URL. WSA-5 */
@@ -292,8 +294,9 @@ export class ListenerService {
 
   #health(): Health {
     const { authMode, enforced } = this.#mode;
+    const appServer = this.#deps.appServerHealth?.();
     return {
-      ready: this.#state === 'ready',
+      ready: this.#state === 'ready' && appServer?.ready !== false,
       body: {
         status: this.#state,
         authMode,
@@ -301,6 +304,7 @@ export class ListenerService {
         degraded: !enforced,
         connections: this.#connections.size,
         remoteControl: this.#deps.remoteControlStatus(),
+        ...(appServer === undefined ? {} : { appServer: publicHealth(appServer) }),
       },
     };
   }
@@ -399,4 +403,9 @@ export class ListenerService {
       this.#checkTimer = undefined;
     }, SECOND).unref();
   }
+}
+
+/** The cause is left out: everybody on this machine may read `/readyz`. RC-69 */
+function publicHealth({ state, reason, mode }: AppServerHealth): object {
+  return { state, reason, mode };
 }

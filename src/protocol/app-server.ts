@@ -65,6 +65,8 @@ export interface AppServerHealth {
   readonly detail: string | null;
   /** When the state or its reason last changed. */
   readonly since: number;
+  /** False: a client that connects now is not expected to be served. `/readyz` is 503 then. */
+  readonly ready: boolean;
   readonly mode: AppServerMode;
   /** Why this mode was chosen, for people. */
   readonly modeReason: string;

@@ -165,3 +165,12 @@ export type ListControllersOutcome =
   | RequestFailure;
 
 export type RevokeControllerOutcome = { readonly kind: 'revoked' } | RequestFailure;
+
+/** How the start of a shared app server ended. */
+export type LaunchOutcome =
+  /** It accepts connections on its socket. */
+  | { readonly kind: 'listening' }
+  /** It exited before it listened, or could not be started. */
+  | { readonly kind: 'exited'; readonly failure: Failure }
+  /** The engine has no file descriptors left, which says nothing about the app server. */
+  | { readonly kind: 'starved'; readonly failure: Failure };

@@ -436,6 +436,7 @@ export const REASONS = {
     'To serve your own app server, put its command after --, or pass --app-server URL.',
   ),
   appServerNotStarted: reasonText('No client has needed the app server yet.'),
+  appServerIdle: reasonText('No client uses the app server now.'),
   appServerStarting: reasonText('The app server is being started.'),
   appServerListening: reasonText('The app server listens; no client has got an answer from it yet.'),
   appServerServing: reasonText('The app server answers clients.'),

@@ -64,6 +64,18 @@ export interface Timing {
   readonly initializeTimeout: number;
   /** Limit for opening the app-server connection of a virtual client. */
   readonly appServerOpen: number;
+  /** How long a shared app server may take until it listens on its socket. */
+  readonly appServerListen: number;
+  /** How long an app server may take to answer `initialize`. */
+  readonly appServerInitialize: number;
+  /** Five failures within this time are too many. */
+  readonly appServerWindow: number;
+  /** Time between two attempts at a socket that failed too often. */
+  readonly appServerProbe: number;
+  /** Time between two checks whether the socket file of a shared app server still exists. */
+  readonly appServerCheck: number;
+  /** How long the exit of a shared app server may take to be reported after its socket is gone. */
+  readonly appServerExit: number;
 }
 
 /** The default delays, in milliseconds. */
@@ -99,7 +111,13 @@ export const DEFAULT_TIMING: Timing = {
   upgradeTimeout: 10_000,
   certificatePoll: 5_000,
   initializeTimeout: 15_000,
-  appServerOpen: 30_000,
+  appServerOpen: 45_000,
+  appServerListen: 10_000,
+  appServerInitialize: 30_000,
+  appServerWindow: 60_000,
+  appServerProbe: 1_000,
+  appServerCheck: 10_000,
+  appServerExit: 1_000,
 };
 
 /** The sources of time and randomness, injected so that tests control both. */

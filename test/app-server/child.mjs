@@ -36,6 +36,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   }
   switch (method) {
     case 'initialize':
+      if (kind === 'mute') return;
       say({ id, result: { userAgent: 'child', pid: process.pid } });
       return;
     case 'test/raw':

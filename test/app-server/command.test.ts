@@ -1,17 +1,26 @@
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createAppServer } from '../../src/app-server/create.js';
-import { SharedAppServer } from '../../src/app-server/shared.js';
-import type { EngineLogger } from '../../src/observe/logger.js';
+import { type EngineLogger, silentLogger } from '../../src/observe/logger.js';
+import type { Timing } from '../../src/protocol/timing.js';
 import type { PolicyOptions } from '../../src/session/policy.js';
 import { type Client, connect, initializing, listening, until } from '../listener/rig.js';
 import { lives } from '../support/processes.js';
+import { tmpFolder } from '../support/tmp.js';
 
 const CHILD = path.join(import.meta.dirname, 'child.mjs');
+const HELLO = { clientInfo: { name: 'x', version: '1' } };
 const SHARED = path.join(import.meta.dirname, 'shared-child.mjs');
 
 /** An engine in front of a command, with the log of the app-server adapter. */
-async function behind(program: string, args: readonly string[], shared = false, policy: PolicyOptions = {}) {
+async function behind(
+  program: string,
+  args: readonly string[],
+  shared = false,
+  policy: PolicyOptions = {},
+  timing: Partial<Timing> = {},
+) {
   const log: { readonly level: string; readonly message: string }[] = [];
   const note = (level: string) => (_fields: object, message: string) => {
     log.push({ level, message });
@@ -23,7 +32,7 @@ async function behind(program: string, args: readonly string[], shared = false, 
     error: note('error'),
   };
   const appServer = createAppServer({ kind: 'command', program, args, shared }, logger);
-  const at = await listening({ appServer, policy });
+  const at = await listening({ appServer, policy, timing });
   return { ...at, log };
 }
 const child = (kind: string, policy?: PolicyOptions) =>
@@ -147,6 +156,34 @@ describe('a command as app server', () => {
     expect(answer).toMatchObject({ error: { code: -32002, data: { reason: 'appServerBreaker' } } });
     expect(JSON.stringify(answer)).toContain('exited with code 3: nothing works here');
     expect(client.ws.readyState).toBe(1);
+    expect(at.engine.fullStatus).toMatchObject({
+      appServerHealth: { state: 'down', reason: 'appServerBreaker', ready: false, exits: 5, children: 0 },
+      counters: { appServerExits: 5, appServerFailures: 5 },
+    });
+  });
+
+  it('WSA-27: is started again after the window, and a refused client is served when it repeats its request', async () => {
+    const dir = await tmpFolder();
+    const broken = path.join(dir, 'broken');
+    writeFileSync(broken, '');
+    const script =
+      'if (require("node:fs").existsSync(process.argv[2])) process.exit(3); import(process.argv[1])';
+    const at = await behind(
+      process.execPath,
+      ['-e', script, CHILD, broken],
+      false,
+      {},
+      { appServerWindow: 2_500 },
+    );
+    for (let i = 0; i < 5; i += 1) await (await initializing(at)).closed;
+    const client = await connect(at);
+    expect((await client.request('initialize', HELLO)).error).toBeDefined();
+    rmSync(broken);
+    const state = () => at.engine.fullStatus.appServerHealth;
+    await until(() => state()?.state === 'failing', 'the window to end', 5_000);
+    expect(state()?.ready).toBe(true);
+    expect((await client.request('initialize', HELLO)).result).toBeDefined();
+    expect(state()).toMatchObject({ state: 'serving', reason: 'appServerServing' });
   });
 
   it('lines that are not messages are logged and skipped', async () => {
@@ -216,24 +253,139 @@ describe('a shared command', () => {
     expect(again.pid).not.toBe(first.pid);
   });
 
-  it('a child that never listens is ended after the timeout, with the reason', async () => {
-    const command = {
-      program: process.execPath,
-      args: ['-e', 'console.error("soon"); setInterval(() => {}, 1e3)', '--'],
-    };
-    const lines: { readonly message: string; readonly pid?: number }[] = [];
-    const note = (fields: object, message: string) => lines.push({ message, ...fields });
-    const appServer = new SharedAppServer(command, { info: note, warn: note }, 400);
-    const at = await listening({ appServer });
-    const client = await initializing(at);
-    expect((await client.closed).reason).toBe('The app server did not listen on its socket within 0.4 s.');
-    const pid = lines.find(({ message }) => message === 'soon')?.pid ?? 0;
-    expect(lives(pid)).toBe(false);
+  it('RC-62: a child that never listens is ended after the timeout, and each client gets its own, with one log line', async () => {
+    const at = await behind(
+      process.execPath,
+      [
+        '-e',
+        'process.argv.includes("--listen") ? setInterval(() => {}, 1e3) : import(process.argv[1])',
+        CHILD,
+      ],
+      true,
+      {},
+      { appServerListen: 400 },
+    );
+    const [a, b] = [await initialized(at), await initialized(at)];
+    expect(a.pid).not.toBe(b.pid);
+    expect(at.engine.fullStatus.appServerHealth).toMatchObject({
+      state: 'serving',
+      mode: 'perClient',
+      children: 2,
+    });
+    const why =
+      'it cannot be shared, so each client gets its own: The app server did not listen on its socket within 0.4 s.';
+    expect(at.engine.fullStatus.appServerHealth?.modeReason).toBe(why);
+    expect(at.log.filter(({ level, message }) => level === 'warn' && message.includes(why))).toHaveLength(1);
   });
 
-  it('a child that exits before it listens closes the connection with its reason', async () => {
-    const at = await behind(process.execPath, ['-e', 'process.exit(4)', '--'], true);
-    const client = await initializing(at);
-    expect((await client.closed).reason).toBe('The app server exited with code 4.');
+  it('RC-62: a child that exits before it listens says why, and each client gets its own', async () => {
+    const script =
+      'if (process.argv.includes("--listen")) { console.error("unknown option --listen"); process.exit(4); } import(process.argv[1])';
+    const at = await behind(process.execPath, ['-e', script, CHILD], true);
+    // Nobody has connected: it is found at once.
+    await until(() => at.engine.fullStatus.appServerHealth?.mode === 'perClient', 'the other mode');
+    expect(at.engine.fullStatus.appServerHealth).toMatchObject({
+      ...{ state: 'idle', reason: 'appServerNotListening', ready: true },
+      modeReason: expect.stringContaining('exited with code 4: unknown option --listen, before it listened'),
+    });
+    const [a, b] = [await initialized(at), await initialized(at)];
+    expect(a.pid).not.toBe(b.pid);
   });
+
+  it('RC-64: when its socket file is deleted, new clients get a new child, old clients stay, and the old child ends with the last of them', async () => {
+    const at = await behind(process.execPath, [SHARED], true);
+    const a = await connect(at);
+    const first = (await a.initialize()).result as { pid: number };
+    const home = at.engine.home;
+    const [directory] = readdirSync(home).filter((name) => name.startsWith('app-server-'));
+    rmSync(path.join(home, String(directory)), { recursive: true });
+    const b = await connect(at);
+    const second = (await b.initialize()).result as { pid: number; count: number };
+    expect(second.pid).not.toBe(first.pid);
+    expect((await a.request('test/x')).result).toMatchObject({ pid: first.pid });
+    expect(at.log.filter(({ message }) => message.includes('socket file'))).toHaveLength(1);
+    a.ws.close();
+    await until(() => !lives(first.pid), 'the old child to end', 5_000);
+    expect((await b.request('test/x')).result).toMatchObject({ pid: second.pid });
+  });
+
+  it('RC-64: a deleted socket file is found without a client', async () => {
+    const at = await behind(process.execPath, [SHARED], true, {}, { appServerCheck: 100 });
+    const state = () => at.engine.fullStatus.appServerHealth;
+    await until(() => state()?.state === 'listening', 'the child');
+    const directory = () => readdirSync(at.engine.home).find((name) => name.startsWith('app-server-'));
+    const first = directory();
+    rmSync(path.join(at.engine.home, String(first)), { recursive: true });
+    await until(() => directory() !== undefined && directory() !== first, 'another child');
+    await until(() => state()?.state === 'listening' && state()?.children === 1, 'it to listen');
+  });
+
+  it('RC-63: five deaths within a minute, and clients get the cause until a minute after the first', async () => {
+    const at = await behind(process.execPath, [SHARED], true, {}, { appServerWindow: 4_000 });
+    for (let i = 0; i < 5; i += 1) {
+      const client = await connect(at);
+      await client.initialize();
+      client.send({ id: 99, method: 'test/die' });
+      expect((await client.closed).reason).toBe('The app server exited with code 9.');
+    }
+    const health = () => at.engine.fullStatus.appServerHealth;
+    expect(health()).toMatchObject({ state: 'down', reason: 'appServerBreaker', ready: false, exits: 5 });
+    const client = await connect(at);
+    expect(await client.request('initialize', HELLO)).toMatchObject({
+      error: { code: -32002, data: { reason: 'appServerBreaker' } },
+    });
+    // It starts again by itself, and the same client may try again.
+    await until(() => health()?.state === 'listening', 'another child', 8_000);
+    expect((await client.request('initialize', HELLO)).result).toBeDefined();
+  });
+
+  it('RC-66: restart ends the child, tells its clients why, and new clients get another one', async () => {
+    const appServer = createAppServer(
+      { kind: 'command', program: process.execPath, args: [SHARED], shared: true },
+      silentLogger,
+    );
+    const at = await listening({ appServer });
+    const a = await connect(at);
+    const first = (await a.initialize()).result as { pid: number };
+    await appServer.restart?.('The account has changed.');
+    expect(lives(first.pid)).toBe(false);
+    expect((await a.closed).reason).toBe('The account has changed.');
+    const b = await connect(at);
+    expect((await b.initialize()).result).not.toMatchObject({ pid: first.pid });
+    expect(at.engine.fullStatus.appServerHealth).toMatchObject({ state: 'serving', exits: 0, failures: 0 });
+  });
+});
+
+describe('an app server that does not answer initialize', () => {
+  it.each([false, true])(
+    'RC-67: is given up after the deadline, and the client may try again (shared: %s)',
+    async (shared) => {
+      const at = await behind(
+        process.execPath,
+        [shared ? SHARED : CHILD, 'mute'],
+        shared,
+        {},
+        { appServerInitialize: 400 },
+      );
+      const client = await connect(at);
+      expect(await client.request('initialize', HELLO)).toMatchObject({
+        error: {
+          code: -32002,
+          message: 'The app server did not answer initialize within 0.4 s.',
+          data: { reason: 'appServerMute' },
+        },
+      });
+      expect(at.engine.fullStatus.appServerHealth).toMatchObject({
+        ...{ state: shared ? 'backingOff' : 'failing', reason: 'appServerMute', failures: 1, exits: 0 },
+      });
+      expect(await client.request('initialize', HELLO)).toMatchObject({
+        error: { data: { reason: 'appServerMute' } },
+      });
+      expect(client.ws.readyState).toBe(1);
+      await until(
+        () => (at.engine.fullStatus.appServerHealth?.children ?? 0) <= (shared ? 1 : 0),
+        'the children to end',
+      );
+    },
+  );
 });

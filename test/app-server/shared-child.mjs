@@ -11,6 +11,7 @@ server.on('connection', (client) => {
   client.on('message', (data) => {
     const { id, method } = JSON.parse(data.toString());
     if (id === undefined) return;
+    if (process.argv.includes('mute')) return;
     count += 1;
     if (method === 'test/die') process.exit(9);
     client.send(JSON.stringify({ id, result: { count, pid: process.pid } }));

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createAppServer } from '../../src/app-server/create.js';
-import { SocketAppServer } from '../../src/app-server/socket.js';
+import { SocketConnector } from '../../src/app-server/socket.js';
+import { SupervisedAppServer } from '../../src/app-server/supervisor.js';
 import { silentLogger } from '../../src/observe/logger.js';
 import { EngineError } from '../../src/protocol/errors.js';
 import { Secret } from '../../src/protocol/secret.js';
@@ -201,11 +202,14 @@ describe('an app server behind a socket', () => {
     await new Promise<void>((done) => mute.listen(0, '127.0.0.1', done));
     servers.push(mute);
     const { port } = mute.address() as net.AddressInfo;
-    const appServer = new SocketAppServer({
+    const perClient = new SocketConnector({
       url: `ws://127.0.0.1:${port}`,
       bearer: undefined,
       handshakeTimeout: 300,
       onSkipped: () => {},
+    });
+    const appServer = new SupervisedAppServer({
+      ...{ name: 'mute', mode: 'socket', modeReason: 'test', perClient, log: silentLogger },
     });
     const client = await initializing(await listening({ appServer }));
     const { code, reason } = await client.closed;

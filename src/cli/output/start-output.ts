@@ -1,4 +1,5 @@
 import type { Engine } from '../../engine/engine.js';
+import type { EngineStatus } from '../../engine/status.js';
 import type { ListeningInfo } from '../../listener/service.js';
 import { VERSION } from '../../protocol/version.js';
 import type { StartSettings } from '../settings/start-settings.js';
@@ -6,7 +7,7 @@ import { codexRecipe } from './codex-recipe.js';
 import { printJson } from './print.js';
 import { Progress } from './progress.js';
 import { lines, stdout, type Text, text } from './terminal.js';
-import { COLOURS, type Row } from './text.js';
+import { APP_SERVER_MODES, COLOURS, type Row } from './text.js';
 
 /** The page of the inspector. The URL opens it once. */
 export interface InspectorLink {
@@ -48,9 +49,13 @@ export function jsonOutput(engine: Engine, inspector: InspectorLink | undefined)
   return {
     started: async () => {
       started = true;
-      const { home, pid, remoteControl } = engine.fullStatus;
+      const { home, pid, remoteControl, appServer, appServerHealth } = engine.fullStatus;
       const { serverName, installationId, baseUrl } = remoteControl;
-      printJson({ type: 'started', version: VERSION, pid, home, serverName, installationId, baseUrl });
+      const { mode, modeReason } = appServerHealth ?? {};
+      printJson({
+        ...{ type: 'started', version: VERSION, pid, home, serverName, installationId, baseUrl },
+        appServer: { name: appServer, mode, modeReason },
+      });
       if (listening !== undefined) printJson(listening);
       listening = undefined;
       if (inspector !== undefined) printJson({ type: 'inspector', ...inspector });
@@ -70,11 +75,25 @@ export function textOutput(engine: Engine, settings: StartSettings): StartOutput
   });
   return {
     started: async (settings) => {
+      const banner = appServerBanner(engine.fullStatus);
+      if (banner !== null) {
+        progress.finishLine();
+        stdout.write(banner);
+      }
       const { printConnectedBanner } = await import('./connected-banner.js');
       await printConnectedBanner(engine, settings, progress);
     },
     stopped: () => progress.finishLine(),
   };
+}
+
+/** How clients share the app server, and why. RC-61 */
+function appServerBanner({ appServer, appServerHealth: health }: EngineStatus): Text | null {
+  if (health === null || health.mode === 'builtin') return null;
+  return lines([
+    `  App server     ${appServer}: ${APP_SERVER_MODES[health.mode]} (${health.modeReason})`,
+    '',
+  ]);
 }
 
 export function inspectorBanner({ view, url }: InspectorLink): Text {

@@ -1,7 +1,15 @@
 import type { EngineStatus } from '../../engine/status.js';
 import { describeSignIn } from './account-rows.js';
 import { type Paint, text } from './terminal.js';
-import { formatDuration, meaningOf, nextStepFor, type Row, STATUS_COLOURS } from './text.js';
+import {
+  APP_SERVER_MODES,
+  COLOURS,
+  formatDuration,
+  meaningOf,
+  nextStepFor,
+  type Row,
+  STATUS_COLOURS,
+} from './text.js';
 
 const MAX_CLIENTS_SHOWN = 5;
 const MAX_CONNECTIONS_SHOWN = 10;
@@ -16,7 +24,7 @@ export function statusRows(status: EngineStatus, paint: Paint): Row[] {
     ['virtual clients', virtualClients(status)],
     ...listenerRows(status),
     ...policyRows(status),
-    ['app server', status.appServer],
+    ...appServerRows(status, paint),
     ['links opened', String(counters.linksOpened)],
     ['frames', `${counters.framesIn} in, ${counters.framesOut} out, ${counters.framesSkipped} skipped`],
     [
@@ -101,6 +109,28 @@ function virtualClients({ remoteClients }: EngineStatus): string {
   const names = remoteClients.slice(0, MAX_CLIENTS_SHOWN).map((client) => client.name ?? client.clientId);
   const more = remoteClients.length > names.length ? `, and ${remoteClients.length - names.length} more` : '';
   return `${remoteClients.length}: ${names.join(', ')}${more}`;
+}
+
+/** The app server: how it is, since when, why, and how clients share it. RC-69 */
+function appServerRows({ appServer, appServerHealth: health, now }: EngineStatus, paint: Paint): Row[] {
+  if (health === null || health === undefined) return [['app server', appServer]];
+  if (health.mode === 'builtin') return [['app server', `${appServer}, ${APP_SERVER_MODES.builtin}`]];
+  const { state, reason, detail, since, mode, modeReason, children, exits, failures } = health;
+  const failing = !health.ready || state === 'failing';
+  const cause = `${reason}: ${detail ?? meaningOf(reason)}`;
+  const counts = [
+    ...(mode === 'socket' ? [] : [`${children} ${children === 1 ? 'process' : 'processes'}`]),
+    ...(failures === 0 ? [] : [`${failures} failures, ${exits} of them exits`]),
+  ];
+  return [
+    [
+      'app server',
+      text`${failing ? paint(COLOURS.red, state) : state}, for ${formatDuration(now - since)}, ${APP_SERVER_MODES[mode]}: ${cause}`,
+    ],
+    ...(failing ? [['  next step', nextStepFor(reason)] satisfies Row] : []),
+    ['  command', [appServer, ...counts].join(', ')],
+    ['  mode', modeReason],
+  ];
 }
 
 /** What was changed about who may call what; none: docs/authority.md holds as it is. */

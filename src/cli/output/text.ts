@@ -10,6 +10,14 @@ export const STATUS_COLOURS = {
   disabled: COLOURS.grey,
 } as const;
 
+/** How clients share an app server, in words. */
+export const APP_SERVER_MODES = {
+  builtin: 'answers initialize only',
+  shared: 'one for all clients',
+  perClient: 'one for each client',
+  socket: 'a connection for each client',
+} as const;
+
 /** Name and value of one line. */
 export type Row = readonly [name: string, value: string | Text];
 

@@ -14,7 +14,7 @@ const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
 
 const EXIT_CODES =
   'Exit codes: 0 success, 1 failure, 2 wrong usage, 3 sign-in needed, 4 engine already running, 5 no engine ' +
-  'running, 70 internal error.';
+  'running, 6 app server fails, 70 internal error.';
 
 const SETTINGS: readonly Setting[] = START_SETTINGS;
 

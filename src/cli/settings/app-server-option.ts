@@ -36,15 +36,21 @@ export async function appServerOption({ settings, flags, command, logger }: Give
       );
     }
     refuseWithCommand(flags);
-    // The background server of Codex CLI is one for all its clients. WSA-56
-    const isShared =
-      (appServerMode ?? (settings.listen === 'codex' ? 'shared' : 'per-connection')) === 'shared';
-    const { createAppServer } = await import('../../app-server/create.js');
+    const { createAppServer, temporaryDirectoryProblem } = await import('../../app-server/create.js');
     const problem = whyNotExecutable(program);
+    if (problem !== null) {
+      throw usageError(
+        `The app server cannot be started: ${program} ${problem}.`,
+        'Check the command after --: its name, its path and its permissions.',
+      );
+    }
+    // The background server of Codex CLI is one for all its clients. WSA-56
+    const mode = appServerMode ?? (settings.listen === 'codex' ? 'shared' : undefined);
+    const shared = mode === undefined ? undefined : mode === 'shared';
+    const tmp = temporaryDirectoryProblem();
     return {
-      appServer: createAppServer({ kind: 'command', program, args, shared: isShared }, logger),
-      // Not an error: the program may be there when the first client connects.
-      warnings: problem === null ? [] : [`${program} ${problem}: clients are refused until it is available.`],
+      appServer: createAppServer({ kind: 'command', program, args, shared }, logger),
+      warnings: tmp === null ? [] : [tmp],
     };
   }
   if (flags.appServerMode !== undefined) {

@@ -164,9 +164,10 @@ export const LISTENER_SETTINGS = [
   {
     name: 'appServerMode',
     type: 'string',
-    values: ['per-connection', 'shared'],
-    description: 'For a command after --: one process for each client, or one process for all clients',
-    default: 'per-connection',
+    values: ['shared', 'per-client', 'per-connection'],
+    description:
+      'For a command after --: one process for all clients, or one for each. per-connection means per-client',
+    default: 'shared for codex app-server and with {socket} in its arguments, else per-client',
   },
 ] as const satisfies readonly Setting[];
 
@@ -193,5 +194,5 @@ export interface ListenerSettings {
   readonly appServerTokenFile?: string;
   readonly appServerProtocol?: AgentProtocolSetting;
   readonly wsSubprotocol?: readonly string[];
-  readonly appServerMode?: 'per-connection' | 'shared';
+  readonly appServerMode?: 'shared' | 'per-client' | 'per-connection';
 }

@@ -1,6 +1,7 @@
 /** Models of the engine's charts: the events and outcomes that their paths are generated from. */
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../../machines/account/machine.js';
+import { appServerMachine } from '../../../machines/app-server.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
 import { controllerLinkMachine } from '../../../machines/controller-link.js';
 import { linkMachine } from '../../../machines/link.js';
@@ -14,6 +15,7 @@ import { generatePaths, mergeCoverage } from '../generate.js';
 import type { Coverage, CoverageReport, Generated } from '../types.js';
 import { pathsMarkdown } from '../words.js';
 import { accountModel, authRecoveryModel } from './account.js';
+import { appServerModel } from './app-server.js';
 import { linkModel, listenerConnectionModel, virtualClientModel } from './connections.js';
 import { controllerLinkModel } from './controller-link.js';
 import type { Variant } from './model.js';
@@ -41,6 +43,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   account: model(accountMachine, accountModel),
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
   controllerLink: model(controllerLinkMachine, controllerLinkModel),
+  appServer: model(appServerMachine, appServerModel),
 };
 
 interface VariantPaths {
