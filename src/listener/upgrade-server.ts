@@ -239,7 +239,13 @@ export class UpgradeServer {
       if (!handshake.responded) this.#reject(secure, 'malformed', 'the TLS handshake failed');
       socket.destroy();
     });
-    secure.once('secure', () => this.#http.emit('connection', secure));
+    // A client that leaves during the TLS handshake frees its place at once. Later, the HTTP server notices.
+    const onEnd = () => socket.destroy();
+    secure.once('end', onEnd);
+    secure.once('secure', () => {
+      secure.off('end', onEnd);
+      this.#http.emit('connection', secure);
+    });
   }
 
   /** Marks the connection as answered. False: it was already, so this request is not its first. */

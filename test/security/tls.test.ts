@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
 import { expect, it } from 'vitest';
@@ -32,4 +33,29 @@ it('WSA-16a: TLS renegotiation is refused, and TLS 1.3 is served', async () => {
   let text = '';
   for await (const data of current) text += String(data);
   expect(text).toContain('HTTP/1.1 200');
+});
+
+it('WSA-58: clients that leave during the TLS handshake keep nobody out', async () => {
+  const [cert = '', key = ''] = await Promise.all(
+    ['backend.pem', 'backend.key.pem'].map((name) => readFile(join(TLS, name), 'utf8')),
+  );
+  const at = await listening({ listen: 'wss://127.0.0.1:0', tls: { cert, key } });
+  const leave = (open: () => Socket, event: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const socket = open();
+      socket.once(event, () => {
+        socket.destroy();
+        resolve();
+      });
+      socket.once('error', reject);
+    });
+  const address = { port: at.port, host: '127.0.0.1' };
+  const secure = () => tls.connect({ ...address, rejectUnauthorized: false, minVersion: 'TLSv1.3' });
+  // More than handshakes may be in progress, of each kind.
+  for (let i = 0; i < 140; i += 1) {
+    await leave(secure, 'secureConnect');
+    await leave(() => connect(address), 'connect');
+  }
+  await leave(secure, 'secureConnect');
+  expect(at.verdicts()).toEqual([]);
 });
