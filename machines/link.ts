@@ -25,7 +25,13 @@ export type LinkEvent =
   | { readonly type: 'PONG' }
   /** Frames arrived since the last event (at most one event a second). */
   | { readonly type: 'FRAMES' }
-  | { readonly type: 'SOCKET.CLOSED'; readonly clean: boolean; readonly code: number | null }
+  | {
+      readonly type: 'SOCKET.CLOSED';
+      readonly clean: boolean;
+      readonly code: number | null;
+      /** The engine ended it because of what the backend sent. RC-40 */
+      readonly fault: 'frameTooLarge' | 'frameInvalid' | null;
+    }
   /** The machine woke up: check that the link is alive. RC-25a */
   | { readonly type: 'PROBE' }
   | { readonly type: 'CLOSE' };
@@ -59,6 +65,7 @@ const link = setup({
     recordEnd: assign((_, end: Omit<LinkOutput, 'stable'>) => ({ end })),
   },
   guards: {
+    refusedFrame: ({ event }) => event.type === 'SOCKET.CLOSED' && event.fault !== null,
     closedCleanly: ({ event }) => event.type === 'SOCKET.CLOSED' && event.clean,
   },
   delays: {
@@ -107,6 +114,12 @@ export const linkMachine = link.createMachine({
       type: 'parallel',
       on: {
         'SOCKET.CLOSED': [
+          {
+            guard: 'refusedFrame',
+            target: 'closed',
+            description: 'The engine ended it: a frame of the backend was too large or invalid. RC-40',
+            actions: { type: 'recordEnd', params: ({ event }) => endOf('lost', event.fault ?? 'linkLost') },
+          },
           {
             guard: 'closedCleanly',
             target: 'closed',

@@ -11,7 +11,7 @@ interface Args {
 const tokenEndsWithin = (context: RemoteControlContext, ms: number): boolean =>
   context.token === null || context.token.expiresAt - context.env.now() <= ms;
 
-const isLimited = ({ retryAfter, env }: RemoteControlContext): boolean => retryAfter.until > env.now();
+const isLimited = ({ retryAfter, env }: RemoteControlContext): boolean => retryAfter.until > env.monotonic();
 
 function isSameIdentity(context: RemoteControlContext, event: RemoteControlEvent): boolean {
   const current = enrollmentOf(context)?.serverId;
@@ -140,5 +140,5 @@ export const guards = {
   refreshNeeded: ({ context }: Args) =>
     tokenEndsWithin(context, context.timing.refreshRequired) ||
     (tokenEndsWithin(context, context.timing.refreshProactive) &&
-      context.env.now() >= context.refreshNotBefore),
+      context.env.monotonic() >= context.refreshNotBefore),
 };

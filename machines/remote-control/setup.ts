@@ -14,7 +14,7 @@ import {
   type ServerToken,
   type StoreOutcome,
 } from '../../src/protocol/outcomes.js';
-import type { Reason } from '../../src/protocol/reasons.js';
+import { REASONS, type Reason } from '../../src/protocol/reasons.js';
 import { linkMachine } from '../link.js';
 import { backoffPause, between, MAX_PAUSE, pauseFor, retryAfterPause } from '../shared/backoff.js';
 import { actorFailure, decide, decideFailure, notProvided } from '../shared/decision.js';
@@ -103,8 +103,13 @@ export const remoteControlSetup = setup({
       const got = outcomeOf(event);
       if (got === null || !('stable' in got)) return {};
       const code = got.code === null ? '' : ` (close code ${got.code})`;
-      const lived = Math.round((context.env.now() - (context.openedAt ?? context.env.now())) / 1000);
-      const message = `The link ended after ${lived} s${code}.`;
+      const lived = Math.round(
+        (context.env.monotonic() - (context.openedAt ?? context.env.monotonic())) / 1000,
+      );
+      const isOurs = got.reason === 'frameTooLarge' || got.reason === 'frameInvalid';
+      const message = isOurs
+        ? `The engine ended the link after ${lived} s: ${REASONS[got.reason].means}`
+        : `The link ended after ${lived} s${code}.`;
       return decideFailure(context, failure(got.reason, message, context.env.now()));
     }),
     recordTargetRefused: assign(({ context }) =>
@@ -212,7 +217,7 @@ export const remoteControlSetup = setup({
     clearToken: assign({ token: null }),
     assignSocket: assign(({ context, event }) => {
       const got = outcomeOf(event);
-      return got?.kind === 'open' ? { socket: got.socket, openedAt: context.env.now() } : {};
+      return got?.kind === 'open' ? { socket: got.socket, openedAt: context.env.monotonic() } : {};
     }),
     clearSocket: assign({ socket: null }),
     probeLink: sendTo('link', { type: 'PROBE' }),
@@ -233,7 +238,7 @@ export const remoteControlSetup = setup({
       endedUnstable(event) ? increment(context, 'unstableLinks') : {},
     ),
     deferRefresh: assign(({ context: { env, timing } }) => ({
-      refreshNotBefore: env.now() + between(env, timing.refreshDeferralMin, timing.refreshDeferralMax),
+      refreshNotBefore: env.monotonic() + between(env, timing.refreshDeferralMin, timing.refreshDeferralMax),
     })),
 
     // The next pause
@@ -251,19 +256,18 @@ export const remoteControlSetup = setup({
       ),
     ),
     scheduleAfterDeferral: assign(({ context }) =>
-      pauseOf(context, Math.max(context.refreshNotBefore - context.env.now(), 0)),
+      pauseOf(context, Math.max(context.refreshNotBefore - context.env.monotonic(), 0)),
     ),
     scheduleAuthPoll: assign(({ context }) => pauseOf(context, context.timing.authPoll)),
     assignRetryAfter: assign(({ context: { env, timing }, event }) => {
       const at = failureOf(outcomeOf(event))?.retryAfterAt;
       return at === undefined ? {} : { retryAfter: retryAfterPause(env, timing, at) };
     }),
-    /** The rest of the Retry-After. Setting the wall clock back does not make it longer. RC-25 */
-    honorRetryAfter: assign(({ context: { env, retryAfter } }) => {
-      const ms = Math.min(Math.max(retryAfter.until - env.now(), 0), retryAfter.ms);
-      return { pause: pauseFor(env, ms) };
-    }),
-    /** The whole pause has passed, even if the wall clock was set back. */
+    /** The rest of the Retry-After. RC-25 */
+    honorRetryAfter: assign(({ context: { env, retryAfter } }) => ({
+      pause: pauseFor(env, Math.max(retryAfter.until - env.monotonic(), 0)),
+    })),
+    /** The whole pause has passed. */
     clearRetryAfter: assign({ retryAfter: { ms: 0, until: 0 } }),
   },
   guards,

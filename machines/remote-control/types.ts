@@ -79,7 +79,7 @@ export interface RemoteControlContext extends RemoteControlInput {
   readonly token: ServerToken | null;
   readonly socket: SocketHandle | null;
   readonly failureCounters: FailureCounters;
-  /** Wall-clock ms; no proactive refresh before it. RC-14 */
+  /** Monotonic ms; no proactive refresh before it. RC-14 */
   readonly refreshNotBefore: number;
   /** The last Retry-After plus its random part. Nothing is sent to the backend before it ends. RC-25 */
   readonly retryAfter: Pause;
@@ -94,7 +94,7 @@ export interface RemoteControlContext extends RemoteControlInput {
   readonly lastFailure: Failure | null;
   /** The last identity that was replaced since the start. RC-20a */
   readonly replaced: ReplacedIdentity | null;
-  /** Wall-clock ms at which the last link opened. */
+  /** Monotonic ms at which the last link opened. */
   readonly openedAt: number | null;
 }
 

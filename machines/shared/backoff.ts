@@ -3,7 +3,7 @@ import type { Env, Timing } from '../../src/protocol/timing.js';
 
 export interface Pause {
   readonly ms: number;
-  /** Wall-clock ms at which it ends. */
+  /** Monotonic ms at which it ends. */
   readonly until: number;
 }
 
@@ -17,7 +17,7 @@ export function between(env: Env, min: number, max: number): number {
 
 /** A pause that starts now. */
 export function pauseFor(env: Env, ms: number): Pause {
-  return { ms, until: env.now() + ms };
+  return { ms, until: env.monotonic() + ms };
 }
 
 /** Exponential backoff with jitter: between half and all of min(base × 2ⁿ, cap), where n is the attempt. RC-25 */
@@ -28,6 +28,5 @@ export function backoffPause(env: Env, timing: Timing, attempt: number): Pause {
 
 /** The Retry-After of the backend plus a random part, so that clients do not all return at the same time. RC-25 */
 export function retryAfterPause(env: Env, timing: Timing, retryAfterAt: number): Pause {
-  const until = Math.max(retryAfterAt, env.now()) + between(env, 0, timing.retryAfterSpread);
-  return { ms: until - env.now(), until };
+  return pauseFor(env, Math.max(retryAfterAt - env.now(), 0) + between(env, 0, timing.retryAfterSpread));
 }

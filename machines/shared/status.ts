@@ -2,6 +2,7 @@ import type { SnapshotFrom } from 'xstate';
 import { statePath } from '../../src/protocol/decision.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
+import { wallTimeOf } from '../../src/protocol/timing.js';
 import { enrollmentOf } from '../remote-control/context.js';
 import type { remoteControlMachine } from '../remote-control/machine.js';
 import type { ReplacedIdentity } from '../remote-control/types.js';
@@ -40,6 +41,7 @@ export function statusOf(snapshot: Snapshot): StatusReport {
   const status =
     (['connected', 'errored', 'connecting'] as const).find((tag) => snapshot.hasTag(tag)) ?? 'disabled';
   const enrollment = status === 'disabled' ? null : enrollmentOf(context);
+  const { env } = context;
   const pausing = snapshot.hasTag('waiting') || snapshot.hasTag('pausing');
   return {
     status,
@@ -53,7 +55,8 @@ export function statusOf(snapshot: Snapshot): StatusReport {
     tokenExpiresAt: context.token?.expiresAt ?? null,
     lastFailure: context.lastFailure,
     replacedIdentity: context.replaced,
-    nextAttemptAt: pausing && context.pause.until > context.env.now() ? context.pause.until : null,
-    openedAt: status === 'connected' ? context.openedAt : null,
+    nextAttemptAt:
+      pausing && context.pause.until > env.monotonic() ? wallTimeOf(env, context.pause.until) : null,
+    openedAt: status === 'connected' && context.openedAt !== null ? wallTimeOf(env, context.openedAt) : null,
   };
 }

@@ -16,7 +16,7 @@ import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
-import type { Env, Timing } from '../protocol/timing.js';
+import { type Env, type Timing, wallTimeOf } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { addRepairMethod } from '../remote-control/repair.js';
 import type { LinkCounters } from '../remote-control/status.js';
@@ -43,6 +43,7 @@ export interface EngineBase {
   readonly policy: Policy;
   readonly counters: LinkCounters;
   readonly sessions: ReadonlySet<ClientSession>;
+  /** Monotonic ms. */
   readonly startedAt: number;
 }
 
@@ -108,7 +109,7 @@ export async function bootstrap(
     busyTimeoutMs: STORE_BUSY_TIMEOUT,
   });
   store.prepare();
-  const { lock, installationId } = await takeHome(home, base.startedAt, store);
+  const { lock, installationId } = await takeHome(home, wallTimeOf(env, base.startedAt), store);
   const account: AccountSource =
     options.account ??
     wireAccount(options, {

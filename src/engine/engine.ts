@@ -70,7 +70,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       policy: auditedPolicy(createPolicy(options.policy), this.#audit, this.#log, env.now),
       counters: { enrollRequests: 0, refreshRequests: 0, dials: 0, linksOpened: 0, authRecoveries: 0 },
       sessions: this.#sessions,
-      startedAt: env.now(),
+      startedAt: env.monotonic(),
     };
     if (options.returnMemory === true) {
       this.#memory = new IdleMemory({

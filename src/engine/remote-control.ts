@@ -92,7 +92,7 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
     input: inputOf(deps, name),
   });
   options.watcher?.actor(actor);
-  const board = new StatusBoard(actor, installationId, env.now);
+  const board = new StatusBoard(actor, installationId, env);
 
   let pairingActor: PairingActor | undefined;
   const { timing, audit } = deps;

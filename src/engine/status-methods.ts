@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { AccountService } from '../account/service.js';
 import type { AuditRing } from '../observe/audit.js';
 import { peerText } from '../observe/peer-text.js';
+import { wallTimeOf } from '../protocol/timing.js';
 import { covers } from '../session/authority-table.js';
 import type { MethodTable } from '../session/methods.js';
 import { chartHashes } from './charts.js';
@@ -21,7 +22,7 @@ export function engineStatusOf(
     version,
     pid: process.pid,
     home: deps.home.dir,
-    startedAt,
+    startedAt: wallTimeOf(env, startedAt),
     now: env.now(),
     charts: chartHashes(),
     remoteControl: {
@@ -38,8 +39,8 @@ export function engineStatusOf(
       streamId: peerText(client.streamId, MAX_SHOWN_ID),
       name: client.session.clientName ?? null,
       state: client.state,
-      since: client.since,
-      lastActivity: client.lastActivity,
+      since: wallTimeOf(env, client.since),
+      lastActivity: wallTimeOf(env, client.lastActivity),
     })),
     localClients: local.clients,
     connections: local.connections,

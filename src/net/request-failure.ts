@@ -7,7 +7,7 @@ import type { Secret } from '../protocol/secret.js';
 import { errnoOf } from '../system/errno.js';
 import type { Route } from './dialer.js';
 import { PROXY_ERROR_CODE } from './proxy-rules.js';
-import { parseRetryAfter } from './retry-after.js';
+import { parseRetryAfter, RETRY_AFTER_LIMIT } from './retry-after.js';
 import { shownUrl } from './target.js';
 
 /** What a message about one request or handshake needs to know. */
@@ -43,6 +43,7 @@ export function responseFailure(
     shownHeader(attempt, response, 'x-request-id') ?? shownHeader(attempt, response, 'x-oai-request-id');
   const cfRay = shownHeader(attempt, response, 'cf-ray');
   const retryAfterAt = parseRetryAfter(response.header('retry-after'), at);
+  const isCut = retryAfterAt === at + RETRY_AFTER_LIMIT;
   const location = isRedirect(response.status) ? response.header('location') : undefined;
   const detail = previewBody(response.body, attempt.secrets);
   const parts = [
@@ -53,6 +54,7 @@ export function responseFailure(
       : `redirect to ${shownUrl(resolve(location, attempt.url))} not followed`,
     requestId === undefined ? undefined : `request-id ${requestId}`,
     cfRay === undefined ? undefined : `cf-ray ${cfRay}`,
+    isCut ? 'its Retry-After is too long and is cut to 1 h' : undefined,
     `body: ${detail}`,
   ];
   const message = line(attempt, parts.filter((part) => part !== undefined).join(', '));
@@ -70,7 +72,10 @@ export function networkFailure(attempt: RequestContext, error: unknown): Failure
   const code = errnoOf(error);
   const reason = code === undefined ? undefined : reasonOf(code);
   if (reason === undefined) return undefined;
-  return plainFailure(attempt, reason, causeText(error, code));
+  const cause = causeText(error, code);
+  if (reason !== 'certificateTimeInvalid') return plainFailure(attempt, reason, cause);
+  const clock = new Date(attempt.now()).toISOString();
+  return plainFailure(attempt, reason, `${cause}; the clock of this machine shows ${clock}`);
 }
 
 /** A failure without a response. */
@@ -98,6 +103,7 @@ const NETWORK_CODE = /^(?:E[A-Z0-9_]+|ERR_STREAM_PREMATURE_CLOSE|ERR_SOCKET_\w+)
 
 function reasonOf(code: string): Reason | undefined {
   if (code === PROXY_ERROR_CODE) return 'proxyFailed';
+  if (/^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)$/.test(code)) return 'certificateTimeInvalid';
   if (TLS_CODE.test(code)) return 'tlsFailed';
   // HTTP or compression that cannot be parsed.
   if (/^(?:HPE_|Z_)/.test(code)) return 'backendBadAnswer';

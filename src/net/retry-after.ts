@@ -1,7 +1,7 @@
 /** Reads the Retry-After header and other dates of HTTP. RC-12 */
 
-/** Longest Retry-After that is honored, ms: with a longer one a timer overflows and fires at once. */
-const RETRY_AFTER_LIMIT = 24 * 24 * 60 * 60 * 1_000;
+/** Longest Retry-After that is honored, ms. A longer one is a mistake, or meant for another reader. RC-12 */
+export const RETRY_AFTER_LIMIT = 60 * 60 * 1_000;
 
 /** The wall-clock milliseconds that a Retry-After names; undefined unless they are in the future. */
 export function parseRetryAfter(value: string | undefined, now: number): number | undefined {

@@ -224,6 +224,10 @@ export const REASONS = {
     'The TLS certificate of the backend is not trusted.',
     'If a company proxy signs it, pass --ca-cert or set NODE_EXTRA_CA_CERTS.',
   ),
+  certificateTimeInvalid: reasonText(
+    'The TLS certificate of the backend is not valid at the time that the clock of this machine shows.',
+    'Check the clock of this machine with the command date. If it is right, the operator of the backend must renew the certificate.',
+  ),
   proxyFailed: reasonText(
     'The configured proxy failed or refused the connection.',
     'Check HTTPS_PROXY, ALL_PROXY and NO_PROXY; the engine never bypasses a proxy.',
@@ -255,6 +259,14 @@ export const REASONS = {
   controllerRevoked: reasonText(
     'The backend no longer knows this controller: it was revoked on the paired machine, or the backend lost its data.',
     'Pair again: rc-engine pair on that machine, then rc-engine connect --code-stdin here.',
+  ),
+  frameTooLarge: reasonText(
+    'A message of the backend was too large (more than 64 MiB), so the engine ended the link.',
+    'Let the controller send less in one message.',
+  ),
+  frameInvalid: reasonText(
+    'The backend sent bytes that are not valid WebSocket frames or not UTF-8, so the engine ended the link.',
+    'Check any proxy in between; if there is none, report it to the operator of the backend.',
   ),
   flapping: reasonText(
     'The backend accepts the link and drops it repeatedly.',

@@ -122,11 +122,24 @@ export const DEFAULT_TIMING: Timing = {
 
 /** The sources of time and randomness, injected so that tests control both. */
 export interface Env {
-  /** Wall-clock milliseconds. */
+  /** Wall-clock milliseconds: for times that people and other machines read. It may be corrected at any moment. */
   now(): number;
+  /** Milliseconds of a clock that only advances: for pauses, limits and ages. */
+  monotonic(): number;
   /** A number from 0 up to, not including, 1. */
   random(): number;
 }
 
 /** The clock and the randomness of the system. */
-export const SYSTEM_ENV: Env = { now: () => Date.now(), random: () => Math.random() };
+export const SYSTEM_ENV: Env = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  random: () => Math.random(),
+};
+
+/**
+ * The wall-clock time of a monotonic one, by the clock as it is set now. After a correction of the clock, a state that
+ * began ten minutes ago is still ten minutes old.
+ */
+export const wallTimeOf = (env: Pick<Env, 'now' | 'monotonic'>, at: number): number =>
+  Math.round(env.now() - (env.monotonic() - at));

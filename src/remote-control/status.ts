@@ -2,6 +2,7 @@ import type { ActorRefFrom } from 'xstate';
 import type { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { type RemoteControlStatus, type StatusReport, statusOf } from '../../machines/shared/status.js';
 import type { OutboundCounters } from '../protocol/outbound-streams.js';
+import { type Env, wallTimeOf } from '../protocol/timing.js';
 
 export type RemoteControlActor = ActorRefFrom<typeof remoteControlMachine>;
 
@@ -49,33 +50,41 @@ export interface TimedReport extends StatusReport {
 const isAccountCheck = (before: StatusReport, now: StatusReport): boolean =>
   before.state.startsWith('active.awaitingAuth') && now.state === 'active.loadingAuth.reloading';
 
+type Clocks = Pick<Env, 'now' | 'monotonic'>;
+
 /** Follows the chart and reports changes. Every status that is shown comes from it. RC-42a */
 export class StatusBoard {
   readonly #actor: RemoteControlActor;
   readonly #installationId: string;
-  readonly #now: () => number;
+  readonly #env: Clocks;
   #report: StatusReport;
+  /** Times are converted when they are read, by the clock as it is set then. */
+  #snapshot: ReturnType<RemoteControlActor['getSnapshot']>;
+  /** Monotonic ms. */
   #since: number;
   #lastPublic: string;
   readonly #onReport = new Set<(report: TimedReport) => void>();
   readonly #onPublic = new Set<(status: PublicStatus) => void>();
 
-  constructor(actor: RemoteControlActor, installationId: string, now: () => number) {
+  constructor(actor: RemoteControlActor, installationId: string, env: Clocks) {
     this.#actor = actor;
     this.#installationId = installationId;
-    this.#now = now;
-    this.#report = statusOf(actor.getSnapshot());
-    this.#since = now();
+    this.#env = env;
+    this.#snapshot = actor.getSnapshot();
+    this.#report = statusOf(this.#snapshot);
+    this.#since = env.monotonic();
     this.#lastPublic = JSON.stringify(this.publicStatus);
   }
 
   /** Call on each snapshot of the actor. */
   refresh(): void {
-    const report = statusOf(this.#actor.getSnapshot());
+    const snapshot = this.#actor.getSnapshot();
+    const report = statusOf(snapshot);
     const before = this.#report;
     if (isAccountCheck(before, report)) return;
-    if (report.state !== before.state) this.#since = this.#now();
+    if (report.state !== before.state) this.#since = this.#env.monotonic();
     this.#report = report;
+    this.#snapshot = snapshot;
     if (report.state !== before.state || report.reason !== before.reason || report.status !== before.status) {
       for (const listener of this.#onReport) listener(this.report);
     }
@@ -88,7 +97,7 @@ export class StatusBoard {
   }
 
   get report(): TimedReport {
-    return { ...this.#report, since: this.#since };
+    return { ...statusOf(this.#snapshot), since: wallTimeOf(this.#env, this.#since) };
   }
 
   get publicStatus(): PublicStatus {

@@ -89,7 +89,7 @@ describe('refresh of a managed sign-in', () => {
 
   it('ACC-49: with a clock that is hours off, the token is refreshed once, early at worst', async () => {
     let skew = 3 * 3_600_000;
-    const env = { now: () => Date.now() + skew, random: () => 0.5 };
+    const env = { now: () => Date.now() + skew, monotonic: () => performance.now(), random: () => 0.5 };
     const rig = await Rig.start({ auth: signIn(token({ exp: inSeconds(3_600) })), env });
     rig.at.always('refresh', granted(token({ exp: inSeconds(30 * 86_400) })));
     await rig.account();

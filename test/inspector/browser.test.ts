@@ -223,7 +223,7 @@ describe.skipIf(noChromium)(
         actors: { openAppServer: fromPromise(async () => {}) },
         actions: { closeAppServer: () => {} },
       });
-      const env = { now: () => Date.now(), random: () => 0.5 };
+      const env = { now: () => Date.now(), monotonic: () => performance.now(), random: () => 0.5 };
       let events = 0;
       const start = (i: number) => {
         const ids = { clientId: `client-${i}`, streamId: 's' };

@@ -28,7 +28,7 @@ function rig(mode: RecoveryMode) {
     },
   });
   const actor = createActor(machine, {
-    input: { env: { now: () => 1, random: () => 0.5 }, mode, accountId: 'a' },
+    input: { env: { now: () => 1, monotonic: () => 1, random: () => 0.5 }, mode, accountId: 'a' },
     inspect: cover.watch(machine),
   }).start();
   return {

@@ -152,7 +152,7 @@ describe('pings', () => {
   it('RC-41: the reason stays when the peer closes afterwards, or never does', async () => {
     const closing = new Rig();
     await closing.pass(60_000);
-    await closing.receive({ type: 'SOCKET.CLOSED', clean: true, code: 1000 });
+    await closing.receive({ type: 'SOCKET.CLOSED', clean: true, code: 1000, fault: null });
     const output = { kind: 'silent', reason: 'pongTimeout', code: null, stable: false };
     expect(closing.output).toEqual(output);
     const gone = new Rig();
@@ -226,7 +226,7 @@ describe('stability', () => {
     expect(rig.notified).toEqual(['LINK.STABLE']);
     await rig.receive({ type });
     expect(rig.notified).toEqual(['LINK.STABLE']);
-    await rig.receive({ type: 'SOCKET.CLOSED', clean: false, code: null });
+    await rig.receive({ type: 'SOCKET.CLOSED', clean: false, code: null, fault: null });
     expect(rig.output).toEqual({ kind: 'lost', reason: 'linkLost', code: null, stable: true });
   });
 
@@ -234,7 +234,7 @@ describe('stability', () => {
     const rig = await answered(59_999);
     await rig.pass(10_000);
     expect(rig.notified).toEqual([]);
-    await rig.receive({ type: 'SOCKET.CLOSED', clean: true, code: 1012 });
+    await rig.receive({ type: 'SOCKET.CLOSED', clean: true, code: 1012, fault: null });
     expect(rig.output).toEqual({ kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: false });
   });
 });
@@ -247,10 +247,21 @@ describe('the end', () => {
     ]),
   )('RC-25: in %s a close (clean: %s) is reported as %s', async (state, clean, kind, reason) => {
     const rig = await rigIn(state);
-    await rig.receive({ type: 'SOCKET.CLOSED', clean, code: 1001 });
+    await rig.receive({ type: 'SOCKET.CLOSED', clean, code: 1001, fault: null });
     expect(rig.output).toEqual({ kind, reason, code: 1001, stable: false });
     expect([rig.destroyed, rig.clock.timers]).toEqual([1, 0]);
   });
+
+  it.each(Object.keys(ROUTES))(
+    'RC-40: in %s a frame that the engine refused is its reason',
+    async (state) => {
+      for (const fault of ['frameTooLarge', 'frameInvalid'] as const) {
+        const rig = await rigIn(state);
+        await rig.receive({ type: 'SOCKET.CLOSED', clean: false, code: 1006, fault });
+        expect(rig.output).toEqual({ kind: 'lost', reason: fault, code: null, stable: false });
+      }
+    },
+  );
 
   it.each(Object.keys(ROUTES))(
     'RC-43: CLOSE in %s sends a close frame and ends within 0.8 s',

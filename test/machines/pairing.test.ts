@@ -36,7 +36,7 @@ class Rig {
     this.actor = createActor(machine, {
       clock: this.clock,
       inspect: cover.watch(machine),
-      input: { env: { now: () => this.now, random: () => 0.5 } },
+      input: { env: { now: () => this.now, monotonic: () => this.now, random: () => 0.5 } },
     });
     this.actor.start();
   }

@@ -4,7 +4,11 @@ import { backoffPause, retryAfterPause } from '../../machines/shared/backoff.js'
 import { statePath } from '../../src/protocol/decision.js';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 
-const env = (random: number, now = 1_000_000) => ({ now: () => now, random: () => random });
+const env = (random: number, now = 1_000_000) => ({
+  now: () => now,
+  monotonic: () => now,
+  random: () => random,
+});
 const randomValue = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe('pauses', () => {

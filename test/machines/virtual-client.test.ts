@@ -27,7 +27,7 @@ class Rig {
       clock: this.clock,
       inspect: cover.watch(machine),
       input: {
-        env: { now: () => this.clock.now(), random: () => 0.5 },
+        env: { now: () => this.clock.now(), monotonic: () => this.clock.now(), random: () => 0.5 },
         timing: DEFAULT_TIMING,
         clientId: 'client',
         streamId: 'stream',

@@ -45,7 +45,7 @@ class World {
     {
       clock: this.clock,
       input: {
-        env: { now: () => this.now, random: () => 0.5 },
+        env: { now: () => this.now, monotonic: () => this.now, random: () => 0.5 },
         timing: DEFAULT_TIMING,
         target: { ok: true, socketUrl: 'ws://127.0.0.1/' },
         store: 'present',
@@ -56,7 +56,10 @@ class World {
       },
     },
   );
-  readonly board = new StatusBoard(this.actor, 'installation', () => this.now);
+  readonly board = new StatusBoard(this.actor, 'installation', {
+    now: () => this.now,
+    monotonic: () => this.now,
+  });
 
   constructor() {
     this.actor.subscribe(() => this.board.refresh());

@@ -71,8 +71,9 @@ export class RemoteMux {
   /** A new link is open: frames that were not acknowledged are sent again first. RC-36 */
   attach(socket: MuxSocket): void {
     this.#outbound.attach(socket);
-    this.#sweep ??= setInterval(() => this.sweepIdle(), this.#deps.timing.idleSweep);
-    this.#sweep.unref();
+    if (this.#sweep !== undefined) return;
+    this.#clients.startSweep();
+    this.#sweep = setInterval(() => this.sweepIdle(), this.#deps.timing.idleSweep).unref();
   }
 
   detach(socket: MuxSocket): void {

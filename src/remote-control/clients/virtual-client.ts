@@ -37,7 +37,9 @@ export class VirtualClient implements ClientTransport {
   readonly clientId: string;
   readonly streamId: string;
   readonly session: ClientSession;
+  /** Monotonic ms. */
   readonly since: number;
+  /** Monotonic ms of the last message or ping. */
   lastActivity: number;
   /** Highest seq_id delivered to this client. RC-32 */
   lastSeqId = -1;
@@ -56,7 +58,7 @@ export class VirtualClient implements ClientTransport {
   ) {
     this.clientId = ids.clientId;
     this.streamId = ids.streamId;
-    this.since = deps.env.now();
+    this.since = deps.env.monotonic();
     this.lastActivity = this.since;
     this.#deps = deps;
     this.#outbound = outbound;
@@ -84,7 +86,7 @@ export class VirtualClient implements ClientTransport {
   }
 
   touch(): void {
-    this.lastActivity = this.#deps.env.now();
+    this.lastActivity = this.#deps.env.monotonic();
   }
 
   close(reason: Reason): void {

@@ -41,6 +41,8 @@ export class VirtualClients {
     (clientId, streamId) => this.#clients.get(streamKey(clientId, streamId))?.session,
   );
   readonly #clients = new Map<string, VirtualClient>();
+  /** Monotonic ms of the last sweep. */
+  #sweptAt = 0;
   /** Stream ids made for controllers that send none, by client id. RC-31 */
   readonly #legacyStreams = new Map<string, string>();
 
@@ -136,10 +138,24 @@ export class VirtualClients {
     this.#legacyStreams.clear();
   }
 
-  /** Closes virtual clients that have been idle for too long. RC-34 */
+  /**
+   * Closes virtual clients that have been idle for too long. After a standstill of the process or the machine, pings may
+   * wait in the socket, so the time of each client starts over. RC-34
+   */
   sweepIdle(): void {
-    const limit = this.#deps.env.now() - this.#deps.timing.clientIdle;
-    for (const client of this.#clients.values()) if (client.lastActivity <= limit) client.expire();
+    const { env, timing } = this.#deps;
+    const now = env.monotonic();
+    const stoodStill = now - this.#sweptAt > 2 * timing.idleSweep;
+    this.#sweptAt = now;
+    for (const client of this.#clients.values()) {
+      if (stoodStill) client.touch();
+      else if (client.lastActivity <= now - timing.clientIdle) client.expire();
+    }
+  }
+
+  /** The sweep starts now. */
+  startSweep(): void {
+    this.#sweptAt = this.#deps.env.monotonic();
   }
 
   /**

@@ -57,7 +57,7 @@ export class LinkSockets {
         socket.onClose((end) => {
           isClosed = true;
           mux.detach(socket);
-          sendBack({ type: 'SOCKET.CLOSED', clean: end.clean, code: end.code });
+          sendBack({ type: 'SOCKET.CLOSED', clean: end.clean, code: end.code, fault: end.fault });
         });
         socket.onDrain(() => mux.feed());
         socket.onBinary(onBinary);

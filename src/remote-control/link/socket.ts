@@ -15,6 +15,8 @@ export interface SocketEnd {
   readonly reason: string;
   /** True when a close frame arrived. */
   readonly clean: boolean;
+  /** The engine itself ended the connection because of what the backend sent. */
+  readonly fault: 'frameTooLarge' | 'frameInvalid' | null;
   /** The error that ended the connection, if there was one. */
   readonly error: string | undefined;
 }
@@ -36,6 +38,7 @@ export class BackendSocket {
   readonly #secrets: readonly Secret[];
   #release: (() => void) | undefined;
   #error: string | undefined;
+  #fault: SocketEnd['fault'] = null;
   #end: SocketEnd | undefined;
   #closing: Promise<void> | undefined;
   /** Reading is paused, because the backend does not read. */
@@ -66,6 +69,7 @@ export class BackendSocket {
     // Frames that arrive before there is a listener would be lost.
     ws.pause();
     ws.on('error', (error) => {
+      this.#fault ??= faultOf(error);
       this.#error ??= cutBytes(oneLine(maskTokens(causeText(error))), REASON_BYTES);
     });
     ws.once('close', (code, reason) => this.#closed(code, reason));
@@ -171,8 +175,16 @@ export class BackendSocket {
       code,
       reason: cutBytes(oneLine(maskTokens(hideKnown(reason.toString(), this.#secrets))), REASON_BYTES),
       clean: code !== CLOSE_CODES.abnormalClosure,
+      fault: this.#fault,
       error: this.#error,
     };
     this.#onEnd?.(this.#end);
   }
+}
+
+/** `ws` names the frames that it refuses with codes of its own. */
+function faultOf(error: Error): SocketEnd['fault'] {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') return 'frameTooLarge';
+  return code.startsWith('WS_ERR_') ? 'frameInvalid' : null;
 }

@@ -17,8 +17,9 @@ export function linkModel(): Variant<typeof linkMachine>[] {
           { type: 'FRAMES' },
           { type: 'PROBE' },
           { type: 'CLOSE' },
-          { type: 'SOCKET.CLOSED', clean: true, code: 1012 },
-          { type: 'SOCKET.CLOSED', clean: false, code: null },
+          { type: 'SOCKET.CLOSED', clean: true, code: 1012, fault: null },
+          { type: 'SOCKET.CLOSED', clean: false, code: null, fault: null },
+          { type: 'SOCKET.CLOSED', clean: false, code: 1006, fault: 'frameTooLarge' },
         ],
         // The actor of the socket reports by events and never ends.
         outcomes: { socket: [] },

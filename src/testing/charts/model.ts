@@ -24,6 +24,8 @@ export class SimulatedEnv implements Env {
 
   readonly now = (): number => EPOCH + this.#elapsed;
 
+  readonly monotonic = (): number => this.#elapsed;
+
   readonly random = (): number => 0.5;
 }
 

@@ -99,7 +99,7 @@ export class Rig {
     this.actor = createActor(machine, {
       clock: this.clock,
       input: {
-        env: { now: () => 1, random: () => 0.5 },
+        env: { now: () => 1, monotonic: () => 1, random: () => 0.5 },
         policy: options.policy ?? ANY,
         routing: options.routing ?? false,
         loginTimeout: 600_000,

@@ -166,8 +166,8 @@ async function perform(rig: Rig, one: Step): Promise<void> {
           [
             { type: 'PONG' },
             { type: 'FRAMES' },
-            { type: 'SOCKET.CLOSED', clean: true, code: 1012 },
-            { type: 'SOCKET.CLOSED', clean: false, code: null },
+            { type: 'SOCKET.CLOSED', clean: true, code: 1012, fault: null },
+            { type: 'SOCKET.CLOSED', clean: false, code: null, fault: null },
           ],
           one.pick,
         ),

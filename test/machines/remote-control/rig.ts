@@ -80,6 +80,7 @@ export class Rig {
     const { timing, random, linkBreaks, ...input } = options;
     const env = {
       now: () => EPOCH + this.clock.now() + this.wallShift,
+      monotonic: () => this.clock.now(),
       random: random ?? (() => this.randomValue),
     };
     const link = linkMachine.provide({
@@ -277,7 +278,7 @@ export class Rig {
   }
 
   async closeLink(clean = true): Promise<void> {
-    await this.link({ type: 'SOCKET.CLOSED', clean, code: clean ? 1012 : 1006 });
+    await this.link({ type: 'SOCKET.CLOSED', clean, code: clean ? 1012 : 1006, fault: null });
   }
 
   /** Answers pings for 60 s and once more, so that the link is stable. */

@@ -57,7 +57,7 @@ export class MuxRig {
   constructor(options: { readonly maxClients?: number; readonly maxChildren?: number } = {}) {
     this.methods.add('engine/echo', v.looseObject({}), (params) => params);
     this.mux = new RemoteMux({
-      env: { now: () => this.now, random: () => 0.5 },
+      env: { now: () => this.now, monotonic: () => this.now, random: () => 0.5 },
       timing: DEFAULT_TIMING,
       appServer: this.appServer,
       methods: this.methods,

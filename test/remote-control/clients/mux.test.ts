@@ -114,21 +114,38 @@ describe('virtual clients', () => {
     expect(rig.appServer.connections.map(({ closed }) => closed)).toEqual([true, true, true, false]);
   });
 
+  /** Time passes, with the checks that the timer makes. */
+  function sweepFor(ms: number): void {
+    for (let left = ms; left > 0; left -= 30_000) {
+      rig.now += Math.min(left, 30_000);
+      rig.mux.sweepIdle();
+    }
+  }
+
   it('RC-34: ten minutes without a message or ping close it; either keeps it open', async () => {
     for (const stream of ['silent', 'pings', 'speaks', 'chunks']) await rig.open(stream);
-    const step = 599_999;
-    rig.now += step;
-    rig.mux.sweepIdle();
+    sweepFor(599_999);
     expect(rig.mux.clients).toHaveLength(4);
     rig.frame({ type: 'ping', stream_id: 'pings' });
     rig.message('speaks', 2, ask(1));
     rig.frame(rig.chunks('chunks', 2, 'x'.repeat(300_000))[0] ?? {});
-    rig.now += 1;
-    rig.mux.sweepIdle();
+    sweepFor(1);
     expect(rig.mux.clients.map(({ streamId }) => streamId)).toEqual(['pings', 'speaks', 'chunks']);
     expect(rig.reasons).toContain('closed: clientIdle');
     rig.frame({ type: 'ping', stream_id: 'silent' });
     expect(pong('silent')).toBe('unknown');
+  });
+
+  it('RC-34: after a standstill the time of each client starts over, because its pings may wait in the socket', async () => {
+    await rig.open('s1');
+    sweepFor(500_000);
+    rig.now += 11 * 60_000;
+    rig.mux.sweepIdle();
+    expect(rig.mux.clients).toHaveLength(1);
+    sweepFor(599_999);
+    expect(rig.mux.clients).toHaveLength(1);
+    sweepFor(1);
+    expect(rig.mux.clients).toHaveLength(0);
   });
 
   it('RC-50: one more virtual client than the limit gets an error; the others continue, and a free place is used', async () => {

@@ -208,6 +208,7 @@ describe('BackendSocket', () => {
       code: 4001,
       reason: 'moved to Bearer <redacted>',
       clean: true,
+      fault: null,
       error: undefined,
     });
     await server.idle();

@@ -75,7 +75,7 @@ class World {
       authStartup: start.authStartup,
       onConflict: start.onConflict,
       timing: TIMING,
-      env: { now: () => Date.now(), random: () => this.randomValue },
+      env: { now: () => Date.now(), monotonic: () => performance.now(), random: () => this.randomValue },
       watcher: {
         actor: (actor) => {
           if (actor.id === 'remoteControl') this.actor = actor;
