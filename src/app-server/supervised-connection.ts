@@ -32,8 +32,8 @@ export interface ConnectionDeps {
 
 /**
  * The connection of one client, whatever happens to the app server behind it. While none can be reached, each request
- * gets error -32002 with the cause and is another attempt; a session sends nothing but `initialize` before one has
- * succeeded, so no message is lost. Messages pass it unchanged.
+ * gets error -32002 with the cause and is another attempt. While one is under way it accepts no more, so that nothing is
+ * lost. Messages pass it unchanged.
  */
 export class SupervisedConnection implements AppServerConnection, ConnectorEvents {
   readonly client: ClientContext;
@@ -80,9 +80,13 @@ export class SupervisedConnection implements AppServerConnection, ConnectorEvent
     const { shape } = message;
     if (this.#real === undefined) {
       if (shape.kind !== 'request') return true;
-      if (this.#lost === undefined) void this.#retry(message, shape.id);
-      else this.#end(this.#lost, shape.id);
-      return true;
+      if (this.#lost !== undefined) {
+        this.#end(this.#lost, shape.id);
+        return true;
+      }
+      // An agent without `initialize` may get more requests meanwhile: they wait. WSA-44
+      void this.#retry(message, shape.id);
+      return false;
     }
     return this.#pass(this.#real, message);
   }
@@ -194,17 +198,17 @@ export class SupervisedConnection implements AppServerConnection, ConnectorEvent
     this.#attempt = attempt;
     try {
       const got = await this.#deps.connect(this, attempt.signal);
-      if (!('send' in got)) {
-        this.#refuse(id, got);
-        return;
+      if (!('send' in got)) this.#refuse(id, got);
+      else {
+        this.#use(got);
+        if (!this.#pass(got, message)) return;
       }
-      this.#use(got);
-      this.#pass(got, message);
     } catch (error) {
       if (attempt.signal.aborted || this.#closed) return;
-      if (error instanceof ConnectError) this.#refuse(id, error.failure);
-      else throw error;
+      if (!(error instanceof ConnectError)) throw error;
+      this.#refuse(id, error.failure);
     }
+    if (!this.#closed) this.#events.onDrain();
   }
 
   #refuse(id: RpcId, { reason, message }: Refusal): void {
