@@ -11,6 +11,12 @@ export {
   appServerMachine,
 } from './app-server.js';
 export {
+  type AppServerAccountEvent,
+  type AppServerAccountInput,
+  appServerAccountMachine,
+} from './app-server-account.js';
+
+export {
   type AuthRecoveryEvent,
   type AuthRecoveryInput,
   authRecoveryMachine,

@@ -42,8 +42,8 @@ interface AccountActorDeps {
   readonly requester: () => Promise<Requester>;
   /** Null: the workspace is known, or none is needed. */
   readonly findWorkspace: () => Promise<Failure | null>;
-  /** Notifies remote control that the account has changed. */
-  readonly notifyChanged: () => void;
+  /** Notifies remote control and the app server that the account has changed. */
+  readonly notifyChanged: () => Promise<void>;
   readonly notifyEnded: (ended: EndedLogin, when: 'immediately' | 'afterResponse') => void;
 }
 
@@ -129,7 +129,7 @@ function loginActors({ config, logins, tokenMutex, findWorkspace, notifyChanged 
     requestDeviceCode: step((id, signal) => logins.requestDeviceCode(id, signal)),
     pollDevice: step((id, signal) => logins.pollDeviceCode(id, signal)),
     completeSignIn: fromPromise<LoginStep>(async () => {
-      notifyChanged();
+      await notifyChanged();
       const failure = config.routing === null ? null : await findWorkspace();
       return failure === null ? { kind: 'finished' } : { kind: 'failed', failure };
     }),

@@ -26,7 +26,12 @@ interface AccountOperationsDeps {
   readonly load: () => Promise<void>;
   /** Null: the workspace is known, or none is needed. */
   readonly findWorkspace: () => Promise<Failure | null>;
-  readonly notifyChanged: () => void;
+  /** Resolves when the app server behind the engine has the account, or cannot get it. ACC-101 */
+  readonly notifyChanged: () => Promise<void>;
+  /** Somebody is signed in. */
+  readonly signedIn: () => boolean;
+  /** Resolves when no app server runs with the account any more. ACC-102 */
+  readonly signedOut: () => Promise<void>;
   /** Sends `account/login/completed`, and `account/updated` after a success. ACC-24 */
   readonly notifyLogin: (loginId: string | null, error: string | null) => void;
   /** Sends `account/updated`. */
@@ -85,7 +90,7 @@ export class AccountOperations {
       } finally {
         this.#apiKey = undefined;
       }
-      this.#deps.notifyChanged();
+      await this.#deps.notifyChanged();
       afterResponse.push(() => this.#deps.notifyLogin(null, null));
       return null;
     });
@@ -101,7 +106,7 @@ export class AccountOperations {
         await requests.run((ticket) => ({ type: 'LOGIN.EXTERNAL', ticket, accountId, account }));
         if (account !== null) credentials.setExternal(account, accessToken, owner);
       });
-      this.#deps.notifyChanged();
+      await this.#deps.notifyChanged();
       afterResponse.push(async () => {
         const failed = this.#deps.routing ? await this.#deps.findWorkspace() : null;
         this.#deps.notifyLogin(null, failed === null ? null : failed.message);
@@ -140,10 +145,13 @@ export class AccountOperations {
     const { credentials, requests, tokenMutex, closed } = this.#deps;
     return this.#runDecisive(async (afterResponse) => {
       if (credentials.external === undefined) this.#refuseGivenToken();
+      const signedIn = this.#deps.signedIn();
       await tokenMutex.runExclusive(closed, () =>
         requests.run((ticket) => ({ type: 'LOGOUT', ticket, all })),
       );
-      this.#deps.notifyChanged();
+      const ended = signedIn ? this.#deps.signedOut() : undefined;
+      void this.#deps.notifyChanged();
+      await ended;
       afterResponse.push(() => this.#deps.notifyUpdated());
       return null;
     });

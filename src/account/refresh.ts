@@ -14,7 +14,7 @@ interface TokenRefreshDeps {
   readonly requests: () => AccountRequests;
   /** Why the stored tokens can never be refreshed; null: nothing is known against it. ACC-54 */
   readonly expired: () => Failure | null;
-  readonly notifyChanged: () => void;
+  readonly notifyChanged: () => unknown;
 }
 
 const WHEN_DUE: ReadonlySet<TokenRefreshReason> = new Set(['proactive_expiry', 'scheduled']);

@@ -10,6 +10,7 @@ import { type AccountActor, createAccountActor } from './actor.js';
 import { Credentials } from './credentials.js';
 import { type AuthChange, AuthFile } from './file/auth-file.js';
 import { fileStorage, memoryStorage } from './file/auth-storage.js';
+import type { AccountFollower, HandOver } from './hand-over.js';
 import type { Issuer } from './issuer/issuer.js';
 import { InteractiveLogins } from './login/interactive-login.js';
 import { AccountOperations } from './operations.js';
@@ -51,6 +52,7 @@ export class AccountService implements AccountSource {
   #issuer: Promise<Issuer> | undefined;
   #requester: Promise<Requester> | undefined;
   #onChange: ((account: Account | null) => void) | undefined;
+  #follower: AccountFollower | undefined;
 
   constructor(config: AccountConfig) {
     this.#config = config;
@@ -74,6 +76,8 @@ export class AccountService implements AccountSource {
       expired: () => expiredFailureOf(this.#context),
       findWorkspace: () => this.#findWorkspace(),
       notifyChanged: () => this.#notifyChanged(),
+      signedIn: () => modeOf(this.#context) !== null,
+      signedOut: () => this.#follower?.signedOut() ?? Promise.resolve(),
       updateStored: () => this.#updateStored(),
     };
     this.#file = file;
@@ -155,6 +159,32 @@ export class AccountService implements AccountSource {
     this.#file.close();
   }
 
+  // --- for the app server
+
+  /** The follower learns of each change of the account, before clients do. ACC-101 */
+  follow(follower: AccountFollower): void {
+    this.#follower = follower;
+  }
+
+  /** The account in use with its secret; null: nobody is signed in, or the tokens can never be refreshed. */
+  async handOver(): Promise<HandOver | null> {
+    await this.load();
+    const { mode, chatgpt } = this.view();
+    if (mode === 'apikey') {
+      const key = this.authToken();
+      return key === undefined ? null : { kind: 'apiKey', key };
+    }
+    const accessToken = this.accessToken();
+    if (chatgpt?.accountId == null || accessToken === undefined) return null;
+    const { accountId, plan, email, userId } = chatgpt;
+    return { kind: 'chatgptAuthTokens', accessToken, accountId, plan, email, userId };
+  }
+
+  /** The account in use is the one in the account file. */
+  get storedInFile(): boolean {
+    return this.#credentials.managed && this.#config.store === 'file';
+  }
+
   // --- for clients
 
   /** @param refresh Refreshes the tokens of a managed sign-in first, also if they are not due. ACC-13, ACC-16 */
@@ -229,7 +259,7 @@ export class AccountService implements AccountSource {
       if (stored.kind === 'chatgpt') this.#tokens.noteAdopted();
       this.#updateStored();
       if (this.#credentials.external !== undefined) return;
-      this.#notifyChanged();
+      void this.#notifyChanged().then(() => this.#follower?.notified());
       if (before !== modeOf(this.#context)) this.#notifyUpdated();
     } else if (change.kind === 'invalid' && stored.kind !== 'apiKey' && stored.kind !== 'chatgpt') {
       // The account in memory outlives its file. ACC-50
@@ -239,10 +269,11 @@ export class AccountService implements AccountSource {
 
   // --- notifications
 
-  /** Notifies remote control. */
-  #notifyChanged(): void {
+  /** Notifies remote control and the app server. Resolves when the app server has the account, or cannot get it. */
+  #notifyChanged(): Promise<void> {
     this.#recovery.resetLoop();
     this.#onChange?.(this.#credentials.account());
+    return this.#follower?.changed().catch(this.#config.onFault) ?? Promise.resolve();
   }
 
   /** Notifies all clients of the end of a sign-in, then of the new account. ACC-24, ACC-25 */
@@ -251,10 +282,12 @@ export class AccountService implements AccountSource {
     const params = { loginId, success, error, onboardingEntrypoint: null };
     this.#config.broadcast('account/login/completed', params);
     if (success) this.#notifyUpdated();
+    else this.#follower?.notified();
   }
 
   #notifyUpdated(): void {
     this.#config.broadcast('account/updated', updatedParams(this.#context));
+    this.#follower?.notified();
   }
 
   // --- helpers

@@ -1,5 +1,6 @@
 import { checkAuthFile } from '../account/file/auth-permissions.js';
 import { issuerAddress } from '../account/options.js';
+import { AccountService } from '../account/service.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
 import { removeStaleDirectories } from '../app-server/socket-directory.js';
 import { SupervisedAppServer } from '../app-server/supervisor.js';
@@ -26,6 +27,7 @@ import type { Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
 import { createSleepDetector, type SleepDetector } from '../system/sleep-detector.js';
 import { wireAccount } from './account.js';
+import { AccountAppServer, followsAccount } from './app-server-account.js';
 import { LocalAccess } from './local-access.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
 import { type EngineDeps, type RemoteControl, wireRemoteControl } from './remote-control.js';
@@ -125,13 +127,15 @@ export async function bootstrap(
       watcher: options.watcher,
     });
   const builtin = new BuiltinAppServer({ version: VERSION, home: home.dir });
-  const appServer = options.appServer ?? builtin;
-  superviseAppServer(appServer, base, home, hooks);
+  const protocol = protocolOf(options, log);
+  const behind = options.appServer ?? builtin;
+  superviseAppServer(behind, base, home, hooks);
+  const appServer = withAccount(behind, account, base, hooks, protocol);
   const deps: EngineDeps = {
     ...{ options, env, timing: base.timing, log, methods, audit, policy: base.policy },
     ...{ counters: base.counters, home, store, account, installationId, target, dialer },
+    protocol,
     appServer,
-    protocol: protocolOf(options, log),
     onInitialized: hooks.onInitialized,
     onEnded: hooks.onEnded,
     drain: hooks.drain,
@@ -166,6 +170,23 @@ function superviseAppServer(
     onDecision: (state, decision) => audit.addDecision('appServer', state, decision),
     onFault: hooks.onFault,
   });
+}
+
+/** With a command behind the engine, both have one account. ACC-101 */
+function withAccount(
+  appServer: AppServer,
+  account: AccountSource,
+  { options, env, log, audit }: EngineBase,
+  { onFault }: EngineHooks,
+  protocol: AgentProtocolSetting,
+): AppServer {
+  if (!(account instanceof AccountService) || !followsAccount(appServer)) return appServer;
+  const following = new AccountAppServer(appServer, {
+    ...{ account, env, log, audit, onFault, watcher: options.watcher },
+    maySpeakAccount: protocol === 'auto' || protocol === 'codex',
+  });
+  account.follow(following);
+  return following;
 }
 
 /**

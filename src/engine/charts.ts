@@ -1,6 +1,7 @@
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
 import { appServerMachine } from '../../machines/app-server.js';
+import { appServerAccountMachine } from '../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
 import { controllerLinkMachine } from '../../machines/controller-link.js';
 import { linkMachine } from '../../machines/link.js';
@@ -21,7 +22,8 @@ type ChartName =
   | 'account'
   | 'authRecovery'
   | 'controllerLink'
-  | 'appServer';
+  | 'appServer'
+  | 'appServerAccount';
 
 /** Every chart by its name. */
 export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
@@ -35,6 +37,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   authRecovery: authRecoveryMachine,
   controllerLink: controllerLinkMachine,
   appServer: appServerMachine,
+  appServerAccount: appServerAccountMachine,
 };
 
 let hashes: Readonly<Record<string, string>> | undefined;

@@ -1,10 +1,12 @@
 import * as v from 'valibot';
 import { AccountService } from '../account/service.js';
+import { BuiltinAppServer } from '../app-server/builtin.js';
 import type { AuditRing } from '../observe/audit.js';
 import { peerText } from '../observe/peer-text.js';
 import { wallTimeOf } from '../protocol/timing.js';
 import { covers } from '../session/authority-table.js';
 import type { MethodTable } from '../session/methods.js';
+import { AccountAppServer, type AppServerAccountStatus, SEPARATE_ACCOUNT } from './app-server-account.js';
 import { chartHashes } from './charts.js';
 import type { LocalAccess } from './local-access.js';
 import type { EngineDeps, RemoteControl } from './remote-control.js';
@@ -49,6 +51,7 @@ export function engineStatusOf(
     appServer: deps.appServer.name,
     appServerProtocol: deps.protocol,
     appServerHealth: health ?? null,
+    appServerAccount: appServerAccountOf(deps),
     store: deps.store.kind,
     counters: {
       ...counters,
@@ -57,6 +60,14 @@ export function engineStatusOf(
       appServerFailures: health?.failures ?? 0,
     },
   };
+}
+
+/** Whether the app server uses the account of the engine. ACC-101 */
+function appServerAccountOf({ appServer, account }: StatusDeps): AppServerAccountStatus | null {
+  if (appServer instanceof AccountAppServer) return appServer.accountStatus;
+  return appServer instanceof BuiltinAppServer || !(account instanceof AccountService)
+    ? null
+    : SEPARATE_ACCOUNT;
 }
 
 /** Clients in a response of `engine/status/read`, the newest ones: it must stay small whatever peers do. */

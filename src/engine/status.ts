@@ -5,6 +5,7 @@ import type { AppServerHealth } from '../protocol/app-server.js';
 import type { LinkCounters, MuxCounters, PublicStatus, TimedReport } from '../remote-control/status.js';
 import type { ConnectionStatus } from '../session/local-client.js';
 import type { PolicyOptions } from '../session/policy.js';
+import type { AppServerAccountStatus } from './app-server-account.js';
 
 /** One remote client in `EngineStatus`. */
 export interface VirtualClientStatus {
@@ -57,6 +58,8 @@ export interface EngineStatus {
   readonly appServerProtocol: AgentProtocolSetting;
   /** How the app server is; null when an embedding program supplies one that the engine does not supervise. */
   readonly appServerHealth: AppServerHealth | null;
+  /** Whether it uses the account of the engine; null: it is built in, or the embedding program supplies the account. */
+  readonly appServerAccount: AppServerAccountStatus | null;
   /** Kind of the enrollment store. */
   readonly store: string;
   /** Totals since the start. */

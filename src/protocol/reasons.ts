@@ -481,6 +481,27 @@ export const REASONS = {
     'The engine has no file descriptors left.',
     'Raise the limit of open files (ulimit -n, LimitNOFILE), or close some clients.',
   ),
+  appServerAccountIdle: reasonText('No app server uses the account of the engine now.'),
+  appServerAccountPerClient: reasonText(
+    'Each child of the app server reads the sign-in of the agent when it starts, and is restarted when the account changes.',
+  ),
+  appServerAccountConnecting: reasonText('The account of the engine is handed to the app server.'),
+  appServerAccountShared: reasonText('The app server uses the account of the engine.'),
+  appServerAccountRenewing: reasonText('The app server requested new tokens.'),
+  appServerAccountOwn: reasonText(
+    'The agent keeps a sign-in of its own; the account of the engine does not reach it.',
+    'Sign the agent in or out with its own command, for example codex login.',
+  ),
+  appServerAccountSilent: reasonText(
+    'The app server did not answer the account methods in time, so the agent keeps a sign-in of its own.',
+    'Sign the agent in or out with its own command.',
+  ),
+  appServerAccountRefused: reasonText(
+    'The app server did not take the account of the engine, so the agent keeps a sign-in of its own.',
+    'Sign the agent in or out with its own command.',
+  ),
+  appServerAccountChanged: reasonText('The account changed, so the app server is restarted.'),
+  appServerAccountSignedOut: reasonText('The account was signed out, so the app server is restarted.'),
   appServerBreaker: reasonText(
     'The app server failed five times within a minute, so the engine pauses before it tries again.',
     'Run the command after -- by hand, or check the address of --app-server.',

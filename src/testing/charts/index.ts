@@ -2,6 +2,7 @@
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../../machines/account/machine.js';
 import { appServerMachine } from '../../../machines/app-server.js';
+import { appServerAccountMachine } from '../../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
 import { controllerLinkMachine } from '../../../machines/controller-link.js';
 import { linkMachine } from '../../../machines/link.js';
@@ -16,6 +17,7 @@ import type { Coverage, CoverageReport, Generated } from '../types.js';
 import { pathsMarkdown } from '../words.js';
 import { accountModel, authRecoveryModel } from './account.js';
 import { appServerModel } from './app-server.js';
+import { appServerAccountModel } from './app-server-account.js';
 import { linkModel, listenerConnectionModel, virtualClientModel } from './connections.js';
 import { controllerLinkModel } from './controller-link.js';
 import type { Variant } from './model.js';
@@ -44,6 +46,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
   controllerLink: model(controllerLinkMachine, controllerLinkModel),
   appServer: model(appServerMachine, appServerModel),
+  appServerAccount: model(appServerAccountMachine, appServerAccountModel),
 };
 
 interface VariantPaths {
