@@ -25,6 +25,7 @@ export function statusRows(status: EngineStatus, paint: Paint): Row[] {
     ...listenerRows(status),
     ...policyRows(status),
     ...appServerRows(status, paint),
+    ...agentAccountRows(status),
     ['links opened', String(counters.linksOpened)],
     ['frames', `${counters.framesIn} in, ${counters.framesOut} out, ${counters.framesSkipped} skipped`],
     [
@@ -33,6 +34,11 @@ export function statusRows(status: EngineStatus, paint: Paint): Row[] {
     ],
     ['charts', chartHashes(status)],
   ];
+}
+
+/** Whether the agent uses the account of the engine. An engine of an earlier version does not say it. ACC-101 */
+function agentAccountRows({ appServerAccount: agent }: EngineStatus): Row[] {
+  return agent == null ? [] : [['agent account', `${agent.state}: ${agent.message}`]];
 }
 
 const ago = (time: number | null, now: number): string =>
