@@ -4,7 +4,7 @@ import type {
   AppServerEvents,
   ClientContext,
 } from '../protocol/app-server.js';
-import { errorText, RPC, type RpcId } from '../protocol/jsonrpc.js';
+import { errorText, isSameId, RPC, type RpcId } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
 
@@ -35,7 +35,7 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
   /** The client has a response to its `initialize`. */
   #served = false;
   #replayed: RpcId | undefined;
-  readonly #open = new Set<RpcId>();
+  readonly #open = new Map<string, RpcId>();
   #waiting: Message[] | undefined;
   #paused = false;
 
@@ -120,7 +120,7 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
       this.#end(failed);
       return;
     }
-    for (const id of this.#open) this.#answer(id);
+    for (const id of this.#open.values()) this.#answer(id);
     this.#open.clear();
     if (this.#served) this.#waiting ??= [];
     void this.#reopen(this.#initialize);
@@ -158,9 +158,10 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
   #takeResponse(message: Message): boolean {
     const { shape } = message;
     if (shape.kind !== 'response' || shape.id === null) return false;
-    this.#open.delete(shape.id);
-    if (shape.id === this.#initializeId) this.#served = true;
-    if (shape.id !== this.#replayed) return false;
+    this.#open.delete(JSON.stringify(shape.id));
+    const initialize = this.#initializeId;
+    if (initialize !== undefined && isSameId(shape.id, initialize)) this.#served = true;
+    if (this.#replayed === undefined || !isSameId(shape.id, this.#replayed)) return false;
     this.#replayed = undefined;
     this.#useNewChild(message);
     return true;
@@ -175,7 +176,7 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
     const { shape } = message;
     if (shape.kind === 'request') {
       if (shape.method === 'initialize') this.#initialize = message;
-      else this.#open.add(shape.id);
+      else this.#open.set(JSON.stringify(shape.id), shape.id);
     } else if (shape.kind === 'notification' && shape.method === 'initialized') this.#initialized = message;
   }
 
