@@ -46,7 +46,7 @@ class Rig {
     this.actor = createActor(machine, {
       clock: this.clock,
       inspect: cover.watch(machine),
-      input: { env: { now: () => this.clock.now(), random: () => 0.5 } },
+      input: { env: { now: () => this.clock.now(), monotonic: () => this.clock.now(), random: () => 0.5 } },
     });
     this.actor.start();
   }
