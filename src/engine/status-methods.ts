@@ -4,7 +4,7 @@ import { BuiltinAppServer } from '../app-server/builtin.js';
 import type { AuditRing } from '../observe/audit.js';
 import { peerText } from '../observe/peer-text.js';
 import { wallTimeOf } from '../protocol/timing.js';
-import { covers } from '../session/authority-table.js';
+import { type Authority, covers } from '../session/authority-table.js';
 import type { MethodTable } from '../session/methods.js';
 import { AccountAppServer, type AppServerAccountStatus, SEPARATE_ACCOUNT } from './app-server-account.js';
 import { chartHashes } from './charts.js';
@@ -83,9 +83,13 @@ export function routeOf({ target, dialer }: Pick<EngineDeps, 'target' | 'dialer'
 }
 
 /** What a client may know that does not own this machine: nothing of the home, the account and other connections. */
-function publicPartOf({ version, remoteControl }: EngineStatus): object {
+function publicPartOf({ version, remoteControl, appServerHealth }: EngineStatus, held: Authority): object {
   const { status, state, environmentId } = remoteControl;
-  return { version, remoteControl: { status, state, environmentId } };
+  const shown = { version, remoteControl: { status, state, environmentId } };
+  if (!covers(held, 'remote') || appServerHealth === null) return shown;
+  // A controller must be able to say why nothing answers; the detail may quote output of the app server.
+  const { state: appServerState, reason } = appServerHealth;
+  return { ...shown, appServer: { state: appServerState, reason } };
 }
 
 /** Most audit records in one response. */
@@ -98,7 +102,7 @@ export function addEngineMethods(
 ): void {
   methods.add('engine/status/read', v.looseObject({}), (_params, { authority }) => {
     const status = deps.status();
-    if (!covers(authority, 'listener')) return publicPartOf(status);
+    if (!covers(authority, 'listener')) return publicPartOf(status, authority);
     const { connections, remoteClients } = status;
     return {
       ...status,

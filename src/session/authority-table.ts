@@ -60,7 +60,7 @@ export const ENGINE_METHODS = {
   },
   'engine/status/read': {
     least: 'degraded',
-    why: 'Below `listener` it has the version, the state and the environment id, and nothing else.',
+    why: 'Below `listener` it has the version, the state and the environment id; for a controller also the state of the app server and its reason.',
   },
   'engine/audit/read': { least: 'listener', why: 'It has the decisions about other clients.' },
   'engine/repair': { least: 'control', why: 'It can replace the identity of this machine.' },

@@ -41,9 +41,12 @@ describe('WSA-7: the execution policy for each origin', () => {
       'engine/echo is refused by the execution policy of this connection (--deny-method remote:engine/echo)',
     );
     // A rule for stdio does not apply to a controller, and what the authority table grants it stays granted.
-    expect(await remote.request('engine/status/read', {}, 10_000)).toMatchObject({
+    const seen = await remote.request('engine/status/read', {}, 10_000);
+    expect(seen).toMatchObject({
       remoteControl: { status: 'connected' },
+      appServer: { state: 'serving', reason: expect.any(String) },
     });
+    expect(Object.keys(seen as object).sort()).toEqual(['appServer', 'remoteControl', 'version']);
     await remote.close();
     local.close();
     expect((await engine.exited).code).toBe(0);
