@@ -78,7 +78,9 @@ describe('device code sign-in', () => {
   it.each([
     ['denied', { status: 400, json: { error: 'denied' } }, /^device auth failed with status 400/],
     ['expired', { status: 410 }, /^device auth failed with status 410/],
-    ['answered with 500', { status: 500 }, /^device auth failed with status 500/],
+    ['denied with 500', { status: 500, json: { error: 'denied' } }, /^device auth failed with status 500/],
+    ['expired with 403', { status: 403, json: { error: 'expired_token' } }, /with status 403: expired_token/],
+    ['refused with another code', { status: 400, json: { error: 'invalid_client' } }, /with status 400/],
     ['answered with wrong members', { json: { authorization_code: 7 } }, /./],
   ])(
     'ACC-80, ACC-81: a code that is %s ends the sign-in with the status in the message, without a prefix',
@@ -94,13 +96,41 @@ describe('device code sign-in', () => {
     },
   );
 
-  it('ACC-80: a short network outage does not end the sign-in', async () => {
+  it.each([
+    ['a dropped connection', { fate: 'drop' as const }],
+    ['500', { status: 500 }],
+    ['503 with a page', { status: 503, text: '<html>busy</html>' }],
+    ['429', { status: 429, json: { error: 'too_many_requests' } }],
+    ['408', { status: 408 }],
+    ['400 with a page', { status: 400, text: '<html>' }],
+    ['a redirect', { status: 302, headers: { location: 'http://127.0.0.1:1/' } }],
+    ['200 with a page', { text: '<html>sign in to this network</html>' }],
+    ['authorization_pending', { status: 400, json: { error: 'authorization_pending' } }],
+  ])('ACC-80, ACC-110: %s in place of a poll does not end the sign-in', async (_what, answer) => {
     const rig = await Rig.start();
-    rig.at.script('devicePoll', { fate: 'drop' }, GIVEN);
+    rig.at.script('devicePoll', answer, GIVEN);
     rig.at.always('exchange', granted(token()));
     await rig.login({ type: 'chatgptDeviceCode' });
-    expect(await rig.completed()).toMatchObject({ success: true });
+    expect(await rig.completed()).toMatchObject({ success: true, error: null });
   });
+
+  it.each([
+    ['Retry-After', { status: 429, headers: { 'retry-after': '3' } }, 2_900],
+    ['slow_down', { status: 400, json: { error: 'slow_down' } }, 5_900],
+  ])(
+    'ACC-110: after %s the next poll comes later',
+    async (_what, answer, least) => {
+      const rig = await Rig.start();
+      rig.at.script('devicePoll', answer, GIVEN);
+      rig.at.always('exchange', granted(token()));
+      await rig.login({ type: 'chatgptDeviceCode' });
+      await rig.at.asked('devicePoll');
+      const from = performance.now();
+      await rig.at.asked('devicePoll', 2, 10_000);
+      expect(performance.now() - from).toBeGreaterThan(least);
+    },
+    15_000,
+  );
 
   it('ACC-80, ACC-81: a refused exchange and a forbidden workspace end the sign-in', async () => {
     const rig = await Rig.start({ forcedWorkspaces: ['ws-1'] });

@@ -2,6 +2,7 @@
 import type { Dialer } from '../../net/dialer.js';
 import { type HttpRequest, jsonOf, sendRequest } from '../../net/http-request.js';
 import { plainFailure, type RequestContext } from '../../net/request-failure.js';
+import { parseRetryAfter } from '../../net/retry-after.js';
 import { type Failure, failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import type { Secret } from '../../protocol/secret.js';
@@ -30,11 +31,13 @@ interface IssuerRequest {
 }
 
 /** A complete response, whatever its status. */
-interface IssuerResponse {
+export interface IssuerResponse {
   readonly kind: 'answered';
   readonly status: number;
   /** Undefined: the body is not JSON. */
   readonly json: unknown;
+  /** How long the issuer asks to wait before the next request, ms; 0: it does not ask. RC-12 */
+  readonly retryAfter: number;
   readonly context: RequestContext;
 }
 
@@ -60,7 +63,15 @@ export class IssuerClient {
     const done = await sendRequest(this.#options, { ...request, method: 'POST', timeout }, signal);
     if (done.kind === 'answered') {
       const { attempt, response } = done;
-      return { kind: 'answered', status: response.status, json: jsonOf(response), context: attempt };
+      const now = attempt.now();
+      const retryAt = parseRetryAfter(response.header('retry-after'), now) ?? now;
+      return {
+        kind: 'answered',
+        status: response.status,
+        json: jsonOf(response),
+        retryAfter: retryAt - now,
+        context: attempt,
+      };
     }
     // A proxy or certificate failure keeps its own reason; in all other cases the issuer is unreachable. ACC-92
     const keepsReason = done.failure.reason === 'proxyFailed' || done.failure.reason === 'tlsFailed';

@@ -2,9 +2,10 @@
 import * as v from 'valibot';
 import { isSuccess } from '../../net/http-request.js';
 import type { Failure } from '../../protocol/outcomes.js';
+import type { Reason } from '../../protocol/reasons.js';
 import { Secret } from '../../protocol/secret.js';
-import type { IssuerClient, IssuerFailed } from './client.js';
-import { Token } from './response.js';
+import type { IssuerClient, IssuerFailed, IssuerResponse } from './client.js';
+import { errorCodeIn, Token } from './response.js';
 
 export interface DeviceCode {
   readonly deviceAuthId: Secret;
@@ -22,13 +23,29 @@ export type DeviceCodeOutcome =
   | IssuerFailed;
 
 export type DevicePollOutcome =
-  | { readonly kind: 'pending' }
+  /** The code was not typed yet. `slowDown`: the issuer wants longer pauses from now on. RFC 8628 section 3.5 */
+  | { readonly kind: 'pending'; readonly slowDown: boolean; readonly retryAfter: number }
   | { readonly kind: 'code'; readonly code: Secret; readonly verifier: Secret }
+  /** This poll failed; the next one may succeed. `retryAfter`: the least pause, ms. */
+  | { readonly kind: 'retry'; readonly failure: Failure; readonly retryAfter: number }
+  /** The issuer ended the sign-in. */
   | IssuerFailed;
 
 /** Limits of the poll interval, seconds. */
 const INTERVAL = { least: 1, most: 60, fallback: 5 };
 const URL_CHARS = 500;
+
+/** Error codes that end a sign-in at any status. The others of RFC 8628 mean that the person is not done yet. */
+const DENIED: ReadonlySet<string> = new Set([
+  'access_denied',
+  'denied',
+  'authorization_declined',
+  'expired_token',
+]);
+const PENDING = 'authorization_pending';
+const SLOW_DOWN = 'slow_down';
+/** Statuses below 500 that a gateway, or a limit of requests, puts in the place of an answer. */
+const TEMPORARY: ReadonlySet<number> = new Set([408, 421, 425, 429]);
 
 const UserCode = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,64}$/));
 const DeviceCodeBody = v.object({
@@ -94,19 +111,37 @@ export async function pollDeviceCode(
     },
     signal,
   );
-  if (done.kind === 'failed') return done;
-  if (done.status === 403 || done.status === 404) return { kind: 'pending' };
-  if (!isSuccess(done.status)) {
-    const lead = 'device auth failed with status';
-    return { kind: 'failed', failure: client.rejection(done, 'deviceCodeDenied', lead) };
+  // A dropped poll must not end a sign-in that a person has nearly finished.
+  if (done.kind === 'failed') return { kind: 'retry', failure: done.failure, retryAfter: 0 };
+  if (isSuccess(done.status) && done.json !== undefined) {
+    const parsed = v.safeParse(PollBody, done.json, { abortEarly: true });
+    if (!parsed.success) return { kind: 'failed', failure: client.badBody(done) };
+    return {
+      kind: 'code',
+      code: new Secret(parsed.output.authorization_code),
+      verifier: new Secret(parsed.output.code_verifier),
+    };
   }
-  const parsed = v.safeParse(PollBody, done.json, { abortEarly: true });
-  if (!parsed.success) return { kind: 'failed', failure: client.badBody(done) };
-  return {
-    kind: 'code',
-    code: new Secret(parsed.output.authorization_code),
-    verifier: new Secret(parsed.output.code_verifier),
-  };
+  return pollRefused(client, done);
+}
+
+/** What a response without a code means. */
+function pollRefused(client: IssuerClient, response: IssuerResponse): DevicePollOutcome {
+  const { status, json, retryAfter } = response;
+  const code = errorCodeIn(json);
+  const isDenied = code !== undefined && DENIED.has(code);
+  const rejection = (reason: Reason): Failure =>
+    client.rejection(response, reason, 'device auth failed with status');
+  if (isDenied) return { kind: 'failed', failure: rejection('deviceCodeDenied') };
+  const slowDown = code === SLOW_DOWN;
+  if (slowDown || code === PENDING || status === 403 || status === 404) {
+    return { kind: 'pending', slowDown, retryAfter };
+  }
+  // The issuer answers in JSON. A page comes from a gateway, a proxy or the sign-in page of a network.
+  const temporary = json === undefined || status < 400 || status >= 500 || TEMPORARY.has(status);
+  return temporary
+    ? { kind: 'retry', failure: rejection('issuerFailed'), retryAfter }
+    : { kind: 'failed', failure: rejection('issuerFailed') };
 }
 
 /** The issuer sends a string of seconds; a number is accepted as well. ACC-79 */

@@ -46,6 +46,8 @@ interface Login {
 
 /** How long a device code can be typed, ms. ACC-80 */
 const DEVICE_CODE_LIFETIME = 15 * 60_000;
+/** By how much the issuer's `slow_down` makes each later pause longer, ms. RFC 8628 section 3.5 */
+const SLOW_DOWN_STEP = 5_000;
 
 const randomSecret = (bytes: number): Secret => new Secret(randomBytes(bytes).toString('base64url'));
 
@@ -130,20 +132,23 @@ export class InteractiveLogins {
     if (device === undefined) throw new Error('no device code was requested');
     const issuer = await this.#deps.issuer();
     const deadline = performance.now() + DEVICE_CODE_LIFETIME;
+    let { interval } = device;
     for (;;) {
       const outcome = await issuer.pollDeviceCode(device, signal);
       if (outcome.kind === 'code') {
         login.code = outcome;
         return { kind: 'code' };
       }
-      // A short network outage must not end a sign-in that a person has nearly finished.
-      if (outcome.kind === 'failed' && outcome.failure.reason !== 'issuerUnreachable') return outcome;
-      if (performance.now() + device.interval > deadline) {
-        return outcome.kind === 'failed'
-          ? outcome
+      if (outcome.kind === 'failed') return outcome;
+      if (outcome.kind === 'pending' && outcome.slowDown) interval += SLOW_DOWN_STEP;
+      const left = deadline - performance.now();
+      if (left < device.interval) {
+        return outcome.kind === 'retry'
+          ? { kind: 'failed', failure: outcome.failure }
           : this.#failed('loginTimedOut', 'device auth timed out after 15 minutes');
       }
-      await sleep(device.interval, undefined, { signal });
+      // A pause that outlasts the code is cut, so that one more poll finds out whether the code was typed.
+      await sleep(Math.min(Math.max(interval, outcome.retryAfter), left), undefined, { signal });
     }
   }
 
