@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GivenToken } from '../account/credentials.js';
 import { type Backend, createBackend } from '../backend/index.js';
 import { Secret } from '../protocol/secret.js';
+import { onSuddenEnd } from './signals.js';
 
 /** The backend of `start --base-url embedded`, in this process. Its only account belongs to this engine. */
 interface EmbeddedBackend {
@@ -20,6 +22,8 @@ export async function startEmbeddedBackend(givenHome: string | undefined): Promi
   const token = new Secret(randomBytes(32).toString('base64url'));
   const backend = await createBackend({ accounts: { kind: 'only', token } });
   const home = givenHome ?? (await mkdtemp(join(tmpdir(), 'rc-engine-')));
+  const removed =
+    givenHome === undefined ? onSuddenEnd(() => rmSync(home, { recursive: true, force: true })) : () => {};
   return {
     backend,
     accessToken: { token, accountId: 'embedded' },
@@ -27,6 +31,7 @@ export async function startEmbeddedBackend(givenHome: string | undefined): Promi
     close: async () => {
       await backend.close();
       if (givenHome === undefined) await rm(home, { recursive: true, force: true });
+      removed();
     },
   };
 }

@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 import { errnoText } from '../system/errno.js';
 import { EXIT, exitCodeOf, usageError } from './errors.js';
+import { outputIsOptional, watchOutput } from './output/lifeline.js';
 import { errorOutput, printError, printJson } from './output/print.js';
-import { onStdoutError, stderr, stdout, stdoutFlushed } from './output/terminal.js';
+import { stderr, stdout, stdoutFlushed } from './output/terminal.js';
 import { allowRemovedDirectory, commandLineParsed } from './removed-directory.js';
-import { runFatalExitHandler } from './signals.js';
+import { keepHangupIgnored, runFatalExitHandler } from './signals.js';
 
+keepHangupIgnored();
 allowRemovedDirectory();
 const commandLine = process.argv.slice(2);
 // What follows -- is the command of the app server, so none of it is parsed here.
@@ -15,6 +17,9 @@ const appServerCommand = dashes < 0 ? undefined : commandLine.slice(dashes + 1);
 // Many people try `help COMMAND` first.
 const argv = own[0] === 'help' ? [...own.slice(1), '--help'] : own;
 errorOutput.json = argv.includes('--json');
+
+/** How long a reader that does not read may delay the end of a program that runs on without it, ms. */
+const LAST_OUTPUT = 500;
 
 /** The command that runs, once it is known. */
 let commandName: string | undefined;
@@ -34,7 +39,7 @@ function exitAfterUnexpectedError(error: unknown): void {
   void runFatalExitHandler().finally(() => process.exit(EXIT.internal));
 }
 
-onStdoutError((error) => {
+watchOutput((error) => {
   stdoutError = error;
   if (error.code !== 'EPIPE') {
     stderr.print(`rc-engine: stdout cannot be written: ${errnoText(error)}.`);
@@ -94,5 +99,5 @@ try {
 }
 // Everything has been closed by its owner. A forgotten handle must not keep a finished command alive.
 process.exitCode = finalExitCode();
-await stdoutFlushed();
+await stdoutFlushed(outputIsOptional() ? LAST_OUTPUT : undefined);
 process.exit(finalExitCode());

@@ -1,5 +1,7 @@
 import { createEngine, endError } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
+import { locateHome } from '../home/home.js';
+import { removeOwnFiles } from '../home/home-lock.js';
 import type { Inspector } from '../inspector/index.js';
 import { EXIT, exitCodeOf } from './errors.js';
 import { printError } from './output/print.js';
@@ -14,7 +16,7 @@ import {
 import { stderr, stdout } from './output/terminal.js';
 import type { StartSettings } from './settings/start-settings.js';
 import type { StopSignals } from './signals.js';
-import { onFatalExit } from './signals.js';
+import { onFatalExit, onSuddenEnd } from './signals.js';
 
 /** Runs an engine until it stops, and returns the exit code. */
 export async function runEngine(
@@ -51,9 +53,11 @@ export async function runEngine(
   if (signals.received) return EXIT.ok;
   signals.onFirst = () => void engine.stop();
   onFatalExit(() => engine.stop());
+  const removed = onSuddenEnd(() => removeOwnFiles(locateHome(options.home)));
   try {
     await engine.start();
   } catch (error) {
+    removed();
     output.stopped();
     printError(error, 'start');
     return exitCodeOf(error);
@@ -61,6 +65,7 @@ export async function runEngine(
   running = true;
   await Promise.race([output.started(settings), exitCode]);
   const code = await exitCode;
+  removed();
   output.stopped();
   return code;
 }

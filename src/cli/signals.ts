@@ -1,9 +1,24 @@
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+import { hangupIgnoredAtStart } from './hangup.js';
 
-/** Resolves at the first SIGINT or SIGTERM. */
+/** SIGHUP ends a program as SIGTERM does: its terminal has gone. RC-104 */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+let hangupIgnored = false;
+
+/** Ignores SIGHUP where it was ignored at the start, because Node does not. Call it first. */
+export function keepHangupIgnored(): void {
+  hangupIgnored = hangupIgnoredAtStart();
+  if (hangupIgnored) process.on('SIGHUP', () => {});
+}
+
+/** The signals that stop this program. */
+export const stopSignals = (): readonly NodeJS.Signals[] =>
+  hangupIgnored ? STOP_SIGNALS.filter((signal) => signal !== 'SIGHUP') : STOP_SIGNALS;
+
+/** Resolves at the first signal that stops a program. */
 export function untilStopSignal(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of STOP_SIGNALS) process.once(signal, () => resolve());
+    for (const signal of stopSignals()) process.once(signal, () => resolve());
   });
 }
 
@@ -16,6 +31,9 @@ export class StopSignals {
   constructor() {
     const onSignal = (signal: NodeJS.Signals) => {
       if (this.received) {
+        // A terminal that goes away sends it more than once: from the shell and from the kernel.
+        if (signal === 'SIGHUP') return;
+        removeFilesAtOnce();
         // Ends by the signal: process.exit would wait for threads, such as one that waits for a database.
         process.removeAllListeners(signal);
         process.kill(process.pid, signal);
@@ -24,7 +42,7 @@ export class StopSignals {
       this.received = true;
       this.onFirst();
     };
-    for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+    for (const signal of stopSignals()) process.on(signal, onSignal);
     // By default Node opens its debugger on a port, which any local program could use.
     process.on('SIGUSR1', () => {});
   }
@@ -41,12 +59,36 @@ export function onFatalExit(handler: () => Promise<void>): void {
 }
 
 /** Runs the handler once. Never rejects and never takes longer than the timeout. */
-export function runFatalExitHandler(): Promise<void> {
+export async function runFatalExitHandler(): Promise<void> {
   const handler = fatalExitHandler;
   fatalExitHandler = undefined;
-  if (handler === undefined) return Promise.resolve();
-  return new Promise((resolve) => {
-    setTimeout(resolve, FATAL_EXIT_TIMEOUT);
-    handler().then(resolve, () => resolve());
-  });
+  if (handler !== undefined) {
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, FATAL_EXIT_TIMEOUT);
+      handler().then(resolve, () => resolve());
+    });
+  }
+  removeFilesAtOnce();
+}
+
+const removers = new Set<() => void>();
+
+/**
+ * Sets what removes files, synchronously, when the process ends before it could do so in good order: at a second signal or
+ * an unexpected error. Call the result once they are removed.
+ */
+export function onSuddenEnd(remove: () => void): () => void {
+  removers.add(remove);
+  return () => removers.delete(remove);
+}
+
+function removeFilesAtOnce(): void {
+  for (const remove of removers) {
+    removers.delete(remove);
+    try {
+      remove();
+    } catch {
+      // The process ends; what is left is replaced by the next start.
+    }
+  }
 }

@@ -2,6 +2,7 @@
  * One engine per home directory. RC-8
  * The lock is the one of file-lock.ts. `engine.json` only names the process that holds it.
  */
+import { readFileSync, rmSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as v from 'valibot';
@@ -72,12 +73,19 @@ export async function acquireHomeLock(
  */
 export async function readEngineInfo(home: Home): Promise<EngineInfo | undefined> {
   try {
-    const parsed = v.safeParse(infoSchema, JSON.parse(await readFile(home.engineFile, 'utf8')));
-    return parsed.success ? parsed.output : undefined;
+    return parseInfo(await readFile(home.engineFile, 'utf8'));
   } catch {
     // Missing, truncated by a power failure, or not ours. Nothing depends on it.
     return undefined;
   }
+}
+
+/** For a process that ends at once: removes the control socket and `engine.json`, if this process wrote it. RC-106 */
+export function removeOwnFiles(home: Home): void {
+  const info = parseInfo(readFileSync(home.engineFile, 'utf8'));
+  if (info?.pid !== process.pid) return;
+  rmSync(info.controlSocket, { force: true });
+  rmSync(home.engineFile, { force: true });
 }
 
 /** The engine that runs on this home; undefined when `engine.json` names no live process of this user. RC-8b */
@@ -87,6 +95,11 @@ export async function readRunningEngine(home: Home): Promise<EngineInfo | undefi
   const runs =
     info.process === null ? mayBeSignaled(info.pid) : info.process === (await processToken(info.pid));
   return runs ? info : undefined;
+}
+
+function parseInfo(text: string): EngineInfo | undefined {
+  const parsed = v.safeParse(infoSchema, JSON.parse(text));
+  return parsed.success ? parsed.output : undefined;
 }
 
 async function lock(home: Home): Promise<FileLock> {

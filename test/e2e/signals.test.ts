@@ -22,7 +22,7 @@ async function expectQuickEnd(lab: Lab, engine: CliProcess, signal: NodeJS.Signa
 }
 
 describe('RC-46: a signal stops the engine within five seconds with exit code 0', () => {
-  it.for(['SIGINT', 'SIGTERM'] as const)(
+  it.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     '%s while connected: the socket closes with 1000',
     async (signal, { lab }) => {
       const engine = await lab.connected();
@@ -117,6 +117,47 @@ describe('RC-46: a signal stops the engine within five seconds with exit code 0'
     await held.release();
     // The home is free again.
     expect((await lab.connected()).running).toBe(true);
+  });
+});
+
+describe('RC-104: SIGHUP', () => {
+  it('more than once is what a closed terminal sends: the engine still stops in good order', async ({
+    lab,
+  }) => {
+    const engine = await lab.connected();
+    engine.child.kill('SIGHUP');
+    engine.child.kill('SIGHUP');
+    await expectQuickEnd(lab, engine, 'SIGHUP');
+  });
+
+  it('is ignored below nohup', async ({ lab }) => {
+    const engine = await lab.connected([], { _: '/usr/bin/nohup' });
+    engine.child.kill('SIGHUP');
+    // When these are answered, the signal has been handled.
+    await lab.status();
+    await lab.status();
+    await lab.reached({ status: 'connected' });
+    await expectQuickEnd(lab, engine, 'SIGTERM');
+  });
+});
+
+describe('RC-106: a second signal', () => {
+  it('removes the temporary home of an embedded backend before it ends the process', async ({ lab }) => {
+    const temporary = join(lab.folder, 'tmp');
+    await mkdir(temporary);
+    // An app server that ignores the end of its input delays the stop.
+    const stubborn = [
+      '--',
+      process.execPath,
+      '-e',
+      "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)",
+    ];
+    const engine = lab.run(['start', '--base-url', 'embedded', ...stubborn], { TMPDIR: temporary });
+    await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'banner');
+    engine.child.kill('SIGTERM');
+    engine.child.kill('SIGINT');
+    await engine.exited;
+    expect((await readdir(temporary)).filter((name) => /^rc-engine-/.test(name))).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
 import { EXIT } from '../errors.js';
+import { runWithoutOutput } from '../output/lifeline.js';
 import { printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
@@ -40,6 +41,7 @@ export const backend = defineCommand({
         'It accepts any account token, so keep it on this machine. Press Ctrl-C to stop.',
       );
     }
+    runWithoutOutput(json === true ? 'json' : 'text');
     running.on('event', ({ kind, at, detail }) => {
       if (json === true) printJson({ type: 'event', at, kind, ...detail });
       else {

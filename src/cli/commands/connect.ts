@@ -8,6 +8,7 @@ import type { Home } from '../../home/home.js';
 import type { Dialer } from '../../net/dialer.js';
 import { EngineError } from '../../protocol/errors.js';
 import { EXIT, usageError } from '../errors.js';
+import { runWithoutOutput } from '../output/lifeline.js';
 import { errorOutput, printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
 import { CODE_OPTIONS, readCode } from '../pairing-code.js';
@@ -190,6 +191,7 @@ async function serve(
   const { createLogger } = await import('../output/logger.js');
   const tokenFile = local.kind === 'tcp' ? local.tokenFile : undefined;
   const shown = { ...environment, tokenFile };
+  runWithoutOutput(json ? 'json' : 'text');
   const output = json ? connectJson(shown) : connectText(stdout, shown);
   const service = new ConnectService({
     environment,

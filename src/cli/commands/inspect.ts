@@ -1,6 +1,7 @@
 import type { Inspector, InspectorOptions } from '../../inspector/index.js';
 import { VERSION } from '../../protocol/version.js';
 import { EXIT, usageError } from '../errors.js';
+import { runWithoutOutput } from '../output/lifeline.js';
 import { printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
@@ -27,6 +28,7 @@ export const inspect = defineCommand({
     const url = replay.link.reveal();
     if (json === true) printJson({ type: 'inspector', url });
     else stdout.print('', `  Inspector      ${url}`, '  Press Ctrl-C to stop.', '');
+    runWithoutOutput(json === true ? 'json' : 'text');
     await untilStopSignal();
     await replay.close();
     return EXIT.ok;

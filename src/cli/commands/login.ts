@@ -7,6 +7,7 @@ import { printJson } from '../output/print.js';
 import { block, stderr, stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
+import { stopSignals } from '../signals.js';
 
 /** Longer than the login server looks for a free port, and than the issuer may take to give a code, in ms. */
 const START_TIMEOUT = 60_000;
@@ -168,15 +169,13 @@ function cancelOnSignal(client: AccountClient, loginId: string): Cancellation {
         })
         .catch(() => resolve('cancelled'));
     };
-    process.on('SIGINT', onSignal);
-    process.on('SIGTERM', onSignal);
+    for (const signal of stopSignals()) process.on(signal, onSignal);
   });
   return {
     confirmed,
     requested: () => requested,
     stopListening: () => {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
+      for (const signal of stopSignals()) process.off(signal, onSignal);
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { EngineOptions } from '../../engine/options.js';
 import type { Inspector } from '../../inspector/index.js';
 import { usageError } from '../errors.js';
+import { runWithoutOutput } from '../output/lifeline.js';
 import { errorOutput } from '../output/print.js';
 import { defineCommand, HOME_OPTION } from '../parser/command.js';
 import { accountOptions, takeAccessToken } from '../settings/account-settings.js';
@@ -57,7 +58,9 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
     ...(await resolveStartSettings(flags, process.env, home.configFile)),
   } as const;
   // Over stdio, stdout belongs to the protocol. WSA-21
-  errorOutput.json = settings.json === true && settings.listen !== 'stdio://';
+  const stdio = settings.listen === 'stdio://';
+  errorOutput.json = settings.json === true && !stdio;
+  runWithoutOutput(stdio ? 'protocol' : errorOutput.json ? 'json' : 'text');
   const logger = await loggerFor(settings);
   // Everything that can be wrong with the settings is found before anything is created or listens.
   const { listenerOptions } = await import('../settings/listener-options.js');

@@ -90,11 +90,19 @@ export const styled = (style: number | string, field: string): Text =>
 /** Colours a field by ANSI code where the terminal has colours. */
 export type Paint = (code: number, field: string) => Text;
 
-type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns' | 'rows'>;
+type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns' | 'rows'> & {
+  readonly writableLength?: number;
+};
+
+/** Unread output of a program that runs on without its reader. In bytes. */
+const MAX_UNREAD = 1024 * 1024;
 
 /** One of the two streams that a person reads. */
 export class Output {
   readonly #stream: () => Stream;
+  /** Called once, when output is left out because nobody reads it; undefined: all output waits for its reader. */
+  #onUnread: (() => void) | undefined;
+  #optional = false;
 
   constructor(stream: () => Stream) {
     this.#stream = stream;
@@ -124,7 +132,24 @@ export class Output {
   }
 
   write(...texts: readonly Text[]): void {
-    this.#stream().write(texts.join(''));
+    this.#put(texts.join(''));
+  }
+
+  /** From now on output that nobody reads is left out, so that it does not fill the memory. */
+  makeOptional(onUnread: () => void): void {
+    this.#optional = true;
+    this.#onUnread = onUnread;
+  }
+
+  #put(written: string): void {
+    const stream = this.#stream();
+    if (!this.#optional || (stream.writableLength ?? 0) <= MAX_UNREAD) {
+      stream.write(written);
+      return;
+    }
+    const onUnread = this.#onUnread;
+    this.#onUnread = undefined;
+    onUnread?.();
   }
 
   /** Writes each value as one line. */
@@ -135,28 +160,34 @@ export class Output {
   /** Replaces the open line, cut to the width of the terminal. */
   overwrite(line: Text): void {
     const width = Math.max(this.columns || 80, 20);
-    this.#stream().write(`\r\u001b[2K${line.cut(width - 1)}`);
+    this.#put(`\r\u001b[2K${line.cut(width - 1)}`);
   }
 }
 
 export const stdout = new Output(() => process.stdout);
 export const stderr = new Output(() => process.stderr);
 
-/** Reports the first error of stdout, such as a full disk or a reader that went away. Errors of stderr are ignored. */
-export function onStdoutError(listener: (error: NodeJS.ErrnoException) => void): void {
-  let failed = false;
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Only once: whatever stops now may write again.
-    if (failed) return;
-    failed = true;
-    listener(error);
-  });
-  process.stderr.on('error', () => {});
+type OutputName = 'stdout' | 'stderr';
+
+/** Reports the first error of each stream, such as a full disk or a reader that went away. */
+export function onOutputError(listener: (name: OutputName, error: NodeJS.ErrnoException) => void): void {
+  for (const name of ['stdout', 'stderr'] as const) {
+    let failed = false;
+    process[name].on('error', (error: NodeJS.ErrnoException) => {
+      // Only once: what runs on, or stops now, writes again.
+      if (failed) return;
+      failed = true;
+      listener(name, error);
+    });
+  }
 }
 
-/** Resolves when everything on stdout has been passed on. */
-export const stdoutFlushed = (): Promise<void> =>
-  new Promise((resolve) => process.stdout.write('', () => resolve()));
+/** Resolves when everything on stdout has been passed on, or after `limit` ms. */
+export const stdoutFlushed = (limit: number | undefined): Promise<void> =>
+  new Promise((resolve) => {
+    process.stdout.write('', () => resolve());
+    if (limit !== undefined) setTimeout(resolve, limit);
+  });
 
 /** Asks a person. Ctrl-C ends the process, as it does without a question. */
 export async function ask(question: string, where: 'stdout' | 'stderr'): Promise<string> {
