@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
-import { HttpError, headerOf, requireBearer, requireHeader } from './http.js';
+import { HttpError, headerOf, requireBearer, requireHeader, unauthorized } from './http.js';
 import { hashToken, type Identities } from './identities.js';
 import { SERVER_NOT_FOUND } from './routes.js';
 import type { ControllerRecord, ServerRecord, Store } from './store.js';
-import type { WrongTokens } from './wrong-tokens.js';
 
 const PROTOCOL_VERSION = '3';
 
@@ -17,7 +16,6 @@ export function authenticateServer(
   request: IncomingMessage,
   store: Store,
   identities: Identities,
-  wrongTokens: WrongTokens,
 ): ServerUpgrade {
   const token = requireBearer(request);
   const serverId = requireHeader(request, 'x-codex-server-id');
@@ -30,9 +28,7 @@ export function authenticateServer(
   const server = store.servers.get(serverId);
   if (server === undefined) throw new HttpError(404, SERVER_NOT_FOUND);
   const owner = identities.serverOf(token);
-  if (owner === undefined) {
-    throw wrongTokens.refusal(request, token, server.installationId === installationId);
-  }
+  if (owner === undefined) throw unauthorized();
   if (owner !== server) throw new HttpError(403, 'The token belongs to another server');
   if (server.installationId !== installationId)
     throw new HttpError(403, 'The installation id does not match');
@@ -40,16 +36,11 @@ export function authenticateServer(
   return { server, cursor: headerOf(request, 'x-codex-subscribe-cursor') };
 }
 
-/** Finds the controller that owns the bearer token of an upgrade request. Throws HttpError 401 and 429. */
-export function authenticateController(
-  request: IncomingMessage,
-  store: Store,
-  wrongTokens: WrongTokens,
-): ControllerRecord {
-  const token = requireBearer(request);
-  const hash = hashToken(token);
+/** Finds the controller that owns the bearer token of an upgrade request. Throws HttpError 401. */
+export function authenticateController(request: IncomingMessage, store: Store): ControllerRecord {
+  const hash = hashToken(requireBearer(request));
   for (const controller of store.controllers.values()) if (controller.tokenHash === hash) return controller;
-  throw wrongTokens.refusal(request, token);
+  throw unauthorized();
 }
 
 function decodeName(text: string): string {

@@ -163,7 +163,7 @@ export class BackendService {
   }
 
   #acceptServer(request: IncomingMessage): (socket: WebSocket) => void {
-    const { server, cursor } = authenticateServer(request, this.#store, this.#identities, this.#wrongTokens);
+    const { server, cursor } = authenticateServer(request, this.#store, this.#identities);
     const { environmentId, serverId } = server;
     if (this.#options.onSecondSocket === 'conflict' && this.#relays.get(environmentId)?.connected) {
       throw new HttpError(409, 'This server is already connected');
@@ -180,7 +180,7 @@ export class BackendService {
   }
 
   #acceptController(request: IncomingMessage): (socket: WebSocket) => void {
-    const controller = authenticateController(request, this.#store, this.#wrongTokens);
+    const controller = authenticateController(request, this.#store);
     const { clientId, environmentId } = controller;
     const server = this.#store.serverOfEnvironment(environmentId);
     if (server === undefined) throw new HttpError(404, 'Environment not found');

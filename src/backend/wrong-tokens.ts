@@ -20,20 +20,14 @@ export class WrongTokens {
     this.#ofPeer = new FailedAttempts(now, MAX_OF_PEER);
   }
 
-  /**
-   * @param isKnownPeer The request names a stored server: it must learn that its token is no longer valid, whatever others
-   * send from its address.
-   */
-  refusal(request: IncomingMessage, token: string, isKnownPeer = false): HttpError {
+  /** For requests. An upgrade always gets 401, so that an engine learns that its token is no longer valid. */
+  refusal(request: IncomingMessage, token: string): HttpError {
     const hash = hashToken(token);
     const peer = request.socket.remoteAddress ?? '';
-    const wait = Math.max(
-      this.#ofToken.retryAfterSeconds(hash),
-      isKnownPeer ? 0 : this.#ofPeer.retryAfterSeconds(peer),
-    );
+    const wait = Math.max(this.#ofToken.retryAfterSeconds(hash), this.#ofPeer.retryAfterSeconds(peer));
     if (wait > 0) return new HttpError(429, 'Too many wrong tokens', { 'retry-after': String(wait) });
     this.#ofToken.add(hash);
-    if (!isKnownPeer) this.#ofPeer.add(peer);
+    this.#ofPeer.add(peer);
     return unauthorized();
   }
 }
