@@ -31,8 +31,9 @@ const NAMED_BY_VALUE = new Set(['baseUrl', 'caCert']);
 const INVOCATIONS: readonly (readonly [argv: readonly string[], message: string, nextStep: string])[] = [
   [[], 'A command is missing.', 'Run: rc-engine --help'],
   [['strat'], 'Unknown command: strat.', 'Did you mean start?'],
-  [['connect'], 'Unknown command: connect.', 'Run: rc-engine --help'],
-  [['connect', '--json', '--bogus'], 'Unknown command: connect.', 'Run: rc-engine --help'],
+  [['conect'], 'Unknown command: conect.', 'Did you mean connect?'],
+  [['connect'], 'No environment is paired with this home directory.', 'rc-engine connect --code-stdin'],
+  [['connect', '--bogus'], 'Unknown option of connect: --bogus.', 'Run: rc-engine connect --help'],
   [['start', '--bas-url', 'x'], 'Unknown option of start: --bas-url.', 'Did you mean --base-url?'],
   [['start', '-x'], 'Unknown option of start: -x.', 'Run: rc-engine start --help'],
   [['start', '--listen'], '--listen needs a value.', 'Run: rc-engine start --help'],
@@ -131,12 +132,23 @@ describe('a wrong invocation', () => {
     for (const { name } of START_SETTINGS) expect(stdout.replace(/\s+/g, ' ')).toContain(variableOf(name));
   });
 
-  it('a missing app server command is reported at the start', async ({ lab }) => {
-    const engine = await lab.start(['--no-remote-control', '--listen', 'off', '--', 'no-such-command']);
-    await engine.until(() => engine.stderr.includes('is not on the PATH'), 'the warning');
-    expect(engine.stderr).toContain(
-      'no-such-command is not on the PATH: clients are refused until it is available.',
-    );
+  it('RC-68: a command of the app server that does not exist fails the start', async ({ lab }) => {
+    await lab.signIn();
+    const missing = join(lab.folder, 'no-such-command');
+    const text = join(lab.folder, 'text');
+    await writeFile(text, 'not executable');
+    for (const [command, why] of [
+      ['no-such-command', 'no-such-command is not on the PATH.'],
+      [missing, missing],
+      [text, text],
+    ] as const) {
+      for (const mode of [[], ['--app-server-mode', 'shared'], ['--app-server-mode', 'per-client']]) {
+        const options = ['--no-remote-control', '--listen', 'off', ...mode];
+        const result = await lab.cli(['start', '--home', lab.home, ...options, '--', command]);
+        expectMistake(result, /The app server cannot be started: /, /Check the command after --/);
+        expect(result.stderr).toContain(why);
+      }
+    }
   });
 
   it('a repeated option replaces the earlier value, and --allow-host adds to it', async ({ lab }) => {
