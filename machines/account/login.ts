@@ -193,10 +193,15 @@ export const login = accountSetup.createStateConfig({
           description: 'Waits until the browser has loaded the success page. ACC-76',
           tags: ['saved'],
           on: {
-            'LOGIN.CANCEL': {
-              description: 'The tokens are saved, so the sign-in cannot be cancelled. ACC-76',
-              actions: 'respondNotFound',
-            },
+            'LOGIN.CANCEL': [
+              {
+                guard: 'isCurrentLogin',
+                target: 'completing',
+                description: 'The tokens are saved: the cancel only ends the wait for the browser. ACC-111',
+                actions: 'respondNotFound',
+              },
+              { description: 'Another sign-in id. ACC-82', actions: 'respondNotFound' },
+            ],
             'LOGIN.FINISH': { target: 'completing', description: 'Another request is waiting.' },
           },
           invoke: {
@@ -207,7 +212,10 @@ export const login = accountSetup.createStateConfig({
             onError: 'completing',
           },
           after: {
-            loginTimeout: { target: 'completing', description: 'The browser did not load the page.' },
+            successPageTimeout: {
+              target: 'completing',
+              description: 'The browser did not load the page. ACC-111',
+            },
           },
         },
         completing: {

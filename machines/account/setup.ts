@@ -44,6 +44,9 @@ function failureIn(event: AnEvent, context: AccountContext): Failure {
   return actorFailure(context, event);
 }
 
+/** How long the browser may take to load the success page after the tokens are saved, ms. ACC-111 */
+const SUCCESS_PAGE_TIMEOUT = 5_000;
+
 const ticketOf = (event: AnEvent): number => ('ticket' in event ? event.ticket : 0);
 
 /** The ChatGPT account in use: external tokens come before the stored sign-in. ACC-35 */
@@ -280,5 +283,6 @@ export const accountSetup = setup({
   },
   delays: {
     loginTimeout: ({ context }) => context.loginTimeout,
+    successPageTimeout: ({ context }) => Math.min(context.loginTimeout, SUCCESS_PAGE_TIMEOUT),
   },
 });

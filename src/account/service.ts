@@ -212,7 +212,9 @@ export class AccountService implements AccountSource {
   }
 
   summary(): AccountSummary {
-    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), this.#config.store);
+    const { store, path, given } = this.#config;
+    const file = store === 'file' && given === undefined ? resolve(path) : null;
+    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), file);
   }
 
   /** The summary after the account file was read. */

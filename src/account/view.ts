@@ -26,6 +26,8 @@ export interface AccountView {
 export interface AccountSummary {
   readonly mode: AuthMode | null;
   readonly source: 'file' | 'memory' | 'environment' | 'parent' | null;
+  /** Absolute path of the account file; null: this engine uses none. ACC-112 */
+  readonly file: string | null;
   /** Path of the active state, as `chatgpt.ready`. */
   readonly state: string;
   /** The interactive sign-in in progress. */
@@ -82,7 +84,7 @@ export function updatedParams(
 export function summaryOf(
   { value, context }: SnapshotFrom<typeof accountMachine>,
   outcome: AuthOutcome,
-  store: 'file' | 'ephemeral',
+  file: string | null,
 ): AccountSummary {
   const { external, stored } = context;
   const account = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
@@ -90,7 +92,8 @@ export function summaryOf(
   const problem = outcome.kind === 'ineligible' ? outcome.failure : expired;
   return {
     mode: modeOf(context),
-    source: external !== null ? 'parent' : sourceOf(context, store),
+    source: external !== null ? 'parent' : sourceOf(context, file),
+    file,
     state: statePath(value.auth),
     login: context.login?.kind ?? null,
     email: account?.email ?? null,
@@ -101,8 +104,8 @@ export function summaryOf(
   };
 }
 
-function sourceOf({ stored }: AccountContext, store: 'file' | 'ephemeral'): AccountSummary['source'] {
+function sourceOf({ stored }: AccountContext, file: string | null): AccountSummary['source'] {
   if (stored.kind === 'chatgpt' && stored.source === 'environment') return 'environment';
   if (stored.kind !== 'chatgpt' && stored.kind !== 'apiKey') return null;
-  return store === 'file' ? 'file' : 'memory';
+  return file === null ? 'memory' : 'file';
 }

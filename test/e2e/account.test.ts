@@ -192,6 +192,32 @@ describe('with an API key', () => {
   });
 });
 
+describe('with a running engine', () => {
+  it('ACC-112: another account file or store than the engine uses is refused, and logout names the file', async () => {
+    const { at, start, run, auth, home } = await world();
+    const other = join(home, '..', 'other.json');
+    writeFileSync(other, '{}', { mode: 0o600 });
+    const engine = start(engineArgs(at));
+    await engine.line((line) => line.type === 'started', 'the start');
+    const key = `sk-${MARK}`;
+    for (const [args, env] of [
+      [['--auth-file', other], {}],
+      [[], { RC_ENGINE_AUTH_FILE: other }],
+      [['--auth-store', 'ephemeral'], {}],
+    ] as const) {
+      const refused = await run(['login', '--api-key-stdin', ...args], env, key);
+      expect([refused.code, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining(`uses the account file ${auth}`),
+      ]);
+    }
+    expect([existsSync(auth), readFileSync(other, 'utf8')]).toEqual([false, '{}']);
+    expect((await run(['login', '--api-key-stdin', '--auth-file', auth], {}, key)).code).toBe(0);
+    expect((await run(['logout'])).stdout).toBe(`Signed out. Deleted ${auth}.\n`);
+    expect((await run(['logout'])).stdout).toBe('Signed out.\n');
+  }, 30_000);
+});
+
 describe('with a sign-in in memory only', () => {
   it('ACC-57: the running engine uses it, and it is nowhere on disk', async () => {
     const { at, start, run, auth, home } = await world();

@@ -19,7 +19,7 @@ export const login = defineCommand({
   description: 'Sign in with a browser, on another device, or with an API key',
   notes:
     'With a running engine the sign-in goes through it, and the account settings of that engine apply.\n' +
-    'Ctrl-C cancels the sign-in and changes nothing (exit code 130).',
+    'Ctrl-C cancels the sign-in and changes nothing (exit code 130), unless it is saved already (exit code 0).',
   settings: [...ACCOUNT_SETTING_NAMES, 'caCert'],
   options: {
     ...HOME_OPTION,
@@ -86,6 +86,15 @@ async function loginInteractively(
   const result = await Promise.race([completions.of(loginId), cancellation.confirmed, engineGone]);
   cancellation.stopListening();
   // The failure of a cancelled sign-in may arrive before the response to the cancellation.
+  if (result === 'unanswered') {
+    throw new EngineError(
+      'timeout',
+      'The engine did not answer the cancellation; the sign-in may be complete.',
+      {
+        remediation: 'Run rc-engine whoami to see who is signed in.',
+      },
+    );
+  }
   if (result === 'cancelled' || (cancellation.requested() && !result.success)) {
     if (json) printJson({ type: 'cancelled', loginId });
     else stdout.print('', 'Cancelled. Nothing was changed.');
@@ -147,8 +156,8 @@ function watchCompletions(client: AccountClient): Completions {
 }
 
 interface Cancellation {
-  /** Resolves when the engine has cancelled the sign-in. */
-  readonly confirmed: Promise<'cancelled'>;
+  /** Resolves when the engine has cancelled the sign-in, or does not answer the request. */
+  readonly confirmed: Promise<'cancelled' | 'unanswered'>;
   readonly requested: () => boolean;
   readonly stopListening: () => void;
 }
@@ -157,7 +166,7 @@ interface Cancellation {
 function cancelOnSignal(client: AccountClient, loginId: string): Cancellation {
   let requested = false;
   let onSignal: () => void = () => {};
-  const confirmed = new Promise<'cancelled'>((resolve) => {
+  const confirmed = new Promise<'cancelled' | 'unanswered'>((resolve) => {
     onSignal = () => {
       if (requested) process.exit(EXIT.cancelled);
       requested = true;
@@ -167,7 +176,7 @@ function cancelOnSignal(client: AccountClient, loginId: string): Cancellation {
           // Otherwise the sign-in is complete or over, and its completion says so.
           if (isRecord(answer) && answer.status === 'canceled') resolve('cancelled');
         })
-        .catch(() => resolve('cancelled'));
+        .catch(() => resolve('unanswered'));
     };
     for (const signal of stopSignals()) process.on(signal, onSignal);
   });

@@ -1,3 +1,4 @@
+import { existsSync, realpathSync } from 'node:fs';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
@@ -25,7 +26,7 @@ export const logout = defineCommand({
     ['logout --all', 'Also remove the stored sign-in below the tokens of a parent app'],
   ],
   run: async (args) => {
-    const { connectToAccount } = await import('../account-client.js');
+    const { connectToAccount, readAccount } = await import('../account-client.js');
     const client = await connectToAccount(args);
     try {
       const updated = new Promise<unknown>((resolve) => {
@@ -33,15 +34,32 @@ export const logout = defineCommand({
           if (method === 'account/updated') resolve(params);
         });
       });
+      const file = await readAccount(client).then(
+        (summary) => summary.file,
+        // The program that embeds the engine provides its account; the sign-out itself reports that.
+        () => null,
+      );
+      const target = file === null ? undefined : realPath(file);
       await client.request('account/logout', args.all === true ? { all: true } : {}, LOGOUT_TIMEOUT);
       const account = await updated;
       const authMode = isRecord(account) ? account.authMode : null;
-      if (args.json === true) printJson({ type: 'loggedOut', authMode });
-      else if (authMode === null) stdout.print('Signed out.');
-      else stdout.print('Signed out of the parent app. The stored sign-in is used again.');
+      const deleted = target !== undefined && !existsSync(target) ? target : null;
+      if (args.json === true) printJson({ type: 'loggedOut', authMode, deleted });
+      else if (authMode === null) {
+        stdout.print(deleted === null ? 'Signed out.' : `Signed out. Deleted ${deleted}.`);
+      } else stdout.print('Signed out of the parent app. The stored sign-in is used again.');
       return EXIT.ok;
     } finally {
       client.close();
     }
   },
 });
+
+/** The file, behind a link if `path` is one; undefined when there is none. */
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,6 +1,8 @@
 import { open, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
+import { resolveHome } from '../../home/home.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
+import { makeDirectory } from '../../system/make-directory.js';
 import { readSecretFile } from '../../system/secret-file.js';
 import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
@@ -42,6 +44,7 @@ const create = defineCommand({
 
 async function writeToken(path: string, token: string): Promise<void> {
   try {
+    makeHome(dirname(path));
     const file = await open(path, 'wx', 0o600);
     try {
       await file.chmod(0o600);
@@ -61,6 +64,12 @@ async function writeToken(path: string, token: string): Promise<void> {
       error,
     );
   }
+}
+
+/** The home directory and directories in it are made when they are missing. A typing mistake elsewhere makes none. */
+function makeHome(directory: string): void {
+  const home = resolveHome(undefined);
+  if (directory === home || directory.startsWith(home + sep)) makeDirectory(directory, 0o700);
 }
 
 const sign = defineCommand({

@@ -70,12 +70,12 @@ describe('the region login', () => {
     expect(other.notified).toEqual(['completed D1 engineFault']);
   });
 
-  it('ACC-77: it times out while it waits for the browser; after it is saved the timeout completes it', async () => {
+  it('ACC-77, ACC-111: it times out while it waits for the browser; once saved it completes after 5 s', async () => {
     const rig = await new Rig().browser('waiting');
     await rig.clock.advance(600_000);
     expect([rig.at('login'), rig.notified]).toEqual(['idle', ['completed L1 loginTimedOut']]);
     const saved = await new Rig().browser('awaitingSuccess');
-    await saved.clock.advance(600_000);
+    await saved.clock.advance(5_000);
     expect([saved.at('login'), saved.notified]).toEqual(['signingIn.completing', []]);
   });
 
@@ -103,6 +103,14 @@ describe('the region login', () => {
       expect(rig.actor.getSnapshot().hasTag('saved')).toBe(true);
     },
   );
+
+  it('ACC-111: once saved, a cancel of its id ends the wait for the browser, another cancel does not', async () => {
+    const rig = await new Rig().browser('awaitingSuccess');
+    await rig.send({ type: 'LOGIN.CANCEL', ticket: 5, loginId: 'other' });
+    expect(rig.at('login')).toBe('signingIn.awaitingSuccess');
+    await rig.send({ type: 'LOGIN.CANCEL', ticket: 6, loginId: 'L1' });
+    expect([rig.at('login'), rig.answer]).toEqual(['signingIn.completing', { ticket: 6, kind: 'notFound' }]);
+  });
 
   it('ACC-76: LOGIN.FINISH or an error completes a saved sign-in', async () => {
     const rig = await new Rig().browser('awaitingSuccess');
