@@ -38,9 +38,13 @@ export class ClientProtocol {
     return this.#name === 'raw';
   }
 
-  /** The client expects `jsonrpc` in the engine's messages once it has written it itself. WSA-42 */
+  /**
+   * The client expects `jsonrpc` in the engine's messages once it has written it itself. Codex does not write it, so
+   * there `initialize` decides: some clients add it to single messages and read none. WSA-42
+   */
   note(message: Message): void {
-    if (!this.#jsonrpc && message.hasJsonrpc) this.#jsonrpc = true;
+    if (this.#jsonrpc || !message.hasJsonrpc) return;
+    this.#jsonrpc = this.#name !== 'codex' || isInitialize(message);
   }
 
   /** A message of the engine as this client expects it. */
@@ -100,6 +104,9 @@ export class ClientProtocol {
     return !ACCOUNT_NAMES.test(method) || (this.#name !== undefined && this.#name !== 'codex');
   }
 }
+
+const isInitialize = ({ shape }: Message): boolean =>
+  shape.kind === 'request' && shape.method === 'initialize';
 
 const withHint = (invalid: string) => ({
   invalid: `${invalid} (for an agent other than Codex set --app-server-protocol)`,

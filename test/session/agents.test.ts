@@ -128,8 +128,8 @@ describe('WSA-42: the jsonrpc member', () => {
 
   it('is in results, errors and notifications; what passes is not changed', async () => {
     const rig = await Rig.ready({ clientInfo: { name: 'x', version: '1' } });
-    rig.say({ jsonrpc: '2.0', id: 1, method: 'engine/echo' });
-    rig.say({ jsonrpc: '2.0', id: 2, method: 'initialize' });
+    rig.say({ id: 1, method: 'engine/echo' });
+    rig.say({ id: 2, method: 'initialize' });
     rig.session.notify('remoteControl/status/changed', {});
     void rig.session.sendRequest('ask', {}, 1_000);
     expect(rig.sent.map(({ jsonrpc }) => jsonrpc)).toEqual(['2.0', '2.0', '2.0', '2.0']);
@@ -137,6 +137,14 @@ describe('WSA-42: the jsonrpc member', () => {
     rig.agent.last.say({ id: 9, result: null });
     expect(rig.sent.at(-1)).toEqual({ id: 9, result: null });
     rig.session.close();
+  });
+
+  it('of a single message changes nothing for a client of Codex whose initialize had none', async () => {
+    const rig = await Rig.open('auto');
+    rig.say({ id: 0, method: 'initialize', params: { clientInfo: { name: 'x', version: '1' } } });
+    rig.agent.last.say({ id: 0, result: {} });
+    rig.say({ jsonrpc: '2.0', id: 1, method: 'engine/echo' });
+    expect(rig.sent.at(-1)).toEqual({ id: 1, result: 'of the engine' });
   });
 
   it('a batch gets one error, and for Codex none', async () => {
