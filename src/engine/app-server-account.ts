@@ -96,7 +96,10 @@ export class AccountAppServer implements AppServer, AccountFollower {
           connect: fromPromise(({ signal }) => this.#connect(signal)),
           handOver: fromPromise(() => this.#handOver()),
           renew: fromPromise(({ signal }) => this.#renew(signal)),
-          signOutAgent: fromPromise(() => this.#signOutAgent()),
+          // Codex CLI stores an API key in its home: it is deleted there, too. ACC-102
+          signOutAgent: fromPromise(async () => {
+            if (this.#storesKey) await this.#signOutAgent();
+          }),
           restart: fromPromise(async () => {
             this.#disconnect();
             await this.#inner.restart(REASONS.appServerAccountChanged.means);
@@ -281,7 +284,9 @@ export class AccountAppServer implements AppServer, AccountFollower {
     const account = await this.#deps.account.handOver();
     if (client === undefined || account === null) return this.#failed('nobody is signed in any more');
     this.#known = account;
-    if (this.#storesKey) await this.#signOutAgent();
+    if (this.#storesKey || (this.#given !== null && this.#given.kind !== account.kind)) {
+      await this.#signOutAgent();
+    }
     const completed = client.notification('account/login/completed');
     const answer = await client.request('account/login/start', loginParams(account));
     if (answer.kind !== 'result') {
@@ -293,9 +298,8 @@ export class AccountAppServer implements AppServer, AccountFollower {
     return { kind: 'accepted' };
   }
 
-  /** Codex CLI stores an API key in its home: it is deleted there, too. ACC-102 */
+  /** Codex CLI refuses an API key while it has tokens that it was given. ACC-103 */
   async #signOutAgent(): Promise<void> {
-    if (!this.#storesKey) return;
     await this.#client?.request('account/logout', {});
     this.#storesKey = false;
   }

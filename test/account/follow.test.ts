@@ -72,6 +72,19 @@ describe('an app server that speaks the account methods', () => {
     expect(app.restarts).toHaveLength(1);
   });
 
+  it('ACC-103: tokens are signed out there before an API key is handed over', async () => {
+    const app = new AccountFake();
+    const rig = await Rig.start({ appServer: app, auth: signIn(token()) });
+    await rig.order(0, 2);
+    await rig.login({ type: 'apiKey', apiKey: `sk-${MARK}` });
+    expect(app.ofEngine.slice(3).map(({ method }) => method)).toEqual([
+      'account/login/start',
+      'account/logout',
+      'account/login/start',
+    ]);
+    expect(app.restarts).toEqual([]);
+  });
+
   it('ACC-102: nobody was signed in: a sign-out ends nothing', async () => {
     const app = new AccountFake();
     const rig = await Rig.start({ appServer: app });
