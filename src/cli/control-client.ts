@@ -1,17 +1,23 @@
+import net from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineStatus } from '../engine/status.js';
 import { connectControlSocket } from '../home/control-socket.js';
 import { checkHome, locateHome, resolveHome } from '../home/home.js';
-import { readRunningEngine } from '../home/home-lock.js';
+import { findEngine } from '../home/running-engine.js';
 import { EngineError } from '../protocol/errors.js';
 import { isRecord } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
 import { isReason } from '../protocol/reasons.js';
 import { VERSION } from '../protocol/version.js';
 import { LineConnection } from '../session/line-connection.js';
+import { notAnswered, notRunning, socketGone, unanswered } from './engine-errors.js';
 
 /** In ms. */
 const DEFAULT_TIMEOUT = 10_000;
+/** How long a command waits for a control socket that is not there, and how often it looks, ms. */
+const SOCKET_WAIT = 4_000;
+const SOCKET_POLL = 100;
 
 /** The connection of a command to the engine of a home directory. */
 export interface ControlClient {
@@ -24,38 +30,41 @@ export interface ControlClient {
 }
 
 /**
- * @throws EngineError `notRunning` when no engine runs on this home directory; `homeUnusable` when the home or its
- * control socket is open to another user
+ * @param timeoutMs limit until the engine has answered the first request, ms
+ * @throws EngineError `notRunning` when no engine runs on this home directory; `engineUnreachable` when one runs whose
+ * control socket is gone; `timeout` when it does not answer; `homeUnusable` when the home or its control socket is open
+ * to another user, or is closed to this one
  */
-export async function connectToEngine(homeDir: string | undefined): Promise<ControlClient> {
+export async function connectToEngine(
+  homeDir: string | undefined,
+  timeoutMs: number = DEFAULT_TIMEOUT,
+): Promise<ControlClient> {
   const home = locateHome(resolveHome(homeDir));
   // `engine.json` is believed only where nobody else can write it.
   checkHome(home.dir);
-  const notRunning = (cause?: unknown) =>
-    new EngineError('notRunning', `No engine runs on ${home.dir}.`, { cause });
-  const info = await readRunningEngine(home);
-  if (info === undefined) throw notRunning();
-  const socket = await connectControlSocket(info.controlSocket, home.dir).catch((error: unknown) => {
-    throw error instanceof EngineError ? error : notRunning(error);
-  });
-  const streams = { input: socket, output: socket, destroy: () => socket.destroy() };
-  return initializeClient(streams).catch(async (error: unknown) => {
-    const ended = error instanceof EngineError && error.code === 'notRunning';
-    throw ended && (await readRunningEngine(home)) !== undefined ? unanswered(info.pid, error) : error;
-  });
-}
-
-/** The engine accepts connections and closes them: its process has no file descriptors, for example. RC-68 */
-function unanswered(pid: number, cause: unknown): EngineError {
-  return new EngineError(
-    'timeout',
-    `The engine with pid ${pid} runs, but it closed the connection before it answered.`,
-    {
-      cause,
-      remediation:
-        'It may have no file descriptors left: close some clients, or raise the limit of open files (ulimit -n).',
-    },
-  );
+  const began = performance.now();
+  for (;;) {
+    const engine = await findEngine(home);
+    if (engine === undefined) throw notRunning(home.dir);
+    const socket = await connectControlSocket(engine.controlSocket, home.dir).catch(
+      (error: unknown) => error,
+    );
+    const waited = performance.now() - began;
+    if (socket instanceof net.Socket) {
+      const streams = { input: socket, output: socket, destroy: () => socket.destroy() };
+      return initializeClient(streams, engine.pid, Math.max(timeoutMs - waited, 1)).catch(
+        async (error: unknown) => {
+          socket.destroy();
+          const ended = error instanceof EngineError && error.code === 'notRunning';
+          throw ended && (await findEngine(home)) !== undefined ? unanswered(engine, error) : error;
+        },
+      );
+    }
+    if (socket instanceof EngineError) throw socket;
+    // The engine opens it when it starts, and makes it again when it was deleted.
+    if (waited >= Math.min(SOCKET_WAIT, timeoutMs)) throw socketGone(engine, socket);
+    await delay(SOCKET_POLL);
+  }
 }
 
 /** Like `connectToEngine`, but undefined when no engine runs. */
@@ -73,19 +82,25 @@ interface ControlStreams {
   destroy(): void;
 }
 
-/** A client on these streams, after `initialize`. */
-export async function initializeClient(streams: ControlStreams): Promise<ControlClient> {
-  const client = createClient(streams);
-  await client.request('initialize', {
-    clientInfo: { name: 'rc-engine-cli', version: VERSION },
-    capabilities: { experimentalApi: true },
-  });
+/**
+ * A client on these streams, after `initialize`.
+ * @param pid of the engine, for messages; null: it is not known, or is this process
+ */
+export async function initializeClient(
+  streams: ControlStreams,
+  pid: number | null = null,
+  timeoutMs: number = DEFAULT_TIMEOUT,
+): Promise<ControlClient> {
+  const client = createClient(streams, pid);
+  const clientInfo = { name: 'rc-engine-cli', version: VERSION };
+  await client.request('initialize', { clientInfo, capabilities: { experimentalApi: true } }, timeoutMs);
   return client;
 }
 
-export async function readStatus(client: ControlClient): Promise<EngineStatus> {
+/** @param timeoutMs limit, ms */
+export async function readStatus(client: ControlClient, timeoutMs?: number): Promise<EngineStatus> {
   // The engine is the same program, so its response has the type that it was written with.
-  return (await client.request('engine/status/read', {})) as EngineStatus;
+  return (await client.request('engine/status/read', {}, timeoutMs)) as EngineStatus;
 }
 
 /** `data.reason` of a JSON-RPC error selects the next step from the table of reasons. */
@@ -103,7 +118,7 @@ interface Pending {
   readonly timer: NodeJS.Timeout;
 }
 
-function createClient(streams: ControlStreams): ControlClient {
+function createClient(streams: ControlStreams, pid: number | null): ControlClient {
   const pending = new Map<number, Pending>();
   const listeners = new Set<(method: string, params: unknown) => void>();
   let lastId = 0;
@@ -145,9 +160,7 @@ function createClient(streams: ControlStreams): ControlClient {
         const id = ++lastId;
         const timer = setTimeout(() => {
           pending.delete(id);
-          reject(
-            new EngineError('timeout', `The engine did not answer ${method} within ${timeoutMs / 1000} s.`),
-          );
+          reject(notAnswered(pid, method, timeoutMs));
         }, timeoutMs);
         pending.set(id, { resolve, reject, timer });
         lines.write(JSON.stringify({ id, method, params }));

@@ -142,7 +142,7 @@ export async function bootstrap(
   };
   const remoteControl = wireRemoteControl(deps);
   const local = new LocalAccess({
-    ...deps,
+    ...{ ...deps, lock },
     controlAppServer: builtin,
     remoteControlStatus: () => remoteControl.board.report.status,
     onStdioEnd: hooks.onStdioEnd,

@@ -1,5 +1,6 @@
-import { listenControlSocket } from '../home/control-socket.js';
+import { listenControlSocket, openSocketDirectory } from '../home/control-socket.js';
 import type { Home } from '../home/home.js';
+import type { HomeLock } from '../home/home-lock.js';
 import type { ListenerService, ListenerStatus, ListeningInfo } from '../listener/service.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
@@ -17,11 +18,13 @@ import type { MethodTable } from '../session/methods.js';
 import type { Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
 import { STDIO_VERDICT, StdioConnection } from '../session/stdio.js';
+import { type ControlWatch, watchControl } from './control-watch.js';
 import type { EngineOptions } from './options.js';
 
 interface LocalAccessDeps {
   readonly options: EngineOptions;
   readonly home: Home;
+  readonly lock: HomeLock;
   readonly env: Env;
   readonly timing: Timing;
   readonly log: EngineLogger;
@@ -52,6 +55,8 @@ export class LocalAccess {
   readonly #clientDeps: Record<'open' | 'control', LocalClientDeps>;
   readonly #skipped: RateLimit;
   #control: Promise<ControlServer> | undefined;
+  #controlWatch: ControlWatch | undefined;
+  #closed = false;
   #listener: ListenerService | undefined;
   #stdio: StdioConnection | undefined;
 
@@ -85,13 +90,20 @@ export class LocalAccess {
 
   /** @throws EngineError `homeUnusable` */
   async openControl(): Promise<void> {
-    const { controlSocket, dir } = this.#deps.home;
+    const { home, lock, log } = this.#deps;
+    const { controlSocket, dir } = home;
     this.#control = listenControl(
       controlSocket,
-      (server) => listenControlSocket(server, controlSocket, dir),
+      (server) => {
+        // A cleaner of temporary files may have removed it.
+        openSocketDirectory(controlSocket, dir);
+        return listenControlSocket(server, controlSocket, dir);
+      },
       (transport) => this.#accept({ origin: 'control', connectionId: `control-${++connections}` }, transport),
     );
-    await this.#control;
+    const server = await this.#control;
+    // The engine may have stopped meanwhile.
+    if (!this.#closed) this.#controlWatch = watchControl({ server, lock, log });
   }
 
   /**
@@ -132,6 +144,8 @@ export class LocalAccess {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
+    await this.#controlWatch?.close();
     await this.#listener?.close();
     this.#skipped.flush();
     await (await this.#control?.catch(() => undefined))?.close();

@@ -109,6 +109,17 @@ export async function listenControlSocket(
   }
 }
 
+/** Distinguishes the file of a socket from a later one at its path; null: it is gone. Pipes of Windows cannot go. */
+export function socketIdentity(socket: string): string | null {
+  if (isPipe(socket)) return socket;
+  try {
+    const { dev, ino } = lstatSync(socket);
+    return `${dev}:${ino}`;
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Connects to the control socket.
  * @throws EngineError `homeUnusable` when the socket or its directory belongs to another user, or other users can change

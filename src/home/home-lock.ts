@@ -2,7 +2,7 @@
  * One engine per home directory. RC-8
  * The lock is the one of file-lock.ts. `engine.json` only names the process that holds it.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as v from 'valibot';
@@ -10,7 +10,7 @@ import { EngineError } from '../protocol/errors.js';
 import { replaceFile } from '../system/atomic-file.js';
 import { errnoOf, errnoText } from '../system/errno.js';
 import { acquireFileLock, type FileLock } from '../system/file-lock.js';
-import { processToken } from '../system/processes.js';
+import { isStopped, processToken } from '../system/processes.js';
 import type { Home } from './home.js';
 
 /** Two engines that start at the same moment block each other briefly; one succeeds within this time. Milliseconds. */
@@ -30,10 +30,15 @@ const infoSchema = v.object({
 });
 
 /** The content of `engine.json`, written by the running engine. */
-type EngineInfo = Readonly<v.InferOutput<typeof infoSchema>>;
+export type EngineInfo = Readonly<v.InferOutput<typeof infoSchema>>;
 
 export interface HomeLock {
   readonly info: EngineInfo;
+  /**
+   * Writes `engine.json` again when it is gone.
+   * @returns false when it names another engine that runs: the lock file was deleted, and that engine has a new one
+   */
+  restore(): Promise<boolean>;
   /** Removes `engine.json` and releases the lock. Further calls do nothing. */
   release(): Promise<void>;
 }
@@ -59,7 +64,7 @@ export async function acquireHomeLock(
       ...info,
     };
     await replaceFile(home.engineFile, `${JSON.stringify(full)}\n`, false);
-    return { info: full, release: releaseOf(home, fileLock) };
+    return lockOf(home, full, fileLock);
   } catch (error) {
     await fileLock.release();
     if (error instanceof EngineError) throw error;
@@ -73,11 +78,16 @@ export async function acquireHomeLock(
  */
 export async function readEngineInfo(home: Home): Promise<EngineInfo | undefined> {
   try {
-    return parseInfo(await readFile(home.engineFile, 'utf8'));
+    return await readEngineFile(home);
   } catch {
     // Missing, truncated by a power failure, or not ours. Nothing depends on it.
     return undefined;
   }
+}
+
+/** Like `readEngineInfo`, but throws when the file cannot be read or is not JSON. */
+export async function readEngineFile(home: Home): Promise<EngineInfo | undefined> {
+  return parseInfo(await readFile(home.engineFile, 'utf8'));
 }
 
 /** For a process that ends at once: removes the control socket and `engine.json`, if this process wrote it. RC-106 */
@@ -86,15 +96,6 @@ export function removeOwnFiles(home: Home): void {
   if (info?.pid !== process.pid) return;
   rmSync(info.controlSocket, { force: true });
   rmSync(home.engineFile, { force: true });
-}
-
-/** The engine that runs on this home; undefined when `engine.json` names no live process of this user. RC-8b */
-export async function readRunningEngine(home: Home): Promise<EngineInfo | undefined> {
-  const info = await readEngineInfo(home);
-  if (info === undefined) return undefined;
-  const runs =
-    info.process === null ? mayBeSignaled(info.pid) : info.process === (await processToken(info.pid));
-  return runs ? info : undefined;
 }
 
 function parseInfo(text: string): EngineInfo | undefined {
@@ -114,16 +115,26 @@ async function lock(home: Home): Promise<FileLock> {
   }
 }
 
-function releaseOf(home: Home, fileLock: FileLock): HomeLock['release'] {
+function lockOf(home: Home, info: EngineInfo, fileLock: FileLock): HomeLock {
   let released = false;
-  return async () => {
-    if (released) return;
-    released = true;
-    try {
-      if ((await readEngineInfo(home))?.pid === process.pid) await rm(home.engineFile, { force: true });
-    } finally {
-      await fileLock.release();
-    }
+  return {
+    info,
+    restore: async () => {
+      const found = await readEngineInfo(home);
+      if (released || found?.pid === process.pid) return true;
+      if (found !== undefined && (await isAlive(found))) return false;
+      await replaceFile(home.engineFile, `${JSON.stringify(info)}\n`, false);
+      return true;
+    },
+    release: async () => {
+      if (released) return;
+      released = true;
+      try {
+        if ((await readEngineInfo(home))?.pid === process.pid) await rm(home.engineFile, { force: true });
+      } finally {
+        await fileLock.release();
+      }
+    },
   };
 }
 
@@ -156,22 +167,25 @@ function pidExists(pid: number): boolean {
   }
 }
 
-/** False for a process of another user. */
-function mayBeSignaled(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 function alreadyRunning(home: Home, info: EngineInfo | undefined): EngineError {
   const who = info === undefined ? 'its pid is unknown' : `pid ${info.pid}`;
   return new EngineError(
     'alreadyRunning',
     `Another engine already uses the home directory ${home.dir} (${who}).`,
+    info === undefined ? {} : remediationFor(info),
   );
+}
+
+function remediationFor({ pid, controlSocket }: EngineInfo): { readonly remediation?: string } {
+  if (isStopped(pid)) {
+    return {
+      remediation: `That process is stopped: kill -CONT ${pid} continues it. Or choose another --home.`,
+    };
+  }
+  if (controlSocket.startsWith('\\\\') || existsSync(controlSocket)) return {};
+  return {
+    remediation: `Its control socket ${controlSocket} is gone; it makes it again within seconds, or stop it with kill ${pid}. Or choose another --home.`,
+  };
 }
 
 function lockUnusable(path: string, error: unknown): EngineError {

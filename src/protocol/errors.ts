@@ -22,6 +22,10 @@ export const ERRORS = {
     'No engine runs on this home directory.',
     'Start one with rc-engine start, or pass the --home of a running one.',
   ),
+  engineUnreachable: reasonText(
+    'An engine runs on this home directory, but it cannot be reached.',
+    'Try again in a few seconds; if that does not help, stop the engine and start it again.',
+  ),
   homeUnusable: reasonText(
     'The home directory cannot be used.',
     'Make sure that it is a directory that you can write to, or choose another --home.',

@@ -79,7 +79,9 @@ async function ensureToken(
   signal: AbortSignal,
 ): Promise<EnsureTokenOutcome> {
   const { actor } = deps;
-  if (!fresh && usableIdentity(deps) !== null) return { kind: 'ready' };
+  // An identity stays known while remote control is off, but nobody may be let in then. RC-103
+  const off = actor.getSnapshot().hasTag('disabled');
+  if (!off && !fresh && usableIdentity(deps) !== null) return { kind: 'ready' };
   const settled = await waitFor(actor, isSettled, { timeout: IDENTITY_WAIT, signal }).catch(() =>
     actor.getSnapshot(),
   );

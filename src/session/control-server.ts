@@ -5,6 +5,8 @@ import type { LocalClient, LocalTransport } from './local-client.js';
 
 export interface ControlServer {
   readonly path: string;
+  /** Opens the socket again, because its file is gone. Open connections stay. */
+  reopen(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -21,15 +23,24 @@ export async function listenControl(
   accept: (transport: LocalTransport) => LocalClient,
 ): Promise<ControlServer> {
   const sockets = new Set<net.Socket>();
-  const server = net.createServer((socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    serveLines(socket, accept);
-  });
-  server.maxConnections = MAX_CONTROL_CLIENTS;
-  await listen(server);
+  const open = async (): Promise<net.Server> => {
+    const opened = net.createServer((socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+      serveLines(socket, accept);
+    });
+    opened.maxConnections = MAX_CONTROL_CLIENTS;
+    await listen(opened);
+    return opened;
+  };
+  let server = await open();
   return {
     path,
+    reopen: async () => {
+      // First: closing a server removes the file at its path.
+      server.close();
+      server = await open();
+    },
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();

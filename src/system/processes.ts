@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
@@ -41,5 +41,15 @@ export async function processToken(pid: number): Promise<string | null> {
     return started === undefined ? null : `${boot.trim()}/${started}`;
   } catch {
     return null;
+  }
+}
+
+/** Whether a process is stopped, by SIGSTOP or a debugger. Known on Linux only; else false. */
+export function isStopped(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[Tt]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
   }
 }

@@ -9,6 +9,9 @@ import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
 /** In ms. */
 const POLL_INTERVAL = 250;
+/** The limits of one request, in ms. */
+const MAX_REQUEST = 10_000;
+const MIN_REQUEST = 100;
 
 export const wait = defineCommand({
   name: 'wait',
@@ -21,26 +24,28 @@ export const wait = defineCommand({
   },
   examples: [['wait --timeout 60', 'Wait at most a minute, also for an engine that still starts']],
   run: async ({ home, json, timeout }) => {
-    const { connectIfRunning, connectToEngine, readStatus } = await import('../control-client.js');
-    const deadline = timeout === undefined ? Number.POSITIVE_INFINITY : Date.now() + timeout * 1000;
+    const { connectToEngine, readStatus } = await import('../control-client.js');
+    const deadline = timeout === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeout * 1000;
+    // No single request may outlast the command.
+    const left = (): number => Math.max(Math.min(deadline - performance.now(), MAX_REQUEST), MIN_REQUEST);
     let client: ControlClient | undefined;
     let last: EngineStatus | undefined;
+    let problem: EngineError | undefined;
     try {
       for (;;) {
-        // An engine that still starts is waited for, too.
-        client ??= await (Date.now() < deadline ? connectIfRunning : connectToEngine)(home);
-        if (client !== undefined) {
-          last = await readStatus(client).catch((error: unknown) => {
-            if (!(error instanceof EngineError && error.code === 'notRunning')) throw error;
-            client = undefined;
-            return last;
-          });
-          if (client !== undefined && last?.remoteControl.status === 'connected') {
-            return printConnected(last, json === true);
-          }
+        try {
+          // An engine that still starts, or that is busy, is waited for, too.
+          client ??= await connectToEngine(home, left());
+          last = await readStatus(client, left());
+          problem = undefined;
+          if (last.remoteControl.status === 'connected') return printConnected(last, json === true);
+        } catch (error) {
+          problem = passing(error);
+          client?.close();
+          client = undefined;
         }
-        if (Date.now() >= deadline) throw notConnectedInTime(last, timeout ?? 0);
-        const pause = Math.min(POLL_INTERVAL, Math.max(deadline - Date.now(), 1));
+        if (performance.now() >= deadline) throw notConnectedInTime(last, problem, timeout ?? 0);
+        const pause = Math.min(POLL_INTERVAL, Math.max(deadline - performance.now(), 1));
         await new Promise((resolve) => setTimeout(resolve, pause));
       }
     } finally {
@@ -49,6 +54,14 @@ export const wait = defineCommand({
   },
 });
 
+/** An error that may be over at the next try. */
+function passing(error: unknown): EngineError {
+  if (error instanceof EngineError && PASSING.has(error.code)) return error;
+  throw error;
+}
+
+const PASSING: ReadonlySet<string> = new Set(['notRunning', 'engineUnreachable', 'timeout']);
+
 function printConnected({ remoteControl }: EngineStatus, json: boolean): number {
   const { status, state, environmentId } = remoteControl;
   if (json) printJson({ type: 'connected', status, state, environmentId });
@@ -56,11 +69,18 @@ function printConnected({ remoteControl }: EngineStatus, json: boolean): number 
   return EXIT.ok;
 }
 
-function notConnectedInTime(last: EngineStatus | undefined, seconds: number): EngineError {
+function notConnectedInTime(
+  last: EngineStatus | undefined,
+  problem: EngineError | undefined,
+  seconds: number,
+): EngineError {
+  if (problem?.code === 'notRunning') return problem;
   const link = last?.remoteControl;
   const detail =
-    link === undefined
-      ? 'no engine is running'
+    problem !== undefined || link === undefined
+      ? (problem?.message ?? 'The engine did not answer.')
       : `${link.status}, ${link.state}: ${link.detail ?? meaningOf(link.reason)}`;
-  return new EngineError('timeout', `Not connected within ${seconds} s (${detail}).`);
+  const remediation = problem === undefined ? {} : { remediation: problem.remediation };
+  const why = detail.replace(/\.$/, '');
+  return new EngineError('timeout', `Not connected within ${seconds} s (${why}).`, remediation);
 }

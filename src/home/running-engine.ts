@@ -1,0 +1,58 @@
+/** The engine that runs on a home. Its lock is the truth: `engine.json` and the control socket can be deleted. RC-100 */
+import { existsSync } from 'node:fs';
+import { EngineError } from '../protocol/errors.js';
+import { errnoOf, errnoText } from '../system/errno.js';
+import { acquireFileLock } from '../system/file-lock.js';
+import { processToken } from '../system/processes.js';
+import type { Home } from './home.js';
+import { type EngineInfo, readEngineFile } from './home-lock.js';
+
+export interface RunningEngine {
+  /** Null: `engine.json` is gone, so only the lock shows that an engine runs. */
+  readonly pid: number | null;
+  readonly controlSocket: string;
+}
+
+/**
+ * @returns undefined when no engine runs on this home
+ * @throws EngineError `homeUnusable` when this user may not read the home
+ */
+export async function findEngine(home: Home): Promise<RunningEngine | undefined> {
+  const info = await readEngineFile(home).catch((error: unknown) => {
+    const code = errnoOf(error);
+    if (code !== 'EACCES' && code !== 'EPERM') return undefined;
+    throw new EngineError('homeUnusable', `${home.engineFile} cannot be read: ${errnoText(error)}.`, {
+      cause: error,
+      remediation: 'Run this as the user that the engine runs as, or choose another --home.',
+    });
+  });
+  if (info !== undefined && (await runs(info))) return info;
+  return (await isLocked(home)) ? { pid: null, controlSocket: home.controlSocket } : undefined;
+}
+
+async function runs({ pid, process: token }: EngineInfo): Promise<boolean> {
+  return token === null ? mayBeSignaled(pid) : token === (await processToken(pid));
+}
+
+/** Takes the lock for a moment, and only where there is one: an engine that starts now tries again. */
+async function isLocked(home: Home): Promise<boolean> {
+  if (!existsSync(home.lockFile)) return false;
+  try {
+    const lock = await acquireFileLock(home.lockFile, 0, new AbortController().signal);
+    await lock?.release();
+    return lock === undefined;
+  } catch {
+    // A lock that cannot be used: starting an engine reports that.
+    return false;
+  }
+}
+
+/** False for a process of another user. */
+function mayBeSignaled(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
