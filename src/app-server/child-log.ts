@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
 import { cutBytes, maskTokens, oneLine } from '../observe/body-preview.js';
 import { LogBudget } from '../observe/log-budget.js';
 
@@ -96,7 +97,8 @@ export class ChildLines {
   }
 
   #line(line: string): void {
-    const text = cutBytes(oneLine(maskTokens(line)).trim(), MAX_LINE_BYTES);
+    // Colors go before tokens are masked: they could divide one.
+    const text = cutBytes(oneLine(maskTokens(stripVTControlCharacters(line))).trim(), MAX_LINE_BYTES);
     if (text === '') return;
     this.last = cutBytes(text, MAX_LAST_LINE_BYTES);
     if (this.#take(Buffer.byteLength(text))) this.#log.info(this.#fields, text);

@@ -6,7 +6,8 @@ const [kind = 'good'] = process.argv.slice(2);
 const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 if (kind === 'exits') {
-  console.error('nothing works here');
+  // With colors, as Codex CLI writes it.
+  console.error('\u001b[31mnothing\u001b[0m works \u001b[2mhere\u001b[0m');
   process.exit(3);
 }
 if (kind === 'stubborn') process.on('SIGTERM', () => {});

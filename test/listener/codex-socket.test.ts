@@ -108,7 +108,7 @@ describe('the recipe for Codex CLI in the banner', () => {
     [
       {},
       at('ws://127.0.0.1:4500/', 'queryToken'),
-      'rc-engine start --listen ws://127.0.0.1:4500 --ws-auth capability-token',
+      'rc-engine start --listen ws://127.0.0.1:4500 --ws-auth capability-token --ws-token-file ~/.rc-engine/capability -- ',
     ],
     [{}, at('ws://127.0.0.1:4500/', 'queryToken', false), 'codex --remote ws://127.0.0.1:4500'],
     [

@@ -39,7 +39,7 @@ export function codexRecipe(
         return [
           'it takes no URL with a token. Make a token file, start with it, and connect:',
           'rc-engine token create --capability ~/.rc-engine/capability',
-          `rc-engine start --listen ${address} --ws-auth capability-token --ws-token-file ~/.rc-engine/capability`,
+          `rc-engine start --listen ${address} --ws-auth capability-token --ws-token-file ~/.rc-engine/capability${isBehind ? ` -- ${appServer}` : ''}`,
           withToken('cat ~/.rc-engine/capability'),
         ];
       }

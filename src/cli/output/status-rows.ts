@@ -126,7 +126,9 @@ function appServerRows({ appServer, appServerHealth: health, now }: EngineStatus
   const cause = `${reason}: ${detail ?? meaningOf(reason)}`;
   const counts = [
     ...(mode === 'socket' ? [] : [`${children} ${children === 1 ? 'process' : 'processes'}`]),
-    ...(failures === 0 ? [] : [`${failures} failures, ${exits} of them exits`]),
+    ...(failures === 0
+      ? []
+      : [`${failures} ${failures === 1 ? 'failure' : 'failures'}, ${exits} of them exits`]),
   ];
   return [
     [
