@@ -49,6 +49,11 @@ export type {
 } from './remote-control/types.js';
 export { type RemoteControlStatus, type StatusReport, statusOf } from './shared/status.js';
 export {
+  type StdioConnectionEvent,
+  type StdioConnectionInput,
+  stdioConnectionMachine,
+} from './stdio-connection.js';
+export {
   type VirtualClientEvent,
   type VirtualClientInput,
   type VirtualClientOutput,

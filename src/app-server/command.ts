@@ -113,6 +113,7 @@ export class CommandConnector implements Connector {
     return {
       ended: child.exited,
       send: (message) => closed || lines.write(message.text),
+      endInput: () => lines.endOutput(),
       pause: () => lines.pause(),
       resume: () => lines.resume(),
       close: () => {

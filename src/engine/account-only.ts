@@ -68,6 +68,7 @@ export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
     { input, output },
     {
       now: env.now,
+      timing: DEFAULT_TIMING,
       accept: (transport) => {
         const client = new LocalClient({ origin: 'control', connectionId: 'account' }, transport, {
           appServer,

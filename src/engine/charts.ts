@@ -8,6 +8,7 @@ import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { pairingMachine } from '../../machines/pairing.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
+import { stdioConnectionMachine } from '../../machines/stdio-connection.js';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
 import { chartHash } from '../visualize/chart.js';
@@ -19,6 +20,7 @@ type ChartName =
   | 'pairing'
   | 'websocketAuth'
   | 'listenerConnection'
+  | 'stdioConnection'
   | 'account'
   | 'authRecovery'
   | 'controllerLink'
@@ -33,6 +35,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   pairing: pairingMachine,
   websocketAuth: websocketAuthMachine,
   listenerConnection: listenerConnectionMachine,
+  stdioConnection: stdioConnectionMachine,
   account: accountMachine,
   authRecovery: authRecoveryMachine,
   controllerLink: controllerLinkMachine,

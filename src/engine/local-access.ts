@@ -179,6 +179,8 @@ export class LocalAccess {
     const streams = options.stdio ?? { input: process.stdin, output: process.stdout };
     this.#stdio = new StdioConnection(id, streams, {
       now: env.now,
+      timing: this.#deps.timing,
+      watcher: options.watcher,
       accept: (transport) => this.#accept({ origin: 'stdio', connectionId: id }, transport),
       onEnd: onStdioEnd,
     });

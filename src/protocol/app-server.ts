@@ -36,6 +36,8 @@ export interface AppServerConnection {
   resume(): void;
   /** Ends the connection; `onClose` is no longer called. */
   close(): void;
+  /** Nothing more will be sent, and messages still come. Only where the app server can see the end of its input. */
+  endInput?(): void;
   /** Only where something runs on after `close`: resolves when that has ended too. */
   readonly ended?: Promise<unknown> | undefined;
 }

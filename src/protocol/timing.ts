@@ -76,6 +76,16 @@ export interface Timing {
   readonly appServerCheck: number;
   /** How long the exit of a shared app server may take to be reported after its socket is gone. */
   readonly appServerExit: number;
+  /**
+   * After the end of stdin over stdio, while requests are open: how long the app server may take for its first message,
+   * and for each further one, before it gets the end of its input. RC-77
+   */
+  readonly stdioFirstAnswer: number;
+  readonly stdioNextAnswer: number;
+  /** How long it may then take for the responses that are still open. RC-77 */
+  readonly stdioLastAnswer: number;
+  /** How long it may run after the last response, when its input has ended. RC-77 */
+  readonly stdioFinish: number;
 }
 
 /** The default delays, in milliseconds. */
@@ -118,6 +128,10 @@ export const DEFAULT_TIMING: Timing = {
   appServerProbe: 1_000,
   appServerCheck: 10_000,
   appServerExit: 1_000,
+  stdioFirstAnswer: 12_000,
+  stdioNextAnswer: 60_000,
+  stdioLastAnswer: 10_000,
+  stdioFinish: 2_000,
 };
 
 /** The sources of time and randomness, injected so that tests control both. */

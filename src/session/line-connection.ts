@@ -12,6 +12,8 @@ interface LineEvents {
   onTooLong(bytes: number, envelope: Envelope | undefined): void;
   /** The other side reads again, after `write` returned false. */
   onDrain(): void;
+  /** The other side has sent everything and may still read. Default: the connection ends then. */
+  onInputEnd?(): void;
   /** The connection has ended or failed; called once. */
   onEnd(): void;
 }
@@ -34,6 +36,7 @@ export class LineConnection {
   #partialBytes = 0;
   /** Reads the line that is over the limit. */
   #scan: EnvelopeScan | undefined;
+  #inputEnded = false;
   #ended = false;
   #bytesIn = 0;
 
@@ -44,8 +47,8 @@ export class LineConnection {
     this.#limits = limits;
     input.on('data', (chunk: Buffer) => this.#split(chunk));
     // The end of the stream ends the last line too. RC-70
-    input.on('end', () => this.#end(true));
-    input.on('close', () => this.#end(true));
+    input.on('end', () => this.#endInput());
+    input.on('close', () => this.#endInput());
     input.on('error', () => this.#end());
     output.on('error', () => this.#end());
     output.on('drain', () => this.#events.onDrain());
@@ -56,8 +59,13 @@ export class LineConnection {
    * follows it would otherwise be a message that no policy has checked. False: the other side reads slowly.
    */
   write(line: string): boolean {
-    if (this.#ended || this.#output.destroyed) return true;
+    if (this.#ended || this.#output.destroyed || this.#output.writableEnded) return true;
     return this.#output.write(`${BREAK.test(line) ? line.replace(BREAKS, ' ') : line}\n`);
+  }
+
+  /** Nothing is written any more; the other side sees the end after what was written. */
+  endOutput(): void {
+    this.#output.end();
   }
 
   /** Bytes that were written and that the other side has not taken. */
@@ -118,9 +126,16 @@ export class LineConnection {
     if (line.length > 0) this.#events.onLine(line.toString('utf8'));
   }
 
-  #end(complete = false): void {
+  #endInput(): void {
+    if (this.#ended || this.#inputEnded) return;
+    this.#inputEnded = true;
+    this.#emit();
+    if (this.#events.onInputEnd === undefined) this.#end();
+    else this.#events.onInputEnd();
+  }
+
+  #end(): void {
     if (this.#ended) return;
-    if (complete) this.#emit();
     this.#ended = true;
     this.#events.onEnd();
   }

@@ -46,6 +46,8 @@ export class ClientSession implements AppServerEvents {
   #open: OpenRequests | undefined;
   /** Calls of engine methods that have not been answered yet. */
   #pendingCalls = 0;
+  /** The client has sent everything. */
+  #inputEnded = false;
   #serverRequests: ServerRequests | undefined;
 
   constructor(client: ClientContext, transport: ClientTransport, deps: SessionDeps) {
@@ -69,6 +71,11 @@ export class ClientSession implements AppServerEvents {
     const waiting = this.#waitingInitialize?.shape;
     const isInitialize = waiting?.kind === 'request' && waiting.method === 'initialize';
     return isInitialize || this.#queue?.hasInitialize === true;
+  }
+  /** The client waits for a response, or a message of it waits to be handled. */
+  get isWaiting(): boolean {
+    if (this.#waitingInitialize !== undefined || this.#queue !== undefined) return true;
+    return (this.#open?.ids.length ?? 0) > 0;
   }
   get clientName(): string | undefined {
     return this.#clientName;
@@ -161,6 +168,23 @@ export class ClientSession implements AppServerEvents {
     return this.#serverRequests;
   }
 
+  /** The client has sent everything, so it cannot respond to requests any more. RC-77 */
+  endInput(): void {
+    this.#inputEnded = true;
+  }
+
+  /**
+   * Passes on what waits for the response to `initialize`, and the end of the input: a program that reads its whole input
+   * first can answer then. False: the app server does not see that end. RC-77
+   */
+  endAppServerInput(): boolean {
+    const connection = this.#connection;
+    if (this.#state === 'initializing') this.#serve();
+    this.#drainQueue();
+    connection?.endInput?.();
+    return connection?.endInput !== undefined;
+  }
+
   /** The client reads slowly: pauses its own app-server connection and no other. */
   pause(): void {
     if (this.#paused) return;
@@ -216,11 +240,15 @@ export class ClientSession implements AppServerEvents {
   onMessage(message: Message): void {
     if (this.#state === 'closed') return;
     if (this.#screen(message)) return;
+    const { shape } = message;
+    if (this.#inputEnded && shape.kind === 'request') {
+      this.answerAppServer(errorText(shape.id, RPC.invalidRequest, 'The client has closed its input.'));
+      return;
+    }
     if (this.#state !== 'initializing') {
       if (this.#serverRequests?.defer(message) !== true) this.#deliver(message);
       return;
     }
-    const { shape } = message;
     this.#deliver(message);
     if (shape.kind !== 'response' || shape.id === null || this.#initializeId === undefined) return;
     if (!isSameId(this.#initializeId, shape.id)) return;

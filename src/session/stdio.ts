@@ -1,7 +1,11 @@
 import type { Readable, Writable } from 'node:stream';
+import { type ActorRefFrom, createActor } from 'xstate';
+import { stdioConnectionMachine } from '../../machines/stdio-connection.js';
+import type { EngineWatcher } from '../observe/watcher.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
+import type { Timing } from '../protocol/timing.js';
 import { LineConnection, MAX_LINE_BYTES } from './line-connection.js';
 import type { ConnectionStatus, LocalClient, LocalTransport } from './local-client.js';
 
@@ -19,7 +23,12 @@ export const STDIO_VERDICT = { mode: 'inherited', outcome: 'established', reason
 /** While reading is paused the end of the input goes unnoticed, so a probe read happens this often, ms. */
 const PROBE_READ_INTERVAL = 5_000;
 
-/** The single client over stdio. The engine stops when it disconnects, and the other way round. RC-46, WSA-21 */
+const UNANSWERED = 'The app server did not answer all requests before the end of stdin stopped the engine.';
+
+/**
+ * The single client over stdio. The engine stops when it disconnects, and the other way round. A client that closes only
+ * its end of stdin gets the responses that are still open first. RC-46, RC-77, WSA-21
+ */
 export class StdioConnection implements LocalTransport {
   readonly #id: string;
   readonly #since: number;
@@ -28,6 +37,12 @@ export class StdioConnection implements LocalTransport {
   readonly #lines: LineConnection;
   readonly #onEnd: (failure: Failure | null) => void;
   readonly #now: () => number;
+  readonly #actor: ActorRefFrom<typeof stdioConnectionMachine>;
+  #failure: Failure | null = null;
+  #inputEnded = false;
+  /** Nobody reads what is written. */
+  #broken = false;
+  #checking = false;
   #bytesOut = 0;
   #probeReads: NodeJS.Timeout | undefined;
 
@@ -37,6 +52,8 @@ export class StdioConnection implements LocalTransport {
     streams: StdioStreams,
     deps: {
       readonly now: () => number;
+      readonly timing: Timing;
+      readonly watcher?: EngineWatcher | undefined;
       readonly accept: (transport: LocalTransport) => LocalClient;
       readonly onEnd: (failure: Failure | null) => void;
     },
@@ -50,12 +67,22 @@ export class StdioConnection implements LocalTransport {
       onLine: (line) => this.#client.receive(line),
       onTooLong: (bytes, envelope) => this.#client.receiveTooLarge(bytes, MAX_LINE_BYTES, envelope),
       onDrain: () => this.#client.drained(),
+      onInputEnd: () => this.#endInput(),
       onEnd: () => {
-        this.#client.ended();
-        deps.onEnd(null);
+        this.#broken = true;
+        this.#actor.send({ type: 'ENDED' });
       },
     });
+    const machine = stdioConnectionMachine.provide({
+      actions: {
+        endAppServerInput: () => this.#endAppServerInput(),
+        release: () => this.#release(),
+      },
+    });
+    this.#actor = createActor(machine, { id: `stdioConnection:${id}`, input: { timing: deps.timing } });
+    deps.watcher?.actor(this.#actor);
     this.#client = deps.accept(this);
+    this.#actor.start();
   }
 
   get status(): ConnectionStatus {
@@ -77,6 +104,10 @@ export class StdioConnection implements LocalTransport {
 
   send(text: string): boolean {
     this.#bytesOut += Buffer.byteLength(text) + 1;
+    if (this.#inputEnded) {
+      this.#actor.send({ type: 'PROGRESS' });
+      this.#checkSoon();
+    }
     return this.#lines.write(text);
   }
 
@@ -91,8 +122,52 @@ export class StdioConnection implements LocalTransport {
 
   /** Ends the engine, because the client cannot reconnect over these streams; not when the engine stops anyway. */
   close(code: number, message: string): void {
-    if (code === CLOSE_CODES.serviceRestart) return;
+    if (code === CLOSE_CODES.serviceRestart) {
+      this.#actor.stop();
+      return;
+    }
     const reason: Reason = code === CLOSE_CODES.tryAgainLater ? 'clientOverloaded' : 'appServerClosed';
-    this.#onEnd(failure(reason, message, this.#now()));
+    if (!this.#actor.getSnapshot().hasTag('appServerMayEnd'))
+      this.#failure = failure(reason, message, this.#now());
+    this.#actor.send({ type: 'APP_SERVER.CLOSED' });
+  }
+
+  #endInput(): void {
+    const { session } = this.#client;
+    this.#inputEnded = true;
+    session.endInput();
+    this.#actor.send({ type: 'INPUT.ENDED' });
+    if (session.initialized) this.#actor.send({ type: 'PROGRESS' });
+    this.#check();
+  }
+
+  /** The response to `initialize` lets messages go on that wait in the session, after it was sent. */
+  #checkSoon(): void {
+    if (this.#checking) return;
+    this.#checking = true;
+    setImmediate(() => {
+      this.#checking = false;
+      this.#check();
+    });
+  }
+
+  #check(): void {
+    if (!this.#client.session.isWaiting) this.#actor.send({ type: 'ANSWERED' });
+  }
+
+  #endAppServerInput(): void {
+    // Nothing runs on: what it said has been passed on.
+    if (!this.#client.session.endAppServerInput() && !this.#client.session.isWaiting) {
+      this.#actor.send({ type: 'APP_SERVER.CLOSED' });
+    }
+  }
+
+  #release(): void {
+    if (this.#client.session.isWaiting && !this.#broken) {
+      this.#failure ??= failure('appServerFailed', UNANSWERED, this.#now());
+      this.#client.endSession('appServerFailed', UNANSWERED);
+    }
+    this.#client.ended();
+    this.#onEnd(this.#failure);
   }
 }

@@ -235,6 +235,88 @@ describe('rc-engine start --listen stdio://', () => {
     expect(JSON.parse(stdout.split('\n')[0] ?? '')).toMatchObject({ id: 1, result: { codexHome: lab.home } });
   });
 
+  describe('RC-77: after the end of stdin', () => {
+    const initialize = { id: 1, method: 'initialize', params: { clientInfo: { name: 'x', version: '1' } } };
+    /** The ids of the responses, and how it ended, after these messages were piped in. */
+    const piped = async (lab: Lab, script: string, messages: readonly object[]) => {
+      const { engine } = await stdio(lab, ['--no-remote-control', '--', process.execPath, '-e', script]);
+      engine.child.stdin.end([initialize, ...messages].map((one) => JSON.stringify(one)).join('\n'));
+      const { code, stdout, stderr } = await engine.exited;
+      const lines = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Json);
+      return { code, stderr, lines, answered: lines.filter(({ method }) => method === undefined) };
+    };
+    const loop = (body: string) =>
+      `const say = (m) => process.stdout.write(JSON.stringify(m) + '\\n');` +
+      `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {` +
+      `const m = JSON.parse(line); if (m.id === undefined) return; ${body} })`;
+
+    it('slow responses, in any order, and what the app server sends at its end reach the client', async ({
+      lab,
+    }) => {
+      const late = loop('setTimeout(() => say({ id: m.id, result: m.method }), m.params.ms ?? 0)');
+      const { code, lines, answered } = await piped(
+        lab,
+        `${late}.on('close', () => say({ method: 'test/bye' }))`,
+        [
+          { method: 'initialized' },
+          { id: 2, method: 'a', params: { ms: 900 } },
+          { id: 3, method: 'b', params: { ms: 100 } },
+        ],
+      );
+      expect(answered.map(({ id }) => id)).toEqual([1, 3, 2]);
+      expect(lines.at(-1)).toEqual({ method: 'test/bye' });
+      expect(code).toBe(0);
+    });
+
+    it('an app server that ends in a request is named, and each request gets an error', async ({ lab }) => {
+      const { code, stderr, answered } = await piped(
+        lab,
+        loop(
+          `if (m.id === 3) { process.stdout.write('{"id":3,'); process.exit(9); } if (m.id === 1) say({ id: 1, result: {} })`,
+        ),
+        [
+          { id: 2, method: 'a' },
+          { id: 3, method: 'b' },
+        ],
+      );
+      expect(answered.map(({ id, error }) => [id, (error as Json | undefined)?.code])).toEqual([
+        [1, undefined],
+        [2, -32002],
+        [3, -32002],
+      ]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining('exited with code 9')]);
+    });
+
+    it('a program that reads its whole input before it answers gets its end', { timeout: 40_000 }, async ({
+      lab,
+    }) => {
+      const { code, answered } = await piped(
+        lab,
+        `let all = ''; process.stdin.on('data', (part) => { all += part }).on('end', () => { for (const line of all.trim().split('\\n')) { const { id } = JSON.parse(line); if (id) console.log(JSON.stringify({ id, result: {} })) } })`,
+        [{ method: 'initialized' }, { id: 2, method: 'a' }],
+      );
+      expect(answered.map(({ id, result }) => [id, result])).toEqual([
+        [1, {}],
+        [2, {}],
+      ]);
+      expect(code).toBe(0);
+    });
+
+    it('requests of the app server get an error, because nobody can answer them', async ({ lab }) => {
+      const { answered } = await piped(
+        lab,
+        loop(
+          `if (m.method === undefined) say({ id: 2, result: m.error.message }); else if (m.id === 2) say({ id: 7, method: 'test/ask' }); else say({ id: m.id, result: {} })`,
+        ),
+        [{ id: 2, method: 'a' }],
+      );
+      expect(answered.at(-1)).toEqual({ id: 2, result: 'The client has closed its input.' });
+    });
+  });
+
   it('a client that does not read stalls only itself, and a second start names the first', async ({
     lab,
   }) => {

@@ -1,6 +1,7 @@
-/** Models of the charts of one connection: `link`, `virtualClient` and `listenerConnection`. */
+/** Models of the charts of one connection: `link`, `virtualClient`, `listenerConnection` and `stdioConnection`. */
 import type { linkMachine } from '../../../machines/link.js';
 import type { listenerConnectionMachine } from '../../../machines/listener-connection.js';
+import type { stdioConnectionMachine } from '../../../machines/stdio-connection.js';
 import type { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { DEFAULT_TIMING } from '../../protocol/timing.js';
 import { failure, SimulatedEnv, type Variant } from './model.js';
@@ -52,4 +53,9 @@ export function virtualClientModel(): Variant<typeof virtualClientMachine>[] {
 export function listenerConnectionModel(): Variant<typeof listenerConnectionMachine>[] {
   // The context never changes and no event has a payload.
   return [{ name: 'an upgrade arrived', options: { input: { timing: DEFAULT_TIMING }, key: () => '' } }];
+}
+
+export function stdioConnectionModel(): Variant<typeof stdioConnectionMachine>[] {
+  // The context never changes and no event has a payload.
+  return [{ name: 'a client over stdio', options: { input: { timing: DEFAULT_TIMING }, key: () => '' } }];
 }

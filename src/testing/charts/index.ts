@@ -9,6 +9,7 @@ import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
 import { pairingMachine } from '../../../machines/pairing.js';
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
+import { stdioConnectionMachine } from '../../../machines/stdio-connection.js';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
 import { chartHash, toChart } from '../../visualize/chart.js';
@@ -18,7 +19,12 @@ import { pathsMarkdown } from '../words.js';
 import { accountModel, authRecoveryModel } from './account.js';
 import { appServerModel } from './app-server.js';
 import { appServerAccountModel } from './app-server-account.js';
-import { linkModel, listenerConnectionModel, virtualClientModel } from './connections.js';
+import {
+  linkModel,
+  listenerConnectionModel,
+  stdioConnectionModel,
+  virtualClientModel,
+} from './connections.js';
 import { controllerLinkModel } from './controller-link.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
@@ -42,6 +48,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   pairing: model(pairingMachine, pairingModel),
   websocketAuth: model(websocketAuthMachine, websocketAuthModel),
   listenerConnection: model(listenerConnectionMachine, listenerConnectionModel),
+  stdioConnection: model(stdioConnectionMachine, stdioConnectionModel),
   account: model(accountMachine, accountModel),
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
   controllerLink: model(controllerLinkMachine, controllerLinkModel),
