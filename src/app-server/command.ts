@@ -113,7 +113,10 @@ export class CommandConnector implements Connector {
     return {
       ended: child.exited,
       send: (message) => closed || lines.write(message.text),
-      endInput: () => lines.endOutput(),
+      endInput: () => {
+        lines.endOutput();
+        return true;
+      },
       pause: () => lines.pause(),
       resume: () => lines.resume(),
       close: () => {

@@ -101,6 +101,10 @@ export class SupervisedConnection implements AppServerConnection, ConnectorEvent
     this.#real?.resume();
   }
 
+  endInput(): boolean {
+    return this.#real?.endInput?.() ?? false;
+  }
+
   get ended(): Promise<unknown> | undefined {
     return this.#real?.ended ?? this.#ended;
   }

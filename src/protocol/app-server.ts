@@ -36,8 +36,8 @@ export interface AppServerConnection {
   resume(): void;
   /** Ends the connection; `onClose` is no longer called. */
   close(): void;
-  /** Nothing more will be sent, and messages still come. Only where the app server can see the end of its input. */
-  endInput?(): void;
+  /** Nothing more will be sent, and messages still come. False: the app server cannot see the end of its input. RC-77 */
+  endInput?(): boolean;
   /** Only where something runs on after `close`: resolves when that has ended too. */
   readonly ended?: Promise<unknown> | undefined;
 }

@@ -181,8 +181,7 @@ export class ClientSession implements AppServerEvents {
     const connection = this.#connection;
     if (this.#state === 'initializing') this.#serve();
     this.#drainQueue();
-    connection?.endInput?.();
-    return connection?.endInput !== undefined;
+    return connection?.endInput?.() ?? false;
   }
 
   /** The client reads slowly: pauses its own app-server connection and no other. */
