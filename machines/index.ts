@@ -4,12 +4,8 @@ export { CLOSE_CODES } from '../src/protocol/close-codes.js';
 export type { Decision } from '../src/protocol/decision.js';
 export { accountMachine } from './account/machine.js';
 export type { AccountContext, AccountEvent, AccountInput, AccountResponse } from './account/types.js';
-export {
-  type AppServerContext,
-  type AppServerEvent,
-  type AppServerInput,
-  appServerMachine,
-} from './app-server.js';
+export { appServerMachine } from './app-server/machine.js';
+export type { AppServerContext, AppServerEvent, AppServerInput } from './app-server/types.js';
 export {
   type AppServerAccountEvent,
   type AppServerAccountInput,

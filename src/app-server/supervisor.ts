@@ -1,5 +1,5 @@
 import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
-import { appServerMachine } from '../../machines/app-server.js';
+import { appServerMachine } from '../../machines/app-server/machine.js';
 import { cutBytes, oneLine } from '../observe/body-preview.js';
 import { onDecision } from '../observe/decisions.js';
 import type { EngineLogger } from '../observe/logger.js';

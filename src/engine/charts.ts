@@ -1,6 +1,6 @@
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
-import { appServerMachine } from '../../machines/app-server.js';
+import { appServerMachine } from '../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
 import { controllerLinkMachine } from '../../machines/controller-link.js';

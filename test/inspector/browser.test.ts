@@ -79,8 +79,15 @@ async function showRecovery(page: Page): Promise<void> {
     `document.getElementById('tree').innerText.includes('recoverAuth')`,
     'tree of that moment',
   );
+  const left = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.left')].map((e) => e.getAttribute('data-state')).join()`;
+  await page.until(`${left} === 'remoteControl.active.refreshing'`, 'state that was left');
+  // Not each transition has an arrow in each picture; the next one has.
+  await pick(page, 'remoteControl', 'backingOff.recovered.pausing');
   const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;
-  await page.until(`${taken}.includes('remoteControl.active.refreshing')`, 'arrow of the last transition');
+  await page.until(
+    `${taken}.includes('remoteControl.active.recoveringAuth')`,
+    'arrow of the last transition',
+  );
 }
 
 /** Replays a saved timeline without an engine, to its end. */

@@ -1,5 +1,6 @@
 /** Model of the chart `appServer`. */
-import type { AppServerEvent, appServerMachine } from '../../../machines/app-server.js';
+import type { appServerMachine } from '../../../machines/app-server/machine.js';
+import type { AppServerEvent } from '../../../machines/app-server/types.js';
 import type { LaunchOutcome } from '../../protocol/outcomes.js';
 import { DEFAULT_TIMING, type Timing } from '../../protocol/timing.js';
 import { failure, SimulatedEnv, type Variant } from './model.js';

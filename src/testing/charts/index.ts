@@ -1,7 +1,7 @@
 /** Models of the engine's charts: the events and outcomes that their paths are generated from. */
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../../machines/account/machine.js';
-import { appServerMachine } from '../../../machines/app-server.js';
+import { appServerMachine } from '../../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
 import { controllerLinkMachine } from '../../../machines/controller-link.js';
