@@ -19,6 +19,8 @@ export interface AccountFollower {
   changed(): Promise<void>;
   /** The account was signed out. Resolves when nothing behind the engine runs with it any more. ACC-102 */
   signedOut(): Promise<void>;
+  /** Whether clients must sign in at the engine before they can use it. True when it does not say. ACC-15 */
+  needsAccount(): Promise<boolean>;
   /** Clients have the response and the notifications of a change. */
   notified(): void;
 }

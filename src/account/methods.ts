@@ -23,7 +23,8 @@ export function addAccountMethods(
     v.looseObject({ refreshToken: v.optional(v.boolean(), false) }),
     async ({ refreshToken }, { authority }) => {
       const owner = covers(authority, 'listener');
-      const result = accountResult(await account.read(refreshToken && owner));
+      const view = await account.read(refreshToken && owner);
+      const result = accountResult(view, await needsAccount(account, view));
       return owner ? result : { ...result, userId: null, workspaceRouting: null };
     },
     REQUIRED,
@@ -34,9 +35,10 @@ export function addAccountMethods(
     v.looseObject({ includeToken: flag, refreshToken: flag }),
     async (params, { authority }) => {
       const refreshToken = params.refreshToken && covers(authority, 'listener');
-      const { mode } = await account.read(refreshToken).catch(rethrow);
+      const view = await account.read(refreshToken).catch(rethrow);
       const token = params.includeToken ? account.authToken() : undefined;
-      return { authMethod: mode, authToken: token?.reveal() ?? null, requiresOpenaiAuth: true };
+      const requiresOpenaiAuth = await needsAccount(account, view);
+      return { authMethod: view.mode, authToken: token?.reveal() ?? null, requiresOpenaiAuth };
     },
     REQUIRED,
   );
@@ -67,9 +69,16 @@ export function addAccountMethods(
   methods.add('engine/account/read', v.looseObject({}), () => account.readSummary());
 }
 
+/** True for everybody who is signed in: the app server has the account, so it need not be asked. ACC-15 */
+const needsAccount = async (account: AccountService, { mode }: AccountView): Promise<boolean> =>
+  mode !== null || (await account.needsAccount());
+
 /** The result of `account/read`. ACC-13 */
-function accountResult({ mode, chatgpt, stored, workspace, workspaceFailure }: AccountView): object {
-  const nobody = { account: null, userId: null, requiresOpenaiAuth: true, workspaceRouting: null };
+function accountResult(
+  { mode, chatgpt, stored, workspace, workspaceFailure }: AccountView,
+  requiresOpenaiAuth: boolean,
+): object {
+  const nobody = { account: null, userId: null, requiresOpenaiAuth, workspaceRouting: null };
   if (chatgpt !== null) {
     if (workspaceFailure !== null) throw errorOf(workspaceFailure);
     return {
@@ -80,7 +89,7 @@ function accountResult({ mode, chatgpt, stored, workspace, workspaceFailure }: A
         workspaceName: workspace?.name ?? null,
       },
       userId: chatgpt.userId,
-      requiresOpenaiAuth: true,
+      requiresOpenaiAuth,
       workspaceRouting:
         workspace === null
           ? null

@@ -166,6 +166,11 @@ export class AccountService implements AccountSource {
     this.#follower = follower;
   }
 
+  /** Whether clients must sign in, with nobody signed in. ACC-15 */
+  async needsAccount(): Promise<boolean> {
+    return (await this.#follower?.needsAccount()) ?? true;
+  }
+
   /** The account in use with its secret; null: nobody is signed in, or the tokens can never be refreshed. */
   async handOver(): Promise<HandOver | null> {
     await this.load();

@@ -52,6 +52,8 @@ interface AppServerAccountDeps {
 /** Steps that a recovery may take for one request of the app server. ACC-65, ACC-66 */
 const MAX_STEPS = 3;
 const MAX_SHOWN = 200;
+/** How long the app server may take to say whether it needs an account, ms. */
+const NEED_TIMEOUT = 5_000;
 
 /** True for commands: their children read the account, and can be restarted. */
 export function followsAccount(appServer: AppServer): appServer is SupervisedServer {
@@ -85,6 +87,8 @@ export class AccountAppServer implements AppServer, AccountFollower {
   /** It stored an API key that the engine gave it. */
   #storesKey = false;
   #stopped = false;
+  /** The request that is under way. */
+  #need: Promise<boolean> | undefined;
 
   constructor(inner: SupervisedServer, deps: AppServerAccountDeps) {
     this.#inner = inner;
@@ -210,6 +214,14 @@ export class AccountAppServer implements AppServer, AccountFollower {
     await this.#until((snapshot) => !snapshot.hasTag('ending'));
   }
 
+  needsAccount(): Promise<boolean> {
+    if (!this.#canHandOver || this.#inner.health.children === 0) return Promise.resolve(true);
+    this.#need ??= this.#readNeed().finally(() => {
+      this.#need = undefined;
+    });
+    return this.#need;
+  }
+
   notified(): void {
     // Notifications are written in this turn; the end of a connection comes after them.
     setImmediate(() => this.#send({ type: 'RELEASE' }));
@@ -263,6 +275,24 @@ export class AccountAppServer implements AppServer, AccountFollower {
       return { kind: this.#keepsOwn(answer.result) ? 'keepsOwn' : 'unclaimed' };
     } catch (error) {
       return this.#failed(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** False with a model provider that needs no account of OpenAI, and with a sign-in of its own. ACC-15 */
+  async #readNeed(): Promise<boolean> {
+    const signal = AbortSignal.timeout(NEED_TIMEOUT);
+    try {
+      const events = { onTokensRequested: () => {}, onClosed: () => {} };
+      const client = await EngineClient.open(this.#inner, events, signal);
+      signal.addEventListener('abort', () => client.close(), { once: true });
+      const answer = await client.request('account/read', { refreshToken: false });
+      client.close();
+      if (answer.kind !== 'result' || !isRecord(answer.result)) return true;
+      const { requiresOpenaiAuth, account } = answer.result;
+      return requiresOpenaiAuth !== false && !isRecord(account);
+    } catch {
+      // Clients learn from their own requests that it cannot be reached.
+      return true;
     }
   }
 

@@ -129,6 +129,25 @@ describe('an app server that speaks the account methods', () => {
 
 describe('an agent with a sign-in of its own', () => {
   it.each([
+    ['a provider without accounts', { requires: false }, false],
+    ['a sign-in of its own', { account: { type: 'apiKey' } }, false],
+    ['neither', {}, true],
+    ['no account methods', { ignorant: true }, true],
+  ])(
+    'ACC-15: with %s and nobody at the engine, clients learn whether they must sign in',
+    async (_, theirs, needed) => {
+      const app = Object.assign(new AccountFake(), theirs);
+      const rig = await Rig.start({ appServer: app });
+      await rig.call('thread/list');
+      expect(await rig.call('account/read')).toMatchObject({ account: null, requiresOpenaiAuth: needed });
+      expect(await rig.call('getAuthStatus')).toMatchObject({ authMethod: null, requiresOpenaiAuth: needed });
+      expect(app.logins()).toEqual([]);
+      await rig.login({ type: 'apiKey', apiKey: `sk-${MARK}` });
+      expect(await rig.call('account/read')).toMatchObject({ requiresOpenaiAuth: true });
+    },
+  );
+
+  it.each([
     ['another account', { account: { type: 'chatgpt', email: 'other@example.com' }, userId: 'u-other' }],
     ['an API key', { account: { type: 'apiKey' }, userId: null }],
   ])('ACC-103: with %s it gets no token, and the status says so', async (_, theirs) => {

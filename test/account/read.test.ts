@@ -111,7 +111,7 @@ describe('account/read', () => {
     expect(await rig.call('getAuthStatus')).toMatchObject({ authMethod: 'chatgpt' });
   });
 
-  it('ACC-15: requiresOpenaiAuth is always true', async () => {
+  it('ACC-15: requiresOpenaiAuth is true with the built-in app server', async () => {
     const rig = await Rig.start();
     expect(await rig.call('account/read')).toMatchObject({ requiresOpenaiAuth: true });
     expect(await rig.call('getAuthStatus')).toMatchObject({ requiresOpenaiAuth: true });

@@ -381,12 +381,10 @@ describe.skipIf(codexSkipped !== '')(
       });
 
       it.skipIf(!hasTmux).for(['unix', 'ws'])(
-        `WSA-56: the TUI shows the answer of a turn, over %s${hasTmux ? '' : ' (skipped: tmux is not installed)'}`,
+        `ACC-15, WSA-56: nobody is signed in, and the TUI shows the answer of a turn, over %s${hasTmux ? '' : ' (skipped: tmux is not installed)'}`,
         async (kind, { lab }) => {
           const model = await modelServer(lab);
           model.always((prompt) => `Heard: ${prompt}`);
-          // With nobody signed in the TUI shows the sign-in first. ACC-15
-          await lab.signIn();
           const digest = createHash('sha256').update('capability-of-this-test').digest('hex');
           const { url } = await started(lab, [
             ...OFFLINE,

@@ -26,6 +26,8 @@ export class AccountFake implements AppServer {
   /** Who is signed in. */
   account: Json | null = null;
   userId: string | null = null;
+  /** Its model provider needs an account. */
+  requires = true;
   /** It knows no account method. */
   ignorant = false;
   /** It does not answer these methods. */
@@ -123,7 +125,7 @@ export class AccountFake implements AppServer {
       const { account, userId } = this;
       this.#say(events, {
         id,
-        result: { account, userId, requiresOpenaiAuth: true, workspaceRouting: null },
+        result: { account, userId, requiresOpenaiAuth: this.requires, workspaceRouting: null },
       });
       return;
     }
