@@ -192,7 +192,8 @@ export const appServerAccountMachine = chart.createMachine({
           on: { ASKED: { target: 'renewing', actions: setReason('appServerAccountRenewing') } },
         },
         renewing: {
-          description: 'New tokens are requested from the issuer or the parent app.',
+          description:
+            'New tokens are requested from the issuer or the parent app. A second request gets the same response.',
           invoke: {
             id: 'renew',
             src: 'renew',
@@ -200,7 +201,6 @@ export const appServerAccountMachine = chart.createMachine({
             onError: { target: 'settled', actions: ['refuseTokens', 'recordActorError'] },
           },
           on: {
-            ASKED: { description: 'One response serves both requests.' },
             RENEWED: { description: 'These are the tokens of the response.' },
           },
         },
@@ -214,7 +214,6 @@ export const appServerAccountMachine = chart.createMachine({
     separate: {
       description: 'The agent keeps a sign-in of its own.',
       on: {
-        NEEDED: { description: 'The answer would be the same.' },
         CHANGED: {
           guard: 'mustRestart',
           target: 'restarting',
