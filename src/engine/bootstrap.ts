@@ -21,7 +21,11 @@ import { type Env, type Timing, wallTimeOf } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import { addRepairMethod } from '../remote-control/repair.js';
 import type { LinkCounters } from '../remote-control/status.js';
-import { type EnrollmentStore, openEnrollmentStore } from '../remote-control/store/enrollment-store.js';
+import {
+  checkStorePlace,
+  type EnrollmentStore,
+  openEnrollmentStore,
+} from '../remote-control/store/enrollment-store.js';
 import type { MethodTable } from '../session/methods.js';
 import type { Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
@@ -105,10 +109,14 @@ export async function bootstrap(
   const home = openHome(resolveHome(options.home));
   warnAboutPermissions(options, home, log);
   const caCertPem = options.caCert === undefined ? undefined : readCaCert(options.caCert);
+  // The default one is in the home, which has been checked. One that is off may be repaired before it is enabled.
+  if (options.store !== undefined && options.remoteControl !== 'off') await checkStorePlace(options.store);
   const dialer = createDialer({ env: process.env, caCertPem });
   const store = openEnrollmentStore(options.store ?? home.storeUrl, {
     now: env.now,
     busyTimeoutMs: STORE_BUSY_TIMEOUT,
+    onReopened: (title) =>
+      log.warn({}, `${title} was removed or replaced; it has been opened and written again`),
   });
   store.prepare();
   const { lock, installationId } = await takeHome(home, wallTimeOf(env, base.startedAt), store);

@@ -124,3 +124,48 @@ describe('RC-6: an unusable store is reported, and the engine does not enroll', 
     expect(lab.requests('enroll')).toBe(1);
   });
 });
+
+describe('RC-107: the database is the one at the path', () => {
+  const isStore = (name: string) => name.startsWith('rc-engine.sqlite');
+
+  async function removeStore(lab: Lab): Promise<void> {
+    for (const name of await readdir(lab.home)) if (isStore(name)) await rm(join(lab.home, name));
+  }
+
+  it('an identity that is written after the file was removed is there at the next start', async ({ lab }) => {
+    const engine = await lab.connected();
+    await removeStore(lab);
+    const client = await lab.control();
+    expect(await client.call('remoteControl/enable', {})).toHaveProperty('result');
+    client.close();
+    expect((await readdir(lab.home)).filter(isStore)).toContain('rc-engine.sqlite');
+    expect(engine.stderr).toMatch(/was removed or replaced; it has been opened and written again/);
+    await engine.stop();
+    await (await lab.connected()).stop();
+    expect(lab.requests('enroll')).toBe(1);
+  });
+
+  it('an engine that only stops writes its identity again, too', async ({ lab }) => {
+    const engine = await lab.connected();
+    await removeStore(lab);
+    expect((await engine.stop()).code).toBe(0);
+    await (await lab.connected()).stop();
+    expect(lab.requests('enroll')).toBe(1);
+  });
+});
+
+describe('RC-108: a store path that can never work ends the start with exit code 1', () => {
+  it.for([
+    ['a directory that is not there', 'none/x.sqlite', /its directory .*none: no such file or directory/],
+    ['a file in place of the directory', 'file/x.sqlite', /file is a file, not a directory/],
+    ['a directory in its place', 'directory', /it is a directory, not a file/],
+  ] as const)('%s', async ([, path, said], { lab }) => {
+    await lab.signIn();
+    await writeFile(join(lab.folder, 'file'), '');
+    await mkdir(join(lab.folder, 'directory'));
+    const engine = await lab.start(['--store', `sqlite:${join(lab.folder, path)}`]);
+    const { code, stderr } = await engine.exited;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(said)]);
+    expect(await readdir(lab.home)).not.toContain('engine.json');
+  });
+});

@@ -13,6 +13,8 @@ import type { Reason } from '../../protocol/reasons.js';
 import { errnoText } from '../../system/errno.js';
 import { decodeRecord, type EnrollmentRecord, recordName } from './enrollment-record.js';
 import { MemoryTable, type RecordTable, StoreError } from './record-table.js';
+import { storeTitle } from './sqlite-errors.js';
+import { unusablePlace } from './sqlite-file.js';
 
 /**
  * Stores the identity and the preference of each account. A failure of the store is an outcome, never a rejection. Calls
@@ -42,11 +44,15 @@ interface EnrollmentStoreOptions {
   readonly now: () => number;
   /** Limit of the wait for another process that has locked the database, ms. Default 5,000. */
   readonly busyTimeoutMs?: number;
+  /** The database was removed or replaced, and the one that is at the path now was opened. Gets its title. RC-107 */
+  readonly onReopened?: (title: string) => void;
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
 /** Calls that may wait for the one in progress. An engine makes a handful. */
 const MAX_WAITING = 64;
+/** How often one call opens a database that was removed or replaced. */
+const MAX_REOPENS = 3;
 /** Each lost round means that another process has written. */
 const MAX_ROUNDS = 100;
 
@@ -64,7 +70,21 @@ export function openEnrollmentStore(url: string, options: EnrollmentStoreOptions
     const { openSqliteTable } = await import('./sqlite-table.js').catch(driverMissing);
     return openSqliteTable(path, { busyTimeoutMs, probe: again });
   };
-  return new TableStore('sqlite', open, options.now);
+  return new TableStore('sqlite', open, options.now, options.onReopened);
+}
+
+/**
+ * Refuses a store path that can never work, so that a start ends and does not try again for ever.
+ * @throws EngineError `storeUnavailable`. RC-108
+ */
+export async function checkStorePlace(url: string): Promise<void> {
+  if (url === 'none' || url === 'memory:') return;
+  const path = databasePath(url);
+  const why = await unusablePlace(path);
+  if (why === undefined) return;
+  throw new EngineError('storeUnavailable', `${storeTitle(path)} cannot be used: ${why}.`, {
+    remediation: 'Create the directory, correct its permissions, or choose another --store.',
+  });
 }
 
 /** The absolute path of an `sqlite:` URL. Nothing in it is percent-decoded. */
@@ -87,6 +107,9 @@ export class TableStore implements EnrollmentStore {
   readonly kind: 'sqlite' | 'memory';
   readonly #open: (again: boolean) => Promise<RecordTable>;
   readonly #now: () => number;
+  readonly #onReopened: (title: string) => void;
+  /** What this process has read or written, for a database that lost it. RC-107 */
+  readonly #known = new Map<string, EnrollmentRecord>();
   #table: Promise<RecordTable> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
@@ -94,10 +117,16 @@ export class TableStore implements EnrollmentStore {
   #closed = false;
 
   /** `open` gets whether an earlier table has failed. */
-  constructor(kind: 'sqlite' | 'memory', open: (again: boolean) => Promise<RecordTable>, now: () => number) {
+  constructor(
+    kind: 'sqlite' | 'memory',
+    open: (again: boolean) => Promise<RecordTable>,
+    now: () => number,
+    onReopened: (title: string) => void = () => {},
+  ) {
     this.kind = kind;
     this.#open = open;
     this.#now = now;
+    this.#onReopened = onReopened;
   }
 
   prepare(): void {
@@ -110,6 +139,7 @@ export class TableStore implements EnrollmentStore {
     return this.#run('storeUnavailable', async (table) => {
       const raw = await table.read(recordName(key));
       const stored = raw === undefined ? undefined : decode(table, raw);
+      if (stored !== undefined) this.#known.set(recordName(key), stored);
       const preference = stored?.preference ?? 'unset';
       if (stored?.enrollment) return { kind: 'found', enrollment: stored.enrollment, preference };
       await table.verify();
@@ -120,12 +150,15 @@ export class TableStore implements EnrollmentStore {
   save(key: EnrollmentKey, enrollment: Enrollment, preference: Preference): Promise<StoreOutcome> {
     return this.#run('storeWriteFailed', async (table) => {
       await table.write(recordName(key), { enrollment, preference });
+      this.#known.set(recordName(key), { enrollment, preference });
       return { kind: 'done' };
     });
   }
 
   clearAll(): Promise<StoreOutcome> {
     return this.#run('storeWriteFailed', async (table) => {
+      for (const [name, { preference }] of this.#known)
+        this.#known.set(name, { enrollment: null, preference });
       for (const name of await table.names()) {
         await update(table, name, (stored) =>
           stored?.enrollment ? { enrollment: null, preference: stored.preference } : undefined,
@@ -137,11 +170,11 @@ export class TableStore implements EnrollmentStore {
 
   savePreference(key: EnrollmentKey, preference: Preference): Promise<StoreOutcome> {
     return this.#run('storeWriteFailed', async (table) => {
-      await update(table, recordName(key), (stored) =>
-        stored?.preference === preference
-          ? undefined
-          : { enrollment: stored?.enrollment ?? null, preference },
-      );
+      await update(table, recordName(key), (stored) => {
+        const next = { enrollment: stored?.enrollment ?? null, preference };
+        this.#known.set(recordName(key), next);
+        return stored?.preference === preference ? undefined : next;
+      });
       return { kind: 'done' };
     });
   }
@@ -153,6 +186,8 @@ export class TableStore implements EnrollmentStore {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#last;
+    // A database that was removed gets its records again, so that the next start finds them.
+    if (this.#table !== undefined) await this.#current().catch(() => {});
     await this.#drop();
   }
 
@@ -168,7 +203,7 @@ export class TableStore implements EnrollmentStore {
     this.#waiting += 1;
     const turn = this.#last.then(async () => {
       try {
-        return await work(await this.#opened());
+        return await this.#inCurrent(work);
       } catch (error) {
         // After any failure, a new connection opens the file as it is then: repaired, unlocked or replaced.
         this.#failedOnce = true;
@@ -181,6 +216,32 @@ export class TableStore implements EnrollmentStore {
     });
     this.#last = turn.catch(() => {});
     return turn;
+  }
+
+  /** Works on the database at the path; works again when it was removed or replaced meanwhile. RC-107 */
+  async #inCurrent<T>(work: (table: RecordTable) => Promise<T>): Promise<T> {
+    for (let round = 0; ; round += 1) {
+      const table = await this.#current();
+      const result = await work(table);
+      if (!(await table.moved())) return result;
+      if (round >= MAX_REOPENS) {
+        throw new StoreError(`${table.title} is replaced by another program too often.`, { invalid: false });
+      }
+    }
+  }
+
+  /** The table of the database that is at the path now. */
+  async #current(): Promise<RecordTable> {
+    const table = await this.#opened();
+    if (!(await table.moved())) return table;
+    await this.#drop();
+    const reopened = await this.#opened();
+    // Only what is missing: a replacement with records of its own is a database that somebody restored.
+    for (const [name, record] of this.#known) {
+      await update(reopened, name, (stored) => (stored === undefined ? record : undefined));
+    }
+    this.#onReopened(reopened.title);
+    return reopened;
   }
 
   #opened(): Promise<RecordTable> {

@@ -15,6 +15,8 @@ export interface RecordTable {
   swap(name: string, expected: string | undefined, record: EnrollmentRecord): Promise<boolean>;
   /** Rejects unless a missing record means that none was stored: the whole store is intact and can be written. RC-6 */
   verify(): Promise<void>;
+  /** True when the file at the path is no longer the one that is open: what is written now would be lost. RC-107 */
+  moved(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -54,6 +56,10 @@ export class MemoryTable implements RecordTable {
   }
 
   async verify(): Promise<void> {}
+
+  async moved(): Promise<boolean> {
+    return false;
+  }
 
   async close(): Promise<void> {}
 }

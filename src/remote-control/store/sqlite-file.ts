@@ -2,10 +2,11 @@
  * Prepares the database file before Keyv opens it. Nothing here opens an existing database with `node:fs`: closing any
  * descriptor of a file drops all POSIX locks of this process on it, including SQLite's.
  */
-import { chmod, open, rm, stat } from 'node:fs/promises';
+import { access, chmod, constants, open, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type sqlite3 from 'sqlite3';
 import { PRIVATE_FILE, publish, siblingName } from '../../system/atomic-file.js';
-import { errnoOf } from '../../system/errno.js';
+import { errnoOf, errnoText } from '../../system/errno.js';
 import { StoreError } from './record-table.js';
 import { storeTitle } from './sqlite-errors.js';
 
@@ -48,6 +49,42 @@ export async function probeDatabase(sqlite: Sqlite, path: string, busyTimeoutMs:
     db.configure('busyTimeout', busyTimeoutMs);
     return exec(db, 'SELECT count(*) FROM sqlite_schema');
   });
+}
+
+/** Distinguishes the file at a path from a later one there; null: it is gone or out of reach. An open file keeps its number. RC-107 */
+export async function fileIdentity(path: string): Promise<string | null> {
+  try {
+    const { dev, ino } = await stat(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Why nothing can be stored at this path, as the rest of a sentence; undefined: it may work. A place that other programs
+ * are about to repair, such as a locked or damaged database, counts as one that may work. RC-108
+ */
+export async function unusablePlace(path: string): Promise<string | undefined> {
+  const directory = dirname(path);
+  try {
+    if (!(await stat(directory)).isDirectory()) return `${directory} is a file, not a directory`;
+  } catch (error) {
+    return `its directory ${directory}: ${errnoText(error)}`;
+  }
+  try {
+    const found = await stat(path);
+    if (found.isDirectory()) return 'it is a directory, not a file';
+    if (!found.isFile()) return 'it is a device, pipe or socket, not a file';
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') return errnoText(error);
+    try {
+      await access(directory, constants.W_OK | constants.X_OK);
+    } catch (denied) {
+      return `its directory ${directory}: ${errnoText(denied)}`;
+    }
+  }
+  return undefined;
 }
 
 async function createDatabase(sqlite: Sqlite, path: string): Promise<void> {

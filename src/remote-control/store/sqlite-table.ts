@@ -6,7 +6,7 @@ import { errnoOf } from '../../system/errno.js';
 import { type EnrollmentRecord, encodeStored, type StoredRecord, toStored } from './enrollment-record.js';
 import { type RecordTable, StoreError } from './record-table.js';
 import { explainSqliteError, storeTitle } from './sqlite-errors.js';
-import { ensureDatabase, probeDatabase } from './sqlite-file.js';
+import { ensureDatabase, fileIdentity, probeDatabase } from './sqlite-file.js';
 
 /** Without `_`: Keyv uses the namespace in LIKE patterns, where `_` matches any character. */
 const NAMESPACE = 'enrollment';
@@ -25,6 +25,8 @@ export async function openSqliteTable(path: string, options: SqliteTableOptions)
   try {
     await ensureDatabase(sqlite, path);
     if (options.probe) await probeDatabase(sqlite, path, options.busyTimeoutMs);
+    // Before it is opened: a file that is replaced in between counts as moved, and is opened again.
+    const identity = await fileIdentity(path);
     const store = new KeyvSqlite({ uri: `sqlite://${path}`, busyTimeout: options.busyTimeoutMs });
     const keyv = new Keyv<StoredRecord>({
       store,
@@ -35,7 +37,7 @@ export async function openSqliteTable(path: string, options: SqliteTableOptions)
     });
     // Each error also rejects its call, where it is handled.
     keyv.on('error', () => {});
-    const table = new SqliteTable(path, store, keyv, options.busyTimeoutMs);
+    const table = new SqliteTable(path, identity, store, keyv, options.busyTimeoutMs);
     await table.tune();
     return table;
   } catch (error) {
@@ -50,13 +52,21 @@ export async function openSqliteTable(path: string, options: SqliteTableOptions)
 class SqliteTable implements RecordTable {
   readonly title: string;
   readonly #path: string;
+  readonly #identity: string | null;
   readonly #store: KeyvSqlite;
   readonly #keyv: Keyv<StoredRecord>;
   readonly #busyTimeoutMs: number;
 
-  constructor(path: string, store: KeyvSqlite, keyv: Keyv<StoredRecord>, busyTimeoutMs: number) {
+  constructor(
+    path: string,
+    identity: string | null,
+    store: KeyvSqlite,
+    keyv: Keyv<StoredRecord>,
+    busyTimeoutMs: number,
+  ) {
     this.title = storeTitle(path);
     this.#path = path;
+    this.#identity = identity;
     this.#store = store;
     this.#keyv = keyv;
     this.#busyTimeoutMs = busyTimeoutMs;
@@ -130,6 +140,10 @@ class SqliteTable implements RecordTable {
     }
     // Takes the write lock and changes nothing, so that a read-only store fails before an identity is requested.
     await this.query('UPDATE keyv SET value = value WHERE key IS NULL');
+  }
+
+  async moved(): Promise<boolean> {
+    return (await fileIdentity(this.#path)) !== this.#identity;
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { EngineError } from '../../../src/protocol/errors.js';
@@ -277,5 +277,52 @@ describe('database file', () => {
     await store.save(key, first, 'on');
     await store.close();
     expect(await readdir(join(dir, 'deep'))).toEqual(['s.sqlite']);
+  });
+});
+
+describe('RC-107: a database that was removed or replaced', () => {
+  const opened = async () => {
+    const folder = await tmpFolder();
+    const path = join(folder, 'rc-engine.sqlite');
+    const titles: string[] = [];
+    const open = () =>
+      openEnrollmentStore(`sqlite:${path}`, { now, onReopened: (title) => titles.push(title) });
+    return { path, titles, open, store: open() };
+  };
+
+  it('is opened again before a write, with what was known', async () => {
+    const { path, titles, open, store } = await opened();
+    await store.save(key, first, 'on');
+    await rm(path);
+    expect(await store.savePreference(key, 'off')).toEqual({ kind: 'done' });
+    expect(titles).toEqual([`The enrollment store ${path}`]);
+    await store.close();
+    const next = open();
+    expect(await next.load(key)).toEqual({ kind: 'found', enrollment: first, preference: 'off' });
+    await next.close();
+  });
+
+  it('keeps the records of a replacement', async () => {
+    const { path, open, store } = await opened();
+    await store.save(key, first, 'on');
+    const other = await opened();
+    await other.store.save(key, second, 'on');
+    await other.store.close();
+    await rename(other.path, path);
+    expect(await store.load(key)).toEqual({ kind: 'found', enrollment: second, preference: 'on' });
+    await store.close();
+    const next = open();
+    expect(await next.load(key)).toEqual({ kind: 'found', enrollment: second, preference: 'on' });
+    await next.close();
+  });
+
+  it('gets its records again when the store is closed', async () => {
+    const { path, open, store } = await opened();
+    await store.save(key, first, 'on');
+    await rm(path);
+    await store.close();
+    const next = open();
+    expect(await next.load(key)).toEqual({ kind: 'found', enrollment: first, preference: 'on' });
+    await next.close();
   });
 });
