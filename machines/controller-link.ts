@@ -86,8 +86,10 @@ const controllerLink = setup({
     probeLink: sendTo('link', { type: 'PROBE' }),
     /** Closes the local connections whose stream has received nothing yet. */
     closeNewStreams: notProvided('closeNewStreams'),
-    /** Closes all local connections. */
+    /** Closes all local connections: there was no link for too long. */
     closeStreams: notProvided('closeStreams'),
+    /** Closes all local connections: the backend refuses this controller. RC-98 */
+    endStreams: notProvided('endStreams'),
   },
   guards: {
     opened: outcome('open'),
@@ -105,7 +107,7 @@ const controllerLink = setup({
     },
   },
   delays: {
-    pause: ({ context }) => Math.max(context.pause.until - context.env.now(), 0),
+    pause: ({ context }) => Math.max(context.pause.until - context.env.monotonic(), 0),
     newStreamWait: ({ context }) => context.newStreamWait,
     streamHold: ({ context }) => context.streamHold,
   },
@@ -245,6 +247,10 @@ export const controllerLinkMachine = controllerLink.createMachine({
       },
     },
     stopped: { type: 'final', description: 'The command ended.' },
-    refused: { type: 'final', description: 'The backend refuses this controller; only a new pairing helps.' },
+    refused: {
+      type: 'final',
+      description: 'The backend refuses this controller; only a new pairing helps. RC-94',
+      entry: 'endStreams',
+    },
   },
 });

@@ -4,22 +4,24 @@ import { linkMachine, type SocketCommand } from '../../machines/link.js';
 import { controllerUrl } from '../controller/claim.js';
 import type { Dialer } from '../net/dialer.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
-import { statePath } from '../protocol/decision.js';
+import { type Decision, statePath } from '../protocol/decision.js';
 import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
 import type { DialOutcome, Failure, SocketHandle } from '../protocol/outcomes.js';
-import type { Reason } from '../protocol/reasons.js';
+import { REASONS, type Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
-import type { Env, Timing } from '../protocol/timing.js';
+import { type Env, type Timing, wallTimeOf } from '../protocol/timing.js';
 import { dialSocket } from '../remote-control/link/dial.js';
 import type { BackendSocket } from '../remote-control/link/socket.js';
 import { createSleepDetector } from '../system/sleep-detector.js';
-import type { ControllerStreams } from './streams.js';
+import type { ControllerStreams, StreamClosed } from './streams.js';
 
 /** A new local connection waits this long for a link, ms. */
 const NEW_STREAM_WAIT = 30_000;
 /** As long as the embedded backend keeps the streams without a link, and an engine an idle one (RC-34), ms. */
 const STREAM_HOLD = 600_000;
 const FRAMES_VERSION = '3';
+/** Why a new local connection ends while there is no link. */
+const UNREACHABLE = 'the backend cannot be reached';
 
 export interface ControllerLinkDeps {
   readonly baseUrl: string;
@@ -67,10 +69,15 @@ export class ControllerLink {
         link: linkMachine.provide({ actors: { socket: this.#socketActor() } }),
       },
       actions: {
-        closeNewStreams: () =>
-          streams.closeAll('new', CLOSE_CODES.tryAgainLater, 'the backend cannot be reached'),
-        closeStreams: () =>
-          streams.closeAll('all', CLOSE_CODES.tryAgainLater, 'the backend could not be reached for too long'),
+        closeNewStreams: ({ context }) => streams.closeAll('new', noLink(context, UNREACHABLE)),
+        closeStreams: ({ context }) =>
+          streams.closeAll('all', noLink(context, 'the backend could not be reached for too long')),
+        endStreams: ({ context: { decision } }) =>
+          streams.closeAll('all', {
+            code: CLOSE_CODES.internalError,
+            reason: decision.reason,
+            text: REASONS[decision.reason].means,
+          }),
       },
     });
     this.#actor = createActor(machine, {
@@ -105,9 +112,10 @@ export class ControllerLink {
     return reportOf(this.#actor.getSnapshot());
   }
 
-  /** New streams would wait for nothing: the backend has not answered for a while. */
-  get refusesStreams(): boolean {
-    return this.#actor.getSnapshot().hasTag('refusesStreams');
+  /** Why a new stream would wait for nothing: the backend has not answered for a while. Undefined: it can be opened. */
+  get refusal(): StreamClosed | undefined {
+    const snapshot = this.#actor.getSnapshot();
+    return snapshot.hasTag('refusesStreams') ? noLink(snapshot.context, UNREACHABLE) : undefined;
   }
 
   async #dial(signal: AbortSignal): Promise<DialOutcome> {
@@ -166,6 +174,10 @@ export class ControllerLink {
   }
 }
 
+function noLink({ decision }: { readonly decision: Decision }, text: string): StreamClosed {
+  return { code: CLOSE_CODES.tryAgainLater, reason: decision.reason, text };
+}
+
 function reportOf(snapshot: SnapshotFrom<typeof controllerLinkMachine>): LinkReport {
   const { context } = snapshot;
   const online = snapshot.hasTag('online');
@@ -175,6 +187,9 @@ function reportOf(snapshot: SnapshotFrom<typeof controllerLinkMachine>): LinkRep
     state: statePath(snapshot.value),
     reason: context.decision.reason,
     failure: context.lastFailure,
-    nextAttemptAt: pausing && context.pause.until > context.env.now() ? context.pause.until : null,
+    nextAttemptAt:
+      pausing && context.pause.until > context.env.monotonic()
+        ? wallTimeOf(context.env, context.pause.until)
+        : null,
   };
 }

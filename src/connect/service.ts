@@ -5,6 +5,7 @@ import { ListenerService, type ListeningInfo } from '../listener/service.js';
 import type { Dialer } from '../net/dialer.js';
 import { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
+import { RateLimit } from '../observe/rate-limit.js';
 import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
 import { DEFAULT_TIMING, SYSTEM_ENV } from '../protocol/timing.js';
 import { uuidV7 } from '../system/formats.js';
@@ -15,6 +16,10 @@ import { ControllerStreams } from './streams.js';
 
 /** Local connections at once. */
 const MAX_CONNECTIONS = 256;
+/** Reports in a second; above it only the last state of each second is reported. RC-99 */
+const REPORTS_PER_SECOND = 20;
+/** Log lines about skipped messages in a minute. */
+const SKIPS_PER_MINUTE = 3;
 
 export interface ConnectOptions {
   readonly environment: PairedEnvironment;
@@ -44,10 +49,16 @@ export class ConnectService {
   readonly #link: ControllerLink;
   readonly #connections = new Set<LocalConnection>();
   #environmentConnected: boolean | null = null;
+  readonly #reports: RateLimit;
+  readonly #skips: RateLimit;
 
   constructor(options: ConnectOptions) {
     this.#options = options;
     const { environment, address, authority, dialer, log } = options;
+    this.#reports = new RateLimit(REPORTS_PER_SECOND, 1_000, () => options.onReport(this.report));
+    this.#skips = new RateLimit(SKIPS_PER_MINUTE, 60_000, (count) =>
+      log.error({ count }, 'the environment sent more messages that are not JSON-RPC; they were skipped'),
+    );
     this.#streams = new ControllerStreams({
       clientId: environment.clientId,
       onEnvironment: (connected) => {
@@ -85,7 +96,11 @@ export class ConnectService {
       accept: (_client, transport) => {
         const connection = new LocalConnection(transport, {
           streams: this.#streams,
-          refusal: () => (this.#link.refusesStreams ? 'the backend cannot be reached' : null),
+          refusal: () => this.#link.refusal,
+          onSkipped: (chars) => {
+            if (this.#skips.take())
+              log.error({ chars }, 'the environment sent a message that is not JSON-RPC; it was skipped');
+          },
           newStreamId: () => uuidV7(SYSTEM_ENV),
           onClosed: (one) => {
             this.#connections.delete(one);
@@ -129,6 +144,6 @@ export class ConnectService {
   }
 
   #report(): void {
-    this.#options.onReport(this.report);
+    if (this.#reports.take()) this.#options.onReport(this.report);
   }
 }

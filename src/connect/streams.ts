@@ -2,6 +2,7 @@
 import { Acks } from '../protocol/acks.js';
 import { ChunkAssembler } from '../protocol/chunks.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
+import type { ErrorCode } from '../protocol/errors.js';
 import { streamKey } from '../protocol/frames.js';
 import { CLIENT_FRAMES } from '../protocol/frames-out.js';
 import { memberText } from '../protocol/json-members.js';
@@ -16,9 +17,51 @@ export interface StreamEnd {
   onMessage(text: string): boolean;
   /** After `send` returned `full`: there is room again. */
   onWritable(): void;
-  /** The backend or the environment has closed the stream. Called once. */
-  onClosed(code: number, reason: string): void;
+  /** The backend, the environment or the link has ended the stream. Called once. */
+  onClosed(end: StreamClosed): void;
 }
+
+/** Why a stream has ended. */
+export interface StreamClosed {
+  /** Close code; any number when a peer has sent it. */
+  readonly code: number;
+  readonly reason: ErrorCode;
+  /** For people. May be the text of a peer. */
+  readonly text: string;
+}
+
+const REASON_OF_CLOSE_CODE: Readonly<Record<number, ErrorCode>> = {
+  [CLOSE_CODES.environmentOffline]: 'environmentOffline',
+  [CLOSE_CODES.controllerRevoked]: 'controllerRevoked',
+  [CLOSE_CODES.tryAgainLater]: 'clientOverloaded',
+};
+
+/** Characters of one stream held beside its longest message. An environment that keeps to RC-36 sends less. RC-99 */
+const MAX_HELD_CHARS = 64 * 1024 * 1024;
+/** Of all streams together. */
+const MAX_HELD_IN_ALL = 512 * 1024 * 1024;
+/** Seq ids grow by one. A jump as large as this would make the stream deaf to all frames that follow. RC-99 */
+const MAX_SEQ_JUMP = 16_384;
+/** Longest stream id of a frame that is acknowledged although its stream is gone, UTF-16 units. */
+const MAX_ID_CHARS = 256;
+/** Largest frame that is not a message, bytes. */
+const MAX_CONTROL_BYTES = 16 * 1024;
+
+const DAMAGED: StreamClosed = {
+  code: CLOSE_CODES.internalError,
+  reason: 'frameInvalid',
+  text: 'a message of the environment arrived damaged',
+};
+const UNREAD: StreamClosed = {
+  code: CLOSE_CODES.tryAgainLater,
+  reason: 'clientOverloaded',
+  text: 'the environment sent more than this client reads',
+};
+const UNKNOWN: StreamClosed = {
+  code: CLOSE_CODES.serverRestarted,
+  reason: 'appServerClosed',
+  text: 'the environment no longer knows this stream',
+};
 
 /** One open stream. */
 export interface Stream {
@@ -42,6 +85,9 @@ interface OpenStream {
   readonly end: StreamEnd;
   /** Messages that the local end does not take yet. */
   readonly held: HeldMessage[];
+  heldChars: number;
+  /** Of the longest message since none was held. */
+  longestHeld: number;
   paused: boolean;
   /** The last delivered or held seq id. */
   received: number;
@@ -64,10 +110,13 @@ export class ControllerStreams {
   readonly #outbound: OutboundStreams;
   readonly #assembler = new ChunkAssembler();
   readonly #acks: Acks;
+  readonly #maxHeldChars: number;
+  #heldInAll = 0;
   #socket: MuxSocket | undefined;
 
-  constructor(deps: StreamsDeps) {
+  constructor(deps: StreamsDeps, limits: { readonly heldChars?: number } = {}) {
     this.#deps = deps;
+    this.#maxHeldChars = limits.heldChars ?? MAX_HELD_CHARS;
     this.#outbound = new OutboundStreams(
       { framesOut: 0, bytesOut: 0 },
       (key) => this.#byKey.get(key)?.end.onWritable(),
@@ -87,6 +136,8 @@ export class ControllerStreams {
     const stream: OpenStream = {
       ...{ streamId, key, outbound, end },
       held: [],
+      heldChars: 0,
+      longestHeld: 0,
       paused: false,
       received: 0,
       delivered: 0,
@@ -128,9 +179,9 @@ export class ControllerStreams {
   }
 
   /** Closes the local ends of all streams, or of those that have received nothing yet. */
-  closeAll(which: 'all' | 'new', code: number, reason: string): void {
+  closeAll(which: 'all' | 'new', end: StreamClosed): void {
     for (const stream of [...this.#streams.values()]) {
-      if (which === 'all' || stream.received === 0) this.#closed(stream, code, reason);
+      if (which === 'all' || stream.received === 0) this.#closed(stream, end);
     }
   }
 
@@ -139,21 +190,25 @@ export class ControllerStreams {
     const text = bytes.toString();
     const frame = readServerFrame(text);
     if (frame === undefined) {
-      this.#onControl(text);
+      if (bytes.length <= MAX_CONTROL_BYTES) this.#onControl(text);
       return;
     }
     const stream = this.#streams.get(frame.streamId);
     if (frame.clientId !== this.#deps.clientId) return;
     if (stream === undefined) {
       // The local end is gone. Without an ack the frames would be kept for ever.
-      if (frame.type !== 'pong') this.#acks.add(frame.clientId, frame.streamId, frame.seqId);
+      if (frame.type !== 'pong' && frame.streamId.length <= MAX_ID_CHARS)
+        this.#acks.add(frame.clientId, frame.streamId, frame.seqId);
+      return;
+    }
+    if (frame.seqId - stream.received > MAX_SEQ_JUMP) {
+      this.#abandon(stream, DAMAGED);
       return;
     }
     if (frame.type === 'pong') {
       // With a number it is one of the environment, and counts in its numbering.
       if (frame.seqId > stream.received) this.#took(stream, frame.seqId);
-      if (frame.status === 'unknown')
-        this.#closed(stream, CLOSE_CODES.serverRestarted, 'the environment no longer knows this stream');
+      if (frame.status === 'unknown') this.#closed(stream, UNKNOWN);
       return;
     }
     if (frame.seqId <= stream.received) {
@@ -167,19 +222,46 @@ export class ControllerStreams {
     const result = this.#assembler.feed(stream.streamId, frame.seqId, frame.chunk, bytes.length);
     if (result.kind === 'complete') this.#deliver(stream, frame.seqId, result.text);
     else if (result.kind === 'dropped' && result.why !== 'stale' && result.why !== 'closedSeq') {
-      this.#closed(stream, CLOSE_CODES.internalError, 'a message of the environment arrived damaged');
-      this.#control('client_closed', frame.streamId);
+      this.#abandon(stream, DAMAGED);
     }
+  }
+
+  /** Closes a stream at both ends. */
+  #abandon(stream: OpenStream, end: StreamClosed): void {
+    this.#closed(stream, end);
+    this.#control('client_closed', stream.streamId);
   }
 
   #deliver(stream: OpenStream, seqId: number, text: string): void {
     stream.received = seqId;
     if (stream.paused) {
-      stream.held.push({ seqId, text });
+      this.#hold(stream, { seqId, text });
       return;
     }
     stream.paused = !stream.end.onMessage(text);
     this.#took(stream, seqId);
+  }
+
+  /** One message of any size is held; the limits count what waits beside it. */
+  #hold(stream: OpenStream, message: HeldMessage): void {
+    const { length } = message.text;
+    stream.held.push(message);
+    stream.heldChars += length;
+    this.#heldInAll += length;
+    stream.longestHeld = Math.max(stream.longestHeld, length);
+    const beside = stream.heldChars - stream.longestHeld;
+    if (beside > this.#maxHeldChars || (beside > 0 && this.#heldInAll > MAX_HELD_IN_ALL)) {
+      this.#release(stream);
+      this.#abandon(stream, UNREAD);
+    }
+  }
+
+  /** What is held of this stream, which holds nothing any more. */
+  #release(stream: OpenStream): HeldMessage[] {
+    this.#heldInAll -= stream.heldChars;
+    stream.heldChars = 0;
+    stream.longestHeld = 0;
+    return stream.held.splice(0);
   }
 
   #took(stream: OpenStream, seqId: number): void {
@@ -194,7 +276,12 @@ export class ControllerStreams {
     stream.paused = false;
     while (!stream.paused) {
       const next: HeldMessage | undefined = stream.held.shift();
-      if (next === undefined) return;
+      if (next === undefined) {
+        this.#release(stream);
+        return;
+      }
+      stream.heldChars -= next.text.length;
+      this.#heldInAll -= next.text.length;
       stream.paused = !stream.end.onMessage(next.text);
       stream.delivered = next.seqId;
       this.#acks.add(this.#deps.clientId, stream.streamId, next.seqId);
@@ -221,23 +308,21 @@ export class ControllerStreams {
     if (type === 'ack' && typeof seqId === 'number') {
       this.#outbound.ack(stream.key, seqId, typeof segmentId === 'number' ? segmentId : undefined);
     } else if (type === 'client_closed') {
-      const { code, reason } = value;
-      this.#closed(
-        stream,
-        typeof code === 'number' ? code : CLOSE_CODES.internalError,
-        typeof reason === 'string' ? reason : 'the environment closed this stream',
-      );
+      const code = typeof value.code === 'number' ? value.code : CLOSE_CODES.internalError;
+      const text = typeof value.reason === 'string' ? value.reason : 'the environment closed this stream';
+      this.#closed(stream, { code, reason: REASON_OF_CLOSE_CODE[code] ?? 'appServerClosed', text });
     }
   }
 
-  #closed(stream: OpenStream, code: number, reason: string): void {
+  #closed(stream: OpenStream, end: StreamClosed): void {
     // What the local end does not take yet is still for it.
-    for (const { text } of stream.held.splice(0)) stream.end.onMessage(text);
-    if (this.#remove(stream)) stream.end.onClosed(code, reason);
+    for (const { text } of this.#release(stream)) stream.end.onMessage(text);
+    if (this.#remove(stream)) stream.end.onClosed(end);
   }
 
   #remove(stream: OpenStream): boolean {
     if (!this.#streams.delete(stream.streamId)) return false;
+    this.#release(stream);
     this.#byKey.delete(stream.key);
     this.#assembler.reset(stream.streamId);
     this.#outbound.close(stream.key, stream.outbound);

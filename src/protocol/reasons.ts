@@ -9,7 +9,8 @@ export interface ReasonText {
   readonly todo: string;
 }
 
-const NOTHING = 'Nothing: the engine continues automatically.';
+/** The `todo` where no step is needed. */
+export const NOTHING = 'Nothing: the engine continues automatically.';
 
 /** One entry of the table; by default no step is needed. */
 export const reasonText = (means: string, todo: string = NOTHING): ReasonText => ({ means, todo });

@@ -201,7 +201,11 @@ describe('RC-90: connect', { timeout: 60_000 }, () => {
     client.socket.terminate();
     const late = new EndpointClient(url);
     await new Promise((resolve) => late.socket.once('open', resolve));
-    late.send('initialize', { clientInfo: { name: 'late', version: '1' } });
+    const id = late.send('initialize', { clientInfo: { name: 'late', version: '1' } });
+    // RC-98
+    expect(await late.answer(id)).toMatchObject({
+      error: { code: -32002, data: { reason: 'environmentOffline' } },
+    });
     expect(await late.closed).toMatchObject({ code: 1013, reason: 'environment offline' });
     expect(run.running).toBe(true);
   });
