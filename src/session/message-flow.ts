@@ -1,0 +1,228 @@
+import type { AppServerConnection, AppServerEvents, ClientContext } from '../protocol/app-server.js';
+import { errorText, RPC, type RpcId } from '../protocol/jsonrpc.js';
+import type { Message } from '../protocol/message.js';
+import type { Failure } from '../protocol/outcomes.js';
+import { ClientProtocol } from './client-protocol.js';
+import type { ClientTransport, SessionDeps } from './client-transport.js';
+import type { EndCause } from './end-cause.js';
+import { MessageQueue } from './message-queue.js';
+import { OpenRequests } from './open-requests.js';
+import type { ServerRequests } from './server-requests.js';
+
+type Phase = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
+
+/**
+ * The flow of messages between one client and its app server: the connection that opens and ends, the queue while it is
+ * not ready, the pauses while one side reads slowly, and the requests without a response. A base class, not a part:
+ * there are thousands of clients, and one object each costs less than two.
+ */
+export abstract class MessageFlow implements AppServerEvents {
+  readonly client: ClientContext;
+  protected readonly transport: ClientTransport;
+  protected readonly deps: SessionDeps;
+  protected phase: Phase = 'opening';
+  protected connection: AppServerConnection | undefined;
+  /** The app server accepts no messages for now. */
+  #blocked = false;
+  /** The client reads slowly. */
+  #paused = false;
+  #readPaused = false;
+  /** Undefined while nothing waits: most of thousands of clients never need it. */
+  protected queue: MessageQueue | undefined;
+  /** Waits for the app-server connection that it opened. */
+  protected waitingInitialize: Message | undefined;
+  protected readonly clientProtocol: ClientProtocol;
+  /** Requests without a response, at the app server or at an engine method. Undefined before the first one. */
+  protected openRequests: OpenRequests | undefined;
+  protected serverRequests: ServerRequests | undefined;
+
+  constructor(client: ClientContext, transport: ClientTransport, deps: SessionDeps) {
+    this.client = client;
+    this.transport = transport;
+    this.deps = deps;
+    this.clientProtocol = new ClientProtocol(deps.protocol ?? 'codex', client.protocol);
+  }
+
+  abstract onMessage(message: Message): void;
+  abstract onClose(failure: Failure | null): void;
+  /** Handles a message of the client whose turn has come. */
+  protected abstract route(message: Message): void;
+  /** The client needs no `initialize`. */
+  protected abstract serve(): void;
+  protected abstract reportEnd(): void;
+
+  get state(): string {
+    return this.#paused ? `paused.${this.phase}` : this.phase;
+  }
+  /** The client waits for a response, or a message of it waits to be handled. */
+  get isWaiting(): boolean {
+    if (this.waitingInitialize !== undefined || this.queue !== undefined) return true;
+    return (this.openRequests?.ids.length ?? 0) > 0;
+  }
+
+  /** Opens the app-server connection when that takes no time; otherwise returns false. */
+  openNow(): boolean {
+    const connection = this.deps.appServer.openNow?.(this, this.client);
+    if (connection === undefined) return false;
+    this.#opened(connection);
+    return true;
+  }
+
+  /** Opens no app-server connection before a valid `initialize` arrives. WSA-35 */
+  deferOpening(): void {
+    this.phase = 'awaitingInitialize';
+  }
+
+  /** When what runs behind this client has ended; undefined: nothing runs on after `close`. */
+  get appServerEnded(): Promise<unknown> | undefined {
+    return this.connection?.ended;
+  }
+
+  /** Opens the app-server connection, then handles what has arrived meanwhile. Rejects when it cannot be opened. */
+  async open(signal: AbortSignal): Promise<void> {
+    const connection = await this.deps.appServer.open(this, this.client, signal);
+    if (this.phase === 'closed' || signal.aborted) {
+      connection.close();
+      return;
+    }
+    this.#opened(connection);
+  }
+
+  #opened(connection: AppServerConnection): void {
+    this.connection = connection;
+    if (this.#paused) connection.pause();
+    this.phase = 'awaitingInitialize';
+    if (this.clientProtocol.isRaw) this.serve();
+    this.drainQueue();
+  }
+
+  /** The client reads slowly: pauses its own app-server connection and no other. */
+  pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.connection?.pause();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.connection?.resume();
+    this.drainQueue();
+  }
+
+  /** Ends the session on our side. Each request without a response gets an error with the cause first. RC-80 */
+  end(cause: EndCause): void {
+    if (this.phase === 'closed') return;
+    this.transport.onEnding?.(cause);
+    const waiting = this.waitingInitialize?.shape;
+    const ids = [
+      ...(this.openRequests?.ids ?? []),
+      ...(waiting?.kind === 'request' ? [waiting.id] : []),
+      ...(this.queue?.requestIds ?? []),
+    ];
+    const data = { reason: cause.reason };
+    for (const id of ids) {
+      this.respond(errorText(id, RPC.appServerUnavailable, cause.message, data));
+    }
+    this.close();
+  }
+
+  /** The client has disconnected, or starts again. Nobody waits for a response. */
+  close(): void {
+    if (this.phase === 'closed') return;
+    this.phase = 'closed';
+    this.openRequests = undefined;
+    this.queue = undefined;
+    this.waitingInitialize = undefined;
+    this.#pauseReading(false);
+    this.serverRequests?.close();
+    this.connection?.close();
+    this.connection = undefined;
+    this.reportEnd();
+  }
+
+  onDrain(): void {
+    this.#setBlocked(false);
+    this.drainQueue();
+  }
+
+  protected mustQueue({ shape }: Message): boolean {
+    return (
+      this.queue !== undefined ||
+      this.waitingInitialize !== undefined ||
+      this.#blocked ||
+      this.phase === 'opening' ||
+      this.phase === 'initializing' ||
+      // Each request gets a response, and the client does not read those that it has.
+      (this.#paused && shape.kind === 'request')
+    );
+  }
+
+  protected enqueue(message: Message): boolean {
+    this.queue ??= new MessageQueue();
+    const { shape } = message;
+    if (shape.kind === 'request' && this.queue.hasMaxRequests && !this.#paused) {
+      this.respond(errorText(shape.id, RPC.overloaded, 'Server overloaded; retry later.'));
+      return true;
+    }
+    if (!this.queue.push(message)) return false;
+    if (this.#paused || this.queue.needsReadPause) this.#pauseReading(true);
+    return true;
+  }
+
+  protected drainQueue(): void {
+    if (this.phase === 'opening' || this.phase === 'closed') return;
+    // One at a time: routing a message may produce a response at once, which calls this method again.
+    while (!this.#blocked && !this.#paused && !this.#mustWait) {
+      const message = this.#takeNext();
+      if (message === undefined) {
+        this.queue = undefined;
+        this.#pauseReading(false);
+        return;
+      }
+      if (this.queue?.isEmpty === true) this.queue = undefined;
+      this.route(message);
+    }
+  }
+
+  /** For the app server: its connection, or its response to `initialize`. */
+  get #mustWait(): boolean {
+    return this.phase === 'opening' || this.phase === 'initializing';
+  }
+
+  #takeNext(): Message | undefined {
+    const first = this.waitingInitialize;
+    this.waitingInitialize = undefined;
+    return first ?? this.queue?.shift();
+  }
+
+  protected forwardRequest(id: RpcId, message: Message): void {
+    this.addOpen(id, message);
+    this.forward(message);
+  }
+
+  protected addOpen(id: RpcId, message: Message): void {
+    this.openRequests ??= new OpenRequests();
+    this.openRequests.add(id, message.text.length);
+  }
+
+  protected forward(message: Message): void {
+    if (this.connection !== undefined && !this.connection.send(message)) this.#setBlocked(true);
+  }
+
+  protected respond(text: string): void {
+    if (this.phase !== 'closed') this.transport.send(this.clientProtocol.own(text));
+  }
+
+  #setBlocked(blocked: boolean): void {
+    if (this.#blocked === blocked) return;
+    this.#blocked = blocked;
+    this.transport.onBlocked(blocked);
+  }
+
+  #pauseReading(paused: boolean): void {
+    if (this.#readPaused === paused) return;
+    this.#readPaused = paused;
+    this.transport.onReadPaused(paused);
+  }
+}
