@@ -31,7 +31,7 @@ export type { AuthorityConfig } from './listener/auth/authority.js';
 export type { SignedTokenRules } from './listener/auth/signed-token.js';
 export type { CountedVerdict } from './listener/auth/upgrade-decision.js';
 export type { CertificateStatus } from './listener/certificate.js';
-export type { ListenerStatus, ListeningInfo, Rejection } from './listener/service.js';
+export type { ListenerStatus, ListeningInfo, Rejection } from './listener/status.js';
 export type { AuditRecord } from './observe/audit.js';
 export type { EngineLogger } from './observe/logger.js';
 export type { EngineWatcher, TransitionWatch, WatchedEffect } from './observe/watcher.js';

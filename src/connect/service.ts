@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { AuthorityConfig } from '../listener/auth/authority.js';
 import type { ServerAddress } from '../listener/bind.js';
-import { ListenerService, type ListeningInfo } from '../listener/service.js';
+import { ListenerService } from '../listener/service.js';
+import type { ListeningInfo } from '../listener/status.js';
 import type { Dialer } from '../net/dialer.js';
 import { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { waitFor } from 'xstate';
 import { AccountService } from '../account/service.js';
 import { SupervisedAppServer } from '../app-server/supervisor.js';
-import type { ListeningInfo } from '../listener/service.js';
+import type { ListeningInfo } from '../listener/status.js';
 import { AuditRing } from '../observe/audit.js';
 import { onDecision } from '../observe/decisions.js';
 import { type EngineLogger, silentLogger } from '../observe/logger.js';

@@ -1,5 +1,5 @@
 import type { AccountSummary } from '../account/view.js';
-import type { ListenerStatus } from '../listener/service.js';
+import type { ListenerStatus } from '../listener/status.js';
 import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServerHealth } from '../protocol/app-server.js';
 import type { LinkCounters, MuxCounters, PublicStatus, TimedReport } from '../remote-control/status.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import http, { IncomingMessage, type ServerResponse } from 'node:http';
-import net, { Socket } from 'node:net';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import net, { type Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { AgentProtocol } from '../protocol/agent-protocol.js';
@@ -23,6 +23,7 @@ import {
   readUpgradeRequest,
   requestKindOf,
   type UpgradeRequest,
+  upgradeRequestFor,
 } from './handshake/upgrade-request.js';
 
 interface UpgradeServerLimits {
@@ -383,21 +384,6 @@ const protocolOfSubprotocol = (name: string | undefined): AgentProtocol | undefi
   name === MCP_SUBPROTOCOL ? 'mcp' : undefined;
 
 const ignore = (): void => {};
-
-/** The request that `ws` completes, reduced to what it needs. `ws` does not keep it, so one object serves all. */
-const upgradeRequest = new IncomingMessage(new Socket());
-upgradeRequest.method = 'GET';
-
-/** Without extensions, which the listener does not support, and with the one subprotocol that it selects. */
-function upgradeRequestFor(key: string, subprotocol: string | undefined): IncomingMessage {
-  upgradeRequest.headers = {
-    upgrade: 'websocket',
-    'sec-websocket-version': '13',
-    'sec-websocket-key': key,
-    ...(subprotocol === undefined ? {} : { 'sec-websocket-protocol': subprotocol }),
-  };
-  return upgradeRequest;
-}
 
 function deleteOnClose(open: Set<WebSocket>): (this: WebSocket) => void {
   return function onClose(this: WebSocket) {

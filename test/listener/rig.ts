@@ -5,7 +5,7 @@ import { afterEach } from 'vitest';
 import { WebSocket } from 'ws';
 import { createEngine, type Engine } from '../../src/engine/engine.js';
 import type { EngineOptions } from '../../src/engine/options.js';
-import type { ListeningInfo } from '../../src/listener/service.js';
+import type { ListeningInfo } from '../../src/listener/status.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { tmpFolder } from '../support/tmp.js';
 

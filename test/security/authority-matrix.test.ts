@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import type { ListeningInfo } from '../../src/listener/service.js';
+import type { ListeningInfo } from '../../src/listener/status.js';
 import {
   APP_SERVER_METHODS,
   AUTHORITIES,

@@ -1,5 +1,5 @@
 import type { ConnectReport } from '../../connect/service.js';
-import type { ListeningInfo } from '../../listener/service.js';
+import type { ListeningInfo } from '../../listener/status.js';
 import { printJson } from './print.js';
 import { shellQuote } from './shell.js';
 import { type Output, type Text, text } from './terminal.js';

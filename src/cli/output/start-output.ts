@@ -1,6 +1,6 @@
 import type { Engine } from '../../engine/engine.js';
 import type { EngineStatus } from '../../engine/status.js';
-import type { ListeningInfo } from '../../listener/service.js';
+import type { ListeningInfo } from '../../listener/status.js';
 import { VERSION } from '../../protocol/version.js';
 import type { StartSettings } from '../settings/start-settings.js';
 import { codexRecipe } from './codex-recipe.js';

@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import type { RequestKind } from '../../protocol/authority.js';
 
 /** The parts of an HTTP request that are used. The query and the Authorization header are secrets. */
@@ -167,4 +168,19 @@ function splitTarget(target: string): { readonly path: string; readonly query: s
   const mark = whole.indexOf('?');
   if (mark < 0) return { path: whole === '' ? '/' : whole, query: undefined };
   return { path: mark === 0 ? '/' : whole.slice(0, mark), query: whole.slice(mark + 1) };
+}
+
+/** The request that `ws` completes, reduced to what it needs. `ws` does not keep it, so one object serves all. */
+const upgradeRequest = new IncomingMessage(new Socket());
+upgradeRequest.method = 'GET';
+
+/** Without extensions, which the listener does not support, and with the one subprotocol that it selects. */
+export function upgradeRequestFor(key: string, subprotocol: string | undefined): IncomingMessage {
+  upgradeRequest.headers = {
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': key,
+    ...(subprotocol === undefined ? {} : { 'sec-websocket-protocol': subprotocol }),
+  };
+  return upgradeRequest;
 }
