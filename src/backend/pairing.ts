@@ -1,4 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import { environmentsNamed } from '../protocol/environment-name.js';
 import { Secret } from '../protocol/secret.js';
 import { FailedAttempts } from './failed-attempts.js';
 import { hashToken, mintToken } from './identities.js';
@@ -44,6 +45,7 @@ type ClaimResult =
     }
   | { readonly kind: 'unknownCode' }
   | TooManyAttempts
+  | { readonly kind: 'otherEnvironment' }
   | { readonly kind: 'tooManyControllers' };
 
 interface Code {
@@ -106,8 +108,9 @@ export class Pairing {
    * guesses from many addresses get no more tries. A pairing code cannot be guessed. A right one is therefore always
    * accepted, so that a program that guesses, from the same address or from many, does not keep the owner out. RC-52
    * @param peer Address of the peer.
+   * @param expected Id or name of the environment that the code must be for; the code of another one is not used up.
    */
-  claim(presented: PresentedCode, displayName: string | null, peer: string): ClaimResult {
+  claim(presented: PresentedCode, displayName: string | null, peer: string, expected?: string): ClaimResult {
     const code = this.#find(presented);
     const server = code === undefined ? undefined : this.#store.servers.get(code.serverId);
     const right = code !== undefined && !code.claimed && server !== undefined;
@@ -124,6 +127,9 @@ export class Pairing {
     }
     if (presented.kind === 'manual' && code.wrongTries >= MAX_WRONG_PER_CODE)
       return { kind: 'tooManyAttempts', retryAfterSeconds: NEW_CODE_SECONDS };
+    const { environmentId, name: serverName } = server;
+    if (expected !== undefined && environmentsNamed([{ environmentId, serverName }], expected).length === 0)
+      return { kind: 'otherEnvironment' };
     return this.#accept(code, server, displayName);
   }
 

@@ -39,7 +39,11 @@ const RefreshBody = v.object({ server_id: Text, installation_id: Text });
 const PairBody = v.object({ manual_code: v.boolean() });
 const CodeMembers = { pairing_code: v.nullish(Text), manual_pairing_code: v.nullish(Text) };
 const PairStatusBody = v.object(CodeMembers);
-const ClaimBody = v.object({ ...CodeMembers, display_name: v.nullish(v.pipe(v.string(), v.maxLength(200))) });
+const ClaimBody = v.object({
+  ...CodeMembers,
+  display_name: v.nullish(v.pipe(v.string(), v.maxLength(200))),
+  expected_environment: v.nullish(v.pipe(v.string(), v.maxLength(200))),
+});
 
 /** A request with its route and the parameters of its path. */
 export interface RouteMatch {
@@ -187,12 +191,15 @@ export class Routes {
   #claim({ request }: RouteMatch, body: string): RouteResponse {
     const params = parseBody(ClaimBody, body);
     const peer = request.socket.remoteAddress ?? '';
-    const result = this.#deps.pairing.claim(readCode(params), params.display_name ?? null, peer);
+    const { display_name: name, expected_environment: expected } = params;
+    const result = this.#deps.pairing.claim(readCode(params), name ?? null, peer, expected ?? undefined);
     switch (result.kind) {
       case 'unknownCode':
         throw new HttpError(404, 'Pairing code not found');
       case 'tooManyAttempts':
         throw tooManyWrongCodes(result.retryAfterSeconds);
+      case 'otherEnvironment':
+        throw new HttpError(412, 'This pairing code is for another environment; it can still be used');
       case 'tooManyControllers':
         throw new HttpError(409, 'This environment has too many controllers; revoke some');
       case 'claimed':

@@ -1,9 +1,8 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import {
-  loadPaired,
+  changePaired,
   type PairedEnvironment,
   pairedFile,
-  pairedText,
   withEnvironment,
 } from '../connect/paired-environments.js';
 import { claim } from '../controller/claim.js';
@@ -11,49 +10,66 @@ import type { Home } from '../home/home.js';
 import { serverName } from '../home/installation.js';
 import type { Dialer } from '../net/dialer.js';
 import { peerText } from '../observe/peer-text.js';
-import { replaceFile } from '../system/atomic-file.js';
-import { errnoText } from '../system/errno.js';
+import { environmentsNamed } from '../protocol/environment-name.js';
+import { EngineError } from '../protocol/errors.js';
+import { createFile } from '../system/atomic-file.js';
 import { claimCodeOf } from './controller-file.js';
 import { usageError } from './errors.js';
+import { shellQuote } from './output/shell.js';
 import { stdout, type Text, text } from './output/terminal.js';
 import { COLOURS } from './output/text.js';
 
 const PAIR_FIRST =
   'Run rc-engine pair on the other machine, then rc-engine connect --code-stdin here and enter its code.';
 
+interface PairRequest {
+  readonly baseUrl: string;
+  readonly code: string;
+  /** Name of this device. Default: the host name. */
+  readonly displayName: string | undefined;
+  /** ENVIRONMENT of the command line. */
+  readonly environment: string | undefined;
+}
+
 /** Claims a pairing code and stores the environment, so that the next `connect` needs no code. RC-95 */
 export async function pairEnvironment(
   home: Home,
-  baseUrl: string,
-  code: string,
   dialer: Dialer,
-  displayName: string | undefined,
+  { baseUrl, code, displayName, environment }: PairRequest,
 ): Promise<PairedEnvironment> {
   const file = pairedFile(home.dir);
   // A code can be claimed only once, so the file is read and written before that.
-  await store(file, loadPaired(file), 'Free some space or choose another --home.');
+  await store(file, (known) => known, 'Free some space or choose another --home.');
   const claimed = await claim({ baseUrl }, claimCodeOf(code), {
     displayName: displayName ?? serverName(),
+    environment,
     dialer,
   });
   const paired = { ...claimed, serverName: peerText(claimed.serverName), baseUrl, pairedAt: Date.now() };
   await store(
     file,
-    withEnvironment(loadPaired(file), paired),
-    'The pairing code is used up: free some space, then pair again.',
+    (known) => withEnvironment(known, paired),
+    'The pairing code is used up: correct that, then pair again.',
   );
-  return paired;
+  // A backend may ignore the expected environment.
+  if (environment === undefined || environmentsNamed([paired], environment).length > 0) return paired;
+  throw usageError(
+    `The pairing code was for ${JSON.stringify(paired.serverName)}, which is not called ${JSON.stringify(environment)}. It is paired now.`,
+    `Connect to it: rc-engine connect ${shellQuote(paired.environmentId)}`,
+  );
 }
 
 async function store(
   file: string,
-  environments: readonly PairedEnvironment[],
+  change: (known: readonly PairedEnvironment[]) => readonly PairedEnvironment[],
   nextStep: string,
 ): Promise<void> {
   try {
-    await replaceFile(file, pairedText(environments), true);
+    await changePaired(file, change);
   } catch (error) {
-    throw usageError(`The file ${file} cannot be written: ${errnoText(error)}.`, nextStep, error);
+    if (error instanceof EngineError && error.code === 'storeWriteFailed')
+      throw usageError(error.message, nextStep, error);
+    throw error;
   }
 }
 
@@ -75,10 +91,7 @@ export function selectEnvironment(
       'Name one of them: rc-engine connect ENVIRONMENT',
     );
   }
-  const exact = known.filter(({ environmentId }) => environmentId === name);
-  const named = known.filter(({ serverName: server }) => server.toLowerCase() === name.toLowerCase());
-  const begins = known.filter(({ environmentId }) => environmentId.startsWith(name));
-  const [found, ...further] = [exact, named, begins].find((matches) => matches.length > 0) ?? [];
+  const [found, ...further] = environmentsNamed(known, name);
   if (found !== undefined && further.length === 0) return found;
   stdout.print(...environmentRows(known));
   throw found === undefined
@@ -107,10 +120,15 @@ export async function endpointToken(path: string): Promise<string> {
     }
     return readFileSync(path, 'utf8').trim();
   };
-  const known = read();
-  if (known !== undefined && known.length >= 32) return known;
-  const { randomBytes } = await import('node:crypto');
-  const token = randomBytes(32).toString('base64url');
-  await replaceFile(path, `${token}\n`, false);
-  return token;
+  if (read() === undefined) {
+    const { randomBytes } = await import('node:crypto');
+    // Of two that start at the same moment, the second uses the token of the first.
+    await createFile(path, `${randomBytes(32).toString('base64url')}\n`);
+  }
+  const token = read() ?? '';
+  if (token.length >= 32) return token;
+  throw usageError(
+    `The token file ${path} holds no token of 32 or more characters.`,
+    `Remove ${path}, and connect makes a new one.`,
+  );
 }

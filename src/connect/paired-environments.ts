@@ -1,11 +1,15 @@
 /** The environments that this installation is paired with, in `controllers.json` of the home (mode 0600). RC-95 */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
-import type { ClaimedController } from '../controller/claim.js';
+import { type ClaimedController, ControllerId, ControllerToken } from '../controller/claim.js';
+import { peerText } from '../observe/peer-text.js';
+import { withoutByteOrderMark } from '../protocol/byte-order-mark.js';
 import { EngineError } from '../protocol/errors.js';
 import { Secret } from '../protocol/secret.js';
+import { replaceFile } from '../system/atomic-file.js';
 import { errnoOf, errnoText } from '../system/errno.js';
+import { acquireFileLock, withLocks } from '../system/file-lock.js';
 
 /** One environment, with the token that controls it. */
 export interface PairedEnvironment extends ClaimedController {
@@ -14,17 +18,20 @@ export interface PairedEnvironment extends ClaimedController {
   readonly pairedAt: number;
 }
 
-const Id = v.pipe(v.string(), v.nonEmpty());
+/** The largest time that a `Date` can hold, ms. */
+const MAX_TIME = 8.64e15;
+/** More would be a mistake: each environment takes less than 6 KiB. */
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const FileSchema = v.object({
   version: v.literal(1),
   environments: v.array(
     v.object({
-      base_url: Id,
-      environment_id: Id,
+      base_url: v.pipe(v.string(), v.nonEmpty()),
+      environment_id: ControllerId,
       server_name: v.string(),
-      client_id: Id,
-      controller_token: Id,
-      paired_at: v.number(),
+      client_id: ControllerId,
+      controller_token: ControllerToken,
+      paired_at: v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_TIME)),
     }),
   ),
 });
@@ -35,8 +42,11 @@ export const pairedFile = (homeDir: string): string => join(homeDir, 'controller
 export function loadPaired(file: string): PairedEnvironment[] {
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    if (statSync(file).size > MAX_FILE_BYTES) throw unusable(file, 'is too large');
+    // An editor may have put a byte order mark in front.
+    text = withoutByteOrderMark(readFileSync(file, 'utf8'));
   } catch (error) {
+    if (error instanceof EngineError) throw error;
     if (errnoOf(error) === 'ENOENT') return [];
     throw unusable(file, `cannot be read: ${errnoText(error)}`, error);
   }
@@ -52,14 +62,44 @@ export function loadPaired(file: string): PairedEnvironment[] {
   return parsed.output.environments.map((entry) => ({
     baseUrl: entry.base_url,
     environmentId: entry.environment_id,
-    serverName: entry.server_name,
+    serverName: peerText(entry.server_name),
     clientId: entry.client_id,
     token: new Secret(entry.controller_token),
     pairedAt: entry.paired_at,
   }));
 }
 
-/** The content of the file with this environment, which replaces an earlier pairing with the same one. */
+/** How long another process may hold the lock, ms: it only reads and writes a small file. */
+const LOCK_LIMIT = 10_000;
+
+/**
+ * Changes the file while no other process does, and replaces it as a whole. A file that is damaged stays as it is.
+ * @throws EngineError `storeUnavailable` as `loadPaired`, `storeWriteFailed` when it cannot be written or locked
+ */
+export async function changePaired(
+  file: string,
+  change: (known: readonly PairedEnvironment[]) => readonly PairedEnvironment[],
+): Promise<void> {
+  try {
+    const done = await withLocks(
+      acquireFileLock,
+      [`${file}.lock`],
+      LOCK_LIMIT,
+      new AbortController().signal,
+      () => replaceFile(file, pairedText(change(loadPaired(file))), true),
+    );
+    if (done !== undefined) return;
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    throw notWritten(file, errnoText(error), error);
+  }
+  throw notWritten(file, 'another process holds its lock');
+}
+
+const notWritten = (file: string, problem: string, cause?: unknown): EngineError =>
+  new EngineError('storeWriteFailed', `The file ${file} cannot be written: ${problem}.`, { cause });
+
+/** The environments with this one, which replaces an earlier pairing with the same one. */
 export function withEnvironment(
   known: readonly PairedEnvironment[],
   added: PairedEnvironment,
@@ -70,7 +110,7 @@ export function withEnvironment(
   return [...others, added];
 }
 
-export function pairedText(environments: readonly PairedEnvironment[]): string {
+function pairedText(environments: readonly PairedEnvironment[]): string {
   const entries = environments.map((one) => ({
     base_url: one.baseUrl,
     environment_id: one.environmentId,

@@ -29,13 +29,18 @@ export interface ClaimCode {
   readonly code: Secret;
 }
 
+/** Longest name of an environment, UTF-16 units. */
+const MAX_NAME_CHARS = 200;
 export const DEFAULT_CONTROLLER_TIMEOUT = 30_000;
 
-const Id = v.pipe(v.string(), v.nonEmpty());
+/** It becomes a member of frames and a part of paths, and people see it. */
+export const ControllerId = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,256}$/));
+/** It becomes a header. */
+export const ControllerToken = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,4096}$/));
 const ClaimResponse = v.object({
-  client_id: Id,
-  controller_token: Id,
-  environment_id: Id,
+  client_id: ControllerId,
+  controller_token: ControllerToken,
+  environment_id: ControllerId,
   server_name: v.string(),
 });
 
@@ -54,6 +59,8 @@ export async function claim(
   { kind, code }: ClaimCode,
   options: {
     readonly displayName?: string;
+    /** Id or name of the environment that the code must be for. Another one is refused, and its code is not used up. */
+    readonly environment?: string | undefined;
     readonly signal?: AbortSignal;
     /** Default: a direct connection. */
     readonly dialer?: Dialer;
@@ -70,6 +77,7 @@ export async function claim(
         json: {
           [kind === 'manual' ? 'manual_pairing_code' : 'pairing_code']: code.reveal(),
           ...(options.displayName === undefined ? {} : { display_name: options.displayName }),
+          ...(options.environment === undefined ? {} : { expected_environment: options.environment }),
         },
       },
       secrets: [code],
@@ -95,9 +103,17 @@ export async function claim(
       remediation: 'Make a new code with rc-engine pair. A code can be used once, within ten minutes.',
     });
   }
+  if (status === 412 && options.environment !== undefined) {
+    throw new EngineError(
+      'remoteRefused',
+      `the pairing code is not for an environment called ${JSON.stringify(options.environment)}`,
+      { remediation: 'The code was not used up: correct ENVIRONMENT, or leave it out.' },
+    );
+  }
   if (status === 429) {
+    const seconds = /^\d{1,6}$/.exec(header('retry-after') ?? '')?.[0] ?? '60';
     throw new EngineError('remoteRefused', 'too many wrong pairing codes were tried', {
-      remediation: `Wait ${header('retry-after') ?? '60'} seconds, make a new code with rc-engine pair, and try again.`,
+      remediation: `Wait ${seconds} seconds, make a new code with rc-engine pair, and try again.`,
     });
   }
   if (status !== 200) {
@@ -112,6 +128,6 @@ export async function claim(
     clientId: client_id,
     token: new Secret(controller_token),
     environmentId: environment_id,
-    serverName: server_name,
+    serverName: server_name.slice(0, MAX_NAME_CHARS),
   };
 }

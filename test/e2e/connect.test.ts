@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
@@ -247,10 +247,66 @@ describe('RC-90: connect', { timeout: 60_000 }, () => {
     expect(several.stdout).toContain('alpha');
     expect(several.stdout).not.toContain('\u001b[31m');
     expect(several.stdout).not.toContain('rcc_');
-    await writeFile(file, '{');
-    const damaged = await lab.cli(['connect', '--home', home]);
-    expect(damaged.code).toBe(1);
-    expect(damaged.stderr).toContain(file);
+    // An editor may have put a byte order mark in front.
+    await writeFile(file, `\ufeff${JSON.stringify({ version: 1, environments: environments.slice(0, 1) })}`);
+    const listed = await lab.cli(['connect', '--home', home, '--list', '--json']);
+    expect(JSON.parse(listed.stdout)).toMatchObject({ environmentId: 'env_1' });
+    lab.exempt.push(file);
+  });
+
+  it('RC-95: a damaged file is named and stays, and uses up no code', async ({ lab }) => {
+    await lab.connected();
+    const { url: baseUrl } = await lab.backend();
+    const home = remoteHome(lab);
+    await mkdir(home, { mode: 0o700 });
+    const file = join(home, 'controllers.json');
+    const code = await pairingCode(lab);
+    const broken = { version: 1, environments: [{ base_url: 'x', paired_at: 1e300 }] };
+    for (const damaged of ['', '{', '{"version":2}', JSON.stringify(broken)]) {
+      await writeFile(file, damaged);
+      const run = await lab.cli(['connect', '--home', home, '--base-url', baseUrl, '--code-stdin'], {}, code);
+      expect(run.code).toBe(1);
+      expect(run.stderr).toContain(file);
+      expect(await readFile(file, 'utf8')).toBe(damaged);
+    }
+    await rm(file);
+    expect((await connected(lab, [], code)).run.running).toBe(true);
+  });
+
+  it('RC-95: ENVIRONMENT is checked before the code is used up', async ({ lab }) => {
+    await lab.connected();
+    const code = await pairingCode(lab);
+    const { url: baseUrl } = await lab.backend();
+    const args = ['connect', 'elsewhere', '--home', remoteHome(lab), '--base-url', baseUrl];
+    const wrong = await lab.cli(args, { RC_ENGINE_PAIRING_CODE: code });
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toContain('"elsewhere"');
+    expect(wrong.stderr).toContain('not used up');
+    const { environmentId } = (await lab.status()).remoteControl;
+    const right = await connected(lab, [String(environmentId)], code);
+    expect(right.run.running).toBe(true);
+  });
+
+  it('RC-95: two pairings at the same moment are both stored', async ({ lab }) => {
+    await lab.connected();
+    const { url: baseUrl } = await lab.backend();
+    const home = remoteHome(lab);
+    // Two environments of one backend have two addresses here, because a lab has one engine.
+    const urls = [baseUrl, baseUrl.replace('127.0.0.1', 'localhost')];
+    const codes = await Promise.all(urls.map(() => pairingCode(lab)));
+    lab.exempt.push(join(home, 'controllers.json'));
+    const runs = urls.map((url, n) =>
+      lab.run(
+        ['connect', '--json', '--home', home, '--base-url', url, '--listen', `unix://${lab.folder}/${n}/s`],
+        { RC_ENGINE_PAIRING_CODE: codes[n] },
+      ),
+    );
+    for (const run of runs) await run.line(({ status }) => status === 'connected', 'open link');
+    const { environments } = JSON.parse(await readFile(join(home, 'controllers.json'), 'utf8')) as Json & {
+      environments: Json[];
+    };
+    expect(environments.map(({ base_url }) => base_url).sort()).toEqual(urls.map((url) => `${url}/`).sort());
+    expect((await stat(join(home, 'controllers.json.lock'))).mode & 0o777).toBe(0o600);
   });
 
   it('RC-93: a backend that cannot be reached is tried again, and Ctrl-C ends that', async ({ lab }) => {

@@ -58,6 +58,8 @@ export const connect = defineCommand({
     const { openHome } = await import('../../home/home.js');
     const home = openHome(args.home);
     if (args.list === true) return listEnvironments(home, args.json === true);
+    if (args.environment === '')
+      throw usageError('ENVIRONMENT is empty.', 'Leave it out, or name one of --list.');
     const local = endpointOf(args.listen, args.tokenFile, home);
     const { resolveStartSettings } = await import('../settings/resolve-settings.js');
     // `--listen` of this command is not the one of `start`.
@@ -80,7 +82,12 @@ export const connect = defineCommand({
     };
     const environment = await environmentOf(args, home, async (code) => {
       const { pairEnvironment } = await import('../paired.js');
-      return pairEnvironment(home, checked(baseUrl ?? DEFAULT_BASE_URL), code, dialer, args.name);
+      return pairEnvironment(home, dialer, {
+        baseUrl: checked(baseUrl ?? DEFAULT_BASE_URL),
+        code,
+        displayName: args.name,
+        environment: args.environment,
+      });
     });
     // The stored address gets the token, so it is checked like one of the command line.
     checked(environment.baseUrl);
@@ -104,12 +111,7 @@ async function environmentOf(
   const { loadPaired, pairedFile } = await import('../../connect/paired-environments.js');
   const known = loadPaired(pairedFile(home.dir));
   const { code } = await readCode(option, codeStdin === true, known.length === 0);
-  if (code !== undefined) {
-    const paired = await pair(code);
-    if (environment === undefined) return paired;
-    const { selectEnvironment } = await import('../paired.js');
-    return selectEnvironment([paired], environment);
-  }
+  if (code !== undefined) return pair(code);
   const { selectEnvironment } = await import('../paired.js');
   return selectEnvironment(known, environment);
 }
