@@ -155,6 +155,7 @@ export class AccountService implements AccountSource {
   close(): void {
     this.#closed.abort(new Error('the account is closed'));
     this.#recovery.resetLoop();
+    this.#tokens.close();
     this.#actor.stop();
     this.#file.close();
   }
@@ -219,7 +220,8 @@ export class AccountService implements AccountSource {
   summary(): AccountSummary {
     const { store, path, given } = this.#config;
     const file = store === 'file' && given === undefined ? resolve(path) : null;
-    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), file);
+    const { writeFailure } = this.#tokens;
+    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), { file, writeFailure });
   }
 
   /** The summary after the account file was read. */

@@ -6,13 +6,15 @@ import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
+import type { PreparedFile } from '../system/prepared-file.js';
 import type { Credentials } from './credentials.js';
 import { type AuthFile, contentHash } from './file/auth-file.js';
 import type { SignIn, ValidSignIn } from './file/auth-json.js';
-import { afterApiKey, afterRefresh, afterSignIn, type NewSignIn } from './file/auth-json-writer.js';
+import { afterApiKey, afterSignIn, type NewSignIn } from './file/auth-json-writer.js';
 import { type AuthStorage, LockError } from './file/auth-storage.js';
 import type { Issuer } from './issuer/issuer.js';
 import type { Grant } from './issuer/refresh-token.js';
+import { UnsavedTokens } from './unsaved-tokens.js';
 
 interface TokenStoreDeps {
   readonly file: AuthFile;
@@ -38,8 +40,21 @@ export class TokenStore {
   /** Generation that the watch adopted from disk: a forced refresh finds these tokens new enough. */
   #adoptedGeneration: number | undefined;
 
+  readonly #unsaved: UnsavedTokens;
+
   constructor(deps: TokenStoreDeps) {
     this.#deps = deps;
+    this.#unsaved = new UnsavedTokens({ ...deps, notWritable: (error) => this.#notWritable(error) });
+  }
+
+  /** Why the account file could not be written last time; null: it could. ACC-113 */
+  get writeFailure(): Failure | null {
+    return this.#unsaved.failure;
+  }
+
+  /** Tries a last time to save what is not saved. */
+  close(): void {
+    this.#unsaved.close();
   }
 
   /** The watch adopted newer tokens of the same account. */
@@ -85,11 +100,15 @@ export class TokenStore {
       this.#adoptedGeneration = undefined;
       return { kind: 'reloaded', stored: credentials.stored() };
     }
-    return this.#runExclusive(signal, async () => {
+    const outcome = await this.#runExclusive(signal, async () => {
       // The previous holder of the lock may have redeemed the token: then the file has newer ones.
       const late = await this.#reload(before);
       return late ?? this.#redeem(reason, before, signal);
     });
+    if (outcome.kind === 'failed' && outcome.failure.reason === 'authFileNotWritable') {
+      this.#unsaved.noteWritable(outcome.failure);
+    }
+    return outcome;
   }
 
   storeApiKey(key: Secret, signal: AbortSignal): Promise<StoreAccountOutcome> {
@@ -109,6 +128,7 @@ export class TokenStore {
     const { file, storage, credentials } = this.#deps;
     await this.#revoke(signal);
     if (!(await this.#exists())) {
+      this.#unsaved.clear();
       await file.reload({ guarded: false });
       return { kind: 'stored', stored: credentials.stored() };
     }
@@ -118,6 +138,7 @@ export class TokenStore {
       } catch (error) {
         return { kind: 'failed', failure: this.#notWritable(error) };
       }
+      this.#unsaved.clear();
       await file.reload({ guarded: false });
       return { kind: 'stored', stored: credentials.stored() };
     });
@@ -150,26 +171,35 @@ export class TokenStore {
     signal: AbortSignal,
   ): Promise<TokenRefreshOutcome> {
     if (before.refreshToken === undefined) return { kind: 'skipped', failure: this.#noSignIn() };
+    const { credentials, storage } = this.#deps;
     const issuer = await this.#deps.issuer();
-    const outcome = await issuer.refresh(
-      { refreshToken: before.refreshToken, clientId: before.clientId, reason },
-      signal,
-    );
+    let content: string;
+    let prepared: PreparedFile | undefined;
+    try {
+      const stored = this.#unsaved.content ?? (await storage.read());
+      if (stored === undefined) return { kind: 'skipped', failure: this.#noSignIn() };
+      content = stored;
+      // What is in memory only is redeemed in any case: no token on disk is lost by that.
+      if (this.#unsaved.content === undefined) prepared = await storage.prepare(roomFor(stored));
+      this.#unsaved.noteWritable(null);
+    } catch (error) {
+      return { kind: 'failed', failure: this.#notWritable(error) };
+    }
+    const outcome = await issuer
+      .refresh({ refreshToken: before.refreshToken, clientId: before.clientId, reason }, signal)
+      .catch(async (error: unknown) => {
+        await prepared?.discard();
+        throw error;
+      });
+    if (outcome.kind !== 'granted') await prepared?.discard();
     if (outcome.kind === 'permanent') {
       return (await this.#redeemedElsewhere(before, outcome.failure.reason, signal)) ?? outcome;
     }
     if (outcome.kind === 'failed') return outcome;
-    // Another program may have stored another account meanwhile: it is neither overwritten nor adopted. ACC-48
-    const newer = await this.#reload(before);
-    if (newer !== undefined) return newer;
-    const written = await this.#write(
-      (text) => afterRefresh(text ?? '', outcome.tokens, issuer.address.issuer, this.#deps.now()),
-      true,
-      signal,
-    );
-    return written.kind === 'stored'
-      ? { kind: 'refreshed', stored: written.stored }
-      : { kind: 'failed', failure: written.failure };
+    this.#unsaved.hold(outcome.tokens, before, content, issuer.address.issuer);
+    // Another program may have stored another account meanwhile: it is not overwritten. ACC-48
+    await this.#unsaved.save(new AbortController().signal, prepared);
+    return { kind: 'refreshed', stored: credentials.stored() };
   }
 
   /**
@@ -204,6 +234,7 @@ export class TokenStore {
     } catch (error) {
       return { kind: 'failed', failure: this.#notWritable(error) };
     }
+    this.#unsaved.clear();
     await file.reload({ guarded: false });
     return { kind: 'stored', stored: credentials.stored() };
   }
@@ -260,6 +291,9 @@ function grantOf(signIn: Pick<SignIn, 'refreshToken' | 'accessToken'> | undefine
   if (signIn?.refreshToken !== undefined) return { kind: 'refresh_token', token: signIn.refreshToken };
   return signIn?.accessToken === undefined ? undefined : { kind: 'access_token', token: signIn.accessToken };
 }
+
+/** Enough for the content with new tokens, bytes. */
+const roomFor = (content: string): number => Buffer.byteLength(content) * 2 + 8_192;
 
 function isSame(one: ValidSignIn, other: ValidSignIn): boolean {
   const refresh =

@@ -84,12 +84,13 @@ export function updatedParams(
 export function summaryOf(
   { value, context }: SnapshotFrom<typeof accountMachine>,
   outcome: AuthOutcome,
-  file: string | null,
+  { file, writeFailure }: { readonly file: string | null; readonly writeFailure: Failure | null },
 ): AccountSummary {
   const { external, stored } = context;
   const account = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
   const expired = external === null ? expiredFailureOf(context) : null;
-  const problem = outcome.kind === 'ineligible' ? outcome.failure : expired;
+  const managed = external === null ? (expired ?? writeFailure) : null;
+  const problem = outcome.kind === 'ineligible' ? outcome.failure : managed;
   return {
     mode: modeOf(context),
     source: external !== null ? 'parent' : sourceOf(context, file),

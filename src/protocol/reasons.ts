@@ -104,8 +104,8 @@ export const REASONS = {
     'Wait: the engine tries again automatically. If it keeps failing, sign in again.',
   ),
   authFileNotWritable: reasonText(
-    'The account file cannot be written, so the engine neither refreshes tokens nor saves a sign-in.',
-    'Check the permissions of the file and its directory, and the free disk space.',
+    'The account file cannot be written, so the engine redeems no refresh token and saves no sign-in; new tokens that it has are in memory only.',
+    'Check the permissions of the file and its directory, and the free disk space; the engine then saves what it has.',
   ),
   authWrongWorkspace: reasonText(
     'The sign-in belongs to a workspace that --forced-workspace does not allow.',

@@ -64,7 +64,7 @@ async function writeNew(path: string, text: string, durable: boolean): Promise<v
 }
 
 /** Makes new names in a directory survive a power cut. Windows has no such call and needs none. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const directory = await open(path, 'r');
   try {

@@ -48,14 +48,14 @@ describe('refresh of a managed sign-in', () => {
     ]);
   });
 
-  it('ACC-48: a file that is replaced by another account during a refresh is neither overwritten nor adopted', async () => {
+  it('ACC-48: a file that is replaced by another account during a refresh is not overwritten, and memory has the new tokens', async () => {
     const rig = await Rig.start({ auth: signIn(token({ email: 'mine@example.com' })) });
     const other = signIn(token({ account: 'acct-2', email: 'other@example.com' }), { account: 'acct-2' });
     rig.at.always('refresh', async () => {
       await rig.replaceAuth(other);
-      return granted(token({ plan: 'plus' }));
+      return granted(token({ plan: 'plus', email: 'mine@example.com' }));
     });
-    expect(await rig.account(true)).toMatchObject({ email: 'mine@example.com' });
+    expect(await rig.account(true)).toMatchObject({ email: 'mine@example.com', planType: 'plus' });
     expect(rig.readAuth()).toEqual(other);
     expect(rig.engine.fullStatus.remoteControl.accountDiffersOnDisk).toBe(true);
   });

@@ -1,6 +1,6 @@
 /** Sign-in and sign-out with the built command line. */
-import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CLI, CliProcess, type CliResult, cli } from '../support/cli.js';
@@ -216,6 +216,29 @@ describe('with a running engine', () => {
     expect((await run(['logout'])).stdout).toBe(`Signed out. Deleted ${auth}.\n`);
     expect((await run(['logout'])).stdout).toBe('Signed out.\n');
   }, 30_000);
+});
+
+describe('with an account file that is mounted alone', () => {
+  const [unshare, ...mounts] = ['unshare', '-m', 'sh', '-c'] as const;
+  const canMount = spawnSync(unshare, [...mounts, 'mount --bind /tmp /tmp']).status === 0;
+
+  it.runIf(canMount)('ACC-114: it is written in place, and a sign-out empties it', async () => {
+    const { home, auth } = await world();
+    const outside = join(await tmpFolder(), 'outside.json');
+    mkdirSync(home, { mode: 0o700 });
+    for (const path of [auth, outside]) writeFileSync(path, '', { mode: 0o600 });
+    const run = (args: readonly string[], input = '') => {
+      const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
+      const command = [script, 'sh', outside, auth, process.execPath, CLI, ...args, '--home', home];
+      return spawnSync(unshare, [...mounts, ...command], { input, encoding: 'utf8' });
+    };
+    const login = run(['login', '--api-key-stdin'], `sk-${MARK}`);
+    expect([login.status, login.stderr]).toEqual([0, '']);
+    expect(JSON.parse(readFileSync(outside, 'utf8'))).toMatchObject({ OPENAI_API_KEY: `sk-${MARK}` });
+    const logout = run(['logout']);
+    expect([logout.status, readFileSync(outside, 'utf8')]).toEqual([0, '']);
+    expect(readdirSync(home).filter((name) => name.includes('tmp'))).toEqual([]);
+  });
 });
 
 describe('with a sign-in in memory only', () => {

@@ -68,6 +68,8 @@ export class AuthFile {
   #lastKey: string | undefined;
   /** Of a partial file that gets a second reading. */
   #partialKey: string | undefined;
+  /** Sign-ins on disk that tokens in memory replace and that could not be overwritten yet. ACC-113 */
+  #stale: ValidSignIn[] = [];
   /** Hashes of content that the engine wrote itself. */
   readonly #ownWrites = new Set<string>();
 
@@ -97,10 +99,15 @@ export class AuthFile {
     }
     this.#record(reading);
     const { signIn } = reading;
+    const { account } = this.#current ?? {};
     if (signIn.kind === 'invalid') {
+      // A file that cannot be read does not take away tokens that are nowhere else.
+      const isOnlyCopy = this.#stale.length > 0 && signIn.failure.reason === 'authUnreadable';
+      if (!guarded && account !== undefined && isOnlyCopy) return { kind: 'usable', account };
       if (!guarded) this.#current = undefined;
       return { kind: 'ineligible', failure: signIn.failure };
     }
+    if (account !== undefined && this.#isStale(signIn)) return { kind: 'usable', account };
     if (guarded && signIn.accountId !== this.#current?.accountId) return this.#skipped();
     return { kind: 'usable', account: this.#adopt(signIn) };
   }
@@ -124,6 +131,34 @@ export class AuthFile {
   get differsOnDisk(): boolean {
     if (this.#current === undefined || this.#onDisk === undefined) return false;
     return this.#onDisk.kind === 'invalid' || this.#onDisk.accountId !== this.#current.accountId;
+  }
+
+  /**
+   * Puts new tokens in use that are not in the file yet.
+   * @param content What the file will hold.
+   * @param before The sign-in that they renew: found on disk, it counts as no change. ACC-113
+   */
+  adoptUnsaved(content: string, before: ValidSignIn): void {
+    const signIn = parseAuthJson(content, this.name, this.#options.now());
+    this.#stale.push(before);
+    // Tokens without account id cannot be used; they are saved nevertheless.
+    if (signIn.kind === 'valid') this.#adopt(signIn);
+  }
+
+  /** The tokens in memory are saved, or are no longer meant to be. */
+  forgetStale(): void {
+    this.#stale = [];
+  }
+
+  #isStale(signIn: ValidSignIn): boolean {
+    return this.#stale.some(
+      ({ accountId, accessToken, refreshToken }) =>
+        accountId === signIn.accountId &&
+        accessToken.equals(signIn.accessToken) &&
+        (refreshToken === undefined
+          ? signIn.refreshToken === undefined
+          : signIn.refreshToken?.equals(refreshToken) === true),
+    );
   }
 
   /** Call before writing the file: content with this `contentHash` is no change from outside. RC-29 */
@@ -179,6 +214,7 @@ export class AuthFile {
   #isNewer(signIn: ValidSignIn, current: ValidSignIn): boolean {
     if (signIn.accountId !== current.accountId || signIn.accessToken.equals(current.accessToken))
       return false;
+    if (this.#isStale(signIn)) return false;
     // An expired token from a restored backup must not replace one that still works.
     const now = this.#options.now();
     return !((signIn.expiresAt ?? now + 1) <= now && (current.expiresAt ?? now + 1) > now);

@@ -1,21 +1,31 @@
 /** Where the content of an auth.json is stored: in the file, or in memory. ACC-57 */
-import { readFile, realpath, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Secret } from '../../protocol/secret.js';
-import { replaceFile } from '../../system/atomic-file.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
-import { acquireFileLock, withLocks } from '../../system/file-lock.js';
+import { type AcquireLock, acquireFileLock, withLocks } from '../../system/file-lock.js';
 import { acquireFlock } from '../../system/flock.js';
+import { linkTarget } from '../../system/link-target.js';
 import { makeDirectory } from '../../system/make-directory.js';
+import { isNotReplaceable, type PreparedFile, prepareFile, removeFile } from '../../system/prepared-file.js';
 
 export interface AuthStorage {
   /** Undefined: nothing is stored. */
   read(): Promise<string | undefined>;
+  /** Proves that content can be written, and takes the space for `bytes`. ACC-113 */
+  prepare(bytes: number): Promise<PreparedFile>;
   /**
    * Replaces the content. `irreplaceable`: it holds tokens that the issuer will not issue again, and is written even
    * if another program does not release its lock.
+   * @param prepared What `prepare` returned; it is used up.
    */
-  replace(content: string, irreplaceable: boolean, signal: AbortSignal): Promise<void>;
+  replace(
+    content: string,
+    irreplaceable: boolean,
+    signal: AbortSignal,
+    prepared?: PreparedFile,
+  ): Promise<void>;
   remove(signal: AbortSignal): Promise<void>;
   /**
    * Runs `task` while no other engine does the same on this file. Rejects with a `LockError` when another engine holds
@@ -40,57 +50,75 @@ export class LockError extends Error {
 
 /** @param lockTimeout how long to wait for another process that holds a lock of the file, ms */
 export function fileStorage(path: string, lockTimeout: number): AuthStorage {
-  /** A symbolic link stays one: the file behind it is replaced. */
-  const target = async (): Promise<string> => {
-    try {
-      return await realpath(path);
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return path;
-      throw error;
-    }
-  };
-
   const heldTooLong = (lock: string): LockError =>
     new LockError(lock, `another process has held the lock for ${Math.round(lockTimeout / 1_000)} s`);
 
   /** Under the locks that Codex CLI takes to save and delete. */
   async function change(file: string, signal: AbortSignal, task: () => Promise<void>): Promise<void> {
-    const done = await withLocks(acquireFlock, codexLocksOf(file), lockTimeout, signal, task);
-    if (done === undefined) throw heldTooLong(`${file}.lock`);
+    let started = false;
+    const once = (): Promise<void> => {
+      started = true;
+      return task();
+    };
+    try {
+      const done = await withLocks(acquireFlock, codexLocksOf(file), lockTimeout, signal, once);
+      if (done === undefined) throw heldTooLong(`${file}.lock`);
+    } catch (error) {
+      // No other program can make locks in this directory either. ACC-114
+      if (started || !isUnwritable(error)) throw error;
+      await task();
+    }
   }
+
+  const prepare = async (bytes: number): Promise<PreparedFile> => {
+    const file = linkTarget(path);
+    makeDirectory(dirname(file), 0o700);
+    return prepareFile(file, bytes);
+  };
 
   return {
     read: () => readIfThere(path),
+    prepare,
 
-    async replace(content, irreplaceable, signal) {
-      const file = await target();
-      makeDirectory(dirname(file), 0o700);
+    async replace(content, irreplaceable, signal, prepared) {
       let started = false;
       const write = async (): Promise<void> => {
         started = true;
-        await replaceFile(file, content, true);
+        await (prepared ?? (await prepare(Buffer.byteLength(content)))).write(content);
       };
       try {
-        await change(file, signal, write);
+        await change(linkTarget(path), signal, write);
       } catch (error) {
-        if (!irreplaceable || started) throw error;
+        if (started) throw error;
+        if (!irreplaceable) {
+          await prepared?.discard();
+          throw error;
+        }
         await write();
       }
     },
 
     async remove(signal) {
-      await change(await target(), signal, () => rm(path, { force: true }));
+      const file = linkTarget(path);
+      await change(file, signal, () => removeFile(file));
     },
 
     async runExclusive(signal, task) {
-      const file = await target();
+      const file = linkTarget(path);
       makeDirectory(dirname(file), 0o700);
       const lock = `${file}.engine-lock`;
       let started = false;
+      const once = (): ReturnType<typeof task> => {
+        started = true;
+        return task();
+      };
+      const take = (acquire: AcquireLock, lockFile: string) =>
+        withLocks(acquire, [lockFile], lockTimeout, signal, once);
       try {
-        const done = await withLocks(acquireFileLock, [lock], lockTimeout, signal, () => {
-          started = true;
-          return task();
+        const done = await take(acquireFileLock, lock).catch((error: unknown) => {
+          // The file itself is the lock where none can be made beside it: it is written in place. ACC-114
+          if (started || !isUnwritable(error) || !existsSync(file)) throw error;
+          return take(acquireFlock, file);
         });
         if (done !== undefined) return done.value;
       } catch (error) {
@@ -101,6 +129,10 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
     },
   };
 }
+
+/** A lock file cannot be made in its directory. */
+const isUnwritable = (error: unknown): boolean =>
+  isNotReplaceable(error) || ['SQLITE_CANTOPEN', 'SQLITE_READONLY'].includes(errnoOf(error) ?? '');
 
 /** Gone with the process. */
 interface MemoryStorage extends AuthStorage {
@@ -114,6 +146,12 @@ export function memoryStorage(): MemoryStorage {
       return content;
     },
     read: async () => content?.reveal(),
+    prepare: async () => ({
+      write: async (next) => {
+        content = new Secret(next);
+      },
+      discard: async () => {},
+    }),
     replace: async (next) => {
       content = new Secret(next);
     },

@@ -1,6 +1,10 @@
-/** Watches one file that may not exist yet, whose directory may come, go, or be replaced. */
+/**
+ * Watches one file that may not exist yet, whose directory may come, go, or be replaced. Of a symbolic link both the
+ * link and its target are watched.
+ */
 import { type FSWatcher, statSync, watch as watchDirectory } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { linkTarget } from '../../system/link-target.js';
 
 /** A replacement comes as several events, ms. */
 const DEBOUNCE = 20;
@@ -15,9 +19,8 @@ interface FileWatcherOptions {
 
 export class FileWatcher {
   readonly #options: FileWatcherOptions;
-  #watcher: FSWatcher | undefined;
-  /** Identity of the watched directory. */
-  #watched: string | undefined;
+  /** By path of the watched file. */
+  readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   #poll: NodeJS.Timeout | undefined;
   #pending: NodeJS.Timeout | undefined;
 
@@ -42,7 +45,7 @@ export class FileWatcher {
     clearTimeout(this.#pending);
     this.#poll = undefined;
     this.#pending = undefined;
-    this.#unwatch();
+    for (const path of [...this.#watchers.keys()]) this.#unwatch(path);
   }
 
   /**
@@ -57,31 +60,44 @@ export class FileWatcher {
     }, delay).unref();
   }
 
-  /** Watches the directory, not the file: a file that is replaced by rename takes its watch with it. */
   #watch(): void {
     const { path } = this.#options;
+    const paths = new Set([path, targetOf(path)]);
+    for (const old of [...this.#watchers.keys()]) if (!paths.has(old)) this.#unwatch(old);
+    for (const each of paths) this.#watchOne(each);
+  }
+
+  /** Watches the directory, not the file: a file that is replaced by rename takes its watch with it. */
+  #watchOne(path: string): void {
     const directory = dirname(path);
     const name = basename(path);
     const identity = identityOf(directory);
-    if (identity === this.#watched && this.#watcher !== undefined) return;
-    this.#unwatch();
+    if (identity !== undefined && identity === this.#watchers.get(path)?.identity) return;
+    this.#unwatch(path);
     if (identity === undefined) return;
     try {
-      this.#watcher = watchDirectory(directory, { persistent: false }, (_event, changed) => {
+      const watcher = watchDirectory(directory, { persistent: false }, (_event, changed) => {
         if (changed === null || changed === name) this.checkSoon(DEBOUNCE);
       });
-      this.#watched = identity;
+      this.#watchers.set(path, { watcher, identity });
       // Out of watches, or not supported here: polling continues.
-      this.#watcher.on('error', () => this.#unwatch());
+      watcher.on('error', () => this.#unwatch(path));
     } catch {
-      this.#unwatch();
+      this.#unwatch(path);
     }
   }
 
-  #unwatch(): void {
-    this.#watcher?.close();
-    this.#watcher = undefined;
-    this.#watched = undefined;
+  #unwatch(path: string): void {
+    this.#watchers.get(path)?.watcher.close();
+    this.#watchers.delete(path);
+  }
+}
+
+function targetOf(path: string): string {
+  try {
+    return linkTarget(path);
+  } catch {
+    return path;
   }
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import { EXIT } from '../errors.js';
 import { printJson } from '../output/print.js';
@@ -44,9 +44,11 @@ export const logout = defineCommand({
       const account = await updated;
       const authMode = isRecord(account) ? account.authMode : null;
       const deleted = target !== undefined && !existsSync(target) ? target : null;
+      const emptied = target !== undefined && isEmpty(target) ? target : null;
       if (args.json === true) printJson({ type: 'loggedOut', authMode, deleted });
       else if (authMode === null) {
-        stdout.print(deleted === null ? 'Signed out.' : `Signed out. Deleted ${deleted}.`);
+        const [done, path] = deleted === null ? ['Emptied', emptied] : ['Deleted', deleted];
+        stdout.print(path === null ? 'Signed out.' : `Signed out. ${done} ${path}.`);
       } else stdout.print('Signed out of the parent app. The stored sign-in is used again.');
       return EXIT.ok;
     } finally {
@@ -63,3 +65,6 @@ function realPath(path: string): string | undefined {
     return undefined;
   }
 }
+
+/** A file that cannot be deleted is emptied. ACC-114 */
+const isEmpty = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.size === 0;

@@ -57,6 +57,33 @@ describe('the account file', () => {
     expect(JSON.parse(readFileSync(real, 'utf8')).tokens.refresh_token).toBe(`rt-${MARK}-2`);
   });
 
+  it('ACC-115: through a link without target, also one link behind another, a sign-in writes and a sign-out removes the target', async () => {
+    const home = await tmpFolder();
+    const target = join(home, 'missing', 'store.json');
+    symlinkSync('second', join(home, 'auth.json'));
+    symlinkSync(join('missing', 'store.json'), join(home, 'second'));
+    const rig = await Rig.start({ home });
+    await rig.login({ type: 'apiKey', apiKey: `sk-${MARK}` });
+    expect(readFileSync(target, 'utf8')).toContain(MARK);
+    expect(await rig.account()).toEqual({ type: 'apiKey' });
+    await rig.call('account/logout');
+    expect([existsSync(target), await rig.account()]).toEqual([false, null]);
+    for (const link of ['auth.json', 'second']) {
+      expect(lstatSync(join(home, link)).isSymbolicLink()).toBe(true);
+    }
+  });
+
+  it('ACC-115: a change of the target is noticed before the file is polled', async () => {
+    const home = await tmpFolder();
+    mkdirSync(join(home, 'real'));
+    const real = join(home, 'real', 'auth.json');
+    symlinkSync(real, join(home, 'auth.json'));
+    const rig = await Rig.start({ home });
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    writeFileSync(real, JSON.stringify(signIn(token({ plan: 'team' }))), { mode: 0o600 });
+    await expect.poll(() => rig.engine.fullStatus.account?.plan, { timeout: 1_500 }).toBe('team');
+  });
+
   it('ACC-59: while another process holds the lock no token is redeemed; then the refresh continues', async () => {
     const rig = await Rig.start({ auth: signIn(token()) });
     rig.at.always('refresh', granted(token({ plan: 'plus' })));
