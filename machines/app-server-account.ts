@@ -13,6 +13,8 @@ export interface AppServerAccountInput {
 interface AppServerAccountContext extends AppServerAccountInput {
   /** Why the chart is in its state: one object for each decision. */
   readonly decision: Decision;
+  /** The app server still has another account of the engine, until it accepts this one. */
+  readonly replaces: boolean;
 }
 
 /** The events of the `appServerAccount` chart. */
@@ -88,6 +90,8 @@ const chart = setup({
       const { reason, message } = actorFailure(context, event);
       return decide(context, reason, message);
     }),
+    assignReplaces: assign({ replaces: true }),
+    clearReplaces: assign({ replaces: false }),
     /** Answers the request for new tokens with an error. */
     refuseTokens: notProvided('refuseTokens'),
     /** Ends the connection of the engine to the app server. */
@@ -101,6 +105,7 @@ const chart = setup({
     unclaimed: ({ event }) => outputOf(event)?.kind === 'unclaimed',
     keepsOwn: ({ event }) => outputOf(event)?.kind === 'keepsOwn',
     accepted: ({ event }) => outputOf(event)?.kind === 'accepted',
+    replaces: ({ context }) => context.replaces,
   },
   delays: {
     connectTimeout: CONNECT_TIMEOUT,
@@ -121,6 +126,7 @@ export const appServerAccountMachine = chart.createMachine({
   context: ({ input }) => ({
     ...input,
     decision: { reason: 'starting', detail: null, at: input.env.now() },
+    replaces: false,
   }),
   initial: 'idle',
   on: {
@@ -135,7 +141,7 @@ export const appServerAccountMachine = chart.createMachine({
     idle: {
       description:
         'The app server has not been given the account: none runs, or each client has its own child.',
-      entry: 'disconnect',
+      entry: ['disconnect', 'clearReplaces'],
       on: {
         NEEDED: { target: 'connecting', actions: setReason('appServerAccountConnecting') },
         CHANGED: [
@@ -162,20 +168,39 @@ export const appServerAccountMachine = chart.createMachine({
       on: { CHANGED: { target: 'connecting', reenter: true } },
     },
     handingOver: {
-      description: 'Signs the app server in with the account of the engine.',
+      description:
+        'Signs the app server in with the account of the engine. One that keeps another account of the engine is ended.',
       tags: ['preparing'],
       invoke: {
         id: 'handOver',
         src: 'handOver',
         onDone: [
-          { guard: 'accepted', target: 'following', actions: setReason('appServerAccountShared') },
+          {
+            guard: 'accepted',
+            target: 'following',
+            actions: ['clearReplaces', setReason('appServerAccountShared')],
+          },
+          { guard: 'replaces', target: 'restarting', actions: 'recordFailure' },
           { target: 'separate', actions: 'recordFailure' },
         ],
-        onError: { target: 'separate', actions: 'recordActorError' },
+        onError: [
+          { guard: 'replaces', target: 'restarting', actions: 'recordActorError' },
+          { target: 'separate', actions: 'recordActorError' },
+        ],
       },
-      after: { handOverTimeout: { target: 'separate', actions: setReason('appServerAccountSilent') } },
+      after: {
+        handOverTimeout: [
+          { guard: 'replaces', target: 'restarting', actions: setReason('appServerAccountSilent') },
+          { target: 'separate', actions: setReason('appServerAccountSilent') },
+        ],
+      },
       on: {
-        CHANGED: { target: 'handingOver', reenter: true },
+        CHANGED: {
+          target: 'handingOver',
+          reenter: true,
+          description: 'The app server may have the earlier account already.',
+          actions: 'assignReplaces',
+        },
         RENEWED: { target: 'handingOver', reenter: true },
       },
     },
@@ -183,7 +208,10 @@ export const appServerAccountMachine = chart.createMachine({
       description: 'The app server uses the account of the engine.',
       initial: 'settled',
       on: {
-        CHANGED: { target: 'handingOver', actions: setReason('appServerAccountConnecting') },
+        CHANGED: {
+          target: 'handingOver',
+          actions: ['assignReplaces', setReason('appServerAccountConnecting')],
+        },
         RENEWED: { target: 'handingOver', description: 'The same account, with new tokens.' },
       },
       states: {
@@ -224,6 +252,7 @@ export const appServerAccountMachine = chart.createMachine({
     restarting: {
       description: 'Ends the children; a child that is started later reads the account again.',
       tags: ['ending', 'holding'],
+      entry: 'clearReplaces',
       initial: 'signingOutAgent',
       on: {
         SIGNED_OUT: { description: 'The children are ending already.' },

@@ -22,7 +22,7 @@ const MAX_WAITING = 1_000;
 export class ClientGate implements AppServerConnection, AppServerEvents {
   readonly client: ClientContext;
   readonly #events: AppServerEvents;
-  readonly #appServer: AppServer;
+  readonly #connect: AppServer['open'];
   readonly #isHolding: () => boolean;
   readonly #onGone: (gate: ClientGate) => void;
   readonly #abort = new AbortController();
@@ -43,20 +43,21 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
     events: AppServerEvents,
     client: ClientContext,
     deps: {
-      readonly appServer: AppServer;
+      /** Opens a connection to the app server, which has the account then. */
+      readonly open: AppServer['open'];
       readonly isHolding: () => boolean;
       readonly onGone: (gate: ClientGate) => void;
     },
   ) {
     this.client = client;
     this.#events = events;
-    this.#appServer = deps.appServer;
+    this.#connect = deps.open;
     this.#isHolding = deps.isHolding;
     this.#onGone = deps.onGone;
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    this.#connection = await this.#appServer.open(this, this.client, signal);
+    this.#connection = await this.#connect(this, this.client, signal);
   }
 
   get ended(): Promise<unknown> | undefined {

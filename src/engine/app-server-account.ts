@@ -168,9 +168,11 @@ export class AccountAppServer implements AppServer, AccountFollower {
     client: ClientContext,
     signal: AbortSignal,
   ): Promise<AppServerConnection> {
-    await this.#prepare();
     const gate: ClientGate = new ClientGate(events, client, {
-      appServer: this.#inner,
+      open: async (...args) => {
+        await this.#prepare();
+        return this.#inner.open(...args);
+      },
       isHolding: () => this.#actor.getSnapshot().hasTag('holding'),
       onGone: () => this.#gates.delete(gate),
     });

@@ -85,6 +85,17 @@ describe('an app server that speaks the account methods', () => {
     expect(app.restarts).toEqual([]);
   });
 
+  it('ACC-103: one that refuses the next account is ended before the sign-in is answered', async () => {
+    const app = new AccountFake();
+    const rig = await Rig.start({ appServer: app, auth: signIn(token()) });
+    await rig.order(0, 2);
+    app.refuses.add('account/login/start');
+    await rig.login({ type: 'apiKey', apiKey: `sk-${MARK}` });
+    expect(app.restarts).toHaveLength(1);
+    expect(await rig.call('thread/list')).toEqual({ echo: 'thread/list' });
+    await expect.poll(() => of(rig)).toMatchObject({ state: 'separate', reason: 'appServerAccountRefused' });
+  });
+
   it('ACC-102: nobody was signed in: a sign-out ends nothing', async () => {
     const app = new AccountFake();
     const rig = await Rig.start({ appServer: app });

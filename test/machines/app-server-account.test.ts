@@ -147,6 +147,27 @@ describe('appServerAccount', () => {
     expect(rig.shown).toBe('separate appServerAccountSilent');
   });
 
+  it('ACC-103: one that keeps the account before a switch is ended, one that keeps older tokens is not', async () => {
+    const switched = async () => (await in_('following.settled')).send(SHARED);
+    const refused = await switched();
+    await refused.desk.answer('handOver', failed);
+    expect(refused.shown).toBe('restarting.signingOutAgent appServerAccountRefused');
+    const mute = await switched();
+    await mute.clock.advance(10_000);
+    expect(mute.shown).toBe('restarting.signingOutAgent appServerAccountSilent');
+    const broken = await switched();
+    await broken.desk.fail('handOver', new Error('adapter bug'));
+    expect(broken.shown).toBe('restarting.signingOutAgent engineFault');
+    const accepted = await switched();
+    await accepted.desk.answer('handOver', { kind: 'accepted' });
+    await accepted.send('RENEWED');
+    await accepted.desk.answer('handOver', failed);
+    expect(accepted.state).toBe('separate');
+    const twice = await (await in_('handingOver')).send(SHARED);
+    await twice.desk.answer('handOver', failed);
+    expect(twice.state).toBe('restarting.signingOutAgent');
+  });
+
   it.each([
     ['idle', SHARED, 'connecting'],
     ['idle', PER_CLIENT, 'restarting.signingOutAgent'],

@@ -30,6 +30,8 @@ export class AccountFake implements AppServer {
   requires = true;
   /** It knows no account method. */
   ignorant = false;
+  /** It answers these methods with an error. */
+  readonly refuses = new Set<string>();
   /** It does not answer these methods. */
   readonly mute = new Set<string>();
   restarts: string[] = [];
@@ -119,6 +121,10 @@ export class AccountFake implements AppServer {
     if (id === undefined || method === '' || this.mute.has(method)) return;
     if (this.ignorant && method.startsWith('account/')) {
       this.#say(events, { id, error: { code: -32601, message: `no ${method}` } });
+      return;
+    }
+    if (this.refuses.has(method)) {
+      this.#say(events, { id, error: { code: -32600, message: `refused ${method}` } });
       return;
     }
     if (method === 'account/read') {

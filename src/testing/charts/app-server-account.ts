@@ -27,8 +27,7 @@ export function appServerAccountModel(): Variant<typeof appServerAccountMachine>
       options: {
         input: { env },
         setTime: env.setTime,
-        // No guard reads the context.
-        key: () => '',
+        key: ({ context }) => String(context.replaces),
         events: [
           { type: 'NEEDED' },
           changed(true, true, true),
