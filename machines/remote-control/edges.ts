@@ -27,4 +27,11 @@ export const retryEarly = {
     description: 'The machine woke up: tries again at once. RC-25a',
     actions: setReason('wokeUp'),
   },
+  'NETWORK.CHANGED': {
+    guard: 'networkInDoubt',
+    target: '#remoteControl.active.preparing',
+    description:
+      'The network addresses changed, and no response has shown that the network works: tries again. RC-109',
+    actions: ['countNetworkCut', setReason('wokeUp')],
+  },
 } as const;

@@ -130,6 +130,14 @@ export const guards = {
   sameIdentityInRetryAfter: ({ context, event }: Args) =>
     isSameIdentity(context, event) && isLimited(context),
 
+  /**
+   * A response of the backend shows that the network works, so its pause stays; other pauses are cut once an attempt.
+   * RC-109
+   */
+  networkInDoubt: ({ context: { decision, lastFailure, failureCounters } }: Args) =>
+    !(lastFailure?.httpStatus !== undefined && lastFailure.reason === decision.reason) &&
+    failureCounters.networkCut !== failureCounters.attempt + 1,
+
   // The next step
   retryAfterActive: ({ context }: Args) => isLimited(context),
   enrollmentUnknown: ({ context }: Args) => context.enrollment === 'unknown',

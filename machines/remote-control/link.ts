@@ -75,6 +75,10 @@ export const connected = remoteControlSetup.createStateConfig({
       actions: ['resetFailureCounters', setReason('linkProven')],
     },
     WAKE: { description: 'The machine woke up: check that the link is alive. RC-25a', actions: 'probeLink' },
+    'NETWORK.CHANGED': {
+      description: 'The network addresses changed: check that the link is alive. RC-25a',
+      actions: 'probeLink',
+    },
   },
   invoke: {
     id: 'link',

@@ -237,6 +237,9 @@ export const remoteControlSetup = setup({
     countUnstableLink: assign(({ context, event }) =>
       endedUnstable(event) ? increment(context, 'unstableLinks') : {},
     ),
+    countNetworkCut: assign(({ context: { failureCounters } }) => ({
+      failureCounters: { ...failureCounters, networkCut: failureCounters.attempt + 1 },
+    })),
     deferRefresh: assign(({ context: { env, timing } }) => ({
       refreshNotBefore: env.monotonic() + between(env, timing.refreshDeferralMin, timing.refreshDeferralMax),
     })),

@@ -40,6 +40,8 @@ export interface FailureCounters {
   readonly recoveries: number;
   /** Links that ended before they were stable. */
   readonly unstableLinks: number;
+  /** The `attempt` whose pause a change of the network ended early, plus one; 0: none. RC-109 */
+  readonly networkCut: number;
 }
 
 export const NO_FAILURES: FailureCounters = {
@@ -49,6 +51,7 @@ export const NO_FAILURES: FailureCounters = {
   conflicts: 0,
   recoveries: 0,
   unstableLinks: 0,
+  networkCut: 0,
 };
 
 /** A new identity took the place of one that controllers were paired with. RC-20a */
@@ -109,6 +112,8 @@ export type RemoteControlEvent =
   | { readonly type: 'AUTH.CHANGED'; readonly account: Account | null }
   /** The machine woke up from sleep. RC-25a */
   | { readonly type: 'WAKE' }
+  /** The network addresses of the machine changed. RC-25a, RC-109 */
+  | { readonly type: 'NETWORK.CHANGED' }
   /** Pairing refreshed the token of this identity. RC-47 */
   | { readonly type: 'TOKEN.RENEWED'; readonly enrollment: Enrollment; readonly token: ServerToken }
   /** The backend does not know this identity (RC-47), or a person asked for another one (RC-24). */

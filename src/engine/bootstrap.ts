@@ -155,7 +155,9 @@ export async function bootstrap(
     remoteControlStatus: () => remoteControl.board.report.status,
     onStdioEnd: hooks.onStdioEnd,
   });
-  const wake = createSleepDetector({ onWake: () => remoteControl.actor.send({ type: 'WAKE' }) });
+  const wake = createSleepDetector({
+    onWake: ({ kind }) => remoteControl.actor.send({ type: kind === 'network' ? 'NETWORK.CHANGED' : 'WAKE' }),
+  });
   const status = () =>
     engineStatusOf({ ...deps, ...remoteControl, local }, { version: VERSION, startedAt: base.startedAt });
   const running = { ...deps, ...remoteControl, local, lock, wake, status };

@@ -171,6 +171,7 @@ function events({ context }: Snapshot, env: SimulatedEnv): readonly RemoteContro
     { type: 'ENROLLMENT.LOST', serverId: identity.serverId, failure: failure('serverGone') },
     { type: 'ENROLLMENT.LOST', serverId: 'other', failure: failure('serverGone') },
     { type: 'WAKE' },
+    { type: 'NETWORK.CHANGED' },
     { type: 'LINK.STABLE' },
     { type: 'STOP' },
   ];
@@ -197,5 +198,6 @@ export function readByGuards({ context }: Snapshot): string[] {
     Math.min(failureCounters.conflicts, 2),
     Math.min(failureCounters.recoveries, 2),
     Math.min(failureCounters.unstableLinks, 1),
+    failureCounters.networkCut === failureCounters.attempt + 1,
   ].map(String);
 }

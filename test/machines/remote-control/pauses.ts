@@ -124,6 +124,7 @@ describe('the reconnect backoff', () => {
 describe('events that end a pause early', () => {
   const TRIGGERS: [string, RcEvent, string][] = [
     ['a wake-up', { type: 'WAKE' }, 'wokeUp'],
+    ['a change of the network', { type: 'NETWORK.CHANGED' }, 'wokeUp'],
     ['a newer sign-in', { type: 'AUTH.CHANGED', account: ANNA_2 }, 'authChanged'],
     ['enable', { type: 'ENABLE', by: 'request', durable: false }, 'enabled'],
   ];
@@ -147,6 +148,27 @@ describe('events that end a pause early', () => {
     expect(rig.report.nextAttemptAt).toBeNull();
   });
 
+  it('RC-109: a change of the network leaves a pause after a response of the backend as it is', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    const failure = rig.failure('backendUnavailable', { httpStatus: 503 });
+    await rig.answer('dial', { kind: 'failed', failure });
+    for (let times = 0; times < 3; times += 1) await rig.send({ type: 'NETWORK.CHANGED' });
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'backendUnavailable']);
+    await rig.send({ type: 'WAKE' });
+    expect(rig.state).toBe('active.connecting');
+  });
+
+  it('RC-109: a change of the network ends one pause an attempt', async () => {
+    const rig = await rigIn('active.backingOff.handover');
+    await rig.send({ type: 'NETWORK.CHANGED' });
+    expect(rig.state).toBe('active.connecting');
+    await rig.answer('dial', { kind: 'conflict', failure: rig.failure('connectionConflict') });
+    expect(rig.state).toBe('active.backingOff.handover');
+    await rig.send({ type: 'NETWORK.CHANGED' });
+    expect(rig.state).toBe('active.backingOff.handover');
+  });
+
   it('RC-25: a pause that ended early still counts as an attempt', async () => {
     const rig = new Rig();
     await rig.toConnecting();
@@ -162,6 +184,12 @@ describe('events that end a pause early', () => {
     const rig = await rigIn('active.backingOff.deferred');
     await rig.send({ type: 'AUTH.CHANGED', account: ANNA_2 });
     expect(rig.desk.lastInput('refresh')).toMatchObject({ account: ANNA_2 });
+  });
+
+  it('RC-25a: a change of the network probes an open link', async () => {
+    const rig = await rigIn('active.connected');
+    await rig.send({ type: 'NETWORK.CHANGED' });
+    expect(rig.commands).toEqual(['PING']);
   });
 
   it('RC-25a: a wake-up probes an open link and closes it after 5 s without a pong', async () => {
@@ -237,6 +265,7 @@ describe('Retry-After', () => {
 
   const EVENTS: [string, RcEvent][] = [
     ['a wake-up', { type: 'WAKE' }],
+    ['a change of the network', { type: 'NETWORK.CHANGED' }],
     ['enable', { type: 'ENABLE', by: 'request', durable: true }],
     ['a newer sign-in', { type: 'AUTH.CHANGED', account: ANNA_2 }],
   ];

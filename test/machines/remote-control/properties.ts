@@ -129,6 +129,7 @@ const EVENTS: readonly Step[] = [
   send({ type: 'CLIENT.NAMED', name: 'editor' }),
   ...[ANNA, ANNA_2, BERT, null].map((account) => send({ type: 'AUTH.CHANGED', account })),
   send({ type: 'WAKE' }),
+  send({ type: 'NETWORK.CHANGED' }),
   ...[S1, S2].map((enrollment) => send((rig) => ({ type: 'TOKEN.RENEWED', enrollment, token: rig.token() }))),
   ...[S1, S2].map(({ serverId }) =>
     send((rig) => ({ type: 'ENROLLMENT.LOST', serverId, failure: rig.failure('backendNotFound') })),

@@ -63,6 +63,7 @@ export const NOT_FROM_OUTSIDE: Exceptions = [
     'each client has its own store',
   ],
   [/WAKE/, 'a test cannot put the machine to sleep'],
+  [/NETWORK\.CHANGED/, 'a test cannot change the network of the machine'],
   [/LINK\.STABLE/, 'a link is stable after a minute, and only the reason shows it'],
   [/deferred|refresh [45]$|(retryAfter|refused) xstate\.after/, 'the pause is too long to wait for'],
   [/dial [67]$/, '--on-conflict is an option of this engine'],

@@ -276,6 +276,9 @@ export class WireDriver implements Driver {
         // The same as the sleep detector does. The peer answers the probe.
         world.backend.fault({ action: 'mutePongs', muted: false });
         return world.actor?.send({ type: 'WAKE' });
+      case 'NETWORK.CHANGED':
+        world.backend.fault({ action: 'mutePongs', muted: false });
+        return world.actor?.send({ type: 'NETWORK.CHANGED' });
       case 'LINK.STABLE':
         return world.backend.fault({ action: 'mutePongs', muted: false });
       case 'STOP':

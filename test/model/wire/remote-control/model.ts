@@ -284,6 +284,7 @@ function possibleEvents({ context, value, children }: Snapshot, start: Start): r
     ...accounts(context, start),
     ...pairings({ context, value }),
     { type: 'WAKE' },
+    { type: 'NETWORK.CHANGED' },
     { type: 'LINK.STABLE' },
     { type: 'STOP' },
   ];
