@@ -8,6 +8,8 @@ import {
   type InspectionEvent,
 } from 'xstate';
 import { edgeIds } from '../visualize/chart.js';
+import { textOf } from './context-key.js';
+import { withNamedActors } from './named-actors.js';
 import { PathClock } from './path-clock.js';
 import type { Driver } from './run.js';
 import type { Expected, GenerateOptions, Step } from './types.js';
@@ -51,8 +53,9 @@ class ActorDriver implements Driver {
 
   constructor(machine: AnyStateMachine, input: unknown, setTime: (ms: number) => void, checkEdges: boolean) {
     this.#checkEdges = checkEdges;
-    this.#machine = machine.provide({
-      actors: this.#actors(machine),
+    const named = withNamedActors(machine);
+    this.#machine = named.provide({
+      actors: this.#actors(named),
       actions: this.#actions(machine),
     } as never);
     this.#edges = edgeIds(this.#machine);
@@ -162,6 +165,6 @@ class ActorDriver implements Driver {
 }
 
 function assertSame(what: string, actual: unknown, expected: unknown): void {
-  const [a, b] = [actual, expected].map((value) => JSON.stringify(value));
+  const [a, b] = [actual, expected].map(textOf);
   if (a !== b) throw new Error(`${what} is ${a}, not ${b}`);
 }

@@ -2,6 +2,8 @@
 import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
 import { toChart } from '../visualize/chart.js';
 import { triggerText } from '../visualize/edge-text.js';
+import { contextKey } from './context-key.js';
+import { handles, sampleOf } from './event-types.js';
 import { type Move, type Position, PureMachine, type Verdict } from './pure-machine.js';
 import { type GenerateOptions, PathLimitError, type StepKind } from './types.js';
 
@@ -126,8 +128,7 @@ class Novelty<M extends AnyStateMachine> {
   }
 
   #aspects({ snapshot }: Position): readonly string[] {
-    const key =
-      this.#options.key === undefined ? plainContext(snapshot) : this.#options.key(snapshot as never);
+    const key = this.#options.key === undefined ? contextKey(snapshot) : this.#options.key(snapshot as never);
     return typeof key === 'string' ? [key] : key;
   }
 }
@@ -141,14 +142,6 @@ function race({ timers, now }: Position): unknown {
   const [first] = timers;
   if (first === undefined || timers.length === 1) return timers.map(({ id }) => id);
   return [first.due - now, timers.map(({ id, due }) => [id, due - first.due])];
-}
-
-function plainContext(snapshot: AnyMachineSnapshot): string {
-  return (
-    JSON.stringify(snapshot.context, (_, value: unknown) =>
-      typeof value === 'function' ? undefined : value,
-    ) ?? ''
-  );
 }
 
 function limitMessage(machine: AnyStateMachine, places: readonly Place[], limit: number): string {
@@ -201,17 +194,20 @@ class Acts<M extends AnyStateMachine> {
     const { events } = this.#options;
     const given: readonly EventObject[] =
       typeof events === 'function' ? events(snapshot as never) : (events ?? []);
-    const types = new Set(
+    const descriptors = new Set(
       snapshot._nodes
         .flatMap((node) => node.ownEvents as string[])
-        .filter((type) => !type.startsWith('xstate.') && !type.includes('*')),
+        .filter((descriptor) => !descriptor.startsWith('xstate.')),
     );
-    return [...types].flatMap((type) => {
-      const variants = given.filter((event) => event.type === type);
-      const chosen = variants.length === 0 && typeof events !== 'function' ? [{ type }] : variants;
-      return chosen.map((event): Unnamed => {
-        return { kind: 'event', event, words: eventWords(event), actor: null, value: undefined };
-      });
+    const chosen = new Set<EventObject>();
+    for (const descriptor of descriptors) {
+      const variants = given.filter(({ type }) => handles(descriptor, type));
+      for (const event of variants) chosen.add(event);
+      // An event that matches a wildcard may be handled by a more specific descriptor, but XState decides that.
+      if (variants.length === 0 && typeof events !== 'function') chosen.add({ type: sampleOf(descriptor) });
+    }
+    return [...chosen].map((event): Unnamed => {
+      return { kind: 'event', event, words: eventWords(event), actor: null, value: undefined };
     });
   }
 

@@ -112,7 +112,8 @@ function coverageOf(machine: AnyStateMachine, explored: Explored, moves: readonl
   const guards = [...new Set(chart.edges.flatMap(({ guard }) => guard ?? []))];
   return {
     states: covered(
-      chart.states.map(({ id }) => id),
+      // A history state is where a transition leads back to, not a state to be in.
+      chart.states.filter(({ kind }) => kind !== 'history').map(({ id }) => id),
       states,
     ),
     transitions: covered(

@@ -60,6 +60,7 @@ export class PureMachine {
       ),
     } as never);
     this.#edges = edgeIds(this.#machine);
+    for (const transition of this.#edges.keys()) this.#watchInline(transition);
     this.#input = input;
     this.#setTime = setTime;
   }
@@ -141,6 +142,28 @@ export class PureMachine {
       const id = this.#edges.get(transition);
       if (id !== undefined) edges.push(id);
     }
+  }
+
+  /** Guards that are written in place, also those made by `and`, `or`, `not` and `stateIn`, which XState evaluates itself. */
+  #watchInline(transition: AnyTransitionDefinition): void {
+    const { guard } = transition as { guard?: unknown };
+    if (typeof guard !== 'function') return;
+    const name = nameOf(guard);
+    const watched: unknown =
+      'check' in guard ? this.#watchedCheck(name, guard) : this.#watchedGuard(name, guard);
+    Object.assign(transition, { guard: watched });
+  }
+
+  #watchedCheck(name: string, guard: { readonly check?: unknown }): unknown {
+    const { check } = guard;
+    if (typeof check !== 'function') return guard;
+    return Object.assign(() => false, guard, {
+      check: (snapshot: unknown, args: unknown): boolean => {
+        const held: unknown = check(snapshot, args, guard);
+        this.#verdicts.push({ guard: name, held: held === true });
+        return held === true;
+      },
+    });
   }
 
   #watchedGuard(name: string, guard: unknown): unknown {

@@ -161,12 +161,22 @@ function namesOf(actions: unknown): string[] {
 /** The name of an action, guard or actor, with its fixed string params: `setReason(enrolled)`. */
 export function nameOf(reference: unknown): string {
   if (typeof reference === 'string') return reference;
-  if (typeof reference === 'function') return reference.name === '' ? 'unnamed' : reference.name;
+  if (typeof reference === 'function') return functionName(reference);
   if (typeof reference !== 'object' || reference === null || !('type' in reference)) return 'unnamed';
   const name = String(reference.type);
   if (!('params' in reference) || typeof reference.params !== 'object' || reference.params === null)
     return name;
   return `${name}(${Object.values(reference.params).filter(isString).join(', ')})`;
+}
+
+/** Guards made by XState have a name that says what they combine: `and(ready, not(busy))`, `stateIn({"link":"up"})`. */
+function functionName(reference: { readonly name: string }): string {
+  const name = reference.name === '' ? 'unnamed' : reference.name;
+  if (!('check' in reference)) return name;
+  if ('guards' in reference && Array.isArray(reference.guards)) {
+    return `${name}(${reference.guards.map(nameOf).join(', ')})`;
+  }
+  return 'stateValue' in reference ? `${name}(${JSON.stringify(reference.stateValue)})` : name;
 }
 
 function isString(value: unknown): value is string {
