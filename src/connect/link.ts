@@ -1,6 +1,6 @@
 import { type ActorRefFrom, createActor, fromCallback, fromPromise, type SnapshotFrom } from 'xstate';
 import { controllerLinkMachine } from '../../machines/controller-link.js';
-import { linkMachine, type SocketCommand } from '../../machines/link.js';
+import { type LinkEvent, linkMachine, type SocketCommand } from '../../machines/link.js';
 import { controllerUrl } from '../controller/claim.js';
 import type { Dialer } from '../net/dialer.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
@@ -156,7 +156,12 @@ export class ControllerLink {
         socket.onClose((end) => {
           isClosed = true;
           streams.detach(socket);
-          sendBack({ type: 'SOCKET.CLOSED', clean: end.clean, code: end.code });
+          sendBack({
+            type: 'SOCKET.CLOSED',
+            clean: end.clean,
+            code: end.code,
+            fault: end.fault,
+          } satisfies LinkEvent);
         });
         socket.onDrain(() => streams.feed());
         receive((command) => {
