@@ -72,6 +72,7 @@ async function login(account: AccountService, params: LoginParams, session: Clie
         hostedSuccessPage: params.useHostedLoginSuccessPage,
         appBrand: params.appBrand,
       });
+      endWithCommand(account, session, done.result.loginId);
       return replyTo(done, ({ loginId, url }) => ({ type, loginId, authUrl: url }));
     }
     case 'chatgptDeviceCode': {
@@ -81,6 +82,7 @@ async function login(account: AccountService, params: LoginParams, session: Clie
         hostedSuccessPage: false,
         appBrand: null,
       });
+      endWithCommand(account, session, done.result.loginId);
       return replyTo(done, ({ loginId, url, userCode, completeUrl }) => ({
         type,
         loginId,
@@ -91,6 +93,11 @@ async function login(account: AccountService, params: LoginParams, session: Clie
       }));
     }
   }
+}
+
+/** A client of the control socket is `rc-engine login`, which may be killed while it waits. RC-106 */
+function endWithCommand({ operations }: AccountService, session: ClientSession, loginId: string): void {
+  if (session.client.origin === 'control') operations.endWith(session, loginId);
 }
 
 const replyTo = <T>({ result, responseSent }: OperationResult<T>, body: (result: T) => object): Reply =>

@@ -60,6 +60,8 @@ export class AccountOperations {
   readonly #reads = new Set<Promise<unknown>>();
   /** Set during a cancel: notifications that wait for its response. */
   #deferred: Notify[] | undefined;
+  /** Sign-ins that end with their client. */
+  readonly #owned = new WeakMap<object, string>();
   /** Of the request in progress. */
   #apiKey: Secret | undefined;
 
@@ -121,6 +123,19 @@ export class AccountOperations {
 
   loginDevice(params: BrowserLoginParams): Promise<OperationResult<LoginPrompt>> {
     return this.#loginInteractive('LOGIN.DEVICE', params);
+  }
+
+  /** The sign-in ends with its client, as a command that waits for it does: nobody else shows its address. RC-106 */
+  endWith(client: object, loginId: string): void {
+    this.#owned.set(client, loginId);
+  }
+
+  clientEnded(client: object): void {
+    const loginId = this.#owned.get(client);
+    if (loginId === undefined) return;
+    this.#owned.delete(client);
+    // Nothing happens when the sign-in has ended already.
+    this.cancel(loginId).responseSent();
   }
 
   /** Does not wait for other operations. ACC-82 */

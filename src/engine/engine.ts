@@ -256,6 +256,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   #removeSession(session: ClientSession): void {
     this.#sessions.delete(session);
     this.#memory?.note();
+    const account = this.#running?.account;
+    if (account instanceof AccountService) account.operations.clientEnded(session);
   }
 
   async #stop(): Promise<void> {

@@ -98,6 +98,19 @@ describe('on a machine without a browser', () => {
     expect(existsSync(auth)).toBe(false);
   });
 
+  it('RC-106: a login that is killed ends its sign-in in the running engine', async ({ skip }) => {
+    if (await portsHeld()) skip('another program holds port 1455');
+    const { at, start } = await world();
+    const engine = start(engineArgs(at));
+    await engine.line((line) => line.reason === 'authMissing', 'authMissing');
+    const login = start(['login', '--no-browser']);
+    await login.until(() => login.stdout.includes('/oauth/authorize'), 'the address');
+    expect(await portsHeld()).toBe(true);
+    await login.stop('SIGKILL');
+    await expect.poll(portsHeld, { timeout: 5_000 }).toBe(false);
+    await engine.stop();
+  });
+
   it('ACC-82, ACC-90: Ctrl-C cancels the sign-in with exit code 130, and nothing is stored', async () => {
     const { at, start, auth } = await world();
     const login = start(['login', '--device', '--issuer', at.origin]);
