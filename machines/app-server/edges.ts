@@ -57,11 +57,13 @@ export const unreachable = {
   description: 'A client could not connect: the child is about to exit, or its socket file is gone.',
 } as const;
 
-export const checkSocket = {
-  socketCheckInterval: {
-    target: undefined,
-    reenter: true,
-    description: 'Checks whether the socket file still exists.',
-    actions: 'checkSocket',
-  },
-} as const;
+/** Targets the state itself: only a state that is entered again starts its timer again. */
+export const checkSocket = <T extends string>(self: T) =>
+  ({
+    socketCheckInterval: {
+      target: self,
+      reenter: true,
+      description: 'Checks whether the socket file still exists.',
+      actions: 'checkSocket',
+    },
+  }) as const;

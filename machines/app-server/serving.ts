@@ -15,7 +15,7 @@ import { appServerSetup } from './setup.js';
 export const listening = appServerSetup.createStateConfig({
   description: 'The shared child listens; no client has got an answer from it.',
   entry: 'admitWaiting',
-  after: checkSocket,
+  after: checkSocket('#appServer.listening'),
   on: {
     'CLIENT.WAITS': admit,
     ANSWERED: { ...answered, target: 'serving.shared' },
@@ -65,7 +65,7 @@ export const serving = appServerSetup.createStateConfig({
     },
     shared: {
       description: 'The shared child serves its clients, and goes on when all have left.',
-      after: checkSocket,
+      after: checkSocket('#appServer.serving.shared'),
       on: {
         FAILED: [
           {
