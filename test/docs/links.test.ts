@@ -54,4 +54,14 @@ describe('the settings table of the README', () => {
       expect(known).toContain([flag, variable, key].join(' '));
     }
   });
+
+  it('and the pages that it leads to name every setting', () => {
+    const pages = ['README.md', 'docs/listener.md', 'docs/account.md']
+      .map((name) => readFileSync(path.join(ROOT, name), 'utf8'))
+      .join('\n');
+    const missing = START_SETTINGS.map(({ name }) => `--${flagOf(name)}`).filter(
+      (flag) => !new RegExp(`\`(?:[^\`\n]* )?${flag}(?![\\w-])`).test(pages),
+    );
+    expect(missing).toEqual([]);
+  });
 });

@@ -38,6 +38,24 @@ describe('rc-engine completion', () => {
     expect(await completions('rc-engine', 'status', '--jso')).toEqual(['--json']);
   });
 
+  it.runIf(bash).for([
+    ['start', '--app-server-', '--app-server-mode', '--app-server-protocol', '--app-server-token-file'],
+    ['start', '--ws-s', '--ws-subprotocol', '--ws-shared-secret-file'],
+    ['start', '--max-c', '--max-children', '--max-connections'],
+    ['call', '--init', '--initialize'],
+  ])('completes the flags of %s that begin with %s', async ([command = '', start = '', ...flags]) => {
+    expect((await completions('rc-engine', command, start)).sort()).toEqual(flags.sort());
+  });
+
+  it.runIf(bash).for([
+    ['--app-server-mode', 'shared', 'per-client', 'per-connection'],
+    ['--app-server-protocol', 'auto', 'codex', 'mcp', 'acp', 'raw'],
+    ['--ws-auth', 'capability-token', 'signed-bearer-token', 'filesystem'],
+    ['--listen', 'codex', 'off'],
+  ])('completes the values of %s', async ([flag = '', ...values]) => {
+    expect(await completions('rc-engine', 'start', flag, '')).toEqual(expect.arrayContaining(values));
+  });
+
   it('prints a zsh script when SHELL is zsh', async () => {
     expect((await cli(['completion'], { SHELL: '/bin/zsh' })).stdout).toMatch(/^#compdef rc-engine/m);
   });

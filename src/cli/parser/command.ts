@@ -5,6 +5,8 @@ export interface OptionSpec {
   readonly type: 'string' | 'boolean' | 'list' | 'integer' | 'seconds';
   /** The allowed values. */
   readonly values?: readonly string[];
+  /** Some of the allowed values, for completion, where there are too many to list. */
+  readonly proposals?: readonly string[];
   /** Shown in the help. The code that uses the option applies it. */
   readonly default?: string;
   /** Shown in the help: the environment variable that has the same effect. */

@@ -130,7 +130,7 @@ function addCommand(parser: Argv, command: Command | CommandGroup, context: Cont
 function addOptions(args: Argv, options: OptionTable, group: string | undefined, context: Context): void {
   const { describe, completing } = context;
   for (const [name, spec] of Object.entries(options)) {
-    const { type, values, implicit } = spec;
+    const { type, values, implicit, proposals = values } = spec;
     const described: Options = {
       // Integers are parsed with the settings, which report what is wrong with them.
       type: type === 'boolean' ? 'boolean' : type === 'seconds' ? 'number' : 'string',
@@ -141,7 +141,7 @@ function addOptions(args: Argv, options: OptionTable, group: string | undefined,
       hidden: !describe,
       ...(group === undefined ? {} : { group }),
       // Only for completion: yargs would report a wrong value without a proposal.
-      ...(completing && values !== undefined ? { choices: values } : {}),
+      ...(completing && proposals !== undefined ? { choices: proposals } : {}),
     };
     args.option(name, described);
   }

@@ -50,6 +50,8 @@ export const START_SETTINGS = [
     name: 'listen',
     type: 'string',
     description: `Address for local clients: ${LISTEN_FORMS}`,
+    // Not those with a colon, which separates words for the completion of bash.
+    proposals: ['codex', 'off'],
     default: DEFAULT_LISTEN,
     check: checkListen,
   },
