@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { get } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
@@ -100,10 +102,10 @@ describe('RC-65: a TMPDIR that cannot be used gets a warning at start', () => {
 describe('RC-69: an app server that fails', () => {
   it('status has exit code 6, with a link to the backend, and /readyz is 503', async ({ lab }) => {
     const engine = await lab.connected(['--listen', 'ws://127.0.0.1:0', '--', ...OWN, 'exits']);
-    const { connect, http } = await addressOf(engine);
+    const { connect: url, http } = await addressOf(engine);
     expect((await status(lab)).code).toBe(0);
     expect((await readyz(http)).status).toBe(200);
-    const { error } = await initialize(connect);
+    const { error } = await initialize(url);
     expect(error).toMatchObject({ code: -32002, data: { reason: 'appServerExited' } });
     const ready = await readyz(http);
     expect(ready).toMatchObject({
@@ -126,17 +128,15 @@ describe('RC-69: an app server that fails', () => {
 });
 
 describe.skipIf(!existsSync('/proc/self/fd'))('RC-68: no file descriptors (ulimit -n)', () => {
-  it('a client gets outOfDescriptors, the app server has not failed, and status says that the engine runs', async ({
-    lab,
-  }) => {
+  it('a client gets outOfDescriptors, and the app server has not failed', async ({ lab }) => {
     await lab.signIn();
     const limit = { before: 'ulimit -n 48' };
     const engine = await lab.start([...LOCAL, '--', ...OWN], {}, true, limit);
-    const { connect } = await addressOf(engine);
+    const { connect: url } = await addressOf(engine);
     const answers: Record<string, unknown>[] = [];
     // Each client needs one descriptor for itself and several for its child.
     for (let client = 0; client < 20; client += 1) {
-      const answer = await initialize(connect);
+      const answer = await initialize(url);
       answers.push(answer);
       if ('error' in answer) break;
     }
@@ -149,5 +149,21 @@ describe.skipIf(!existsSync('/proc/self/fd'))('RC-68: no file descriptors (ulimi
     const { code, stdout } = await status(lab, '--json');
     expect(code).not.toBe(6);
     expect(JSON.parse(stdout).appServerHealth).toMatchObject({ state: 'serving', failures: 0, exits: 0 });
+  });
+
+  it('a command whose connection the engine closes says that the engine with that pid runs', async ({
+    lab,
+  }) => {
+    await lab.signIn();
+    const engine = await lab.start([...LOCAL], {}, true, { before: 'ulimit -n 48' });
+    const { port } = new URL((await addressOf(engine)).http);
+    // Connections without a request take all descriptors.
+    const taken = Array.from({ length: 60 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
+    await Promise.all(taken.map((socket) => once(socket, 'connect')));
+    const { code, stderr } = await status(lab);
+    for (const socket of taken) socket.destroy();
+    expect(code).toBe(1);
+    expect(stderr).toContain(`The engine with pid ${engine.child.pid} runs`);
+    expect(stderr).toContain('ulimit -n');
   });
 });
