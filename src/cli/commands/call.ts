@@ -35,7 +35,7 @@ export const call = defineCommand({
     },
     timeout: {
       type: 'seconds',
-      description: 'Seconds to wait for each response',
+      description: 'Longest time of the whole call in seconds; for requests from stdin, of each response',
       default: String(DEFAULT_TIMEOUT_SECONDS),
     },
     ...JSON_OPTION,
@@ -75,21 +75,23 @@ export const call = defineCommand({
     const claimed =
       code === undefined ? await loadController(file) : await claimController(baseUrl, code, file);
     const { Controller } = await import('../../controller/controller.js');
-    const controller = new Controller({ baseUrl, token: claimed.token, jsonrpc: true });
+    const timeoutMs = timeout * 1000;
+    const deadline = performance.now() + timeoutMs;
+    const left = (): number => Math.max(Math.round(deadline - performance.now()), 1);
+    const controller = new Controller({ baseUrl, token: claimed.token, jsonrpc: true, timeout: left() });
     await controller.connect();
     try {
-      const timeoutMs = timeout * 1000;
       // Before initialize: the first notification may arrive together with its response.
       if (method === undefined) {
         controller.onNotification((name, body) => printJson({ method: name, params: body }));
       }
       if (hello !== null) {
-        await controller.request('initialize', hello.params, timeoutMs);
+        await controller.request('initialize', hello.params, left());
         if (hello.initialized !== null) controller.notify(hello.initialized);
       }
-      const send = (name: string, body: unknown) => controller.request(name, body, timeoutMs);
-      if (method === undefined) await sendLines(lines, send);
-      else printResult(await send(method, parsed), json === true);
+      if (method === undefined) {
+        await sendLines(lines, (name, body) => controller.request(name, body, timeoutMs));
+      } else printResult(await controller.request(method, parsed, left()), json === true);
       return EXIT.ok;
     } finally {
       await controller.close();
