@@ -33,3 +33,15 @@ export function isSameAccount(one: HandOver | null, other: HandOver | null): boo
     other.kind === 'chatgptAuthTokens' && one.accountId === other.accountId && one.userId === other.userId
   );
 }
+
+/** Params of `account/login/start`. An access token, never the refresh token. ACC-103 */
+export function loginParams(account: HandOver): object {
+  return account.kind === 'apiKey'
+    ? { type: 'apiKey', apiKey: account.key.reveal() }
+    : {
+        type: 'chatgptAuthTokens',
+        accessToken: account.accessToken.reveal(),
+        chatgptAccountId: account.accountId,
+        chatgptPlanType: account.plan,
+      };
+}

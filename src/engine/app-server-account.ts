@@ -1,6 +1,6 @@
 import { type ActorRefFrom, createActor, fromPromise, type SnapshotFrom, waitFor } from 'xstate';
 import { type AppServerAccountEvent, appServerAccountMachine } from '../../machines/app-server-account.js';
-import { type AccountFollower, type HandOver, isSameAccount } from '../account/hand-over.js';
+import { type AccountFollower, type HandOver, isSameAccount, loginParams } from '../account/hand-over.js';
 import type { AccountService } from '../account/service.js';
 import { ClientGate } from '../app-server/client-gate.js';
 import { EngineClient } from '../app-server/engine-client.js';
@@ -395,16 +395,4 @@ export class AccountAppServer implements AppServer, AccountFollower {
     const message = `${REASONS.appServerAccountRefused.means.replace(/\.$/, '')}: ${text}.`;
     return { kind: 'failed', failure: failure('appServerAccountRefused', message, this.#deps.env.now()) };
   }
-}
-
-/** Params of `account/login/start`. An access token, never the refresh token. ACC-103 */
-function loginParams(account: HandOver): object {
-  return account.kind === 'apiKey'
-    ? { type: 'apiKey', apiKey: account.key.reveal() }
-    : {
-        type: 'chatgptAuthTokens',
-        accessToken: account.accessToken.reveal(),
-        chatgptAccountId: account.accountId,
-        chatgptPlanType: account.plan,
-      };
 }
