@@ -1,10 +1,11 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
-import type { CliProcess } from '../support/cli.js';
+import { CLI, type CliProcess, cleanEnv } from '../support/cli.js';
 import { it, type Json, type Lab } from '../support/lab.js';
 
 /** A WebSocket client of a local endpoint. */
@@ -69,6 +70,18 @@ class EndpointClient {
     if ('error' in answer) throw new Error(JSON.stringify(answer.error));
     return answer.result;
   }
+}
+
+/** An app server that sends the params of each request back, of any size. */
+const ECHO = `require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, params } = JSON.parse(line);
+  if (id !== undefined) process.stdout.write(JSON.stringify({ id, result: params ?? {} }) + '\\n');
+})`;
+
+/** Resident memory, bytes; 0 where there is no /proc. */
+async function rssOf(pid: number | undefined): Promise<number> {
+  const text = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) * 1024;
 }
 
 const remoteHome = (lab: Lab): string => join(lab.folder, 'laptop');
@@ -309,6 +322,86 @@ describe('RC-90: connect', { timeout: 60_000 }, () => {
     expect((await stat(join(home, 'controllers.json.lock'))).mode & 0o777).toBe(0o600);
   });
 
+  it('RC-92: a message of 30 MiB passes both ways', async ({ lab }) => {
+    await lab.connected(['--', process.execPath, '-e', ECHO]);
+    const { url } = await connected(lab, [], await pairingCode(lab));
+    const client = await EndpointClient.open(url);
+    const payload = 'z'.repeat(30 * 1024 * 1024);
+    const { payload: back } = (await client.ask('test/echo', { payload })) as { payload: string };
+    expect(back.length).toBe(payload.length);
+    expect(back === payload).toBe(true);
+  });
+
+  it('RC-92: a client that never reads is held, closed, and disturbs no other', async ({ lab }) => {
+    const { url, run } = await steered(lab);
+    const idle = await EndpointClient.open(url, 'idle');
+    const bystander = await EndpointClient.open(url, 'bystander');
+    const before = await rssOf(run.child.pid);
+    idle.socket.pause();
+    const payload = 'w'.repeat(100_000);
+    for (let n = 0; n < 2_000; n += 1) idle.send('engine/echo', { payload });
+    for (let n = 0; n < 20; n += 1) expect(await bystander.ask('engine/echo', { payload: n })).toBeDefined();
+    expect((await rssOf(run.child.pid)) - before).toBeLessThan(400 * 1024 * 1024);
+    idle.socket.terminate();
+    expect(await bystander.ask('engine/echo', { payload: 'after' })).toEqual({ payload: 'after' });
+  });
+
+  it('RC-96: a local stranger gets nowhere', async ({ lab }) => {
+    const { url, run } = await steered(lab, ['--listen', 'ws://127.0.0.1:0']);
+    const file = String(run.lines.find(({ type }) => type === 'listening')?.tokenFile);
+    lab.exempt.push(file);
+    const authorization = `Bearer ${(await readFile(file, 'utf8')).trim()}`;
+    const strangers: Record<string, string>[] = [
+      {},
+      { authorization: 'Bearer wrong' },
+      { authorization: `${authorization}x` },
+      { authorization, origin: 'http://127.0.0.1' },
+      { authorization, origin: 'null' },
+      { host: 'evil.example' },
+    ];
+    for (const headers of strangers) {
+      const stranger = new EndpointClient(url, headers);
+      stranger.socket.once('open', () => stranger.send('initialize', {}));
+      expect(await stranger.closed, JSON.stringify(Object.keys(headers))).toMatchObject({ code: 1006 });
+      expect(stranger.received).toEqual([]);
+    }
+    expect((await lab.status()).remoteClients).toEqual([]);
+  });
+
+  it('RC-97: devices for an operator: none, several of one name, the last one, offline', async ({ lab }) => {
+    const engine = await lab.connected();
+    const devices = (...args: string[]) => lab.cli(['devices', ...args, '--home', lab.home]);
+    expect(await devices()).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('No device is paired'),
+    });
+    expect(await devices('--json')).toMatchObject({ code: 0, stdout: '' });
+    const first = await connected(lab, ['--name', 'twin\u001b[31m'], await pairingCode(lab));
+    await first.run.stop();
+    const second = await connected(lab, ['--name', 'twin\u001b[31m'], await pairingCode(lab));
+    await second.run.stop();
+    const listed = await devices('--json');
+    expect(listed.stdout).not.toContain('\u001b');
+    const ids = listed.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).clientId as string);
+    expect(ids).toHaveLength(2);
+    const shown = (await devices()).stdout;
+    expect(shown).not.toContain('\u001b');
+    const name = /^(twin\S*) /m.exec(shown)?.[1] ?? '';
+    const ambiguous = await devices('revoke', name, '--yes');
+    expect(ambiguous).toMatchObject({ code: 1, stderr: expect.stringContaining('2 devices') });
+    for (const id of ids) {
+      const revoked = await devices('revoke', id, '--yes', '--json');
+      expect(JSON.parse(revoked.stdout)).toMatchObject({ type: 'revoked', clientId: id });
+    }
+    expect((await devices()).stdout).toContain('No device is paired');
+    expect(await devices('revoke', 'nobody', '--yes')).toMatchObject({ code: 1 });
+    await engine.stop();
+    expect(await devices()).toMatchObject({ code: 5 });
+  });
+
   it('RC-93: a backend that cannot be reached is tried again, and Ctrl-C ends that', async ({ lab }) => {
     const { run, url } = await steered(lab);
     expect((await run.stop()).code).toBe(0);
@@ -327,6 +420,58 @@ describe('RC-90: connect', { timeout: 60_000 }, () => {
     expect((await again.stop()).code).toBe(0);
     dead.close();
     expect(url).toBeDefined();
+  });
+});
+
+const hasScript = spawnSync('script', ['--version']).status === 0;
+const noScript = hasScript ? '' : ' (skipped: script(1) of util-linux is not installed)';
+
+/** A command on a pseudo terminal; what is written to it is typed. */
+function onTerminal(lab: Lab, args: readonly string[]) {
+  const command = [process.execPath, CLI, ...args].map((part) => `'${part}'`).join(' ');
+  const child = spawn('script', ['-qefc', `exec ${command}`, '/dev/null'], {
+    env: cleanEnv({ HOME: lab.folder, TERM: 'xterm' }),
+  });
+  let shown = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    shown += text;
+  });
+  const exited = once(child, 'close').then(([code]: unknown[]) => code);
+  return {
+    exited,
+    type: (text: string) => child.stdin.write(text),
+    shows: (wanted: string) => expect.poll(() => shown, { timeout: 15_000, interval: 50 }).toContain(wanted),
+  };
+}
+
+describe.skipIf(!hasScript)(`RC-95, RC-97: on a terminal${noScript}`, { timeout: 60_000 }, () => {
+  it('connect asks for the code, and Ctrl-C ends it; devices revoke asks first', async ({ lab }) => {
+    await lab.connected();
+    const { url } = await lab.backend();
+    lab.exempt.push(join(remoteHome(lab), 'controllers.json'));
+    const args = ['connect', '--home', remoteHome(lab), '--base-url', url, '--name', 'typed'];
+    const refused = onTerminal(lab, args);
+    await refused.shows('Pairing code: ');
+    refused.type('\u0003');
+    expect(await refused.exited).toBe(0);
+
+    const run = onTerminal(lab, args);
+    await run.shows('Pairing code: ');
+    run.type(`${await pairingCode(lab)}\r`);
+    await run.shows('Press Ctrl-C to stop');
+    await run.shows('connected');
+    const kept = onTerminal(lab, ['devices', 'revoke', 'typed', '--home', lab.home]);
+    await kept.shows('Revoke it? [y/N]');
+    kept.type('\r');
+    await kept.shows('Nothing was changed');
+    expect(await kept.exited).toBe(0);
+    run.type('\u0003');
+    expect(await run.exited).toBe(0);
+    const revoked = onTerminal(lab, ['devices', 'revoke', 'typed', '--home', lab.home]);
+    await revoked.shows('Revoke it? [y/N]');
+    revoked.type('y\r');
+    await revoked.shows('Revoked');
+    expect(await revoked.exited).toBe(0);
   });
 });
 
