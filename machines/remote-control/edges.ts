@@ -27,6 +27,10 @@ export const retryEarly = {
     description: 'The machine woke up: tries again at once. RC-25a',
     actions: setReason('wokeUp'),
   },
+} as const;
+
+/** Ends a pause early, but not one after an HTTP response. RC-109 */
+export const retryAtNewNetwork = {
   'NETWORK.CHANGED': {
     guard: 'networkInDoubt',
     target: '#remoteControl.active.preparing',

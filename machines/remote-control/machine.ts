@@ -1,7 +1,7 @@
 import { setReason } from '../shared/decision.js';
 import { awaitingAuth, loadingAuth, recoveringAuth } from './auth.js';
 import { keyOf } from './context.js';
-import { retry, retryEarly } from './edges.js';
+import { retry, retryAtNewNetwork, retryEarly } from './edges.js';
 import { enrolling, loadingEnrollment, reenrolling, refreshing, verifyingEnrollment } from './enrollment.js';
 import { connected, connecting, tokenInvalid } from './link.js';
 import { remoteControlSetup } from './setup.js';
@@ -318,7 +318,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
         backingOff: {
           description: 'Waits before the next attempt. RC-25',
           initial: 'failed',
-          on: retryEarly,
+          on: { ...retryEarly, ...retryAtNewNetwork },
           states: {
             failed: {
               description: 'After a failure: exponential backoff. RC-25',

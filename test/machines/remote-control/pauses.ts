@@ -137,7 +137,10 @@ describe('events that end a pause early', () => {
     ['active.tokenInvalid.pausing', 'active.refreshing'],
   ];
   const table = PAUSES.flatMap(([from, to]) =>
-    TRIGGERS.map(([what, event, reason]) => ({ from, to, what, event, reason })),
+    // The backend has refused the token with an HTTP response, so the network works.
+    TRIGGERS.filter(
+      ([, { type }]) => type !== 'NETWORK.CHANGED' || from !== 'active.tokenInvalid.pausing',
+    ).map(([what, event, reason]) => ({ from, to, what, event, reason })),
   );
 
   it.each(table)('RC-25, RC-25a: $what ends $from at once', async ({ from, to, event, reason }) => {

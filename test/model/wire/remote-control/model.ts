@@ -143,17 +143,26 @@ function backendOutcomes(env: SimulatedEnv) {
     played({ kind: 'granted', token: token() }, null),
     played({ kind: 'granted', token: token(120_000) }, short(120)),
     played({ kind: 'granted', token: token(10_000) }, short(10)),
-    played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('refresh', 401)),
     played(
-      { kind: 'notFound', byBackend: true, failure: failure('backendNotFound') },
+      { kind: 'unauthorized', failure: failure('backendUnauthorized', { httpStatus: 401 }) },
+      status('refresh', 401),
+    ),
+    played(
+      { kind: 'notFound', byBackend: true, failure: failure('backendNotFound', { httpStatus: 404 }) },
       status('refresh', 404, { body: { detail: 'Unknown server' } }),
     ),
     played(
-      { kind: 'notFound', byBackend: false, failure: failure('backendNotFound') },
+      { kind: 'notFound', byBackend: false, failure: failure('backendNotFound', { httpStatus: 404 }) },
       status('refresh', 404, { body: '<h1>Not Found</h1>' }),
     ),
-    played({ kind: 'transient', failure: failure('backendUnavailable') }, status('refresh', 503)),
-    played({ kind: 'transient', failure: failure('backendRateLimited', retryAfter()) }, limited('refresh')),
+    played(
+      { kind: 'transient', failure: failure('backendUnavailable', { httpStatus: 503 }) },
+      status('refresh', 503),
+    ),
+    played(
+      { kind: 'transient', failure: failure('backendRateLimited', { ...retryAfter(), httpStatus: 429 }) },
+      limited('refresh'),
+    ),
     played(
       { kind: 'other', failure: failure('backendRefused', { httpStatus: 400 }) },
       status('refresh', 400),
@@ -163,16 +172,25 @@ function backendOutcomes(env: SimulatedEnv) {
   const enrolled = (enrollment = IDENTITY) => [
     played({ kind: 'granted', enrollment, token: token() }, null),
     played({ kind: 'granted', enrollment, token: token(10_000) }, short(10)),
-    played({ kind: 'unauthorized', failure: failure('backendUnauthorized') }, status('enroll', 401)),
-    played({ kind: 'transient', failure: failure('backendUnavailable') }, status('enroll', 503)),
-    played({ kind: 'transient', failure: failure('backendRateLimited', retryAfter()) }, limited('enroll')),
+    played(
+      { kind: 'unauthorized', failure: failure('backendUnauthorized', { httpStatus: 401 }) },
+      status('enroll', 401),
+    ),
+    played(
+      { kind: 'transient', failure: failure('backendUnavailable', { httpStatus: 503 }) },
+      status('enroll', 503),
+    ),
+    played(
+      { kind: 'transient', failure: failure('backendRateLimited', { ...retryAfter(), httpStatus: 429 }) },
+      limited('enroll'),
+    ),
   ];
   return {
     enroll: () => enrolled(),
     enrollAgain: ({ context }: Snapshot) => [
       ...enrolled(enrollmentOf(context)?.serverId === 'S1' ? REPLACEMENT : IDENTITY),
       played(
-        { kind: 'notFound', byBackend: true, failure: failure('backendNotFound') },
+        { kind: 'notFound', byBackend: true, failure: failure('backendNotFound', { httpStatus: 404 }) },
         status('enroll', 404, { body: { detail: 'Not Found' } }),
       ),
     ],
@@ -180,15 +198,30 @@ function backendOutcomes(env: SimulatedEnv) {
     verify: refreshed,
     dial: () => [
       played({ kind: 'open', socket: 1 }, null),
-      played({ kind: 'tokenRejected', failure: failure('tokenRejected') }, status('socket', 401)),
-      played({ kind: 'serverGone', failure: failure('serverGone') }, status('socket', 404, gone)),
       played(
-        { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
+        { kind: 'tokenRejected', failure: failure('tokenRejected', { httpStatus: 401 }) },
+        status('socket', 401),
+      ),
+      played(
+        { kind: 'serverGone', failure: failure('serverGone', { httpStatus: 404 }) },
+        status('socket', 404, gone),
+      ),
+      played(
+        { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound', { httpStatus: 404 }) },
         status('socket', 404, { body: 'Not Found' }),
       ),
-      played({ kind: 'conflict', failure: failure('connectionConflict') }, status('socket', 409)),
-      played({ kind: 'failed', failure: failure('backendUnavailable') }, status('socket', 500)),
-      played({ kind: 'failed', failure: failure('backendRateLimited', retryAfter()) }, limited('socket')),
+      played(
+        { kind: 'conflict', failure: failure('connectionConflict', { httpStatus: 409 }) },
+        status('socket', 409),
+      ),
+      played(
+        { kind: 'failed', failure: failure('backendUnavailable', { httpStatus: 500 }) },
+        status('socket', 500),
+      ),
+      played(
+        { kind: 'failed', failure: failure('backendRateLimited', { ...retryAfter(), httpStatus: 429 }) },
+        limited('socket'),
+      ),
     ],
     link: ({ context }: Snapshot) => {
       const stable = context.decision.reason === 'linkProven';
