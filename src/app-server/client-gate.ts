@@ -144,6 +144,8 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
 
   #useNewChild(answer: Message): void {
     if (answer.isError) {
+      // The account has changed once more: this child ends as well, and the next one gets the initialize.
+      if (this.#isHolding()) return;
       this.#end(failure('appServerFailed', 'The restarted app server refused initialize.', Date.now()));
       return;
     }

@@ -237,7 +237,7 @@ describe('secrets of the account', () => {
     expect(appServer.seen()[0]).toMatchObject({ env: { SOME_SETTING: 'seen' } });
     expect(timelineOfAll).toContain('account.auth.chatgpt.refreshing');
     expect(timelineOfAll).toContain('authRecovery');
-    for (const word of ['tokensRefreshed', 'parentRefused', 'deviceCodeDenied']) {
+    for (const word of ['tokensRefreshed', 'parentRefused', 'issuerFailed']) {
       expect(shown.join('\n')).toContain(word);
     }
   }, 60_000);

@@ -204,21 +204,28 @@ describe('a wrong invocation', () => {
     expect(stderr).toContain('The home directory /proc/x/y cannot be used: ');
   });
 
-  it('a full disk under stdout ends a command with a message, and stops an engine in good order', async ({
+  it('a full disk under stdout ends a command with a message; an engine says so once and runs on', async ({
     lab,
   }) => {
     const full = { before: 'exec >/dev/full' };
+    const text = 'rc-engine: stdout cannot be written: the disk is full (ENOSPC).';
+    for (const args of [['explain', 'missingToken'], ['--version']]) {
+      const { code, stderr } = await lab.run(args, {}, full).exited;
+      expect({ args, code }).toEqual({ args, code: 1 });
+      expect(stderr).toContain(text);
+      expect(stderr).not.toMatch(/^\s+at /m);
+    }
     const home = ['--home', lab.home, '--no-remote-control'];
     for (const args of [
-      ['explain', 'missingToken'],
-      ['--version'],
       ['start', '--json', ...home],
       ['start', ...home],
     ]) {
-      const { code, stderr } = await lab.run(args, {}, full).exited;
-      expect({ args, code }).toEqual({ args, code: 1 });
-      expect(stderr).toContain('rc-engine: stdout cannot be written: the disk is full (ENOSPC).');
-      expect(stderr).not.toMatch(/^\s+at /m);
+      const engine = lab.run(args, {}, full);
+      await engine.until(() => engine.stderr.includes(text) || undefined, 'the message');
+      await engine.until(() => existsSync(join(lab.home, 'engine.json')) || undefined, 'the engine');
+      expect((await engine.stop()).code).toBe(0);
+      expect(engine.stderr.split(text)).toHaveLength(2);
+      expect(engine.stderr).not.toMatch(/^\s+at /m);
     }
   });
 
