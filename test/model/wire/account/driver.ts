@@ -18,7 +18,7 @@ import {
   contextOf,
   snapshotOf,
 } from './checks.js';
-import { BROKEN, DEVICE_CODE, Questions, REFUSED_FOR_GOOD, USER_CODE } from './gate.js';
+import { BROKEN, DENIED, DEVICE_CODE, Questions, REFUSED_FOR_GOOD, USER_CODE } from './gate.js';
 import {
   automaticActor,
   isLookedUpNext,
@@ -243,7 +243,7 @@ export class AccountDriver implements Driver {
       case 'requestDeviceCode':
         return questions.answer('usercode', isGood ? USER_CODE : BROKEN);
       case 'pollDevice':
-        return questions.answer('devicePoll', isGood ? DEVICE_CODE : BROKEN);
+        return questions.answer('devicePoll', isGood ? DEVICE_CODE : DENIED);
       default:
         throw new Error(`the actor ${actor} cannot be played`);
     }

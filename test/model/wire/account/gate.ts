@@ -47,6 +47,8 @@ export class Questions {
 
 export const REFUSED_FOR_GOOD: Scripted = oauthError(401, 'refresh_token_expired');
 export const BROKEN: Scripted = { status: 500 };
+/** A device sign-in outlives everything but this. ACC-110 */
+export const DENIED: Scripted = { status: 400, json: { error: 'access_denied' } };
 export const USER_CODE: Scripted = {
   json: { device_auth_id: `dev-${MARK}`, user_code: 'ABCD-1234', interval: '1' },
 };
