@@ -38,6 +38,8 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
   readonly #open = new Map<string, RpcId>();
   #waiting: Message[] | undefined;
   #paused = false;
+  /** The client sends nothing more: a new child must not wait for more either. */
+  #inputEnded = false;
 
   constructor(
     events: AppServerEvents,
@@ -62,6 +64,11 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
 
   get ended(): Promise<unknown> | undefined {
     return this.#connection?.ended;
+  }
+
+  endInput(): boolean {
+    this.#inputEnded = true;
+    return this.#connection?.endInput?.() ?? false;
   }
 
   // --- from the session
@@ -155,6 +162,7 @@ export class ClientGate implements AppServerConnection, AppServerEvents {
     let free = true;
     for (const message of waiting) free = this.send(message);
     if (free) this.#events.onDrain();
+    if (this.#inputEnded) this.#connection?.endInput?.();
   }
 
   /** True for the response to the repeated `initialize`, which the client has had. */

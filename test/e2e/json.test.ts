@@ -21,6 +21,7 @@ describe('rc-engine start --json', () => {
       serverName: expect.any(String),
       installationId: expect.stringMatching(/^[0-9a-f-]{36}$/),
       baseUrl: `${await lab.baseUrl()}/`,
+      appServer: { name: 'builtin', mode: 'builtin', modeReason: 'no app server is configured' },
     });
     expect(rest.every(({ type }) => type === 'status')).toBe(true);
     expect(rest[0]).toMatchObject({ status: 'connecting', environmentId: null, reason: 'enabled' });
@@ -189,13 +190,17 @@ describe('exit codes of rc-engine start', () => {
     expect(lab.requests('enroll')).toBe(1);
   });
 
-  it('0: the engine stops when the reader of stdout goes away', async ({ lab }) => {
+  it('RC-105: the engine runs on when the reader of stdout goes away, and says so once', async ({ lab }) => {
     const engine = await lab.connected();
     engine.child.stdout.destroy();
     (await lab.backend()).fault({ action: 'closeSockets' });
-    const { code, stderr } = await engine.exited;
-    expect(code).toBe(0);
-    expect(stderr).not.toMatch(/EPIPE|^\s+at /m);
-    expect((await lab.cli(['status', '--home', lab.home])).code).toBe(5);
+    await engine.until(
+      () => engine.stderr.includes('The program runs on without it.') || undefined,
+      'the note',
+    );
+    expect((await lab.cli(['wait', '--home', lab.home, '--timeout', '15'])).code).toBe(0);
+    expect((await engine.stop()).code).toBe(0);
+    expect(engine.stderr.match(/stdout cannot be written|reader of stdout/g)).toHaveLength(1);
+    expect(engine.stderr).not.toMatch(/^\s+at /m);
   });
 });
