@@ -243,7 +243,7 @@ export const REASONS = {
   identityVerified: reasonText('The backend still knows this identity.'),
   connectionConflict: reasonText(
     'Another process holds the connection of this identity; after sleep it is often the old connection of this engine.',
-    'Stop the other engine that uses a copy of this home, or run rc-engine repair.',
+    'Stop the other engine that uses a copy of this home. If both are to run, give one of them an identity of its own: rc-engine repair --step installation-id.',
   ),
   handshakeTimeout: reasonText(
     'The backend did not finish the WebSocket handshake in time.',
@@ -271,7 +271,7 @@ export const REASONS = {
   ),
   flapping: reasonText(
     'The backend accepts the link and drops it repeatedly.',
-    'Wait: the engine tries again automatically. If it lasts, look for a proxy that cuts WebSockets or a second engine.',
+    'Wait: the engine tries again automatically. If it lasts, look for a proxy that cuts WebSockets, or for an engine on a copy of this home: rc-engine repair --step installation-id gives one of them an identity of its own.',
   ),
   linkProven: reasonText('The link has been open long enough to count as stable.'),
   // --- configuration and store
@@ -521,6 +521,9 @@ export const REASONS = {
 
 /** A reason code, a key of `REASONS`. */
 export type Reason = keyof typeof REASONS;
+
+/** False for a reason after which the engine continues without help. */
+export const needsPerson = (reason: Reason): boolean => REASONS[reason].todo !== NOTHING;
 
 export function isReason(code: string): code is Reason {
   return Object.hasOwn(REASONS, code);

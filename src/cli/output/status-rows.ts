@@ -1,4 +1,5 @@
 import type { EngineStatus } from '../../engine/status.js';
+import { isReason, needsPerson } from '../../protocol/reasons.js';
 import { describeSignIn } from './account-rows.js';
 import { type Paint, text } from './terminal.js';
 import {
@@ -52,7 +53,7 @@ function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row
     ['state', link.state],
     ['reason', `${link.reason}: ${link.detail ?? meaningOf(link.reason)}`],
   ];
-  if (link.status !== 'connected') rows.push(['next step', nextStepFor(link.reason)]);
+  if (link.status !== 'connected') rows.push(['next step', nextStepOf(link)]);
   if (link.nextAttemptAt !== null) {
     rows.push(['next attempt', `in ${formatDuration(link.nextAttemptAt - now)}`]);
   }
@@ -63,6 +64,14 @@ function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row
     rows.push(['last failure', `${reason}, ${ago(at, now)}: ${message}${evidence}`]);
   }
   return rows;
+}
+
+/** While an attempt is under way, what the last failure needs from a person stays the next step. */
+function nextStepOf({ reason, lastFailure }: EngineStatus['remoteControl']): string {
+  const needsNothing = isReason(reason) && !needsPerson(reason);
+  return lastFailure !== null && needsNothing && needsPerson(lastFailure.reason)
+    ? nextStepFor(lastFailure.reason)
+    : nextStepFor(reason);
 }
 
 /** What is wrong with the account. */
