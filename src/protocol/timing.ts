@@ -155,5 +155,16 @@ export const SYSTEM_ENV: Env = {
  * The wall-clock time of a monotonic one, by the clock as it is set now. After a correction of the clock, a state that
  * began ten minutes ago is still ten minutes old.
  */
-export const wallTimeOf = (env: Pick<Env, 'now' | 'monotonic'>, at: number): number =>
-  Math.round(env.now() - (env.monotonic() - at));
+export function wallTimeOf(env: Pick<Env, 'now' | 'monotonic'>, at: number): number {
+  const measured = env.now() - env.monotonic();
+  const known = offsets.get(env);
+  // The two clocks tick at different moments: without this, a time would be a millisecond later in the next status.
+  const offset = known !== undefined && Math.abs(measured - known) < SAME_OFFSET ? known : measured;
+  offsets.set(env, offset);
+  return Math.round(offset + at);
+}
+
+/** Differences between the clocks that are no correction, ms. */
+const SAME_OFFSET = 5;
+/** The difference between both clocks of an environment when it was last measured. */
+const offsets = new WeakMap<object, number>();

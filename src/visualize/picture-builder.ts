@@ -6,7 +6,7 @@ import { distinct, type Ink, type Line, type Span, wrap } from './lines.js';
 import { type Arrow, anywhereMark, type Box, initialMark, type Picture, plainArrow } from './picture.js';
 import { type Link, selectLinks } from './selection.js';
 
-const ROW_WIDTH = 215;
+const ROW_WIDTH = 170;
 /** A box with children has more room. */
 const GROUP_ROW_WIDTH = 345;
 const LABEL_WIDTH = 150;

@@ -62,7 +62,7 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
       environmentId: shown(engine, 'Environment'),
     });
     // A controller learns nothing of the installation and of other clients.
-    expect(Object.keys(status).sort()).toEqual(['remoteControl', 'version']);
+    expect(Object.keys(status).sort()).toEqual(['appServer', 'remoteControl', 'version']);
     const again = await shell(pasted(engine));
     expect(again.code).toBe(1);
     expect(again.stderr).toMatch(/does not know this pairing code/);
