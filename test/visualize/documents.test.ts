@@ -64,7 +64,8 @@ describe('the errors document', () => {
   });
 });
 
-describe('npm run charts', { timeout: 120_000 }, () => {
+// Each run draws every chart, which takes half a minute on a busy machine.
+describe('npm run charts', { timeout: 300_000 }, () => {
   // One test, because each run draws every chart. CI runs --check on the unchanged sources.
   it('writes the documents; --check reports different, missing and obsolete files and writes nothing; other files stay', async () => {
     const cwd = await tmpFolder();
