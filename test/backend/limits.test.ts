@@ -79,7 +79,7 @@ describe('wrong pairing codes', () => {
       }
       expect(answers.filter((status) => status === 404)).toHaveLength(100);
       expect(answers.slice(100)).toEqual(Array(80).fill(429));
-      // Whoever guesses now does not learn that this code is right.
+      // A peer that guesses now does not learn that this code is right.
       expect(await claimManual(code, '127.0.0.9')).toBe(429);
 
       // The owner has two ways in: the pairing code, and a new manual code.

@@ -9,7 +9,7 @@ const PRIVATE_DIRECTORY = 0o700;
 /** Mode bits of group and others. An access control list cannot grant more than the bits of the group. */
 const OTHERS = 0o077;
 
-/** Where other users cannot be told from this one, as on Windows, no socket is private. */
+/** Where one user cannot be distinguished from another, as on Windows, no socket is private. */
 const ownUid = process.getuid?.();
 
 /** Why others may reach the socket, as the rest of a sentence about its directory; undefined: only this user can. */

@@ -102,7 +102,7 @@ export class VirtualClient implements ClientTransport {
     return this.#ending;
   }
 
-  /** The chart closes it. Whoever waits for a response gets an error with the cause. RC-80 */
+  /** The chart closes it. Each request without a response gets an error with the cause. RC-80 */
   endSession({ reason, detail }: Pick<Decision, 'reason' | 'detail'>): void {
     if (BY_CONTROLLER.has(reason)) this.session.close();
     else this.session.end(endCause('remote', reason, detail));
