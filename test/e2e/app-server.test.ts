@@ -151,9 +151,7 @@ describe.skipIf(!existsSync('/proc/self/fd'))('RC-68: no file descriptors (ulimi
     expect(JSON.parse(stdout).appServerHealth).toMatchObject({ state: 'serving', failures: 0, exits: 0 });
   });
 
-  it('a command whose connection the engine closes says that the engine with that pid runs', async ({
-    lab,
-  }) => {
+  it('a command that gets no answer names the engine by its pid', async ({ lab }) => {
     await lab.signIn();
     const engine = await lab.start([...LOCAL], {}, true, { before: 'ulimit -n 48' });
     const { port } = new URL((await addressOf(engine)).http);
@@ -163,7 +161,10 @@ describe.skipIf(!existsSync('/proc/self/fd'))('RC-68: no file descriptors (ulimi
     const { code, stderr } = await status(lab);
     for (const socket of taken) socket.destroy();
     expect(code).toBe(1);
-    expect(stderr).toContain(`The engine with pid ${engine.child.pid} runs`);
-    expect(stderr).toContain('ulimit -n');
+    // The engine closes the connection, or never sees it: the system decides. It is named in both cases.
+    expect(stderr).toMatch(
+      new RegExp(`The engine with pid ${engine.child.pid} (runs[^]*ulimit -n|did not answer)`),
+    );
+    expect(stderr).not.toContain('No engine runs');
   });
 });
