@@ -25,7 +25,7 @@ const stdioConnection = setup({
     context: {} as StdioConnectionInput,
     events: {} as StdioConnectionEvent,
     input: {} as StdioConnectionInput,
-    /** The app server has the end of its input, so its exit is no failure. */
+    /** The app server has the end of its input, so its exit is not a failure. */
     tags: {} as 'appServerMayEnd',
   },
   actions: {

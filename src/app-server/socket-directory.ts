@@ -7,8 +7,8 @@ import { ownedByAnother, writableByOthers } from '../system/permissions.js';
 
 const PREFIX = 'app-server-';
 const SOCKET = 'app.sock';
-/** What `mkdtemp` appends. */
-const RANDOM = 'XXXXXX';
+/** As long as what `mkdtemp` appends to a name. */
+const RANDOM = '000000';
 
 export interface SocketPlaces {
   /** The home directory of the engine; undefined without one. */

@@ -20,7 +20,7 @@ const NEW_STREAM_WAIT = 30_000;
 /** As long as the embedded backend keeps the streams without a link, and an engine an idle one (RC-34), ms. */
 const STREAM_HOLD = 600_000;
 const FRAMES_VERSION = '3';
-/** Why a new local connection ends while there is no link. */
+/** Why a new local connection ends while the link is down. */
 const UNREACHABLE = 'the backend cannot be reached';
 
 export interface ControllerLinkDeps {
