@@ -21,6 +21,9 @@ errorOutput.json = argv.includes('--json');
 /** How long a reader that does not read may delay the end of a program that runs on without it, ms. */
 const LAST_OUTPUT = 500;
 
+/** The commands that accept the command of an app server after `--`. */
+const TAKE_APP_SERVER: ReadonlySet<string> = new Set(['start', 'doctor']);
+
 /** The command that runs, once it is known. */
 let commandName: string | undefined;
 let exitCode: number = EXIT.ok;
@@ -49,9 +52,9 @@ watchOutput((error) => {
 
 async function run(): Promise<number> {
   if (argv[0] === '-v' || argv.includes('--version')) return printVersion();
-  if (appServerCommand !== undefined && argv[0] !== 'start') {
+  if (appServerCommand !== undefined && !TAKE_APP_SERVER.has(argv[0] ?? '')) {
     throw usageError(
-      'Only start accepts a command after --.',
+      'Only start and doctor accept a command after --.',
       'Remove -- and what follows it, or run: rc-engine start -- COMMAND',
     );
   }

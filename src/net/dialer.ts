@@ -4,7 +4,9 @@
  */
 import http from 'node:http';
 import https from 'node:https';
+import type { Socket } from 'node:net';
 import { trustedAuthorities } from './ca-certificates.js';
+import { type DialStage, traceAgent, traceSecure } from './dial-trace.js';
 import { isSecure, ProxyError, type ProxyHop, parseProxyRules } from './proxy-rules.js';
 
 export type Route =
@@ -29,10 +31,12 @@ export interface DialerOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** PEM of authorities to trust besides the default ones. `--ca-cert` */
   readonly caCertPem?: string | undefined;
+  /** Called for each step of each connection, for `rc-engine doctor`. Default: nothing is observed. */
+  readonly onStage?: (stage: DialStage) => void;
 }
 
 /** @throws EngineError `configInvalid` when `caCertPem` contains no certificate */
-export function createDialer({ env, caCertPem }: DialerOptions): Dialer {
+export function createDialer({ env, caCertPem, onStage }: DialerOptions): Dialer {
   const proxyFor = parseProxyRules(env);
   const trust = trustedAuthorities(caCertPem, env.NODE_EXTRA_CA_CERTS);
   let plainAgent: http.Agent | undefined;
@@ -42,11 +46,14 @@ export function createDialer({ env, caCertPem }: DialerOptions): Dialer {
     // No keep-alive: requests are minutes apart, and a request on a reused connection that the other side has just
     // closed would fail for no reason. TLS sessions are still resumed.
     if (!secure) {
-      plainAgent ??= new http.Agent({ keepAlive: false });
+      plainAgent ??= traceAgent(new http.Agent({ keepAlive: false }), onStage);
       return plainAgent;
     }
     const secureContext = trust();
-    secureAgent ??= new https.Agent({ keepAlive: false, ...(secureContext ? { secureContext } : {}) });
+    secureAgent ??= traceAgent(
+      new https.Agent({ keepAlive: false, ...(secureContext ? { secureContext } : {}) }),
+      onStage,
+    );
     return secureAgent;
   }
 
@@ -61,7 +68,17 @@ export function createDialer({ env, caCertPem }: DialerOptions): Dialer {
       const proxy = proxyFor(target);
       if (proxy === undefined) return directAgent(secure);
       if (proxy.url === undefined) throw new ProxyError(proxy.shown, 'is not a proxy URL');
-      const hop: ProxyHop = { url: proxy.url, shown: proxy.shown, secure, secureContext: trust(), signal };
+      const onConnected =
+        onStage === undefined
+          ? undefined
+          : (socket: Socket) => {
+              onStage({ kind: 'tunnelled', proxy: proxy.shown });
+              traceSecure(socket, onStage);
+            };
+      const hop: ProxyHop = {
+        ...{ url: proxy.url, shown: proxy.shown, secure, secureContext: trust(), signal },
+        onConnected,
+      };
       if (proxy.url.protocol.startsWith('socks'))
         return new (await import('./proxy-socks.js')).SocksAgent(hop);
       return new (await import('./proxy-tunnel.js')).TunnelAgent(hop);

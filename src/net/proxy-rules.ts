@@ -4,7 +4,7 @@
  * HTTPS_PROXY serves https and wss, HTTP_PROXY serves http and ws, ALL_PROXY serves what these leave open; of each, the
  * lower-case name comes first. NO_PROXY and loopback hosts are reached directly.
  */
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, type Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import { isLoopbackHost } from '../system/loopback-host.js';
 import { shownUrl } from './target.js';
@@ -28,6 +28,8 @@ export interface ProxyHop {
   readonly secureContext: SecureContext | undefined;
   /** Ends the attempt and everything that it opened. */
   readonly signal: AbortSignal;
+  /** The proxy has connected to the target; with `secure` the TLS handshake on this socket begins. */
+  readonly onConnected: ((socket: Socket) => void) | undefined;
 }
 
 export const PROXY_ERROR_CODE = 'ERR_PROXY';

@@ -35,10 +35,16 @@ export class SocksAgent extends SocksProxyAgent {
         },
         { once: true },
       );
-      connecting.then(resolve, (error: unknown) => {
-        const what = error instanceof Error ? error.message || error.name : 'unknown';
-        reject(new ProxyError(shown, `failed: ${what}`));
-      });
+      connecting.then(
+        (socket) => {
+          this.#hop.onConnected?.(socket);
+          resolve(socket);
+        },
+        (error: unknown) => {
+          const what = error instanceof Error ? error.message || error.name : 'unknown';
+          reject(new ProxyError(shown, `failed: ${what}`));
+        },
+      );
     });
   }
 }

@@ -47,6 +47,7 @@ export class TunnelAgent extends HttpsProxyAgent<string> {
       socket.destroy();
       throw new ProxyError(shown, refusal(status, this.#hop.url.username !== ''));
     }
+    this.#hop.onConnected?.(socket);
     return socket;
   }
 }

@@ -3,6 +3,7 @@ import { backend } from './backend.js';
 import { call } from './call.js';
 import { connect } from './connect.js';
 import { devices } from './devices.js';
+import { doctor } from './doctor.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
 import { inspect } from './inspect.js';
@@ -25,6 +26,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   pair,
   connect,
   devices,
+  doctor,
   repair,
   explain,
   login,

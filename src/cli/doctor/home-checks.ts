@@ -1,0 +1,124 @@
+/** The checks of this machine: home directory, settings, store. */
+import { statSync } from 'node:fs';
+import { access, constants, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { checkHome, type Home } from '../../home/home.js';
+import { databasePath, openEnrollmentStore } from '../../remote-control/store/enrollment-store.js';
+import { siblingName } from '../../system/atomic-file.js';
+import { errnoOf, errnoText } from '../../system/errno.js';
+import { nextStepFor } from '../output/text.js';
+import type { StartSettings } from '../settings/start-settings.js';
+import { type Check, type Finding, failed, notNeeded, ok, warning } from './check.js';
+
+const GROUP = 'This machine';
+/** Below this an engine cannot store a renewed sign-in for long. In bytes. */
+const LITTLE_SPACE = 20 * 1024 * 1024;
+
+/** The settings that a start from here would use; resolved once. */
+export type SettingsSource = () => Promise<StartSettings>;
+
+export function homeChecks(home: Home, settings: SettingsSource): Check[] {
+  return [
+    { id: 'home', group: GROUP, title: 'home', run: async () => homeFinding(home) },
+    { id: 'disk', group: GROUP, title: 'disk', needs: ['home'], run: () => diskFinding(home) },
+    {
+      id: 'config',
+      group: GROUP,
+      title: 'settings',
+      needs: ['home'],
+      run: async () => {
+        await settings();
+        const file = statSync(home.configFile, { throwIfNoEntry: false });
+        return ok(file === undefined ? 'no config.json; flags, variables and defaults' : home.configFile);
+      },
+    },
+    {
+      id: 'store',
+      group: GROUP,
+      title: 'store',
+      needs: ['disk', 'config'],
+      run: async () => storeFinding((await settings()).store ?? home.storeUrl),
+    },
+  ];
+}
+
+function homeFinding({ dir }: Home): Finding {
+  const found = statSync(dir, { throwIfNoEntry: false });
+  if (found === undefined) return ok(`${dir} does not exist yet; start makes it`);
+  if (!found.isDirectory()) {
+    return failed(`${dir} is not a directory`, 'Move it away, or choose another --home.');
+  }
+  const readable = checkHome(dir);
+  if (readable !== null) return warning(readable.replace(/: run .*$/, ''), `Run: chmod 700 ${dir}`);
+  const mode = (found.mode & 0o7777).toString(8).padStart(4, '0');
+  return ok(process.platform === 'win32' ? dir : `${dir}, mode ${mode}`);
+}
+
+/** Writes a file, because only that finds quotas, read-only file systems and full disks alike. */
+async function diskFinding({ dir }: Home): Promise<Finding> {
+  const place = nearestDirectory(dir);
+  const file = siblingName(join(place, 'doctor'));
+  try {
+    if (place === dir)
+      await writeFile(file, 'written by rc-engine doctor\n', { mode: 0o600, flag: 'wx', flush: true });
+    else await access(place, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
+    return failed(
+      `nothing can be written in ${place}: ${errnoText(error)}`,
+      full
+        ? 'Free some space there. Until then, a renewed sign-in cannot be stored.'
+        : `Correct the owner and the permissions of ${place}, or choose another --home.`,
+    );
+  } finally {
+    await rm(file, { force: true });
+  }
+  const { bavail, bsize } = await statfs(place);
+  const free = bavail * bsize;
+  const shown = `${Math.floor(free / 1024 / 1024)} MiB free`;
+  return free < LITTLE_SPACE
+    ? warning(`only ${shown} in ${place}`, 'Free some space there.')
+    : ok(`writable, ${shown}`);
+}
+
+/** The directory itself, or the closest one above it that exists. */
+function nearestDirectory(dir: string): string {
+  for (let at = dir; ; at = dirname(at)) {
+    if (statSync(at, { throwIfNoEntry: false }) !== undefined || at === dirname(at)) return at;
+  }
+}
+
+/** No account has this key, so nothing is read but the database as a whole is verified. */
+const PROBE_KEY = { socketUrl: 'doctor:', accountId: 'doctor', clientName: null };
+
+/** Opens the store that exists, or one in a temporary directory, which shows that the SQLite driver works. */
+async function storeFinding(url: string): Promise<Finding> {
+  if (url === 'none') return notNeeded('switched off (--store none), so there is no remote control');
+  if (url === 'memory:') {
+    return warning('in memory: this machine gets a new identity at each start', 'Use --store sqlite:PATH.');
+  }
+  const path = databasePath(url);
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) {
+    return (await storeProblem(url)) ?? ok(`SQLite works, ${path} is readable`);
+  }
+  const place = await mkdtemp(join(tmpdir(), 'rc-engine-doctor-'));
+  try {
+    const problem = await storeProblem(`sqlite:${join(place, 'probe.sqlite')}`);
+    return problem ?? ok(`SQLite works; ${path} does not exist yet`);
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+async function storeProblem(url: string): Promise<Finding | undefined> {
+  const store = openEnrollmentStore(url, { now: Date.now });
+  try {
+    const outcome = await store.load(PROBE_KEY);
+    if (outcome.kind !== 'failed') return undefined;
+    const { message, reason } = outcome.failure;
+    return failed(message.replace(/\.$/, ''), nextStepFor(reason));
+  } finally {
+    await store.close();
+  }
+}
