@@ -91,6 +91,12 @@ export class ChildLines {
     if (this.#take(text.length)) this.#log.warn({ ...this.#fields, bytes }, text);
   }
 
+  /** Something about the child. */
+  note(text: string): void {
+    const line = cutBytes(oneLine(text), MAX_LINE_BYTES);
+    if (this.#take(Buffer.byteLength(line))) this.#log.info(this.#fields, line);
+  }
+
   /** The child has ended. */
   close(): void {
     this.#own.flush();

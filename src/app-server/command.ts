@@ -46,7 +46,7 @@ export class CommandConnector implements Connector {
 
   async close(): Promise<void> {
     await Promise.all([...this.#children].map((child) => child.stop()));
-    this.#guard.close();
+    await this.#guard.close();
   }
 
   async #start(): Promise<Child> {
@@ -111,7 +111,7 @@ export class CommandConnector implements Connector {
       events.onClose(died);
     });
     return {
-      ended: child.exited,
+      ended: child.gone,
       send: (message) => closed || lines.write(message.text),
       endInput: () => {
         lines.endOutput();

@@ -156,7 +156,7 @@ export class SharedConnector implements Connector {
 
   async close(): Promise<void> {
     await this.endAll();
-    this.#guard.close();
+    await this.#guard.close();
   }
 
   #endUnused({ retired, clients, child }: Generation): void {
