@@ -1,6 +1,5 @@
 import * as v from 'valibot';
 import { maskTokens, oneLine } from '../observe/body-preview.js';
-import { hideKnown } from '../observe/known-secrets.js';
 import { type ExternalTokensOutcome, type LoginPolicy, workspaceAllowed } from '../protocol/account.js';
 import { failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
@@ -42,7 +41,7 @@ export async function requestExternalTokens(
       return failed('parentSilent', `auth refresh request timed out after ${Math.round(limitMs / 1000)}s`);
     case 'error': {
       // The message of the parent app helps people; a token in it must not be shown. ACC-47
-      const words = oneLine(maskTokens(hideKnown(response.message, [accessToken]))).slice(0, MESSAGE_CHARS);
+      const words = oneLine(maskTokens(response.message, [accessToken])).slice(0, MESSAGE_CHARS);
       return failed(
         'parentRefused',
         `auth refresh request failed: code=${response.code ?? 'none'}: ${words}`,

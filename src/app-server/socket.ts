@@ -2,7 +2,6 @@ import type { IncomingMessage } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { cutBytes, maskTokens, oneLine } from '../observe/body-preview.js';
-import { hideKnown } from '../observe/known-secrets.js';
 import type { AppServerConnection } from '../protocol/app-server.js';
 import { CLOSE_CODES, closeCodeText } from '../protocol/close-codes.js';
 import { EngineError } from '../protocol/errors.js';
@@ -149,9 +148,7 @@ class SocketConnection implements AppServerConnection {
       if (this.#closed) return;
       this.#closed = true;
       const text =
-        reason.length === 0
-          ? ''
-          : `: ${cutBytes(oneLine(maskTokens(hideKnown(reason.toString(), deps.secrets))), 100)}`;
+        reason.length === 0 ? '' : `: ${cutBytes(oneLine(maskTokens(reason.toString(), deps.secrets)), 100)}`;
       const message = `The app server ${deps.name} closed the connection (${closeCodeText(code)}${text}).`;
       const closed = failure('appServerClosed', message, Date.now());
       // One that answers nothing does not work, however well it accepts connections.

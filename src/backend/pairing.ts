@@ -5,17 +5,22 @@ import { FailedAttempts } from './failed-attempts.js';
 import { hashToken, mintToken } from './identities.js';
 import type { ControllerRecord, ServerRecord, Store } from './store.js';
 
-/** Without characters that look alike. Eight of them hold 40 bits: enough with few attempts and a short lifetime. */
+/** Without characters that look alike. */
 const MANUAL_ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789';
-const MANUAL_LENGTH = 8;
+/**
+ * Twelve characters hold 60 bits. The programs of a machine have millions of loopback addresses, so counting by address
+ * does not stop guesses, and a code that wrong guesses use up lets strangers lock the owner out. So the length does it:
+ * 20,000 guesses a second for ten minutes find one of sixteen codes with a probability of 2^-32 (RFC 8628, 5.1).
+ */
+const MANUAL_LENGTH = 12;
+const MANUAL_GROUP = 4;
 /** Codes of one server at a time; the oldest is removed first. */
 const MAX_CODES = 16;
 /** Wrong codes of one peer within a minute. */
 const MAX_WRONG_OF_PEER = 10;
-/** Wrong manual codes of all peers during the life of a code: as many as one peer could send in ten minutes. */
-const MAX_WRONG_PER_CODE = 100;
-/** `Retry-After` when all manual codes have had too many tries: a new code works at once. */
-const NEW_CODE_SECONDS = 60;
+/** Wrong codes of all peers together within a minute. */
+const MAX_WRONG = 100;
+const ALL = 'all';
 /** Controllers of one environment. */
 const MAX_CONTROLLERS = 1_000;
 
@@ -53,8 +58,6 @@ interface Code {
   readonly hash: string;
   readonly manualHash: string | null;
   readonly expiresAt: number;
-  /** Wrong manual codes that any peer has sent since this code was issued. */
-  wrongTries: number;
   claimed: boolean;
 }
 
@@ -65,6 +68,7 @@ export class Pairing {
   readonly #codeLifetime: number;
   #codes: Code[] = [];
   readonly #failedClaims: FailedAttempts;
+  readonly #allFailedClaims: FailedAttempts;
   readonly #failedChecks: FailedAttempts;
 
   constructor(store: Store, now: () => number, codeLifetime: number) {
@@ -72,6 +76,7 @@ export class Pairing {
     this.#now = now;
     this.#codeLifetime = codeLifetime;
     this.#failedClaims = new FailedAttempts(now, MAX_WRONG_OF_PEER);
+    this.#allFailedClaims = new FailedAttempts(now, MAX_WRONG);
     this.#failedChecks = new FailedAttempts(now, MAX_WRONG_OF_PEER);
   }
 
@@ -85,7 +90,6 @@ export class Pairing {
       hash: hashToken(pairingCode.reveal()),
       manualHash: manual === null ? null : hashToken(normalizeManualCode(manual)),
       expiresAt,
-      wrongTries: 0,
       claimed: false,
     });
     const ofServer = this.#codes.filter((code) => code.serverId === server.serverId);
@@ -104,33 +108,30 @@ export class Pairing {
   }
 
   /**
-   * A manual code is short, so wrong ones count for the peer that sent them, and for each code that they could have hit:
-   * guesses from many addresses get no more tries. A pairing code cannot be guessed. A right one is therefore always
-   * accepted, so that a program that guesses, from the same address or from many, does not keep the owner out. RC-52
+   * Wrong codes count for the peer that sent them and for all peers together. A right code is always accepted, so that a
+   * program that guesses, from the same address or from many, does not keep the owner out. RC-52
    * @param peer Address of the peer.
    * @param expected Id or name of the environment that the code must be for; the code of another one is not used up.
    */
   claim(presented: PresentedCode, displayName: string | null, peer: string, expected?: string): ClaimResult {
     const code = this.#find(presented);
     const server = code === undefined ? undefined : this.#store.servers.get(code.serverId);
-    const right = code !== undefined && !code.claimed && server !== undefined;
-    // The answer to a manual code that has to wait does not depend on the code, so that guesses reveal nothing.
-    if (!right || presented.kind === 'manual') {
-      const retryAfterSeconds = this.#failedClaims.retryAfterSeconds(peer);
-      if (retryAfterSeconds > 0) return { kind: 'tooManyAttempts', retryAfterSeconds };
-    }
-    if (!right) {
-      this.#failedClaims.add(peer);
-      if (presented.kind === 'manual' && !this.#countTry())
-        return { kind: 'tooManyAttempts', retryAfterSeconds: NEW_CODE_SECONDS };
-      return { kind: 'unknownCode' };
-    }
-    if (presented.kind === 'manual' && code.wrongTries >= MAX_WRONG_PER_CODE)
-      return { kind: 'tooManyAttempts', retryAfterSeconds: NEW_CODE_SECONDS };
+    if (code === undefined || code.claimed || server === undefined) return this.#wrongClaim(peer);
     const { environmentId, name: serverName } = server;
     if (expected !== undefined && environmentsNamed([{ environmentId, serverName }], expected).length === 0)
       return { kind: 'otherEnvironment' };
     return this.#accept(code, server, displayName);
+  }
+
+  #wrongClaim(peer: string): ClaimResult {
+    const retryAfterSeconds = Math.max(
+      this.#failedClaims.retryAfterSeconds(peer),
+      this.#allFailedClaims.retryAfterSeconds(ALL),
+    );
+    if (retryAfterSeconds > 0) return { kind: 'tooManyAttempts', retryAfterSeconds };
+    this.#failedClaims.add(peer);
+    this.#allFailedClaims.add(ALL);
+    return { kind: 'unknownCode' };
   }
 
   #accept(code: Code, server: ServerRecord, displayName: string | null): ClaimResult {
@@ -152,14 +153,6 @@ export class Pairing {
     return { kind: 'claimed', controller, token, server };
   }
 
-  /** A wrong manual code is a try at each manual code that is waiting. False: none of them has tries left. */
-  #countTry(): boolean {
-    const waiting = this.#codes.filter((code) => code.manualHash !== null && !code.claimed);
-    const open = waiting.filter((code) => code.wrongTries < MAX_WRONG_PER_CODE);
-    for (const code of open) code.wrongTries += 1;
-    return open.length > 0 || waiting.length === 0;
-  }
-
   #find(presented: PresentedCode): Code | undefined {
     this.#removeExpired();
     const hash = hashToken(
@@ -177,13 +170,13 @@ export class Pairing {
 function createManualCode(): string {
   let text = '';
   for (let n = 0; n < MANUAL_LENGTH; n += 1) {
-    if (n === MANUAL_LENGTH / 2) text += '-';
+    if (n > 0 && n % MANUAL_GROUP === 0) text += '-';
     text += MANUAL_ALPHABET.charAt(randomInt(MANUAL_ALPHABET.length));
   }
   return text;
 }
 
-/** The form in which manual codes are compared: people type them in lower case, with or without the dash. */
+/** The form in which manual codes are compared: people type them in lower case, with or without the dashes. */
 function normalizeManualCode(text: string): string {
   return text.toUpperCase().replace(/[\s-]/g, '');
 }

@@ -28,9 +28,9 @@ export async function claimController(
   return claimed;
 }
 
-/** The short codes that people type have a dash in the middle. */
+/** The short codes that people type are two or three groups of four. */
 export const claimCodeOf = (code: string): ClaimCode => ({
-  kind: /^[A-Z0-9]{4}-?[A-Z0-9]{4}$/i.test(code) ? 'manual' : 'pairing',
+  kind: /^[A-Z0-9]{4}(?:-?[A-Z0-9]{4}){1,2}$/i.test(code) ? 'manual' : 'pairing',
   code: new Secret(code),
 });
 

@@ -7,7 +7,6 @@ import { EngineClient } from '../app-server/engine-client.js';
 import type { AuditRing } from '../observe/audit.js';
 import { cutBytes, maskTokens, oneLine } from '../observe/body-preview.js';
 import { onDecision } from '../observe/decisions.js';
-import { hideKnown } from '../observe/known-secrets.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type {
@@ -391,7 +390,7 @@ export class AccountAppServer implements AppServer, AccountFollower {
   #failed(why: string): ConnectAccountOutcome & { readonly kind: 'failed' } {
     const known = this.#known;
     const secrets = known === null ? [] : [known.kind === 'apiKey' ? known.key : known.accessToken];
-    const text = cutBytes(oneLine(maskTokens(hideKnown(why, secrets))), MAX_SHOWN);
+    const text = cutBytes(oneLine(maskTokens(why, secrets)), MAX_SHOWN);
     const message = `${REASONS.appServerAccountRefused.means.replace(/\.$/, '')}: ${text}.`;
     return { kind: 'failed', failure: failure('appServerAccountRefused', message, this.#deps.env.now()) };
   }

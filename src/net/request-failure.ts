@@ -82,7 +82,7 @@ export function networkFailure(attempt: RequestContext, error: unknown): Failure
 export function plainFailure(attempt: RequestContext, reason: Reason, problem: string): Failure {
   // The message of a proxy error names the proxy already.
   const route = reason === 'proxyFailed' ? '' : via(attempt.route);
-  const text = `${attempt.what}: ${shownUrl(attempt.url)}: ${maskTokens(problem)}${route}`;
+  const text = `${attempt.what}: ${shownUrl(attempt.url)}: ${maskTokens(problem, attempt.secrets)}${route}`;
   return failure(reason, line(attempt, text), attempt.now());
 }
 

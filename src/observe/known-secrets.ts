@@ -5,23 +5,15 @@
  * `\u0041`, `&#65;`) are read, and case and the two alphabets of base64 make no difference. Then each stretch that it
  * has in common with the secret, with its reverse, or with its hex or base64 form is hidden.
  */
-import { REDACTED, type Secret } from '../protocol/secret.js';
+import type { Secret } from '../protocol/secret.js';
+import { hideRanges, type Range, unescaped, written } from './escaped-text.js';
 
 /** The shortest part of a secret that is hidden, in characters. A shorter secret is hidden as a whole. */
 const PART = 20;
 /** A common stretch is found by a block of this size; one of `PART` characters has a whole block of each secret in it. */
 const BLOCK = 10;
-/** Characters of the text that are searched: more than any message shows. The rest is cut off. */
-const SEARCHED = 16_384;
 /** Places of one block in a secret that are compared, so that a secret of one repeated character costs no more. */
 const PLACES = 8;
-
-/** Text without escapes, and where each of its characters came from. */
-interface Reduced {
-  readonly text: string;
-  readonly starts: readonly number[];
-  readonly ends: readonly number[];
-}
 
 interface Form {
   readonly text: string;
@@ -29,72 +21,55 @@ interface Form {
   readonly least: number;
 }
 
-type Range = readonly [start: number, end: number];
+/** Characters of a text that are searched: more than any message shows. The rest is cut off. */
+export const SEARCHED_CHARS = 16_384;
 
 /** `text`, at most 16,384 characters of it, with each part of `known` replaced. */
 export function hideKnown(text: string, known: readonly Secret[]): string {
+  if (known.length === 0) return text;
+  const searched = text.slice(0, SEARCHED_CHARS);
+  const plain = unescaped(searched);
+  const ranges = knownRanges(plain.text, known);
+  return hideRanges(
+    searched,
+    ranges.map((range) => written(plain, range)),
+  );
+}
+
+/** Where a text without escapes has a part of one of `known`. */
+export function knownRanges(text: string, known: readonly Secret[]): readonly Range[] {
   const values = known.map((secret) => secret.reveal()).filter((value) => value !== '');
-  if (values.length === 0) return text;
-  const reduced = reduce(text.slice(0, SEARCHED));
-  const ranges = [...shortRanges(reduced.text, values), ...partRanges(reduced.text, values.flatMap(formsOf))];
-  return replaceRanges(text.slice(0, SEARCHED), reduced, ranges);
+  if (values.length === 0) return [];
+  const folded = fold(text);
+  return [...shortRanges(folded, values), ...partRanges(folded, values.flatMap(formsOf))];
 }
 
-/** Repetitions are limited, so that no text is slow to search. */
-const ESCAPE =
-  /%(?:25){0,4}([0-9a-f]{2})|\\{1,8}u([0-9a-f]{4})|\\{1,8}u\{([0-9a-f]{1,6})\}|\\{1,8}x([0-9a-f]{2})|&(?:amp;){0,4}#x([0-9a-f]{1,6});|&(?:amp;){0,4}#([0-9]{1,7});|\\{1,8}(["'/])/gi;
-
-function reduce(text: string): Reduced {
-  const chars: string[] = [];
-  const starts: number[] = [];
-  const ends: number[] = [];
-  const push = (char: string, start: number, end: number) => {
-    chars.push(fold(char));
-    starts.push(start);
-    ends.push(end);
-  };
-  let at = 0;
-  const pushUntil = (limit: number) => {
-    for (; at < limit; at += 1) push(text.charAt(at), at, at + 1);
-  };
-  for (const match of text.matchAll(ESCAPE)) {
-    const [whole, percent, u4, uBraces, x2, htmlHex, htmlDecimal, quoted] = match;
-    pushUntil(match.index);
-    const hex = percent ?? u4 ?? uBraces ?? x2 ?? htmlHex;
-    const code = hex === undefined ? Number(htmlDecimal) : Number.parseInt(hex, 16);
-    at = match.index + whole.length;
-    push(quoted ?? String.fromCharCode(code), match.index, at);
-  }
-  pushUntil(text.length);
-  return { text: chars.join(''), starts, ends };
+/** One character for one character, so that places stay. */
+function fold(text: string): string {
+  return text.replace(/[A-Z+/]/g, (char) => (char === '+' ? '-' : char === '/' ? '_' : char.toLowerCase()));
 }
 
-/** One character to one character, so that places stay. */
-function fold(char: string): string {
-  if (char === '+') return '-';
-  if (char === '/') return '_';
-  return char >= 'A' && char <= 'Z' ? char.toLowerCase() : char;
-}
+const reduce = (text: string): string => fold(unescaped(text).text);
 
 function formsOf(value: string): Form[] {
-  const whole = reduce(value).text;
+  const whole = reduce(value);
   if (whole.length < PART) return [];
   const bytes = Buffer.from(value);
   // Where a part begins decides how base64 groups its bytes.
   const base64 = [0, 1, 2].map((skipped) => bytes.subarray(skipped).toString('base64url'));
   return [
     { text: whole, least: PART },
-    { text: reduce([...value].reverse().join('')).text, least: PART },
+    { text: reduce([...value].reverse().join('')), least: PART },
     { text: bytes.toString('hex'), least: 2 * PART - 2 },
     // The first and the last bytes of a part are in one base64 character with what surrounds them.
-    ...base64.map((text) => ({ text: reduce(text).text, least: Math.floor((PART * 8 - 16) / 6) })),
+    ...base64.map((text) => ({ text: reduce(text), least: Math.floor((PART * 8 - 16) / 6) })),
   ];
 }
 
 /** Secrets that are too short to have parts. */
 function shortRanges(text: string, values: readonly string[]): Range[] {
   return values
-    .map((value) => reduce(value).text)
+    .map((value) => reduce(value))
     .filter((wanted) => wanted.length < PART)
     .flatMap((wanted) => {
       const found: Range[] = [];
@@ -152,21 +127,4 @@ function extend(text: string, at: number, form: string, place: number): Range {
   )
     length += 1;
   return [at - before, at + length];
-}
-
-function replaceRanges(text: string, { starts, ends }: Reduced, ranges: readonly Range[]): string {
-  const sorted = [...ranges].sort((a, b) => a[0] - b[0] || b[1] - a[1]);
-  let shown = '';
-  let copied = 0;
-  let hiddenUntil = -1;
-  for (const [start, end] of sorted) {
-    if (end <= hiddenUntil) continue;
-    // Ranges that touch are one.
-    if (start > hiddenUntil || hiddenUntil < 0) {
-      shown += `${text.slice(copied, starts[start])}${REDACTED}`;
-    }
-    hiddenUntil = end;
-    copied = ends[end - 1] ?? copied;
-  }
-  return shown + text.slice(copied);
 }

@@ -37,6 +37,7 @@ const MAX_NAMES = 32;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
+const MINUS = 0x2d;
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 const OPEN_BRACKET = 0x5b;
@@ -47,8 +48,6 @@ const CLOSE_BRACE = 0x7d;
 const SHORT = 24;
 /** Reads without backtracking, however long the string is. */
 const PLAIN = /[ !#-[\]-\uffff]*/y;
-const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
-const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
 /** Whether each open level is an object. One for all scans: a scan never yields. */
 const isObject = new Uint8Array(MAX_DEPTH + 1);
@@ -102,13 +101,18 @@ export function scanMessage(text: string): MessageScan | ScanProblem {
 
 /** Adds a name and says why it makes the message ambiguous, if it does. */
 function ambiguity(name: string, names: string[]): string | null {
-  const lower = name.toLowerCase();
+  const lower = folded(name);
   if (names.includes(lower)) return 'a member of the message is repeated';
   if (lower !== name && MEMBERS.has(lower)) return `the member ${lower} is written in another case`;
   if (names.length >= MAX_NAMES) return 'the message has too many members';
   names.push(lower);
   return null;
 }
+
+/** Readers that ignore case fold by Unicode, where U+017F is an `s`. */
+const folded = (name: string): string =>
+  ASCII.test(name) ? name.toLowerCase() : name.toUpperCase().toLowerCase();
+const ASCII = /^[\0-\x7f]*$/;
 
 const MEMBERS = new Set(['id', 'method', 'params', 'result', 'error']);
 
@@ -183,29 +187,77 @@ function skipScalar(text: string, from: number, code: number): number {
   if (code === 0x74) return text.startsWith('true', from) ? from + 4 : NOT_JSON;
   if (code === 0x66) return text.startsWith('false', from) ? from + 5 : NOT_JSON;
   if (code === 0x6e) return text.startsWith('null', from) ? from + 4 : NOT_JSON;
-  NUMBER.lastIndex = from;
-  return NUMBER.test(text) ? NUMBER.lastIndex : NOT_JSON;
+  return skipNumber(text, code === MINUS ? from + 1 : from);
+}
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39;
+
+// Numbers and escapes are read character by character: a message may have millions of them.
+function skipNumber(text: string, from: number): number {
+  let at = text.charCodeAt(from) === 0x30 ? from + 1 : skipDigits(text, from);
+  if (at < 0) return NOT_JSON;
+  if (text.charCodeAt(at) === 0x2e) {
+    at = skipDigits(text, at + 1);
+    if (at < 0) return NOT_JSON;
+  }
+  const exponent = text.charCodeAt(at);
+  if (exponent !== 0x65 && exponent !== 0x45) return at;
+  const sign = text.charCodeAt(at + 1);
+  return skipDigits(text, sign === 0x2b || sign === MINUS ? at + 2 : at + 1);
+}
+
+/** Index after at least one digit. */
+function skipDigits(text: string, from: number): number {
+  let at = from;
+  while (isDigit(text.charCodeAt(at))) at += 1;
+  return at === from ? NOT_JSON : at;
 }
 
 /** Index after the string that begins at `from`; negative when it is not closed or holds what JSON forbids. */
 function skipString(text: string, from: number): number {
   let at = from + 1;
-  // Most strings are short: a loop is faster than the expression there.
-  for (const limit = at + SHORT; at < limit; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) return at + 1;
-    if (code === BACKSLASH || !(code >= 0x20)) break;
-  }
   for (;;) {
-    PLAIN.lastIndex = at;
-    PLAIN.test(text);
-    at = PLAIN.lastIndex;
-    const code = text.charCodeAt(at);
+    // Most strings, and most parts between escapes, are short: a loop is faster than the expression there.
+    const limit = at + SHORT;
+    let code = text.charCodeAt(at);
+    while (at < limit && code >= 0x20 && code !== QUOTE && code !== BACKSLASH) {
+      at += 1;
+      code = text.charCodeAt(at);
+    }
+    if (at === limit) {
+      PLAIN.lastIndex = at;
+      PLAIN.test(text);
+      at = PLAIN.lastIndex;
+      code = text.charCodeAt(at);
+    }
     if (code === QUOTE) return at + 1;
     if (code !== BACKSLASH) return NOT_JSON;
-    ESCAPE.lastIndex = at;
-    if (!ESCAPE.test(text)) return NOT_JSON;
-    at = ESCAPE.lastIndex;
+    at = skipEscape(text, at);
+    if (at < 0) return NOT_JSON;
+  }
+}
+
+/** Index after the escape that begins at `from`. */
+function skipEscape(text: string, from: number): number {
+  switch (text.charCodeAt(from + 1)) {
+    case QUOTE:
+    case BACKSLASH:
+    case 0x2f:
+    case 0x62:
+    case 0x66:
+    case 0x6e:
+    case 0x72:
+    case 0x74:
+      return from + 2;
+    case 0x75:
+      for (let at = from + 2; at < from + 6; at += 1) {
+        const code = text.charCodeAt(at);
+        const lower = code | 0x20;
+        if (!isDigit(code) && !(lower >= 0x61 && lower <= 0x66)) return NOT_JSON;
+      }
+      return from + 6;
+    default:
+      return NOT_JSON;
   }
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutBytes, maskTokens, previewBody } from '../../src/observe/body-preview.js';
@@ -118,6 +119,46 @@ describe('cutBytes', () => {
 });
 
 describe('maskTokens', () => {
+  const part = (bytes: number) => randomBytes(bytes).toString('base64url');
+  const HEAD = Buffer.from('{"alg":"RS256","typ":"JWT"}').toString('base64url');
+  /** Tokens of one issuer begin with the same characters. */
+  const KNOWN = `${HEAD}.eyJzdWIiOiJ1c2VyLTEifQ.${part(48)}`;
+  const escapedWith = (spell: (code: number) => string) => (text: string) =>
+    [...text].map((char) => spell(char.charCodeAt(0))).join('');
+  const SPELLINGS: Readonly<Record<string, (text: string) => string>> = {
+    'as it is': (text) => text,
+    'in JSON': (text) => JSON.stringify(text),
+    'in hex': (text) => Buffer.from(text).toString('hex'),
+    'in base64': (text) => Buffer.from(text).toString('base64'),
+    'in base64url': (text) => Buffer.from(text).toString('base64url'),
+    percent: escapedWith((code) => `%${code.toString(16)}`),
+    'percent twice': escapedWith((code) => `%25${code.toString(16)}`),
+    'as escapes of JSON': escapedWith((code) => `\\u${code.toString(16).padStart(4, '0')}`),
+    'as escapes of JSON in JSON': escapedWith((code) => `\\\\u${code.toString(16).padStart(4, '0')}`),
+    'as escapes of JavaScript': escapedWith((code) => `\\x${code.toString(16)}`),
+    'as references of HTML': escapedWith((code) => `&#${code};`),
+    'as hex references of HTML': escapedWith((code) => `&#x${code.toString(16)};`),
+  };
+
+  it.each(Object.entries(SPELLINGS))(
+    'RC-11: a token that the engine never had leaves no fragment beside parts of one that it had, spelled %s',
+    (_name, spell) => {
+      for (let n = 0; n < 50; n += 1) {
+        const tokens = {
+          'with the same head': `${HEAD}.${part(30)}.${part(40)}`,
+          'with its first half': `${KNOWN.slice(0, 60)}${part(12)}.${part(9)}`,
+          'with its end': `eyJ${part(9)}.${part(12)}${KNOWN.slice(-24)}`,
+          'with its middle': `sk-${part(12)}${KNOWN.slice(40, 70)}${part(12)}`,
+          opaque: `${part(33)}-12345`,
+        };
+        for (const [what, token] of Object.entries(tokens)) {
+          const shown = maskTokens(`refused <${spell(token)}>, sorry`, [new Secret(KNOWN)]);
+          expect(shown.replaceAll('"', ''), what).toBe(`refused <${REDACTED}>, sorry`);
+        }
+      }
+    },
+  );
+
   it('RC-11: masks quickly, also text that is built to be slow', () => {
     const started = performance.now();
     for (const text of [
@@ -125,8 +166,9 @@ describe('maskTokens', () => {
       '"'.repeat(70_000),
       'Bearer '.repeat(10_000),
       'a.'.repeat(40_000),
+      `${KNOWN.slice(50, 75)}-x`.repeat(3_000),
     ]) {
-      maskTokens(text);
+      maskTokens(text, [new Secret(KNOWN)]);
     }
     expect(performance.now() - started).toBeLessThan(2_000);
   });

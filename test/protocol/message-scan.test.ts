@@ -49,6 +49,20 @@ describe('WSA-33: scanMessage', () => {
     );
   });
 
+  it('reads numbers and escapes as JSON.parse does, whatever they are', () => {
+    const numbers = fc.string({ unit: fc.constantFrom(...'-+.eE0129 '), maxLength: 8 });
+    const escapes = fc
+      .string({ unit: fc.constantFrom(...'\\u09afAFgGnx/b"\u0000é'), maxLength: 40 })
+      .map((inner) => `"${inner}"`);
+    fc.assert(
+      fc.property(fc.oneof(numbers, escapes), (value) => {
+        for (const text of [`{"a":${value}}`, `{"a":[${value},${value}]}`])
+          expect(scannedKind(text), text).toBe(parsedKind(text));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it.each([
     '',
     ' ',
@@ -87,6 +101,8 @@ describe('WSA-33: scanMessage', () => {
     ['{"id":1,"method":"a","method":"b"}', 'repeated'],
     ['{"id":1,"result":{},"Method":"a"}', 'another case'],
     ['{"id":1,"result":{},"\\u004dETHOD":"a"}', 'another case'],
+    ['{"id":1,"method":"a","param\u017f":{}}', 'another case'],
+    ['{"id":1,"method":"a","params":{},"param\\u017f":{}}', 'repeated'],
     [`{${Array.from({ length: 40 }, (_, n) => `"k${n}":0`).join(',')}}`, 'too many members'],
   ])('says why %s could be read differently', (text, why) => {
     expect(Message.from(text).ambiguous).toContain(why);

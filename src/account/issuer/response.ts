@@ -1,7 +1,6 @@
 /** What responses of the OAuth issuer say: valid tokens, error codes and messages for people. */
 import * as v from 'valibot';
 import { cutBytes, maskTokens, oneLine } from '../../observe/body-preview.js';
-import { hideKnown } from '../../observe/known-secrets.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import type { Secret } from '../../protocol/secret.js';
 import { jwtClaims } from '../jwt.js';
@@ -38,4 +37,4 @@ const MESSAGE_BYTES = 300;
 
 /** The message of the issuer on one line, cut, without secrets. */
 export const shownMessage = (message: string, secrets: readonly Secret[]): string =>
-  cutBytes(oneLine(maskTokens(hideKnown(message, secrets))), MESSAGE_BYTES);
+  cutBytes(oneLine(maskTokens(message, secrets)), MESSAGE_BYTES);

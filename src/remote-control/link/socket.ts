@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { causeText } from '../../net/request-failure.js';
 import { cutBytes, maskTokens, oneLine } from '../../observe/body-preview.js';
-import { hideKnown } from '../../observe/known-secrets.js';
 import { CLOSE_CODES } from '../../protocol/close-codes.js';
 import type { Secret } from '../../protocol/secret.js';
 import { FrameBatch } from './frame-batch.js';
@@ -173,7 +172,7 @@ export class BackendSocket {
     this.#takeOver();
     this.#end = {
       code,
-      reason: cutBytes(oneLine(maskTokens(hideKnown(reason.toString(), this.#secrets))), REASON_BYTES),
+      reason: cutBytes(oneLine(maskTokens(reason.toString(), this.#secrets)), REASON_BYTES),
       clean: code !== CLOSE_CODES.abnormalClosure,
       fault: this.#fault,
       error: this.#error,
