@@ -17,6 +17,15 @@ const appServerCommand = dashes < 0 ? undefined : commandLine.slice(dashes + 1);
 // Many people try `help COMMAND` first.
 const argv = own[0] === 'help' ? [...own.slice(1), '--help'] : own;
 errorOutput.json = argv.includes('--json');
+errorOutput.home = homeArgument(argv);
+
+/** The value of --home, before the command line is parsed: the next step of each error names it. */
+function homeArgument(words: readonly string[]): string | undefined {
+  const at = words.findIndex((word) => word === '--home' || word.startsWith('--home='));
+  const value = words[at]?.startsWith('--home=') ? words[at]?.slice('--home='.length) : words[at + 1];
+  if (at < 0 || value === undefined || value === '' || value.startsWith('-')) return undefined;
+  return value;
+}
 
 /** How long a reader that does not read may delay the end of a program that runs on without it, ms. */
 const LAST_OUTPUT = 500;

@@ -39,7 +39,7 @@ async function engine(...args: string[]) {
   return {
     pid: run.child.pid,
     rows,
-    status: async () => (await cli(['status', '--home', home])).stdout,
+    status: async () => (await cli(['status', '--verbose', '--home', home])).stdout,
     row: async (name: string) => (await rows()).find(({ client }) => client === name),
     connect: (name: string) => Peer.connect(String(connectUrl), name),
     stop: () => run.stop(),

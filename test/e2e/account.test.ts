@@ -73,7 +73,7 @@ describe('on a machine without a browser', () => {
     at.always('refresh', oauthError(400, 'refresh_token_invalidated'));
     const engine = start(engineArgs(at));
     await engine.line((line) => line.reason === 'refreshTokenRevoked', 'the reason');
-    const status = await run(['status']);
+    const status = await run(['status', '--verbose']);
     expect(status.stdout).toMatch(/reason\s+refreshTokenRevoked: /);
     expect(status.stdout).toMatch(/next step\s+Sign in again with rc-engine login/);
 
@@ -262,7 +262,7 @@ describe('with a sign-in in memory only', () => {
     const alone = await run(['login', '--device', '--auth-store', 'ephemeral', '--issuer', at.origin]);
     expect([alone.code, alone.stderr]).toEqual([
       2,
-      expect.stringContaining('Run rc-engine start --auth-store ephemeral first'),
+      expect.stringMatching(/Run rc-engine start --home \S+ --auth-store ephemeral first/),
     ]);
     expect(at.seen).toEqual([]);
 

@@ -68,7 +68,7 @@ describe('RC-61: the start says the mode and why', () => {
     const { modeReason } = appServer as { modeReason: string };
     const { appServerHealth } = JSON.parse((await status(lab, '--json')).stdout);
     expect(appServerHealth).toMatchObject({ mode, modeReason });
-    const shown = (await status(lab)).stdout.replace(/\s+/g, ' ');
+    const shown = (await status(lab, '--verbose')).stdout.replace(/\s+/g, ' ');
     expect(shown).toContain(modeReason);
     await engine.stop();
     const person = await lab.start([...LOCAL, ...options, '--', ...command], {}, false);

@@ -84,7 +84,7 @@ describe('RC-26: the account file changes while the engine runs', () => {
     const engine = await lab.connected();
     await rm(lab.authFile);
     await lab.reached({ accountDiffersOnDisk: true });
-    const human = await lab.cli(['status', '--home', lab.home]);
+    const human = await lab.cli(['status', '--verbose', '--home', lab.home]);
     expect(human.stdout).toMatch(/^account +the account file holds another account; restart the engine/m);
     const backend = await lab.backend();
     backend.fault({ action: 'expireTokens', inSeconds: 0 });

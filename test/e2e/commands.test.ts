@@ -12,7 +12,7 @@ const NO_TRACE = /^\s+at /m;
 describe('rc-engine status', () => {
   it('shows status, time, identity and token expiry; exit code 0 when connected', async ({ lab }) => {
     await lab.connected();
-    const { code, stdout, stderr } = await lab.cli(['status', '--home', lab.home]);
+    const { code, stdout, stderr } = await lab.cli(['status', '--verbose', '--home', lab.home]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const [server] = (await lab.backend()).servers;
     for (const line of [
@@ -66,7 +66,7 @@ describe('rc-engine status', () => {
       counters: { enrollRequests: 1, dials: 0 },
     });
     expect(status.remoteControl.nextAttemptAt - status.now).toBeGreaterThan(55_000);
-    const human = await lab.cli(['status', '--home', lab.home]);
+    const human = await lab.cli(['status', '--verbose', '--home', lab.home]);
     expect(human.code).toBe(1);
     expect(human.stdout).toMatch(/^next attempt +in \d+ s$/m);
     expect(human.stdout).toMatch(/^last failure .*\(HTTP 429, request-7\)$/m);
@@ -268,7 +268,7 @@ describe('rc-engine pair and rc-engine call', () => {
       message: expect.stringMatching(/switched off/),
     });
     expect(stderr).toContain(REASONS.disabled.todo);
-    expect((await lab.cli(['status', '--home', lab.home])).stdout).toMatch(/^status +disabled/m);
+    expect((await lab.cli(['status', '--home', lab.home])).stdout).toMatch(/^status +off/m);
   });
 });
 
@@ -342,7 +342,7 @@ describe('rc-engine --version', () => {
     );
     await lab.connected();
     expect((await lab.status()).charts).toEqual(charts);
-    const { stdout } = await lab.cli(['status', '--home', lab.home]);
+    const { stdout } = await lab.cli(['status', '--verbose', '--home', lab.home]);
     for (const [name, hash] of Object.entries(charts)) expect(stdout).toContain(`${name} ${hash}`);
   });
 });

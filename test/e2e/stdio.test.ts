@@ -100,7 +100,7 @@ describe('rc-engine start --listen stdio://', () => {
     const [{ id, bytesIn, bytesOut }] = connections as [{ id: string; bytesIn: number; bytesOut: number }];
     expect(bytesIn).toBeGreaterThan(100);
     expect(bytesOut).toBe(Buffer.byteLength(engine.stdout));
-    const { stdout } = await lab.cli(['status', '--home', lab.home]);
+    const { stdout } = await lab.cli(['status', '--verbose', '--home', lab.home]);
     expect(stdout).toMatch(/^local clients +1$/m);
     expect(stdout).toMatch(
       new RegExp(

@@ -184,7 +184,7 @@ it('WSA-53, WSA-55: the whole program: a renewed certificate within 20 s, and st
     validTo: to,
     warning: null,
   });
-  const status = await cli(['status', '--home', home]);
+  const status = await cli(['status', '--verbose', '--home', home]);
   expect(status.stdout).toMatch(
     new RegExp(`certificate +ends ${new Date(to).toISOString().slice(0, 19)}Z, in 100 days`),
   );
@@ -197,7 +197,7 @@ it('WSA-53, WSA-55: the whole program: a renewed certificate within 20 s, and st
     20_000,
   );
   expect(await nameAt(port)).toBe('second');
-  const later = await cli(['status', '--home', home]);
+  const later = await cli(['status', '--verbose', '--home', home]);
   expect(later.stdout).toContain('The certificate of the listener ends in 3 days');
   await engine.stop();
 }, 60_000);

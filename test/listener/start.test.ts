@@ -195,7 +195,7 @@ describe('starting', () => {
         { mode: 'capability', outcome: 'established', reason: 'capabilityMatched', origin: 'listener' },
       ],
     });
-    const shown = await cli(['status', '--home', home]);
+    const shown = await cli(['status', '--verbose', '--home', home]);
     expect(shown.stdout).toMatch(/listener\s+ws:\/\/127\.0\.0\.1:\d+\/, capability, enforced/);
     expect(shown.stdout).toContain('capabilityMatched');
     await process.stop();
@@ -246,7 +246,7 @@ describe('starting', () => {
 
   it('WSA-4: the status says that the check is off, as text and as JSON', async () => {
     const { process, home } = await open('--no-token-check');
-    const shown = await cli(['status', '--home', home]);
+    const shown = await cli(['status', '--verbose', '--home', home]);
     expect(shown.stdout).toMatch(/^listener +ws:.*NOT enforced/m);
     const { listener } = JSON.parse((await cli(['status', '--json', '--home', home])).stdout);
     expect(listener).toMatchObject({ enforced: false, degraded: true });

@@ -78,7 +78,7 @@ describe('the terminal', () => {
       socket.resume();
       await once(socket, 'close');
     }
-    const { stdout, stderr } = await lab.cli(['status', '--home', lab.home]);
+    const { stdout, stderr } = await lab.cli(['status', '--verbose', '--home', lab.home]);
     await engine.stop();
     expect(stdout).toContain('last rejection');
     expect(unsafeParts(stdout + stderr + engine.stdout + engine.stderr)).toEqual([]);

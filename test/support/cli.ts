@@ -1,6 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 
 /** The built command line, as a user has it; RC_ENGINE_TEST_CLI names another build. */
@@ -21,10 +23,24 @@ export interface CliOptions {
   readonly gid?: number;
 }
 
-/** Environment of the child: nothing of the caller's settings. */
+/** A directory with the command `rc-engine`, as an installed package has it. */
+function binDirectory(): string {
+  const name = createHash('sha256').update(CLI).digest('hex').slice(0, 12);
+  const directory = path.join(os.tmpdir(), `rc-engine-bin-${name}-${process.getuid?.() ?? 0}`);
+  mkdirSync(directory, { recursive: true });
+  try {
+    symlinkSync(CLI, path.join(directory, 'rc-engine'));
+  } catch {
+    // Another test file has made it.
+  }
+  return directory;
+}
+
+/** Environment of the child: nothing of the caller's settings, and `rc-engine` on the PATH. */
 export function cleanEnv(extra: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
   const { PATH, LANG, TMPDIR } = process.env;
-  return { PATH, LANG, TMPDIR, NO_COLOR: '1', ...extra };
+  const bin = `${binDirectory()}${path.delimiter}${PATH ?? ''}`;
+  return { PATH: bin, LANG, TMPDIR, NO_COLOR: '1', ...extra };
 }
 
 /** A running `rc-engine` with its collected output. It is killed at the end of its test. */

@@ -1,7 +1,7 @@
 import type { AccountSummary } from '../../account/view.js';
 import { nextStepFor, type Row } from './text.js';
 
-const TOKEN_SOURCES = {
+export const TOKEN_SOURCES = {
   file: 'the account file',
   memory: 'memory only, until the engine stops',
   environment: 'RC_ENGINE_ACCESS_TOKEN',

@@ -1,4 +1,6 @@
 import { EngineError, ERRORS } from '../../protocol/errors.js';
+import { commandsIn, suggested, withoutCommands } from '../suggested.js';
+import { layOutLine, widthOf, wrapCommand } from './layout.js';
 import { json, stderr, stdout } from './terminal.js';
 
 /** Prints one JSON object as one line on stdout. */
@@ -6,8 +8,11 @@ export function printJson(value: object): void {
   stdout.write(json(JSON.stringify(value)));
 }
 
-/** Whether errors are also printed as JSON on stdout. `start` sets it once it knows all settings. */
-export const errorOutput = { json: false };
+/**
+ * Whether errors are also printed as JSON on stdout; `start` sets it once it knows all settings. `home`: the value of
+ * --home, which the commands of a next step need too.
+ */
+export const errorOutput: { json: boolean; home: string | undefined } = { json: false, home: undefined };
 
 /**
  * Prints an error on stderr, and on stdout as JSON where that was requested: what was wrong and the next step. A stack
@@ -22,10 +27,23 @@ export function printError(error: unknown, command?: string): void {
   const lines = [`rc-engine: ${message}`];
   if (known === undefined && error instanceof Error && error.stack !== undefined)
     lines.push(...framesOf(error));
-  if (hint !== '') lines.push(`  ${hint}`);
+  const width = widthOf(stderr);
+  if (hint !== '') lines.push(...hintLines(hint, width));
   if (known !== undefined && known.code !== 'usage')
-    lines.push(`  See also: rc-engine explain ${known.code}`);
-  stderr.print(...lines);
+    lines.push(`  See also: ${suggested(`rc-engine explain ${known.code}`, undefined)}`);
+  stderr.print(...lines.flatMap((line) => layOutLine(line, width)));
+}
+
+/** The next step. A command that does not fit beside it gets lines of its own, so that it can be copied. */
+function hintLines(hint: string, width: number): string[] {
+  const { home } = errorOutput;
+  const inline = `  ${suggested(hint, home)}`;
+  const commands = inline.length <= width ? [] : commandsIn(hint, home);
+  if (commands.length === 0) return [inline];
+  return [
+    `  ${withoutCommands(hint)}`,
+    ...commands.flatMap((one) => wrapCommand(one, width - 4).map((part) => `    ${part}`)),
+  ];
 }
 
 /** The stack without the message, which may hold line breaks of a peer. */

@@ -94,6 +94,21 @@ type Stream = Pick<NodeJS.WriteStream, 'write' | 'isTTY' | 'columns' | 'rows'> &
   readonly writableLength?: number;
 };
 
+/** Lines that stay below everything else on a terminal: live-block.ts. */
+interface Below {
+  /** Removes the lines. */
+  erase(): string;
+  /** Writes them again. */
+  draw(): string;
+}
+
+let below: Below | undefined;
+
+/** Keeps these lines below all that is written to a terminal from now on; undefined: none. */
+export function keepBelow(lines: Below | undefined): void {
+  below = lines;
+}
+
 /** Unread output of a program that runs on without its reader. In bytes. */
 const MAX_UNREAD = 1024 * 1024;
 
@@ -135,6 +150,11 @@ export class Output {
     this.#put(texts.join(''));
   }
 
+  /** Writes what `LiveBlock` made of `Text` and of sequences that move the cursor. */
+  writeSequence(sequence: string): void {
+    this.#put(sequence);
+  }
+
   /** From now on output that nobody reads is left out, so that it does not fill the memory. */
   makeOptional(onUnread: () => void): void {
     this.#optional = true;
@@ -144,7 +164,9 @@ export class Output {
   #put(written: string): void {
     const stream = this.#stream();
     if (!this.#optional || (stream.writableLength ?? 0) <= MAX_UNREAD) {
-      stream.write(written);
+      stream.write(
+        below === undefined || stream.isTTY !== true ? written : `${below.erase()}${written}${below.draw()}`,
+      );
       return;
     }
     const onUnread = this.#onUnread;

@@ -1,0 +1,159 @@
+/** What a person wants to know of an engine, in plain words. `status` and the first screen of `start` show the same. */
+import type { EngineStatus } from '../../engine/status.js';
+import { peerText } from '../../observe/peer-text.js';
+import { isReason, needsPerson } from '../../protocol/reasons.js';
+import { commandsIn, suggested, withoutCommands } from '../suggested.js';
+import { TOKEN_SOURCES } from './account-rows.js';
+import { command, type Line } from './layout.js';
+import { APP_SERVER_MODES, formatDuration, meaningOf, nextStepFor } from './text.js';
+
+export type Tone = 'good' | 'waiting' | 'bad' | 'off';
+
+/** Whether this machine can be controlled, and why not. */
+export interface Connection {
+  readonly tone: Tone;
+  /** `connected`, `connecting`, `not connected` or `off`. */
+  readonly word: string;
+  /** One sentence; empty where the word says everything. */
+  readonly why: string;
+  /** The code that explains it. */
+  readonly reason: string;
+}
+
+/** True when a client that connects now is not expected to be served. RC-69 */
+export function appServerFails({ appServerHealth }: Pick<EngineStatus, 'appServerHealth'>): boolean {
+  // An older engine does not say.
+  const health = appServerHealth ?? undefined;
+  return health !== undefined && (!health.ready || health.state === 'failing');
+}
+
+/** While an attempt is under way, what the last failure needs from a person stays the reason. */
+export function reasonOf({ remoteControl: link }: EngineStatus): string {
+  const { reason, lastFailure, status } = link;
+  if (status !== 'connecting' && status !== 'errored') return reason;
+  const says = isReason(reason) && needsPerson(reason);
+  return lastFailure === null || says ? reason : lastFailure.reason;
+}
+
+export function connectionOf(status: EngineStatus): Connection {
+  const { remoteControl: link } = status;
+  const reason = reasonOf(status);
+  switch (link.status) {
+    case 'connected':
+      return appServerFails(status)
+        ? {
+            tone: 'bad',
+            word: 'connected',
+            why: 'but the app server does not work, so nobody is served.',
+            reason,
+          }
+        : { tone: 'good', word: 'connected', why: '', reason };
+    case 'disabled':
+      return {
+        tone: 'off',
+        word: link.state === 'stopped' ? 'stopped' : 'off',
+        why: meaningOf(reason),
+        reason,
+      };
+    default: {
+      const failed = link.lastFailure !== null || link.status === 'errored' || needsHelp(reason);
+      return failed
+        ? { tone: 'bad', word: 'not connected', why: meaningOf(reason), reason }
+        : { tone: 'waiting', word: 'connecting', why: '', reason };
+    }
+  }
+}
+
+const needsHelp = (reason: string): boolean => isReason(reason) && needsPerson(reason);
+
+/**
+ * What to do about a reason: the sentence, and each command that it names in the form that runs here. Empty when nothing
+ * has to be done.
+ */
+export function adviceFor(reason: string, home: string): Line[] {
+  return needsHelp(reason) ? adviceOf(nextStepFor(reason), home) : [];
+}
+
+export function adviceOf(sentence: string, home: string): Line[] {
+  const commands = commandsIn(sentence, home);
+  if (commands.length === 0) return [sentence];
+  return [withoutCommands(sentence), ...commands.map(command)];
+}
+
+/** The app server: what it is, how it is, and why. RC-69 */
+export function appServerLines({ appServer, appServerHealth, now }: EngineStatus, home: string): Line[] {
+  const health = appServerHealth ?? undefined;
+  if (health === undefined) return [appServer];
+  const { mode, state, reason, detail, since, failures } = health;
+  if (mode === 'builtin') {
+    return [
+      'built in: it answers initialize only. To serve an agent, start with its command, for example:',
+      command(suggested('rc-engine start -- codex app-server', home)),
+    ];
+  }
+  if (appServerFails({ appServerHealth: health })) {
+    const why = detail ?? meaningOf(reason);
+    const again = failures > 1 ? ` ${failures} failures since the start.` : '';
+    const first = `${appServer}: ${STATE_WORDS[state]}, for ${formatDuration(now - since)}. ${why}`;
+    return [`${first}${again}`, ...adviceFor(reason, home)];
+  }
+  return [`${appServer}: ${STATE_WORDS[state]}, ${APP_SERVER_MODES[mode]}`];
+}
+
+const STATE_WORDS = {
+  idle: 'starts with the first client',
+  starting: 'starting',
+  listening: 'ready',
+  serving: 'ready',
+  failing: 'failing',
+  backingOff: 'failing, pausing before the next attempt',
+  down: 'down',
+} as const;
+
+/** Who is signed in, and what is wrong with it unless the connection says that already. */
+export function accountLines(status: EngineStatus, home: string): Line[] {
+  const { account, remoteControl: link } = status;
+  if (account === null) return ['provided by the program that embeds the engine'];
+  const lines: Line[] = [signInOf(account)];
+  const { problem } = account;
+  if (problem !== null && problem.reason !== reasonOf(status)) {
+    lines.push(meaningOf(problem.reason), ...adviceFor(problem.reason, home));
+  }
+  if (link.accountDiffersOnDisk) {
+    lines.push(
+      'The account file holds another account: restart the engine or sign in again to switch to it.',
+    );
+  }
+  return lines;
+}
+
+function signInOf({ mode, login, email, plan, source, file }: NonNullable<EngineStatus['account']>): string {
+  if (mode === null) {
+    const where = file === null ? '' : ` (${file})`;
+    return login === null ? `nobody is signed in${where}` : 'a sign-in is in progress';
+  }
+  if (mode === 'apikey') return 'an API key, which is for the app server: remote control needs ChatGPT';
+  const who = [
+    email === null ? 'ChatGPT' : `ChatGPT, ${peerText(email)}`,
+    ...(plan === null || plan === 'unknown' ? [] : [`plan ${plan}`]),
+  ];
+  const from =
+    source === 'file' && file !== null
+      ? file
+      : source === null || source === 'file'
+        ? null
+        : TOKEN_SOURCES[source];
+  return from === null ? who.join(', ') : `${who.join(', ')} (${from})`;
+}
+
+/** The names of the clients that are connected, each once. */
+export function namesOf(names: readonly (string | null)[], limit = 5): string {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const shown = name === null || name === '' ? 'without a name' : peerText(name);
+    counts.set(shown, (counts.get(shown) ?? 0) + 1);
+  }
+  const shown = [...counts].slice(0, limit).map(([name, count]) => (count > 1 ? `${name} (${count})` : name));
+  const more = counts.size - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
