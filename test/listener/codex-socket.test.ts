@@ -154,23 +154,26 @@ describe('the recipe for Codex CLI in the banner', () => {
   });
 });
 
-describe.skipIf(!present)(`Codex CLI${present ? '' : ' (skipped: CODEX_BIN is not set)'}`, () => {
-  it('WSA-56: finds the engine as its background server', { timeout: 60_000 }, async () => {
-    const { env, path } = await place();
-    const { run } = await open(env, '--', CODEX_BIN ?? '', 'app-server');
-    const codex = (...args: string[]) => {
-      const { stdout, stderr } = spawnSync(CODEX_BIN ?? '', args, {
-        env: { ...process.env, ...env },
-        encoding: 'utf8',
-        timeout: 20_000,
-      });
-      return stdout + stderr;
-    };
-    expect(codex('app-server', 'daemon', 'version')).toContain('"status":"running"');
-    expect(codex('app-server', 'daemon', 'start')).toContain('"status":"alreadyRunning"');
-    // The engine answers: remote control is off in this run.
-    expect(codex('remote-control', 'pair', '--json')).toContain('remoteControl/pairing/start failed');
-    expect(codex('app-server', '--listen', 'unix://')).toContain(`already in use at ${path}`);
-    expect((await run.stop()).code).toBe(0);
-  });
-});
+describe.skipIf(!present)(
+  `Codex CLI${present ? '' : ' (skipped: CODEX_BIN does not name the executable of Codex CLI)'}`,
+  () => {
+    it('WSA-56: finds the engine as its background server', { timeout: 60_000 }, async () => {
+      const { env, path } = await place();
+      const { run } = await open(env, '--', CODEX_BIN ?? '', 'app-server');
+      const codex = (...args: string[]) => {
+        const { stdout, stderr } = spawnSync(CODEX_BIN ?? '', args, {
+          env: { ...process.env, ...env },
+          encoding: 'utf8',
+          timeout: 20_000,
+        });
+        return stdout + stderr;
+      };
+      expect(codex('app-server', 'daemon', 'version')).toContain('"status":"running"');
+      expect(codex('app-server', 'daemon', 'start')).toContain('"status":"alreadyRunning"');
+      // The engine answers: remote control is off in this run.
+      expect(codex('remote-control', 'pair', '--json')).toContain('remoteControl/pairing/start failed');
+      expect(codex('app-server', '--listen', 'unix://')).toContain(`already in use at ${path}`);
+      expect((await run.stop()).code).toBe(0);
+    });
+  },
+);
