@@ -6,7 +6,7 @@ import { notProvided } from './shared/decision.js';
 
 /** How a link ended, reported to the parent. */
 export interface LinkOutput {
-  readonly kind: 'closedByPeer' | 'lost' | 'silent' | 'closedByUs';
+  readonly kind: 'closedByPeer' | 'replaced' | 'lost' | 'silent' | 'closedByUs';
   readonly reason: Reason;
   /** Close code of the peer; null when it sent none. */
   readonly code: number | null;
@@ -31,6 +31,8 @@ export type LinkEvent =
       readonly code: number | null;
       /** The engine ended it because of what the backend sent. RC-40 */
       readonly fault: 'frameTooLarge' | 'frameInvalid' | null;
+      /** The backend says that a newer connection of this identity took its place. RC-110 */
+      readonly replaced?: boolean;
     }
   /** The machine woke up: check that the link is alive. RC-25a */
   | { readonly type: 'PROBE' }
@@ -66,6 +68,7 @@ const link = setup({
   },
   guards: {
     refusedFrame: ({ event }) => event.type === 'SOCKET.CLOSED' && event.fault !== null,
+    replaced: ({ event }) => event.type === 'SOCKET.CLOSED' && event.clean && event.replaced === true,
     closedCleanly: ({ event }) => event.type === 'SOCKET.CLOSED' && event.clean,
   },
   delays: {
@@ -119,6 +122,15 @@ export const linkMachine = link.createMachine({
             target: 'closed',
             description: 'The engine ended it: a frame of the backend was too large or invalid. RC-40',
             actions: { type: 'recordEnd', params: ({ event }) => endOf('lost', event.fault ?? 'linkLost') },
+          },
+          {
+            guard: 'replaced',
+            target: 'closed',
+            description: 'A newer connection of this identity took its place. RC-110',
+            actions: {
+              type: 'recordEnd',
+              params: ({ event }) => endOf('replaced', 'linkReplaced', event.code),
+            },
           },
           {
             guard: 'closedCleanly',

@@ -70,7 +70,7 @@ export const loadingAuth = remoteControlSetup.createStateConfig({
 export const awaitingAuth = remoteControlSetup.createStateConfig({
   description: 'Waits for a valid sign-in. RC-26',
   tags: ['connecting', 'waiting'],
-  entry: 'confirmActivation',
+  entry: ['confirmActivation', 'clearUnresolved'],
   initial: 'missing',
   on: {
     'AUTH.CHANGED': [

@@ -32,3 +32,10 @@ export const endedUnstable = (event: AnEvent): boolean => {
   const got = outcomeOf(event);
   return got !== null && 'stable' in got && !got.stable;
 };
+
+/** True when another connection took the place of ours: it replaced the link, or holds the connection that we had. RC-110 */
+export const isTakeover = (context: RemoteControlContext, event: AnEvent): boolean => {
+  const kind = outcomeOf(event)?.kind;
+  if (kind === 'replaced') return true;
+  return kind === 'conflict' && context.openedAt !== null && context.conflictSince === null;
+};

@@ -20,7 +20,7 @@ export const retryEarly = {
   ENABLE: {
     target: '#remoteControl.active.preparing',
     description: 'A client enables it again: tries at once.',
-    actions: ['assignPreference', setReason('enabled')],
+    actions: ['assignPreference', 'clearUnresolved', setReason('enabled')],
   },
   WAKE: {
     target: '#remoteControl.active.preparing',

@@ -109,7 +109,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
     notPersisted: {
       description: 'The identity could not be written: writes it again later, without a new enrollment. RC-6',
       tags: ['errored', 'waiting'],
-      entry: ['confirmActivation', 'scheduleBackoff'],
+      entry: ['confirmActivation', 'scheduleBackoff', 'markUnresolved'],
       on: { ENABLE: { target: 'persisting', actions: 'assignPreference' }, WAKE: 'persisting' },
       after: { pause: 'persisting' },
     },

@@ -1,6 +1,6 @@
 /** Guards of the chart `remoteControl`. A guard with the name of an outcome holds when the actor reported that outcome. */
 import { failureOf, identityGone, outcome, outcomeOf } from '../shared/outcome.js';
-import { accountIn, endedUnstable, enrollmentOf, isOther } from './context.js';
+import { accountIn, endedUnstable, enrollmentOf, isOther, isTakeover } from './context.js';
 import type { RemoteControlContext, RemoteControlEvent } from './types.js';
 
 interface Args {
@@ -18,6 +18,32 @@ function isSameIdentity(context: RemoteControlContext, event: RemoteControlEvent
   if (event.type === 'ENROLLMENT.LOST') return event.serverId === current;
   return event.type === 'TOKEN.RENEWED' && event.enrollment.serverId === current;
 }
+
+/** So many takeovers since the last stable link are no handover: two engines take turns. RC-110 */
+const TAKEOVERS_OF_TWO = 3;
+
+/**
+ * Another engine uses this identity: it took the connection several times since the link was stable, or holds it for
+ * longer than a dead connection can. RC-110
+ */
+function isDuplicate(context: RemoteControlContext, event: RemoteControlEvent): boolean {
+  const kind = outcomeOf(event)?.kind;
+  if (kind !== 'replaced' && kind !== 'conflict') return false;
+  const { conflictSince, env, timing } = context;
+  const takeovers = context.failureCounters.takeovers + (isTakeover(context, event) ? 1 : 0);
+  if (takeovers >= TAKEOVERS_OF_TWO) return true;
+  return (
+    kind === 'conflict' &&
+    conflictSince !== null &&
+    env.monotonic() - conflictSince >= timing.conflictPersists
+  );
+}
+
+/** After the quick retries of a conflict, or when another engine takes turns with this one. */
+const isLastingConflict = (context: RemoteControlContext, event: RemoteControlEvent): boolean => {
+  const kind = outcomeOf(event)?.kind;
+  return kind === 'conflict' || (kind === 'replaced' && isDuplicate(context, event));
+};
 
 export const guards = {
   // Configuration
@@ -43,6 +69,7 @@ export const guards = {
   recovered: outcome('recovered'),
   exhausted: outcome('exhausted'),
   closedByPeer: outcome('closedByPeer'),
+  replaced: outcome('replaced'),
   /** A Retry-After in the past does not count. RC-12 */
   hasRetryAfter: ({ context, event }: Args) =>
     (failureOf(outcomeOf(event))?.retryAfterAt ?? 0) > context.env.now(),
@@ -85,11 +112,14 @@ export const guards = {
     );
   },
   handoverLikely: ({ context, event }: Args) =>
-    outcomeOf(event)?.kind === 'conflict' && context.failureCounters.conflicts < 2,
+    outcomeOf(event)?.kind === 'conflict' &&
+    context.failureCounters.conflicts < 2 &&
+    !isDuplicate(context, event),
   reenrollOnConflict: ({ context, event }: Args) =>
-    outcomeOf(event)?.kind === 'conflict' && context.onConflict === 'reenroll',
+    isLastingConflict(context, event) && context.onConflict === 'reenroll',
   exitOnConflict: ({ context, event }: Args) =>
-    outcomeOf(event)?.kind === 'conflict' && context.onConflict === 'exit',
+    isLastingConflict(context, event) && context.onConflict === 'exit',
+  duplicateLikely: ({ context, event }: Args) => isDuplicate(context, event),
   recoveryFailedWhilePending: ({ context, event }: Args) => {
     const kind = outcomeOf(event)?.kind;
     return (kind === 'exhausted' || kind === 'transient') && context.activation === 'request';

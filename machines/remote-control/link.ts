@@ -56,6 +56,13 @@ export const connecting = remoteControlSetup.createStateConfig({
         actions: 'recordFailure',
       },
       {
+        guard: 'duplicateLikely',
+        target: 'backingOff.failed',
+        description:
+          'The conflicts alternate with links, or do not end: another engine uses this identity. RC-110',
+        actions: ['countConflict', 'recordDuplicate'],
+      },
+      {
         target: 'backingOff.failed',
         description: 'Any other failure: retries with backoff. RC-25',
         actions: 'recordFailure',
@@ -68,6 +75,7 @@ export const connecting = remoteControlSetup.createStateConfig({
 export const connected = remoteControlSetup.createStateConfig({
   description: 'The link is open and carries virtual clients.',
   tags: ['connected'],
+  entry: 'clearUnresolved',
   exit: 'clearSocket',
   on: {
     'LINK.STABLE': {
@@ -85,6 +93,30 @@ export const connected = remoteControlSetup.createStateConfig({
     src: 'link',
     input: ({ context }) => ({ socket: context.socket ?? 0, timing: context.timing }),
     onDone: [
+      {
+        guard: 'reenrollOnConflict',
+        target: 'reenrolling',
+        description: 'Another engine uses this identity and --on-conflict is reenroll. RC-24, RC-110',
+        actions: ['countUnstableLink', 'countTakeover', 'recordDuplicate'],
+      },
+      {
+        guard: 'exitOnConflict',
+        target: '#remoteControl.stopping',
+        description: 'Another engine uses this identity and --on-conflict is exit. RC-24, RC-110',
+        actions: ['countTakeover', 'recordDuplicate'],
+      },
+      {
+        guard: 'duplicateLikely',
+        target: 'backingOff.failed',
+        description: 'Another engine takes the connection again and again: it uses this identity. RC-110',
+        actions: ['countUnstableLink', 'countTakeover', 'recordDuplicate'],
+      },
+      {
+        guard: 'replaced',
+        target: 'backingOff.reconnecting',
+        description: 'Another connection of this identity replaced the link. RC-110',
+        actions: ['countUnstableLink', 'countTakeover', setReason('linkReplaced')],
+      },
       {
         guard: 'closedUnstableAgain',
         target: 'backingOff.reconnecting',

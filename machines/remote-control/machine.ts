@@ -40,6 +40,8 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     refusal: null,
     decision: { reason: 'starting', detail: null, at: input.env.now() },
     lastFailure: null,
+    unresolved: null,
+    conflictSince: null,
     replaced: null,
     lostServerId: null,
   }),
@@ -58,7 +60,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     idle: {
       description: 'Remote control is off. The identity and a valid token stay for the next time.',
       tags: ['disabled'],
-      entry: 'closeVirtualClients',
+      entry: ['closeVirtualClients', 'clearUnresolved'],
       on: {
         ENABLE: [
           {
@@ -246,7 +248,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             guard: 'otherAccount',
             target: '.loadingAuth',
             description: 'Another account signed in; it has its own identity. RC-7',
-            actions: [setReason('authChanged'), 'closeVirtualClients'],
+            actions: [setReason('authChanged'), 'closeVirtualClients', 'clearUnresolved'],
           },
         ],
         ENABLE: {
@@ -323,7 +325,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             failed: {
               description: 'After a failure: exponential backoff. RC-25',
               tags: ['errored', 'waiting'],
-              entry: ['confirmActivation', 'scheduleBackoff'],
+              entry: ['confirmActivation', 'scheduleBackoff', 'markUnresolved'],
               after: retry,
             },
             reconnecting: {
@@ -361,13 +363,13 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             deferred: {
               description: 'No valid token, and the refresh failed: waits until it may be repeated. RC-14',
               tags: ['errored', 'waiting'],
-              entry: ['confirmActivation', 'scheduleAfterDeferral'],
+              entry: ['confirmActivation', 'scheduleAfterDeferral', 'markUnresolved'],
               after: retry,
             },
             retryAfter: {
               description: 'The backend sent Retry-After: nothing shortens this pause. RC-25',
               tags: ['errored', 'waiting'],
-              entry: ['confirmActivation', 'honorRetryAfter'],
+              entry: ['confirmActivation', 'honorRetryAfter', 'markUnresolved'],
               after: {
                 pause: {
                   target: '#remoteControl.active.preparing',

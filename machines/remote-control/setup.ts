@@ -19,7 +19,7 @@ import { linkMachine } from '../link.js';
 import { backoffPause, between, MAX_PAUSE, pauseFor, retryAfterPause } from '../shared/backoff.js';
 import { actorFailure, decide, decideFailure, notProvided } from '../shared/decision.js';
 import { failureOf, outcomeOf } from '../shared/outcome.js';
-import { accountIn, endedUnstable, enrollmentOf, isOther } from './context.js';
+import { accountIn, endedUnstable, enrollmentOf, isOther, isTakeover } from './context.js';
 import { guards } from './guards.js';
 import {
   type FailureCounters,
@@ -36,6 +36,8 @@ const NOTHING_KNOWN = {
   persistedServerId: null,
   preference: 'unset',
   token: null,
+  unresolved: null,
+  conflictSince: null,
 } as const;
 
 const STORE_MISSING = 'Remote control needs an enrollment store and this engine has none.';
@@ -112,6 +114,22 @@ export const remoteControlSetup = setup({
         : `The link ended after ${lived} s${code}.`;
       return decideFailure(context, failure(got.reason, message, context.env.now()));
     }),
+    /** Two engines with one identity: which facts show it. RC-110 */
+    recordDuplicate: assign(({ context, event }) => {
+      const { env, conflictSince, failureCounters } = context;
+      const reported = failureOf(outcomeOf(event));
+      const held = Math.round((env.monotonic() - (conflictSince ?? env.monotonic())) / 1_000);
+      const seen =
+        failureCounters.takeovers > 1
+          ? `took the connection ${failureCounters.takeovers} times`
+          : `has held the connection for ${held} s`;
+      const message = `Another engine with the installation id of this one ${seen} since the last stable link.`;
+      return decideFailure(context, {
+        ...(reported ?? failure('duplicateInstallation', message, env.now())),
+        reason: 'duplicateInstallation',
+        message: reported === null ? message : `${message} (${reported.message})`,
+      });
+    }),
     recordTargetRefused: assign(({ context }) =>
       context.target.ok ? {} : decideFailure(context, context.target.failure),
     ),
@@ -138,7 +156,7 @@ export const remoteControlSetup = setup({
     assignClientName: assign(({ event }) =>
       event.type === 'CLIENT.NAMED' ? { clientName: event.name } : {},
     ),
-    resetRetryState: assign({ failureCounters: NO_FAILURES, refreshNotBefore: 0 }),
+    resetRetryState: assign({ failureCounters: NO_FAILURES, refreshNotBefore: 0, conflictSince: null }),
 
     // Account, identity, token
     assignAccount: assign(({ context, event }) => {
@@ -188,10 +206,15 @@ export const remoteControlSetup = setup({
       if (got?.kind !== 'granted' || !('enrollment' in got) || old === null) return {};
       const { environmentId: to } = got.enrollment;
       const { environmentId: from } = old;
-      if (from === to) return decide(context, 'enrolled');
+      const noConflict = {
+        conflictSince: null,
+        failureCounters: { ...context.failureCounters, takeovers: 0 },
+      };
+      if (from === to) return { ...decide(context, 'enrolled'), ...noConflict };
       const detail = `Environment ${to} replaced ${from}. Each controller must be paired again.`;
       return {
         ...decide(context, 'identityReplaced', detail),
+        ...noConflict,
         replaced: { from, to, at: context.env.now() },
       };
     }),
@@ -217,7 +240,9 @@ export const remoteControlSetup = setup({
     clearToken: assign({ token: null }),
     assignSocket: assign(({ context, event }) => {
       const got = outcomeOf(event);
-      return got?.kind === 'open' ? { socket: got.socket, openedAt: context.env.monotonic() } : {};
+      return got?.kind === 'open'
+        ? { socket: got.socket, openedAt: context.env.monotonic(), conflictSince: null }
+        : {};
     }),
     clearSocket: assign({ socket: null }),
     probeLink: sendTo('link', { type: 'PROBE' }),
@@ -230,9 +255,24 @@ export const remoteControlSetup = setup({
 
     // Failures since the last stable link
     resetFailureCounters: assign({ failureCounters: NO_FAILURES }),
+    /** The public status stays errored until an attempt succeeds, so that it does not flip at each one. RC-25 */
+    markUnresolved: assign(({ context }) => ({ unresolved: context.decision })),
+    clearUnresolved: assign({ unresolved: null }),
     countTokenRejection: assign(({ context }) => increment(context, 'tokenRejections')),
     countIdentityLoss: assign(({ context }) => increment(context, 'identityLosses')),
-    countConflict: assign(({ context }) => increment(context, 'conflicts')),
+    countConflict: assign(({ context, event }) => {
+      const { failureCounters, conflictSince, env } = context;
+      const { conflicts, takeovers } = failureCounters;
+      return {
+        failureCounters: {
+          ...failureCounters,
+          conflicts: conflicts + 1,
+          takeovers: takeovers + (isTakeover(context, event) ? 1 : 0),
+        },
+        conflictSince: conflictSince ?? env.monotonic(),
+      };
+    }),
+    countTakeover: assign(({ context }) => increment(context, 'takeovers')),
     countRecovery: assign(({ context }) => increment(context, 'recoveries')),
     countUnstableLink: assign(({ context, event }) =>
       endedUnstable(event) ? increment(context, 'unstableLinks') : {},

@@ -40,6 +40,8 @@ export interface FailureCounters {
   readonly recoveries: number;
   /** Links that ended before they were stable. */
   readonly unstableLinks: number;
+  /** How often another connection of this identity took the place of ours. RC-110 */
+  readonly takeovers: number;
   /** The `attempt` whose pause a change of the network ended early, plus one; 0: none. RC-109 */
   readonly networkCut: number;
 }
@@ -51,6 +53,7 @@ export const NO_FAILURES: FailureCounters = {
   conflicts: 0,
   recoveries: 0,
   unstableLinks: 0,
+  takeovers: 0,
   networkCut: 0,
 };
 
@@ -95,6 +98,10 @@ export interface RemoteControlContext extends RemoteControlInput {
   /** Why the chart is in its state: one object for each decision. */
   readonly decision: Decision;
   readonly lastFailure: Failure | null;
+  /** The decision of the last errored pause that no link has followed; null: there is none. RC-25 */
+  readonly unresolved: Decision | null;
+  /** Monotonic ms of the first of the conflicts since the last open link; null: there was none. RC-110 */
+  readonly conflictSince: number | null;
   /** The last identity that was replaced since the start. RC-20a */
   readonly replaced: ReplacedIdentity | null;
   /** Monotonic ms at which the last link opened. */

@@ -38,8 +38,10 @@ type Snapshot = SnapshotFrom<typeof remoteControlMachine>;
 /** The public status of a snapshot of `remoteControl`. */
 export function statusOf(snapshot: Snapshot): StatusReport {
   const { context } = snapshot;
-  const status =
+  const phase =
     (['connected', 'errored', 'connecting'] as const).find((tag) => snapshot.hasTag(tag)) ?? 'disabled';
+  // After a failure an attempt does not look like news: the status would flip at each one. RC-25
+  const status = phase === 'connecting' && context.unresolved !== null ? 'errored' : phase;
   const enrollment = status === 'disabled' ? null : enrollmentOf(context);
   const { env } = context;
   const pausing = snapshot.hasTag('waiting') || snapshot.hasTag('pausing');

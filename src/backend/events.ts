@@ -14,6 +14,8 @@ type BackendEventKind =
   | 'frameIn'
   | 'frameOut'
   | 'frameSkipped'
+  /** Two engines with one installation id have been connected at the same time. RC-110 */
+  | 'duplicateInstallation'
   | 'messageLost'
   | 'paired'
   | 'revoked'

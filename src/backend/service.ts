@@ -169,6 +169,7 @@ export class BackendService {
       throw new HttpError(409, 'This server is already connected');
     }
     return (socket) => {
+      this.#reportDuplicate(server);
       this.#track('server', socket, { environmentId, serverId, resumed: cursor !== undefined });
       this.#identities.markSeen(server);
       socket.once('close', () => this.#identities.markSeen(server));
@@ -177,6 +178,14 @@ export class BackendService {
       // After the relay has seen it.
       socket.once('close', () => this.#sessions.announce(environmentId));
     };
+  }
+
+  /** An engine closes its link before it opens the next one: a link that is still open belongs to another engine. RC-110 */
+  #reportDuplicate({ installationId, serverId }: ServerRecord): void {
+    for (const other of this.#store.servers.values()) {
+      if (other.installationId !== installationId || !this.#isConnected(other.environmentId)) continue;
+      this.events.add('duplicateInstallation', { installationId, serverId, connected: other.serverId });
+    }
   }
 
   #acceptController(request: IncomingMessage): (socket: WebSocket) => void {

@@ -8,6 +8,7 @@ import { onDecision } from '../observe/decisions.js';
 import { type EngineLogger, silentLogger } from '../observe/logger.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure, PairingResult } from '../protocol/outcomes.js';
+import { needsPerson, REASONS } from '../protocol/reasons.js';
 import { DEFAULT_TIMING, SYSTEM_ENV, type Timing } from '../protocol/timing.js';
 
 import type { PublicStatus, TimedReport } from '../remote-control/status.js';
@@ -186,7 +187,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       this.#audit.addDecision('remoteControl', state, decision);
       const level = snapshot.hasTag('errored') || reason === 'identityReplaced' ? 'warn' : 'info';
       const route = reason === 'connected' ? { route: routeOf(running) } : {};
-      this.#log[level]({ reason, state, ...route }, detail ?? `remote control: ${reason}`);
+      const nextStep = level === 'warn' && needsPerson(reason) ? { nextStep: REASONS[reason].todo } : {};
+      this.#log[level]({ reason, state, ...route, ...nextStep }, detail ?? `remote control: ${reason}`);
     });
     actor.subscribe({
       next: (snapshot) => {

@@ -29,6 +29,13 @@ export const CLOSE_CODES = {
   serverRestarted: 4410,
 } as const;
 
+const REPLACED =
+  /\b(?:replaced|superseded|taken over)\b.*\b(?:connection|session|socket)\b|\b(?:newer|another|duplicate)\s+(?:connection|session|socket)\b/i;
+
+/** True when a close frame says that another connection with the same identity took the place of this one. RC-110 */
+export const saysReplaced = (code: number, reason: string): boolean =>
+  code !== CLOSE_CODES.abnormalClosure && REPLACED.test(reason);
+
 const NAMES = new Map<number, string>(
   Object.entries(CLOSE_CODES).map(([name, code]) => [
     code,

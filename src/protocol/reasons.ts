@@ -254,6 +254,13 @@ export const REASONS = {
     'Read the HTTP status in rc-engine status, and report the request id.',
   ),
   linkClosed: reasonText('The backend closed the link.'),
+  linkReplaced: reasonText(
+    'The backend closed the link, because a newer connection of this identity took its place.',
+  ),
+  duplicateInstallation: reasonText(
+    'Another engine runs with the installation id of this one, most likely on a copy of this home directory, and both take the connection from each other.',
+    'Stop one of them. To keep both, stop this one, run rc-engine repair --step installation-id --yes, and start it again.',
+  ),
   linkLost: reasonText('The link broke.'),
   pongTimeout: reasonText('The backend stopped answering pings.'),
   wakeProbeFailed: reasonText('The link did not answer after a wake-up.'),

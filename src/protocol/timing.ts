@@ -12,6 +12,8 @@ export interface Timing {
   readonly handoverFirst: number;
   /** Pause before the second one. */
   readonly handoverSecond: number;
+  /** Conflicts that last longer cannot come from a connection of this engine that the backend still holds. RC-110 */
+  readonly conflictPersists: number;
   /** Pause before a token refresh is tried again after a temporary failure, random between min and max. RC-12, RC-14 */
   readonly refreshDeferralMin: number;
   /** See `refreshDeferralMin`. */
@@ -96,6 +98,7 @@ export const DEFAULT_TIMING: Timing = {
   quickRetryMax: 500,
   handoverFirst: 500,
   handoverSecond: 1_000,
+  conflictPersists: 120_000,
   refreshDeferralMin: 24_000,
   refreshDeferralMax: 36_000,
   retryAfterSpread: 30_000,

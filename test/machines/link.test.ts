@@ -253,6 +253,15 @@ describe('the end', () => {
   });
 
   it.each(Object.keys(ROUTES))(
+    'RC-110: in %s a close because of a newer connection is reported as that',
+    async (state) => {
+      const rig = await rigIn(state);
+      await rig.receive({ type: 'SOCKET.CLOSED', clean: true, code: 1000, fault: null, replaced: true });
+      expect(rig.output).toEqual({ kind: 'replaced', reason: 'linkReplaced', code: 1000, stable: false });
+    },
+  );
+
+  it.each(Object.keys(ROUTES))(
     'RC-40: in %s a frame that the engine refused is its reason',
     async (state) => {
       for (const fault of ['frameTooLarge', 'frameInvalid'] as const) {

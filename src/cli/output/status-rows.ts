@@ -54,6 +54,12 @@ function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row
     ['reason', `${link.reason}: ${link.detail ?? meaningOf(link.reason)}`],
   ];
   if (link.status !== 'connected') rows.push(['next step', nextStepOf(link)]);
+  if (isContested(link)) {
+    rows.push(
+      ['warning', `duplicateInstallation: ${meaningOf('duplicateInstallation')}`],
+      ['next step', nextStepFor('duplicateInstallation')],
+    );
+  }
   if (link.nextAttemptAt !== null) {
     rows.push(['next attempt', `in ${formatDuration(link.nextAttemptAt - now)}`]);
   }
@@ -65,6 +71,10 @@ function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row
   }
   return rows;
 }
+
+/** The link is open, but not stable, and another engine took it before. RC-110 */
+const isContested = ({ status, reason, lastFailure }: EngineStatus['remoteControl']): boolean =>
+  status === 'connected' && reason === 'connected' && lastFailure?.reason === 'duplicateInstallation';
 
 /** While an attempt is under way, what the last failure needs from a person stays the next step. */
 function nextStepOf({ reason, lastFailure }: EngineStatus['remoteControl']): string {

@@ -1,6 +1,6 @@
 import { fromCallback } from 'xstate';
 import type { SocketCommand } from '../../../machines/link.js';
-import { CLOSE_CODES } from '../../protocol/close-codes.js';
+import { CLOSE_CODES, saysReplaced } from '../../protocol/close-codes.js';
 import type { SocketHandle } from '../../protocol/outcomes.js';
 import type { Timing } from '../../protocol/timing.js';
 import type { RemoteMux } from '../clients/mux.js';
@@ -57,7 +57,8 @@ export class LinkSockets {
         socket.onClose((end) => {
           isClosed = true;
           mux.detach(socket);
-          sendBack({ type: 'SOCKET.CLOSED', clean: end.clean, code: end.code, fault: end.fault });
+          const { clean, code, fault, reason } = end;
+          sendBack({ type: 'SOCKET.CLOSED', clean, code, fault, replaced: saysReplaced(code, reason) });
         });
         socket.onDrain(() => mux.feed());
         socket.onBinary(onBinary);

@@ -19,6 +19,7 @@ export function linkModel(): Variant<typeof linkMachine>[] {
           { type: 'PROBE' },
           { type: 'CLOSE' },
           { type: 'SOCKET.CLOSED', clean: true, code: 1012, fault: null },
+          { type: 'SOCKET.CLOSED', clean: true, code: 1000, fault: null, replaced: true },
           { type: 'SOCKET.CLOSED', clean: false, code: null, fault: null },
           { type: 'SOCKET.CLOSED', clean: false, code: 1006, fault: 'frameTooLarge' },
         ],

@@ -54,6 +54,7 @@ const RECOVERED: readonly RecoveryOutcome[] = [
 const ENDED: readonly LinkOutput[] = [
   { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: false },
   { kind: 'closedByPeer', reason: 'linkClosed', code: 1012, stable: true },
+  { kind: 'replaced', reason: 'linkReplaced', code: 1000, stable: false },
   { kind: 'lost', reason: 'linkLost', code: null, stable: false },
   { kind: 'silent', reason: 'pongTimeout', code: null, stable: true },
 ];
@@ -180,6 +181,10 @@ function events({ context }: Snapshot, env: SimulatedEnv): readonly RemoteContro
 /** The aspects of a snapshot that guards read, to distinguish situations in the same state. */
 export function readByGuards({ context }: Snapshot): string[] {
   const { failureCounters, token, enrollment, env, timing } = context;
+  const conflict =
+    context.conflictSince === null
+      ? 'none'
+      : env.monotonic() - context.conflictSince >= timing.conflictPersists;
   const left = token === null ? 0 : token.expiresAt - env.now();
   return [
     context.activation,
@@ -198,6 +203,7 @@ export function readByGuards({ context }: Snapshot): string[] {
     Math.min(failureCounters.conflicts, 2),
     Math.min(failureCounters.recoveries, 2),
     Math.min(failureCounters.unstableLinks, 1),
+    `${Math.min(failureCounters.takeovers, 2)} ${context.openedAt !== null} ${conflict}`,
     failureCounters.networkCut === failureCounters.attempt + 1,
   ].map(String);
 }

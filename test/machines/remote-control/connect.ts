@@ -103,7 +103,8 @@ describe('refresh windows', () => {
 
   it.each([
     [30_000, 'active.backingOff.deferred', 'errored'],
-    [30_001, 'active.connecting', 'connecting'],
+    // An attempt after a failure stays errored. RC-25
+    [30_001, 'active.connecting', 'errored'],
   ])(
     'RC-14: after a transient refresh failure, a token that is valid for %d ms leads to %s',
     async (left, state, status) => {
@@ -116,7 +117,7 @@ describe('refresh windows', () => {
 
   it.each([
     [30_000, {}, 'active.backingOff.failed', 'errored'],
-    [30_001, {}, 'active.connecting', 'connecting'],
+    [30_001, {}, 'active.connecting', 'errored'],
     [30_001, { httpStatus: 400 }, 'active.backingOff.failed', 'errored'],
   ])(
     'RC-14: a refresh without a response is transient if the token is valid for %d ms; with a bad response %j it is not',

@@ -33,8 +33,12 @@ describe('the reconnect backoff', () => {
     expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'networkUnreachable']);
     expect(rig.report.nextAttemptAt).toBe(rig.now + 750);
     await rig.timeInState();
-    expect(rig.shown).toEqual(['active.connecting', 'connecting', 'retrying']);
+    expect(rig.shown).toEqual(['active.connecting', 'errored', 'retrying']);
     expect(rig.report.nextAttemptAt).toBeNull();
+    await rig.open();
+    expect(rig.report.status).toBe('connected');
+    await rig.closeLink();
+    expect(rig.report.status).toBe('connecting');
   });
 
   it('RC-25: an open link does not reset the backoff, nor do 60 s without a pong or frame after them', async () => {
@@ -227,7 +231,7 @@ describe('Retry-After', () => {
     const rig = await rateLimited(random);
     expect(rig.report.nextAttemptAt).toBe(rig.now + pause);
     expect(await rig.timeInState()).toBe(pause);
-    expect(rig.shown).toEqual(['active.refreshing', 'connecting', 'retrying']);
+    expect(rig.shown).toEqual(['active.refreshing', 'errored', 'retrying']);
   });
 
   it.each([
@@ -331,5 +335,32 @@ describe('Retry-After', () => {
     }
     expect(await rig.timeInState()).toBe(30_000);
     expect(rig.state).toBe('active.refreshing');
+  });
+});
+
+describe('the public status between attempts', () => {
+  it('RC-25: it stays errored from the first failure until a link opens', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    const statuses = new Set<string>();
+    const watching = rig.actor.subscribe(() => statuses.add(rig.report.status));
+    await rig.refuseDial('failed');
+    statuses.clear();
+    await rig.timeInState();
+    await failedPauses(rig, 5);
+    expect(statuses).toEqual(new Set(['errored']));
+    await rig.open();
+    watching.unsubscribe();
+    expect(rig.report.status).toBe('connected');
+  });
+
+  it.each([
+    ['a client enables it again', { type: 'ENABLE', by: 'request', durable: false }],
+    ['the user signs out', { type: 'AUTH.CHANGED', account: null }],
+    ['another account signs in', { type: 'AUTH.CHANGED', account: BERT }],
+  ] as const)('RC-25: it is connecting when %s', async (_, event) => {
+    const rig = await rigIn('active.backingOff.failed');
+    await rig.send(event);
+    expect(rig.report.status).toBe('connecting');
   });
 });

@@ -168,6 +168,7 @@ async function perform(rig: Rig, one: Step): Promise<void> {
             { type: 'PONG' },
             { type: 'FRAMES' },
             { type: 'SOCKET.CLOSED', clean: true, code: 1012, fault: null },
+            { type: 'SOCKET.CLOSED', clean: true, code: 1000, fault: null, replaced: true },
             { type: 'SOCKET.CLOSED', clean: false, code: null, fault: null },
           ],
           one.pick,

@@ -223,6 +223,94 @@ describe('an ambiguous 404', () => {
   });
 });
 
+describe('another engine on a copy of this home', () => {
+  /** Another connection replaces the link; then this engine connects again. */
+  async function replacedAndBack(rig: Rig): Promise<void> {
+    await rig.replaceLink();
+    await rig.timeInState();
+    await rig.open();
+  }
+
+  it('RC-110: the third replaced link since the last stable one is a duplicate installation', async () => {
+    const rig = new Rig();
+    await rig.toConnected();
+    await rig.replaceLink();
+    expect(rig.shown).toEqual(['active.backingOff.reconnecting', 'connecting', 'linkReplaced']);
+    await rig.timeInState();
+    await rig.open();
+    await replacedAndBack(rig);
+    await rig.replaceLink();
+    expect(rig.shown).toEqual(['active.backingOff.failed', 'errored', 'duplicateInstallation']);
+    expect(rig.report.lastFailure?.message).toContain('took the connection 3 times');
+    expect(rig.desk.count('enroll')).toBe(0);
+  });
+
+  it('RC-110: a stable link ends the count', async () => {
+    const rig = new Rig();
+    await rig.toConnected();
+    await replacedAndBack(rig);
+    await replacedAndBack(rig);
+    await rig.stabilize();
+    await rig.replaceLink();
+    expect(rig.report.reason).toBe('linkReplaced');
+  });
+
+  it('RC-110: conflicts that alternate with links are one, too', async () => {
+    const rig = new Rig();
+    await rig.toConnected();
+    const seen: string[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      await rig.closeLink(false);
+      await rig.timeInState();
+      await rig.refuseDial('conflict');
+      seen.push(rig.report.reason);
+      await rig.timeInState();
+      await rig.open();
+    }
+    expect(seen).toEqual(['connectionConflict', 'connectionConflict', 'duplicateInstallation']);
+  });
+
+  it('RC-110: a conflict that lasts longer than a dead connection is one', async () => {
+    const rig = new Rig();
+    await rig.toConnecting();
+    const from = rig.now;
+    const seen: string[] = [];
+    while (rig.now - from < 170_000) {
+      await rig.refuseDial('conflict');
+      seen.push(rig.report.reason);
+      await rig.timeInState();
+    }
+    const first = seen.indexOf('duplicateInstallation');
+    expect(new Set(seen.slice(0, first))).toEqual(new Set(['connectionConflict']));
+    expect(new Set(seen.slice(first))).toEqual(new Set(['duplicateInstallation']));
+    expect(first).toBeGreaterThan(7);
+  });
+
+  it('RC-110: --on-conflict reenroll gets another identity, whose conflicts count from the beginning', async () => {
+    const rig = new Rig({ onConflict: 'reenroll' });
+    await rig.toConnected();
+    await replacedAndBack(rig);
+    await replacedAndBack(rig);
+    await rig.replaceLink();
+    expect(rig.shown).toEqual(['active.reenrolling', 'connecting', 'duplicateInstallation']);
+    await rig.grant(S2);
+    await rig.open();
+    await rig.replaceLink();
+    expect(rig.report.reason).toBe('linkReplaced');
+  });
+
+  it('RC-110: --on-conflict exit ends the engine', async () => {
+    const rig = new Rig({ onConflict: 'exit' });
+    await rig.toConnected();
+    await replacedAndBack(rig);
+    await replacedAndBack(rig);
+    await rig.replaceLink();
+    expect(rig.state).toBe('stopping');
+    await rig.answer('drain', undefined);
+    expect(rig.actor.getSnapshot().output?.failure?.reason).toBe('duplicateInstallation');
+  });
+});
+
 describe('a conflict', () => {
   it('RC-24: two quick retries after 0.5 s and 1 s, then errored with backoff', async () => {
     const rig = new Rig();

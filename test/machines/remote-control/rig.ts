@@ -278,7 +278,13 @@ export class Rig {
   }
 
   async closeLink(clean = true): Promise<void> {
-    await this.link({ type: 'SOCKET.CLOSED', clean, code: clean ? 1012 : 1006, fault: null });
+    const code = clean ? 1012 : 1006;
+    await this.link({ type: 'SOCKET.CLOSED', clean, code, fault: null, replaced: false });
+  }
+
+  /** The backend closes the link, because another connection took its place. */
+  async replaceLink(): Promise<void> {
+    await this.link({ type: 'SOCKET.CLOSED', clean: true, code: 1000, fault: null, replaced: true });
   }
 
   /** Answers pings for 60 s and once more, so that the link is stable. */

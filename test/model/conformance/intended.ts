@@ -30,7 +30,7 @@ const INTENDED: readonly Intended[] = [
     is: ({ from, to, outcome }) => outcome === 'status' && [from, to].includes('active.backingOff.handover'),
   },
   {
-    why: 'the status is connecting during an attempt, also after a failure (RC-25)',
+    why: 'the status is connecting after a clean close, and when a client enables it again (RC-25)',
     is: ({ outcome, expected, seen }) =>
       outcome === 'status' && expected?.status === 'connecting' && seen?.status === 'errored',
   },
