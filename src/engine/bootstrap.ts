@@ -11,6 +11,7 @@ import { readCaCert } from '../net/ca-certificates.js';
 import { createDialer } from '../net/dialer.js';
 import { type ParsedTarget, parseTarget } from '../net/target.js';
 import type { AuditRing } from '../observe/audit.js';
+import type { LogRing } from '../observe/log-ring.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { AccountSource } from '../protocol/account-source.js';
 import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
@@ -33,6 +34,7 @@ import { createSleepDetector, type SleepDetector } from '../system/sleep-detecto
 import { wireAccount } from './account.js';
 import { AccountAppServer, followsAccount } from './app-server-account.js';
 import { LocalAccess } from './local-access.js';
+import { addOperateMethods } from './operate-methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
 import { type EngineDeps, type RemoteControl, wireRemoteControl } from './remote-control.js';
 import type { EngineStatus } from './status.js';
@@ -46,6 +48,7 @@ export interface EngineBase {
   readonly log: EngineLogger;
   readonly methods: MethodTable;
   readonly audit: AuditRing;
+  readonly logs: LogRing;
   readonly policy: Policy;
   readonly counters: LinkCounters;
   readonly sessions: ReadonlySet<ClientSession>;
@@ -62,6 +65,8 @@ interface EngineHooks {
   /** The client over stdio has disconnected; null without an error. */
   readonly onStdioEnd: (failure: Failure | null) => void;
   readonly onFault: (error: unknown) => void;
+  /** The owner stops the engine through its control socket. */
+  readonly onStop: () => void;
 }
 
 /** Everything that exists between `start` and `stop`. */
@@ -163,6 +168,11 @@ export async function bootstrap(
   const running = { ...deps, ...remoteControl, local, lock, wake, status };
   addEngineMethods(methods, { status, audit });
   addRepairMethod(methods, running);
+  addOperateMethods(methods, {
+    logs: base.logs,
+    connectUrl: () => local.connectUrl,
+    stop: hooks.onStop,
+  });
   return running;
 }
 

@@ -5,6 +5,7 @@ import { SupervisedAppServer } from '../app-server/supervisor.js';
 import type { ListeningInfo } from '../listener/status.js';
 import { AuditRing } from '../observe/audit.js';
 import { onDecision } from '../observe/decisions.js';
+import { LogRing } from '../observe/log-ring.js';
 import { type EngineLogger, silentLogger } from '../observe/logger.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure, PairingResult } from '../protocol/outcomes.js';
@@ -60,7 +61,8 @@ export class Engine extends EventEmitter<EngineEvents> {
     super();
     const env = options.env ?? SYSTEM_ENV;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
-    this.#log = options.logger ?? silentLogger;
+    const logs = new LogRing(env.now);
+    this.#log = logs.tee(options.logger ?? silentLogger);
     this.#base = {
       options,
       env,
@@ -68,6 +70,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       log: this.#log,
       methods: new MethodTable(),
       audit: this.#audit,
+      logs,
       policy: auditedPolicy(createPolicy(options.policy), this.#audit, this.#log, env.now),
       counters: { enrollRequests: 0, refreshRequests: 0, dials: 0, linksOpened: 0, authRecoveries: 0 },
       sessions: this.#sessions,
@@ -142,6 +145,7 @@ export class Engine extends EventEmitter<EngineEvents> {
         void this.stop();
       },
       onFault: (error) => this.emit('fault', error),
+      onStop: () => void this.stop(),
     });
     const running = await this.#bootstrapping;
     this.#running = running;

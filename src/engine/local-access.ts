@@ -10,6 +10,7 @@ import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer, ClientContext } from '../protocol/app-server.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import type { Failure } from '../protocol/outcomes.js';
+import type { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import { AppServerPlaces } from '../session/app-server-places.js';
 import { type ControlServer, listenControl } from '../session/control-server.js';
@@ -160,6 +161,11 @@ export class LocalAccess {
   get connections(): readonly ConnectionStatus[] {
     const stdio = this.#stdio === undefined ? [] : [this.#stdio.status];
     return [...(this.#listener?.connections ?? []), ...stdio];
+  }
+
+  /** With the token of the listener, where it has one; undefined without a listener. */
+  get connectUrl(): Secret | undefined {
+    return this.#listener?.connectUrl;
   }
 
   get listener(): ListenerStatus | null {

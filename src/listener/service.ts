@@ -201,6 +201,12 @@ export class ListenerService {
     };
   }
 
+  /** The URL for clients, with the token where the connect URL has one. Not before `listen`. */
+  get connectUrl(): Secret {
+    const token = this.#queryToken === undefined ? '' : `?token=${this.#queryToken.reveal()}`;
+    return new Secret(`${this.#server.url}${token}`);
+  }
+
   get #mode(): { readonly authMode: AuthorityMode; readonly enforced: boolean } {
     const { authority } = this.#deps.options;
     return {
@@ -229,10 +235,9 @@ export class ListenerService {
         `${url} is reachable from other machines and is not encrypted. Use wss:// with --tls-cert and --tls-key.`,
       );
     }
-    const token = this.#queryToken === undefined ? '' : `?token=${this.#queryToken.reveal()}`;
     return {
       url,
-      connectUrl: new Secret(`${url}${token}`),
+      connectUrl: this.connectUrl,
       authMode,
       enforced,
       secure,

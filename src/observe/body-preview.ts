@@ -93,7 +93,8 @@ function redactJson(text: string, known: readonly Secret[]): string | undefined 
   }
 }
 
-function redact(value: unknown, known: readonly Secret[]): unknown {
+/** The same value without secrets: by the names of members, and by the form of strings. */
+export function redact(value: unknown, known: readonly Secret[] = []): unknown {
   if (typeof value === 'string') return mask(value, known, namedRanges);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map((inner) => redact(inner, known));

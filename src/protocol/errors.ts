@@ -48,6 +48,10 @@ export const ERRORS = {
     'The file is not a timeline that this version can replay.',
     'Save it again from the inspector page, or replay it with the rc-engine version that it names.',
   ),
+  notManaged: reasonText(
+    'No service manager runs the engine, so nothing can start it again.',
+    'Stop it with rc-engine stop and start it again where it was started, or install a service with rc-engine service install.',
+  ),
   internal: reasonText(
     'The engine stopped because of an unexpected error.',
     'Start the engine again and report the error with the log.',

@@ -22,15 +22,15 @@ export const REASONS = {
   enabled: reasonText('Remote control was switched on.'),
   disabled: reasonText(
     'Remote control is switched off.',
-    'Switch it on with the JSON-RPC method remoteControl/enable, or start with --remote-control on.',
+    'Switch it on with rc-engine enable, or start with --remote-control on.',
   ),
   preferenceOff: reasonText(
     'The stored preference of this account is off.',
-    'Switch it on durably with remoteControl/enable, or start with --remote-control on.',
+    'Switch it on with rc-engine enable, or start with --remote-control on.',
   ),
   preferenceUnset: reasonText(
     'This account has no stored preference for remote control, or no enrollment yet.',
-    'Switch it on once with remoteControl/enable, or start with --remote-control on.',
+    'Switch it on once with rc-engine enable, or start with --remote-control on.',
   ),
   clientNameAwaited: reasonText(
     'The enrollment depends on the name of the local client, and no client has sent its name yet.',

@@ -4,17 +4,22 @@ import { call } from './call.js';
 import { connect } from './connect.js';
 import { devices } from './devices.js';
 import { doctor } from './doctor.js';
+import { disable, enable } from './enable.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
 import { inspect } from './inspect.js';
 import { login } from './login.js';
 import { logout } from './logout.js';
+import { logs } from './logs.js';
 import { pair } from './pair.js';
 import { paths } from './paths.js';
 import { repair } from './repair.js';
+import { restart } from './restart.js';
 import { start } from './start.js';
 import { status } from './status.js';
+import { stop } from './stop.js';
 import { token } from './token.js';
+import { url } from './url.js';
 import { wait } from './wait.js';
 import { whoami } from './whoami.js';
 
@@ -23,6 +28,12 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   start,
   status,
   wait,
+  stop,
+  restart,
+  enable,
+  disable,
+  logs,
+  url,
   pair,
   connect,
   devices,

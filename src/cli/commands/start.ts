@@ -120,11 +120,12 @@ function engineOptions(settings: StartSettings): EngineOptions {
   };
 }
 
-async function loggerFor({ json = false, logLevel, logFormat }: StartSettings) {
+async function loggerFor({ json = false, logLevel, logFormat, logFile }: StartSettings) {
   const { createLogger } = await import('../output/logger.js');
   return createLogger({
     level: logLevel ?? (json ? 'info' : 'warn'),
     format: logFormat ?? (json ? 'json' : 'pretty'),
+    file: logFile === undefined ? undefined : new (await import('../output/log-file.js')).LogFile(logFile),
   });
 }
 

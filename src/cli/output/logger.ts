@@ -1,11 +1,14 @@
-import pino, { type Logger } from 'pino';
+import pino, { type Level, type Logger } from 'pino';
 import { maskNamed } from '../../observe/body-preview.js';
-import { json, stderr, type Text, text } from './terminal.js';
-import { COLOURS } from './text.js';
+import type { LogFile } from './log-file.js';
+import { logLine } from './log-line.js';
+import { json, stderr, type Text } from './terminal.js';
 
 interface LoggerOptions {
   readonly level: string;
   readonly format: 'pretty' | 'json';
+  /** Also gets each line as JSON, from level `info` on whatever `level` is. */
+  readonly file?: LogFile | undefined;
 }
 
 /** Fields that never hold anything worth reading. `Secret` values print as `<redacted>` without this. */
@@ -19,24 +22,34 @@ const REDACT = [
   '*.accessToken',
 ];
 
+const FILE_LEVEL = 'info';
+
 /** The log on stderr: pino, with a final check of each line for anything that is shaped like a token. */
 export function createLogger(options: LoggerOptions): Logger {
   const format = options.format === 'pretty' ? prettyFormat() : undefined;
   const writer = new BatchWriter();
+  const { file, level } = options;
+  const stderrStream = {
+    write: (line: string) => {
+      const safe = maskNamed(line);
+      writer.write(format === undefined ? json(safe) : format(safe));
+    },
+  };
+  const fileLevel = moreVerbose(level, FILE_LEVEL);
   return pino(
     {
-      level: options.level,
+      level: file === undefined ? level : fileLevel,
       base: null,
       redact: { paths: REDACT, censor: '<redacted>' },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    {
-      write: (line: string) => {
-        const safe = maskNamed(line);
-        writer.write(format === undefined ? json(safe) : format(safe));
-      },
-    },
+    file === undefined
+      ? stderrStream
+      : pino.multistream([
+          ...(level === 'silent' ? [] : [{ level: level as Level, stream: stderrStream }]),
+          { level: fileLevel as Level, stream: { write: (line: string) => file.write(maskNamed(line)) } },
+        ]),
   );
 }
 
@@ -65,15 +78,6 @@ class BatchWriter {
   }
 }
 
-const LEVEL_COLOURS: Readonly<Record<string, number>> = {
-  error: COLOURS.red,
-  fatal: COLOURS.red,
-  warn: COLOURS.yellow,
-  info: COLOURS.cyan,
-  debug: COLOURS.grey,
-  trace: COLOURS.grey,
-};
-
 function prettyFormat(): (line: string) => Text {
   const { paint } = stderr;
   return (line) => {
@@ -84,11 +88,11 @@ function prettyFormat(): (line: string) => Text {
       return json(line);
     }
     const { level, time, msg, ...fields } = entry;
-    const rest = Object.entries(fields).map(
-      ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-    );
-    const label = String(level);
     const clock = String(time).slice(11, 23);
-    return text`${paint(COLOURS.grey, clock)} ${paint(LEVEL_COLOURS[label] ?? 0, label.padEnd(5))} ${String(msg)} ${paint(COLOURS.grey, rest.join(' '))}\n`;
+    return logLine({ time: clock, level: String(level), message: String(msg), fields }, paint);
   };
 }
+
+/** The more verbose of two levels. */
+const moreVerbose = (one: string, other: string): string =>
+  (pino.levels.values[one] ?? Number.POSITIVE_INFINITY) < (pino.levels.values[other] ?? 0) ? one : other;

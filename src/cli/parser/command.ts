@@ -14,6 +14,8 @@ export interface OptionSpec {
   /** The value that an option without a value stands for. Default: the value is required. */
   readonly implicit?: string;
   readonly required?: true;
+  /** One letter that is the same option: `f` for `-f`. */
+  readonly short?: string;
 }
 
 /** Options by name in kebab case. */

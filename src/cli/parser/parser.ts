@@ -135,6 +135,7 @@ function addOptions(args: Argv, options: OptionTable, group: string | undefined,
       // Integers are parsed with the settings, which report what is wrong with them.
       type: type === 'boolean' ? 'boolean' : type === 'seconds' ? 'number' : 'string',
       array: type === 'list',
+      ...(spec.short === undefined ? {} : { alias: spec.short }),
       requiresArg: type !== 'boolean' && implicit === undefined,
       demandOption: spec.required === true,
       description: textOf(spec),
@@ -169,7 +170,7 @@ function groupOf(name: string): string {
   if (name.startsWith('appServer')) return 'App server:';
   if (name === 'listen' || among(LISTENER_SETTINGS)) return 'Local listener:';
   if (among(ACCOUNT_SETTINGS)) return 'Account:';
-  if (['inspect', 'json', 'logLevel', 'logFormat'].includes(name)) return 'Output:';
+  if (['inspect', 'json', 'logLevel', 'logFormat', 'logFile'].includes(name)) return 'Output:';
   return 'Remote control:';
 }
 

@@ -8,7 +8,7 @@ import { START_SETTINGS, type StartSettings } from './start-settings.js';
 const NOT_EMPTY = 'must not be empty';
 
 /** No shell expands `~` in a file, in a variable, or after `=`. */
-const PATHS = ['authFile', 'caCert'];
+const PATHS = ['authFile', 'caCert', 'logFile'];
 
 /**
  * The settings, each from its flag, or else from its environment variable, or else from the configuration file. Removes

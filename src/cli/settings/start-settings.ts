@@ -127,6 +127,13 @@ export const START_SETTINGS = [
     description: 'Format of the log on stderr',
     default: 'json with --json, otherwise pretty',
   },
+  {
+    name: 'logFile',
+    type: 'string',
+    description:
+      'File that also gets the log, as JSON, from level info on; at most four files of 5 MiB (PATH, PATH.1 …)',
+    default: 'none',
+  },
 ] as const satisfies readonly Setting[];
 
 /** The values of `START_SETTINGS`. */
@@ -146,4 +153,5 @@ export interface StartSettings extends AccountSettings, ListenerSettings {
   readonly json?: boolean;
   readonly logLevel?: (typeof LOG_LEVELS)[number];
   readonly logFormat?: 'pretty' | 'json';
+  readonly logFile?: string;
 }

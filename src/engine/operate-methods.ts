@@ -1,0 +1,42 @@
+/** What the owner of an engine does with it through the control socket. RC-121, RC-123, RC-125 */
+import * as v from 'valibot';
+import { LOG_LEVELS, type LogRing } from '../observe/log-ring.js';
+import type { Secret } from '../protocol/secret.js';
+import { type MethodTable, Reply } from '../session/methods.js';
+
+interface OperateDeps {
+  readonly logs: LogRing;
+  /** Undefined: there is no listener, or it is not open yet. */
+  readonly connectUrl: () => Secret | undefined;
+  readonly stop: () => void;
+}
+
+/** Most log lines in one response. */
+const MAX_LOG_RECORDS = 1_000;
+
+const count = (min: number, max: number) =>
+  v.nullish(v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max)));
+
+/** Adds `engine/stop`, `engine/logs/read` and `engine/connectUrl/read`. */
+export function addOperateMethods(methods: MethodTable, { logs, connectUrl, stop }: OperateDeps): void {
+  methods.add('engine/stop', v.looseObject({}), () => new Reply({ pid: process.pid }, stop));
+  methods.add(
+    'engine/logs/read',
+    v.object({
+      since: count(0, Number.MAX_SAFE_INTEGER),
+      limit: count(1, MAX_LOG_RECORDS),
+      level: v.nullish(v.picklist(LOG_LEVELS)),
+    }),
+    ({ since, limit, level }) => {
+      const records = logs.read({
+        since: since ?? undefined,
+        limit: limit ?? MAX_LOG_RECORDS,
+        level: level ?? undefined,
+      });
+      return { records, newest: logs.newest };
+    },
+  );
+  methods.add('engine/connectUrl/read', v.looseObject({}), () => ({
+    connectUrl: connectUrl()?.reveal() ?? null,
+  }));
+}

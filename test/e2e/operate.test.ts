@@ -1,0 +1,190 @@
+import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished } from 'vitest';
+import { WebSocket } from 'ws';
+import { it, type Json } from '../support/lab.js';
+
+describe('RC-121: rc-engine stop', () => {
+  it('ends the engine in good order and returns when it has ended', async ({ lab }) => {
+    const engine = await lab.connected();
+    const stop = await lab.cli(['stop', '--home', lab.home]);
+    expect([stop.code, stop.stdout]).toEqual([0, `Stopped the engine with pid ${engine.child.pid}.\n`]);
+    expect((await engine.exited).code).toBe(0);
+    const again = await lab.cli(['stop', '--home', lab.home, '--json']);
+    expect(again.code).toBe(5);
+    expect(JSON.parse(again.stdout)).toMatchObject({ type: 'error', code: 'notRunning' });
+  });
+
+  it.runIf(process.platform === 'linux')(
+    'an engine that does not answer is named after --timeout, with the next step',
+    async ({ lab }) => {
+      const engine = await lab.connected();
+      engine.child.kill('SIGSTOP');
+      const stop = await lab.cli(['stop', '--home', lab.home, '--timeout', '1']);
+      engine.child.kill('SIGCONT');
+      expect(stop.code).toBe(1);
+      expect(stop.stderr).toContain(`pid ${engine.child.pid} did not end within 1 s.`);
+      // Its SIGTERM arrives when it continues.
+      expect((await engine.exited).code).toBe(0);
+    },
+  );
+
+  it('engine/stop is for the owner at the control socket only', async ({ lab }) => {
+    const engine = await lab.connected(['--listen', 'ws://127.0.0.1:0']);
+    const { stdout } = await lab.cli(['url', '--home', lab.home]);
+    const socket = new WebSocket(stdout.trim());
+    onTestFinished(() => socket.terminate());
+    const answers: Json[] = [];
+    socket.on('message', (data) => answers.push(JSON.parse(String(data)) as Json));
+    await new Promise((resolve) => socket.once('open', resolve));
+    const call = async (id: number, method: string, params: object = {}) => {
+      socket.send(JSON.stringify({ id, method, params }));
+      await expect.poll(() => answers.some((answer) => answer.id === id)).toBe(true);
+      return answers.find((answer) => answer.id === id);
+    };
+    await call(1, 'initialize', { clientInfo: { name: 'test', version: '1' } });
+    for (const [id, method] of [
+      [2, 'engine/stop'],
+      [3, 'engine/logs/read'],
+      [4, 'engine/connectUrl/read'],
+    ] as const) {
+      expect(await call(id, method)).toMatchObject({ error: { code: -32003 } });
+    }
+    expect(engine.running).toBe(true);
+  });
+});
+
+describe('RC-122: rc-engine enable, disable and restart', () => {
+  it('disable cuts off and enable connects again; --ephemeral leaves the preference', async ({ lab }) => {
+    await lab.connected();
+    const off = await lab.cli(['disable', '--home', lab.home, '--ephemeral']);
+    expect([off.code, off.stdout]).toEqual([0, 'Remote control is off until the engine stops.\n']);
+    await lab.reached({ status: 'disabled' });
+    const pair = await lab.cli(['pair', '--home', lab.home]);
+    expect(pair.stderr).toContain('rc-engine enable');
+    const on = await lab.cli(['enable', '--home', lab.home, '--json']);
+    expect(on.code).toBe(0);
+    expect(JSON.parse(on.stdout)).toMatchObject({ type: 'remoteControl', ephemeral: false });
+    await lab.reached({ status: 'connected' });
+  });
+
+  it('a refusal of the engine has its reason', async ({ lab }) => {
+    await lab.signInWithApiKey();
+    await lab.start(['--remote-control', 'off', '--auth-startup', 'recoverable']);
+    await expect
+      .poll(() =>
+        stat(join(lab.home, 'control.sock')).then(
+          () => true,
+          () => false,
+        ),
+      )
+      .toBe(true);
+    const on = await lab.cli(['enable', '--home', lab.home]);
+    expect([on.code, on.stderr]).toEqual([1, expect.stringContaining('rc-engine explain authApiKey')]);
+  });
+
+  it('restart refuses an engine that no service manager runs, and leaves it alone', async ({ lab }) => {
+    const engine = await lab.connected();
+    const { code, stderr } = await lab.cli(['restart', '--home', lab.home]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('was started by hand')]);
+    expect(stderr).toContain('rc-engine service install');
+    expect(engine.running).toBe(true);
+  });
+});
+
+describe('RC-123: rc-engine logs', () => {
+  it('shows what the engine keeps, also below its own log level, and follows new lines', async ({ lab }) => {
+    const engine = await lab.connected(['--log-level', 'error']);
+    expect(engine.stderr).toBe('');
+    const shown = await lab.cli(['logs', '--home', lab.home, '--level', 'info']);
+    expect(shown.stdout).toMatch(/^\S+Z info {2}remote control: connected .*state=active\.connected/m);
+    const few = await lab.cli(['logs', '--home', lab.home, '-n', '1', '--json']);
+    expect(few.stdout.trim().split('\n')).toHaveLength(1);
+    const follow = lab.run(['logs', '--home', lab.home, '-f', '-n', '0']);
+    await expect
+      .poll(async () => {
+        await lab.cli(['disable', '--home', lab.home, '--ephemeral']);
+        return follow.stdout;
+      })
+      .toContain('remote control: disabled');
+    await lab.cli(['stop', '--home', lab.home]);
+    await follow.until(() => follow.stderr.includes('waiting for the next one'), 'end of the engine');
+    await lab.start();
+    await follow.until(() => follow.stdout.includes('remote control: connected'), 'the next engine');
+    expect((await follow.stop()).code).toBe(0);
+  });
+
+  it('--log-file gets the log as JSON in a private file, which logs reads without an engine', async ({
+    lab,
+  }) => {
+    const file = join(lab.folder, 'engine.log');
+    const engine = await lab.connected(['--log-file', file]);
+    await engine.stop();
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    for (const line of (await readFile(file, 'utf8')).trim().split('\n')) JSON.parse(line);
+    const shown = await lab.cli(['logs', '--home', lab.home], { RC_ENGINE_LOG_FILE: file });
+    expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('remote control: connected')]);
+    const none = await lab.cli(['logs', '--home', lab.home]);
+    expect([none.code, none.stderr]).toEqual([5, expect.stringContaining('--log-file PATH')]);
+  });
+
+  it('a log file that cannot be opened stops the start', async ({ lab }) => {
+    await writeFile(join(lab.folder, 'file'), '');
+    const start = await lab.cli(['start', '--home', lab.home, '--log-file', join(lab.folder, 'file/x')]);
+    expect([start.code, start.stderr]).toEqual([
+      2,
+      expect.stringContaining('of --log-file cannot be opened'),
+    ]);
+  });
+});
+
+describe('RC-124: rc-engine devices rename', () => {
+  it('gives a device a name of the owner, which revoke accepts and forgets', async ({ lab }) => {
+    await lab.connected();
+    const pair = await lab.cli(['pair', '--home', lab.home, '--json']);
+    const code = String((JSON.parse(pair.stdout) as Json).manualPairingCode);
+    const args = ['--base-url', await lab.baseUrl(), 'engine/echo'];
+    const call = await lab.cli(['call', ...args], { RC_ENGINE_PAIRING_CODE: code });
+    expect(call.code, call.stderr).toBe(0);
+    const devices = async (...more: string[]) => lab.cli(['devices', ...more, '--home', lab.home]);
+    const [device] = (await devices('--json')).stdout.split('\n');
+    const { clientId } = JSON.parse(String(device)) as { clientId: string };
+    const renamed = await devices('rename', clientId, 'old phone');
+    expect([renamed.code, renamed.stdout]).toEqual([0, expect.stringContaining('is called old phone now.')]);
+    expect((await devices()).stdout).toMatch(/^old phone .*calls itself/m);
+    expect((await devices('rename', 'old phone', 'new phone')).code).toBe(0);
+    const revoked = await devices('revoke', 'new phone', '--yes');
+    expect([revoked.code, revoked.stdout]).toEqual([0, `Revoked new phone (${clientId}).\n`]);
+    expect(await readFile(join(lab.home, 'device-names.json'), 'utf8')).toBe('{}\n');
+  });
+});
+
+describe('RC-125: rc-engine url', () => {
+  it('prints the connect URL of the running engine, with its token', async ({ lab }) => {
+    const engine = await lab.connected(['--listen', 'ws://127.0.0.1:0']);
+    const listening = await engine.line(({ type }) => type === 'listening', 'listening');
+    const { stdout } = await lab.cli(['url', '--home', lab.home]);
+    expect(stdout.trim()).toBe(listening.connectUrl);
+  });
+
+  it('says that there is no listener', async ({ lab }) => {
+    await lab.connected();
+    const { code, stderr } = await lab.cli(['url', '--home', lab.home]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('has no listener')]);
+  });
+});
+
+describe('RC-126: rc-engine explain', () => {
+  it.each([
+    ['1012', 'close code 1012 (service restart)'],
+    ['-32002', 'JSON-RPC error -32002'],
+    ['409', 'HTTP status 409'],
+    ['http 503', 'HTTP status 503'],
+  ])('%s is explained', async (code, title) => {
+    const { Lab } = await import('../support/lab.js');
+    const lab = await Lab.open();
+    onTestFinished(() => lab.end());
+    const { code: exit, stdout } = await lab.cli(['explain', code]);
+    expect([exit, stdout]).toEqual([0, expect.stringContaining(title)]);
+  });
+});
