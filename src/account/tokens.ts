@@ -111,16 +111,40 @@ export class TokenStore {
     return outcome;
   }
 
+  /**
+   * Proves that a sign-in can be saved, before its code is used up, and takes the space for it. ACC-113
+   * @returns what `storeSignIn` writes to, or why nothing can be written.
+   */
+  async prepareSignIn(): Promise<
+    | { readonly kind: 'prepared'; readonly place: PreparedFile }
+    | { readonly kind: 'failed'; readonly failure: Failure }
+  > {
+    const { storage } = this.#deps;
+    try {
+      const stored = (await storage.read()) ?? '';
+      return { kind: 'prepared', place: await storage.prepare(roomFor(stored) + SIGN_IN_SIZE) };
+    } catch (error) {
+      return { kind: 'failed', failure: this.#notWritable(error) };
+    }
+  }
+
   storeApiKey(key: Secret, signal: AbortSignal): Promise<StoreAccountOutcome> {
     return this.#runExclusive(signal, () => this.#write((text) => afterApiKey(text, key), false, signal));
   }
 
-  storeSignIn(signIn: Omit<NewSignIn, 'at' | 'ownerId'>, signal: AbortSignal): Promise<StoreAccountOutcome> {
+  /** @param prepared What `prepareSignIn` returned; it is used up. */
+  async storeSignIn(
+    signIn: Omit<NewSignIn, 'at' | 'ownerId'>,
+    signal: AbortSignal,
+    prepared?: PreparedFile,
+  ): Promise<StoreAccountOutcome> {
     const ownerId = randomBytes(32).toString('base64url');
     const at = this.#deps.now();
-    return this.#runExclusive(signal, () =>
-      this.#write((text) => afterSignIn(text, { ...signIn, ownerId, at }), true, signal),
+    const outcome = await this.#runExclusive(signal, () =>
+      this.#write((text) => afterSignIn(text, { ...signIn, ownerId, at }), true, signal, prepared),
     );
+    if (outcome.kind === 'failed') await prepared?.discard().catch(() => {});
+    return outcome;
   }
 
   /** Revokes and deletes what is stored. The revocation is tried once and may fail. ACC-55 */
@@ -225,12 +249,13 @@ export class TokenStore {
     compose: (text: string | undefined) => string,
     irreplaceable: boolean,
     signal: AbortSignal,
+    prepared?: PreparedFile,
   ): Promise<StoreAccountOutcome> {
     const { file, storage, credentials } = this.#deps;
     try {
       const text = compose(await storage.read());
       file.noteOwnWrite(contentHash(text));
-      await storage.replace(text, irreplaceable, signal);
+      await storage.replace(text, irreplaceable, signal, prepared);
     } catch (error) {
       return { kind: 'failed', failure: this.#notWritable(error) };
     }
@@ -292,6 +317,8 @@ function grantOf(signIn: Pick<SignIn, 'refreshToken' | 'accessToken'> | undefine
   return signIn?.accessToken === undefined ? undefined : { kind: 'access_token', token: signIn.accessToken };
 }
 
+/** Of the tokens of a new sign-in, bytes. */
+const SIGN_IN_SIZE = 64 * 1024;
 /** Enough for the content with new tokens, bytes. */
 const roomFor = (content: string): number => Buffer.byteLength(content) * 2 + 8_192;
 

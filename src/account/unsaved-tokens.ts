@@ -127,14 +127,18 @@ export class UnsavedTokens {
       await prepared?.discard();
       throw new Error(found.failure.message);
     }
+    const text = await storage.read();
+    // A full disk leaves an empty file behind, and what is in memory is then the only copy.
+    const isEmpty = text !== undefined && text.trim() === '';
     // Another program stored another account, or newer tokens of this one, or signed out. ACC-48
-    if (found.kind === 'ineligible' || file.current !== before) {
+    if ((found.kind === 'ineligible' && !isEmpty) || file.current !== before) {
       await prepared?.discard();
       this.clear();
       return false;
     }
-    const text = await storage.read();
-    const content = afterRefresh(text ?? '', unsaved.tokens, unsaved.issuer, unsaved.at);
+    const content = isEmpty
+      ? unsaved.content.reveal()
+      : afterRefresh(text ?? '', unsaved.tokens, unsaved.issuer, unsaved.at);
     file.noteOwnWrite(contentHash(content));
     await storage.replace(content, true, signal, prepared);
     return true;

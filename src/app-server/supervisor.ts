@@ -17,7 +17,7 @@ import type {
 import { type Decision, statePath } from '../protocol/decision.js';
 import { type Failure, failure, type LaunchOutcome } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
-import { DEFAULT_TIMING, type Env, SYSTEM_ENV, type Timing } from '../protocol/timing.js';
+import { DEFAULT_TIMING, type Env, SYSTEM_ENV, type Timing, wallTimeOf } from '../protocol/timing.js';
 import { ConnectError, type Connector } from './connector.js';
 import type { SharedConnector } from './shared.js';
 import { type ConnectionDeps, type Refusal, SupervisedConnection } from './supervised-connection.js';
@@ -83,7 +83,9 @@ export class SupervisedAppServer implements AppServer, ConnectionDeps {
   #actor: AppServerActor | undefined;
   #shared: SharedConnector | undefined;
   #served = 0;
-  #since = Date.now();
+  #env: Pick<Env, 'now' | 'monotonic'> = SYSTEM_ENV;
+  /** Monotonic ms. */
+  #since = performance.now();
   #restarting: Promise<unknown> | undefined;
   #closed = false;
 
@@ -97,7 +99,8 @@ export class SupervisedAppServer implements AppServer, ConnectionDeps {
   attach(deps: SupervisorDeps): void {
     if (this.#actor !== undefined) return;
     const { mode, modeReason, shared } = this.#options;
-    this.#since = deps.env.now();
+    this.#env = deps.env;
+    this.#since = deps.env.monotonic();
     this.#shared = shared?.({
       home: deps.home,
       onExit: (cause) => this.#send({ type: 'CHILD.EXITED', failure: cause }),
@@ -129,7 +132,7 @@ export class SupervisedAppServer implements AppServer, ConnectionDeps {
       state,
       reason,
       detail: detail === null ? null : cutBytes(oneLine(detail), MAX_DETAIL_BYTES),
-      since: this.#since,
+      since: wallTimeOf(this.#env, this.#since),
       ready: snapshot?.hasTag('unavailable') !== true && (state !== 'starting' || HOPEFUL.has(reason)),
       mode: context?.mode ?? mode,
       modeReason: cutBytes(oneLine(context?.modeReason ?? modeReason), MAX_DETAIL_BYTES),
@@ -359,7 +362,7 @@ export class SupervisedAppServer implements AppServer, ConnectionDeps {
         const health = JSON.stringify([stateOf(snapshot), reason, snapshot.context.mode]);
         if (health === lastHealth) return;
         lastHealth = health;
-        this.#since = deps.env.now();
+        this.#since = deps.env.monotonic();
         for (const listener of this.#healthListeners) listener(this.health);
       },
       error: deps.onFault,

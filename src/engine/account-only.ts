@@ -67,7 +67,7 @@ export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
     'account',
     { input, output },
     {
-      now: env.now,
+      env,
       timing: DEFAULT_TIMING,
       accept: (transport) => {
         const client = new LocalClient({ origin: 'control', connectionId: 'account' }, transport, {

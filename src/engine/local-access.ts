@@ -185,7 +185,7 @@ export class LocalAccess {
     const id = `stdio-${++connections}`;
     const streams = options.stdio ?? { input: process.stdin, output: process.stdout };
     this.#stdio = new StdioConnection(id, streams, {
-      now: env.now,
+      env,
       timing: this.#deps.timing,
       watcher: options.watcher,
       accept: (transport) => this.#accept({ origin: 'stdio', connectionId: id }, transport),

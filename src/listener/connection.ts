@@ -5,6 +5,7 @@ import type { AgentProtocol } from '../protocol/agent-protocol.js';
 import type { ClientContext } from '../protocol/app-server.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
+import { type Env, wallTimeOf } from '../protocol/timing.js';
 import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
 import { writeProgress } from '../system/write-progress.js';
 import { peerOf } from './address.js';
@@ -27,7 +28,7 @@ const MAX_TIMER = 2 ** 31 - 1;
 export interface ListenerConnectionDeps {
   readonly chart: SharedChart;
   readonly watcher?: EngineWatcher | undefined;
-  readonly now: () => number;
+  readonly env: Pick<Env, 'now' | 'monotonic'>;
   /** A client from which nothing was received for this time gets a ping, ms. RC-86 */
   readonly silence: number;
   /** Data waits for the client, or reading is paused: call `check` every second until it returns false. */
@@ -50,7 +51,8 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   /** Unique in the process. */
   readonly number: number;
   readonly origin: ConnectionStatus['origin'];
-  readonly since: number;
+  /** Monotonic ms. */
+  readonly #since: number;
   readonly #accepted: AcceptedConnection;
   readonly #deps: ListenerConnectionDeps;
   readonly #run: SharedRun<ListenerConnectionEvent>;
@@ -78,7 +80,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   ) {
     this.number = number;
     this.origin = origin;
-    this.since = deps.now();
+    this.#since = deps.env.monotonic();
     this.#accepted = accepted;
     this.#deps = deps;
     this.#run = new SharedRun(
@@ -115,6 +117,11 @@ export class ListenerConnection implements LocalTransport, ClientContext {
 
   get connectionId(): string {
     return connectionIdOf(this.origin, this.number);
+  }
+
+  /** Wall-clock ms at which it connected, by the clock as it is set now. RC-42a */
+  get since(): number {
+    return wallTimeOf(this.#deps.env, this.#since);
   }
 
   get protocol(): AgentProtocol | undefined {
@@ -276,10 +283,11 @@ export class ListenerConnection implements LocalTransport, ClientContext {
 
   /** An expiry beyond the longest timer delay is rescheduled when the timer fires. */
   #scheduleExpiry(at: number): void {
-    const left = at - this.#deps.now();
+    const { now } = this.#deps.env;
+    const left = at - now();
     this.#expiry = setTimeout(
       () => {
-        if (at > this.#deps.now()) this.#scheduleExpiry(at);
+        if (at > now()) this.#scheduleExpiry(at);
         else this.#run.send({ type: 'TOKEN.EXPIRED' });
       },
       Math.min(Math.max(left, 0), MAX_TIMER),

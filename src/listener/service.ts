@@ -103,7 +103,7 @@ export class ListenerService {
     this.#connectionDeps = {
       chart: this.#chart,
       watcher: deps.watcher,
-      now: env.now,
+      env,
       silence: timing.localSilence,
       startChecks: (one) => this.#startChecks(one),
       onClosing: (one, reason) => this.#onClosing(one, reason),

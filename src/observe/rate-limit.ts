@@ -5,7 +5,7 @@ export class RateLimit {
   readonly #limit: number;
   readonly #windowMs: number;
   readonly #onSuppressed: (count: number) => void;
-  #windowEnd = 0;
+  #windowEnd = Number.NEGATIVE_INFINITY;
   #used = 0;
   #suppressed = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -18,7 +18,7 @@ export class RateLimit {
   }
 
   /** Whether one more line may be written now. */
-  take(now = Date.now()): boolean {
+  take(now = performance.now()): boolean {
     if (now >= this.#windowEnd && this.#timer === undefined) {
       this.#windowEnd = now + this.#windowMs;
       this.#used = 0;
@@ -39,7 +39,7 @@ export class RateLimit {
     if (this.#suppressed === 0) return;
     const suppressed = this.#suppressed;
     this.#suppressed = 0;
-    this.#windowEnd = Date.now() + this.#windowMs;
+    this.#windowEnd = performance.now() + this.#windowMs;
     this.#used = 1;
     this.#onSuppressed(suppressed);
   }

@@ -5,7 +5,7 @@ import type { EngineWatcher } from '../observe/watcher.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
-import type { Timing } from '../protocol/timing.js';
+import { type Env, type Timing, wallTimeOf } from '../protocol/timing.js';
 import { LineConnection, MAX_LINE_BYTES } from './line-connection.js';
 import type { ConnectionStatus, LocalClient, LocalTransport } from './local-client.js';
 
@@ -31,12 +31,13 @@ const UNANSWERED = 'The app server did not answer all requests before the end of
  */
 export class StdioConnection implements LocalTransport {
   readonly #id: string;
+  /** Monotonic ms. */
   readonly #since: number;
   readonly #peer: string;
   readonly #client: LocalClient;
   readonly #lines: LineConnection;
   readonly #onEnd: (failure: Failure | null) => void;
-  readonly #now: () => number;
+  readonly #env: Pick<Env, 'now' | 'monotonic'>;
   readonly #actor: ActorRefFrom<typeof stdioConnectionMachine>;
   #failure: Failure | null = null;
   #inputEnded = false;
@@ -51,7 +52,7 @@ export class StdioConnection implements LocalTransport {
     id: string,
     streams: StdioStreams,
     deps: {
-      readonly now: () => number;
+      readonly env: Pick<Env, 'now' | 'monotonic'>;
       readonly timing: Timing;
       readonly watcher?: EngineWatcher | undefined;
       readonly accept: (transport: LocalTransport) => LocalClient;
@@ -59,8 +60,8 @@ export class StdioConnection implements LocalTransport {
     },
   ) {
     this.#id = id;
-    this.#now = deps.now;
-    this.#since = deps.now();
+    this.#env = deps.env;
+    this.#since = deps.env.monotonic();
     this.#peer = streams.input === process.stdin ? `parent pid ${process.ppid}` : 'stdio';
     this.#onEnd = deps.onEnd;
     this.#lines = new LineConnection(streams.input, streams.output, {
@@ -93,7 +94,7 @@ export class StdioConnection implements LocalTransport {
       ...STDIO_VERDICT,
       state: session.state,
       held: this.#probeReads !== undefined,
-      since: this.#since,
+      since: wallTimeOf(this.#env, this.#since),
       bytesIn: this.#lines.bytesIn,
       bytesOut: this.#bytesOut,
       peer: this.#peer,
@@ -128,7 +129,7 @@ export class StdioConnection implements LocalTransport {
     }
     const reason: Reason = code === CLOSE_CODES.tryAgainLater ? 'clientOverloaded' : 'appServerClosed';
     if (!this.#actor.getSnapshot().hasTag('appServerMayEnd'))
-      this.#failure = failure(reason, message, this.#now());
+      this.#failure = failure(reason, message, this.#env.now());
     this.#actor.send({ type: 'APP_SERVER.CLOSED' });
   }
 
@@ -164,7 +165,7 @@ export class StdioConnection implements LocalTransport {
 
   #release(): void {
     if (this.#client.session.isWaiting && !this.#broken) {
-      this.#failure ??= failure('appServerFailed', UNANSWERED, this.#now());
+      this.#failure ??= failure('appServerFailed', UNANSWERED, this.#env.now());
       this.#client.endSession('appServerFailed', UNANSWERED);
     }
     this.#client.ended();

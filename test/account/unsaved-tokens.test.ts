@@ -2,7 +2,8 @@ import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { granted, MARK, signIn, token } from '../support/issuer.js';
-import { Rig } from './rig.js';
+import { tmpFolder } from '../support/tmp.js';
+import { get, Rig } from './rig.js';
 
 const problemOf = (rig: Rig): string | undefined => rig.engine.fullStatus.account?.problem?.reason;
 
@@ -82,9 +83,59 @@ describe('tokens that cannot be saved', () => {
     expect([rig.rawAuth(), await rig.account()]).toEqual([null, null]);
   });
 
+  it('ACC-113, ACC-114: a file that was emptied meanwhile is no sign-out: it gets the whole content', async () => {
+    const rig = await Rig.start({ auth: { ...signIn(token()), other: 'kept' } });
+    grantInTurn(rig, ['plus'], () => {
+      breakSave(rig);
+      writeFileSync(rig.authPath, '');
+    });
+    expect(await rig.account(true)).toMatchObject({ planType: 'plus' });
+    await expect
+      .poll(() => (rig.rawAuth() === '' ? null : rig.readAuth()), { timeout: 5_000 })
+      .toMatchObject({ other: 'kept', tokens: { refresh_token: `rt-${MARK}-2` } });
+  });
+
   it('ACC-113: where nothing can be written, nothing is redeemed', async () => {
     const rig = await Rig.start({ auth: signIn(token()), authFile: '/proc/self/auth.json' });
     expect(await rig.account(true)).toBeNull();
     expect(rig.at.seen).toEqual([]);
+  });
+});
+
+describe('a new sign-in that cannot be saved', () => {
+  /** In place of the directory of the account file, so that nothing can be written, also by root. */
+  const blocked = '/proc/self/auth.json';
+
+  it.each(['chatgpt', 'chatgptDeviceCode'])('ACC-113: %s is refused before it begins', async (type) => {
+    const rig = await Rig.start({ authFile: blocked });
+    expect((await rig.refused('account/login/start', { type })).message).toContain(blocked);
+    expect(rig.at.seen).toEqual([]);
+  });
+
+  it('ACC-113: the code is not exchanged when nothing can be written any more', async () => {
+    const directory = join(await tmpFolder(), 'accounts');
+    const rig = await Rig.start({ authFile: join(directory, 'auth.json') });
+    const login = await rig.browser();
+    const from = rig.mark;
+    // A file in place of the directory: nothing can be written, also by root.
+    rmSync(directory, { recursive: true, force: true });
+    writeFileSync(directory, '');
+    expect((await get(login.callback({ code: `code-${MARK}`, state: login.state }))).status).not.toBe(302);
+    expect(await rig.completed(from)).toMatchObject({ success: false });
+    expect(rig.at.of('exchange')).toEqual([]);
+  });
+
+  it('ACC-113: nothing is left beside the file, whether the sign-in succeeds or fails', async () => {
+    const rig = await Rig.start();
+    for (const answer of [{ status: 400, json: { error: 'invalid_grant' } }, granted(token())]) {
+      rig.at.always('exchange', answer);
+      const login = await rig.browser();
+      const from = rig.mark;
+      const back = await get(login.callback({ code: `code-${MARK}`, state: login.state }));
+      if (back.status === 302) await get(back.location);
+      await rig.completed(from);
+    }
+    expect(rig.rawAuth()).not.toBeNull();
+    expect(readdirSync(rig.home).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 });

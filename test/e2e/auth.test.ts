@@ -9,7 +9,12 @@ import { it, type Lab } from '../support/lab.js';
 const INVALID_ACCOUNTS: readonly (readonly [string, (lab: Lab) => Promise<void>, string, RegExp])[] = [
   ['no file', async () => {}, 'authMissing', /auth\.json: nobody is signed in/],
   ['an API key only', (lab) => lab.signInWithApiKey(), 'authApiKeyOnly', /auth\.json: it holds an API key/],
-  ['an empty file', (lab) => lab.writeAuth(''), 'authUnreadable', /auth\.json: it is empty/],
+  [
+    'an empty file',
+    (lab) => lab.writeAuth(''),
+    'authMissing',
+    /auth\.json: nobody is signed in: the file is empty/,
+  ],
   [
     'a truncated file',
     async (lab) => {

@@ -102,7 +102,8 @@ export class AuthFile {
     const { account } = this.#current ?? {};
     if (signIn.kind === 'invalid') {
       // A file that cannot be read does not take away tokens that are nowhere else.
-      const isOnlyCopy = this.#stale.length > 0 && signIn.failure.reason === 'authUnreadable';
+      const isOnlyCopy =
+        this.#stale.length > 0 && (signIn.partial || signIn.failure.reason === 'authUnreadable');
       if (!guarded && account !== undefined && isOnlyCopy) return { kind: 'usable', account };
       if (!guarded) this.#current = undefined;
       return { kind: 'ineligible', failure: signIn.failure };

@@ -90,8 +90,10 @@ export function parseAuthJson(text: string, path: string, at: number): SignIn {
   try {
     json = JSON.parse(withoutByteOrderMark(text));
   } catch {
-    const problem = text.trim() === '' ? 'it is empty' : 'it is not JSON';
-    return invalid('authUnreadable', problem, { partial: true });
+    // A sign-out can only empty a file that is mounted. Another program may be about to write it. ACC-114
+    return text.trim() === ''
+      ? invalid('authMissing', 'nobody is signed in: the file is empty', { partial: true })
+      : invalid('authUnreadable', 'it is not JSON', { partial: true });
   }
   if (!isRecord(json)) return invalid('authUnreadable', 'it is not a JSON object');
   const parsed = v.safeParse(AuthJson, json, { abortEarly: true });

@@ -4,6 +4,7 @@ import { type LoginPolicy, type LoginStep, workspaceAllowed } from '../../protoc
 import { failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { Secret } from '../../protocol/secret.js';
+import type { PreparedFile } from '../../system/prepared-file.js';
 import type { GrantedTokens } from '../issuer/authorization-code.js';
 import type { DeviceCode } from '../issuer/device-code.js';
 import type { Issuer } from '../issuer/issuer.js';
@@ -40,6 +41,8 @@ interface Login {
   device?: DeviceCode;
   code?: { readonly code: Secret; readonly verifier: Secret };
   granted?: GrantedTokens & { readonly apiKey: Secret | undefined };
+  /** Where the credentials will be written: taken before the code is used up. ACC-113 */
+  place?: PreparedFile;
   /** For the client: the URL of the issuer's page, or the code to type. */
   prompt?: Omit<LoginPrompt, 'loginId'>;
 }
@@ -73,13 +76,17 @@ export class InteractiveLogins {
   }
 
   close(loginId: string): void {
-    this.#logins.get(loginId)?.server?.close();
+    const login = this.#logins.get(loginId);
+    login?.server?.close();
+    void login?.place?.discard().catch(() => {});
     this.#logins.delete(loginId);
   }
 
   /** Opens the callback server and makes the URL for the browser. ACC-70, ACC-71 */
   async openServer(loginId: string, signal: AbortSignal): Promise<LoginStep> {
     const login = this.#get(loginId);
+    const refused = await this.#checkPlace();
+    if (refused !== null) return refused;
     const { LOGIN_PORTS, openCallbackServer } = await import('./callback-port.js');
     const ports = this.#deps.ports ?? LOGIN_PORTS;
     const server = await openCallbackServer(ports, login.state, signal);
@@ -116,6 +123,8 @@ export class InteractiveLogins {
   /** Requests a device code. ACC-79 */
   async requestDeviceCode(loginId: string, signal: AbortSignal): Promise<LoginStep> {
     const login = this.#get(loginId);
+    const refused = await this.#checkPlace();
+    if (refused !== null) return refused;
     const issuer = await this.#deps.issuer();
     const outcome = await issuer.requestDeviceCode(signal);
     if (outcome.kind !== 'granted') return { kind: 'failed', failure: outcome.failure };
@@ -168,6 +177,12 @@ export class InteractiveLogins {
   async #exchange(login: Login, signal: AbortSignal): Promise<LoginStep> {
     const { code, server } = login;
     if (code === undefined) throw new Error('no authorization code was received');
+    const prepared = await this.#deps.tokens.prepareSignIn();
+    if (prepared.kind === 'failed') return prepared;
+    login.place = prepared.place;
+    // The sign-in may have ended meanwhile, and nobody else would remove what was prepared.
+    if (signal.aborted) await this.#discard(login);
+    signal.throwIfAborted();
     const issuer = await this.#deps.issuer();
     const redirectUri = server?.redirectUri ?? `${issuer.address.issuer}/deviceauth/callback`;
     const outcome = await issuer.exchange({ ...code, redirectUri }, signal);
@@ -187,7 +202,8 @@ export class InteractiveLogins {
   /** Saves the credentials. When this succeeds, the sign-in is a success. ACC-76 */
   async save(loginId: string): Promise<LoginStep> {
     const login = this.#get(loginId);
-    const { granted, server, params } = login;
+    const { granted, server, params, place } = login;
+    delete login.place;
     if (granted === undefined) throw new Error('no tokens were granted');
     const { address } = await this.#deps.issuer();
     const { idToken, accessToken } = granted;
@@ -197,6 +213,7 @@ export class InteractiveLogins {
       { ...granted, accountId, issuer: address.issuer, clientId: address.clientId },
       // Never aborted: the issuer does not grant these tokens a second time.
       new AbortController().signal,
+      place,
     );
     if (outcome.kind === 'failed') {
       server?.fail(outcome.failure.message);
@@ -211,6 +228,20 @@ export class InteractiveLogins {
   async awaitSuccess(loginId: string, signal: AbortSignal): Promise<LoginStep> {
     await serverOf(this.#get(loginId)).success(signal);
     return { kind: 'finished' };
+  }
+
+  /** A person should not go through a sign-in that cannot be saved; null: it can. ACC-113 */
+  async #checkPlace(): Promise<LoginStep | null> {
+    const prepared = await this.#deps.tokens.prepareSignIn();
+    if (prepared.kind === 'failed') return prepared;
+    await prepared.place.discard();
+    return null;
+  }
+
+  async #discard(login: Login): Promise<void> {
+    const { place } = login;
+    delete login.place;
+    await place?.discard();
   }
 
   #get(loginId: string): Login {

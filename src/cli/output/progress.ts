@@ -13,7 +13,7 @@ const isTryingAgain = ({ status, nextAttemptAt, reason }: TimedReport): boolean 
 /** Shows the states of a start: on a terminal as one line that is overwritten, otherwise as a line for each state. */
 export class Progress {
   readonly #output: Output;
-  readonly #startedAt = Date.now();
+  readonly #startedAt = performance.now();
   #lastLine = '';
   #lineOpen = false;
 
@@ -49,7 +49,7 @@ export class Progress {
   }
 
   #lineFor(report: TimedReport): Text {
-    const elapsed = `${((Date.now() - this.#startedAt) / 1000).toFixed(1)} s`.padStart(7);
+    const elapsed = `${((performance.now() - this.#startedAt) / 1000).toFixed(1)} s`.padStart(7);
     const status = this.#output.paint(STATUS_COLOURS[report.status], report.status.padEnd(10));
     const parts: (string | Text)[] = [text`${elapsed}  ${status} ${shortState(report.state)}`];
     if (!isTryingAgain(report) && (report.status === 'errored' || report.state.includes('awaiting'))) {

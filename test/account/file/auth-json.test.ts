@@ -113,7 +113,11 @@ describe('the content of an auth.json', () => {
     expect(await reasonOf(JSON.stringify(value))).toBe(reason);
   });
 
-  it.each(['', ' \n', '{"tokens":{"access_token":"hunter2"', 'hunter2', '\u0000\u0000'])(
+  it.each(['', ' \n'])('ACC-114: %j means that nobody is signed in', async (content) => {
+    expect(await reasonOf(content)).toBe('authMissing');
+  });
+
+  it.each(['{"tokens":{"access_token":"hunter2"', 'hunter2', '\u0000\u0000'])(
     'RC-26: %j is unreadable, and the message does not quote it',
     async (content) => {
       expect(await reasonOf(content)).toBe('authUnreadable');
