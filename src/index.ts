@@ -23,7 +23,7 @@ export type { AccountOptions, AccountTiming } from './account/options.js';
 export type { AccountSummary } from './account/view.js';
 export { type AppServerSpec, createAppServer } from './app-server/create.js';
 export type { AppServerAccountStatus } from './engine/app-server-account.js';
-export { createEngine, type Engine, type EngineEvents } from './engine/engine.js';
+export { type ClientChange, createEngine, type Engine, type EngineEvents } from './engine/engine.js';
 export type { EngineOptions, ListenUrl } from './engine/options.js';
 export type { EngineStatus, VirtualClientStatus } from './engine/status.js';
 export type { TlsFiles, TlsIdentity } from './listener/address.js';

@@ -11,12 +11,19 @@ import {
   jsonOutput,
   noOutput,
   type StartOutput,
-  textOutput,
 } from './output/start-output.js';
+import { textOutput } from './output/start-text.js';
 import { stderr, stdout } from './output/terminal.js';
 import type { StartSettings } from './settings/start-settings.js';
 import type { StopSignals } from './signals.js';
 import { onFatalExit, onSuddenEnd } from './signals.js';
+
+/** What `start` shows beyond the settings. */
+interface Display {
+  readonly verbose: boolean;
+  /** Request a pairing code once connected. */
+  readonly pair: boolean;
+}
 
 /** Runs an engine until it stops, and returns the exit code. */
 export async function runEngine(
@@ -24,6 +31,7 @@ export async function runEngine(
   settings: StartSettings,
   signals: StopSignals,
   inspector: Inspector | undefined,
+  display: Display,
 ): Promise<number> {
   const engine = createEngine(options);
   // Over stdio, stdout belongs to the protocol. WSA-21
@@ -35,8 +43,8 @@ export async function runEngine(
   const output: StartOutput = stdio
     ? noOutput
     : settings.json
-      ? jsonOutput(engine, link)
-      : textOutput(engine, settings);
+      ? jsonOutput(engine, link, display.pair)
+      : textOutput(engine, { settings, ...display, argv: process.argv.slice(2) });
   let running = false;
   const exitCode = new Promise<number>((resolve) => {
     engine.once('stopped', (failure) => {
@@ -63,7 +71,7 @@ export async function runEngine(
     return exitCodeOf(error);
   }
   running = true;
-  await Promise.race([output.started(settings), exitCode]);
+  output.started();
   const code = await exitCode;
   removed();
   output.stopped();

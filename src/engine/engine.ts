@@ -22,12 +22,22 @@ import type { EngineOptions } from './options.js';
 import type { EngineStatus } from './status.js';
 import { routeOf } from './status-methods.js';
 
+/** A client that came or went. It holds no credential. */
+export interface ClientChange {
+  readonly change: 'connected' | 'left';
+  readonly origin: 'listener' | 'unix' | 'stdio' | 'remote';
+  /** The name of its `initialize`; null: it gave none. */
+  readonly name: string | null;
+}
+
 /** The events of an engine, with their arguments. */
 export interface EngineEvents {
   /** The public status changed. RC-42 */
   status: [PublicStatus];
   /** State, reason or status changed. More frequent than `status`. */
   report: [TimedReport];
+  /** A client of the listener, over stdio or of remote control has sent `initialize`, or has left after that. */
+  client: [ClientChange];
   /** The listener is open. Emitted once, before `start` resolves. */
   listening: [ListeningInfo];
   /** The engine has stopped. The failure says why when it stopped without a call of `stop`; otherwise null. */
@@ -248,6 +258,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #addSession(session: ClientSession): void {
     this.#sessions.add(session);
     this.#memory?.note();
+    this.#emitClient(session, 'connected');
     session.notify('remoteControl/status/changed', this.#up.board.publicStatus);
     if (session.client.origin === 'stdio') {
       // A client of another protocol may have no name; the start waits for one. RC-45
@@ -260,10 +271,16 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   #removeSession(session: ClientSession): void {
-    this.#sessions.delete(session);
+    if (this.#sessions.delete(session)) this.#emitClient(session, 'left');
     this.#memory?.note();
     const account = this.#running?.account;
     if (account instanceof AccountService) account.operations.clientEnded(session);
+  }
+
+  /** Commands of this program, and the engine itself, are no clients. */
+  #emitClient({ client: { origin }, clientName }: ClientSession, change: ClientChange['change']): void {
+    if (origin === 'control' || origin === 'engine') return;
+    this.emit('client', { change, origin, name: clientName ?? null });
   }
 
   async #stop(): Promise<void> {

@@ -71,10 +71,10 @@ describe('RC-61: the start says the mode and why', () => {
     const shown = (await status(lab, '--verbose')).stdout.replace(/\s+/g, ' ');
     expect(shown).toContain(modeReason);
     await engine.stop();
-    const person = await lab.start([...LOCAL, ...options, '--', ...command], {}, false);
-    await person.until(() => person.stdout.includes('App server'), 'banner');
-    const line = person.stdout.split('\n').find((one) => one.includes('App server')) ?? '';
-    expect(line).toContain(`: ${words} (${modeReason})`);
+    const person = await lab.start([...LOCAL, ...options, '--verbose', '--', ...command], {}, false);
+    await person.until(() => person.stdout.includes('see also'), 'first screen');
+    expect(person.stdout).toMatch(new RegExp(`^app server .*, ${words}$`, 'm'));
+    expect(person.stdout).toContain(`because ${modeReason}.`);
   });
 });
 

@@ -18,9 +18,10 @@ async function embedded(lab: Lab, args: string[] = [], env: NodeJS.ProcessEnv = 
 }
 
 const shown = (engine: CliProcess, name: string): string =>
-  new RegExp(`^ +${name} +(.+)$`, 'm').exec(engine.stdout)?.[1] ?? '';
-/** The command that the banner tells to run. */
+  new RegExp(`^${name} +(.+)$`, 'm').exec(engine.stdout)?.[1] ?? '';
+/** The command that the first screen proposes. */
 const pasted = (engine: CliProcess): string => /^ +(.* call --base-url .*)$/m.exec(engine.stdout)?.[1] ?? '';
+const environmentOf = (engine: CliProcess): string => /\benv_\w+/.exec(engine.stdout)?.[0] ?? '';
 
 async function shell(command: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = spawn('sh', ['-c', command], { env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] });
@@ -36,20 +37,37 @@ async function shell(command: string): Promise<{ code: number | null; stdout: st
 }
 
 describe('rc-engine start --base-url embedded, as npm start runs it', () => {
-  it('without a terminal, prints one line for each state, then the identity and a command to run', async ({
-    lab,
-  }) => {
+  it('RC-132: without a terminal, prints one block: what runs, and a command to run', async ({ lab }) => {
     const engine = await embedded(lab);
+    expect(engine.stdout).toMatch(/^rc-engine \S+ runs on \S+\. Press Ctrl-C to stop it\.$/m);
+    expect(shown(engine, 'status')).toMatch(/^connected as environment env_\w+$/);
+    expect(shown(engine, 'app server')).toMatch(/^built in: /);
+    expect(engine.stdout).toMatch(/^ {4}ws:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{43}$/m);
+    // States of the charts are for --verbose.
+    expect(engine.stdout).not.toMatch(/loadingAuth|enrolling|awaiting/);
+    expect(engine.stdout).not.toContain(ESCAPE);
+    expect(engine.stdout).not.toContain('\r');
+    expect(engine.stderr).toBe('');
+  });
+
+  it('--verbose prints a line for each state', async ({ lab }) => {
+    const engine = await embedded(lab, ['--verbose']);
     const states = engine.stdout.split('\n').filter((line) => STATE.test(line));
     expect(states.length).toBeGreaterThanOrEqual(4);
     expect(new Set(states).size).toBe(states.length);
     expect(states[0]).toContain('loadingAuth');
-    expect(states.at(-1)).toContain('connected');
-    expect(engine.stdout).not.toContain(ESCAPE);
-    expect(engine.stdout).not.toContain('\r');
-    expect(shown(engine, 'Environment')).toMatch(/^env_/);
-    expect(shown(engine, 'Installation')).toMatch(/^[0-9a-f-]{36}$/);
-    expect(engine.stderr).toBe('');
+  });
+
+  it('--pair prints a code that a device can claim, and says when it was claimed', async ({ lab }) => {
+    const engine = await embedded(lab, ['--pair']);
+    const code = await engine.until(
+      () => /^pairing code +([A-Z0-9-]+) +works once/m.exec(engine.stdout)?.[1],
+      'code',
+    );
+    expect(pasted(engine)).toContain(`RC_ENGINE_PAIRING_CODE=${code}`);
+    expect(await shell(pasted(engine))).toMatchObject({ code: 0 });
+    await engine.until(() => engine.stdout.includes('it is paired now'), 'the claim');
+    await engine.until(() => /rc-engine\S* connected by remote control\./.test(engine.stdout), 'the client');
   });
 
   it('the printed command works, and shows the same environment', async ({ lab }) => {
@@ -59,7 +77,7 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     const status = JSON.parse(stdout);
     expect(status.remoteControl).toMatchObject({
       status: 'connected',
-      environmentId: shown(engine, 'Environment'),
+      environmentId: environmentOf(engine),
     });
     // A controller learns nothing of the installation and of other clients.
     expect(Object.keys(status).sort()).toEqual(['appServer', 'remoteControl', 'version']);
@@ -81,14 +99,14 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     lab,
   }) => {
     const engine = await embedded(lab);
-    const home = shown(engine, 'Home');
+    const home = shown(engine, 'home');
     expect(existsSync(home)).toBe(true);
     const before = performance.now();
     const { code, stderr } = await engine.stop('SIGINT');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(performance.now() - before).toBeLessThan(5_000);
     expect(existsSync(home)).toBe(false);
-    await expect(fetch(shown(engine, 'Backend'))).rejects.toThrow('fetch failed');
+    await expect(fetch(shown(engine, 'backend'))).rejects.toThrow('fetch failed');
   });
 
   it('keeps a named home, and uses it again at the next start', async ({ lab }) => {
@@ -96,15 +114,14 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     await first.stop();
     expect(existsSync(lab.home)).toBe(true);
     const second = await embedded(lab, [], { RC_ENGINE_HOME: lab.home });
-    expect(shown(second, 'Installation')).toBe(shown(first, 'Installation'));
-    expect(shown(second, 'Home')).toBe(lab.home);
+    expect([shown(first, 'home'), shown(second, 'home')]).toEqual([lab.home, lab.home]);
   });
 
   it('prints the next commands with another backend, too', async ({ lab }) => {
     await lab.signIn();
     const engine = await lab.start([], {}, false);
     await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'banner');
-    const pair = /^ +Pair a controller: +(.*)$/m.exec(engine.stdout)?.[1] ?? '';
+    const pair = /^ +(\S.* pair .*)$/m.exec(engine.stdout)?.[1] ?? '';
     const { code, stdout } = await shell(pair);
     expect(code).toBe(0);
     expect(stdout).toMatch(/Enter this code on the other device: [A-Z0-9-]+/);
@@ -115,8 +132,11 @@ describe('rc-engine start --base-url embedded, as npm start runs it', () => {
     const backend = await lab.backend();
     backend.fault({ action: 'answer', fault: { route: 'enroll', answer: 'status', status: 503 } });
     const engine = await lab.start([], {}, false);
-    await engine.until(() => /errored .*503.*next attempt in \d+ s/.test(engine.stdout), 'failure');
-    await engine.until(() => engine.stdout.includes('Press Ctrl-C to stop'), 'banner');
+    await engine.until(
+      () => /^status +not connected: The backend answered with a server error/m.test(engine.stdout),
+      'failure',
+    );
+    expect(engine.stdout).toMatch(/^ +Next attempt at \d\d:\d\d:\d\d\.$/m);
   });
 });
 
@@ -165,23 +185,23 @@ describe.skipIf(noTerminal)('rc-engine start on a terminal', () => {
 
   const command = `exec ${process.execPath} ${CLI} start --base-url embedded --listen off`;
 
-  it('overwrites one line, in colour, and stops on Ctrl-C with exit code 0', async () => {
+  it('updates one block, in colour, and stops on Ctrl-C with exit code 0', async () => {
     const terminal = new Terminal(command, {});
     await terminal.until('Press Ctrl-C to stop');
-    const coming = terminal.output.slice(0, terminal.output.indexOf('This machine'));
-    const updates = coming.split(`\r${ESCAPE}[2K`).length - 1;
-    expect(updates).toBeGreaterThanOrEqual(4);
-    // All states are on one line, which ends once connected.
-    expect(coming.trimEnd().split('\n')).toHaveLength(1);
-    expect(coming).toContain(`${ESCAPE}[32mconnected`);
+    await terminal.until('try it');
+    const rows = `${ESCAPE}[`;
+    // The block is erased and written again; the title is not.
+    expect(terminal.output.split(`A\r${rows}J`).length).toBeGreaterThan(1);
+    expect(terminal.output.split('Press Ctrl-C to stop')).toHaveLength(2);
+    expect(terminal.output).toContain(`${rows}32mconnected`);
     expect(await terminal.interrupt()).toBe(0);
   });
 
-  it('NO_COLOR removes the colours and still overwrites the line', async () => {
+  it('NO_COLOR removes the colours and still updates the block', async () => {
     const terminal = new Terminal(command, { NO_COLOR: '1' });
-    await terminal.until('Press Ctrl-C to stop');
-    expect(terminal.output).toContain(`\r${ESCAPE}[2K`);
-    expect(terminal.output.replaceAll(`${ESCAPE}[2K`, '')).not.toContain(ESCAPE);
+    await terminal.until('try it');
+    expect(terminal.output).toContain(`${ESCAPE}[J`);
+    expect(terminal.output).not.toMatch(new RegExp(`${ESCAPE}\\[[\\d;]*m`));
     expect(await terminal.interrupt()).toBe(0);
   });
 

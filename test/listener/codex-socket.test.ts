@@ -138,7 +138,7 @@ describe('the recipe for Codex CLI in the banner', () => {
     const banner = async (PATH: string, ...app: string[]) => {
       const args = ['start', '--home', await tmpFolder(), '--no-remote-control', ...app];
       const run = new CliProcess(args, { PATH });
-      await run.until(() => run.stdout.includes('Authority'), 'banner');
+      await run.until(() => run.stdout.includes('see also'), 'banner');
       return (await run.stop()).stdout;
     };
     const nowhere = await tmpFolder();

@@ -229,7 +229,7 @@ describe('starting', () => {
     await process.stop();
   });
 
-  it('the banner shows the connect URL once, with the authority and the warnings', async () => {
+  it('WSA-5: the first screen shows the connect URL once, with the authority and the warnings', async () => {
     const process = new CliProcess([
       'start',
       '--home',
@@ -237,7 +237,7 @@ describe('starting', () => {
       '--no-remote-control',
       '--no-token-check',
     ]);
-    await process.until(() => process.stdout.includes('Connect URL'), 'banner');
+    await process.until(() => process.stdout.includes('token='), 'banner');
     const { stdout, stderr } = await process.stop();
     expect(stdout.match(/token=/g)).toHaveLength(1);
     expect(stdout).toContain('NOT enforced');

@@ -227,7 +227,7 @@ describe('the terminal', () => {
       {},
       false,
     );
-    const url = await engine.until(() => /Connect URL\s+(\S+)/.exec(engine.stdout)?.[1], 'connect URL');
+    const url = await engine.until(() => /(ws:\/\/\S+token=\S+)/.exec(engine.stdout)?.[1], 'connect URL');
     const client = new WebSocket(url);
     await once(client, 'open');
     client.send(

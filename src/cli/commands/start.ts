@@ -19,6 +19,11 @@ export const start = defineCommand({
   options: {
     ...HOME_OPTION,
     'no-remote-control': { type: 'boolean', description: 'The same as --remote-control off' },
+    pair: {
+      type: 'boolean',
+      description: 'Show a pairing code once connected, with a QR code on a terminal',
+    },
+    verbose: { type: 'boolean', description: 'Also show each state on the way' },
   },
   examples: [
     ['start --base-url embedded', 'Try it out with a backend in the same process'],
@@ -92,7 +97,8 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
       home: embedded?.home ?? home.dir,
       ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, accessToken: embedded.accessToken }),
     };
-    return await runEngine(options, settings, signals, inspector);
+    const display = { verbose: flags.verbose === true, pair: flags.pair === true };
+    return await runEngine(options, settings, signals, inspector, display);
   } finally {
     await inspector?.close();
     await embedded?.close();

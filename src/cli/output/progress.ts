@@ -10,42 +10,23 @@ const shortState = (state: string): string => state.replace(/^active\./, '');
 const isTryingAgain = ({ status, nextAttemptAt, reason }: TimedReport): boolean =>
   status === 'errored' && nextAttemptAt === null && !needsPerson(reason);
 
-/** Shows the states of a start: on a terminal as one line that is overwritten, otherwise as a line for each state. */
+/** The states of `start --verbose`: a line for each. */
 export class Progress {
   readonly #output: Output;
   readonly #startedAt = performance.now();
   #lastLine = '';
-  #lineOpen = false;
 
   constructor(output: Output) {
     this.#output = output;
   }
 
   show(report: TimedReport): void {
-    const tryingAgain = isTryingAgain(report);
-    // The failure stays on the screen until there is news.
-    if (tryingAgain && !this.#output.overwrites) return;
     const line = this.#lineFor(report);
-    if (String(line) === this.#lastLine) return;
-    this.#lastLine = String(line);
-    if (!this.#output.overwrites) {
-      this.#output.print(line);
-      return;
-    }
-    this.#output.overwrite(line);
-    this.#lineOpen = true;
-    // A person has to read these, so the next state does not overwrite them.
-    const isNews = report.status === 'connected' || report.status === 'errored' || report.state === 'stopped';
-    if (isNews && !tryingAgain) {
-      this.finishLine();
-    }
-  }
-
-  /** Ends the line that would be overwritten next. */
-  finishLine(): void {
-    if (this.#lineOpen) this.#output.print('');
-    this.#lineOpen = false;
-    this.#lastLine = '';
+    // The time alone is not a change.
+    const shown = String(line).replace(/^ *\d+\.\d s/, '');
+    if (shown === this.#lastLine) return;
+    this.#lastLine = shown;
+    this.#output.print(line);
   }
 
   #lineFor(report: TimedReport): Text {

@@ -125,7 +125,9 @@ function localLines({ connections, listener }: EngineStatus): Line[] {
     connections.length === 0
       ? 'none'
       : `${connections.length}: ${names}${degraded > 0 ? `, ${degraded} of them without a token` : ''}`;
-  return [listener === null ? who : `${who}, on ${listener.url}`];
+  if (listener === null) return [who];
+  const unchecked = listener.enforced ? [] : ['The token is NOT enforced (--no-token-check).'];
+  return [`${who}, on ${listener.url}`, ...unchecked];
 }
 
 function failureLine({ remoteControl: { lastFailure }, now }: EngineStatus): string | null {

@@ -70,18 +70,21 @@ const needsHelp = (reason: string): boolean => isReason(reason) && needsPerson(r
  * What to do about a reason: the sentence, and each command that it names in the form that runs here. Empty when nothing
  * has to be done.
  */
-export function adviceFor(reason: string, home: string): Line[] {
+export function adviceFor(reason: string, home: string | undefined): Line[] {
   return needsHelp(reason) ? adviceOf(nextStepFor(reason), home) : [];
 }
 
-export function adviceOf(sentence: string, home: string): Line[] {
+export function adviceOf(sentence: string, home: string | undefined): Line[] {
   const commands = commandsIn(sentence, home);
   if (commands.length === 0) return [sentence];
   return [withoutCommands(sentence), ...commands.map(command)];
 }
 
 /** The app server: what it is, how it is, and why. RC-69 */
-export function appServerLines({ appServer, appServerHealth, now }: EngineStatus, home: string): Line[] {
+export function appServerLines(
+  { appServer, appServerHealth, now }: EngineStatus,
+  home: string | undefined,
+): Line[] {
   const health = appServerHealth ?? undefined;
   if (health === undefined) return [appServer];
   const { mode, state, reason, detail, since, failures } = health;

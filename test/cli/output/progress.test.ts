@@ -4,7 +4,6 @@ import { Output } from '../../../src/cli/output/terminal.js';
 import type { TimedReport } from '../../../src/remote-control/status.js';
 
 const ESCAPE = '\u001b';
-const OVERWRITE = `\r${ESCAPE}[2K`;
 
 class Screen {
   text = '';
@@ -52,27 +51,13 @@ afterEach(() => {
 });
 
 describe('Progress', () => {
-  it('overwrites one line on a terminal, and ends it once connected', () => {
-    const screen = new Screen(true);
-    const progress = progressOn(screen);
-    progress.show(report('enrolling.requesting'));
-    progress.show(report('connecting'));
-    progress.show(report('connected', { status: 'connected', reason: 'connected' }));
-    progress.finishLine();
-    expect(screen.text.split(OVERWRITE)).toHaveLength(4);
-    expect(screen.text.split('\n')).toHaveLength(2);
-    expect(screen.text).toContain(`${ESCAPE}[32mconnected`);
-    expect(screen.text).not.toContain('active.');
-  });
-
-  it('writes plain lines without a terminal, or on a dumb one', () => {
+  it('writes a line for each state, plain without a terminal and on a dumb one', () => {
     for (const dumb of [false, true]) {
       if (dumb) vi.stubEnv('TERM', 'dumb');
       const screen = new Screen(dumb);
       const progress = progressOn(screen);
       progress.show(report('enrolling.requesting'));
       progress.show(report('connecting'));
-      progress.finishLine();
       expect(screen.text).toMatch(
         /^ +0\.0 s {2}connecting enrolling\.requesting {2}\(enabled\)\n.*connecting connecting.*\n$/,
       );
@@ -84,10 +69,10 @@ describe('Progress', () => {
     vi.stubEnv('NO_COLOR', '1');
     const screen = new Screen(true);
     progressOn(screen).show(report('connecting'));
-    expect(screen.text.replaceAll(OVERWRITE, '')).not.toContain(ESCAPE);
+    expect(screen.text).not.toContain(ESCAPE);
   });
 
-  it('shows the reason and the time of the next attempt, and keeps that line', () => {
+  it('shows the reason and the time of the next attempt', () => {
     const screen = new Screen(true, 200);
     const failure = { reason: 'backendUnavailable', message: 'HTTP 503 from the backend', at: 0 } as const;
     progressOn(screen).show(
@@ -99,18 +84,6 @@ describe('Progress', () => {
       }),
     );
     expect(screen.text).toMatch(/HTTP 503 from the backend {2}next attempt in 20 s\n$/);
-  });
-
-  it('cuts a line to the width of the terminal; colour codes do not count', () => {
-    const screen = new Screen(true, 40);
-    const failure = { reason: 'backendUnavailable', message: 'm'.repeat(300), at: 0 } as const;
-    progressOn(screen).show(report('backingOff.failed', { status: 'errored', lastFailure: failure }));
-    const seen = screen.text
-      .replace(OVERWRITE, '')
-      .replace(new RegExp(`${ESCAPE}\\[\\d+m`, 'g'), '')
-      .trimEnd();
-    expect(seen).toHaveLength(39);
-    expect(seen.endsWith('…')).toBe(true);
   });
 
   it('does not repeat a line', () => {

@@ -82,7 +82,7 @@ describe('RC-131: status in one screen', () => {
             { client: 'wscat', outcome: 'established' },
             { client: 'wscat', outcome: 'degraded' },
           ],
-          listener: { url: 'ws://127.0.0.1:4500/', certificate: null },
+          listener: { url: 'ws://127.0.0.1:4500/', enforced: true, certificate: null },
         },
       },
       [phone, tablet] as unknown as Controller[],
