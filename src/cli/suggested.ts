@@ -7,11 +7,15 @@ import { shellQuote } from './output/shell.js';
 /** Commands with --home; the others do not use a home directory. */
 const WITH_HOME =
   'start|status|wait|pair|devices|repair|login|logout|whoami|connect|doctor|enable|disable|stop|restart|logs|config|service|metrics|url|open';
+const USES_HOME = new RegExp(`^(?:${WITH_HOME})$`);
 const WITHOUT_HOME = 'explain|graph|paths|token|call|inspect|backend|help';
-const MENTIONED = new RegExp(
-  `\\brc-engine (?:(${WITH_HOME})|(${WITHOUT_HOME}))(?![\\w/])|\\brc-engine(?= --help)`,
-  'g',
-);
+/** What may follow a command in a sentence: its action, the name of an argument, and options. */
+const WITHOUT_VALUE = 'device|yes|all|wait|json|verbose|watch|pair|code-stdin|api-key-stdin|no-[a-z-]+|help';
+const ARGUMENTS = [
+  '(?: (?:list|revoke|rename|show|set|install|uninstall)\\b)?(?: [A-Z]{3,}\\b)?',
+  `(?: --(?:(?:${WITHOUT_VALUE})(?![\\w-])|[a-z][a-z-]*[ =][\\w./:-]*\\w))*`,
+].join('');
+const COMMANDS = new RegExp(`\\brc-engine (${WITH_HOME}|${WITHOUT_HOME})(?![\\w/])(${ARGUMENTS})`, 'g');
 
 let called: string | undefined;
 
@@ -104,15 +108,12 @@ function absolute(home: string): string {
 /** A sentence whose commands name this program and this home directory. */
 export function suggested(sentence: string, home: string | undefined): string {
   const flag = home === undefined ? '' : homeFlag(absolute(home));
-  return sentence.replace(MENTIONED, (_all, withHome?: string, other?: string) => {
-    if (withHome !== undefined) return `${program()} ${withHome}${flag}`;
-    return other === undefined ? program() : `${program()} ${other}`;
-  });
+  return sentence
+    .replace(COMMANDS, (_all, name: string, options: string) =>
+      [program(), ` ${name}`, options, USES_HOME.test(name) ? flag : ''].join(''),
+    )
+    .replace(/\brc-engine(?= --help)/g, program());
 }
-
-/** A command in a sentence, with its options. */
-const OPTIONS = '(?: --[a-z][a-z-]*(?: (?:[A-Z]+|[a-z]+-[a-z-]+)\\b)?)*';
-const COMMANDS = new RegExp(`\\brc-engine (${WITH_HOME}|${WITHOUT_HOME})(?![\\w/])${OPTIONS}`, 'g');
 
 /** The commands that a sentence mentions, as they run; none where the sentence has them in that form already. */
 export function commandsIn(sentence: string, home: string | undefined): string[] {

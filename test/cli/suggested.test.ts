@@ -52,7 +52,10 @@ describe('RC-130: a proposed command', () => {
     expect(homeFlag(resolveHome(undefined, {}))).toBe('');
     expect(homeFlag('/srv/my engine')).toBe(" --home '/srv/my engine'");
     expect(suggested('Sign in with rc-engine login --device, or see rc-engine explain usage.', '/x')).toBe(
-      `Sign in with ${program()} login --home /x --device, or see ${program()} explain usage.`,
+      `Sign in with ${program()} login --device --home /x, or see ${program()} explain usage.`,
+    );
+    expect(suggested('Run rc-engine start --auth-store ephemeral first.', '/x')).toBe(
+      `Run ${program()} start --auth-store ephemeral --home /x first.`,
     );
     // A path and a name are no commands.
     expect(suggested('~/.rc-engine/x and rc-engine statuses', '/x')).toBe(
@@ -62,7 +65,7 @@ describe('RC-130: a proposed command', () => {
 
   it('stands on a line of its own where it is longer than in the sentence', () => {
     const sentence = 'If not: rc-engine repair --step installation-id gives one of them another identity.';
-    expect(commandsIn(sentence, '/x')).toEqual([`${program()} repair --home /x --step installation-id`]);
+    expect(commandsIn(sentence, '/x')).toEqual([`${program()} repair --step installation-id --home /x`]);
     expect(withoutCommands(sentence)).toBe('If not: the repair command gives one of them another identity.');
   });
 });

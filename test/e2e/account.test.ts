@@ -262,7 +262,7 @@ describe('with a sign-in in memory only', () => {
     const alone = await run(['login', '--device', '--auth-store', 'ephemeral', '--issuer', at.origin]);
     expect([alone.code, alone.stderr]).toEqual([
       2,
-      expect.stringMatching(/Run rc-engine start --home \S+ --auth-store ephemeral first/),
+      expect.stringMatching(/Run rc-engine start --auth-store ephemeral --home \S+ first/),
     ]);
     expect(at.seen).toEqual([]);
 

@@ -1,6 +1,7 @@
 import type { EngineStatus } from '../../engine/status.js';
 import { isReason, needsPerson } from '../../protocol/reasons.js';
 import { describeSignIn } from './account-rows.js';
+import { isContested } from './summary.js';
 import { type Paint, text } from './terminal.js';
 import {
   APP_SERVER_MODES,
@@ -71,10 +72,6 @@ function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row
   }
   return rows;
 }
-
-/** The link is open, but not stable, and another engine took it before. RC-110 */
-const isContested = ({ status, reason, lastFailure }: EngineStatus['remoteControl']): boolean =>
-  status === 'connected' && reason === 'connected' && lastFailure?.reason === 'duplicateInstallation';
 
 /** While an attempt is under way, what the last failure needs from a person stays the next step. */
 function nextStepOf({ reason, lastFailure }: EngineStatus['remoteControl']): string {

@@ -10,6 +10,7 @@ import {
   appServerFails,
   appServerLines,
   connectionOf,
+  isContested,
   namesOf,
   type Tone,
 } from './summary.js';
@@ -74,6 +75,7 @@ function nextSteps(status: EngineStatus, reason: string): readonly Line[] {
     return ['None is needed: the engine tries again.'];
   }
   if (appServerFails(status)) return [];
+  if (isContested(status.remoteControl)) return adviceFor('duplicateInstallation', status.home);
   const replaced = status.remoteControl.replacedIdentity;
   return replaced === null ? [] : adviceFor('identityReplaced', status.home);
 }

@@ -27,6 +27,10 @@ export function appServerFails({ appServerHealth }: Pick<EngineStatus, 'appServe
   return health !== undefined && (!health.ready || health.state === 'failing');
 }
 
+/** The link is open, but not stable, and another engine took it before. RC-110 */
+export const isContested = ({ status, reason, lastFailure }: EngineStatus['remoteControl']): boolean =>
+  status === 'connected' && reason === 'connected' && lastFailure?.reason === 'duplicateInstallation';
+
 /** While an attempt is under way, what the last failure needs from a person stays the reason. */
 export function reasonOf({ remoteControl: link }: EngineStatus): string {
   const { reason, lastFailure, status } = link;
@@ -47,7 +51,14 @@ export function connectionOf(status: EngineStatus): Connection {
             why: 'but the app server does not work, so nobody is served.',
             reason,
           }
-        : { tone: 'good', word: 'connected', why: '', reason };
+        : isContested(link)
+          ? {
+              tone: 'waiting',
+              word: 'connected',
+              why: 'but another engine with the same identity takes the connection again and again.',
+              reason: 'duplicateInstallation',
+            }
+          : { tone: 'good', word: 'connected', why: '', reason };
     case 'disabled':
       return {
         tone: 'off',
