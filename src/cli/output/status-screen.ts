@@ -39,9 +39,11 @@ export function statusSections(
   const lasting = word !== 'not connected' || isWaiting(link.state);
   const since = lasting ? `, for ${formatDuration(now - (link.openedAt ?? link.since))}` : '';
   const said = why === '' ? '' : word === 'connected' ? `, ${why}` : `: ${why}`;
+  // rc-engine explain knows it, and so do docs/errors.md and a search.
+  const code = tone === 'bad' && word !== 'connected' ? text` ${paint(COLOURS.grey, `(${reason})`)}` : '';
   const target = link.environmentId === null || word !== 'connected' ? '' : ` as ${link.environmentId}`;
   const sections: Section[] = [
-    ['status', [text`${paint(TONE_COLOURS[tone], word)}${target}${since}${said}`]],
+    ['status', [text`${paint(TONE_COLOURS[tone], word)}${target}${since}${said}${code}`]],
   ];
   if (tone === 'bad' && link.nextAttemptAt !== null && !isWaiting(link.state)) {
     sections.push(['next attempt', [`in ${formatDuration(link.nextAttemptAt - now)}`]]);
