@@ -22,7 +22,11 @@ type ConfigSchema<T> = v.GenericSchema<unknown, T> & { readonly entries: v.Objec
  * the file is quoted only where the schema lists the allowed values, because any other may be a secret.
  */
 export async function readConfigFile<T>(path: string, schema: ConfigSchema<T>): Promise<T> {
-  const text = await readText(path);
+  return parseConfig(path, await readConfigText(path), schema);
+}
+
+/** Like `readConfigFile`, for a text that is in the file or is to be written to it. */
+export function parseConfig<T>(path: string, text: string | undefined, schema: ConfigSchema<T>): T {
   if (text === undefined) return checkConfig(path, {}, schema);
   const value = parseJson(path, text);
   // JSON.parse silently takes the last of two members; a security setting must not depend on that.
@@ -31,7 +35,8 @@ export async function readConfigFile<T>(path: string, schema: ConfigSchema<T>): 
   return checkConfig(path, value, schema);
 }
 
-async function readText(path: string): Promise<string | undefined> {
+/** The text of the file; undefined when it does not exist. @throws EngineError as `readConfigFile` */
+export async function readConfigText(path: string): Promise<string | undefined> {
   try {
     // O_NONBLOCK: opening a pipe without a writer would block the start forever.
     const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));

@@ -63,6 +63,23 @@ export function repeatedMember(
   return repeated;
 }
 
+/** Where a top-level member stands in the text. The ends are exclusive. */
+export interface MemberSpan {
+  readonly name: string;
+  readonly keyStart: number;
+  readonly valueStart: number;
+  readonly valueEnd: number;
+}
+
+/** The top-level members in the order of the text. */
+export function memberSpans(text: string): MemberSpan[] {
+  const spans: MemberSpan[] = [];
+  eachMember(text, (keyStart, keyEnd, valueStart, valueEnd) => {
+    spans.push({ name: keyIn(text, keyStart, keyEnd), keyStart, valueStart, valueEnd });
+  });
+  return spans;
+}
+
 function eachMember(
   text: string,
   visit: (keyStart: number, keyEnd: number, valueStart: number, valueEnd: number) => void,

@@ -1,6 +1,7 @@
 import type { Command, CommandGroup } from '../parser/command.js';
 import { backend } from './backend.js';
 import { call } from './call.js';
+import { config } from './config.js';
 import { connect } from './connect.js';
 import { devices } from './devices.js';
 import { doctor } from './doctor.js';
@@ -34,6 +35,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   disable,
   logs,
   url,
+  config,
   pair,
   connect,
   devices,

@@ -21,23 +21,46 @@ export async function resolveStartSettings(
   configFile: string,
 ): Promise<StartSettings> {
   const file: Record<string, unknown> = await readConfigFile(configFile, configSchema);
-  const resolved: Record<string, unknown> = {};
-  for (const setting of START_SETTINGS as readonly Setting[]) {
+  const given = resolveEach(flags, env, file).filter(({ origin }) => origin !== 'default');
+  // Each value has passed the schema of its setting.
+  return Object.fromEntries(given.map(({ setting, value }) => [setting.name, value])) as StartSettings;
+}
+
+/** One setting, and where its value is from. */
+export interface ResolvedSetting {
+  readonly setting: Setting;
+  /** Undefined: the default. */
+  readonly value: unknown;
+  readonly origin: 'flag' | 'variable' | 'file' | 'default';
+}
+
+/** All settings in the order of the help. @throws EngineError as `resolveStartSettings` */
+export function resolveEach(
+  flags: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv,
+  file: Readonly<Record<string, unknown>>,
+): ResolvedSetting[] {
+  return (START_SETTINGS as readonly Setting[]).map((setting) => {
     const { name, implicit = '' } = setting;
     const flag = flags[name] === '' ? implicit : flags[name];
     const variable = valueFromEnvironment(setting, env);
     // No child process inherits what may be a secret. ACC-86
     if (setting.mayHoldSecret === true) delete env[variableOf(name)];
-    if (flag !== undefined) resolved[name] = checked(setting, `--${flagOf(name)}`, flag);
-    else if (variable !== undefined) resolved[name] = checked(setting, variableOf(name), variable);
-    else if (file[name] !== undefined) resolved[name] = file[name];
-  }
-  for (const name of PATHS) {
-    const path = resolved[name];
-    if (typeof path === 'string') resolved[name] = expandTilde(path);
-  }
-  // Each value has passed the schema of its setting.
-  return resolved as StartSettings;
+    const of = (origin: ResolvedSetting['origin'], value: unknown): ResolvedSetting => ({
+      ...{ setting, origin },
+      value: PATHS.includes(name) && typeof value === 'string' ? expandTilde(value) : value,
+    });
+    if (flag !== undefined) return of('flag', checked(setting, `--${flagOf(name)}`, flag));
+    if (variable !== undefined) return of('variable', checked(setting, variableOf(name), variable));
+    return file[name] === undefined ? of('default', undefined) : of('file', file[name]);
+  });
+}
+
+/** The value of a setting for config.json, from the words of a command line. @throws EngineError `usage` */
+export function settingFromText(setting: Setting, text: string): unknown {
+  const { name } = setting;
+  const given = valueFromEnvironment(setting, { [variableOf(name)]: text });
+  return checked(setting, name, given ?? text);
 }
 
 /** The value of a variable, in the form that the flag would have. */
@@ -111,6 +134,6 @@ function integerSchema(
 const alternatives = (values: readonly string[]): string =>
   values.length < 2 ? values.join('') : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
 
-const configSchema = v.strictObject(
+export const configSchema = v.strictObject(
   Object.fromEntries(START_SETTINGS.map((setting) => [setting.name, v.optional(schemaOf(setting, 'file'))])),
 );
