@@ -57,11 +57,14 @@ export const ENROLL_BODY = {
   installation_id: INSTALLATION,
 };
 
-export function controlUrl(backend: Backend, path: string): string {
+/** Also one that runs in another process. */
+export type BackendUrl = Pick<Backend, 'url'>;
+
+export function controlUrl(backend: BackendUrl, path: string): string {
   return `${backend.url}/wham/remote/control/${path}`;
 }
 
-export async function enroll(backend: Backend, headers: Headers = ACCOUNT): Promise<Identity> {
+export async function enroll(backend: BackendUrl, headers: Headers = ACCOUNT): Promise<Identity> {
   return readIdentity(
     await call(controlUrl(backend, 'server/enroll'), {
       headers: { ...headers, 'x-codex-installation-id': INSTALLATION },
@@ -160,7 +163,7 @@ export class ServerPeer {
     this.closed = new Promise((resolve) => socket.once('close', resolve));
   }
 
-  static async open(backend: Backend, identity: Identity, extra: Headers = {}): Promise<ServerPeer> {
+  static async open(backend: BackendUrl, identity: Identity, extra: Headers = {}): Promise<ServerPeer> {
     let peer: ServerPeer | undefined;
     const answer = await dial(controlUrl(backend, 'server'), serverHeaders(identity, extra), (socket) => {
       peer = new ServerPeer(socket);
