@@ -1,13 +1,15 @@
-/** What a web page in a real browser can reach of the servers on this machine: nothing. WSA-8, RC-51 */
+/** What a web page in a real browser can reach of the servers on this machine: nothing. WSA-8, WSA-62, RC-51 */
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openCallbackServer } from '../../src/account/login/callback-port.js';
 import { createBackend } from '../../src/backend/index.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { Chromium, noChromium } from '../inspector/chromium.js';
 import { connect, listening } from '../listener/rig.js';
+import { CliProcess } from '../support/cli.js';
+import { tmpFolder } from '../support/tmp.js';
 
 const SLOW = 60_000;
 const why = noChromium === false ? '' : `: ${noChromium}`;
@@ -15,10 +17,13 @@ const why = noChromium === false ? '' : `: ${noChromium}`;
 describe.skipIf(noChromium !== false)(`a web page in a browser${why}`, () => {
   let chromium: Chromium;
   let site: http.Server;
+  /** What came to the site: each request line with its headers. */
+  const seen: string[] = [];
   beforeAll(async () => {
     // The name that a page has rebound to this machine.
     chromium = await Chromium.open(['--host-resolver-rules=MAP rebound.test 127.0.0.1']);
-    site = http.createServer((_request, response) => {
+    site = http.createServer((request, response) => {
+      seen.push(`${request.url}\n${request.rawHeaders.join('\n')}`);
       response.setHeader('content-type', 'text/html');
       response.end('<!doctype html><title>page</title>');
     });
@@ -90,5 +95,99 @@ describe.skipIf(noChromium !== false)(`a web page in a browser${why}`, () => {
     } finally {
       callback.close();
     }
+  });
+
+  describe('and the inspector', () => {
+    let engine: CliProcess;
+    let link: URL;
+    // A link works once.
+    beforeEach(async () => {
+      const home = await tmpFolder();
+      const quiet = ['--no-remote-control', '--listen', 'off'];
+      engine = new CliProcess(['start', '--json', '--inspect', '--home', home, ...quiet]);
+      const { url } = await engine.line(({ type }) => type === 'inspector', 'link of the inspector');
+      link = new URL(String(url));
+    }, SLOW);
+    afterEach(() => engine.stop(), SLOW);
+
+    /** Status and socket that a program gets with what it knows. */
+    const timelineWith = (cookie: string): Promise<string> =>
+      new Promise((resolve) => {
+        const request = http.get({
+          host: '127.0.0.1',
+          port: link.port,
+          path: '/timeline',
+          headers: {
+            origin: link.origin,
+            cookie,
+            connection: 'Upgrade',
+            upgrade: 'websocket',
+            'sec-websocket-version': '13',
+            'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+          },
+        });
+        request.on('response', (response) => {
+          response.resume();
+          resolve(String(response.statusCode));
+        });
+        request.on('upgrade', (_response, socket) => {
+          socket.destroy();
+          resolve('open');
+        });
+        request.on('error', () => resolve('failed'));
+      });
+
+    it('WSA-62: a page of another site or a rebound name neither opens it nor uses up the link', {
+      timeout: SLOW,
+    }, async () => {
+      for (const host of ['127.0.0.1', 'localhost', 'rebound.test']) {
+        const page = await chromium.page(siteUrl(host));
+        const rebound = new URL(link);
+        rebound.hostname = host;
+        for (const target of [link.href, rebound.href]) {
+          await page.eval(
+            `fetch(${JSON.stringify(target)}, { mode: 'no-cors', credentials: 'include' }).then(() => 0, () => 0)`,
+          );
+          const frame = `new Promise((done) => { const frame = document.createElement('iframe'); frame.onload = () => done(0); frame.src = ${JSON.stringify(target)}; document.body.append(frame); })`;
+          await page.eval(frame);
+          const socket = `ws://${new URL(target).host}/timeline`;
+          expect(await page.eval(socketOutcome(socket))).toBe('refused');
+        }
+      }
+      // The link still works, in the browser of the person who has it.
+      const own = await chromium.page(link.href);
+      await own.until(`document.getElementById('status').textContent === 'live'`, 'live page');
+    });
+
+    it('WSA-62: its session is not sent to another port of this machine, and opens nothing there', {
+      timeout: SLOW,
+    }, async () => {
+      const page = await chromium.page(link.href);
+      await page.until(`document.getElementById('status').textContent === 'live'`, 'live page');
+      const kept = await page.eval<string[]>(`[...Object.values({ ...localStorage }), location.href]`);
+      const secrets = [...kept, ...kept.flatMap((text) => /page=(.+)$/.exec(text)?.[1] ?? [])];
+      secrets.push(link.searchParams.get('token') ?? '');
+      expect(secrets.every((secret) => secret.length >= 40)).toBe(true);
+      expect(await page.eval('location.href')).not.toContain(link.searchParams.get('token'));
+
+      seen.length = 0;
+      const cookies: string[] = [];
+      for (const path of ['', 'timeline', '?page=x']) {
+        await page.go(`${siteUrl('127.0.0.1')}${path}`);
+        cookies.push(await page.eval<string>('document.cookie'));
+        expect(await page.eval('Object.keys({ ...localStorage, ...sessionStorage }).length')).toBe(0);
+      }
+      expect(seen.length).toBeGreaterThanOrEqual(3);
+      const all = seen.join('\n');
+      for (const secret of secrets) expect(all).not.toContain(secret);
+      expect(all.toLowerCase()).not.toMatch(/^cookie$/m);
+      expect(all).not.toContain(link.host);
+      expect(cookies).toEqual(['', '', '']);
+      // Whatever a cookie of this address holds, it opens nothing.
+      for (const secret of secrets) expect(await timelineWith(`session=${secret}`)).toBe('403');
+      // Back at its own address, the page works again.
+      await page.go(kept.find((text) => text.startsWith('http')) ?? '');
+      await page.until(`document.getElementById('status').textContent === 'live'`, 'live page');
+    });
   });
 });
