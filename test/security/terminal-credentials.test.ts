@@ -87,30 +87,21 @@ describe('the terminal', () => {
   it('RC-55: login shows what an issuer answered', async ({ lab }) => {
     await mkdir(lab.home, { recursive: true, mode: 0o700 });
     let status = 200;
-    const issuer = http.createServer((_request, response) => {
-      response.writeHead(status, { 'content-type': 'application/json' });
-      response.end(
-        JSON.stringify({
-          device_auth_id: CANARY,
-          user_code: CANARY,
-          interval: '1',
-          error: CANARY,
-          error_description: CANARY,
-          message: CANARY,
-          access_token: CANARY,
-          authorization_code: CANARY,
-          code_verifier: CANARY,
-          code_challenge: CANARY,
-        }),
-      );
-    });
-    issuer.listen(0, '127.0.0.1');
-    await once(issuer, 'listening');
-    onTestFinished(() => {
-      issuer.closeAllConnections();
-      issuer.close();
-    });
-    const address = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
+    const address = await jsonServer(() => [
+      status,
+      {
+        device_auth_id: CANARY,
+        user_code: CANARY,
+        interval: '1',
+        error: CANARY,
+        error_description: CANARY,
+        message: CANARY,
+        access_token: CANARY,
+        authorization_code: CANARY,
+        code_verifier: CANARY,
+        code_challenge: CANARY,
+      },
+    ]);
     for (status of [200, 400, 403]) {
       const login = lab.run(['login', '--device', '--home', lab.home, '--issuer', address]);
       const timer = setTimeout(() => login.child.kill('SIGINT'), 4_000);
@@ -120,4 +111,63 @@ describe('the terminal', () => {
       expect(unsafeParts(login.stdout + login.stderr)).toEqual([]);
     }
   });
+
+  it('RC-55, ACC-116: login and its page show what the browser brought and what the issuer answered then', async ({
+    lab,
+  }) => {
+    await mkdir(lab.home, { recursive: true, mode: 0o700 });
+    const html = `<script>alert(1)</script>"'&<img src=x onerror=alert(1)>${CANARY}`;
+    const issuer = await jsonServer(() => [400, { error: html, error_description: html, message: html }]);
+    for (const query of [
+      { error: html },
+      { error: 'access_denied', error_description: html },
+      { code: 'a-code-of-the-issuer' },
+      { code: 'another-code-of-it', scope: html, iss: html },
+    ]) {
+      const login = lab.run(['login', '--no-browser', '--home', lab.home, '--issuer', issuer]);
+      const address = await login.until(
+        () => /(http:\/\/127\.0\.0\.1:\d+\/\S*authorize\S*)/.exec(login.stdout + login.stderr)?.[1],
+        'address of the sign-in',
+      );
+      const sent = new URL(address).searchParams;
+      const callback = new URL(sent.get('redirect_uri') ?? '');
+      for (const state of ['', html]) {
+        callback.search = String(new URLSearchParams({ state, ...query }));
+        const wrong = await fetch(callback);
+        expect(wrong.status).toBe(400);
+        expectPlainPage(await wrong.text());
+      }
+      callback.search = String(new URLSearchParams({ state: sent.get('state') ?? '', ...query }));
+      const response = await fetch(callback);
+      expect(response.headers.get('content-security-policy')).toContain("default-src 'none'");
+      const page = await response.text();
+      expectPlainPage(page);
+      expect(page).toContain('MARK');
+      const { stdout, stderr } = await login.exited;
+      expect(stdout + stderr).toContain('MARK');
+      expect(unsafeParts(stdout + stderr)).toEqual([]);
+    }
+  });
 });
+
+/** A page whose only script and tags are its own. */
+function expectPlainPage(page: string): void {
+  expect(unsafeParts(page)).toEqual([]);
+  expect([...page.matchAll(/<(script|img|iframe|a|form)/g)]).toEqual([]);
+}
+
+/** A server on this machine that answers each request the same way. Its URL. */
+async function jsonServer(answer: () => readonly [number, object]): Promise<string> {
+  const server = http.createServer((request, response) => {
+    request.resume();
+    const [status, body] = answer();
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}

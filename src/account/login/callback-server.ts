@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { refusalOf } from '../../net/http-gate.js';
 import { cutBytes, maskTokens, oneLine } from '../../observe/body-preview.js';
 import { Secret } from '../../protocol/secret.js';
-import { cancelledPage, failedPage, successPage, usedPage, wrongStatePage } from './pages.js';
+import { cancelledPage, failedPage, PAGE_POLICY, successPage, usedPage, wrongStatePage } from './pages.js';
 
 /** What the browser brought. */
 type Callback =
@@ -229,6 +229,7 @@ function send(
     'content-type': 'text/html; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    'content-security-policy': PAGE_POLICY,
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
     // A kept connection would send the callback of the next sign-in to this server. ACC-78
