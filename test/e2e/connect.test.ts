@@ -2,6 +2,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { WebSocket } from 'ws';
 import { connected, EndpointClient, pairingCode, remoteHome, steered } from '../support/connect.js';
 import { it } from '../support/lab.js';
 
