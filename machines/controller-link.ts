@@ -26,6 +26,8 @@ export interface ControllerLinkContext extends ControllerLinkInput {
   readonly wasOpen: boolean;
   /** Attempts since the link was stable. */
   readonly attempt: number;
+  /** The `attempt` whose pause a change of the network ended early, plus one; 0: none. RC-109 */
+  readonly networkCut: number;
   readonly pause: Pause;
   readonly decision: Decision;
   readonly lastFailure: Failure | null;
@@ -35,8 +37,10 @@ export interface ControllerLinkContext extends ControllerLinkInput {
 export type ControllerLinkEvent =
   /** The command ends. */
   | { readonly type: 'STOP' }
-  /** The machine woke up, or its network changed. */
+  /** The machine woke up. */
   | { readonly type: 'WAKE' }
+  /** The network addresses of the machine changed. */
+  | { readonly type: 'NETWORK.CHANGED' }
   /** The open link has lived long enough. */
   | { readonly type: 'LINK.STABLE' };
 
@@ -81,7 +85,8 @@ const controllerLink = setup({
       pause: retryAfterPause(context.env, context.timing, context.lastFailure?.retryAfterAt ?? 0),
     })),
     countAttempt: assign(({ context }) => ({ attempt: context.attempt + 1 })),
-    clearAttempts: assign({ attempt: 0 }),
+    countNetworkCut: assign(({ context }) => ({ networkCut: context.attempt + 1 })),
+    clearAttempts: assign({ attempt: 0, networkCut: 0 }),
     closeLink: sendTo('link', { type: 'CLOSE' }),
     probeLink: sendTo('link', { type: 'PROBE' }),
     /** Closes the local connections whose stream has received nothing yet. */
@@ -99,6 +104,10 @@ const controllerLink = setup({
       !context.wasOpen && outcome('serverGone', 'ambiguousNotFound')({ event }),
     hasRetryAfter: ({ context, event }) =>
       (failureOf(outcomeOf(event))?.retryAfterAt ?? 0) > context.env.now(),
+    /** An HTTP response shows that the network works, so its pause stays; other pauses are cut once an attempt. RC-109 */
+    networkInDoubt: ({ context: { lastFailure, decision, networkCut, attempt } }) =>
+      !(lastFailure?.httpStatus !== undefined && lastFailure.reason === decision.reason) &&
+      networkCut !== attempt + 1,
     firstLoss: ({ context }) => context.attempt === 0,
     closedByUs: outcome('closedByUs'),
     revoked: ({ event }) => {
@@ -127,6 +136,7 @@ export const controllerLinkMachine = controllerLink.createMachine({
     socket: 0,
     wasOpen: false,
     attempt: 0,
+    networkCut: 0,
     pause: { ms: 0, until: 0 },
     decision: { reason: 'starting', detail: null, at: input.env.now() },
     lastFailure: null,
@@ -174,7 +184,15 @@ export const controllerLinkMachine = controllerLink.createMachine({
             },
             backingOff: {
               description: 'Waits before the next attempt. RC-25',
-              on: { WAKE: { target: 'dialing', description: 'The network may be back.' } },
+              on: {
+                WAKE: { target: 'dialing', description: 'The machine woke up. RC-25a' },
+                'NETWORK.CHANGED': {
+                  guard: 'networkInDoubt',
+                  target: 'dialing',
+                  description: 'No response has shown that the network works: it may be back. RC-109',
+                  actions: 'countNetworkCut',
+                },
+              },
               after: { pause: { target: 'dialing' } },
             },
           },
@@ -243,6 +261,10 @@ export const controllerLinkMachine = controllerLink.createMachine({
       on: {
         'LINK.STABLE': { actions: 'clearAttempts' },
         WAKE: { actions: 'probeLink', description: 'Checks that the link has survived. RC-25a' },
+        'NETWORK.CHANGED': {
+          actions: 'probeLink',
+          description: 'Checks that the link has survived with the new addresses. RC-25a',
+        },
         STOP: { actions: 'closeLink', description: 'The link is closed in good order.' },
       },
     },

@@ -2,7 +2,7 @@ import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
 import type { EndedLogin } from '../../machines/account/types.js';
 import type { Requester } from '../net/backend-request.js';
-import { onDecision } from '../observe/decisions.js';
+import { decisionText, onDecision } from '../observe/decisions.js';
 import type {
   ChatgptAccount,
   ExternalTokensOutcome,
@@ -70,7 +70,7 @@ export function createAccountActor(deps: AccountActorDeps): AccountActor {
   const report = onDecision(({ value }, decision) => {
     const state = statePath(value);
     audit.addDecision('account', state, decision);
-    log.info({ reason: decision.reason, state }, decision.detail ?? `account: ${decision.reason}`);
+    log.info({ reason: decision.reason, state }, decision.detail ?? `account: ${decisionText(decision)}`);
   }, actor.getSnapshot().context.decision);
   actor.subscribe({ next: report, error: onFault });
   return actor;

@@ -19,6 +19,28 @@ const MAX_LINE_BYTES = 2_048;
 /** Length at which the last line is cut in an error message, bytes. */
 const MAX_LAST_LINE_BYTES = 200;
 
+/** Lines that are remembered for the message about an exit. */
+const LAST_LINES = 40;
+/** Lines that follow an error message: stack frames, a version, a hint, the end of an object. */
+const AFTERWARDS =
+  /^(?:at\s|Node\.js v\d|Bun v\d|note: run with |\.\.\. \d+ more|[\^~]+$|[\]})]+[,;]?$|\S+\.go:\d+|exit status \d+$)/;
+/** A line that is the message of an error: `TypeError: …`, `Error [CODE]: …`, `panic: …`. */
+const ERROR_MESSAGE =
+  /^(?:uncaught )?(?:[\w.$]*(?:error|exception)(?: \[\w+\])?(?::|$)|exception in thread |fatal\b|panic: )/i;
+
+/**
+ * The last line, or where a stack trace or the like is the end, the message in front of it. Node.js, for example, ends
+ * with its version.
+ */
+function explanationIn(lines: readonly string[]): string {
+  const last = lines.at(-1) ?? '';
+  if (!AFTERWARDS.test(last)) return last;
+  const before = [...lines].reverse();
+  return (
+    before.find((line) => ERROR_MESSAGE.test(line)) ?? before.find((line) => !AFTERWARDS.test(line)) ?? last
+  );
+}
+
 /** One budget for all children that share a log: a child that is started again and again must not fill it either. */
 const budgets = new WeakMap<ChildLog, LogBudget>();
 
@@ -45,8 +67,8 @@ function budget(bytes: number, log: ChildLog, fields: object, who: string): LogB
 
 /** What one child writes into the log, within its budget. RC-73 */
 export class ChildLines {
-  /** The last line, for the message about its exit. */
-  last = '';
+  /** The last lines, for the message about its exit. */
+  readonly #last: string[] = [];
   readonly #fields: { readonly app: string; readonly pid: number };
   readonly #log: ChildLog;
   readonly #own: LogBudget;
@@ -57,6 +79,11 @@ export class ChildLines {
     this.#log = log;
     this.#own = budget(CHILD_BYTES, log, fields, 'this app server');
     this.#all = budgetOfAll(log);
+  }
+
+  /** The line that explains its exit best; empty: it wrote none. */
+  get explanation(): string {
+    return explanationIn(this.#last);
   }
 
   /** Logs a stream line by line. */
@@ -106,7 +133,8 @@ export class ChildLines {
     // Colors go before tokens are masked: they could divide one.
     const text = cutBytes(oneLine(maskTokens(stripVTControlCharacters(line))).trim(), MAX_LINE_BYTES);
     if (text === '') return;
-    this.last = cutBytes(text, MAX_LAST_LINE_BYTES);
+    this.#last.push(cutBytes(text, MAX_LAST_LINE_BYTES));
+    if (this.#last.length > LAST_LINES) this.#last.shift();
     if (this.#take(Buffer.byteLength(text))) this.#log.info(this.#fields, text);
   }
 

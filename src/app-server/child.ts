@@ -23,7 +23,7 @@ export class Child {
   readonly pid: number;
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Resolves once, after all output has been read, with how it ended: `exited with code 1: last line of stderr`. */
+  /** Resolves once, after all output has been read, with how it ended: `exited with code 1: TypeError: …`. */
   readonly exited: Promise<string>;
   /** Resolves once all that it started has ended, too. WSA-59 */
   readonly gone: Promise<void>;
@@ -71,8 +71,8 @@ export class Child {
           resolveGone(gone);
           // A child that we stopped has no failure to explain.
           const stopped = this.#stopping && (signal !== null || code === 0);
-          const { last } = this.log;
-          resolve(last === '' || stopped ? how : `${how}: ${last}`);
+          const { explanation } = this.log;
+          resolve(explanation === '' || stopped ? how : `${how}: ${explanation}`);
         };
         const timer = setTimeout(done, STREAMS_TIMEOUT);
         process.once('close', done);

@@ -1,7 +1,7 @@
 import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
 import { appServerMachine } from '../../machines/app-server/machine.js';
 import { cutBytes, oneLine } from '../observe/body-preview.js';
-import { onDecision } from '../observe/decisions.js';
+import { decisionText, onDecision } from '../observe/decisions.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { AgentProtocol } from '../protocol/agent-protocol.js';
@@ -352,7 +352,7 @@ export class SupervisedAppServer implements AppServer, ConnectionDeps {
       if (line === lastLine) return;
       lastLine = line;
       const level = CALM.has(reason) ? 'info' : 'warn';
-      log[level]({ app: name, reason, state }, `app server: ${detail ?? reason}`);
+      log[level]({ app: name, reason, state }, `app server: ${decisionText(decision)}`);
     }, actor.getSnapshot().context.decision);
     let lastHealth = '';
     actor.subscribe({

@@ -99,7 +99,9 @@ export class ControllerLink {
 
   start(): void {
     this.#actor.start();
-    const detector = createSleepDetector({ onWake: () => this.#actor.send({ type: 'WAKE' }) });
+    const detector = createSleepDetector({
+      onWake: ({ kind }) => this.#actor.send({ type: kind === 'network' ? 'NETWORK.CHANGED' : 'WAKE' }),
+    });
     const stop = (): void => detector.close();
     this.ended.then(stop, stop);
   }

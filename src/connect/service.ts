@@ -89,6 +89,7 @@ export class ConnectService {
         maxMessageBytes: MAX_CHUNKED_MESSAGE_BYTES,
         closeOnTokenExpiry: false,
         subprotocols: [],
+        loopbackHostOnly: true,
       },
       env: SYSTEM_ENV,
       timing: DEFAULT_TIMING,

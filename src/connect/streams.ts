@@ -111,12 +111,14 @@ export class ControllerStreams {
   readonly #assembler = new ChunkAssembler();
   readonly #acks: Acks;
   readonly #maxHeldChars: number;
+  readonly #maxHeldInAll: number;
   #heldInAll = 0;
   #socket: MuxSocket | undefined;
 
-  constructor(deps: StreamsDeps, limits: { readonly heldChars?: number } = {}) {
+  constructor(deps: StreamsDeps, limits: { readonly heldChars?: number; readonly heldInAll?: number } = {}) {
     this.#deps = deps;
     this.#maxHeldChars = limits.heldChars ?? MAX_HELD_CHARS;
+    this.#maxHeldInAll = limits.heldInAll ?? MAX_HELD_IN_ALL;
     this.#outbound = new OutboundStreams(
       { framesOut: 0, bytesOut: 0 },
       (key) => this.#byKey.get(key)?.end.onWritable(),
@@ -250,7 +252,7 @@ export class ControllerStreams {
     this.#heldInAll += length;
     stream.longestHeld = Math.max(stream.longestHeld, length);
     const beside = stream.heldChars - stream.longestHeld;
-    if (beside > this.#maxHeldChars || (beside > 0 && this.#heldInAll > MAX_HELD_IN_ALL)) {
+    if (beside > this.#maxHeldChars || (beside > 0 && this.#heldInAll > this.#maxHeldInAll)) {
       this.#release(stream);
       this.#abandon(stream, UNREAD);
     }

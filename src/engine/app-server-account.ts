@@ -6,7 +6,7 @@ import { ClientGate } from '../app-server/client-gate.js';
 import { EngineClient } from '../app-server/engine-client.js';
 import type { AuditRing } from '../observe/audit.js';
 import { cutBytes, maskTokens, oneLine } from '../observe/body-preview.js';
-import { onDecision } from '../observe/decisions.js';
+import { decisionText, onDecision } from '../observe/decisions.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type {
@@ -124,7 +124,7 @@ export class AccountAppServer implements AppServer, AccountFollower {
       audit.addDecision('appServerAccount', state, decision);
       log.info(
         { reason: decision.reason, state },
-        decision.detail ?? `account of the app server: ${decision.reason}`,
+        decision.detail ?? `account of the app server: ${decisionText(decision)}`,
       );
     }, this.#actor.getSnapshot().context.decision);
     this.#actor.subscribe({ next: report, error: onFault });

@@ -4,7 +4,7 @@ import { AccountService } from '../account/service.js';
 import { SupervisedAppServer } from '../app-server/supervisor.js';
 import type { ListeningInfo } from '../listener/status.js';
 import { AuditRing } from '../observe/audit.js';
-import { onDecision } from '../observe/decisions.js';
+import { decisionText, onDecision } from '../observe/decisions.js';
 import { LogRing } from '../observe/log-ring.js';
 import { type EngineLogger, silentLogger } from '../observe/logger.js';
 import { EngineError } from '../protocol/errors.js';
@@ -202,7 +202,10 @@ export class Engine extends EventEmitter<EngineEvents> {
       const level = snapshot.hasTag('errored') || reason === 'identityReplaced' ? 'warn' : 'info';
       const route = reason === 'connected' ? { route: routeOf(running) } : {};
       const nextStep = level === 'warn' && needsPerson(reason) ? { nextStep: REASONS[reason].todo } : {};
-      this.#log[level]({ reason, state, ...route, ...nextStep }, detail ?? `remote control: ${reason}`);
+      this.#log[level](
+        { reason, state, ...route, ...nextStep },
+        detail ?? `remote control: ${decisionText(decision)}`,
+      );
     });
     actor.subscribe({
       next: (snapshot) => {

@@ -31,6 +31,8 @@ interface ListenerOptions {
   readonly closeOnTokenExpiry: boolean;
   /** Subprotocols that are selected beside `mcp`. */
   readonly subprotocols: readonly string[];
+  /** Requests over TCP must name this machine in their Host header. Default: any name, for proxies. */
+  readonly loopbackHostOnly?: boolean;
 }
 
 export interface ListenerDeps {
@@ -120,6 +122,7 @@ export class ListenerService {
         maxMessageBytes: options.maxMessageBytes,
         maxHandshakes: MAX_HANDSHAKES,
         upgradeTimeout: timing.upgradeTimeout,
+        hosts: options.loopbackHostOnly === true && address.kind !== 'unix' ? 'loopback' : 'any',
         subprotocols: new Set([MCP_SUBPROTOCOL, ...options.subprotocols]),
         secureContext: certificate === undefined ? undefined : () => certificate.context,
       },

@@ -19,6 +19,7 @@ import { Handshakes } from './handshake/handshakes.js';
 import { type Health, healthResponse, isHealthPath } from './handshake/health.js';
 import { type HttpResponse, rejectionResponse, responseBytes, sendResponse } from './handshake/responses.js';
 import {
+  type AllowedHosts,
   MAX_HEADER_BYTES,
   readUpgradeRequest,
   requestKindOf,
@@ -40,6 +41,8 @@ interface UpgradeServerLimits {
 interface UpgradeServerOptions extends UpgradeServerLimits {
   /** Subprotocols that are selected when a client offers them. WSA-45 */
   readonly subprotocols: ReadonlySet<string>;
+  /** The host names that a request may have; a page of a foreign name must not reach a loopback address. */
+  readonly hosts: AllowedHosts;
   /** Called for each TLS handshake, because the certificate may be renewed; undefined: no TLS. WSA-53 */
   readonly secureContext: (() => SecureContext) | undefined;
 }
@@ -108,6 +111,7 @@ export class UpgradeServer {
   readonly #authority: Authority;
   readonly #limits: UpgradeServerLimits;
   readonly #subprotocols: ReadonlySet<string>;
+  readonly #hosts: AllowedHosts;
   readonly #deps: UpgradeServerDeps;
   readonly #secureContext: (() => SecureContext) | undefined;
   readonly #tcp: net.Server;
@@ -124,10 +128,11 @@ export class UpgradeServer {
   #url: string | undefined;
 
   constructor(authority: Authority, options: UpgradeServerOptions, deps: UpgradeServerDeps) {
-    const { secureContext, subprotocols, ...limits } = options;
+    const { secureContext, subprotocols, hosts, ...limits } = options;
     this.#authority = authority;
     this.#limits = limits;
     this.#subprotocols = subprotocols;
+    this.#hosts = hosts;
     this.#deps = deps;
     this.#secureContext = secureContext;
     this.#wss = new WebSocketServer({
@@ -261,7 +266,7 @@ export class UpgradeServer {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const stream = request.socket;
     if (!this.#isFirst(stream)) return;
-    const read = readUpgradeRequest(request);
+    const read = readUpgradeRequest(request, this.#hosts);
     if (!read.hasOrigin && isHealthPath(read.path)) {
       sendResponse(response, this.#health(request, read));
       return;
@@ -277,7 +282,7 @@ export class UpgradeServer {
       stream.destroy();
       return;
     }
-    const read = readUpgradeRequest(request);
+    const read = readUpgradeRequest(request, this.#hosts);
     // With upgrade headers too, a health path gets an ordinary response and no WebSocket. WSA-8
     if (!read.hasOrigin && isHealthPath(read.path)) {
       this.#end(stream, this.#health(request, read));

@@ -1,4 +1,5 @@
 import { type Decision, statePath } from '../protocol/decision.js';
+import { REASONS } from '../protocol/reasons.js';
 import type { AuditRing } from './audit.js';
 
 /** The snapshot of a chart that records why it is in its state. */
@@ -23,6 +24,9 @@ export function onDecision<S extends DecidedSnapshot>(
     report(snapshot, decision);
   };
 }
+
+/** A decision in words: its detail, else the meaning of its reason. */
+export const decisionText = ({ detail, reason }: Decision): string => detail ?? REASONS[reason].means;
 
 /** A `next` observer for an actor that adds each new decision to the audit, with the path of the state. */
 export function auditDecisions(audit: AuditRing, subject: string): (snapshot: DecidedSnapshot) => void {

@@ -186,6 +186,50 @@ describe('a command as app server', () => {
     expect(state()).toMatchObject({ state: 'serving', reason: 'appServerServing' });
   });
 
+  it.each([
+    [
+      'node',
+      'node:internal/x:1\n  throw err;\n  ^\n\nError: Cannot find module "x"\n    at Module._resolve (node:x:1:2) {\n  code: "MODULE_NOT_FOUND"\n}\n\nNode.js v20.19.5',
+      'Error: Cannot find module "x"',
+    ],
+    ['node with a code', 'TypeError [ERR_X]: no\n    at f (x:1)\n\nNode.js v24.1.0', 'TypeError [ERR_X]: no'],
+    [
+      'rust',
+      'thread main panicked at src/main.rs:2:5:\nno such port\nnote: run with `RUST_BACKTRACE=1` environment variable',
+      'no such port',
+    ],
+    [
+      'go',
+      'panic: index out of range\n\ngoroutine 1 [running]:\nmain.main()\n\t/x/main.go:5 +0x1d\nexit status 2',
+      'panic: index out of range',
+    ],
+    [
+      'python',
+      'Traceback (most recent call last):\n  File "x", line 1\nImportError: no module',
+      'ImportError: no module',
+    ],
+    [
+      'java',
+      'Exception in thread "main" java.lang.Error: bad\n\tat a.B.main(B.java:5)',
+      'Exception in thread "main" java.lang.Error: bad',
+    ],
+    ['a last word', 'Error: an old one\nretries\ngiving up: no licence', 'giving up: no licence'],
+    ['only a version', 'Node.js v20.19.5', 'starting'],
+  ])(
+    'WSA-26: the exit is explained with the error, not with what follows it (%s)',
+    async (_of, text, expected) => {
+      const dir = await tmpFolder();
+      const file = path.join(dir, 'stderr');
+      writeFileSync(file, `starting\n${text}\n`);
+      const at = await behind('/bin/sh', ['-c', 'cat "$1" >&2; exit 1', 'sh', file]);
+      const client = await initializing(at);
+      await client.closed;
+      expect(at.engine.fullStatus.appServerHealth?.detail).toBe(
+        `The app server exited with code 1: ${expected}.`,
+      );
+    },
+  );
+
   it('lines that are not messages are logged and skipped', async () => {
     const at = await child('garbage');
     const { client } = await initialized(at);

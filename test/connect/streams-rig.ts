@@ -57,7 +57,7 @@ export class StreamsRig {
   skipped = 0;
   #lastStream = 0;
 
-  constructor(limits: { readonly heldChars?: number } = {}) {
+  constructor(limits: { readonly heldChars?: number; readonly heldInAll?: number } = {}) {
     this.streams = new ControllerStreams(
       { clientId: CLIENT, onEnvironment: (connected) => void this.environment.push(connected) },
       limits,

@@ -134,6 +134,18 @@ describe('RC-90: connect', { timeout: 60_000 }, () => {
     const client = new EndpointClient(url, { authorization: `Bearer ${token}` });
     await new Promise((resolve) => client.socket.once('open', resolve));
     expect(await client.ask('initialize', { clientInfo: { name: 'tcp', version: '1' } })).toBeDefined();
+    for (const [host, code] of [
+      ['rebound.example', 1006],
+      [`127.0.0.1.rebound.example:${new URL(url).port}`, 1006],
+      ['localhost:5000', undefined],
+    ] as const) {
+      const named = new EndpointClient(url, { authorization: `Bearer ${token}`, host });
+      const end = await Promise.race([
+        named.closed.then((closed) => closed.code),
+        new Promise((resolve) => named.socket.once('open', () => resolve(undefined))),
+      ]);
+      expect(end, host).toBe(code);
+    }
     const refused = await lab.cli(['connect', '--listen', 'ws://0.0.0.0:1', '--home', remoteHome(lab)]);
     expect(refused).toMatchObject({ code: 2 });
   });

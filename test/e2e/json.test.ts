@@ -79,7 +79,9 @@ describe('rc-engine start --json', () => {
     const silent = await lab.connected(['--log-level', 'silent']);
     expect((await silent.stop()).stderr).toBe('');
     const pretty = await lab.connected(['--log-format', 'pretty']);
-    expect((await pretty.stop()).stderr).toMatch(/^\d\d:\d\d:\d\d\.\d{3} info {2}remote control: enabled /m);
+    expect((await pretty.stop()).stderr).toMatch(
+      /^\d\d:\d\d:\d\d\.\d{3} info {2}remote control: Remote control was switched on\. /m,
+    );
   });
 });
 

@@ -158,6 +158,27 @@ describe('RC-93: a lost link is opened again', () => {
     expect(rig.effects.slice(pings).map(([name]) => name)).toEqual(['PING']);
   });
 
+  it('RC-109: a change of the network ends a pause once an attempt, and none after an HTTP response', async () => {
+    const rig = new Rig();
+    const changed = () => rig.actor.send({ type: 'NETWORK.CHANGED' });
+    await rig.desk.answer('dial', failed());
+    changed();
+    expect(rig.is('dialing')).toBe(true);
+    await rig.desk.answer('dial', failed());
+    changed();
+    expect(rig.is('dialing')).toBe(true);
+    await rig.desk.answer('dial', failed('backendUnavailable', { httpStatus: 503 }));
+    for (let n = 0; n < 5; n += 1) changed();
+    expect(rig.is('backingOff')).toBe(true);
+    rig.actor.send({ type: 'WAKE' });
+    expect(rig.is('dialing')).toBe(true);
+    await rig.open();
+    rig.effects.length = 0;
+    changed();
+    await settle();
+    expect(rig.effects.map(([name]) => name)).toEqual(['PING']);
+  });
+
   it('a bug in the dial is a failed attempt', async () => {
     const rig = new Rig();
     await rig.desk.fail('dial', new Error('a bug'));

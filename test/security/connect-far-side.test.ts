@@ -122,6 +122,34 @@ describe('RC-99: frames of a hostile far side', () => {
     expect(bystander.messages).toHaveLength(1);
   });
 
+  it('many slow clients hold a limited amount together; the one that goes over it is closed', () => {
+    const rig = new StreamsRig({ heldChars: 100_000, heldInAll: 250_000 });
+    const slow = Array.from({ length: 5 }, () => rig.client());
+    for (const client of slow) {
+      client.connection.session.pause();
+      client.reads = false;
+    }
+    const flood = (stream: number) => {
+      for (let seqId = 1; seqId <= 18; seqId += 1)
+        rig.message(`stream-${stream}`, seqId, { method: 'x'.repeat(5_000) });
+    };
+    for (const stream of [1, 2]) flood(stream);
+    expect(slow.flatMap(({ closed }) => closed)).toEqual([]);
+    flood(3);
+    const overloaded = [{ code: 1013, reason: 'the environment sent more than this client reads' }];
+    expect(slow.map(({ closed }) => closed)).toEqual([[], [], overloaded, [], []]);
+    // What it held is free again.
+    flood(4);
+    expect(slow[3]?.closed).toEqual(overloaded);
+    const [first] = slow;
+    if (first === undefined) throw new Error('no client');
+    first.reads = true;
+    first.connection.drained();
+    expect(first.messages).toHaveLength(18);
+    flood(5);
+    expect(slow.map(({ closed }) => closed.length)).toEqual([0, 0, 1, 1, 0]);
+  });
+
   it('damaged and contradictory chunks close only their stream', () => {
     const rig = new StreamsRig();
     const peer = rig.client();

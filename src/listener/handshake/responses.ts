@@ -84,6 +84,7 @@ export function rejectionResponse({ reason, mode }: Verdict, error: UpgradeError
 
 const ERROR_HEADERS = {
   400: [],
+  403: [],
   405: ['Allow: GET'],
   426: ['Upgrade: websocket', 'Sec-WebSocket-Version: 13'],
 } as const;

@@ -25,7 +25,7 @@ export interface UpgradeRequest {
 }
 
 export interface UpgradeError {
-  readonly status: 400 | 405 | 426;
+  readonly status: 400 | 403 | 405 | 426;
   /** A fixed text that contains nothing of the request. */
   readonly why: string;
 }
@@ -45,12 +45,17 @@ const ERRORS = {
   method: upgradeError(405, 'the method is not GET'),
   version: upgradeError(400, 'the request is not HTTP/1.1'),
   host: upgradeError(400, 'the request has not exactly one Host header'),
+  otherHost: upgradeError(403, 'the Host header names another machine'),
   body: upgradeError(400, 'the request has a body'),
   connection: upgradeError(426, 'the Connection header does not say Upgrade'),
   upgrade: upgradeError(426, 'the Upgrade header does not say websocket'),
   wsVersion: upgradeError(426, 'Sec-WebSocket-Version is not 13'),
   key: upgradeError(400, 'Sec-WebSocket-Key is not 16 bytes in base64'),
 } as const;
+
+/** `loopback`: the names of this machine, with any port, because a tunnel may lead from another one. */
+export type AllowedHosts = 'any' | 'loopback';
+const LOOPBACK_HOST = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])(?::\d{1,5})?$/i;
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/;
 const ABSOLUTE = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;
@@ -65,9 +70,10 @@ const UPGRADE_TOKEN = /(?:^|,)[ \t]*upgrade[ \t]*(?:,|$)/i;
 /**
  * Reads the headers that Node has parsed, strictly and in one pass. It uses the raw header list, because Node's joined
  * `headers` would hide repeated headers. RFC 6455 4.2.1, RFC 9112 3.2
+ * @param hosts Which host names the Host header may have.
  */
-export function readUpgradeRequest(request: IncomingMessage): UpgradeRequest {
-  return new HeaderReader(request);
+export function readUpgradeRequest(request: IncomingMessage, hosts: AllowedHosts): UpgradeRequest {
+  return new HeaderReader(request, hosts);
 }
 
 const NONE: readonly string[] = [];
@@ -85,6 +91,7 @@ class HeaderReader implements UpgradeRequest {
   subprotocols: readonly string[] = NONE;
   headerBytes: number;
   #hosts = 0;
+  #host = '';
   #keys = 0;
   #versions = 0;
   #version = '';
@@ -93,7 +100,7 @@ class HeaderReader implements UpgradeRequest {
   #hasUpgradeToken = false;
   #hasBody = false;
 
-  constructor({ rawHeaders, method = '', url = '/', httpVersion }: IncomingMessage) {
+  constructor({ rawHeaders, method = '', url = '/', httpVersion }: IncomingMessage, hosts: AllowedHosts) {
     // Node's own limit does not count the separators.
     this.headerBytes = method.length + url.length + ' HTTP/1.1'.length + 1 + 4;
     this.headers = rawHeaders.length / 2;
@@ -106,7 +113,7 @@ class HeaderReader implements UpgradeRequest {
     const { path, query } = splitTarget(url);
     this.path = path;
     this.query = query;
-    this.error = this.#findError(method, httpVersion);
+    this.error = this.#findError(method, httpVersion, hosts);
   }
 
   #read(name: string, value: string): void {
@@ -120,6 +127,7 @@ class HeaderReader implements UpgradeRequest {
         return;
       case 'host':
         this.#hosts += 1;
+        this.#host = value;
         return;
       case 'connection':
         this.#hasUpgradeToken ||= value === 'Upgrade' || UPGRADE_TOKEN.test(value);
@@ -148,10 +156,11 @@ class HeaderReader implements UpgradeRequest {
     }
   }
 
-  #findError(method: string, httpVersion: string): UpgradeError | undefined {
+  #findError(method: string, httpVersion: string, hosts: AllowedHosts): UpgradeError | undefined {
     if (method !== 'GET') return ERRORS.method;
     if (httpVersion !== '1.1') return ERRORS.version;
     if (this.#hosts !== 1) return ERRORS.host;
+    if (hosts === 'loopback' && !LOOPBACK_HOST.test(this.#host)) return ERRORS.otherHost;
     if (this.#hasBody) return ERRORS.body;
     if (!this.#hasUpgradeToken) return ERRORS.connection;
     if (this.#upgrades !== 1 || this.#upgrade.toLowerCase() !== 'websocket') return ERRORS.upgrade;

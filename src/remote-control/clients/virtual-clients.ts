@@ -170,7 +170,11 @@ export class VirtualClients {
     const surplus = streams.length - maxChildren + 1;
     if (surplus <= 0) return;
     // Sorting is stable and the map is in the order of opening: of two equally quiet ones the older goes.
-    streams.sort((one, other) => one.lastActivity - other.lastActivity);
+    streams.sort(
+      (one, other) =>
+        Number(one.session.isWaiting) - Number(other.session.isWaiting) ||
+        one.lastActivity - other.lastActivity,
+    );
     for (const client of streams.slice(0, surplus)) client.close('tooManyStreams');
     this.#deps.onSkipped('a client has too many streams: its quietest were closed', {
       clientId,

@@ -19,9 +19,12 @@ export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
   const dialed = (): readonly DialOutcome[] => [
     { kind: 'open', socket: 1 },
     { kind: 'tokenRejected', failure: failure('tokenRejected') },
-    { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
+    { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound', { httpStatus: 404 }) },
     { kind: 'failed', failure: failure('networkUnreachable') },
-    { kind: 'failed', failure: failure('backendRateLimited', { retryAfterAt: env.now() + MINUTE }) },
+    {
+      kind: 'failed',
+      failure: failure('backendRateLimited', { retryAfterAt: env.now() + MINUTE }),
+    },
   ];
   return [
     {
@@ -29,8 +32,9 @@ export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
       options: {
         input: { env, timing: DEFAULT_TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
         setTime: env.setTime,
-        key: ({ context }) => `${context.wasOpen} ${Math.min(context.attempt, 2)}`,
-        events: [{ type: 'STOP' }, { type: 'WAKE' }, { type: 'LINK.STABLE' }],
+        key: ({ context: { wasOpen, attempt, lastFailure } }) =>
+          `${wasOpen} ${Math.min(attempt, 2)} ${lastFailure?.httpStatus}`,
+        events: [{ type: 'STOP' }, { type: 'WAKE' }, { type: 'NETWORK.CHANGED' }, { type: 'LINK.STABLE' }],
         outcomes: { dial: dialed, link: ENDED },
       },
     },

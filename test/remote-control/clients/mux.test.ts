@@ -194,6 +194,27 @@ describe('virtual clients', () => {
     expect(open()).toEqual(['o', 'b', 'c', 'd']);
   });
 
+  it('RC-76: a stream that waits for a response is closed only where all streams of its client do', async () => {
+    rig.end();
+    rig = new MuxRig({ maxChildren: 3 });
+    for (const stream of ['s1', 's2', 's3']) {
+      rig.now += 1_000;
+      await rig.open(stream);
+    }
+    const open = () => rig.mux.clients.map(({ streamId }) => streamId);
+    rig.message('s1', 2, ask(5));
+    rig.now += 1_000;
+    for (const stream of ['s2', 's3']) rig.frame({ type: 'ping', stream_id: stream });
+    await rig.open('s4');
+    expect(open()).toEqual(['s1', 's3', 's4']);
+    for (const stream of ['s3', 's4']) {
+      rig.now += 1_000;
+      rig.message(stream, 2, ask(6));
+    }
+    await rig.open('s5');
+    expect(open()).toEqual(['s3', 's4', 's5']);
+  });
+
   it('an app server that cannot be reached closes the virtual client, with the reason', async () => {
     rig.appServer.failure = new Error('no app server here');
     rig.message('s1', 1, INITIALIZE);
