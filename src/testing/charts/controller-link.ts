@@ -19,12 +19,15 @@ export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
   const dialed = (): readonly DialOutcome[] => [
     { kind: 'open', socket: 1 },
     { kind: 'tokenRejected', failure: failure('tokenRejected') },
-    { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound', { httpStatus: 404 }) },
+    { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
     { kind: 'failed', failure: failure('networkUnreachable') },
     {
       kind: 'failed',
       failure: failure('backendRateLimited', { retryAfterAt: env.now() + MINUTE }),
     },
+  ];
+  const unavailable = (): readonly DialOutcome[] => [
+    { kind: 'failed', failure: failure('backendUnavailable', { httpStatus: 503 }) },
   ];
   return [
     {
@@ -32,10 +35,19 @@ export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
       options: {
         input: { env, timing: DEFAULT_TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
         setTime: env.setTime,
-        key: ({ context: { wasOpen, attempt, lastFailure } }) =>
-          `${wasOpen} ${Math.min(attempt, 2)} ${lastFailure?.httpStatus}`,
+        key: ({ context }) => `${context.wasOpen} ${Math.min(context.attempt, 2)}`,
         events: [{ type: 'STOP' }, { type: 'WAKE' }, { type: 'NETWORK.CHANGED' }, { type: 'LINK.STABLE' }],
         outcomes: { dial: dialed, link: ENDED },
+      },
+    },
+    {
+      name: 'a backend that answers with an error',
+      options: {
+        input: { env, timing: DEFAULT_TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
+        setTime: env.setTime,
+        key: ({ context }) => `${Math.min(context.attempt, 2)}`,
+        events: [{ type: 'NETWORK.CHANGED' }],
+        outcomes: { dial: unavailable, link: ENDED },
       },
     },
   ];
