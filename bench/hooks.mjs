@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundledKeyvSqlite } from '../scripts/keyv-sqlite.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** `deps.watcher?.actor(this.#actor)`: every call of a watcher in the engine. */
@@ -42,11 +43,11 @@ const bundle = (outfile, plugins) =>
   build({
     entryPoints: [join(ROOT, 'src/cli/main.ts')],
     outfile,
-    plugins,
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',
     packages: 'external',
+    plugins: [...plugins, bundledKeyvSqlite],
     logLevel: 'error',
   });

@@ -7,6 +7,7 @@ import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { inspectorPages } from './inspector-page.mjs';
+import { bundledKeyvSqlite } from './keyv-sqlite.mjs';
 import { noticesOf } from './notices.mjs';
 
 /** Built here and then renamed to dist/, so that a start during the build finds either the old program or the new one. */
@@ -21,13 +22,17 @@ const common = {
   legalComments: 'none',
 };
 
-/** Modules of Node, native modules and the large layout engine stay out of the script. They are required at first use. */
+/** The layout engine of the charts, one large file. It is copied into dist/ as it is, and loaded at first use. */
+const ELK = 'elkjs/lib/elk.bundled.js';
+const ELK_COPY = './elk.cjs';
+
+/** Modules of Node and the layout engine stay out of the script. They are required at first use. */
 const outside = {
   name: 'outside',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /.*/ }, ({ path }) =>
-      isBuiltin(path) || path === 'sqlite3' || path.startsWith('elkjs/')
-        ? { path, namespace: 'outside' }
+      isBuiltin(path) || path === ELK
+        ? { path: path === ELK ? ELK_COPY : path, namespace: 'outside' }
         : undefined,
     );
     onLoad({ filter: /.*/, namespace: 'outside' }, ({ path }) => ({
@@ -45,6 +50,25 @@ const withoutPolyfills = {
   },
 };
 
+const elkCopy = {
+  name: 'elk-copy',
+  setup({ onResolve }) {
+    onResolve({ filter: /^elkjs\// }, () => ({ path: ELK_COPY, external: true }));
+  },
+};
+
+const bundledFetch = {
+  name: 'bundled-fetch',
+  setup({ onResolve }) {
+    onResolve(
+      { filter: /^(?:node-fetch|fetch-blob|formdata-polyfill|data-uri-to-buffer)(?:\/|$)/ },
+      ({ path }) => ({
+        path: fileURLToPath(import.meta.resolve(path)),
+      }),
+    );
+  },
+};
+
 async function buildLibrary() {
   await build({
     ...common,
@@ -52,8 +76,9 @@ async function buildLibrary() {
     outdir: OUT,
     splitting: true,
     chunkNames: 'lib-[hash]',
+    // The others stay imports, node-fetch does not: it would bring 9 MB of polyfills.
     packages: 'external',
-    sourcemap: true,
+    plugins: [bundledKeyvSqlite, bundledFetch, withoutPolyfills, elkCopy],
   });
 }
 
@@ -61,7 +86,7 @@ async function buildCommandLine() {
   const { outputFiles, metafile } = await build({
     ...common,
     entryPoints: ['src/cli/main.ts'],
-    plugins: [outside, withoutPolyfills],
+    plugins: [outside, bundledKeyvSqlite, withoutPolyfills],
     define: { 'import.meta': 'scriptMeta' },
     // cli.js reads the script as Latin-1, one byte per character.
     charset: 'ascii',
@@ -93,7 +118,9 @@ try {
   await mkdir(OUT, { recursive: true });
   const [pages, inCommandLine] = await Promise.all([inspectorPages(), buildCommandLine(), buildLibrary()]);
   for (const { name, text } of pages) await writeFile(`${OUT}/${name}`, text);
-  const inputs = [...inCommandLine, ...pages.flatMap((page) => page.inputs)];
+  const elk = fileURLToPath(import.meta.resolve(ELK));
+  await copyFile(elk, `${OUT}/${ELK_COPY}`);
+  const inputs = [elk, ...inCommandLine, ...pages.flatMap((page) => page.inputs)];
   await writeFile(`${OUT}/THIRD-PARTY-NOTICES.txt`, await noticesOf(inputs));
   await rm('dist', { recursive: true, force: true });
   // Another build that ended at the same moment has produced the same files.

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
+import { bundledKeyvSqlite } from './keyv-sqlite.mjs';
 
 /** The root directory of the repository. */
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -20,6 +21,7 @@ export async function importSource(file) {
       platform: 'node',
       format: 'esm',
       packages: 'external',
+      plugins: [bundledKeyvSqlite],
       outfile,
       logLevel: 'warning',
     });

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundledKeyvSqlite } from '../../scripts/keyv-sqlite.mjs';
 import { inTurns } from '../connected.mjs';
 import { atMost, line } from '../report.mjs';
 import { Home, Subject } from '../subjects.mjs';
@@ -105,11 +106,11 @@ const bundle = (outfile, plugins) =>
   build({
     entryPoints: [join(ROOT, 'src/cli/main.ts')],
     outfile,
-    plugins,
     bundle: true,
     platform: 'node',
     target: 'node20',
     format: 'esm',
     packages: 'external',
+    plugins: [...plugins, bundledKeyvSqlite],
     logLevel: 'error',
   });

@@ -260,5 +260,5 @@ async function takeHome(
   }
 }
 
-/** A thread that waits inside SQLite delays the end of the process: less than a shutdown may take, ms. RC-46 */
+/** A shutdown waits for the call in progress: less than a shutdown may take, ms. RC-46 */
 const STORE_BUSY_TIMEOUT = 2_000;

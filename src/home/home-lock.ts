@@ -48,7 +48,7 @@ const never = new AbortController().signal;
 /**
  * Locks the home directory for this process.
  * @throws EngineError `alreadyRunning` with the pid of the other engine; `homeUnusable` when the lock file cannot be
- * used
+ * used; `sqliteMissing`
  */
 export async function acquireHomeLock(
   home: Home,
@@ -106,6 +106,7 @@ function parseInfo(text: string): EngineInfo | undefined {
 async function lock(home: Home): Promise<FileLock> {
   for (let lastTry = false; ; lastTry = true) {
     const taken = await acquireFileLock(home.lockFile, LOCK_TIMEOUT_MS, never).catch((error: unknown) => {
+      if (error instanceof EngineError) throw error;
       throw lockUnusable(home.lockFile, error);
     });
     if (taken !== undefined) return taken;

@@ -30,6 +30,10 @@ export const ERRORS = {
     'The home directory cannot be used.',
     'Make sure that it is a directory that you can write to, or choose another --home.',
   ),
+  sqliteMissing: reasonText(
+    'SQLite cannot be loaded, so nothing can be locked or stored.',
+    'Install rc-engine again with its optional packages, or use Node 24.15 or later, which has SQLite built in.',
+  ),
   listenerFailed: reasonText('The local listener could not be opened.', 'Choose another address or port.'),
   secretFileUnusable: reasonText(
     'A file with a token or a shared secret cannot be used.',

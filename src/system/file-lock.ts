@@ -10,9 +10,9 @@
  */
 import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type sqlite3 from 'sqlite3';
 import { PRIVATE_FILE } from './atomic-file.js';
 import { errnoOf } from './errno.js';
+import { SqliteConnection } from './sqlite/connection.js';
 
 export interface FileLock {
   /** Further calls do nothing. */
@@ -62,18 +62,19 @@ export async function withLocks<T>(
 const RETRY_DELAY = 25;
 
 /** Keeps connections referenced: one that is garbage collected is closed, and its lock with it. */
-const held = new Set<sqlite3.Database>();
+const held = new Set<SqliteConnection>();
 
 /** The SQLite lock. It also excludes other holders in the same process. `limitMs` 0: one attempt. */
 export const acquireFileLock: AcquireLock = async (path, limitMs, signal) => {
-  const [{ default: sqlite }] = await Promise.all([import('sqlite3'), createLockFile(path)]);
+  await createLockFile(path);
   const deadline = performance.now() + limitMs;
   for (;;) {
     signal.throwIfAborted();
-    const database = await connect(sqlite, path);
+    const database = SqliteConnection.open(path);
     held.add(database);
     try {
-      await begin(database);
+      // Nothing is written in the transaction, so the file stays empty and needs no journal.
+      await database.exec('PRAGMA journal_mode=OFF; BEGIN EXCLUSIVE');
       return { release: () => close(database) };
     } catch (error) {
       await close(database);
@@ -102,27 +103,8 @@ async function createLockFile(path: string): Promise<void> {
   }
 }
 
-function connect(sqlite: typeof sqlite3, path: string): Promise<sqlite3.Database> {
-  return new Promise((resolve, reject) => {
-    const database: sqlite3.Database = new sqlite.Database(
-      path,
-      sqlite.OPEN_READWRITE | sqlite.OPEN_FULLMUTEX,
-      (error) => (error ? reject(error) : resolve(database)),
-    );
-  });
-}
-
-/** Nothing is written in the transaction, so the file stays empty and needs no journal. */
-function begin(database: sqlite3.Database): Promise<void> {
-  return new Promise((resolve, reject) => {
-    database.exec('PRAGMA journal_mode=OFF; BEGIN EXCLUSIVE', (error) => (error ? reject(error) : resolve()));
-  });
-}
-
-function close(database: sqlite3.Database): Promise<void> {
-  if (!held.delete(database)) return Promise.resolve();
-  return new Promise((resolve) => {
-    // Closing ends the transaction. It fails only for a connection that is closed already.
-    database.close(() => resolve());
-  });
+/** Closing ends the transaction. */
+async function close(database: SqliteConnection): Promise<void> {
+  held.delete(database);
+  await database.close();
 }

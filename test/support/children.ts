@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import { afterAll } from 'vitest';
+import { bundledKeyvSqlite } from '../../scripts/keyv-sqlite.mjs';
 
 // Inside node_modules, so that the packages it imports are found from there.
 const folder = resolve('node_modules/.cache/rc-engine-tests');
@@ -112,6 +113,7 @@ async function bundle(): Promise<string> {
     outfile,
     bundle: true,
     packages: 'external',
+    plugins: [bundledKeyvSqlite],
     platform: 'node',
     format: 'esm',
     logLevel: 'warning',

@@ -1,6 +1,6 @@
 /** A process for the tests of the home directory and its files. It speaks JSON lines and ends with its stdin. */
 import { spawn } from 'node:child_process';
-import sqlite3 from 'sqlite3';
+import { appendFile } from 'node:fs/promises';
 import { openHome } from '../../src/home/home.js';
 import { acquireHomeLock } from '../../src/home/home-lock.js';
 import { loadInstallationId } from '../../src/home/installation.js';
@@ -11,6 +11,7 @@ import { openEnrollmentStore, update } from '../../src/remote-control/store/enro
 import { openSqliteTable } from '../../src/remote-control/store/sqlite-table.js';
 import { acquireFileLock, withLocks } from '../../src/system/file-lock.js';
 import { acquireFlock } from '../../src/system/flock.js';
+import { SqliteConnection } from '../../src/system/sqlite/connection.js';
 
 const key: EnrollmentKey = { socketUrl: 'wss://chatgpt.com/x', accountId: 'acct', clientName: null };
 const identity = (serverName: string) => ({ serverId: 'srv', environmentId: 'env', serverName });
@@ -115,14 +116,13 @@ const commands: Record<string, (...args: string[]) => Promise<void>> = {
 };
 
 /** Keeps the connections referenced: garbage collection would release their locks. */
-const held: sqlite3.Database[] = [];
+const held: SqliteConnection[] = [];
 
 async function execute(path: string, sql: string): Promise<void> {
-  const db = new sqlite3.Database(path);
-  held.push(db);
-  await new Promise<void>((resolve, reject) => {
-    db.exec(sql, (error) => (error ? reject(error) : resolve()));
-  });
+  await appendFile(path, '');
+  const database = SqliteConnection.open(path);
+  held.push(database);
+  await database.exec(sql);
 }
 
 function say(value: unknown): void {

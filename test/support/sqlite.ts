@@ -1,4 +1,4 @@
-import sqlite3 from 'sqlite3';
+import { SqliteConnection } from '../../src/system/sqlite/connection.js';
 
 export interface Held {
   release(): Promise<void>;
@@ -6,32 +6,15 @@ export interface Held {
 
 /** Takes the write lock of a database, as another program would, until it is released. */
 export async function holdDatabase(path: string): Promise<Held> {
-  const database = await new Promise<sqlite3.Database>((resolve, reject) => {
-    const opened: sqlite3.Database = new sqlite3.Database(path, sqlite3.OPEN_READWRITE, (error) =>
-      error ? reject(error) : resolve(opened),
-    );
-  });
-  await run(database, 'BEGIN IMMEDIATE');
-  return {
-    release: () =>
-      new Promise((resolve, reject) => database.close((error) => (error ? reject(error) : resolve()))),
-  };
+  const database = SqliteConnection.open(path);
+  await database.exec('BEGIN IMMEDIATE');
+  return { release: () => database.close() };
 }
 
 /** Every value of the table that holds enrollments. */
 export async function storedRecords(path: string): Promise<unknown[]> {
-  const database = new sqlite3.Database(path, sqlite3.OPEN_READONLY);
-  const rows = await new Promise<{ value: string }[]>((resolve, reject) => {
-    database.all('SELECT value FROM keyv', (error, found: { value: string }[]) =>
-      error ? reject(error) : resolve(found),
-    );
-  });
-  await new Promise<void>((resolve) => database.close(() => resolve()));
-  return rows.map(({ value }) => JSON.parse(value).value as unknown);
-}
-
-function run(database: sqlite3.Database, sql: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    database.exec(sql, (error) => (error ? reject(error) : resolve()));
-  });
+  const database = SqliteConnection.open(path);
+  const rows = await database.all('SELECT value FROM keyv');
+  await database.close();
+  return rows.map(({ value }) => JSON.parse(String(value)).value as unknown);
 }

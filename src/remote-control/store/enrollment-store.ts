@@ -10,7 +10,6 @@ import {
   type StoreOutcome,
 } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
-import { errnoText } from '../../system/errno.js';
 import { decodeRecord, type EnrollmentRecord, recordName } from './enrollment-record.js';
 import { MemoryTable, type RecordTable, StoreError } from './record-table.js';
 import { storeTitle } from './sqlite-errors.js';
@@ -67,7 +66,7 @@ export function openEnrollmentStore(url: string, options: EnrollmentStoreOptions
   const path = databasePath(url);
   const busyTimeoutMs = options.busyTimeoutMs ?? BUSY_TIMEOUT_MS;
   const open = async (again: boolean): Promise<RecordTable> => {
-    const { openSqliteTable } = await import('./sqlite-table.js').catch(driverMissing);
+    const { openSqliteTable } = await import('./sqlite-table.js');
     return openSqliteTable(path, { busyTimeoutMs, probe: again });
   };
   return new TableStore('sqlite', open, options.now, options.onReopened);
@@ -191,7 +190,7 @@ export class TableStore implements EnrollmentStore {
     await this.#drop();
   }
 
-  /** One call at a time: SQLite waits for a lock in a thread, and the process has only four of them. */
+  /** One call at a time, in the order in which they were made. */
   async #run<T>(
     reason: Extract<Reason, 'storeUnavailable' | 'storeWriteFailed'>,
     work: (table: RecordTable) => Promise<T>,
@@ -282,14 +281,6 @@ function decode(table: RecordTable, raw: string): EnrollmentRecord {
   const record = decodeRecord(raw);
   if ('damage' in record) throw new StoreError(`${table.title} ${record.damage}.`, { invalid: true });
   return record;
-}
-
-/** SQLite is native code: it may be missing, or built for another platform. */
-function driverMissing(error: unknown): never {
-  throw new StoreError(`SQLite cannot be loaded, so there is no enrollment store: ${errnoText(error)}.`, {
-    invalid: true,
-    cause: error,
-  });
 }
 
 function missingStore(now: () => number): EnrollmentStore {

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { EngineError } from '../../protocol/errors.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
 import { StoreError } from './record-table.js';
 
@@ -29,6 +30,9 @@ export function storeTitle(path: string): string {
  * unchanged.
  */
 export async function explainSqliteError(path: string, error: unknown): Promise<unknown> {
+  if (error instanceof EngineError) {
+    return new StoreError(`${error.message} ${error.remediation}`, { invalid: true, cause: error });
+  }
   const code = errnoOf(error);
   if (error instanceof StoreError || code === undefined) return error;
   const known = TEXTS[code];

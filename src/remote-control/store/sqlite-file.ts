@@ -4,13 +4,11 @@
  */
 import { access, chmod, constants, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type sqlite3 from 'sqlite3';
 import { PRIVATE_FILE, publish, siblingName } from '../../system/atomic-file.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
+import { SqliteConnection } from '../../system/sqlite/connection.js';
 import { StoreError } from './record-table.js';
 import { storeTitle } from './sqlite-errors.js';
-
-type Sqlite = typeof sqlite3;
 
 /** The same as @keyv/sqlite creates, so that its own CREATE TABLE IF NOT EXISTS has nothing to do. */
 const CREATE_TABLE = 'CREATE TABLE keyv(key VARCHAR(255) PRIMARY KEY, value TEXT )';
@@ -19,7 +17,7 @@ const CREATE_TABLE = 'CREATE TABLE keyv(key VARCHAR(255) PRIMARY KEY, value TEXT
  * Creates the database when it is missing: complete, private (0600), in WAL mode. It gets its name only when it is complete,
  * so an empty file is one that lost its content, and must not count as a new store. RC-6
  */
-export async function ensureDatabase(sqlite: Sqlite, path: string): Promise<void> {
+export async function ensureDatabase(path: string): Promise<void> {
   const size = await sizeOf(path);
   if (size === undefined) {
     if (((await sizeOf(`${path}-wal`)) ?? 0) > 0) {
@@ -28,7 +26,7 @@ export async function ensureDatabase(sqlite: Sqlite, path: string): Promise<void
         { invalid: true },
       );
     }
-    await createDatabase(sqlite, path);
+    await createDatabase(path);
     return;
   }
   if (size === 0) {
@@ -44,11 +42,8 @@ export async function ensureDatabase(sqlite: Sqlite, path: string): Promise<void
  * Opens and closes the database with a separate connection. Keyv cannot close a connection that failed to open, so each
  * attempt on a broken file would leave a descriptor open; this one does not.
  */
-export async function probeDatabase(sqlite: Sqlite, path: string, busyTimeoutMs: number): Promise<void> {
-  await withConnection(sqlite, path, sqlite.OPEN_READWRITE, (db) => {
-    db.configure('busyTimeout', busyTimeoutMs);
-    return exec(db, 'SELECT count(*) FROM sqlite_schema');
-  });
+export async function probeDatabase(path: string, busyTimeoutMs: number): Promise<void> {
+  await execute(path, 'SELECT count(*) FROM sqlite_schema', busyTimeoutMs);
 }
 
 /** Distinguishes the file at a path from a later one there; null: it is gone or out of reach. An open file keeps its number. RC-107 */
@@ -87,17 +82,15 @@ export async function unusablePlace(path: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function createDatabase(sqlite: Sqlite, path: string): Promise<void> {
+async function createDatabase(path: string): Promise<void> {
   const sibling = siblingName(path);
   try {
     await (await open(sibling, 'wx', PRIVATE_FILE)).close();
     await chmod(sibling, PRIVATE_FILE);
     // Nobody reads this file yet, and it is synced once below: SQLite's own syncs would only cost time.
-    await withConnection(sqlite, sibling, sqlite.OPEN_READWRITE, (db) =>
-      exec(
-        db,
-        `PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; ${CREATE_TABLE}; PRAGMA journal_mode=WAL`,
-      ),
+    await execute(
+      sibling,
+      `PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY; ${CREATE_TABLE}; PRAGMA journal_mode=WAL`,
     );
     const file = await open(sibling, 'r+');
     try {
@@ -112,30 +105,13 @@ async function createDatabase(sqlite: Sqlite, path: string): Promise<void> {
   }
 }
 
-async function withConnection(
-  sqlite: Sqlite,
-  path: string,
-  mode: number,
-  work: (db: sqlite3.Database) => Promise<void>,
-): Promise<void> {
-  const db = await new Promise<sqlite3.Database>((resolve, reject) => {
-    const opened: sqlite3.Database = new sqlite.Database(path, mode | sqlite.OPEN_FULLMUTEX, (error) =>
-      error ? reject(error) : resolve(opened),
-    );
-  });
+async function execute(path: string, sql: string, busyTimeoutMs = 0): Promise<void> {
+  const database = SqliteConnection.open(path, busyTimeoutMs);
   try {
-    await work(db);
+    await database.exec(sql);
   } finally {
-    await new Promise<void>((resolve, reject) => {
-      db.close((error) => (error ? reject(error) : resolve()));
-    });
+    await database.close();
   }
-}
-
-function exec(db: sqlite3.Database, sql: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    db.exec(sql, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 /** SQLite creates -wal and -shm with the mode of the database; older ones are corrected here. */

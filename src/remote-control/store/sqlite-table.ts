@@ -1,7 +1,8 @@
-/** Imports the drivers statically, so it must be imported only when a database is opened. */
+/** Imports Keyv statically, so it must be imported only when a database is opened. */
+import { isUtf8 } from 'node:buffer';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KeyvSqlite } from '@keyv/sqlite';
 import { Keyv } from 'keyv';
-import sqlite from 'sqlite3';
 import { errnoOf } from '../../system/errno.js';
 import { type EnrollmentRecord, encodeStored, type StoredRecord, toStored } from './enrollment-record.js';
 import { type RecordTable, StoreError } from './record-table.js';
@@ -12,6 +13,7 @@ import { ensureDatabase, fileIdentity, probeDatabase } from './sqlite-file.js';
 const NAMESPACE = 'enrollment';
 const PREFIX = `${NAMESPACE}:`;
 const CHECKPOINT_TIMEOUT_MS = 200;
+const CHECKPOINT_PAUSE_MS = 10;
 
 interface SqliteTableOptions {
   /** Limit of the wait for another process that has locked the database, ms. */
@@ -23,8 +25,8 @@ interface SqliteTableOptions {
 /** Opens or creates the database at an absolute path. Rejects with a `StoreError`. */
 export async function openSqliteTable(path: string, options: SqliteTableOptions): Promise<SqliteTable> {
   try {
-    await ensureDatabase(sqlite, path);
-    if (options.probe) await probeDatabase(sqlite, path, options.busyTimeoutMs);
+    await ensureDatabase(path);
+    if (options.probe) await probeDatabase(path, options.busyTimeoutMs);
     // Before it is opened: a file that is replaced in between counts as moved, and is opened again.
     const identity = await fileIdentity(path);
     const store = new KeyvSqlite({ uri: `sqlite://${path}`, busyTimeout: options.busyTimeoutMs });
@@ -85,18 +87,19 @@ class SqliteTable implements RecordTable {
 
   async names(): Promise<readonly string[]> {
     const rows = await this.query(
-      'SELECT key FROM keyv WHERE substr(key, 1, ?) = ?',
+      'SELECT CAST(key AS BLOB) AS key FROM keyv WHERE substr(key, 1, ?) = ?',
       `${PREFIX.length}`,
       PREFIX,
     );
-    return rows.flatMap(({ key }) => (typeof key === 'string' ? [key.slice(PREFIX.length)] : []));
+    return rows.flatMap((row) => textOf(row.key)?.slice(PREFIX.length) ?? []);
   }
 
   async read(name: string): Promise<string | undefined> {
-    const row = (await this.query('SELECT value FROM keyv WHERE key = ?', entry(name)))[0];
+    const sql = 'SELECT typeof(value) AS type, CAST(value AS BLOB) AS value FROM keyv WHERE key = ?';
+    const row = (await this.query(sql, entry(name)))[0];
     if (row === undefined) return undefined;
-    const value = row.value;
-    if (typeof value === 'string') return value;
+    const value = row.type === 'text' ? textOf(row.value) : undefined;
+    if (value !== undefined) return value;
     throw new StoreError(`${this.title} contains a record that is not text.`, {
       invalid: true,
     });
@@ -116,12 +119,12 @@ class SqliteTable implements RecordTable {
     const rows =
       expected === undefined
         ? await this.query(
-            'INSERT INTO keyv (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING RETURNING key',
+            'INSERT INTO keyv (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING RETURNING 1',
             entry(name),
             next,
           )
         : await this.query(
-            'UPDATE keyv SET value = ? WHERE key = ? AND value = ? RETURNING key',
+            'UPDATE keyv SET value = ? WHERE key = ? AND value = ? RETURNING 1',
             next,
             entry(name),
             expected,
@@ -132,8 +135,10 @@ class SqliteTable implements RecordTable {
   }
 
   async verify(): Promise<void> {
-    const [row] = await this.query('PRAGMA integrity_check(1)');
-    if (row?.integrity_check !== 'ok') {
+    const [row] = await this.query(
+      'SELECT CAST(integrity_check AS BLOB) AS result FROM pragma_integrity_check LIMIT 1',
+    );
+    if (textOf(row?.result) !== 'ok') {
       throw new StoreError(`${this.title} is not a valid SQLite database: it fails its integrity check.`, {
         invalid: true,
       });
@@ -172,14 +177,24 @@ class SqliteTable implements RecordTable {
    * long wait is not worth it.
    */
   async #checkpoint(): Promise<void> {
-    await this.query(`PRAGMA busy_timeout=${Math.min(CHECKPOINT_TIMEOUT_MS, this.#busyTimeoutMs)}`);
-    await this.query('PRAGMA wal_checkpoint(TRUNCATE)');
-    await this.query(`PRAGMA busy_timeout=${this.#busyTimeoutMs}`);
+    const deadline = performance.now() + Math.min(CHECKPOINT_TIMEOUT_MS, this.#busyTimeoutMs);
+    for (;;) {
+      const [row] = await this.query('PRAGMA wal_checkpoint(TRUNCATE)');
+      if (row?.busy !== 1 || performance.now() >= deadline) return;
+      await sleep(CHECKPOINT_PAUSE_MS);
+    }
   }
 }
 
 function entry(name: string): string {
   return `${PREFIX}${name}`;
+}
+
+/** The text of a column that was selected as a blob; undefined when it is not valid UTF-8. */
+function textOf(blob: unknown): string | undefined {
+  if (!(blob instanceof Uint8Array || blob instanceof ArrayBuffer)) return undefined;
+  const bytes = Buffer.from(blob instanceof ArrayBuffer ? new Uint8Array(blob) : blob);
+  return isUtf8(bytes) ? bytes.toString() : undefined;
 }
 
 function isRow(row: unknown): row is Readonly<Record<string, unknown>> {

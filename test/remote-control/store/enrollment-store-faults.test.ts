@@ -13,12 +13,14 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import sqlite3 from 'sqlite3';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { EngineError } from '../../../src/protocol/errors.js';
 import type { Enrollment, EnrollmentKey } from '../../../src/protocol/outcomes.js';
 import type { Reason } from '../../../src/protocol/reasons.js';
 import { openEnrollmentStore, TableStore } from '../../../src/remote-control/store/enrollment-store.js';
+import { explainSqliteError } from '../../../src/remote-control/store/sqlite-errors.js';
 import { openSqliteTable } from '../../../src/remote-control/store/sqlite-table.js';
+import { SqliteConnection } from '../../../src/system/sqlite/connection.js';
 import { start } from '../../support/children.js';
 import { tmpFolder } from '../../support/tmp.js';
 
@@ -50,13 +52,9 @@ async function loadOnce(path: string) {
 }
 
 async function query(path: string, sql: string): Promise<void> {
-  const db = new sqlite3.Database(path);
-  await new Promise<void>((resolve, reject) => {
-    db.exec(sql, (error) => (error ? reject(error) : resolve()));
-  });
-  await new Promise<void>((resolve) => {
-    db.close(() => resolve());
-  });
+  const database = SqliteConnection.open(path);
+  await database.exec(sql);
+  await database.close();
 }
 
 function failure(reason: Reason, message: string) {
@@ -443,21 +441,12 @@ describe('no space or no permission', () => {
   });
 });
 
-describe('SQLite that cannot be loaded', () => {
-  it('RC-6: is an error for each method', async () => {
-    vi.doMock('../../../src/remote-control/store/sqlite-table.js', () => {
-      throw new Error('Could not locate the bindings file');
-    });
-    onTestFinished(() => {
-      vi.doUnmock('../../../src/remote-control/store/sqlite-table.js');
-    });
-    vi.resetModules();
-    const store = open(join(await tmpFolder(), 's.sqlite'));
-    const message = 'SQLite cannot be loaded, so there is no enrollment store: ';
-    store.prepare();
-    expect(await store.load(key)).toEqual(failure('storeUnavailable', message));
-    expect(await store.save(key, enrollment, 'on')).toEqual(failure('storeUnavailable', message));
-    await store.close();
+it('RC-6: SQLite that cannot be loaded is an error with the next step', async () => {
+  const missing = new EngineError('sqliteMissing', 'SQLite cannot be loaded: no package.');
+  expect(await explainSqliteError('/s.sqlite', missing)).toMatchObject({
+    name: 'StoreError',
+    invalid: true,
+    message: expect.stringMatching(/^SQLite cannot be loaded: no package\. Install rc-engine again/),
   });
 });
 

@@ -43,6 +43,7 @@ describe('kill -9', () => {
   it('RC-6: after a writer was killed at any time, the store opens and contains each save that was reported done', async () => {
     let path = '';
     let reported = 0;
+    let reportedInAll = 0;
     for (let round = 0; round < 30; round += 1) {
       if (round % 6 === 0) {
         path = join(await tmpFolder(), 's.sqlite');
@@ -53,12 +54,13 @@ describe('kill -9', () => {
       await pause(Math.random() * 40);
       await child.kill();
       reported = lastNumber(child) ?? reported;
+      reportedInAll += reported;
       const outcome = await load(path);
       if (outcome.kind !== 'found')
         expect({ outcome, reported }).toMatchObject({ outcome: { kind: 'none' }, reported: 0 });
       else expect(Number(outcome.enrollment.serverName)).toBeGreaterThanOrEqual(reported);
     }
-    expect(reported).toBeGreaterThan(0);
+    expect(reportedInAll).toBeGreaterThan(0);
   }, 120_000);
 });
 

@@ -1,5 +1,5 @@
 /** Damages and repairs the enrollment store of a running engine from outside. */
-import sqlite3 from 'sqlite3';
+import { SqliteConnection } from '../../../../src/system/sqlite/connection.js';
 
 const BUSY_LIMIT = 2_000;
 const TRIGGERS = ['INSERT', 'UPDATE', 'DELETE'] as const;
@@ -21,28 +21,30 @@ export class Disk {
   /** Prepares the store for the next access of the engine. */
   async set({ unreadable, readOnly }: { readonly unreadable: boolean; readonly readOnly: boolean }) {
     if (unreadable === (this.#damaged !== undefined) && readOnly === this.#readOnly) return;
-    const database = await open(this.#path);
+    const database = SqliteConnection.open(this.#path, BUSY_LIMIT);
     try {
       if (this.#readOnly) await this.#setReadOnly(database, false);
       if (this.#damaged !== undefined) {
         for (const { key, value } of this.#damaged)
-          await run(database, 'UPDATE keyv SET value = ? WHERE key = ?', value, key);
+          await database.all('UPDATE keyv SET value = ? WHERE key = ?', value, key);
         this.#damaged = undefined;
       }
       if (unreadable) {
-        this.#damaged = await rows(database);
-        await run(database, "UPDATE keyv SET value = 'no record'");
+        this.#damaged = (await database.all('SELECT key, value FROM keyv')).map(({ key, value }) => ({
+          key: String(key),
+          value: String(value),
+        }));
+        await database.exec("UPDATE keyv SET value = 'no record'");
       }
       if (readOnly) await this.#setReadOnly(database, true);
     } finally {
-      await new Promise<void>((resolve) => database.close(() => resolve()));
+      await database.close();
     }
   }
 
-  async #setReadOnly(database: sqlite3.Database, readOnly: boolean): Promise<void> {
+  async #setReadOnly(database: SqliteConnection, readOnly: boolean): Promise<void> {
     for (const what of TRIGGERS) {
-      await run(
-        database,
+      await database.exec(
         readOnly
           ? `CREATE TRIGGER no_${what} BEFORE ${what} ON keyv BEGIN SELECT RAISE(ABORT, 'no ${what}'); END`
           : `DROP TRIGGER no_${what}`,
@@ -50,28 +52,4 @@ export class Disk {
     }
     this.#readOnly = readOnly;
   }
-}
-
-function open(path: string): Promise<sqlite3.Database> {
-  return new Promise((resolve, reject) => {
-    const database: sqlite3.Database = new sqlite3.Database(path, sqlite3.OPEN_READWRITE, (error) => {
-      if (error) return reject(error);
-      database.configure('busyTimeout', BUSY_LIMIT);
-      resolve(database);
-    });
-  });
-}
-
-function run(database: sqlite3.Database, sql: string, ...parameters: string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    database.run(sql, parameters, (error) => (error ? reject(error) : resolve()));
-  });
-}
-
-function rows(database: sqlite3.Database): Promise<readonly Row[]> {
-  return new Promise((resolve, reject) => {
-    database.all('SELECT key, value FROM keyv', (error, found: Row[]) =>
-      error ? reject(error) : resolve(found),
-    );
-  });
 }
