@@ -1,31 +1,27 @@
 /** Plays paths against the machine itself, which runs as an actor on a simulated clock. */
 import {
   type AnyActor,
+  type AnyActorLogic,
   type AnyStateMachine,
   createActor,
   createMachine,
-  fromPromise,
   type InspectionEvent,
 } from 'xstate';
 import { edgeIds } from '../visualize/chart.js';
 import { textOf } from './context-key.js';
+import { effectOf, effectWords } from './effects.js';
+import { endHeld, heldActor } from './held-actor.js';
 import { withNamedActors } from './named-actors.js';
 import { PathClock } from './path-clock.js';
 import type { Driver } from './run.js';
 import type { Expected, GenerateOptions, Step } from './types.js';
-
-interface Call {
-  readonly id: string;
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 /**
  * A driver whose system is the machine with its own timers, invokes and actions. Each invoked actor waits for the outcome
  * that the path gives it, and actions of the host are recorded. The driver checks states, tags, context, the edges taken
- * and the actions.
+ * and the effects: actions with their params, messages, delays, and the actors that start and stop.
  */
 export function actorDriver<M extends AnyStateMachine>(
   machine: M,
@@ -45,7 +41,6 @@ class ActorDriver implements Driver {
   #clock = new PathClock(() => {});
   #parent: AnyActor | undefined;
   #actor: AnyActor | undefined;
-  #calls: Call[] = [];
   #taken: string[] = [];
   #effects: string[] = [];
 
@@ -64,7 +59,6 @@ class ActorDriver implements Driver {
   }
 
   start(): void {
-    this.#calls = [];
     this.#taken = [];
     this.#effects = [];
     this.#clock = new PathClock(this.#setTime);
@@ -79,8 +73,6 @@ class ActorDriver implements Driver {
     this.#parent = parent;
     parent.subscribe({ error: () => {} });
     parent.start();
-    this.#taken = [];
-    this.#effects = [];
   }
 
   async act(step: Step): Promise<void> {
@@ -88,14 +80,14 @@ class ActorDriver implements Driver {
     this.#effects = [];
     if (step.kind === 'event') this.#actor?.send(step.event);
     else if (step.kind === 'delay') await this.#pass(step.elapsed);
-    else {
-      const call = this.#calls.find(({ id }) => id === step.actor);
-      if (call === undefined) throw new Error(`The actor ${step.actor} is not running.`);
-      this.#calls = this.#calls.filter((other) => other !== call);
-      if (step.kind === 'outcome') call.resolve(step.value);
-      else call.reject(step.value);
-    }
+    else this.#end(step);
     await settled();
+  }
+
+  #end({ kind, actor, value }: Step): void {
+    const ref = actor === null ? undefined : this.#actor?.getSnapshot().children[actor];
+    if (ref === undefined) throw new Error(`The actor ${actor} is not running.`);
+    endHeld(ref, kind === 'outcome' ? { status: 'done', output: value } : { status: 'error', error: value });
   }
 
   /** Fails when the delay ends a millisecond early. The check after the step fails when it ends late. */
@@ -116,9 +108,8 @@ class ActorDriver implements Driver {
     assertSame('status', snapshot.status, expected.status);
     assertSame('tags', [...snapshot.tags].sort(), expected.tags);
     assertSame('context', snapshot.context, expected.snapshot.context);
-    if (step === null) return;
-    if (this.#checkEdges) assertSame('edges', this.#taken, step.edges);
-    assertSame('actions', this.#effects, expected.effects);
+    assertSame('effects', this.#effects, expected.effects.map(effectWords));
+    if (step !== null && this.#checkEdges) assertSame('edges', this.#taken, step.edges);
   }
 
   end(): void {
@@ -130,6 +121,9 @@ class ActorDriver implements Driver {
     if (event.type === '@xstate.actor' && (event.actorRef as AnyActor).id === this.#machine.id) {
       this.#actor = event.actorRef as AnyActor;
     }
+    if (event.type === '@xstate.action' && this.#actor !== undefined && event.actorRef === this.#actor) {
+      this.#effects.push(effectWords(effectOf(event.action, this.#actor)));
+    }
     if (event.type !== '@xstate.microstep') return;
     for (const transition of event._transitions) {
       const id = this.#edges.get(transition);
@@ -138,17 +132,10 @@ class ActorDriver implements Driver {
   }
 
   #actors(machine: AnyStateMachine): Record<string, unknown> {
-    const waiting = fromPromise(
-      ({ self, signal }) =>
-        new Promise((resolve, reject) => {
-          const call: Call = { id: self.id, resolve, reject };
-          this.#calls.push(call);
-          signal.addEventListener('abort', () => {
-            this.#calls = this.#calls.filter((other) => other !== call);
-          });
-        }),
+    const { actors } = machine.implementations;
+    return Object.fromEntries(
+      Object.entries(actors).map(([name, actor]) => [name, heldActor(logicOf(actor))]),
     );
-    return Object.fromEntries(Object.keys(machine.implementations.actors).map((name) => [name, waiting]));
   }
 
   #actions(machine: AnyStateMachine): Record<string, unknown> {
@@ -156,12 +143,17 @@ class ActorDriver implements Driver {
     return Object.fromEntries(
       Object.entries(actions).flatMap(([name, action]: [string, unknown]) =>
         // Actions made by XState (assign, raise, sendTo …) stay. A plain function is an action of the host.
-        typeof action === 'function' && !('resolve' in action)
-          ? [[name, () => this.#effects.push(name)]]
-          : [],
+        typeof action === 'function' && !('resolve' in action) ? [[name, () => {}]] : [],
       ),
     );
   }
+}
+
+/** An actor is given as logic, or as logic with its input. */
+function logicOf(actor: unknown): AnyActorLogic | undefined {
+  if (typeof actor !== 'object' || actor === null) return undefined;
+  if ('getInitialSnapshot' in actor) return actor as AnyActorLogic;
+  return 'src' in actor ? logicOf(actor.src) : undefined;
 }
 
 function assertSame(what: string, actual: unknown, expected: unknown): void {

@@ -1,37 +1,28 @@
 /** Explores a chart: from each situation it tries every event, outcome and delay that is possible there. */
-import type { AnyMachineSnapshot, AnyStateMachine, EventObject } from 'xstate';
-import { toChart } from '../visualize/chart.js';
-import { triggerText } from '../visualize/edge-text.js';
-import { contextKey } from './context-key.js';
-import { handles, sampleOf } from './event-types.js';
+import type { AnyStateMachine } from 'xstate';
+import { type Act, Acts } from './acts.js';
+import { ChartError } from './chart-error.js';
 import { type Move, type Position, PureMachine, type Verdict } from './pure-machine.js';
-import { type GenerateOptions, PathLimitError, type StepKind } from './types.js';
-
-/** Something that can happen in a situation: an event, an outcome, a failure or a delay. */
-interface Act {
-  /** Unique in a situation, and stable across situations. */
-  readonly id: string;
-  readonly kind: StepKind;
-  readonly event: EventObject;
-  readonly words: string;
-  readonly actor: string | null;
-  readonly value: unknown;
-}
-
-type Unnamed = Omit<Act, 'id'>;
+import { isCrowded, Novelty } from './situations.js';
+import { Subtleties } from './subtleties.js';
+import { type GenerateOptions, PathLimitError } from './types.js';
 
 export interface Leg {
   readonly from: number;
   readonly to: number;
   readonly act: Act;
-  readonly elapsed: number;
   readonly edges: readonly string[];
   readonly verdicts: readonly Verdict[];
-  readonly effects: readonly string[];
+  /** States that a history led back to. */
+  readonly restored: readonly string[];
+  /** What else a fault of the edges could look like: see `Subtleties`. */
+  readonly subtleties: readonly string[];
 }
 
 interface Place {
   readonly position: Position;
+  /** The leg that led here first; null for the start. */
+  readonly via: Leg | null;
   readonly legs: Leg[];
 }
 
@@ -42,6 +33,8 @@ export interface Explored {
   readonly places: readonly Place[];
   readonly startVerdicts: readonly Verdict[];
   readonly startEdges: readonly string[];
+  /** True when two situations share a place only if the chart does the same in both. */
+  readonly isExact: boolean;
 }
 
 const DEFAULT_LIMIT = 20_000;
@@ -53,225 +46,102 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
   const known = new Map<string, number>();
   const places: Place[] = [];
   const novelty = new Novelty(options);
+  const subtleties = new Subtleties(machine);
   const exhausted = new Set<number>();
 
-  const placeFor = ({ position }: Move): number => {
-    const { snapshot } = position;
-    if (snapshot.status === 'error') {
-      throw new Error(`The chart ${machine.id} threw an error in ${JSON.stringify(snapshot.value)}.`, {
-        cause: snapshot.error,
-      });
-    }
+  const placeFor = (position: Position): { readonly index: number; readonly isNew: boolean } => {
     const key = novelty.keyOf(position);
     const found = known.get(key);
-    if (found !== undefined) return found;
+    if (found !== undefined) return { index: found, isNew: false };
     if (places.length >= limit) throw new PathLimitError(limitMessage(machine, places, limit));
-    const index = places.push({ position, legs: [] }) - 1;
-    known.set(key, index);
-    if (!novelty.isNew(position)) exhausted.add(index);
-    return index;
+    known.set(key, places.length);
+    if (!novelty.isNew(position) || isCrowded(position)) exhausted.add(places.length);
+    return { index: places.length, isNew: true };
   };
 
-  const start = pure.start();
-  placeFor(start);
+  const start = startOf(machine, pure);
+  placeFor(start.position);
+  places.push({ position: start.position, via: null, legs: [] });
   for (let at = 0; at < places.length; at += 1) {
     const place = places[at];
     if (place === undefined || exhausted.has(at) || place.position.snapshot.status !== 'active') continue;
     if (options.within?.(place.position.snapshot as never) === false) continue;
     for (const act of acts.at(place.position)) {
       const move = perform(pure, place.position, act);
-      place.legs.push({
+      const to = placeFor(move.position);
+      const leg: Leg = {
         from: at,
-        to: placeFor(move),
+        to: to.index,
         act,
-        elapsed: move.position.now - place.position.now,
         edges: move.edges,
         verdicts: move.verdicts,
-        effects: move.effects,
-      });
+        restored: subtleties.restored(move),
+        subtleties: subtleties.of(place.position, move),
+      };
+      if (to.isNew) places.push({ position: move.position, via: leg, legs: [] });
+      place.legs.push(leg);
     }
   }
   const actsAt = (position: Position) => acts.at(position);
-  return { pure, actsAt, places, startVerdicts: start.verdicts, startEdges: start.edges };
+  return {
+    pure,
+    actsAt,
+    places,
+    startVerdicts: start.verdicts,
+    startEdges: start.edges,
+    isExact: novelty.isExact(start.position),
+  };
 }
 
+/** @throws ChartError */
+function startOf(machine: AnyStateMachine, pure: PureMachine): Move {
+  let move: Move;
+  try {
+    move = pure.start();
+  } catch (error) {
+    throw new ChartError(`The chart ${machine.id} cannot start`, error);
+  }
+  const { snapshot } = move.position;
+  if (snapshot.status !== 'error') return move;
+  throw new ChartError(`The chart ${machine.id} cannot start`, snapshot.error);
+}
+
+/**
+ * Performs an act.
+ *
+ * @throws ChartError when a guard, an action or a delay of the chart throws.
+ */
 export function perform(pure: PureMachine, at: Position, act: Act): Move {
-  return act.kind === 'delay' ? pure.elapse(at) : pure.take(at, act.event);
-}
-
-/** Decides which situations are the same, and which ones the search continues from. */
-class Novelty<M extends AnyStateMachine> {
-  readonly #options: GenerateOptions<M>;
-  readonly #seen = new Set<string>();
-
-  constructor(options: GenerateOptions<M>) {
-    this.#options = options;
+  const failed = (error: unknown): ChartError => {
+    const { machine, value } = at.snapshot as { machine: AnyStateMachine; value: unknown };
+    const state = typeof value === 'string' ? `"${value}"` : JSON.stringify(value);
+    return new ChartError(`The chart ${machine.id} in the state ${state} failed on "${act.words}"`, error);
+  };
+  let move: Move;
+  try {
+    move = act.kind === 'delay' ? pure.elapse(at) : pure.take(at, act.event);
+  } catch (error) {
+    throw failed(error);
   }
-
-  keyOf(position: Position): string {
-    return JSON.stringify([placeOf(position), this.#aspects(position)]);
-  }
-
-  /**
-   * True when an aspect is new in one of the active states, or two of the active states are new together. States of
-   * parallel regions multiply, but a region rarely depends on all others, so not every combination is explored.
-   */
-  isNew(position: Position): boolean {
-    const before = this.#seen.size;
-    const aspects = [JSON.stringify(race(position)), position.snapshot.status, ...this.#aspects(position)];
-    const leaves = position.snapshot._nodes.filter(({ type }) => type === 'atomic' || type === 'final');
-    for (const { id } of leaves) {
-      for (const [index, aspect] of aspects.entries()) this.#seen.add(`${id} ${index} ${aspect}`);
-      for (const other of leaves) this.#seen.add(`${id} and ${other.id}`);
-    }
-    return this.#seen.size > before;
-  }
-
-  #aspects({ snapshot }: Position): readonly string[] {
-    const key = this.#options.key === undefined ? contextKey(snapshot) : this.#options.key(snapshot as never);
-    return typeof key === 'string' ? [key] : key;
-  }
-}
-
-function placeOf(position: Position): unknown {
-  return [position.snapshot.status, position.snapshot.value, race(position)];
-}
-
-/** The order of the running delays, and how far apart they end. */
-function race({ timers, now }: Position): unknown {
-  const [first] = timers;
-  if (first === undefined || timers.length === 1) return timers.map(({ id }) => id);
-  return [first.due - now, timers.map(({ id, due }) => [id, due - first.due])];
+  if (move.position.snapshot.status === 'error') throw failed(move.position.snapshot.error);
+  return move;
 }
 
 function limitMessage(machine: AnyStateMachine, places: readonly Place[], limit: number): string {
-  const of = new Map<string, number>();
-  for (const { position } of places) {
-    const value = JSON.stringify(position.snapshot.value);
-    of.set(value, (of.get(value) ?? 0) + 1);
-  }
-  const [[value, count] = ['', 0]] = [...of].sort(([, a], [, b]) => b - a);
-  return (
-    `The chart ${machine.id} has more than ${limit} situations, ${count} of them in the state ${value}: its context seems to ` +
-    'grow without end. Pass a `key` with only what its guards read (a counter as `Math.min(n, 3)`), fewer payloads, ' +
-    'or a higher `limit`.'
+  const most = (texts: readonly string[]): readonly [string, number] => {
+    const counts = new Map<string, number>();
+    for (const text of texts) counts.set(text, (counts.get(text) ?? 0) + 1);
+    const [first = ['', 0] as const] = [...counts].sort(([, a], [, b]) => b - a);
+    return first;
+  };
+  const stateOf = ({ position }: Place) => JSON.stringify(position.snapshot.value);
+  const [value, count] = most(places.map(stateOf));
+  const [cause] = most(
+    places.filter((place) => stateOf(place) === value).map((place) => place.via?.act.words ?? 'the start'),
   );
-}
-
-class Acts<M extends AnyStateMachine> {
-  readonly #options: GenerateOptions<M>;
-  readonly #names: ReadonlyMap<string, string>;
-
-  constructor(machine: M, options: GenerateOptions<M>) {
-    this.#options = options;
-    this.#names = new Map(
-      toChart(machine).edges.map(({ id, trigger }) => [id.split(' ')[1] ?? '', triggerText(trigger)]),
-    );
-  }
-
-  at({ snapshot, timers }: Position): Act[] {
-    const waits = this.#options.waits?.(snapshot as never) !== false;
-    const due = waits ? timers.filter((timer) => timer.due === timers[0]?.due) : [];
-    const words = due.map(({ event }) => this.#named(event.type)).join(' and ');
-    const delay = due.slice(0, 1).map(({ event }): Unnamed => {
-      return { kind: 'delay', event, words, actor: null, value: undefined };
-    });
-    const times = new Map<string, number>();
-    return [...this.#actors(snapshot), ...this.#events(snapshot), ...delay].map((act): Act => {
-      const { type } = act.event;
-      const before = times.get(type) ?? 0;
-      times.set(type, before + 1);
-      return { ...act, id: `${type} ${before}` };
-    });
-  }
-
-  #named(type: string): string {
-    return this.#names.get(type) ?? type;
-  }
-
-  /** The events that the active states handle, each with its payloads. */
-  #events(snapshot: AnyMachineSnapshot): Unnamed[] {
-    const { events } = this.#options;
-    const given: readonly EventObject[] =
-      typeof events === 'function' ? events(snapshot as never) : (events ?? []);
-    const descriptors = new Set(
-      snapshot._nodes
-        .flatMap((node) => node.ownEvents as string[])
-        .filter((descriptor) => !descriptor.startsWith('xstate.')),
-    );
-    const chosen = new Set<EventObject>();
-    for (const descriptor of descriptors) {
-      const variants = given.filter(({ type }) => handles(descriptor, type));
-      for (const event of variants) chosen.add(event);
-      // An event that matches a wildcard may be handled by a more specific descriptor, but XState decides that.
-      if (variants.length === 0 && typeof events !== 'function') chosen.add({ type: sampleOf(descriptor) });
-    }
-    return [...chosen].map((event): Unnamed => {
-      return { kind: 'event', event, words: eventWords(event), actor: null, value: undefined };
-    });
-  }
-
-  #actors(snapshot: AnyMachineSnapshot): Unnamed[] {
-    const { outcomes, failures } = this.#options;
-    return snapshot._nodes.flatMap((node) =>
-      node.invoke.flatMap(({ id }): Unnamed[] => {
-        if (snapshot.children[id] === undefined) return [];
-        const given = outcomes?.[id] ?? [undefined];
-        const outputs = typeof given === 'function' ? given(snapshot as never) : given;
-        const done = outputs.map((output): Unnamed => {
-          const event = { type: `xstate.done.actor.${id}`, output, actorId: id };
-          return {
-            kind: 'outcome',
-            event,
-            words: `${id} done${valueWords(output)}`,
-            actor: id,
-            value: output,
-          };
-        });
-        const rejected = (failures?.[id] ?? [new Error('it failed')]).map((error): Unnamed => {
-          const event = { type: `xstate.error.actor.${id}`, error, actorId: id };
-          return { kind: 'failure', event, words: `${id} failed`, actor: id, value: error };
-        });
-        // A rejection that no state handles stops the machine. That is a mistake in the chart, not a path.
-        const handled = snapshot._nodes.some(({ ownEvents }) =>
-          ownEvents.includes(`xstate.error.actor.${id}`),
-        );
-        return [...done, ...(handled ? rejected : [])];
-      }),
-    );
-  }
-}
-
-/** For example ` (tokenRejected)`: the short members of a value, to distinguish outcomes. */
-function valueWords(value: unknown): string {
-  const words = plainWords(value);
-  return words === '' ? '' : ` (${words})`;
-}
-
-function eventWords(event: EventObject): string {
-  const { type, ...payload } = event;
-  return `${type}${valueWords(payload)}`;
-}
-
-function plainWords(value: unknown): string {
-  if (value === undefined) return '';
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-    return String(value);
-  if (value === null) return 'null';
-  if (typeof value !== 'object') return '';
-  const kind = 'kind' in value && typeof value.kind === 'string' ? [value.kind] : [];
-  const rest = Object.entries(value).flatMap(([key, inner]: [string, unknown]): string[] => {
-    if (key === 'kind' && kind.length > 0) return [];
-    if (inner === null || ['string', 'number', 'boolean'].includes(typeof inner))
-      return [`${key}: ${String(inner)}`];
-    if (typeof inner !== 'object') return [];
-    return nestedWords(key, inner ?? {});
-  });
-  return [...kind, ...rest].join(', ');
-}
-
-/** Of a nested object, only its first string member. */
-function nestedWords(key: string, value: object): string[] {
-  const first = Object.entries(value).find(([, inner]) => typeof inner === 'string');
-  return first === undefined ? [] : [`${key}.${first[0]}: ${String(first[1])}`];
+  return (
+    `The chart ${machine.id} has more than ${limit} situations, ${count} of them in the state ${value}, most of them after ` +
+    `"${cause}": its context seems to grow without end. Pass a \`key\` with only what its guards read (a counter as ` +
+    '`Math.min(n, 3)`), fewer payloads, or a higher `limit`.'
+  );
 }

@@ -1,9 +1,10 @@
 import type { AnyStateMachine } from 'xstate';
 import { toChart } from '../visualize/chart.js';
 import { pathsOver, verdictName } from './cover.js';
-import { type Explored, explore, type Leg, perform } from './explore.js';
-import type { Move, Position } from './pure-machine.js';
+import { type Explored, explore } from './explore.js';
+import type { Move } from './pure-machine.js';
 import type { CoverageReport, Covered, Expected, Generated, GenerateOptions, Path, Step } from './types.js';
+import type { Walk } from './walk.js';
 
 const DEFAULT_STEPS = 40;
 
@@ -20,68 +21,31 @@ export function generatePaths<M extends AnyStateMachine>(
   options: GenerateOptions<M> = {},
 ): Generated {
   const explored = explore(machine, options);
-  const legs = pathsOver(
-    explored,
-    options.coverage ?? 'transitions',
-    options.maxSteps ?? DEFAULT_STEPS,
-    options.except,
-  );
-  const executed = legs.map((path) => execute(machine, explored, path));
+  const walks = pathsOver(explored, {
+    coverage: options.coverage ?? 'transitions',
+    maxSteps: options.maxSteps ?? DEFAULT_STEPS,
+    except: options.except ?? new Set(),
+  });
+  const moves = walks.flatMap(({ steps }) => steps.map(({ move }) => move));
   return {
-    paths: executed.map(({ path }) => path),
+    paths: walks.map(pathOf),
     startEdges: explored.startEdges,
-    coverage: coverageOf(
-      machine,
-      explored,
-      executed.flatMap(({ moves }) => moves),
-    ),
+    coverage: coverageOf(machine, explored, moves),
     explored: explored.places.length,
   };
 }
 
-/**
- * Executes a path. Situations with the same key share a place in the search, so the exact snapshot of each step is known
- * only after the path was executed.
- */
-function execute(machine: AnyStateMachine, { pure, actsAt }: Explored, legs: readonly Leg[]): Executed {
-  let { position } = pure.start();
-  const start = expectedAt(position, []);
-  const moves: Move[] = [];
-  const steps = legs.map((leg): Step => {
-    const act = actsAt(position).find(({ id }) => id === leg.act.id);
-    const move = act === undefined ? undefined : perform(pure, position, act);
-    if (act === undefined || move === undefined || move.edges.join() !== leg.edges.join()) {
-      const at = JSON.stringify(position.snapshot.value);
-      throw new Error(
-        `The chart ${machine.id} in ${at} does not always do the same on "${leg.act.words}": a guard reads something that ` +
-          '`key` leaves out. Add it to `key`.',
-      );
-    }
-    const elapsed = move.position.now - position.now;
-    position = move.position;
-    moves.push(move);
+function pathOf(walk: Walk): Path {
+  const start = expectedAt(walk.start);
+  const steps = walk.steps.map(({ act, move, elapsed }): Step => {
     const { kind, event, words, actor, value } = act;
-    return {
-      kind,
-      event,
-      words,
-      actor,
-      value,
-      elapsed,
-      edges: move.edges,
-      expected: expectedAt(position, move.effects),
-    };
+    return { kind, event, words, actor, value, elapsed, edges: move.edges, expected: expectedAt(move) };
   });
   const last = steps.at(-1)?.expected.states.at(-1) ?? start.states.at(-1);
-  return { path: { name: `to ${last} in ${steps.length} steps`, start, steps }, moves };
+  return { name: `to ${last} in ${steps.length} steps`, start, steps };
 }
 
-interface Executed {
-  readonly path: Path;
-  readonly moves: readonly Move[];
-}
-
-function expectedAt({ snapshot }: Position, effects: readonly string[]): Expected {
+function expectedAt({ position: { snapshot }, effects }: Move): Expected {
   return {
     // XState keeps them in the order of entry.
     states: [...snapshot._nodes].sort((a, b) => a.order - b.order).map(({ id }) => id),

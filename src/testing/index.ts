@@ -9,6 +9,8 @@
  * ```
  */
 export { actorDriver } from './actor-driver.js';
+export { ChartError } from './chart-error.js';
+export { type Effect, effectWords } from './effects.js';
 export { generatePaths, mergeCoverage } from './generate.js';
 export { type Driver, failureWords, type PathFailure, type RunReport, runPaths } from './run.js';
 export {

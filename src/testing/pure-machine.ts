@@ -1,5 +1,6 @@
 /** Executes a statechart step by step without starting actors. Guards and assignments are those of the chart. */
 import {
+  type AnyActorRef,
   type AnyMachineSnapshot,
   type AnyStateMachine,
   type AnyTransitionDefinition,
@@ -8,15 +9,10 @@ import {
   fromTransition,
   type InspectionEvent,
 } from 'xstate';
+import { evaluateGuard } from 'xstate/guards';
 import { edgeIds, nameOf } from '../visualize/chart.js';
-
-/** A running delay: the event at its end, and when it ends. */
-interface Timer {
-  readonly id: string;
-  /** Simulated time, ms. */
-  readonly due: number;
-  readonly event: EventObject;
-}
+import { type Effect, type ExecutedAction, effectOf } from './effects.js';
+import { type Timer, timersAfter } from './timers.js';
 
 /** The situation of a chart: its snapshot, the simulated time, and the running delays, the next one first. */
 export interface Position {
@@ -36,13 +32,16 @@ export interface Move {
   /** Ids of the edges taken, in order, as in `walk`. */
   readonly edges: readonly string[];
   readonly verdicts: readonly Verdict[];
-  /** Names of the actions of the host, in order. */
-  readonly effects: readonly string[];
+  /** What the chart does besides assignments, in order. */
+  readonly effects: readonly Effect[];
+  /** Pairs of edges of one state and event whose guards both hold, as `EDGE before EDGE`: the order decides. */
+  readonly rivals: readonly string[];
 }
 
-const IDLE = fromTransition((state: undefined) => state, undefined);
+/** More events of a chart to itself, one after the other, than any chart needs. */
+const MAX_OWN_EVENTS = 1000;
 
-type Effect = { readonly type: string; readonly params: unknown };
+const IDLE = fromTransition((state: undefined) => state, undefined);
 
 export class PureMachine {
   readonly #machine: AnyStateMachine;
@@ -67,14 +66,19 @@ export class PureMachine {
 
   start(): Move {
     this.#setTime(0);
-    return this.#step({ now: 0, timers: [] }, (machine, scope) =>
-      machine.getInitialSnapshot(scope, this.#input),
+    return this.#settle(
+      this.#step({ now: 0, timers: [] }, (machine, scope) => machine.getInitialSnapshot(scope, this.#input)),
     );
   }
 
   take(from: Position, event: EventObject): Move {
     this.#setTime(from.now);
-    return this.#react(from, event);
+    const rivals = this.#rivals(from.snapshot, event);
+    const move = this.#react(from, event);
+    return {
+      ...move,
+      rivals: rivals.filter(([first]) => move.edges.includes(first)).map((pair) => pair.join(' before ')),
+    };
   }
 
   /** Ends the next delay, and all others that end at the same time. */
@@ -90,32 +94,46 @@ export class PureMachine {
         if (!timers.includes(timer)) return move;
         const others = timers.filter((other) => other !== timer);
         const next = this.#react({ ...move.position, timers: others }, timer.event);
-        return {
-          position: next.position,
-          edges: [...move.edges, ...next.edges],
-          verdicts: [...move.verdicts, ...next.verdicts],
-          effects: [...move.effects, ...next.effects],
-        };
+        return joined(move, next);
       },
-      { position: { ...from, now }, edges: [], verdicts: [], effects: [] },
+      { position: { ...from, now }, edges: [], verdicts: [], effects: [], rivals: [] },
     );
   }
 
   #react({ snapshot, now, timers }: Position, event: EventObject): Move {
-    return this.#step({ now, timers }, (machine, scope) => machine.transition(snapshot, event, scope));
+    return this.#settle(
+      this.#step({ now, timers }, (machine, scope) => machine.transition(snapshot, event, scope)),
+    );
+  }
+
+  /** The events that the step sent to the chart itself, and the first snapshots of actors that it observes. */
+  #settle(first: Step): Move {
+    let move: Move = first;
+    const waiting = [...first.own];
+    for (let count = 0; count < MAX_OWN_EVENTS; count += 1) {
+      const event = waiting.shift();
+      if (event === undefined || move.position.snapshot.status !== 'active') return move;
+      const { snapshot, now, timers } = move.position;
+      const next = this.#step({ now, timers }, (machine, scope) =>
+        machine.transition(snapshot, event, scope),
+      );
+      waiting.push(...next.own);
+      move = joined(move, next);
+    }
+    throw new Error(`It sends itself more than ${MAX_OWN_EVENTS} events in one step.`);
   }
 
   #step(
     { now, timers }: { now: number; timers: readonly Timer[] },
     run: (machine: AnyStateMachine, scope: Scope) => AnyMachineSnapshot,
-  ): Move {
+  ): Step {
     this.#verdicts.length = 0;
     const edges: string[] = [];
-    const effects: Effect[] = [];
+    const executed: ExecutedAction[] = [];
     // Each step has its own actor system, so that branches of the search do not share actors. The actor has a parent, so
     // that a chart can send events to it.
     const parent = createActor(IDLE, { inspect: (event) => this.#inspect(event, edges) });
-    const self = createActor(IDLE, { parent });
+    const self = createActor(IDLE, { parent, id: this.#machine.id });
     const scope = {
       self,
       system: parent.system,
@@ -125,15 +143,27 @@ export class PureMachine {
       defer: () => {},
       stopChild: () => {},
       emit: () => {},
-      actionExecutor: (action: Effect) => effects.push(action),
+      actionExecutor: (action: ExecutedAction) => executed.push(action),
     } as unknown as Scope;
     const snapshot = run(this.#machine, scope);
     return {
-      position: { snapshot, now, timers: timersAfter(timers, effects, now) },
+      position: { snapshot, now, timers: timersAfter(timers, executed, now, self) },
       edges,
       verdicts: [...this.#verdicts],
-      effects: effects.map(({ type }) => type).filter((type) => !type.startsWith('xstate.')),
+      effects: executed.map((action) => effectOf(action, self)),
+      rivals: [],
+      own: ownEvents(executed, self),
     };
+  }
+
+  #rivals(snapshot: AnyMachineSnapshot, event: EventObject): [string, string][] {
+    return snapshot._nodes.flatMap((node) => {
+      const candidates = node.transitions.get(event.type) ?? [];
+      if (candidates.length < 2) return [];
+      const [first, ...others] = candidates.filter(({ guard }) => holds(guard, snapshot, event));
+      const name = (transition: AnyTransitionDefinition) => this.#edges.get(transition) ?? '';
+      return first === undefined ? [] : others.map((other): [string, string] => [name(first), name(other)]);
+    });
   }
 
   #inspect(event: InspectionEvent, edges: string[]): void {
@@ -168,6 +198,8 @@ export class PureMachine {
 
   #watchedGuard(name: string, guard: unknown): unknown {
     if (typeof guard !== 'function') return guard;
+    // A guard made by `and`, `or`, `not` or `stateIn` may have a name of its own.
+    if ('check' in guard) return this.#watchedCheck(name, guard);
     return (args: unknown, params: unknown): boolean => {
       const held: unknown = guard(args, params);
       this.#verdicts.push({ guard: nameOf({ type: name, params }), held: held === true });
@@ -178,23 +210,49 @@ export class PureMachine {
 
 type Scope = Parameters<AnyStateMachine['transition']>[2];
 
-function timersAfter(before: readonly Timer[], effects: readonly Effect[], now: number): Timer[] {
-  let timers = [...before];
-  for (const { type, params } of effects) {
-    if (typeof params !== 'object' || params === null) continue;
-    if (type === 'xstate.cancel' && 'sendId' in params) {
-      timers = timers.filter(({ id }) => id !== params.sendId);
-    } else if (
-      type === 'xstate.raise' &&
-      'delay' in params &&
-      typeof params.delay === 'number' &&
-      'event' in params
-    ) {
-      const event = params.event as EventObject;
-      const id = 'id' in params && typeof params.id === 'string' ? params.id : event.type;
-      timers = [...timers.filter((timer) => timer.id !== id), { id, due: now + params.delay, event }];
-    }
+interface Step extends Move {
+  /** Events that the chart receives from itself or from new actors before anything else. */
+  readonly own: readonly EventObject[];
+}
+
+/** A guard that may rely on those before it can throw: then it does not hold. */
+function holds(guard: unknown, snapshot: AnyMachineSnapshot, event: EventObject): boolean {
+  if (guard === undefined) return true;
+  try {
+    return evaluateGuard(guard as never, snapshot.context, event, snapshot);
+  } catch {
+    return false;
   }
-  // Of two that are due at the same time, the one that was started first.
-  return timers.sort((a, b) => a.due - b.due);
+}
+
+function joined(first: Move, next: Move): Move {
+  return {
+    position: next.position,
+    edges: [...first.edges, ...next.edges],
+    verdicts: [...first.verdicts, ...next.verdicts],
+    effects: [...first.effects, ...next.effects],
+    rivals: [...first.rivals, ...next.rivals],
+  };
+}
+
+function ownEvents(executed: readonly ExecutedAction[], self: AnyActorRef): EventObject[] {
+  return executed.flatMap((action): EventObject[] => {
+    const { params } = action;
+    if (typeof params !== 'object' || params === null) return [];
+    if (action.type === 'xstate.spawnChild') return firstSnapshot(params);
+    const effect = effectOf(action, self);
+    const isOwn = effect.kind === 'send' && effect.name === 'self' && effect.delay === undefined;
+    return isOwn && effect.event !== undefined ? [effect.event] : [];
+  });
+}
+
+/** A chart with `onSnapshot` receives the first snapshot of the actor when it starts. */
+function firstSnapshot(params: object): EventObject[] {
+  const ref =
+    'actorRef' in params ? (params.actorRef as AnyActorRef & { _syncSnapshot?: boolean }) : undefined;
+  if (ref?._syncSnapshot !== true) return [];
+  const snapshot: unknown = ref.getSnapshot();
+  const isActive =
+    typeof snapshot === 'object' && snapshot !== null && 'status' in snapshot && snapshot.status === 'active';
+  return isActive ? [{ type: `xstate.snapshot.${ref.id}`, snapshot } as EventObject] : [];
 }

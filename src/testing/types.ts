@@ -6,9 +6,14 @@ import type {
   InputFrom,
   SnapshotFrom,
 } from 'xstate';
+import type { Effect } from './effects.js';
 
-/** What the paths cover: every edge, every state, or every pair of edges that can follow each other. */
-export type Coverage = 'transitions' | 'states' | 'pairs';
+/**
+ * What the paths cover. `states`: every state. `transitions`: every edge, every guard both ways, and each state that a history
+ * leads back to. `thorough`: also the edges of a state from each state in it, and the order of guards that hold together.
+ * `pairs`: also every pair of edges that can follow each other.
+ */
+export type Coverage = 'transitions' | 'states' | 'thorough' | 'pairs';
 
 /** The options of `generatePaths`. All have a default. */
 export interface GenerateOptions<M extends AnyStateMachine> {
@@ -25,6 +30,8 @@ export interface GenerateOptions<M extends AnyStateMachine> {
   >;
   /** Errors that each invoked actor can reject with, by the id of the invoke. Default: one `Error`. */
   readonly failures?: Readonly<Record<string, readonly unknown[]>>;
+  /** Snapshots of each invoked actor that a state with `onSnapshot` receives. Default: one that is active, without a value. */
+  readonly snapshots?: Readonly<Record<string, readonly unknown[]>>;
   /** Default: transitions. */
   readonly coverage?: Coverage;
   /**
@@ -79,8 +86,8 @@ export interface Expected {
   readonly value: AnyMachineSnapshot['value'];
   readonly status: AnyMachineSnapshot['status'];
   readonly snapshot: AnyMachineSnapshot;
-  /** Names of the actions of the host on the way there. */
-  readonly effects: readonly string[];
+  /** What the chart does on the way there besides assignments, in order. */
+  readonly effects: readonly Effect[];
 }
 
 /** A sequence of steps from the initial state. */

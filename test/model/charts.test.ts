@@ -49,6 +49,15 @@ describe.each(Object.entries(CHARTS))('%s', (name, machine) => {
     );
   });
 
+  it('does the same from each state that inherits a transition, and when several guards hold', {
+    timeout: 120_000,
+  }, async () => {
+    for (const { variant, generated } of pathsOfChart(model, 'thorough').variants) {
+      const run = await runPaths(generated.paths, actorDriver(machine, variant.options));
+      expect(failureWords(run), variant.name).toBe('');
+    }
+  });
+
   it('follows every path as an actor on a simulated clock', async () => {
     const taken = new Set<string>();
     for (const { variant, generated } of variants) {

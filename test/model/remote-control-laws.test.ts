@@ -127,7 +127,9 @@ describe('on every path of remoteControl', () => {
   law(
     'RC-20: the virtual clients of an identity are closed when another one replaces it',
     outcome('enrollAgain', 'granted'),
-    ({ after }) => isInActive(after, 'enrolling.persisting') && after.effects.includes('closeVirtualClients'),
+    ({ after }) =>
+      isInActive(after, 'enrolling.persisting') &&
+      after.effects.some(({ name }) => name === 'closeVirtualClients'),
   );
 
   law(
@@ -212,7 +214,7 @@ describe('on every path of remoteControl', () => {
     ({ after, is }) =>
       is.token === null &&
       typeof is.enrollment === 'string' &&
-      (!isActive(after) || after.effects.includes('closeVirtualClients')),
+      (!isActive(after) || after.effects.some(({ name }) => name === 'closeVirtualClients')),
   );
 
   law(
@@ -229,13 +231,16 @@ describe('on every path of remoteControl', () => {
     'RC-43: disable works at once in any state and closes virtual clients',
     (moment) => event('DISABLE')(moment) && isActive(moment.before),
     ({ after, is }) =>
-      isIn(after, 'idle') && after.effects.includes('closeVirtualClients') && is.socket === null,
+      isIn(after, 'idle') &&
+      after.effects.some(({ name }) => name === 'closeVirtualClients') &&
+      is.socket === null,
   );
 
   law(
     'RC-46: stop works in any state and closes virtual clients first',
     (moment) => event('STOP')(moment) && !isIn(moment.before, 'stopping'),
-    ({ after }) => isIn(after, 'stopping') && after.effects.includes('closeVirtualClients'),
+    ({ after }) =>
+      isIn(after, 'stopping') && after.effects.some(({ name }) => name === 'closeVirtualClients'),
   );
 
   law(

@@ -1,9 +1,32 @@
 /** Charts of other authors: what XState allows and our own charts do not use. */
 import { describe, expect, it } from 'vitest';
-import { and, assign, createMachine, fromPromise, not, or, setup, stateIn } from 'xstate';
+import {
+  and,
+  assign,
+  cancel,
+  createMachine,
+  emit,
+  fromCallback,
+  fromPromise,
+  fromTransition,
+  not,
+  or,
+  raise,
+  sendParent,
+  sendTo,
+  setup,
+  stateIn,
+  stopChild,
+} from 'xstate';
 import { textOf } from '../../src/testing/context-key.js';
 import { handles } from '../../src/testing/event-types.js';
-import { actorDriver, type GenerateOptions, generatePaths, runPaths } from '../../src/testing/index.js';
+import {
+  actorDriver,
+  ChartError,
+  type GenerateOptions,
+  generatePaths,
+  runPaths,
+} from '../../src/testing/index.js';
 
 type Machine = Parameters<typeof generatePaths>[0];
 
@@ -220,4 +243,252 @@ describe('actors that are written in place', () => {
       }),
     );
   });
+});
+
+describe('what a path notices', () => {
+  /** A path of the right machine fails on the wrong one. */
+  async function expectNoticed(
+    right: Machine,
+    wrong: Machine,
+    options: GenerateOptions<Machine> = {},
+  ): Promise<void> {
+    await expectWhole(right, options);
+    const { paths } = generatePaths(right, options);
+    expect((await runPaths(paths, actorDriver(wrong, options))).failures).not.toEqual([]);
+  }
+
+  const talking = (actions: Parameters<typeof setup>[0]['actions'], entry: string[] = []) =>
+    setup({ actors: { child: fromCallback(() => {}) }, actions }).createMachine({
+      id: 'talking',
+      invoke: { id: 'child', src: 'child' },
+      initial: 'a',
+      states: { a: { on: { GO: { target: 'b', actions: 'say' } } }, b: { entry, on: { BACK: 'a' } } },
+    } as never) as unknown as Machine;
+
+  it.each([
+    ['a message to an actor', sendTo('child', { type: 'X' }), sendTo('child', { type: 'Y' })],
+    ['a payload', sendTo('child', { type: 'X', n: 1 }), sendTo('child', { type: 'X', n: 2 })],
+    ['a message to the parent', sendParent({ type: 'X' }), () => {}],
+    ['a later message', sendTo('child', { type: 'X' }, { delay: 5 }), sendTo('child', { type: 'X' })],
+    ['an event to listeners', emit({ type: 'x' }), emit({ type: 'y' })],
+    ['a delay that starts', raise({ type: 'X' }, { delay: 5 }), raise({ type: 'X' }, { delay: 6 })],
+    ['a delay that is cancelled', cancel('x'), () => {}],
+    ['an actor that stops', stopChild('child'), () => {}],
+  ])('%s', async (_, right, wrong) => {
+    await expectNoticed(talking({ say: right } as never), talking({ say: wrong } as never));
+  });
+
+  it('the input of an actor, and the params of an action', async () => {
+    const machine = (input: number, n: number) =>
+      setup({
+        actors: { job: fromPromise(async () => 1) },
+        actions: { note: (_, _params: { n: number }) => {} },
+      }).createMachine({
+        id: 'in',
+        initial: 'a',
+        states: {
+          a: { entry: { type: 'note', params: { n } }, on: { GO: 'b' } },
+          b: { invoke: { id: 'job', src: 'job', input, onDone: 'a' } },
+        },
+      });
+    await expectNoticed(machine(1, 1), machine(2, 1));
+    await expectNoticed(machine(1, 1), machine(1, 2));
+  });
+
+  it('a message to itself, and what it leads to', async () => {
+    const machine = (type: string) =>
+      createMachine({
+        id: 'own',
+        initial: 'a',
+        states: {
+          a: { on: { GO: { actions: sendTo(({ self }) => self, { type }) }, NEXT: 'b', OTHER: 'c' } },
+          b: { on: { BACK: 'a' } },
+          c: { on: { BACK: 'a' } },
+        },
+      });
+    await expectNoticed(machine('NEXT'), machine('OTHER'));
+  });
+
+  it('the depth of a history', async () => {
+    const machine = (history: 'deep' | 'shallow') =>
+      createMachine({
+        id: 'book',
+        initial: 'open',
+        states: {
+          open: {
+            initial: 'first',
+            states: {
+              first: { on: { NEXT: 'second' } },
+              second: { initial: 'top', states: { top: { on: { DOWN: 'foot' } }, foot: {} } },
+              mark: { type: 'history', history },
+            },
+            on: { CLOSE: 'closed' },
+          },
+          closed: { on: { OPEN: 'open.mark' } },
+        },
+      });
+    await expectNoticed(machine('deep'), machine('shallow'));
+  });
+
+  it('the order of guards that hold together', async () => {
+    const machine = (order: readonly ['low' | 'high', 'low' | 'high']) =>
+      setup({
+        guards: {
+          low: ({ event }) => ![0, 9].includes((event as { n?: number }).n ?? 0),
+          high: ({ event }) => ((event as { n?: number }).n ?? 0) > 4,
+        },
+      }).createMachine({
+        id: 'order',
+        initial: 'a',
+        states: {
+          a: { on: { PUT: order.map((guard) => ({ guard, target: guard })) } },
+          low: { on: { BACK: 'a' } },
+          high: { on: { BACK: 'a' } },
+        },
+      });
+    const events = [
+      { type: 'PUT', n: 0 },
+      { type: 'PUT', n: 1 },
+      { type: 'PUT', n: 9 },
+      { type: 'PUT', n: 5 },
+      { type: 'BACK' },
+    ];
+    await expectNoticed(machine(['low', 'high']), machine(['high', 'low']), { events, coverage: 'thorough' });
+  });
+
+  it('a state that does not inherit a transition, with the coverage `thorough`', async () => {
+    const machine = (own: object) =>
+      createMachine({
+        id: 'inherit',
+        initial: 'in',
+        states: {
+          in: {
+            initial: 'a',
+            states: { a: { on: { N: 'b' } }, b: { on: { N: 'c' } }, c: { on: { ...own, N: 'a' } } },
+            on: { STOP: 'out' },
+          },
+          out: { on: { GO: 'in' } },
+        },
+      });
+    await expectNoticed(machine({}), machine({ STOP: {} }), { coverage: 'thorough' });
+  });
+});
+
+describe('actors that a chart observes', () => {
+  const observing = (guard = 2) =>
+    setup({
+      actors: { count: fromTransition((n: number) => n + 1, 0) },
+      guards: {
+        enough: ({ event }) => (event as { snapshot?: { context?: number } }).snapshot?.context === guard,
+      },
+    }).createMachine({
+      id: 'observer',
+      initial: 'on',
+      states: {
+        on: { invoke: { id: 'count', src: 'count', onSnapshot: { guard: 'enough', target: 'off' } } },
+        off: { on: { AGAIN: 'on' } },
+      },
+    });
+
+  it('their snapshots are events, the first one included', async () => {
+    const snapshots = {
+      count: [
+        { status: 'active', context: 1 },
+        { status: 'active', context: 2 },
+      ],
+    };
+    await expectWhole(observing(), { snapshots });
+    expect(generatePaths(observing(0)).startEdges).toEqual(['observer.on xstate.snapshot.count 0']);
+  });
+});
+
+describe('a chart that throws is named, with state and event', () => {
+  it.each([
+    [
+      'an action',
+      createMachine({
+        id: 'one',
+        initial: 'a',
+        states: {
+          a: {
+            on: {
+              GO: {
+                actions: assign(() => {
+                  throw new Error('oops');
+                }),
+              },
+            },
+          },
+        },
+      }),
+      /chart one in the state "a" failed on "GO": oops/,
+    ],
+    [
+      'a delay',
+      createMachine({
+        id: 'two',
+        initial: 'a',
+        states: { a: { on: { GO: 'b' } }, b: { after: { late: 'a' } } },
+      }).provide({
+        delays: {
+          late: () => {
+            throw new Error('oops');
+          },
+        },
+      } as never),
+      /chart two in the state "a" failed on "GO": oops/,
+    ],
+    [
+      'the context',
+      createMachine({
+        id: 'three',
+        context: () => {
+          throw new Error('oops');
+        },
+      } as never),
+      /chart three cannot start: oops/,
+    ],
+    [
+      'a loop without an event',
+      createMachine({
+        id: 'four',
+        options: { maxIterations: 50 },
+        initial: 'a',
+        states: { a: { on: { GO: 'b' } }, b: { always: 'c' }, c: { always: 'b' } },
+      } as never),
+      /chart four in the state "a" failed on "GO": Infinite loop/,
+    ],
+    [
+      'a chart that answers itself without end',
+      createMachine({
+        id: 'five',
+        initial: 'a',
+        states: { a: { on: { GO: { actions: sendTo(({ self }) => self, { type: 'GO' }) } } } },
+      }),
+      /chart five in the state "a" failed on "GO": It sends itself more than/,
+    ],
+  ])('%s', (_, machine, message) => {
+    expect(() => generatePaths(machine as Machine)).toThrow(message);
+    expect(() => generatePaths(machine as Machine)).toThrow(ChartError);
+  });
+
+  it('a context without end names the event that makes it grow', () => {
+    const machine = createMachine({
+      id: 'growth',
+      context: { n: 0 },
+      on: { GROW: { actions: assign({ n: ({ context }) => context.n + 1 }) } },
+    });
+    expect(() => generatePaths(machine, { limit: 20 })).toThrow(
+      /growth has more than 20 situations.*most of them after "GROW"/,
+    );
+  });
+});
+
+it('every transition from the start is in a pair', () => {
+  const machine = createMachine({
+    id: 'first',
+    initial: 'a',
+    states: { a: { on: { GO: 'b', END: 'b' } }, b: {} },
+  });
+  expect(generatePaths(machine, { coverage: 'pairs' }).coverage.transitions.missing).toEqual([]);
 });

@@ -9,7 +9,7 @@ export const paths = defineCommand({
   options: {
     coverage: {
       type: 'string',
-      values: ['transitions', 'states', 'pairs'],
+      values: ['transitions', 'states', 'thorough', 'pairs'],
       description: 'What the scenarios cover',
       default: 'transitions',
     },

@@ -192,8 +192,7 @@ export function readByGuards({ context }: Snapshot): string[] {
     `${context.account?.accountId} ${context.account?.generation}`,
     context.refusedGeneration,
     typeof enrollment === 'string' ? enrollment : enrollment.serverId === context.persistedServerId,
-    context.lostServerId !== null &&
-      context.lostServerId === (typeof enrollment === 'string' ? null : enrollment.serverId),
+    context.lostServerId,
     context.preference,
     left <= timing.refreshRequired ? 'none' : left <= timing.refreshProactive ? 'short' : 'good',
     context.retryAfter.until > env.monotonic(),

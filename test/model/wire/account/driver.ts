@@ -80,7 +80,7 @@ export class AccountDriver implements Driver {
   async check(expected: Expected, step: Step | null): Promise<void> {
     const world = this.#running;
     const { endedLogin } = contextOf(expected);
-    if (expected.effects.some((effect) => effect === 'notifyCompleted' || effect === 'notifyDisplaced')) {
+    if (expected.effects.some(({ name }) => name === 'notifyCompleted' || name === 'notifyDisplaced')) {
       world.completed.push({ loginId: this.#loginId, success: endedLogin?.failure === null });
     }
     if (step === null || isTransient(snapshotOf(expected))) return;
