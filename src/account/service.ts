@@ -218,10 +218,14 @@ export class AccountService implements AccountSource {
   }
 
   summary(): AccountSummary {
-    const { store, path, given } = this.#config;
+    const { store, path, given, address, policy, routing } = this.#config;
     const file = store === 'file' && given === undefined ? resolve(path) : null;
-    const { writeFailure } = this.#tokens;
-    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), { file, writeFailure });
+    const { writeFailure, revokeFailure } = this.#tokens;
+    const { issuer, clientId } = address;
+    return summaryOf(this.#actor.getSnapshot(), this.#credentials.outcome(), {
+      ...{ file, writeFailure, revokeFailure },
+      settings: { issuer, clientId, ...policy, workspaceRouting: routing !== null },
+    });
   }
 
   /** The summary after the account file was read. */

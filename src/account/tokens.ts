@@ -36,6 +36,7 @@ const SAVE_POLL = 25;
 
 /** Refreshes and writes the stored sign-in; only one of all engines that share the file does so at a time. */
 export class TokenStore {
+  #revokeFailure: Failure | null = null;
   readonly #deps: TokenStoreDeps;
   /** Generation that the watch adopted from disk: a forced refresh finds these tokens new enough. */
   #adoptedGeneration: number | undefined;
@@ -48,6 +49,11 @@ export class TokenStore {
   }
 
   /** Why the account file could not be written last time; null: it could. ACC-113 */
+  /** Why the issuer did not revoke what the last sign-out deleted; null: it did, or nothing had to be revoked. ACC-55 */
+  get revokeFailure(): Failure | null {
+    return this.#revokeFailure;
+  }
+
   get writeFailure(): Failure | null {
     return this.#unsaved.failure;
   }
@@ -171,11 +177,14 @@ export class TokenStore {
   async #revoke(signal: AbortSignal): Promise<void> {
     const { file, log } = this.#deps;
     const grants = grantsToRevoke(file.current, file.onDisk);
+    this.#revokeFailure = null;
     if (grants.length === 0) return;
     const issuer = await this.#deps.issuer();
     const failures = await Promise.all(grants.map((grant) => issuer.revoke(grant, signal)));
     for (const failed of failures) {
-      if (failed !== null) log.warn({ reason: failed.reason }, failed.message);
+      if (failed === null) continue;
+      this.#revokeFailure = failed;
+      log.warn({ reason: failed.reason }, failed.message);
     }
   }
 

@@ -38,6 +38,16 @@ export interface AccountSummary {
   readonly accountId: string | null;
   /** Why remote control cannot use the account, or will soon be unable to. */
   readonly problem: { readonly reason: Reason; readonly message: string } | null;
+  /** Why the issuer did not revoke what the last sign-out deleted; null: it did, or nothing had to be revoked. */
+  readonly notRevoked: { readonly reason: Reason; readonly message: string } | null;
+  /** The settings with which somebody signs in here. */
+  readonly settings: {
+    readonly issuer: string;
+    readonly clientId: string;
+    readonly forcedMethod: 'api' | 'chatgpt' | null;
+    readonly workspaces: readonly string[] | null;
+    readonly workspaceRouting: boolean;
+  };
 }
 
 /** ACC-22: the value of `authMode` and `authMethod`. */
@@ -84,7 +94,15 @@ export function updatedParams(
 export function summaryOf(
   { value, context }: SnapshotFrom<typeof accountMachine>,
   outcome: AuthOutcome,
-  { file, writeFailure }: { readonly file: string | null; readonly writeFailure: Failure | null },
+  {
+    file,
+    writeFailure,
+    revokeFailure,
+    settings,
+  }: Pick<AccountSummary, 'file' | 'settings'> & {
+    readonly writeFailure: Failure | null;
+    readonly revokeFailure: Failure | null;
+  },
 ): AccountSummary {
   const { external, stored } = context;
   const account = external ?? (stored.kind === 'chatgpt' ? stored.account : null);
@@ -102,6 +120,9 @@ export function summaryOf(
     userId: account?.userId ?? null,
     accountId: account?.accountId ?? null,
     problem: problem === null ? null : { reason: problem.reason, message: problem.message },
+    notRevoked:
+      revokeFailure === null ? null : { reason: revokeFailure.reason, message: revokeFailure.message },
+    settings,
   };
 }
 

@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import type { AccountSummary } from '../account/view.js';
 import { serveAccountOnly } from '../engine/account-only.js';
 import { checkHome, expandTilde, type Home, locateHome, resolveHome } from '../home/home.js';
@@ -8,7 +8,7 @@ import { EngineError } from '../protocol/errors.js';
 import { type ControlClient, connectIfRunning, initializeClient } from './control-client.js';
 import { usageError } from './errors.js';
 import { createLogger } from './output/logger.js';
-import { accountOptions } from './settings/account-settings.js';
+import { ACCOUNT_SETTINGS, accountOptions } from './settings/account-settings.js';
 import { resolveStartSettings } from './settings/resolve-settings.js';
 import { flagOf, variableOf } from './settings/setting.js';
 
@@ -27,7 +27,7 @@ export interface AccountClient extends ControlClient {
 
 /**
  * Connects to the account of a home directory. The account flags apply only where no engine runs; a running engine
- * has its own settings, and is refused when the flags name another account file or store than it uses. ACC-112
+ * has its own settings, and the command is refused when a flag or a variable contradicts them. ACC-112
  * @param purpose `signIn` refuses a sign-in that would be lost at once.
  * @throws EngineError
  */
@@ -40,12 +40,12 @@ export async function connectToAccount(
   const engine = await connectIfRunning(flags.home);
   if (engine !== undefined) {
     try {
-      await refuseOtherStore(engine, flags);
+      await refuseOtherSettings(engine, flags, purpose);
     } catch (error) {
       engine.close();
       throw error;
     }
-    if (purpose === 'signIn') warn([homeWarning]);
+    if (purpose === 'signIn') await warn([homeWarning]);
     return { ...engine, home, running: true };
   }
   const settings = await resolveStartSettings(flags, process.env, home.configFile);
@@ -67,7 +67,7 @@ export async function connectToAccount(
       throw error;
     },
   });
-  if (purpose === 'signIn') warn([homeWarning, account.warning]);
+  if (purpose === 'signIn') await warn([homeWarning, account.warning]);
   const client = await initializeClient({
     input: account.output,
     output: account.input,
@@ -76,53 +76,114 @@ export async function connectToAccount(
   return { ...client, home, running: false };
 }
 
-/** Otherwise the command would change an account that the person did not name. */
-async function refuseOtherStore(engine: ControlClient, flags: AccountFlags): Promise<void> {
-  const given = (name: 'authFile' | 'authStore') => {
+/**
+ * A flag or variable that says something else than the running engine does: its settings apply, so the command would do
+ * what the person did not ask for.
+ */
+async function refuseOtherSettings(
+  engine: ControlClient,
+  flags: AccountFlags,
+  purpose: 'signIn' | 'other',
+): Promise<void> {
+  const given = ACCOUNT_SETTINGS.flatMap(({ name }) => {
     const flag = flags[name];
     const variable = process.env[variableOf(name)];
-    if (typeof flag === 'string') return { source: `--${flagOf(name)}`, value: flag };
+    if (flag !== undefined) return [{ name, source: `--${flagOf(name)}`, value: flag }];
     return variable === undefined || variable === ''
-      ? undefined
-      : { source: variableOf(name), value: variable };
-  };
-  const [file, store] = [given('authFile'), given('authStore')];
-  if (file === undefined && store === undefined) return;
+      ? []
+      : [{ name, source: variableOf(name), value: variable }];
+  }).filter(({ name }) => purpose === 'signIn' || name === 'authFile' || name === 'authStore');
+  if (given.length === 0) return;
   const summary = await readAccount(engine).catch((error: unknown) => {
     // The program that embeds the engine provides its account; the command itself reports that.
     if (error instanceof EngineError && error.code === 'remoteRefused') return undefined;
     throw error;
   });
   if (summary === undefined) return;
-  const used =
-    summary.file === null ? 'keeps its account in memory' : `uses the account file ${summary.file}`;
-  const refuse = (source: string, asked: string): EngineError =>
-    usageError(
-      `The running engine ${used}, not ${asked} of ${source}.`,
+  for (const { name, source, value } of given) {
+    const differs = differenceOf(name, value, summary);
+    if (differs === undefined) continue;
+    throw usageError(
+      `The running engine ${differs.uses}, not ${differs.asked} of ${source}.`,
       `${source.startsWith('--') ? 'Leave out' : 'Unset'} ${source}, or stop the engine first.`,
     );
-  if (file !== undefined && (summary.file === null || !isSameFile(summary.file, expandTilde(file.value)))) {
-    throw refuse(file.source, resolve(expandTilde(file.value)));
   }
-  if (store !== undefined && (store.value === 'ephemeral') !== (summary.file === null)) {
-    throw refuse(store.source, store.value);
+}
+
+interface Difference {
+  /** What the engine does, as a part of a sentence. */
+  readonly uses: string;
+  readonly asked: string;
+}
+
+type AccountSettingName = (typeof ACCOUNT_SETTINGS)[number]['name'];
+
+/** Undefined: the engine uses this value. */
+function differenceOf(
+  name: AccountSettingName,
+  value: unknown,
+  { file, settings }: AccountSummary,
+): Difference | undefined {
+  const text = Array.isArray(value) ? value.join(',') : String(value);
+  const unless = (same: boolean, uses: string, asked = text): Difference | undefined =>
+    same ? undefined : { uses, asked };
+  const { issuer, clientId, forcedMethod, workspaces, workspaceRouting } = settings;
+  switch (name) {
+    case 'authFile': {
+      const path = expandTilde(text);
+      const uses = file === null ? 'keeps its account in memory' : `uses the account file ${file}`;
+      return unless(file !== null && isSameFile(file, path), uses, resolve(path));
+    }
+    case 'authStore':
+      return unless(
+        (text === 'ephemeral') === (file === null),
+        file === null ? 'keeps its account in memory' : `uses the account file ${file}`,
+      );
+    case 'issuer':
+      return unless(text.replace(/\/+$/, '') === issuer.replace(/\/+$/, ''), `signs in at ${issuer}`);
+    case 'clientId':
+      return unless(text === clientId, `signs in with the client id ${clientId}`);
+    case 'forcedWorkspace': {
+      const asked = text.split(',').map((id) => id.trim());
+      const same = workspaces !== null && [...asked].sort().join() === [...workspaces].sort().join();
+      return unless(
+        same,
+        `allows ${workspaces === null ? 'any workspace' : `the workspaces ${workspaces.join(', ')}`}`,
+      );
+    }
+    case 'forcedLoginMethod':
+      return unless(text === forcedMethod, `allows ${forcedMethod ?? 'any method'}`);
+    case 'workspaceRouting':
+      return unless(
+        /^(?:true|1)$/.test(text) === workspaceRouting,
+        `looks up ${workspaceRouting ? 'each' : 'no'} workspace`,
+      );
+  }
+}
+
+/** Whether a file, or what a link of that name leads to, is not in this directory. */
+export function isOutside(file: string, directory: string): boolean {
+  const inside = (path: string, parent: string): boolean => path.startsWith(`${parent}${sep}`);
+  return !inside(resolve(file), resolve(directory)) || !inside(realPath(file), realPath(directory));
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
   }
 }
 
 function isSameFile(one: string, other: string): boolean {
-  const real = (path: string): string => {
-    try {
-      return realpathSync(path);
-    } catch {
-      return resolve(path);
-    }
-  };
-  return resolve(one) === resolve(other) || real(one) === real(other);
+  return resolve(one) === resolve(other) || realPath(one) === realPath(other);
 }
 
-function warn(warnings: readonly (string | null)[]): void {
+async function warn(warnings: readonly (string | null)[]): Promise<void> {
   const log = createLogger({ level: 'warn', format: 'pretty' });
   for (const warning of warnings) if (warning !== null) log.warn({}, warning);
+  // The log is written at the end of this turn of the event loop: a question must follow it.
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 export async function readAccount(client: ControlClient): Promise<AccountSummary> {

@@ -267,7 +267,7 @@ describe('rc-engine pair and rc-engine call', () => {
       code: 'disabled',
       message: expect.stringMatching(/switched off/),
     });
-    expect(stderr).toContain(REASONS.disabled.todo);
+    expect(stderr.replace(` --home ${lab.home}`, '')).toContain(REASONS.disabled.todo);
     expect((await lab.cli(['status', '--home', lab.home])).stdout).toMatch(/^status +off/m);
   });
 });

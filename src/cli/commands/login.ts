@@ -1,13 +1,15 @@
+import { statSync } from 'node:fs';
 import { EngineError } from '../../protocol/errors.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import type { AccountClient } from '../account-client.js';
 import { EXIT, usageError } from '../errors.js';
 import { describeSignIn } from '../output/account-rows.js';
 import { printJson } from '../output/print.js';
-import { block, stderr, stdout } from '../output/terminal.js';
+import { stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 import { stopSignals } from '../signals.js';
+import { command } from '../suggested.js';
 
 /** Longer than the login server looks for a free port, and than the issuer may take to give a code, in ms. */
 const START_TIMEOUT = 60_000;
@@ -25,9 +27,17 @@ export const login = defineCommand({
     ...HOME_OPTION,
     ...JSON_OPTION,
     device: { type: 'boolean', description: 'Show a code to enter in a browser on another device' },
-    'api-key-stdin': { type: 'boolean', description: 'Read an API key from stdin' },
+    'api-key-stdin': {
+      type: 'boolean',
+      description: 'Read an API key from stdin; a terminal does not show what is typed',
+    },
     'no-browser': { type: 'boolean', description: 'Print the address instead of opening a browser' },
     'no-qr': { type: 'boolean', description: 'With --device: show no QR code' },
+    yes: {
+      type: 'boolean',
+      description:
+        'Do not ask before a ChatGPT sign-in is replaced by an API key, or a sign-in outside the home',
+    },
   },
   examples: [
     ['login', 'Sign in with the browser of this machine'],
@@ -39,10 +49,21 @@ export const login = defineCommand({
     if (device && apiKeyStdin) {
       throw usageError('--device and --api-key-stdin cannot be used together.', 'Remove one of the two.');
     }
-    const apiKey = apiKeyStdin ? await readApiKey() : undefined;
+    if (noQr && !device) throw usageError('--no-qr needs --device.', 'Remove --no-qr, or add --device.');
+    if (noBrowser && (device || apiKeyStdin)) {
+      const other = device ? '--device' : '--api-key-stdin';
+      throw usageError(
+        `--no-browser cannot be used with ${other}, which opens none.`,
+        'Remove --no-browser.',
+      );
+    }
+    // What is piped can be checked before anything is asked for.
+    const piped = apiKeyStdin && process.stdin.isTTY !== true ? await readApiKey() : undefined;
     const { connectToAccount } = await import('../account-client.js');
     const client = await connectToAccount(args, 'signIn');
     try {
+      if (!(await mayReplace(client, apiKeyStdin, { yes: args.yes === true, json }))) return EXIT.failed;
+      const apiKey = apiKeyStdin ? (piped ?? (await readApiKey())) : undefined;
       const completions = watchCompletions(client);
       if (apiKey === undefined) {
         return await loginInteractively(client, completions, { device, json, noBrowser, noQr });
@@ -54,6 +75,32 @@ export const login = defineCommand({
     }
   },
 });
+
+/** Asks before a sign-in goes that this command could not bring back. ACC-120 */
+async function mayReplace(
+  client: AccountClient,
+  withApiKey: boolean,
+  { yes, json }: { readonly yes: boolean; readonly json: boolean },
+): Promise<boolean> {
+  const { isOutside, readAccount } = await import('../account-client.js');
+  const summary = await readAccount(client).catch(() => undefined);
+  if (summary === undefined || summary.source === 'parent') return true;
+  const { confirm } = await import('../confirm.js');
+  const { file, mode } = summary;
+  const who = describeSignIn(summary).replace(/^with /, '');
+  const outside = file !== null && isOutside(file, client.home.dir) && holdsSomething(file);
+  if (mode === 'chatgpt' && withApiKey) {
+    const warning = `The API key replaces the sign-in with ${who}${file === null ? '' : ` in ${file}`}, and remote control does not work with an API key.`;
+    return confirm({ warning, question: 'Replace the sign-in?', yes, json });
+  }
+  if (!outside) return true;
+  const what = mode === null ? `the content of ${file}` : `the sign-in (${who}) in ${file}`;
+  const warning = `This replaces ${what}, which is outside of the home directory ${client.home.dir}: other programs, such as Codex CLI, use it too.`;
+  return confirm({ warning, question: 'Replace it?', yes, json });
+}
+
+/** More than an empty object. */
+const holdsSomething = (file: string): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 3;
 
 interface Choices {
   readonly device: boolean;
@@ -114,7 +161,9 @@ async function reportResult(client: AccountClient, result: Completion, json: boo
   const summary = await readAccount(client);
   if (json) printJson({ type: 'completed', success: true, ...summary });
   else {
-    const next = client.running ? 'The running engine uses it now.' : 'Start an engine with: rc-engine start';
+    const next = client.running
+      ? 'The running engine uses it now.'
+      : `Start an engine with: ${command('start', client.home.dir)}`;
     stdout.print(`Signed in ${describeSignIn(summary)}. ${next}`);
   }
   return EXIT.ok;
@@ -190,17 +239,20 @@ function cancelOnSignal(client: AccountClient, loginId: string): Cancellation {
 }
 
 async function readApiKey(): Promise<string> {
-  if (process.stdin.isTTY === true) stderr.write(block('API key, then Enter and Ctrl-D: '));
   let text = '';
-  for await (const part of process.stdin.setEncoding('utf8')) {
-    text += String(part);
-    if (text.length > MAX_KEY_LENGTH) {
-      throw usageError(
-        `stdin holds more than ${MAX_KEY_LENGTH} characters, which is too long for an API key.`,
-        'Pass the API key alone on stdin.',
-      );
+  if (process.stdin.isTTY === true) {
+    const { readHidden } = await import('../hidden-input.js');
+    text = await readHidden('API key (it is not shown; press Enter at its end): ', MAX_KEY_LENGTH);
+  } else
+    for await (const part of process.stdin.setEncoding('utf8')) {
+      text += String(part);
+      if (text.length > MAX_KEY_LENGTH) {
+        throw usageError(
+          `stdin holds more than ${MAX_KEY_LENGTH} characters, which is too long for an API key.`,
+          'Pass the API key alone on stdin.',
+        );
+      }
     }
-  }
   const key = text.trim();
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw usageError(

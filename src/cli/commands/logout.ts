@@ -1,6 +1,8 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
+import type { AccountSummary } from '../../account/view.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
 import { EXIT } from '../errors.js';
+import { widthOf, wrap } from '../output/layout.js';
 import { printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
@@ -16,6 +18,10 @@ export const logout = defineCommand({
   options: {
     ...HOME_OPTION,
     ...JSON_OPTION,
+    yes: {
+      type: 'boolean',
+      description: 'Do not ask before a sign-in outside the home directory is deleted',
+    },
     all: {
       type: 'boolean',
       description: 'Where a parent app has signed in: also remove the stored sign-in below it',
@@ -26,7 +32,8 @@ export const logout = defineCommand({
     ['logout --all', 'Also remove the stored sign-in below the tokens of a parent app'],
   ],
   run: async (args) => {
-    const { connectToAccount, readAccount } = await import('../account-client.js');
+    const { canAsk, confirm } = await import('../confirm.js');
+    const { connectToAccount, isOutside, readAccount } = await import('../account-client.js');
     const client = await connectToAccount(args);
     try {
       const updated = new Promise<unknown>((resolve) => {
@@ -34,28 +41,60 @@ export const logout = defineCommand({
           if (method === 'account/updated') resolve(params);
         });
       });
-      const file = await readAccount(client).then(
-        (summary) => summary.file,
+      const { json = false, yes = false, all = false } = args;
+      const before = await readAccount(client).catch(
         // The program that embeds the engine provides its account; the sign-out itself reports that.
-        () => null,
+        () => undefined,
       );
+      const file = before?.file ?? null;
+      if (file !== null && isOutside(file, client.home.dir) && before?.mode != null && canAsk(json)) {
+        const warning = `This deletes ${file}, which is outside of the home directory ${client.home.dir}: other programs, such as Codex CLI, are signed out too.`;
+        if (!(await confirm({ warning, question: 'Sign out?', yes, json }))) return EXIT.failed;
+      }
       const target = file === null ? undefined : realPath(file);
-      await client.request('account/logout', args.all === true ? { all: true } : {}, LOGOUT_TIMEOUT);
+      await client.request('account/logout', all ? { all: true } : {}, LOGOUT_TIMEOUT);
       const account = await updated;
       const authMode = isRecord(account) ? account.authMode : null;
       const deleted = target !== undefined && !existsSync(target) ? target : null;
       const emptied = target !== undefined && isEmpty(target) ? target : null;
-      if (args.json === true) printJson({ type: 'loggedOut', authMode, deleted });
-      else if (authMode === null) {
-        const [done, path] = deleted === null ? ['Emptied', emptied] : ['Deleted', deleted];
-        stdout.print(path === null ? 'Signed out.' : `Signed out. ${done} ${path}.`);
-      } else stdout.print('Signed out of the parent app. The stored sign-in is used again.');
+      const after = await readAccount(client).catch(() => undefined);
+      const notRevoked = after?.notRevoked ?? null;
+      if (json) printJson({ type: 'loggedOut', authMode, deleted, notRevoked });
+      else if (authMode !== null) {
+        stdout.print('Signed out of the parent app. The stored sign-in is used again.');
+      } else print({ before: before?.mode ?? null, deleted, emptied, notRevoked });
       return EXIT.ok;
     } finally {
       client.close();
     }
   },
 });
+
+interface Result {
+  /** How somebody was signed in. */
+  readonly before: AccountSummary['mode'];
+  readonly deleted: string | null;
+  readonly emptied: string | null;
+  readonly notRevoked: AccountSummary['notRevoked'];
+}
+
+function print({ before, deleted, emptied, notRevoked }: Result): void {
+  const [done, path] = deleted === null ? ['Emptied', emptied] : ['Deleted', deleted];
+  if (before === null && path === null) {
+    stdout.print('Nobody was signed in. Nothing was deleted.');
+    return;
+  }
+  const lines = [path === null ? 'Signed out.' : `Signed out. ${done} ${path}.`];
+  if (notRevoked !== null) {
+    lines.push(
+      `The sign-in could not be revoked: ${notRevoked.message}. It stays valid at the issuer until it expires; to end it now, sign out everywhere in the security settings of the account.`,
+    );
+  }
+  if (before === 'apikey') {
+    lines.push('The API key itself stays valid: to end it, delete it where it was created.');
+  }
+  stdout.print(...lines.flatMap((line) => wrap(line, widthOf(stdout))));
+}
 
 /** The file, behind a link if `path` is one; undefined when there is none. */
 function realPath(path: string): string | undefined {

@@ -1,9 +1,9 @@
 import { EngineError } from '../../protocol/errors.js';
 import { EXIT } from '../errors.js';
 import { accountRows } from '../output/account-rows.js';
+import { layOut, widthOf } from '../output/layout.js';
 import { printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
-import { formatRows } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 
@@ -22,7 +22,8 @@ export const whoami = defineCommand({
       const summary = await readAccount(client);
       if (args.json === true) printJson({ type: 'account', ...summary, home: client.home.dir });
       else {
-        stdout.print(...formatRows(accountRows(summary), stdout.paint));
+        const rows = accountRows(summary, client.home.dir).map(([name, value]) => [name, [value]] as const);
+        stdout.print(...layOut(rows, widthOf(stdout), stdout.paint));
       }
       return summary.mode !== null && summary.problem === null ? EXIT.ok : EXIT.authRequired;
     } catch (error) {

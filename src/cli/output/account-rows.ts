@@ -1,4 +1,5 @@
 import type { AccountSummary } from '../../account/view.js';
+import { suggested } from '../suggested.js';
 import { nextStepFor, type Row } from './text.js';
 
 export const TOKEN_SOURCES = {
@@ -14,10 +15,11 @@ export function describeSignIn(summary: AccountSummary | null): string {
   const { mode, email, plan } = summary;
   if (mode === null) return summary.login === null ? 'nobody' : 'nobody yet, a sign-in is in progress';
   if (mode === 'apikey') return 'with an API key';
-  return `with ChatGPT${email === null ? '' : ` as ${email}`}, plan ${plan ?? 'unknown'}`;
+  const subscribed = plan === null || plan === 'unknown' ? '' : `, plan ${plan}`;
+  return `with ChatGPT${email === null ? '' : ` as ${email}`}${subscribed}`;
 }
 
-export function accountRows(summary: AccountSummary): Row[] {
+export function accountRows(summary: AccountSummary, home: string): Row[] {
   const rows: Row[] = [['signed in', describeSignIn(summary)]];
   if (summary.accountId !== null) rows.push(['account id', summary.accountId]);
   if (summary.userId !== null) rows.push(['user id', summary.userId]);
@@ -25,7 +27,7 @@ export function accountRows(summary: AccountSummary): Row[] {
   const { problem } = summary;
   if (problem !== null) {
     rows.push(['problem', `${problem.reason}: ${problem.message}`]);
-    rows.push(['next step', nextStepFor(problem.reason)]);
+    rows.push(['next step', suggested(nextStepFor(problem.reason), home)]);
   }
   return rows;
 }

@@ -1,5 +1,5 @@
 import { isReason, REASONS } from '../../protocol/reasons.js';
-import { type Paint, type Text, text } from './terminal.js';
+import type { Text } from './terminal.js';
 
 export const COLOURS = { bold: 1, red: 31, green: 32, yellow: 33, cyan: 36, grey: 90 } as const;
 
@@ -20,12 +20,6 @@ export const APP_SERVER_MODES = {
 
 /** Name and value of one line. */
 export type Row = readonly [name: string, value: string | Text];
-
-/** Rows as lines, the values below each other. */
-export function formatRows(rows: readonly Row[], paint: Paint): Text[] {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => text`${paint(COLOURS.grey, name.padEnd(width))}  ${value}`);
-}
 
 /** `45 s`, `2 min`, `3 h`, `2 days`. */
 export function formatDuration(ms: number): string {
