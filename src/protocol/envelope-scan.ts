@@ -141,18 +141,22 @@ export class EnvelopeScan {
     const value = this.#takeToken();
     this.#name = undefined;
     this.#expects = 'name';
-    switch (name) {
-      case '"id"':
+    switch (nameOf(name)) {
+      case 'id':
         // Readers differ in which of two ids they take.
         if (this.#id !== undefined || !isId(value)) this.#broken = true;
         this.#id = value;
         return;
-      case '"method"':
+      case 'method':
         this.#hasMethod = true;
         return;
-      case '"result"':
-      case '"error"':
+      case 'result':
+      case 'error':
         this.#answers = true;
+        return;
+      case undefined:
+        // Another reader could take it for one of these.
+        this.#broken = true;
         return;
     }
   }
@@ -167,6 +171,20 @@ export class EnvelopeScan {
     this.#token = [];
     this.#tokenTooLong = false;
     return text;
+  }
+}
+
+const MEMBERS = new Set(['id', 'method', 'result', 'error']);
+
+/** A member as it is read, without escapes. Undefined: one of a message in another case, or a name that is no string. */
+function nameOf(written: string | undefined): string | undefined {
+  if (written === undefined || written === '') return '';
+  try {
+    const name = written.includes('\\') ? String(JSON.parse(written)) : written.slice(1, -1);
+    const folded = name.toUpperCase().toLowerCase();
+    return name !== folded && MEMBERS.has(folded) ? undefined : name;
+  } catch {
+    return undefined;
   }
 }
 

@@ -22,6 +22,7 @@ describe('RC-72: the envelope of a message that is too large', () => {
     ],
     ['{"result":"a long string, with { and \\\\","id":-3}', { kind: 'response', id: '-3' }],
     ['{"id":3,"error":{"code":1,"message":"x"}}', { kind: 'response', id: '3' }],
+    ['{"\\u0069d":4,"m\\u0065thod":"m"}', { kind: 'request', id: '4' }],
     ['{"jsonrpc":"2.0","id":0,"method":"m"}', { kind: 'request', id: '0' }],
   ])('%s', (text, envelope) => {
     for (const size of [1, 2, 3, 7, 1_000]) expect(scan(text, size)).toEqual(envelope);
@@ -36,6 +37,9 @@ describe('RC-72: the envelope of a message that is too large', () => {
     '{"id":01,"method":"m"}',
     '{"id":true,"method":"m"}',
     '{"id":1,"method":"m","result":1}',
+    '{"id":1,"result":1,"m\\u0065thod":"m"}',
+    '{"id":1,"result":1,"Method":"m"}',
+    '{"id":1,"\\u0049d":2,"method":"m"}',
     '{"id":1}',
     '{"id":1,"method":"m"',
     '{"id":1,"method":"m"}}',
