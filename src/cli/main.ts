@@ -31,7 +31,7 @@ function homeArgument(words: readonly string[]): string | undefined {
 const LAST_OUTPUT = 500;
 
 /** The commands that accept the command of an app server after `--`. */
-const TAKE_APP_SERVER: ReadonlySet<string> = new Set(['start', 'doctor']);
+const TAKE_APP_SERVER: ReadonlySet<string> = new Set(['start', 'doctor', 'service']);
 
 /** The command that runs, once it is known. */
 let commandName: string | undefined;
@@ -63,7 +63,7 @@ async function run(): Promise<number> {
   if (argv[0] === '-v' || argv.includes('--version')) return printVersion();
   if (appServerCommand !== undefined && !TAKE_APP_SERVER.has(argv[0] ?? '')) {
     throw usageError(
-      'Only start and doctor accept a command after --.',
+      'Only start, doctor and service install accept a command after --.',
       'Remove -- and what follows it, or run: rc-engine start -- COMMAND',
     );
   }

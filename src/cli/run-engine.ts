@@ -1,8 +1,9 @@
-import { createEngine, endError } from '../engine/engine.js';
+import { createEngine, type Engine, endError } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
 import { locateHome } from '../home/home.js';
 import { removeOwnFiles } from '../home/home-lock.js';
 import type { Inspector } from '../inspector/index.js';
+import type { EngineLogger } from '../observe/logger.js';
 import { EXIT, exitCodeOf } from './errors.js';
 import { printError } from './output/print.js';
 import {
@@ -14,6 +15,7 @@ import {
 } from './output/start-output.js';
 import { textOutput } from './output/start-text.js';
 import { stderr, stdout } from './output/terminal.js';
+import type { NotifySettings, ServiceNotifier } from './service/notify.js';
 import type { StartSettings } from './settings/start-settings.js';
 import type { StopSignals } from './signals.js';
 import { onFatalExit, onSuddenEnd } from './signals.js';
@@ -32,8 +34,10 @@ export async function runEngine(
   signals: StopSignals,
   inspector: Inspector | undefined,
   display: Display,
+  notify?: NotifySettings | undefined,
 ): Promise<number> {
   const engine = createEngine(options);
+  const notifier = notify === undefined ? undefined : await serviceNotifier(engine, notify, options.logger);
   // Over stdio, stdout belongs to the protocol. WSA-21
   const stdio = settings.listen === 'stdio://';
   const link = inspector === undefined ? undefined : linkTo(inspector, settings);
@@ -59,7 +63,10 @@ export async function runEngine(
     });
   });
   if (signals.received) return EXIT.ok;
-  signals.onFirst = () => void engine.stop();
+  signals.onFirst = () => {
+    void notifier?.stopping();
+    void engine.stop();
+  };
   onFatalExit(() => engine.stop());
   const removed = onSuddenEnd(() => removeOwnFiles(locateHome(options.home)));
   try {
@@ -71,8 +78,10 @@ export async function runEngine(
     return exitCodeOf(error);
   }
   running = true;
+  notifier?.ready();
   output.started();
   const code = await exitCode;
+  await notifier?.stopping();
   removed();
   output.stopped();
   return code;
@@ -82,3 +91,24 @@ const linkTo = ({ link }: Inspector, { inspect }: StartSettings): InspectorLink 
   view: inspect?.startsWith('stately') === true ? 'stately' : 'local',
   url: link.reveal(),
 });
+
+/** Reports to systemd what the chart of the engine says; a chart that has ended gives no sign of life. RC-129 */
+async function serviceNotifier(
+  engine: Engine,
+  settings: NotifySettings,
+  logger: EngineLogger | undefined,
+): Promise<ServiceNotifier> {
+  const { ServiceNotifier: Notifier } = await import('./service/notify.js');
+  let alive = true;
+  const notifier = new Notifier(settings, {
+    report: () => (alive ? engine.fullStatus.remoteControl : undefined),
+    onFailure: (message) => logger?.warn({}, message),
+  });
+  engine.on('report', () => notifier.changed());
+  for (const end of ['stopped', 'fault'] as const) {
+    engine.once(end, () => {
+      alive = false;
+    });
+  }
+  return notifier;
+}

@@ -56,6 +56,10 @@ export const ERRORS = {
     'No service manager runs the engine, so nothing can start it again.',
     'Stop it with rc-engine stop and start it again where it was started, or install a service with rc-engine service install.',
   ),
+  serviceFailed: reasonText(
+    'The service manager refused, or the definition of the service cannot be written.',
+    'Read the message of the service manager; rc-engine service install --print shows the definition.',
+  ),
   internal: reasonText(
     'The engine stopped because of an unexpected error.',
     'Start the engine again and report the error with the log.',

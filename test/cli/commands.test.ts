@@ -34,7 +34,7 @@ describe('every command', () => {
       const words = split(line);
       const dashes = words.indexOf('--');
       const own = dashes < 0 ? words : words.slice(0, dashes);
-      if (dashes >= 0) expect(['start', 'doctor']).toContain(name);
+      if (dashes >= 0) expect(['start', 'doctor', 'service install']).toContain(name);
       const invocation = await parseCommandLine(own, COMMANDS);
       expect(invocation?.name).toBe(name);
       expect(invocation?.command).toBe(command);

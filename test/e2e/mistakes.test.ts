@@ -58,7 +58,7 @@ const INVOCATIONS: readonly (readonly [argv: readonly string[], message: string,
   [['start', '--'], 'The command after -- is missing.', 'rc-engine start -- codex app-server'],
   [
     ['status', '--', 'codex'],
-    'Only start and doctor accept a command after --.',
+    'Only start, doctor and service install accept a command after --.',
     'rc-engine start -- COMMAND',
   ],
   [['status', '--jsn'], 'Unknown option of status: --jsn.', 'Did you mean --json?'],

@@ -16,6 +16,7 @@ import { pair } from './pair.js';
 import { paths } from './paths.js';
 import { repair } from './repair.js';
 import { restart } from './restart.js';
+import { service } from './service.js';
 import { start } from './start.js';
 import { status } from './status.js';
 import { stop } from './stop.js';
@@ -36,6 +37,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   logs,
   url,
   config,
+  service,
   pair,
   connect,
   devices,

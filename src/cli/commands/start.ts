@@ -50,6 +50,10 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
   errorOutput.json ||= process.env.RC_ENGINE_JSON === '1' || process.env.RC_ENGINE_JSON === 'true';
   // Before anything starts a process that would inherit it.
   const accessToken = takeAccessToken(process.env);
+  const notify =
+    process.env.NOTIFY_SOCKET === undefined
+      ? undefined
+      : (await import('../service/notify.js')).takeNotifySettings(process.env, process.pid);
   if (flags.home === '') {
     throw usageError('--home must not be empty.', 'Name a directory, or leave it out to use ~/.rc-engine.');
   }
@@ -98,7 +102,7 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
       ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, accessToken: embedded.accessToken }),
     };
     const display = { verbose: flags.verbose === true, pair: flags.pair === true };
-    return await runEngine(options, settings, signals, inspector, display);
+    return await runEngine(options, settings, signals, inspector, display, notify);
   } finally {
     await inspector?.close();
     await embedded?.close();
