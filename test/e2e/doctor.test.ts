@@ -67,7 +67,7 @@ describe('RC-120: rc-engine doctor', () => {
     expect(rows.engine).toMatchObject({ state: 'skipped', skippedBecause: null });
     expect(rows.account).toMatchObject({
       state: 'failed',
-      remedy: expect.stringContaining('rc-engine login'),
+      remedy: expect.stringContaining(` login --home ${lab.home}`),
     });
     expect(rows['backend.tcp']).toMatchObject({
       state: 'failed',
@@ -84,9 +84,9 @@ describe('RC-120: rc-engine doctor', () => {
     const { code, stdout } = await lab.cli(args, { LANG: 'C' });
     expect(code).toBe(1);
     expect(stdout).toMatch(/^[\n\x20-\x7e]*$/);
-    expect(stdout).toMatch(/FAIL sign-in [^>]*\n +> Sign in with rc-engine login/);
+    expect(stdout).toMatch(/FAIL sign-in [^>]*\n +> Sign in with \S+.* login /);
     const { stdout: unicode } = await lab.cli(args, { LANG: 'C.UTF-8' });
-    expect(unicode).toMatch(/✗ sign-in [^→]*\n +→ Sign in with rc-engine login/);
+    expect(unicode).toMatch(/✗ sign-in [^→]*\n +→ Sign in with \S+.* login /);
   });
 
   it('an unknown name is a failure of the name server', async ({ lab }) => {

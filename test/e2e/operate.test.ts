@@ -97,7 +97,7 @@ describe('RC-123: rc-engine logs', () => {
     const engine = await lab.connected(['--log-level', 'error']);
     expect(engine.stderr).toBe('');
     const shown = await lab.cli(['logs', '--home', lab.home, '--level', 'info']);
-    expect(shown.stdout).toMatch(/^\S+Z info {2}remote control: connected .*state=active\.connected/m);
+    expect(shown.stdout).toMatch(/^\S+Z info {2}remote control: .* reason=connected state=active\.connected/m);
     const few = await lab.cli(['logs', '--home', lab.home, '-n', '1', '--json']);
     expect(few.stdout.trim().split('\n')).toHaveLength(1);
     const follow = lab.run(['logs', '--home', lab.home, '-f', '-n', '0']);
@@ -106,11 +106,11 @@ describe('RC-123: rc-engine logs', () => {
         await lab.cli(['disable', '--home', lab.home, '--ephemeral']);
         return follow.stdout;
       })
-      .toContain('remote control: disabled');
+      .toContain('reason=disabled');
     await lab.cli(['stop', '--home', lab.home]);
     await follow.until(() => follow.stderr.includes('waiting for the next one'), 'end of the engine');
     await lab.start();
-    await follow.until(() => follow.stdout.includes('remote control: connected'), 'the next engine');
+    await follow.until(() => follow.stdout.includes('reason=connected'), 'the next engine');
     expect((await follow.stop()).code).toBe(0);
   });
 
@@ -123,7 +123,7 @@ describe('RC-123: rc-engine logs', () => {
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     for (const line of (await readFile(file, 'utf8')).trim().split('\n')) JSON.parse(line);
     const shown = await lab.cli(['logs', '--home', lab.home], { RC_ENGINE_LOG_FILE: file });
-    expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('remote control: connected')]);
+    expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining('reason=connected')]);
     const none = await lab.cli(['logs', '--home', lab.home]);
     expect([none.code, none.stderr]).toEqual([5, expect.stringContaining('--log-file PATH')]);
   });

@@ -4,6 +4,7 @@ import { stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 import { untilStopSignal } from '../signals.js';
+import { suggested } from '../suggested.js';
 
 const DEFAULT_TIMEOUT_SECONDS = 10;
 
@@ -52,7 +53,9 @@ export const doctor = defineCommand({
     const cancel = new AbortController();
     void untilStopSignal().then(() => cancel.abort());
     try {
-      for await (const row of runChecks(checks, cancel.signal, (check) => json || shown.begin(check))) {
+      for await (const found of runChecks(checks, cancel.signal, (check) => json || shown.begin(check))) {
+        const { remedy } = found;
+        const row = remedy === undefined ? found : { ...found, remedy: suggested(remedy, home.dir) };
         rows.push(row);
         if (json) printJson({ type: 'check', ...row });
         else shown.add(row);

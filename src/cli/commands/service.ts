@@ -2,10 +2,12 @@ import { EngineError } from '../../protocol/errors.js';
 import { EXIT, usageError } from '../errors.js';
 import { errorOutput, printJson } from '../output/print.js';
 import { block, stdout, text } from '../output/terminal.js';
-import { formatRows, type Row } from '../output/text.js';
+import { COLOURS, type Row } from '../output/text.js';
 import { type CommandGroup, defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import type { Manager, ServicePlace } from '../service/manager.js';
 import { START_SETTINGS } from '../settings/start-settings.js';
+
+const NAME_WIDTH = 10;
 
 const NAME_OPTIONS = {
   name: { type: 'string', description: 'Name of the service', default: 'rc-engine' },
@@ -121,7 +123,10 @@ const status = defineCommand({
         ['at start', state.enabled ? 'starts with the machine' : 'does not start with the machine'],
         ['log', manager.logCommand],
       ];
-      stdout.print(...formatRows(rows, stdout.paint), ...(await manager.notes()));
+      for (const [name, value] of rows) {
+        stdout.print(text`${stdout.paint(COLOURS.grey, name.padEnd(NAME_WIDTH))}${value}`);
+      }
+      for (const note of await manager.notes()) stdout.print(note);
     }
     return state.running ? EXIT.ok : EXIT.failed;
   },

@@ -1,4 +1,5 @@
 /** The rows of `rc-engine doctor` for a person: a mark, what was found, and below it what to do. */
+import { widthOf, wrap } from '../output/layout.js';
 import { joined, type Output, type Text, text } from '../output/terminal.js';
 import { COLOURS } from '../output/text.js';
 import type { Check, CheckRow, CheckState, CheckSummary } from './check.js';
@@ -29,7 +30,7 @@ export class DoctorRows {
   constructor(output: Output, unicode: boolean) {
     this.#output = output;
     this.#unicode = unicode;
-    this.#width = Math.max(output.columns || 100, 40);
+    this.#width = widthOf(output);
   }
 
   /** On a terminal: which check runs now. */
@@ -54,7 +55,7 @@ export class DoctorRows {
     const [unicode, ascii, colour] = MARKS[row.state];
     const mark = this.#unicode ? unicode : ascii;
     const indent = 2 + mark.length + 1 + TITLE_WIDTH + 1;
-    const [first = '', ...rest] = wrap(row.message, this.#width - indent);
+    const [first = text``, ...rest] = wrap(row.message, this.#width - indent);
     this.#output.print(
       text`  ${paint(colour, mark)} ${row.title.padEnd(TITLE_WIDTH)} ${first}`,
       ...rest.map((line) => text`${' '.repeat(indent)}${line}`),
@@ -64,7 +65,8 @@ export class DoctorRows {
     const lines = wrap(row.remedy, this.#width - indent - arrow.length);
     this.#output.print(
       ...lines.map(
-        (line, at) => text`${' '.repeat(indent)}${at === 0 ? arrow : '  '}${paint(COLOURS.cyan, line)}`,
+        (line, at) =>
+          text`${' '.repeat(indent)}${at === 0 ? arrow : '  '}${paint(COLOURS.cyan, String(line))}`,
       ),
     );
   }
@@ -92,17 +94,4 @@ export class DoctorRows {
     if (skipped > 0) parts.push(`${skipped} skipped`);
     this.#output.print('', joined(parts, ', '));
   }
-}
-
-/** Lines of at most `width` characters, broken at spaces; a longer word stays whole, so that it can be copied. */
-export function wrap(message: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of message.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else line = line === '' ? word : `${line} ${word}`;
-  }
-  return [...lines, line];
 }

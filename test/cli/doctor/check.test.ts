@@ -7,7 +7,7 @@ import {
   runChecks,
   summaryOf,
 } from '../../../src/cli/doctor/check.js';
-import { DoctorRows, isUnicode, wrap } from '../../../src/cli/doctor/rows.js';
+import { DoctorRows, isUnicode } from '../../../src/cli/doctor/rows.js';
 import { Output } from '../../../src/cli/output/terminal.js';
 import { EngineError } from '../../../src/protocol/errors.js';
 
@@ -107,10 +107,6 @@ describe('the rows of doctor', () => {
     expect(text.match(/word/g)).toHaveLength(40);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(60);
     expect(text).toContain('- not checked because of that: two, three');
-  });
-
-  it('a long word stays whole', () => {
-    expect(wrap(`a ${'b'.repeat(50)} c`, 10)).toEqual(['a', 'b'.repeat(50), 'c']);
   });
 
   it.each([
