@@ -97,7 +97,9 @@ describe('RC-123: rc-engine logs', () => {
     const engine = await lab.connected(['--log-level', 'error']);
     expect(engine.stderr).toBe('');
     const shown = await lab.cli(['logs', '--home', lab.home, '--level', 'info']);
-    expect(shown.stdout).toMatch(/^\S+Z info {2}remote control: .* reason=connected state=active\.connected/m);
+    expect(shown.stdout).toMatch(
+      /^\S+Z info {2}remote control: .* reason=connected state=active\.connected/m,
+    );
     const few = await lab.cli(['logs', '--home', lab.home, '-n', '1', '--json']);
     expect(few.stdout.trim().split('\n')).toHaveLength(1);
     const follow = lab.run(['logs', '--home', lab.home, '-f', '-n', '0']);
