@@ -1,6 +1,17 @@
 /** A failing store is reported as an error, never as "no identity" (RC-6). The store alone: test/remote-control/store. */
-import { chmod, chown, mkdir, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { describe, expect } from 'vitest';
 import type { CliOptions, CliProcess } from '../support/cli.js';
 import { it, type Lab } from '../support/lab.js';
@@ -159,13 +170,34 @@ describe('RC-108: a store path that can never work ends the start with exit code
     ['a directory that is not there', 'none/x.sqlite', /its directory .*none: no such file or directory/],
     ['a file in place of the directory', 'file/x.sqlite', /file is a file, not a directory/],
     ['a directory in its place', 'directory', /it is a directory, not a file/],
+    ['a device in its place', '/dev/null', /it is a device, pipe or socket/],
+    ['a file that is no database', 'text', /it is a file of another kind, not an SQLite database/],
+    ['an empty file', 'file', /it is empty/],
+    ['a link to a directory that is not there', 'link', /it is a link to .*gone.x: its directory/],
+    ['links in a circle', 'circle', /too many symbolic links/],
+    ['a name that is too long', 'x'.repeat(300), /the name is too long/],
   ] as const)('%s', async ([, path, said], { lab }) => {
     await lab.signIn();
     await writeFile(join(lab.folder, 'file'), '');
+    await writeFile(join(lab.folder, 'text'), 'Not a database. '.repeat(200));
     await mkdir(join(lab.folder, 'directory'));
-    const engine = await lab.start(['--store', `sqlite:${join(lab.folder, path)}`]);
+    await symlink(join(lab.folder, 'gone/x'), join(lab.folder, 'link'));
+    await symlink(join(lab.folder, 'circle'), join(lab.folder, 'circle'));
+    const engine = await lab.start(['--store', `sqlite:${resolve(lab.folder, path)}`]);
     const { code, stderr } = await engine.exited;
     expect([code, stderr]).toEqual([1, expect.stringMatching(said)]);
     expect(await readdir(lab.home)).not.toContain('engine.json');
+  });
+
+  it('a link to a file that is not there yet works, and stays a link', async ({ lab }) => {
+    await lab.signIn();
+    await mkdir(join(lab.folder, 'stores'));
+    await symlink(join(lab.folder, 'stores/x.sqlite'), join(lab.folder, 'link'));
+    const engine = await lab.connected(['--store', `sqlite:${join(lab.folder, 'link')}`]);
+    await engine.stop();
+    expect(await readdir(join(lab.folder, 'stores'))).toContain('x.sqlite');
+    expect((await lstat(join(lab.folder, 'link'))).isSymbolicLink()).toBe(true);
+    await (await lab.connected(['--store', `sqlite:${join(lab.folder, 'link')}`])).stop();
+    expect(lab.requests('enroll')).toBe(1);
   });
 });

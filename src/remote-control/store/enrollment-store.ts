@@ -82,7 +82,7 @@ export async function checkStorePlace(url: string): Promise<void> {
   const why = await unusablePlace(path);
   if (why === undefined) return;
   throw new EngineError('storeUnavailable', `${storeTitle(path)} cannot be used: ${why}.`, {
-    remediation: 'Create the directory, correct its permissions, or choose another --store.',
+    remediation: 'Correct that, or choose another --store.',
   });
 }
 

@@ -6,6 +6,7 @@ import { access, chmod, constants, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { PRIVATE_FILE, publish, siblingName } from '../../system/atomic-file.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
+import { linkTarget } from '../../system/link-target.js';
 import { SqliteConnection } from '../../system/sqlite/connection.js';
 import { StoreError } from './record-table.js';
 import { storeTitle } from './sqlite-errors.js';
@@ -60,7 +61,18 @@ export async function fileIdentity(path: string): Promise<string | null> {
  * Why nothing can be stored at this path, as the rest of a sentence; undefined: it may work. A place that other programs
  * are about to repair, such as a locked or damaged database, counts as one that may work. RC-108
  */
-export async function unusablePlace(path: string): Promise<string | undefined> {
+export async function unusablePlace(given: string): Promise<string | undefined> {
+  let path: string;
+  try {
+    path = linkTarget(given);
+  } catch (error) {
+    return (await unusableFile(given)) ?? errnoText(error);
+  }
+  const why = await unusableFile(path);
+  return why === undefined || path === given ? why : `it is a link to ${path}: ${why}`;
+}
+
+async function unusableFile(path: string): Promise<string | undefined> {
   const directory = dirname(path);
   try {
     if (!(await stat(directory)).isDirectory()) return `${directory} is a file, not a directory`;
@@ -71,6 +83,8 @@ export async function unusablePlace(path: string): Promise<string | undefined> {
     const found = await stat(path);
     if (found.isDirectory()) return 'it is a directory, not a file';
     if (!found.isFile()) return 'it is a device, pipe or socket, not a file';
+    if (found.size === 0) return 'it is empty, so it is not a store; move it away to start with a new one';
+    if (await isNoDatabase(path)) return 'it is a file of another kind, not an SQLite database';
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') return errnoText(error);
     try {
@@ -82,7 +96,19 @@ export async function unusablePlace(path: string): Promise<string | undefined> {
   return undefined;
 }
 
-async function createDatabase(path: string): Promise<void> {
+/** Asks SQLite, because no descriptor of the file may be closed here. A database that is locked or damaged is one. */
+async function isNoDatabase(path: string): Promise<boolean> {
+  try {
+    await probeDatabase(path, 0);
+    return false;
+  } catch (error) {
+    return errnoOf(error) === 'SQLITE_NOTADB';
+  }
+}
+
+async function createDatabase(link: string): Promise<void> {
+  // The database is made beside the target of a link, and the link stays.
+  const path = linkTarget(link);
   const sibling = siblingName(path);
   try {
     await (await open(sibling, 'wx', PRIVATE_FILE)).close();
