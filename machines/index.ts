@@ -49,10 +49,12 @@ export {
   type StdioConnectionInput,
   stdioConnectionMachine,
 } from './stdio-connection.js';
+export { type TokenSavingEvent, type TokenSavingInput, tokenSavingMachine } from './token-saving.js';
 export {
   type VirtualClientEvent,
   type VirtualClientInput,
   type VirtualClientOutput,
   virtualClientMachine,
 } from './virtual-client.js';
+
 export { websocketAuthMachine } from './websocket-auth.js';

@@ -56,7 +56,7 @@ export class AccountService implements AccountSource {
 
   constructor(config: AccountConfig) {
     this.#config = config;
-    const { env, log, policy, watcher } = config;
+    const { env, log, audit, policy, watcher } = config;
     const { now } = env;
     const memory = config.store === 'ephemeral' ? memoryStorage() : undefined;
     const storage = memory ?? fileStorage(resolve(config.path), config.timing.lockTimeout);
@@ -64,7 +64,7 @@ export class AccountService implements AccountSource {
     const file = new AuthFile({ path: config.path, memory, now, onChange });
     const credentials = new Credentials({ file, given: config.given, policy, now });
     const issuer = () => this.#getIssuer();
-    const tokens = new TokenStore({ file, storage, credentials, issuer, now, log });
+    const tokens = new TokenStore({ file, storage, credentials, issuer, env, log, audit, watcher });
     const logins = new InteractiveLogins({ issuer, tokens, policy, now, ports: config.loginPorts });
     const shared = {
       credentials,

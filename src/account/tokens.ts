@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
+import type { EngineWatcher } from '../observe/watcher.js';
 import type { StoreAccountOutcome, TokenRefreshOutcome, TokenRefreshReason } from '../protocol/account.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
+import type { Env } from '../protocol/timing.js';
 import { errnoText } from '../system/errno.js';
 import type { PreparedFile } from '../system/prepared-file.js';
 import type { Credentials } from './credentials.js';
@@ -21,8 +24,10 @@ interface TokenStoreDeps {
   readonly storage: AuthStorage;
   readonly credentials: Credentials;
   readonly issuer: () => Promise<Issuer>;
-  readonly now: () => number;
+  readonly env: Env;
   readonly log: EngineLogger;
+  readonly audit: AuditRing;
+  readonly watcher?: EngineWatcher | undefined;
 }
 
 /** A token that expires within this time is refreshed before it is used, ms. ACC-49 */
@@ -72,7 +77,7 @@ export class TokenStore {
   refreshDue(): TokenRefreshReason | null {
     const { current } = this.#deps.file;
     if (current === undefined || current.refreshToken === undefined) return null;
-    const now = this.#deps.now();
+    const now = this.#deps.env.now();
     if (current.expiresAt !== undefined) {
       return current.expiresAt - now < EXPIRY_MARGIN ? 'proactive_expiry' : null;
     }
@@ -145,7 +150,7 @@ export class TokenStore {
     prepared?: PreparedFile,
   ): Promise<StoreAccountOutcome> {
     const ownerId = randomBytes(32).toString('base64url');
-    const at = this.#deps.now();
+    const at = this.#deps.env.now();
     const outcome = await this.#runExclusive(signal, () =>
       this.#write((text) => afterSignIn(text, { ...signIn, ownerId, at }), true, signal, prepared),
     );
@@ -308,7 +313,7 @@ export class TokenStore {
   }
 
   #failure(reason: Reason, message: string): Failure {
-    return failure(reason, message, this.#deps.now());
+    return failure(reason, message, this.#deps.env.now());
   }
 }
 

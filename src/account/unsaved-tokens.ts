@@ -1,7 +1,13 @@
 /** Tokens that the issuer has issued and that are not in the account file yet. ACC-113 */
+import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
+import { type TokenSavingEvent, tokenSavingMachine } from '../../machines/token-saving.js';
+import type { AuditRing } from '../observe/audit.js';
+import { auditDecisions } from '../observe/decisions.js';
 import type { EngineLogger } from '../observe/logger.js';
-import type { Failure } from '../protocol/outcomes.js';
+import type { EngineWatcher } from '../observe/watcher.js';
+import type { Failure, StoreOutcome } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
+import type { Env } from '../protocol/timing.js';
 import type { PreparedFile } from '../system/prepared-file.js';
 import { type AuthFile, contentHash } from './file/auth-file.js';
 import type { ValidSignIn } from './file/auth-json.js';
@@ -12,8 +18,10 @@ import type { IssuedTokens } from './issuer/refresh-token.js';
 interface UnsavedTokensDeps {
   readonly file: AuthFile;
   readonly storage: AuthStorage;
-  readonly now: () => number;
+  readonly env: Env;
   readonly log: EngineLogger;
+  readonly audit: AuditRing;
+  readonly watcher?: EngineWatcher | undefined;
   /** The failure of an error of the storage. */
   readonly notWritable: (error: unknown) => Failure;
 }
@@ -26,20 +34,29 @@ interface Unsaved {
   readonly content: Secret;
 }
 
-/** Between two attempts to save: doubles up to the most, ms. */
-const RETRY = { first: 1_000, most: 30_000 };
-
-/** Puts new tokens in use at once, and saves them as soon as that is possible. */
+/** Puts new tokens in use at once, and saves them. The chart `tokenSaving` decides when that is tried again. */
 export class UnsavedTokens {
   readonly #deps: UnsavedTokensDeps;
+  readonly #actor: ActorRefFrom<typeof tokenSavingMachine>;
   #unsaved: Unsaved | undefined;
-  #failure: Failure | null = null;
-  #delay = RETRY.first;
-  #timer: NodeJS.Timeout | undefined;
-  #closed = false;
 
   constructor(deps: UnsavedTokensDeps) {
     this.#deps = deps;
+    this.#actor = createActor(
+      tokenSavingMachine.provide({ actors: { saveTokens: fromPromise(() => this.#retry()) } }),
+      { id: 'tokenSaving', input: { env: deps.env } },
+    );
+    const record = auditDecisions(deps.audit, 'tokenSaving');
+    let wasUnsaved = false;
+    this.#actor.subscribe((snapshot) => {
+      const isUnsaved = snapshot.hasTag('unsaved');
+      if (isUnsaved !== wasUnsaved) this.#report(isUnsaved);
+      wasUnsaved = isUnsaved;
+      // That a write is possible is no news.
+      if (isUnsaved || snapshot.context.decision.reason !== 'starting') record(snapshot);
+    });
+    deps.watcher?.actor(this.#actor);
+    this.#actor.start();
   }
 
   /** The content of the file with the tokens; undefined: all are saved. */
@@ -49,12 +66,12 @@ export class UnsavedTokens {
 
   /** Why the last write failed; null: it succeeded. */
   get failure(): Failure | null {
-    return this.#failure;
+    return this.#actor.getSnapshot().context.lastFailure;
   }
 
   /** A write was refused before anything was redeemed; null: it is possible now. */
   noteWritable(failure: Failure | null): void {
-    if (this.#unsaved === undefined) this.#failure = failure;
+    this.#send(failure === null ? { type: 'WRITABLE' } : { type: 'REFUSED', failure });
   }
 
   /**
@@ -64,7 +81,7 @@ export class UnsavedTokens {
    */
   hold(tokens: IssuedTokens, before: ValidSignIn, content: string, issuer: string): void {
     const earlier = this.#unsaved?.tokens;
-    const at = this.#deps.now();
+    const at = this.#deps.env.now();
     const renewed = afterRefresh(content, tokens, issuer, at);
     this.#unsaved = {
       tokens: {
@@ -79,43 +96,50 @@ export class UnsavedTokens {
     this.#deps.file.adoptUnsaved(renewed, before);
   }
 
-  /** Saves what is held, and plans the next attempt if that fails. The caller has the lock of the file. */
+  /** Saves what is held; the chart tries again if that fails. The caller has the lock of the file. */
   async save(signal: AbortSignal, prepared?: PreparedFile): Promise<void> {
-    const unsaved = this.#unsaved;
-    if (unsaved === undefined) return;
-    const { file, log } = this.#deps;
-    const hadFailed = this.#failure !== null;
-    try {
-      if (!(await this.#write(unsaved, signal, prepared))) return;
-      this.clear();
-      await file.reload({ guarded: false });
-      if (hadFailed) log.info({ path: file.name }, 'the new account tokens are saved');
-    } catch (error) {
-      this.#failure = this.#deps.notWritable(error);
-      if (!hadFailed) {
-        log.error(
-          { reason: this.#failure.reason },
-          `${this.#failure.message}; the new account tokens are in memory only and will be saved as soon as possible`,
-        );
-      }
-      this.#retryLater();
-    }
+    const outcome = await this.#save(signal, prepared);
+    if (outcome.kind === 'failed') this.#send({ type: 'UNSAVED', failure: outcome.failure });
   }
 
-  /** The file holds another sign-in now, or none: nothing is left to save. */
+  /** The file holds the tokens, or another sign-in, or none: nothing is left to save. */
   clear(): void {
-    clearTimeout(this.#timer);
     this.#unsaved = undefined;
-    this.#failure = null;
-    this.#delay = RETRY.first;
     this.#deps.file.forgetStale();
+    this.#send({ type: 'SAVED' });
   }
 
   /** Tries a last time. */
   close(): void {
-    clearTimeout(this.#timer);
-    this.#closed = true;
-    if (this.#unsaved !== undefined) void this.#retry();
+    this.#send({ type: 'CLOSE' });
+  }
+
+  #send(event: TokenSavingEvent): void {
+    if (this.#actor.getSnapshot().status === 'active') this.#actor.send(event);
+  }
+
+  #report(isUnsaved: boolean): void {
+    const { log, file } = this.#deps;
+    const { failure } = this;
+    if (!isUnsaved || failure === null) {
+      if (failure === null) log.info({ path: file.name }, 'the new account tokens are saved');
+      return;
+    }
+    const what = 'the new account tokens are in memory only and will be saved as soon as possible';
+    log.error({ reason: failure.reason }, `${failure.message}; ${what}`);
+  }
+
+  async #save(signal: AbortSignal, prepared?: PreparedFile): Promise<StoreOutcome> {
+    const unsaved = this.#unsaved;
+    if (unsaved === undefined) return { kind: 'done' };
+    try {
+      if (!(await this.#write(unsaved, signal, prepared))) return { kind: 'done' };
+      this.clear();
+      await this.#deps.file.reload({ guarded: false });
+      return { kind: 'done' };
+    } catch (error) {
+      return { kind: 'failed', failure: this.#deps.notWritable(error) };
+    }
   }
 
   /** False: there is nothing to save any more. */
@@ -144,21 +168,13 @@ export class UnsavedTokens {
     return true;
   }
 
-  #retryLater(): void {
-    clearTimeout(this.#timer);
-    if (this.#closed) return;
-    this.#timer = setTimeout(() => void this.#retry(), this.#delay);
-    this.#delay = Math.min(this.#delay * 2, RETRY.most);
-  }
-
-  async #retry(): Promise<void> {
+  async #retry(): Promise<StoreOutcome> {
+    // Never aborted: a write that has begun is finished.
     const { signal } = new AbortController();
-    const { storage, notWritable } = this.#deps;
     try {
-      await storage.runExclusive(signal, () => this.save(signal));
+      return await this.#deps.storage.runExclusive(signal, () => this.#save(signal));
     } catch (error) {
-      this.#failure = notWritable(error);
-      this.#retryLater();
+      return { kind: 'failed', failure: this.#deps.notWritable(error) };
     }
   }
 }

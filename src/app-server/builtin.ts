@@ -8,6 +8,7 @@ import type {
 } from '../protocol/app-server.js';
 import { errorText, isRecord, RPC, resultText } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
+import { SYSTEM_ENV, wallTimeOf } from '../protocol/timing.js';
 
 const FAMILY = process.platform === 'win32' ? 'windows' : 'unix';
 const OS_NAMES: Readonly<Record<string, string>> = { darwin: 'macos', win32: 'windows' };
@@ -19,24 +20,29 @@ const OS_NAMES: Readonly<Record<string, string>> = { darwin: 'macos', win32: 'wi
 export class BuiltinAppServer implements AppServer {
   readonly name = 'builtin';
   readonly sendsNoRequests = true;
-  readonly health: AppServerHealth = {
-    state: 'serving',
-    reason: 'appServerBuiltin',
-    detail: null,
-    since: Date.now(),
-    ready: true,
-    mode: 'builtin',
-    modeReason: 'no app server is configured',
-    children: 0,
-    exits: 0,
-    failures: 0,
-  };
+  /** Monotonic ms. */
+  readonly #since = SYSTEM_ENV.monotonic();
   readonly #version: string;
   readonly #home: string;
 
   constructor(options: { readonly version: string; readonly home: string }) {
     this.#version = options.version;
     this.#home = options.home;
+  }
+
+  get health(): AppServerHealth {
+    return {
+      state: 'serving',
+      reason: 'appServerBuiltin',
+      detail: null,
+      since: wallTimeOf(SYSTEM_ENV, this.#since),
+      ready: true,
+      mode: 'builtin',
+      modeReason: 'no app server is configured',
+      children: 0,
+      exits: 0,
+      failures: 0,
+    };
   }
 
   openNow(events: AppServerEvents): AppServerConnection {

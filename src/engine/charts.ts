@@ -9,6 +9,7 @@ import { listenerConnectionMachine } from '../../machines/listener-connection.js
 import { pairingMachine } from '../../machines/pairing.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { stdioConnectionMachine } from '../../machines/stdio-connection.js';
+import { tokenSavingMachine } from '../../machines/token-saving.js';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
 import { chartHash } from '../visualize/chart.js';
@@ -23,6 +24,7 @@ type ChartName =
   | 'stdioConnection'
   | 'account'
   | 'authRecovery'
+  | 'tokenSaving'
   | 'controllerLink'
   | 'appServer'
   | 'appServerAccount';
@@ -38,6 +40,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   stdioConnection: stdioConnectionMachine,
   account: accountMachine,
   authRecovery: authRecoveryMachine,
+  tokenSaving: tokenSavingMachine,
   controllerLink: controllerLinkMachine,
   appServer: appServerMachine,
   appServerAccount: appServerAccountMachine,

@@ -107,6 +107,7 @@ export const REASONS = {
     'The account file cannot be written, so the engine redeems no refresh token and saves no sign-in; new tokens that it has are in memory only.',
     'Check the permissions of the file and its directory, and the free disk space; the engine then saves what it has.',
   ),
+  tokensSaved: reasonText('The account tokens in use are saved in the account file.'),
   authWrongWorkspace: reasonText(
     'The sign-in belongs to a workspace that --forced-workspace does not allow.',
     'Sign in again and choose an allowed workspace, or change --forced-workspace.',

@@ -10,6 +10,7 @@ import { listenerConnectionMachine } from '../../../machines/listener-connection
 import { pairingMachine } from '../../../machines/pairing.js';
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import { stdioConnectionMachine } from '../../../machines/stdio-connection.js';
+import { tokenSavingMachine } from '../../../machines/token-saving.js';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
 import { chartHash, toChart } from '../../visualize/chart.js';
@@ -29,6 +30,7 @@ import { controllerLinkModel } from './controller-link.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
 import { remoteControlModel } from './remote-control.js';
+import { tokenSavingModel } from './token-saving.js';
 import { websocketAuthModel } from './websocket-auth.js';
 
 interface ChartModel {
@@ -51,6 +53,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   stdioConnection: model(stdioConnectionMachine, stdioConnectionModel),
   account: model(accountMachine, accountModel),
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
+  tokenSaving: model(tokenSavingMachine, tokenSavingModel),
   controllerLink: model(controllerLinkMachine, controllerLinkModel),
   appServer: model(appServerMachine, appServerModel),
   appServerAccount: model(appServerAccountMachine, appServerAccountModel),
