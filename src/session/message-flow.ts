@@ -60,6 +60,11 @@ export abstract class MessageFlow implements AppServerEvents {
     return (this.openRequests?.ids.length ?? 0) > 0;
   }
 
+  /** Characters of the messages that wait to be handled. */
+  get queuedChars(): number {
+    return this.queue?.chars ?? 0;
+  }
+
   /** Opens the app-server connection when that takes no time; otherwise returns false. */
   openNow(): boolean {
     const connection = this.deps.appServer.openNow?.(this, this.client);

@@ -27,6 +27,11 @@ export class MessageQueue {
     return this.#requests >= MAX_QUEUED_REQUESTS;
   }
 
+  /** UTF-16 units of what waits. */
+  get chars(): number {
+    return this.#chars;
+  }
+
   /** So much waits that nothing more should be read from the client. */
   get needsReadPause(): boolean {
     return this.#chars > READ_PAUSE_CHARS;

@@ -168,6 +168,7 @@ export class RemoteMux {
       if (seqId !== undefined && seqId <= client.lastSeqId) return false;
     }
     client.touch();
+    this.#clients.count(message.text.length);
     if (!client.session.receive(message)) {
       client.close('clientOverloaded');
       return false;

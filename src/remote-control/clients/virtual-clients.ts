@@ -7,6 +7,7 @@ import type { OutboundStreams } from '../../protocol/outbound-streams.js';
 import { REASONS, type Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
 import { EndedStreams, endedError, lostResponseError } from './ended-streams.js';
+import { HeldMemory } from './held-memory.js';
 import {
   provideVirtualClient,
   tooLargeError,
@@ -17,6 +18,8 @@ import {
 export interface VirtualClientsDeps extends VirtualClientDeps {
   /** Limit of open virtual clients; another one is answered with an overload error. */
   readonly maxClients: number;
+  /** Characters that all virtual clients may hold together. Default: 256 Mi. RC-140 */
+  readonly maxHeldChars?: number;
   /** App servers of one client, where each stream has its own; one more closes the quietest. Default: no limit. RC-76 */
   readonly maxChildren?: number;
   /** Something was skipped or dropped; `fields` do not contain its content. RC-39, RC-40 */
@@ -41,6 +44,7 @@ export class VirtualClients {
     (clientId, streamId) => this.#clients.get(streamKey(clientId, streamId))?.session,
   );
   readonly #clients = new Map<string, VirtualClient>();
+  readonly #held: HeldMemory;
   /** Monotonic ms of the last sweep. */
   #sweptAt = 0;
   /** Stream ids made for controllers that send none, by client id. RC-31 */
@@ -58,6 +62,14 @@ export class VirtualClients {
     this.#deps = deps;
     this.#outbound = outbound;
     this.#onClosed = onClosed;
+    const heldBy = ({ clientId, streamId, session }: VirtualClient) =>
+      session.queuedChars + (outbound.get(streamKey(clientId, streamId))?.heldChars ?? 0);
+    this.#held = new HeldMemory(() => this.all, heldBy, deps.maxHeldChars);
+  }
+
+  /** Call it for what has come or gone: streams of a controller for which too much is held are closed. RC-140 */
+  count(chars: number): void {
+    for (const client of this.#held.surplusAfter(chars)) client.close('clientOverloaded');
   }
 
   get size(): number {
@@ -222,6 +234,7 @@ export class VirtualClients {
     // A client that was replaced may still send.
     if (!this.#outbound.isOpen(key, stream)) return;
     const result = this.#outbound.send(key, stream, text);
+    this.count(text.length);
     if (result === 'sent') return;
     if (result === 'full') this.#clients.get(key)?.session.pause();
     else if (result === 'overflow') this.#overflow(key, stream, text);

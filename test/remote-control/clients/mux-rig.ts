@@ -54,7 +54,13 @@ export class MuxRig {
   now = 1_700_000_000_000;
   #cursors = 0;
 
-  constructor(options: { readonly maxClients?: number; readonly maxChildren?: number } = {}) {
+  constructor(
+    options: {
+      readonly maxClients?: number;
+      readonly maxChildren?: number;
+      readonly maxHeldChars?: number;
+    } = {},
+  ) {
     this.methods.add('engine/echo', v.looseObject({}), (params) => params);
     this.mux = new RemoteMux({
       env: { now: () => this.now, monotonic: () => this.now, random: () => 0.5 },
@@ -67,6 +73,7 @@ export class MuxRig {
       onEnded: () => {},
       maxClients: options.maxClients ?? 100,
       ...(options.maxChildren === undefined ? {} : { maxChildren: options.maxChildren }),
+      ...(options.maxHeldChars === undefined ? {} : { maxHeldChars: options.maxHeldChars }),
       onSkipped: (why, fields) => this.skipped.push(`${why} ${JSON.stringify(fields)}`),
     });
     this.mux.attach(this.socket);
