@@ -95,8 +95,10 @@ export class ChildLines {
       const lines = chunk.split('\n');
       for (const [index, part] of lines.entries()) {
         if (!cut) partial += part;
-        if (partial.length > MAX_LINE_BYTES) {
-          partial = partial.slice(0, MAX_LINE_BYTES);
+        if (!cut && partial.length > MAX_LINE_BYTES) {
+          // It may never end, so it is logged now.
+          this.#line(partial.slice(0, MAX_LINE_BYTES));
+          partial = '';
           cut = true;
         }
         if (index === lines.length - 1) break;
