@@ -98,13 +98,17 @@ export class SocketConnector implements Connector {
   #dial(): WebSocket {
     const { bearer } = this.#options;
     const { url, socketPath } = this.#target;
+    const timeout = this.#options.handshakeTimeout ?? HANDSHAKE_TIMEOUT;
     return new WebSocket(url, {
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
-      handshakeTimeout: this.#options.handshakeTimeout ?? HANDSHAKE_TIMEOUT,
+      handshakeTimeout: timeout,
       followRedirects: false,
       ...(bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer.reveal()}` } }),
-      ...(socketPath === undefined ? {} : { createConnection: () => net.connect(socketPath) }),
+      // `ws` waits for the timeout of the socket, and starts it only for sockets that it creates.
+      ...(socketPath === undefined
+        ? {}
+        : { createConnection: () => net.connect({ path: socketPath, timeout }) }),
     });
   }
 }

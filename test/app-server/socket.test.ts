@@ -197,27 +197,30 @@ describe('an app server behind a socket', () => {
     await ended;
   });
 
-  it('an upstream that never answers the upgrade fails after the timeout, with the reason', async () => {
-    const mute = net.createServer((socket) => socket.on('error', () => {}).resume());
-    await new Promise<void>((done) => mute.listen(0, '127.0.0.1', done));
-    servers.push(mute);
-    const { port } = mute.address() as net.AddressInfo;
-    const perClient = new SocketConnector({
-      url: `ws://127.0.0.1:${port}`,
-      bearer: undefined,
-      handshakeTimeout: 300,
-      onSkipped: () => {},
-    });
-    const appServer = new SupervisedAppServer({
-      ...{ name: 'mute', mode: 'socket', modeReason: 'test', perClient, log: silentLogger },
-    });
-    const client = await initializing(await listening({ appServer }));
-    const { code, reason } = await client.closed;
-    expect([code, reason]).toEqual([
-      1011,
-      `The app server ws://127.0.0.1:${port}/ cannot be reached: Opening handshake has timed out.`,
-    ]);
-  });
+  it.each(['ws', 'unix'])(
+    'an upstream that never answers the upgrade fails after the timeout, with the reason (%s)',
+    async (kind) => {
+      const mute = net.createServer((socket) => socket.on('error', () => {}).resume());
+      const socketPath = join(await tmpFolder(), 'mute.sock');
+      const at = kind === 'unix' ? { path: socketPath } : { port: 0, host: '127.0.0.1' };
+      await new Promise<void>((done) => mute.listen(at, done));
+      servers.push(mute);
+      const address = mute.address();
+      const port = typeof address === 'object' ? address?.port : 0;
+      const url = kind === 'unix' ? `unix://${socketPath}` : `ws://127.0.0.1:${port}/`;
+      const onSkipped = () => {};
+      const perClient = new SocketConnector({ url, bearer: undefined, handshakeTimeout: 300, onSkipped });
+      const appServer = new SupervisedAppServer({
+        ...{ name: 'mute', mode: 'socket', modeReason: 'test', perClient, log: silentLogger },
+      });
+      const client = await initializing(await listening({ appServer }));
+      const { code, reason } = await client.closed;
+      expect(code).toBe(1011);
+      expect(reason).toContain(
+        `The app server ${url} cannot be reached: Opening handshake has timed out.`.slice(0, 100),
+      );
+    },
+  );
 
   it('WSA-25: invalid messages and remote-control notifications of an upstream are skipped, also before its initialize response', async () => {
     const junk = ['hello', '[1,2]', '"text"', '', '{"half":'];
