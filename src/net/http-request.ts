@@ -58,7 +58,12 @@ export const BODY_LIMIT = 1024 * 1024;
 let fetchModule: Promise<typeof NodeFetch> | undefined;
 
 /** Loads the HTTP client ahead of the first request. */
-export function warmUp(): Promise<typeof NodeFetch> {
+export async function warmUp(): Promise<void> {
+  await httpClient();
+}
+
+/** Not exported: node-fetch is bundled, so the public declarations must not name it. */
+function httpClient(): Promise<typeof NodeFetch> {
   fetchModule ??= import('node-fetch');
   return fetchModule;
 }
@@ -90,7 +95,7 @@ export async function sendRequest(
     ...(head === undefined ? {} : { response: responseOf(head, body) }),
   });
   try {
-    const [{ default: fetch }, agent] = await Promise.all([warmUp(), dialer.agentFor(url, limit.signal)]);
+    const [{ default: fetch }, agent] = await Promise.all([httpClient(), dialer.agentFor(url, limit.signal)]);
     // node-fetch destroys the body of a request that was aborted before, and nobody listens to that body yet.
     limit.signal.throwIfAborted();
     const encoded = encodeBody(request.body);
