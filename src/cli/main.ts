@@ -15,7 +15,9 @@ const dashes = commandLine.indexOf('--');
 const own = dashes < 0 ? commandLine : commandLine.slice(0, dashes);
 const appServerCommand = dashes < 0 ? undefined : commandLine.slice(dashes + 1);
 // Many people try `help COMMAND` first.
-const argv = own[0] === 'help' ? [...own.slice(1), '--help'] : own;
+// So does a command line without a word.
+const isBare = own.length === 0 && appServerCommand === undefined;
+const argv = isBare ? ['--help'] : own[0] === 'help' ? [...own.slice(1), '--help'] : own;
 errorOutput.json = argv.includes('--json');
 errorOutput.home = homeArgument(argv);
 

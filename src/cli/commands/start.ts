@@ -34,7 +34,14 @@ export const start = defineCommand({
     ['start --json --listen off --auth-startup recoverable', 'Run as a service, for controllers only'],
   ],
   run: async (args, appServerCommand) => {
-    const flags = args.noRemoteControl === true ? { ...args, remoteControl: 'off' } : args;
+    const off = args.noRemoteControl === true;
+    if (off && args.remoteControl !== undefined && args.remoteControl !== 'off') {
+      throw usageError(
+        `--no-remote-control and --remote-control ${String(args.remoteControl)} contradict each other.`,
+        'Remove one of the two.',
+      );
+    }
+    const flags = off ? { ...args, remoteControl: 'off' } : args;
     return runStart(flags, appServerCommand);
   },
 });
@@ -68,6 +75,7 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
   } as const;
   // Over stdio, stdout belongs to the protocol. WSA-21
   const stdio = settings.listen === 'stdio://';
+  if (flags.pair === true) refusePairing(settings);
   errorOutput.json = settings.json === true && !stdio;
   runWithoutOutput(stdio ? 'protocol' : errorOutput.json ? 'json' : 'text');
   const logger = await loggerFor(settings);
@@ -106,6 +114,18 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
   } finally {
     await inspector?.close();
     await embedded?.close();
+  }
+}
+
+function refusePairing({ remoteControl, listen }: StartSettings): void {
+  if (remoteControl === 'off') {
+    throw usageError('--pair needs remote control, which is off.', 'Remove --pair, or switch it on.');
+  }
+  if (listen === 'stdio://') {
+    throw usageError(
+      '--pair cannot be used with --listen stdio://, where stdout belongs to the client.',
+      'Run rc-engine pair in another terminal.',
+    );
   }
 }
 

@@ -94,6 +94,7 @@ const sign = defineCommand({
     ['token sign --secret-file /etc/rc-engine/secret --ttl 600', 'For start --ws-auth signed-bearer-token'],
   ],
   run: async ({ secretFile, issuer, audience, ttl = DEFAULT_TTL_SECONDS, json }) => {
+    if (ttl < 1) throw usageError('--ttl must be at least 1 second.', 'For one hour, give --ttl 3600.');
     const { secret } = readSecretFile(resolve(secretFile), '--secret-file', MIN_SECRET_BYTES);
     const now = Math.floor(Date.now() / 1000);
     const exp = now + Math.floor(ttl);

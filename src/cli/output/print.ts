@@ -1,4 +1,5 @@
 import { EngineError, ERRORS } from '../../protocol/errors.js';
+import { EXIT, exitCodeOf } from '../errors.js';
 import { commandsIn, suggested, withoutCommands } from '../suggested.js';
 import { layOutLine, widthOf, wrapCommand } from './layout.js';
 import { json, stderr, stdout } from './terminal.js';
@@ -29,7 +30,8 @@ export function printError(error: unknown, command?: string): void {
     lines.push(...framesOf(error));
   const width = widthOf(stderr);
   if (hint !== '') lines.push(...hintLines(hint, width));
-  if (known !== undefined && known.code !== 'usage')
+  // A wrong command line needs its correction, not an explanation.
+  if (known !== undefined && exitCodeOf(known) !== EXIT.usage)
     lines.push(`  See also: ${suggested(`rc-engine explain ${known.code}`, undefined)}`);
   stderr.print(...lines.flatMap((line) => layOutLine(line, width)));
 }

@@ -25,6 +25,13 @@ export function commandLineError(
   const { command, nextStep } = context;
   const [, unknown] = /^Unknown (?:arguments?|commands?): (.*)$/.exec(message) ?? [];
   const [, proposed] = /^Did you mean (.*)\?$/.exec(message) ?? [];
+  const [flag] = argv;
+  if (command === '' && flag?.startsWith('-') === true && context.unknownCommand === undefined) {
+    const name = flag.replace(/=.*$/s, '');
+    return name === '--json'
+      ? usageError('A command is missing.', nextStep)
+      : usageError(`Unknown option: ${name}.`, nextStep);
+  }
   // With an unknown command no flag is known either; the command is what is wrong.
   const { unknownCommand } = context;
   if (

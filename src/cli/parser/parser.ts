@@ -1,16 +1,16 @@
 import type { Argv, Options } from 'yargs';
-import { oneOf, usageError } from '../errors.js';
+import { closestMatch } from '../../system/suggest.js';
+import { usageError } from '../errors.js';
 import { ACCOUNT_SETTINGS } from '../settings/account-settings.js';
 import { LISTENER_SETTINGS } from '../settings/listener-settings.js';
 import { flagOf, type Setting, variableOf } from '../settings/setting.js';
 import { START_SETTINGS } from '../settings/start-settings.js';
+import { checkAppServerWords, checkFlags, checkValues, commandOf, trimValues } from './checks.js';
 import type { Command, CommandGroup, OptionSpec, OptionTable } from './command.js';
 import { commandLineError } from './command-line-error.js';
 
 /** Longer lines are hard to read, and a pipe has no width. */
 const [DEFAULT_WIDTH, MAX_WIDTH] = [80, 110];
-/** The longest time that a timer of Node can wait, in seconds. */
-const MAX_SECONDS = Math.floor((2 ** 31 - 1) / 1000);
 
 const EXIT_CODES =
   'Exit codes: 0 success, 1 failure, 2 wrong usage, 3 sign-in needed, 4 engine already running, 5 no engine ' +
@@ -44,6 +44,21 @@ export async function parseCommandLine(
   argv: readonly string[],
   commands: readonly (Command | CommandGroup)[],
 ): Promise<Invocation | undefined> {
+  const named = commandOf(argv, commands);
+  const asksForHelp = argv.some((arg) => /^(?:--help|-[a-z]*h)/.test(arg));
+  const [word] = argv.filter((one) => !one.startsWith('-'));
+  const names = [...commands.map(({ name }) => name), 'completion'];
+  if (asksForHelp && word !== undefined && !names.includes(word)) {
+    const near = closestMatch(word, names);
+    throw usageError(
+      `Unknown command: ${word}.`,
+      near === undefined ? 'Run: rc-engine --help' : `Did you mean ${near}?`,
+    );
+  }
+  if (named !== undefined && !asksForHelp) {
+    if (named.name === 'start') checkAppServerWords(argv, named);
+    checkFlags(argv, named);
+  }
   const { default: yargs } = await import('yargs');
   let invocation: Invocation | undefined;
   const completing = argv[0] === 'completion' || argv.includes('--get-yargs-completions');
@@ -51,7 +66,7 @@ export async function parseCommandLine(
     onCommand: (found) => {
       invocation = found;
     },
-    describe: completing || argv.some((arg) => /^(?:--help|-[a-z]*h)/.test(arg)),
+    describe: completing || asksForHelp,
     completing,
   };
   const parser = yargs(argv)
@@ -61,7 +76,7 @@ export async function parseCommandLine(
   for (const command of commands) addCommand(parser, command, context);
   addHelp(parser, context);
   await parser
-    .middleware(settleRepeatedFlags, true)
+    .middleware(settleValues, true)
     .demandCommand(1, 'A command is missing.')
     .strict()
     .recommendCommands()
@@ -74,7 +89,8 @@ export async function parseCommandLine(
     })
     .parseAsync();
   if (invocation === undefined) return undefined;
-  checkValues(invocation);
+  trimValues(invocation.args as Record<string, unknown>, invocation.command);
+  checkValues(invocation.command, invocation.args);
   return invocation;
 }
 
@@ -174,41 +190,13 @@ function groupOf(name: string): string {
   return 'Remote control:';
 }
 
-/** Checks what yargs does not: the allowed values and the range of a time. */
-function checkValues({ command, args }: Invocation): void {
-  for (const [name, { type, values }] of Object.entries(command.options)) {
-    const value = args[name];
-    if (value === undefined) continue;
-    if (values !== undefined) oneOf(name, String(value), values);
-    if (type === 'seconds' && !(typeof value === 'number' && value >= 0 && value <= MAX_SECONDS)) {
-      throw usageError(
-        `--${name} must be a number of seconds from 0 to ${MAX_SECONDS}.`,
-        `For one minute, give --${name} 60.`,
-      );
-    }
+/** A flag that is not a list has one value; `checkFlags` refuses more than that. */
+function settleValues(args: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(args)) {
+    if (Array.isArray(value) && name !== '_' && !LISTS.has(name)) args[name] = value.at(-1);
   }
 }
 
 const LISTS: ReadonlySet<string> = new Set(
   SETTINGS.filter(({ type }) => type === 'list').flatMap(({ name }) => [name, flagOf(name)]),
 );
-
-const ONLY_ONCE: ReadonlySet<string> = new Set(
-  SETTINGS.filter(({ securitySensitive, type }) => securitySensitive === true && type !== 'list').map(
-    ({ name }) => flagOf(name),
-  ),
-);
-
-/**
- * Reduces each repeated flag to its last value; lists keep all values. A security-sensitive flag may not be repeated:
- * of two audiences, the one that somebody relies on would be dropped silently. WSA-14
- */
-function settleRepeatedFlags(args: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(args)) {
-    if (!Array.isArray(value) || name === '_' || LISTS.has(name)) continue;
-    if (ONLY_ONCE.has(name)) {
-      throw usageError(`--${name} is given ${value.length} times.`, `Give --${name} once.`);
-    }
-    args[name] = value.at(-1);
-  }
-}

@@ -22,6 +22,7 @@ export function parsePlainStart(argv: readonly string[]): Record<string, string 
     const value = rest.length > 0 ? rest.join('=') : argv[at];
     // An empty value, a quoted one, or one that looks like a flag: the full parser decides what it means.
     if (option.type === 'list' || value === undefined || !/^[^-"'`]/.test(value)) return undefined;
+    if (value !== value.trim()) return undefined;
     flags[option.name] = value;
   }
   return flags;

@@ -1,7 +1,14 @@
 import type { AccountOptions } from '../../account/options.js';
 import { Secret } from '../../protocol/secret.js';
+import { isLoopbackHost } from '../../system/loopback-host.js';
 import { usageError } from '../errors.js';
 import type { Setting } from './setting.js';
+
+function checkIssuer(value: string): string | undefined {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const safe = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname));
+  return safe ? undefined : 'must be an https URL, or an http URL of this machine';
+}
 
 /** Settings of the account, for `start` and for the commands that sign in and out. */
 export const ACCOUNT_SETTINGS = [
@@ -27,6 +34,7 @@ export const ACCOUNT_SETTINGS = [
     type: 'string',
     description: 'OAuth issuer to sign in at',
     default: 'https://auth.openai.com',
+    check: checkIssuer,
   },
   {
     name: 'clientId',

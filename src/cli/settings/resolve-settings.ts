@@ -65,7 +65,9 @@ export function settingFromText(setting: Setting, text: string): unknown {
 
 /** The value of a variable, in the form that the flag would have. */
 function valueFromEnvironment(setting: Setting, env: NodeJS.ProcessEnv): unknown {
-  const text = env[variableOf(setting.name)];
+  const given = env[variableOf(setting.name)];
+  // A blank one is an error of its own.
+  const text = given?.trim() || given;
   if (text === undefined) return undefined;
   if (text === '') {
     if (setting.securitySensitive !== true) return undefined;
