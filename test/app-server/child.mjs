@@ -38,6 +38,7 @@ createInterface({ input: process.stdin }).on('line', (line) => {
   switch (method) {
     case 'initialize':
       if (kind === 'mute') return;
+      if (kind === 'diesAtInitialize') process.exit(7);
       say({ id, result: { userAgent: 'child', pid: process.pid } });
       return;
     case 'test/raw':
@@ -55,6 +56,13 @@ createInterface({ input: process.stdin }).on('line', (line) => {
       return;
     case 'test/die':
       process.stdout.write('{"id":1,"resu', () => process.exit(7));
+      return;
+    case 'test/end':
+      if (params.closeOutput) {
+        process.stdout.end();
+        setInterval(() => {}, 1_000);
+      } else if (params.signal) process.kill(process.pid, params.signal);
+      else process.exit(params.code);
       return;
     case 'test/hang':
       return;
