@@ -50,7 +50,7 @@ export const appServerSetup = setup({
     }),
     fallBack: assign(({ context, event }) => {
       const { reason, message } = reportedFailure(context, event);
-      const modeReason = `it cannot be shared, so each client gets its own: ${message}`;
+      const modeReason = `it cannot be shared, so each client gets its own until the engine starts again: ${message}`;
       return {
         ...decide(context, reason === 'engineFault' ? reason : 'appServerNotListening', modeReason),
         mode: 'perClient' as const,

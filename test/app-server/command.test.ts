@@ -317,7 +317,7 @@ describe('a shared command', () => {
       children: 2,
     });
     const why =
-      'it cannot be shared, so each client gets its own: The app server did not listen on its socket within 0.4 s.';
+      'it cannot be shared, so each client gets its own until the engine starts again: The app server did not listen on its socket within 0.4 s.';
     expect(at.engine.fullStatus.appServerHealth?.modeReason).toBe(why);
     expect(at.log.filter(({ level, message }) => level === 'warn' && message.includes(why))).toHaveLength(1);
   });
