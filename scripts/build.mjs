@@ -57,11 +57,14 @@ const elkCopy = {
   },
 };
 
-const bundledFetch = {
-  name: 'bundled-fetch',
+const bundledPackages = {
+  name: 'bundled-packages',
   setup({ onResolve }) {
     onResolve(
-      { filter: /^(?:node-fetch|fetch-blob|formdata-polyfill|data-uri-to-buffer)(?:\/|$)/ },
+      {
+        filter:
+          /^(?:node-fetch|fetch-blob|formdata-polyfill|data-uri-to-buffer|prom-client|tdigest|bintrees|@opentelemetry\/api)(?:\/|$)/,
+      },
       ({ path }) => ({
         path: fileURLToPath(import.meta.resolve(path)),
       }),
@@ -76,9 +79,9 @@ async function buildLibrary() {
     outdir: OUT,
     splitting: true,
     chunkNames: 'lib-[hash]',
-    // The others stay imports, node-fetch does not: it would bring 9 MB of polyfills.
+    // The others stay imports. node-fetch would bring 9 MB of polyfills, and prom-client 4 MB that most engines never load.
     packages: 'external',
-    plugins: [bundledKeyvSqlite, bundledFetch, withoutPolyfills, elkCopy],
+    plugins: [bundledKeyvSqlite, bundledPackages, withoutPolyfills, elkCopy],
   });
 }
 

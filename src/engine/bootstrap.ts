@@ -67,6 +67,8 @@ interface EngineHooks {
   readonly onFault: (error: unknown) => void;
   /** The owner stops the engine through its control socket. */
   readonly onStop: () => void;
+  /** Undefined: the engine has no metrics. */
+  readonly metrics: () => { readonly url: string; text(): Promise<string> } | undefined;
 }
 
 /** Everything that exists between `start` and `stop`. */
@@ -172,6 +174,7 @@ export async function bootstrap(
     logs: base.logs,
     connectUrl: () => local.connectUrl,
     stop: hooks.onStop,
+    metrics: hooks.metrics,
   });
   return running;
 }

@@ -18,6 +18,7 @@ import { auditedPolicy, createPolicy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
 import { IdleMemory } from '../system/idle-memory.js';
 import { bootstrap, type CheckedOptions, checkOptions, type EngineBase, type Running } from './bootstrap.js';
+import type { MetricsServer } from './metrics-server.js';
 import type { EngineOptions } from './options.js';
 import type { EngineStatus } from './status.js';
 import { routeOf } from './status-methods.js';
@@ -60,6 +61,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #sessions = new Set<ClientSession>();
   readonly #memory: IdleMemory | undefined;
   #running: Running | undefined;
+  #metrics: MetricsServer | undefined;
   #bootstrapping: Promise<Running> | undefined;
   /** Why the engine stops, when neither the chart nor a caller of `stop` knows it. */
   #failure: Failure | null = null;
@@ -156,6 +158,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       onFault: (error) => this.emit('fault', error),
       onStop: () => void this.stop(),
+      metrics: () => this.#metrics,
     });
     const running = await this.#bootstrapping;
     this.#running = running;
@@ -240,6 +243,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     // The status then gives `disabled` as the reason for no connection. RC-42a
     if (mode === 'off') actor.send({ type: 'DISABLE', durable: false });
     await local.openControl();
+    await this.#serveMetrics(running);
     // Probes find the listener from here on; it accepts clients only after the start has succeeded.
     const listening = this.#stopping === undefined ? await local.listen() : undefined;
     const settled = await waitFor(
@@ -255,6 +259,21 @@ export class Engine extends EventEmitter<EngineEvents> {
     await this.stop();
     const failure = settled.output?.failure ?? this.#failure;
     if (failure) throw endError(failure);
+  }
+
+  async #serveMetrics(running: Running): Promise<void> {
+    const { metrics: options } = this.#base.options;
+    if (options === undefined) return;
+    const { createMetrics } = await import('./metrics.js');
+    const { serveMetrics } = await import('./metrics-server.js');
+    const { env, methods } = this.#base;
+    const { board, mux, status } = running;
+    const metrics = await createMetrics({ status, depth: () => mux.depth, monotonic: env.monotonic });
+    metrics.onReport(board.report);
+    board.onReport((report) => metrics.onReport(report));
+    methods.observe((name, ms) => metrics.onMethod(name, ms));
+    this.#metrics = await serveMetrics(metrics, options);
+    this.#log.info({ url: this.#metrics.url }, `metrics at ${this.#metrics.url}`);
   }
 
   /** Every client gets the status right after `initialize`. RC-42 */
@@ -302,6 +321,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#memory?.close();
     running.account.close();
     running.dialer.close();
+    await this.#metrics?.close();
     await local.close();
     // Nothing may outlive the engine, also when its start failed.
     await within(running.appServer.close(), this.#timing.shutdownTimeout / 2);

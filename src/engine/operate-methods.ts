@@ -1,4 +1,4 @@
-/** What the owner of an engine does with it through the control socket. RC-121, RC-123, RC-125 */
+/** What the owner of an engine does with it through the control socket. RC-121, RC-123, RC-125, RC-140 */
 import * as v from 'valibot';
 import { LOG_LEVELS, type LogRing } from '../observe/log-ring.js';
 import type { Secret } from '../protocol/secret.js';
@@ -9,6 +9,8 @@ interface OperateDeps {
   /** Undefined: there is no listener, or it is not open yet. */
   readonly connectUrl: () => Secret | undefined;
   readonly stop: () => void;
+  /** Undefined: the engine has no metrics. */
+  readonly metrics: () => { readonly url: string; text(): Promise<string> } | undefined;
 }
 
 /** Most log lines in one response. */
@@ -17,8 +19,11 @@ const MAX_LOG_RECORDS = 1_000;
 const count = (min: number, max: number) =>
   v.nullish(v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max)));
 
-/** Adds `engine/stop`, `engine/logs/read` and `engine/connectUrl/read`. */
-export function addOperateMethods(methods: MethodTable, { logs, connectUrl, stop }: OperateDeps): void {
+/** Adds `engine/stop`, `engine/logs/read`, `engine/connectUrl/read` and `engine/metrics/read`. */
+export function addOperateMethods(
+  methods: MethodTable,
+  { logs, connectUrl, stop, metrics }: OperateDeps,
+): void {
   methods.add('engine/stop', v.looseObject({}), () => new Reply({ pid: process.pid }, stop));
   methods.add(
     'engine/logs/read',
@@ -39,4 +44,8 @@ export function addOperateMethods(methods: MethodTable, { logs, connectUrl, stop
   methods.add('engine/connectUrl/read', v.looseObject({}), () => ({
     connectUrl: connectUrl()?.reveal() ?? null,
   }));
+  methods.add('engine/metrics/read', v.looseObject({}), async () => {
+    const found = metrics();
+    return found === undefined ? { url: null, text: null } : { url: found.url, text: await found.text() };
+  });
 }

@@ -9,6 +9,7 @@ import type { AppServer } from '../protocol/app-server.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { PolicyOptions } from '../session/policy.js';
 import type { StdioStreams } from '../session/stdio.js';
+import type { MetricsOptions } from './metrics-server.js';
 
 /**
  * Where local clients connect. `ws://127.0.0.1:PORT` (port 0: any free one), `wss://…` with `tls`, `unix://PATH`,
@@ -108,6 +109,11 @@ export interface EngineOptions extends AccountOptions {
   readonly wsSubprotocols?: readonly string[];
   /** Source of the account tokens. Default: the account file. With another one the engine has no `account/*` methods. */
   readonly account?: AccountSource;
+  /**
+   * Serve metrics for Prometheus at `http://HOST:PORT/metrics`. A host that other machines reach needs a `token`. The
+   * start fails with `listenerFailed` when the port cannot be opened. Default none.
+   */
+  readonly metrics?: MetricsOptions;
   /** Receives structured log lines without secrets; a pino logger fits. Default: no log. */
   readonly logger?: EngineLogger;
   /** Delays in milliseconds that replace those of `DEFAULT_TIMING`. For tests and measurements. */

@@ -8,6 +8,13 @@ export interface OutboundCounters {
   bytesOut: number;
 }
 
+/** What waits for the peers of all streams. */
+export interface OutboundDepth {
+  readonly unackedFrames: number;
+  /** UTF-16 units. */
+  readonly queuedChars: number;
+}
+
 /** An open socket that carries frames, as the data plane needs it. */
 export interface MuxSocket {
   /** Sends one text frame. */
@@ -55,6 +62,15 @@ export class OutboundStreams {
     this.#counters = counters;
     this.#onWritable = onWritable;
     this.#writer = writer;
+  }
+
+  get depth(): OutboundDepth {
+    let [unackedFrames, queuedChars] = [0, 0];
+    for (const stream of this.#streams.values()) {
+      unackedFrames += stream.unackedFrames;
+      queuedChars += stream.queuedChars;
+    }
+    return { unackedFrames, queuedChars };
   }
 
   /** A new link is open: frames that were not acknowledged are sent again first. RC-36 */

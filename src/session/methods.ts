@@ -48,6 +48,12 @@ interface EngineMethod {
  */
 export class MethodTable<Name extends string = EngineMethodName> {
   readonly #methods = new Map<string, EngineMethod>();
+  #onAnswered: ((name: string, ms: number) => void) | undefined;
+
+  /** Reports how long each call of a method takes, for the metrics. */
+  observe(onAnswered: (name: string, ms: number) => void): void {
+    this.#onAnswered = onAnswered;
+  }
 
   /** Registers a method. Its params are checked against the schema; missing params count as `{}`. ACC-7 */
   add<S extends v.GenericSchema>(
@@ -69,9 +75,20 @@ export class MethodTable<Name extends string = EngineMethodName> {
         if (!parsed.success) {
           throw new JsonRpcError(RPC.invalidRequest, `Invalid request: ${firstIssue(parsed.issues)}`);
         }
-        return handle(parsed.output, session);
+        return this.#timed(name, () => handle(parsed.output, session));
       },
     });
+  }
+
+  #timed(name: string, call: () => unknown): unknown {
+    const onAnswered = this.#onAnswered;
+    if (onAnswered === undefined) return call();
+    const began = performance.now();
+    const done = () => onAnswered(name, performance.now() - began);
+    const result = call();
+    if (result instanceof Promise) result.then(done, done);
+    else done();
+    return result;
   }
 
   find(name: string): EngineMethod | undefined {

@@ -12,6 +12,7 @@ import { inspect } from './inspect.js';
 import { login } from './login.js';
 import { logout } from './logout.js';
 import { logs } from './logs.js';
+import { metrics } from './metrics.js';
 import { pair } from './pair.js';
 import { paths } from './paths.js';
 import { repair } from './repair.js';
@@ -38,6 +39,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   url,
   config,
   service,
+  metrics,
   pair,
   connect,
   devices,

@@ -8,8 +8,10 @@ import { withoutByteOrderMark } from '../../protocol/byte-order-mark.js';
 import { EngineError } from '../../protocol/errors.js';
 import type { Secret } from '../../protocol/secret.js';
 import { errnoText } from '../../system/errno.js';
+import { isLoopbackHost } from '../../system/loopback-host.js';
 import { readSecretFile } from '../../system/secret-file.js';
 import { usageError } from '../errors.js';
+import { parseMetricsListen } from './listener-settings.js';
 import { flagOf } from './setting.js';
 import { DEFAULT_LISTEN, type StartSettings } from './start-settings.js';
 
@@ -45,6 +47,7 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
   };
   const authority = authorityOf(settings, readSecret);
   const tls = tlsFiles(settings);
+  const metrics = metricsOptions(settings, readSecret);
   const { maxConnections, maxMessageBytes, closeOnTokenExpiry, wsSubprotocol } = settings;
   const { allowMethod, denyMethod, degradedAuthority, remoteAuthority } = settings;
   if (remoteAuthority === 'full') {
@@ -60,6 +63,7 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
   const options: EngineOptions = {
     ...(authority === undefined ? {} : { authority }),
     ...(tls === undefined ? {} : { tls }),
+    ...(metrics === undefined ? {} : { metrics }),
     ...(maxConnections === undefined ? {} : { maxConnections }),
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
     ...(closeOnTokenExpiry === undefined ? {} : { closeOnTokenExpiry }),
@@ -75,6 +79,27 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
 }
 
 type ReadSecret = (path: string, flag: string, minBytes?: number) => Secret;
+
+/** Undefined: no metrics. */
+function metricsOptions(
+  { metricsListen, metricsTokenFile }: StartSettings,
+  readSecret: ReadSecret,
+): EngineOptions['metrics'] {
+  if (metricsListen === undefined) {
+    if (metricsTokenFile === undefined) return undefined;
+    throw usageError('--metrics-token-file needs --metrics-listen.', 'Add --metrics-listen 127.0.0.1:9464.');
+  }
+  const address = parseMetricsListen(metricsListen);
+  if (address === undefined) throw new Error('a checked setting is wrong');
+  if (metricsTokenFile === undefined) {
+    if (isLoopbackHost(address.host)) return address;
+    throw usageError(
+      `--metrics-listen ${metricsListen} can be reached from other machines, so it needs --metrics-token-file.`,
+      'Make a token with rc-engine token create --capability FILE, or listen on 127.0.0.1.',
+    );
+  }
+  return { ...address, token: readSecret(metricsTokenFile, '--metrics-token-file') };
+}
 
 /** Undefined: the default of the address. */
 function authorityOf(settings: StartSettings, readSecret: ReadSecret): AuthorityConfig | undefined {

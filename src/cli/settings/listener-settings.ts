@@ -1,3 +1,4 @@
+import { parseListenUrl } from '../../listener/address.js';
 import { AGENT_PROTOCOL_SETTINGS, type AgentProtocolSetting } from '../../protocol/agent-protocol.js';
 import { invalidPatternReason } from '../../session/policy.js';
 import type { Setting } from './setting.js';
@@ -13,6 +14,19 @@ const checkDigest = (value: string): string | undefined =>
 /** A token of HTTP. */
 const checkToken = (value: string): string | undefined =>
   /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(value) ? undefined : 'must be a name without spaces, such as mcp';
+
+const checkMetricsListen = (value: string): string | undefined =>
+  parseMetricsListen(value) === undefined ? 'must be IP:PORT, such as 127.0.0.1:9464' : undefined;
+
+/** The address of the metrics; undefined: it is not one. */
+export function parseMetricsListen(
+  value: string,
+): { readonly host: string; readonly port: number } | undefined {
+  const address = parseListenUrl(`ws://${value}`);
+  return 'invalid' in address || address.kind !== 'tcp'
+    ? undefined
+    : { host: address.host, port: address.port };
+}
 
 const checkNotBlank = (value: string): string | undefined =>
   value.trim() === '' ? 'must not be blank' : undefined;
@@ -169,10 +183,27 @@ export const LISTENER_SETTINGS = [
       'For a command after --: one process for all clients, or one for each. per-connection means per-client',
     default: 'shared for codex app-server and with {socket} in its arguments, else per-client',
   },
+  {
+    name: 'metricsListen',
+    type: 'string',
+    securitySensitive: true,
+    description: 'Address that serves metrics for Prometheus at /metrics: IP:PORT (port 0 for any free one)',
+    default: 'no metrics',
+    check: checkMetricsListen,
+  },
+  {
+    name: 'metricsTokenFile',
+    type: 'string',
+    securitySensitive: true,
+    description:
+      'File with the bearer token of the metrics, absolute path; needed when other machines can reach them',
+  },
 ] as const satisfies readonly Setting[];
 
 /** The values of `LISTENER_SETTINGS`. */
 export interface ListenerSettings {
+  readonly metricsListen?: string;
+  readonly metricsTokenFile?: string;
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly wsAuth?: 'capability-token' | 'signed-bearer-token' | 'filesystem';

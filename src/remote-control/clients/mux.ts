@@ -10,7 +10,7 @@ import {
 import { pongFrame } from '../../protocol/frames-out.js';
 import { memberText } from '../../protocol/json-members.js';
 import { Message } from '../../protocol/message.js';
-import { type MuxSocket, OutboundStreams } from '../../protocol/outbound-streams.js';
+import { type MuxSocket, type OutboundDepth, OutboundStreams } from '../../protocol/outbound-streams.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
 import type { MuxCounters } from '../status.js';
@@ -53,6 +53,11 @@ export class RemoteMux {
       this.#outbound,
       (key) => this.#assembler.reset(key),
     );
+  }
+
+  /** What waits for controllers. */
+  get depth(): OutboundDepth {
+    return this.#outbound.depth;
   }
 
   /** Cursor of the newest delivered frame; the next handshake asks for the frames after it. RC-37 */
