@@ -137,6 +137,36 @@ describe(`memory and descriptors return after a hostile peer (seed ${SEED})`, ()
     bystander.close();
   });
 
+  it('WSA-60: of a client over stdio', LIMIT, async () => {
+    const of = await running([
+      'start',
+      '--home',
+      await tmpFolder(),
+      '--listen',
+      'stdio://',
+      '--no-remote-control',
+      '--log-level',
+      'silent',
+    ]);
+    const { stdin, stdout } = of.cli.child;
+    const client = new LineClient(
+      stdout,
+      (line) => stdin.write(line),
+      () => stdin.end(),
+    );
+    await client.initialize();
+    await expectReturn(of, async (seed) => {
+      for (const text of hostileMessages(seed, MESSAGES)) client.sendText(text.replaceAll('\n', ' '));
+      // Asks, and reads nothing.
+      stdout.pause();
+      for (let n = 0; n < 3_000; n += 1) client.sendText(`{"id":${n},"method":"engine/status/read"}`);
+      stdout.resume();
+      const { result } = await client.call('engine/echo', { payload: seed });
+      expect(result).toEqual({ payload: seed });
+      client.messages.length = 0;
+    });
+  });
+
   it('WSA-60: of the inspector; a page and a local client are served meanwhile', LIMIT, async () => {
     const of = await engine(await tmpFolder(), [
       '--listen',
