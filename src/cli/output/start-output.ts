@@ -58,9 +58,10 @@ export function jsonOutput(engine: Engine, inspector: InspectorLink | undefined,
         ...{ type: 'started', version: VERSION, pid, home, serverName, installationId, baseUrl },
         appServer: { name: appServer, mode, modeReason },
       });
+      // Who waits for the listener has the link of the inspector then, too.
+      if (inspector !== undefined) printJson({ type: 'inspector', ...inspector });
       if (listening !== undefined) printJson(listening);
       listening = undefined;
-      if (inspector !== undefined) printJson({ type: 'inspector', ...inspector });
       for (const line of waiting) printJson(line);
     },
     stopped: () => {},

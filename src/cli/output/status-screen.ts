@@ -85,7 +85,7 @@ function nextSteps(status: EngineStatus, reason: string): readonly Line[] {
 /** Who is paired, and who is connected. */
 function deviceSections(status: EngineStatus, devices: readonly Controller[] | undefined): Section[] {
   const { remoteClients, remoteControl: link, now, home } = status;
-  const connected = new Set(remoteClients.map(({ clientId }) => clientId));
+  const connected = new Map(remoteClients.map(({ clientId, name }) => [clientId, name]));
   const sections: Section[] = [];
   if (devices !== undefined && devices.length > 0) {
     const shown = devices.slice(0, MAX_DEVICES).map((device) => deviceLine(device, connected, now));
@@ -112,10 +112,11 @@ function deviceSections(status: EngineStatus, devices: readonly Controller[] | u
 
 function deviceLine(
   { displayName, clientId, lastSeenAt, deviceModel }: Controller,
-  connected: ReadonlySet<string>,
+  /** What each connected client calls itself. */
+  connected: ReadonlyMap<string, string | null>,
   now: number,
 ): string {
-  const name = peerText(displayName ?? clientId);
+  const name = peerText(displayName ?? connected.get(clientId) ?? clientId);
   const model = deviceModel === null ? '' : ` (${peerText(deviceModel)})`;
   if (connected.has(clientId)) return `${name}${model}: connected`;
   if (lastSeenAt === null) return `${name}${model}: never connected`;

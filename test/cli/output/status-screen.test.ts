@@ -101,6 +101,16 @@ describe('RC-131: status in one screen', () => {
     ]);
   });
 
+  it('RC-131: a connected device without a name of its own is shown by the name that its client gives itself', () => {
+    const device = { clientId: 'c1', displayName: null, deviceModel: null, lastSeenAt: null };
+    const lines = screen(
+      { more: { remoteClients: [{ clientId: 'c1', name: 'Codex' }] } },
+      [device] as unknown as Controller[],
+      200,
+    );
+    expect(lines).toContain('devices        Codex: connected');
+  });
+
   it.each([
     ['authMissing', 'Nobody is signed in.', 'login'],
     ['refreshTokenExpired', 'The sign-in expired', 'login'],
