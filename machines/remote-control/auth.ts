@@ -126,10 +126,17 @@ export const recoveringAuth = remoteControlSetup.createStateConfig({
         actions: ['recordAccountChanged', 'closeVirtualClients', 'assignAccount'],
       },
       {
+        guard: 'otherAccountAgain',
+        target: 'backingOff.recovered',
+        description:
+          'Recovery brings one account after another, and the backend refuses them: backs off. RC-28',
+        actions: ['countRecovery', setReason('authChanged'), 'closeVirtualClients', 'assignAccount'],
+      },
+      {
         guard: 'otherAccountUsable',
         target: 'preparing',
         description: 'Recovery found another account. RC-7',
-        actions: [setReason('authChanged'), 'closeVirtualClients', 'assignAccount'],
+        actions: ['countRecovery', setReason('authChanged'), 'closeVirtualClients', 'assignAccount'],
       },
       {
         guard: 'recovered',

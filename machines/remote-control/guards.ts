@@ -95,6 +95,10 @@ export const guards = {
     const account = accountIn(event);
     return account !== null && isOther(context, account) && context.activation === 'request';
   },
+  otherAccountAgain: ({ context, event }: Args) => {
+    const account = accountIn(event);
+    return account !== null && isOther(context, account) && context.failureCounters.recoveries > 0;
+  },
   otherAccountUsable: ({ context, event }: Args) => {
     const account = accountIn(event);
     return account !== null && isOther(context, account);

@@ -33,6 +33,8 @@ export class AccountRecovery {
   readonly #deps: AccountRecoveryDeps;
   /** Of the connection loop of remote control. */
   #loop: Recovery | undefined;
+  /** A step of the connection loop is being taken. */
+  #stepping = false;
   /** Generation of tokens that a recovery got and that no call has succeeded with. */
   #unconfirmed: number | undefined;
 
@@ -79,16 +81,32 @@ export class AccountRecovery {
   async nextForLoop(signal: AbortSignal, clientWaits: boolean): Promise<RecoveryOutcome> {
     this.#loop ??= this.start();
     const loop = this.#loop;
-    const outcome = await loop.next(signal, !clientWaits && this.#refreshedTokenRejected());
-    // The next refusal starts from the first step. RC-28
-    if (outcome.kind === 'exhausted' && this.#loop === loop) this.resetLoop();
-    return outcome;
+    const { credentials } = this.#deps;
+    const before = credentials.account()?.accountId;
+    this.#stepping = true;
+    try {
+      const outcome = await loop.next(signal, !clientWaits && this.#refreshedTokenRejected());
+      const isOther = outcome.kind === 'recovered' && outcome.account.accountId !== before;
+      // The next refusal starts from the first step; another account has used up none. RC-28, ACC-68
+      if ((outcome.kind === 'exhausted' || isOther) && this.#loop === loop) this.#loop = undefined;
+      return outcome;
+    } finally {
+      this.#stepping = false;
+      if (this.#loop !== loop) loop.stop();
+    }
   }
 
   /** The next step for the connection loop is the first one. */
   resetLoop(): void {
-    this.#loop?.stop();
+    // A step that is being taken is finished; its recovery ends after it.
+    if (!this.#stepping) this.#loop?.stop();
     this.#loop = undefined;
+  }
+
+  /** Somebody asks for another attempt: nothing counts as used up. ACC-68 */
+  restart(): void {
+    this.#unconfirmed = undefined;
+    this.resetLoop();
   }
 
   /** A call with the tokens in use has succeeded. */

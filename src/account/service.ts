@@ -131,6 +131,10 @@ export class AccountService implements AccountSource {
     return this.#recovery.nextForLoop(signal, clientWaits);
   }
 
+  restartRecovery(): void {
+    this.#recovery.restart();
+  }
+
   recovery(): Recovery {
     return this.#recovery.start();
   }

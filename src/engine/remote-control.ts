@@ -115,6 +115,7 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
       onClaimed: (code) => reportClaim(pairingActor, code),
     }),
     savePreference: (preference) => savePreference(deps, actor, preference),
+    restartRecovery: () => account.restartRecovery?.(),
   });
   if ((options.remoteControl ?? 'on') !== 'off') warmUp(http);
   return { actor, board, mux, service, pairingIfMade, lastPongAt: () => lastPongAt, pair };

@@ -27,6 +27,11 @@ export interface AccountSource {
    * ACC-64
    */
   recover(signal: AbortSignal, clientWaits: boolean): Promise<RecoveryOutcome>;
+  /**
+   * A person or a client asks for another attempt: the next recovery starts from its first step, and may refresh tokens
+   * again that come from a refresh. Optional. ACC-68
+   */
+  restartRecovery?(): void;
   /** A recovery for one other operation, with steps of its own. ACC-64 */
   recovery(): Recovery;
   /** A call with these tokens succeeded: the next refusal starts recovery from its first step. */

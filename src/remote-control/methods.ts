@@ -15,6 +15,8 @@ interface RemoteControlMethodDeps {
   readonly pairing: () => ActorRefFrom<typeof pairingMachine>;
   readonly controllers: Controllers;
   readonly savePreference: (preference: Preference) => Promise<StoreOutcome | 'accountUnknown'>;
+  /** A client asks for another attempt. ACC-68 */
+  readonly restartRecovery: () => void;
 }
 
 const EXPERIMENTAL = { experimental: true };
@@ -47,7 +49,7 @@ const ephemeral = v.object({ ephemeral: v.nullish(v.boolean()) });
 
 function addEnableMethods(
   methods: MethodTable,
-  { actor, board, savePreference }: RemoteControlMethodDeps,
+  { actor, board, savePreference, restartRecovery }: RemoteControlMethodDeps,
 ): void {
   /** A durable preference is on disk before the response. While the account is unknown, the chart holds it. RC-44 */
   async function persist(preference: Preference): Promise<void> {
@@ -61,6 +63,7 @@ function addEnableMethods(
     ephemeral,
     async (params) => {
       const durable = params.ephemeral !== true;
+      restartRecovery();
       actor.send({ type: 'ENABLE', by: 'request', durable });
       // A durable preference is tried while its client waits, and may be refused. ACC-69
       const decided = durable ? isEnrollmentDecided : isStoreRead;

@@ -29,6 +29,7 @@ export function addRepairMethod(methods: MethodTable, deps: RepairDeps): void {
       const message = 'Remote control is switched off: there is nothing to repair.';
       throw new JsonRpcError(RPC.invalidRequest, message, { reason: 'disabled' });
     }
+    deps.account.restartRecovery?.();
     const failed = await RUN[step](deps);
     // After the limit, the response shows the state as it is then.
     await waitFor(deps.actor, isSettled, { timeout: SETTLE_LIMIT }).catch(() => undefined);

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
+import { LineClient } from '../support/control.js';
 import { granted, LoopbackIssuer, MARK, oauthError, signIn, token } from '../support/issuer.js';
 import { Rig } from './rig.js';
 
@@ -66,6 +68,61 @@ describe('recovery after a 401', () => {
     await rig.replaceAuth(signIn(good));
     await rig.until(() => (rig.engine.status.environmentId === 'env-1' ? true : undefined), 'enrolled');
   });
+
+  /** Remote control waits, because the backend refuses the tokens that the only refresh brought, too. */
+  async function spent(accepted: string): Promise<Rig> {
+    const timing = { ...DEFAULT_TIMING, backoffBase: 400, backoffCap: 400 };
+    const at = await LoopbackIssuer.start();
+    at.script('refresh', granted(token()), granted(accepted));
+    onlyFor(at, [accepted]);
+    const rig = await Rig.start({
+      at,
+      auth: signIn(token()),
+      remoteControl: 'on',
+      clientName: 'rig',
+      timing,
+    });
+    await expect
+      .poll(() => rig.engine.fullStatus.remoteControl.state, { timeout: 10_000 })
+      .toBe('active.awaitingAuth.refused');
+    expect(at.of('refresh')).toHaveLength(1);
+    return rig;
+  }
+
+  it.each([{ ephemeral: true }, { ephemeral: false }])(
+    'ACC-68: remoteControl/enable %j starts a recovery with all its steps',
+    async (params) => {
+      const rig = await spent(token());
+      rig.send('remoteControl/enable', params);
+      await expect.poll(() => rig.engine.status.environmentId, { timeout: 5_000 }).toBe('env-1');
+      expect(rig.at.of('refresh')).toHaveLength(2);
+    },
+    20_000,
+  );
+
+  it('ACC-68: repair starts a recovery with all its steps', async () => {
+    const rig = await spent(token());
+    const control = await LineClient.connect(join(rig.home, 'control.sock'));
+    await control.initialize();
+    await control.call('engine/repair', { step: 'retry' });
+    control.close();
+    await expect.poll(() => rig.engine.status.environmentId, { timeout: 5_000 }).toBe('env-1');
+    expect(rig.at.of('refresh')).toHaveLength(2);
+  }, 20_000);
+
+  it('ACC-68: another account of the parent app has its own recovery', async () => {
+    const [first, second, good] = [token({ account: 'a' }), token({ account: 'b' }), token({ account: 'b' })];
+    const rig = await Rig.start();
+    onlyFor(rig.at, [good]);
+    await rig.externalIn(first, 'a');
+    const replies = [second, good];
+    rig.onAsk = () => ({
+      result: { accessToken: replies.shift() ?? good, chatgptAccountId: 'b', chatgptPlanType: null },
+    });
+    rig.send('remoteControl/enable', { ephemeral: true });
+    await expect.poll(() => rig.engine.status.environmentId, { timeout: 5_000 }).toBe('env-1');
+    expect(rig.asks()).toHaveLength(2);
+  }, 20_000);
 
   it('ACC-65: newer tokens from another program on disk are enough', async () => {
     const other = token();

@@ -204,6 +204,18 @@ describe('an account that the backend refuses', () => {
     expect(rig.dropped).toEqual(['authChanged']);
     expect(rig.context).toMatchObject({ enrollment: 'unknown', token: null, persistedServerId: null });
   });
+
+  it('RC-28: one account after another from recovery, all of them refused, do not become a storm', async () => {
+    const rig = await rigIn('active.recoveringAuth');
+    const pauses: number[] = [];
+    for (const account of [BERT, ANNA, BERT, ANNA]) {
+      await rig.answer('recoverAuth', { kind: 'recovered', account });
+      if (rig.state.startsWith('active.backingOff')) pauses.push(await rig.timeInState());
+      await rig.load(S2);
+      await rig.refuseRefresh();
+    }
+    expect(pauses).toEqual([750, 1_500, 3_000]);
+  });
 });
 
 describe('another account', () => {
