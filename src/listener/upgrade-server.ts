@@ -15,6 +15,7 @@ import { errnoOf } from '../system/errno.js';
 import { peerOf } from './address.js';
 import type { Authority, Examination } from './auth/authority.js';
 import { bind, type ServerAddress } from './bind.js';
+import { asPage, isPageRequest } from './handshake/browser-page.js';
 import { Handshakes } from './handshake/handshakes.js';
 import { type Health, healthResponse, isHealthPath } from './handshake/health.js';
 import { type HttpResponse, rejectionResponse, responseBytes, sendResponse } from './handshake/responses.js';
@@ -274,7 +275,12 @@ export class UpgradeServer {
     const kind = requestKindOf(read) === 'headersTooLarge' ? 'headersTooLarge' : 'malformed';
     const verdict = this.#decide(read, kind, NOT_EXAMINED);
     this.#deps.onRejected(verdict, peerOf(stream), read.error?.why ?? null);
-    sendResponse(response, rejectionResponse(verdict, read.error));
+    const rejection = rejectionResponse(verdict, read.error);
+    // Host and Origin have been checked: only a browser that was pointed here gets the page.
+    sendResponse(
+      response,
+      rejection.status === 426 && isPageRequest(request) ? asPage(rejection) : rejection,
+    );
   }
 
   #onUpgrade(request: IncomingMessage, stream: Socket, head: Buffer): void {

@@ -100,6 +100,28 @@ describe('requests', () => {
     },
   );
 
+  it('WSA-66: a browser gets a page with a strict policy, and nothing of what it requested', async () => {
+    const at = await listening({ authority: capability });
+    const browser = 'Accept: text/html,application/xhtml+xml;q=0.9\r\n';
+    const ask = (extra = '', path = '/?token=SECRET%3Cscript%3E') =>
+      raw(at.port, `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${at.port}\r\n${browser}${extra}\r\n`);
+    const page = await ask();
+    expect(page.status).toBe(426);
+    expect(page.text).toMatch(/^Content-Type: text\/html; charset=utf-8\r$/m);
+    expect(page.text).toMatch(
+      /^Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r$/m,
+    );
+    expect(page.text).toContain('<h1>This is rc-engine</h1>');
+    expect(page.text).not.toMatch(/SECRET|<script|src=|href=/);
+    expect((await ask('', '/other')).text.split('\r\n\r\n')[1]).toBe(page.text.split('\r\n\r\n')[1]);
+    // A page of another site gets nothing, and an upgrade is answered as for any client.
+    const other = await ask('Origin: https://evil.example\r\n');
+    expect([other.status, other.text.includes('<html')]).toEqual([403, false]);
+    const accept: [string, string] = ['Accept', 'text/html'];
+    expect((await upgrade(at, { headers: [bearer('wrong'), accept] })).text).not.toContain('<html');
+    expect((await upgrade(at, { headers: [good, accept] })).status).toBe(101);
+  });
+
   it('WSA-8: a request that arrives in two parts gets the same response as in one, wherever it is cut', async () => {
     const at = await listening({ authority: capability });
     const text = upgradeText({ headers: [good] });
