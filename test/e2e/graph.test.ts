@@ -31,6 +31,15 @@ it('graph --out writes every chart and prints the path of each file', { timeout:
   expect(stdout.trim().split('\n').sort()).toEqual(names.map((name) => path.join(out, name)).sort());
 });
 
+it('graph alone writes every chart into a directory of its own', { timeout: 60_000 }, async () => {
+  const cwd = await tmpFolder();
+  const args = [CLI, 'graph', '--format', 'dot'];
+  const printed = execFileSync(process.execPath, args, { cwd, env: cleanEnv(), encoding: 'utf8' });
+  const names = await readdir(path.join(cwd, 'rc-engine-charts'));
+  expect(printed.trim().split('\n').sort()).toEqual(names.map((name) => `rc-engine-charts/${name}`).sort());
+  expect(names).toEqual(expect.arrayContaining(Object.keys(CHARTS).map((name) => `${name}.dot`)));
+});
+
 it('graph of a large chart prints the overview and names the parts', { timeout: 60_000 }, async () => {
   const { code, stdout, stderr } = await cli(['graph', 'remoteControl']);
   expect(code).toBe(0);
@@ -41,7 +50,7 @@ it('graph of a large chart prints the overview and names the parts', { timeout: 
 it.each([
   [['graph', 'lnik'], 'Unknown machine "lnik"', 'Did you mean link?'],
   [['graph', 'link', '--format', 'jsno'], 'Unknown format "jsno"', 'Did you mean json?'],
-  [['graph'], 'stdout takes one', '--out DIR'],
+  [['graph', '--diff', 'HEAD', '--out', 'x'], 'cannot be used together', 'Remove one'],
   [
     ['graph', '--diff', 'no-such-revision'],
     'This git repository has no revision "no-such-revision"',

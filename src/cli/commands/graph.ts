@@ -5,8 +5,11 @@ import { makeDirectory } from '../../system/make-directory.js';
 import type { Charts, ExportedFile } from '../../visualize/exports.js';
 import { EXIT, oneOf, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
-import { block, stderr, stdout } from '../output/terminal.js';
+import { block, stderr, stdout, text } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
+
+/** Where all statecharts go without --out: they are too many for stdout. */
+const ALL_DIRECTORY = 'rc-engine-charts';
 
 export const graph = defineCommand({
   name: 'graph',
@@ -19,11 +22,16 @@ export const graph = defineCommand({
       description: 'Format of the export',
       default: 'svg',
     },
-    out: { type: 'string', description: 'Directory to write to', default: 'stdout' },
+    out: {
+      type: 'string',
+      description: 'Directory to write to',
+      default: `stdout for one statechart, ./${ALL_DIRECTORY} for all`,
+    },
     diff: { type: 'string', description: 'Describe what changed since this git revision' },
     ...JSON_OPTION,
   },
   examples: [
+    ['graph', 'Write all statecharts as SVG'],
     ['graph link', 'Print one statechart as SVG'],
     ['graph --format html --out charts', 'Write all statecharts as web pages'],
     ['graph --diff HEAD~1', 'Describe what changed since the previous commit'],
@@ -31,24 +39,44 @@ export const graph = defineCommand({
   run: async ({ machine, format = 'svg', out, diff, json = false }) => {
     const charts = await selectCharts(machine);
     if (diff !== undefined) {
+      if (out !== undefined)
+        throw usageError('--diff and --out cannot be used together.', 'Remove one of the two.');
       await printDiff(charts, diff, json);
       return EXIT.ok;
     }
-    // A wrong directory is reported before the work, not after it.
-    if (out !== undefined) await openDirectory(out);
-    else if (machine === undefined && format !== 'html') {
-      throw usageError(
-        `stdout takes one statechart, not all ${Object.keys(charts).length}.`,
-        `Add --out DIR, or name one of: ${Object.keys(charts).join(', ')}.`,
-      );
-    }
+    const all = machine === undefined && format !== 'html';
+    const directory = out ?? (all ? ALL_DIRECTORY : undefined);
     const { exportCharts } = await import('../../visualize/exports.js');
-    const files = await exportCharts(charts, format);
-    if (out === undefined) printFirst(files);
-    else await writeFiles(files, out, json);
+    if (directory === undefined) {
+      printFirst(await withProgress('Drawing', () => exportCharts(charts, format)));
+      return EXIT.ok;
+    }
+    // A wrong directory is reported before the work, not after it.
+    await openDirectory(directory);
+    const parts: Charts[] =
+      format === 'html' ? [charts] : Object.entries(charts).map(([name, chart]) => ({ [name]: chart }));
+    for (const [index, part] of parts.entries()) {
+      const step =
+        parts.length === 1
+          ? 'Drawing'
+          : `Drawing ${Object.keys(part).join()} (${index + 1} of ${parts.length})`;
+      await writeFiles(await withProgress(step, () => exportCharts(part, format)), directory, json);
+    }
     return EXIT.ok;
   },
 });
+
+/** Says on a terminal what takes a while. */
+async function withProgress<T>(step: string, work: () => Promise<T>): Promise<T> {
+  if (!stderr.overwrites) return work();
+  stderr.overwrite(text`${`${step} …`}`);
+  try {
+    return await work();
+  } finally {
+    stderr.overwrite(text``);
+    stderr.writeSequence('\r');
+  }
+}
 
 async function selectCharts(machine: string | undefined): Promise<Charts> {
   const { CHARTS } = await import('../../engine/charts.js');

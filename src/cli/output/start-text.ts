@@ -84,7 +84,7 @@ class StartText implements StartOutput {
       this.#listening = info;
     });
     if (this.#block !== undefined) {
-      this.#slow = setTimeout(() => this.#block?.show([text`Starting rc-engine …`]), SLOW_START);
+      this.#slow = setTimeout(() => this.#block?.show([text`${'Starting rc-engine …'}`]), SLOW_START);
     }
   }
 
