@@ -147,6 +147,8 @@ function checkControlSocket(socket: string, homeDir: string): void {
     refuse(directory, findProblem(statSync(directory), WRITERS));
   } else checkSharedPlace(directory);
   const found = lstatSync(socket);
+  // Nobody can listen there: the socket is gone. RC-100
+  if (found.isDirectory()) throw Object.assign(new Error(`EISDIR: ${socket}`), { code: 'EISDIR' });
   const problem = found.isSocket() ? foreignOwner(found) : 'is not a socket';
   if (problem !== undefined) throw untrusted(`The control socket ${socket} ${problem}.`, directory);
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { it } from '../support/lab.js';
@@ -13,6 +13,20 @@ describe('RC-100: the lock is the truth', () => {
     expect(engine.stderr).toContain('the control socket was gone and has been made again');
     await engine.stop();
     expect(existsSync(join(lab.home, 'control.sock'))).toBe(false);
+  });
+
+  it('with a directory in place of the socket, commands name the pid; the socket comes back when it is gone', async ({
+    lab,
+  }) => {
+    const engine = await lab.connected();
+    const socket = join(lab.home, 'control.sock');
+    await rm(socket);
+    await mkdir(join(socket, 'full'), { recursive: true });
+    const status = await lab.cli(['status', '--home', lab.home]);
+    expect([status.code, status.stderr]).toEqual([1, expect.stringContaining(String(engine.child.pid))]);
+    await rm(socket, { recursive: true });
+    const again = await lab.cli(['status', '--home', lab.home]);
+    expect(again.code, again.stderr).toBe(0);
   });
 
   it('a deleted engine.json comes back', async ({ lab }) => {
