@@ -133,7 +133,9 @@ describe('the terminal', () => {
     client.terminate();
     await running.stop();
     const remoteClients = [{ clientId: 'c', name: 'n' }];
-    const hostile = poisoned({ ...status, remoteClients }) as object;
+    const hostile = poisoned({ ...status, remoteClients }) as { remoteControl: object };
+    // Pairing needs a connection. RC-103
+    const paired = { ...hostile, remoteControl: { ...hostile.remoteControl, status: 'connected' } };
     const account = {
       mode: 'chatgpt',
       email: 'e',
@@ -141,6 +143,7 @@ describe('the terminal', () => {
       accountId: 'a',
       userId: 'u',
       source: 'file',
+      file: join(lab.home, 'auth.json'),
       login: null,
       problem: { reason: 'r', message: 'm' },
     };
@@ -182,6 +185,7 @@ describe('the terminal', () => {
     ]);
     try {
       for (const command of commands) {
+        answers['engine/status/read'] = command[0] === 'pair' ? paired : hostile;
         for (const more of [[], ['--json']]) {
           const { stdout, stderr } = await lab.cli([...command, '--home', lab.home, ...more], {
             LANG: 'C.UTF-8',

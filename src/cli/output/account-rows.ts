@@ -2,7 +2,7 @@ import type { AccountSummary } from '../../account/view.js';
 import { suggested } from '../suggested.js';
 import { nextStepFor, type Row } from './text.js';
 
-export const TOKEN_SOURCES = {
+const TOKEN_SOURCES = {
   file: 'the account file',
   memory: 'memory only, until the engine stops',
   environment: 'RC_ENGINE_ACCESS_TOKEN',
@@ -19,11 +19,17 @@ export function describeSignIn(summary: AccountSummary | null): string {
   return `with ChatGPT${email === null ? '' : ` as ${email}`}${subscribed}`;
 }
 
+/** The engine may be of another version, with a source that this program does not know. */
+export function sourceText(source: string): string {
+  const known: Readonly<Record<string, string>> = TOKEN_SOURCES;
+  return known[source] ?? source;
+}
+
 export function accountRows(summary: AccountSummary, home: string): Row[] {
   const rows: Row[] = [['signed in', describeSignIn(summary)]];
   if (summary.accountId !== null) rows.push(['account id', summary.accountId]);
   if (summary.userId !== null) rows.push(['user id', summary.userId]);
-  if (summary.source !== null) rows.push(['tokens from', TOKEN_SOURCES[summary.source]]);
+  if (summary.source !== null) rows.push(['tokens from', sourceText(summary.source)]);
   const { problem } = summary;
   if (problem !== null) {
     rows.push(['problem', `${problem.reason}: ${problem.message}`]);

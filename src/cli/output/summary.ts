@@ -3,7 +3,7 @@ import type { EngineStatus } from '../../engine/status.js';
 import { peerText } from '../../observe/peer-text.js';
 import { isReason, needsPerson } from '../../protocol/reasons.js';
 import { commandsIn, suggested, withoutCommands } from '../suggested.js';
-import { TOKEN_SOURCES } from './account-rows.js';
+import { sourceText } from './account-rows.js';
 import { command, type Line } from './layout.js';
 import { APP_SERVER_MODES, formatDuration, meaningOf, nextStepFor } from './text.js';
 
@@ -156,7 +156,7 @@ function signInOf({ mode, login, email, plan, source, file }: NonNullable<Engine
       ? file
       : source === null || source === 'file'
         ? null
-        : TOKEN_SOURCES[source];
+        : sourceText(source);
   return from === null ? who.join(', ') : `${who.join(', ')} (${from})`;
 }
 
