@@ -18,7 +18,7 @@ const OPEN_LIMIT = 60_000;
 /** The writer stays as long as a relayed 200 B message costs 20 % more without it. */
 const SIZES = [
   { size: 200, shown: '200 B', inFlight: 32, goal: atMost(0.83) },
-  { size: 5_000_000, shown: '5 MB', inFlight: 2 },
+  { size: 1_000_000, shown: '1 MB', inFlight: 2 },
 ];
 /** How BackendSocket sends a frame, and the same with `ws`. */
 const BATCHED = /if \(this\.#batch\.size === 0\) setImmediate\(this\.#flush\);\s+this\.#batch\.add\(frame\);/;

@@ -8,7 +8,7 @@ export const name = 'relay';
 const SIZES = [
   { size: 200, shown: '200 B', inFlight: 32, goal: atLeast(0.6) },
   { size: 4_096, shown: '4 KB', inFlight: 16 },
-  { size: 5_000_000, shown: '5 MB', inFlight: 2, goal: atLeast(0.5) },
+  { size: 1_000_000, shown: '1 MB', inFlight: 2, goal: atLeast(0.5) },
 ];
 
 export async function run({ programs, repetitions, generator }) {
