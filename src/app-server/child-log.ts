@@ -16,6 +16,9 @@ const WINDOW = 3_600_000;
 const LINE_BYTES = 120;
 /** Length at which a line is cut, bytes. */
 const MAX_LINE_BYTES = 2_048;
+/** Lines that follow the cause of an exit: the backtraces of Rust, Node and Python. */
+const BACKTRACE =
+  /^(?:\d+: |at |Stack backtrace:|stack backtrace:|note: run with|Node\.js v|Traceback|File ")/;
 /** Length at which the last line is cut in an error message, bytes. */
 const MAX_LAST_LINE_BYTES = 200;
 

@@ -158,7 +158,7 @@ function appServerRows({ appServer, appServerHealth: health, now }: EngineStatus
 }
 
 /** What was changed about who may call what; none: docs/authority.md holds as it is. */
-function policyRows({ policy }: EngineStatus): Row[] {
+export function policyRows({ policy }: EngineStatus): Row[] {
   const { remoteAuthority, degradedAuthority, allowMethods = [], denyMethods = [] } = policy;
   const changes = [
     ...(remoteAuthority === 'full' ? ['controllers may do everything (--remote-authority full)'] : []),

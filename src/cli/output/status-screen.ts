@@ -4,6 +4,7 @@ import { peerText } from '../../observe/peer-text.js';
 import type { Controller } from '../../protocol/outcomes.js';
 import { command } from '../suggested.js';
 import { type Line, type Section, command as whole } from './layout.js';
+import { policyRows } from './status-rows.js';
 import {
   accountLines,
   adviceFor,
@@ -60,6 +61,7 @@ export function statusSections(
   if (failure !== null) sections.push(['last failure', [failure]]);
   const warning = status.listener?.certificate?.problem ?? status.listener?.certificate?.warning ?? null;
   if (warning !== null) sections.push(['certificate', [warning]]);
+  for (const [name, value] of policyRows(status)) sections.push([name, [value]]);
   sections.push([
     'engine',
     [`${version} on ${link.serverName}, pid ${pid}, up ${formatDuration(now - startedAt)}, home ${home}`],
