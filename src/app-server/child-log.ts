@@ -16,9 +16,6 @@ const WINDOW = 3_600_000;
 const LINE_BYTES = 120;
 /** Length at which a line is cut, bytes. */
 const MAX_LINE_BYTES = 2_048;
-/** Lines that follow the cause of an exit: the backtraces of Rust, Node and Python. */
-const BACKTRACE =
-  /^(?:\d+: |at |Stack backtrace:|stack backtrace:|note: run with|Node\.js v|Traceback|File ")/;
 /** Length at which the last line is cut in an error message, bytes. */
 const MAX_LAST_LINE_BYTES = 200;
 
@@ -26,7 +23,7 @@ const MAX_LAST_LINE_BYTES = 200;
 const LAST_LINES = 40;
 /** Lines that follow an error message: stack frames, a version, a hint, the end of an object. */
 const AFTERWARDS =
-  /^(?:at\s|Node\.js v\d|Bun v\d|note: run with |\.\.\. \d+ more|[\^~]+$|[\]})]+[,;]?$|\S+\.go:\d+|exit status \d+$)/;
+  /^(?:at\s|\d+: |stack backtrace:$|Node\.js v\d|Bun v\d|note: run with |\.\.\. \d+ more|[\^~]+$|[\]})]+[,;]?$|\S+\.go:\d+|exit status \d+$)/i;
 /** A line that is the message of an error: `TypeError: …`, `Error [CODE]: …`, `panic: …`. */
 const ERROR_MESSAGE =
   /^(?:uncaught )?(?:[\w.$]*(?:error|exception)(?: \[\w+\])?(?::|$)|exception in thread |fatal\b|panic: )/i;

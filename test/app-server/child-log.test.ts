@@ -11,5 +11,5 @@ it('RC-68: the cause of an exit is the last line that says something, not a line
     'Error: No such file (os error 2)\n\nStack backtrace:\n   0: <unknown>\n   1: main\n    at x.js:1:2\n',
   );
   await once(stream, 'close');
-  expect(lines.last).toBe('Error: No such file (os error 2)');
+  expect(lines.explanation).toBe('Error: No such file (os error 2)');
 });

@@ -54,7 +54,7 @@ function screen(changes: Changes = {}, devices?: readonly Controller[], width = 
     remoteControl: { ...link, ...changes.link },
     account: { ...account, ...changes.account },
     ...{ appServer: 'codex app-server', appServerHealth: { ...health, ...changes.health } },
-    ...{ connections: [], remoteClients: [], listener: null },
+    ...{ connections: [], remoteClients: [], listener: null, policy: {} },
     ...changes.more,
   } as unknown as EngineStatus;
   const lines = layOut(statusSections(status, plain, devices), width, plain).map(String);
