@@ -31,6 +31,7 @@ export const isNotReplaceable = (error: unknown): boolean => NOT_REPLACEABLE.has
  */
 export async function prepareFile(path: string, bytes: number): Promise<PreparedFile> {
   if (await isMountPoint(path)) return openInPlace(path, bytes);
+  await refuseImmutable(path);
   try {
     return await openSibling(path, bytes);
   } catch (error) {
@@ -138,6 +139,18 @@ async function writeAt(file: FileHandle, content: Uint8Array, position: number):
   for (let done = 0; done < content.length; ) {
     const { bytesWritten } = await file.write(content, done, content.length - done, position + done);
     done += bytesWritten;
+  }
+}
+
+/**
+ * A file that is immutable or append-only (`chattr`) cannot be replaced either, but only the rename would show it. A file
+ * without write permission (EACCES) can be replaced.
+ */
+async function refuseImmutable(path: string): Promise<void> {
+  try {
+    await (await open(path, 'r+')).close();
+  } catch (error) {
+    if (errnoOf(error) === 'EPERM') throw error;
   }
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -93,6 +94,18 @@ describe('tokens that cannot be saved', () => {
     await expect
       .poll(() => (rig.rawAuth() === '' ? null : rig.readAuth()), { timeout: 5_000 })
       .toMatchObject({ other: 'kept', tokens: { refresh_token: `rt-${MARK}-2` } });
+  });
+
+  it('ACC-113: of an immutable file nothing is redeemed', async ({ skip }) => {
+    const rig = await Rig.start({ auth: signIn(token()) });
+    const immutable = (flag: '+i' | '-i') => spawnSync('chattr', [flag, rig.authPath]).status === 0;
+    if (!immutable('+i')) skip('chattr is not possible here');
+    try {
+      expect(await rig.account(true)).not.toBeNull();
+      expect([problemOf(rig), rig.at.of('refresh')]).toEqual(['authFileNotWritable', []]);
+    } finally {
+      immutable('-i');
+    }
   });
 
   it('ACC-113: where nothing can be written, nothing is redeemed', async () => {
