@@ -7,7 +7,7 @@ const CHARS_BETWEEN_COUNTS = 16 * 1024 * 1024;
 
 /**
  * Limits what virtual clients hold together: requests that wait, and frames that nobody acknowledges. Each of them has
- * limits of its own, but a controller opens as many as it likes. RC-140
+ * limits of its own, but a controller opens as many as it likes. RC-190
  */
 export class HeldMemory {
   readonly #clients: () => readonly VirtualClient[];

@@ -18,7 +18,7 @@ import {
 export interface VirtualClientsDeps extends VirtualClientDeps {
   /** Limit of open virtual clients; another one is answered with an overload error. */
   readonly maxClients: number;
-  /** Characters that all virtual clients may hold together. Default: 256 Mi. RC-140 */
+  /** Characters that all virtual clients may hold together. Default: 256 Mi. RC-190 */
   readonly maxHeldChars?: number;
   /** App servers of one client, where each stream has its own; one more closes the quietest. Default: no limit. RC-76 */
   readonly maxChildren?: number;
@@ -67,7 +67,7 @@ export class VirtualClients {
     this.#held = new HeldMemory(() => this.all, heldBy, deps.maxHeldChars);
   }
 
-  /** Call it for what has come or gone: streams of a controller for which too much is held are closed. RC-140 */
+  /** Call it for what has come or gone: streams of a controller for which too much is held are closed. RC-190 */
   count(chars: number): void {
     for (const client of this.#held.surplusAfter(chars)) client.close('clientOverloaded');
   }

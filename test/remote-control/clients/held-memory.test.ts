@@ -38,7 +38,7 @@ const ask = (controller: string, stream: string, seq: number, chars: number) =>
 
 const openStreams = () => rig.mux.clients.map(({ clientId, streamId }) => `${clientId} ${streamId}`);
 
-it('RC-140: of the controller for which most is held, the largest streams are closed, and another one stays', async () => {
+it('RC-190: of the controller for which most is held, the largest streams are closed, and another one stays', async () => {
   rig = new MuxRig({ maxHeldChars: LIMIT });
   await open('reader', 's');
   for (let n = 0; n < 8; n += 1) await open('hoarder', `s${n}`);
@@ -56,7 +56,7 @@ it('RC-140: of the controller for which most is held, the largest streams are cl
   expect(openStreams()).not.toContain('hoarder s1');
 });
 
-it('RC-140: streams whose frames are acknowledged are never closed, however much passes', async () => {
+it('RC-190: streams whose frames are acknowledged are never closed, however much passes', async () => {
   rig = new MuxRig({ maxHeldChars: LIMIT });
   await open('reader', 's');
   for (let seq = 2; seq < 60; seq += 1) {
@@ -66,7 +66,7 @@ it('RC-140: streams whose frames are acknowledged are never closed, however much
   expect(openStreams()).toEqual(['reader s']);
 });
 
-it('RC-140: requests that wait for a controller that reads nothing count, too', async () => {
+it('RC-190: requests that wait for a controller that reads nothing count, too', async () => {
   rig = new MuxRig({ maxHeldChars: LIMIT });
   await open('hoarder', 's');
   // 128 unacknowledged frames stop the stream; what comes then waits.
