@@ -125,6 +125,9 @@ try {
   await copyFile(elk, `${OUT}/${ELK_COPY}`);
   const inputs = [elk, ...inCommandLine, ...pages.flatMap((page) => page.inputs)];
   await writeFile(`${OUT}/THIRD-PARTY-NOTICES.txt`, await noticesOf(inputs));
+  const manual = spawnSync(process.execPath, [`${OUT}/cli.js`, 'completion', '--man'], { encoding: 'utf8' });
+  if (manual.status !== 0) throw new Error(`The manual page was not made.\n${manual.stderr}`);
+  await writeFile(`${OUT}/rc-engine.1`, manual.stdout);
   await rm('dist', { recursive: true, force: true });
   // Another build that ended at the same moment has produced the same files.
   await rename(OUT, 'dist').catch((error) => {

@@ -24,6 +24,7 @@ export type { AccountSummary } from './account/view.js';
 export { type AppServerSpec, createAppServer } from './app-server/create.js';
 export type { AppServerAccountStatus } from './engine/app-server-account.js';
 export { type ClientChange, createEngine, type Engine, type EngineEvents } from './engine/engine.js';
+export type { MetricsOptions } from './engine/metrics-server.js';
 export type { EngineOptions, ListenUrl } from './engine/options.js';
 export type { EngineStatus, VirtualClientStatus } from './engine/status.js';
 export type { TlsFiles, TlsIdentity } from './listener/address.js';

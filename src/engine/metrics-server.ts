@@ -1,4 +1,4 @@
-/** Serves the metrics over HTTP, for Prometheus. RC-140 */
+/** Serves the metrics over HTTP, for Prometheus. RC-170 */
 import { timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
@@ -8,6 +8,7 @@ import { errnoText } from '../system/errno.js';
 import { isLoopbackHost } from '../system/loopback-host.js';
 import type { EngineMetrics } from './metrics.js';
 
+/** Where an engine serves its metrics for Prometheus. */
 export interface MetricsOptions {
   /** An IP address. One that other machines reach needs a `token`. */
   readonly host: string;

@@ -1,6 +1,6 @@
 /**
  * The metrics of an engine for Prometheus. Each label has a bounded set of values: reasons, states and methods of this
- * program; never a name, an id or an address of a peer. RC-140
+ * program; never a name, an id or an address of a peer. RC-170
  */
 import type { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { OutboundDepth } from '../protocol/outbound-streams.js';

@@ -1,4 +1,4 @@
-/** What the owner of an engine does with it through the control socket. RC-121, RC-123, RC-125, RC-140 */
+/** What the owner of an engine does with it through the control socket. RC-121, RC-123, RC-125, RC-170 */
 import * as v from 'valibot';
 import { LOG_LEVELS, type LogRing } from '../observe/log-ring.js';
 import type { Secret } from '../protocol/secret.js';

@@ -16,7 +16,7 @@ const valueIn = (text: string, metric: string): number | undefined => {
   return line === undefined ? undefined : Number(line.split(' ')[1]);
 };
 
-describe('RC-140: metrics', () => {
+describe('RC-170: metrics', () => {
   it('follow the connection, the tokens and the reasons of losses', async ({ lab }) => {
     await lab.connected(['--metrics-listen', '127.0.0.1:0']);
     const { url, text } = await metricsOf(lab);

@@ -17,7 +17,7 @@ const show = defineCommand({
   notes:
     'It shows what a start from here would use: flags of this command line, then variables of this environment, then\n' +
     'config.json, then defaults. A running engine has the settings of its own start.',
-  positionals: { key: { type: 'string', description: 'Only this setting' } },
+  positionals: { key: { type: 'string', description: 'Only this setting', completes: 'settings' } },
   settings: SETTINGS.map(({ name }) => name).filter((name) => name !== 'json'),
   options: { ...HOME_OPTION, ...JSON_OPTION },
   examples: [
@@ -85,7 +85,12 @@ const set = defineCommand({
     'The value is checked first; the rest of the file stays as it is written. A list is separated by commas. The file is\n' +
     'replaced at once, so that a reader never sees half of it. A running engine uses it after a restart.',
   positionals: {
-    key: { type: 'string', description: 'Name of the setting, such as listen or --base-url', required: true },
+    key: {
+      type: 'string',
+      description: 'Name of the setting, such as listen or --base-url',
+      required: true,
+      completes: 'settings',
+    },
     value: { type: 'string', description: 'Its value', required: true },
   },
   options: { ...HOME_OPTION, ...JSON_OPTION },
@@ -111,7 +116,9 @@ const set = defineCommand({
 const unset = defineCommand({
   name: 'unset',
   description: 'Remove a key of config.json, so that its default holds',
-  positionals: { key: { type: 'string', description: 'Name of the setting', required: true } },
+  positionals: {
+    key: { type: 'string', description: 'Name of the setting', required: true, completes: 'settings' },
+  },
   options: { ...HOME_OPTION, ...JSON_OPTION },
   examples: [['config unset listen', 'Use the default again']],
   run: async ({ key, home, json = false }) => {

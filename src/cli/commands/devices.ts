@@ -24,7 +24,11 @@ export const devices = defineCommand({
     'back. rename gives a device a name of your own: it is stored in this home, and the device does not see it.\n' +
     'A running engine is needed: the requests go through it. Exit codes: 0 done, 1 refused or not found, 5 no engine.',
   positionals: {
-    action: { type: 'string', description: 'list, rename or revoke' },
+    action: {
+      type: 'string',
+      description: 'list, rename or revoke',
+      completes: ['list', 'rename', 'revoke'],
+    },
     device: { type: 'string', description: 'With rename and revoke: id or name of the device' },
     name: { type: 'string', description: 'With rename: its new name; empty for the name that it has itself' },
   },

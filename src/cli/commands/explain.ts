@@ -16,6 +16,7 @@ export const explain = defineCommand({
       type: 'string',
       description: 'A code that an error, status or a log names, or a number',
       required: true,
+      completes: 'codes',
     },
   },
   options: JSON_OPTION,

@@ -14,7 +14,9 @@ const ALL_DIRECTORY = 'rc-engine-charts';
 export const graph = defineCommand({
   name: 'graph',
   description: 'Export the statecharts as pictures or data, or show what changed in them',
-  positionals: { machine: { type: 'string', description: 'Name of a statechart [default: all]' } },
+  positionals: {
+    machine: { type: 'string', description: 'Name of a statechart [default: all]', completes: 'charts' },
+  },
   options: {
     format: {
       type: 'string',

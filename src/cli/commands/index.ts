@@ -1,6 +1,7 @@
 import type { Command, CommandGroup } from '../parser/command.js';
 import { backend } from './backend.js';
 import { call } from './call.js';
+import { completionOf } from './completion.js';
 import { config } from './config.js';
 import { connect } from './connect.js';
 import { devices } from './devices.js';
@@ -55,4 +56,5 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   graph,
   paths,
   inspect,
+  completionOf(() => COMMANDS),
 ];

@@ -10,7 +10,9 @@ import { untilStopSignal } from '../signals.js';
 export const inspect = defineCommand({
   name: 'inspect',
   description: 'Replay a timeline that the page of start --inspect has saved',
-  positionals: { file: { type: 'string', description: 'The saved timeline', required: true } },
+  positionals: {
+    file: { type: 'string', description: 'The saved timeline', required: true, completes: 'files' },
+  },
   options: {
     port: { type: 'integer', description: 'Port on 127.0.0.1', default: 'any free port' },
     ...JSON_OPTION,

@@ -5,7 +5,9 @@ import { defineCommand } from '../parser/command.js';
 export const paths = defineCommand({
   name: 'paths',
   description: 'Print test scenarios generated from the statecharts',
-  positionals: { machine: { type: 'string', description: 'Name of a statechart [default: all]' } },
+  positionals: {
+    machine: { type: 'string', description: 'Name of a statechart [default: all]', completes: 'charts' },
+  },
   options: {
     coverage: {
       type: 'string',

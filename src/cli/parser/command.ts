@@ -16,15 +16,26 @@ export interface OptionSpec {
   readonly required?: true;
   /** One letter that is the same option: `f` for `-f`. */
   readonly short?: string;
+  /** What completion proposes. Default: `values` or `proposals`; else what the name says (`--ws-token-file`: files). */
+  readonly completes?: Completes;
 }
+
+/** What a value can be completed to: files, directories, or the words of a list. */
+export type Completes = 'files' | 'directories' | 'charts' | 'codes' | 'settings' | readonly string[];
 
 /** Options by name in kebab case. */
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
 /** Arguments without a name, in this order. */
-type PositionalTable = Readonly<
-  Record<string, { readonly type: 'string'; readonly description: string; readonly required?: true }>
->;
+type PositionalTable = Readonly<Record<string, PositionalSpec>>;
+
+interface PositionalSpec {
+  readonly type: 'string';
+  readonly description: string;
+  readonly required?: true;
+  /** What completion proposes. Default: nothing. */
+  readonly completes?: Completes;
+}
 
 /** A command line without the name of the program, and what it does. */
 type Example = readonly [commandLine: string, description: string];

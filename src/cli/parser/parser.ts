@@ -29,15 +29,14 @@ interface Invocation {
 interface Context {
   readonly onCommand: (invocation: Invocation) => void;
   /**
-   * The help or a completion was requested. yargs formats the help of a command also without a request, which for
+   * The help was requested. yargs formats the help of a command also without a request, which for
    * `start` takes longer than everything else in the parser; so everything is hidden that nobody requested.
    */
   readonly describe: boolean;
-  readonly completing: boolean;
 }
 
 /**
- * Parses a command line. Returns undefined when the help or a completion was printed instead.
+ * Parses a command line. Returns undefined when the help was printed instead.
  * @throws EngineError `usage`
  */
 export async function parseCommandLine(
@@ -47,7 +46,7 @@ export async function parseCommandLine(
   const named = commandOf(argv, commands);
   const asksForHelp = argv.some((arg) => /^(?:--help|-[a-z]*h)/.test(arg));
   const [word] = argv.filter((one) => !one.startsWith('-'));
-  const names = [...commands.map(({ name }) => name), 'completion'];
+  const names = commands.map(({ name }) => name);
   if (asksForHelp && word !== undefined && !names.includes(word)) {
     const near = closestMatch(word, names);
     throw usageError(
@@ -61,13 +60,11 @@ export async function parseCommandLine(
   }
   const { default: yargs } = await import('yargs');
   let invocation: Invocation | undefined;
-  const completing = argv[0] === 'completion' || argv.includes('--get-yargs-completions');
   const context: Context = {
     onCommand: (found) => {
       invocation = found;
     },
-    describe: completing || asksForHelp,
-    completing,
+    describe: asksForHelp,
   };
   const parser = yargs(argv)
     .scriptName('rc-engine')
@@ -80,7 +77,6 @@ export async function parseCommandLine(
     .demandCommand(1, 'A command is missing.')
     .strict()
     .recommendCommands()
-    .completion('completion', 'Print a completion script for bash or zsh')
     .exitProcess(false)
     .showHelpOnFail(false)
     .fail((message, error) => {
@@ -144,9 +140,9 @@ function addCommand(parser: Argv, command: Command | CommandGroup, context: Cont
 }
 
 function addOptions(args: Argv, options: OptionTable, group: string | undefined, context: Context): void {
-  const { describe, completing } = context;
+  const { describe } = context;
   for (const [name, spec] of Object.entries(options)) {
-    const { type, values, implicit, proposals = values } = spec;
+    const { type, implicit } = spec;
     const described: Options = {
       // Integers are parsed with the settings, which report what is wrong with them.
       type: type === 'boolean' ? 'boolean' : type === 'seconds' ? 'number' : 'string',
@@ -157,8 +153,6 @@ function addOptions(args: Argv, options: OptionTable, group: string | undefined,
       description: textOf(spec),
       hidden: !describe,
       ...(group === undefined ? {} : { group }),
-      // Only for completion: yargs would report a wrong value without a proposal.
-      ...(completing && proposals !== undefined ? { choices: proposals } : {}),
     };
     args.option(name, described);
   }
