@@ -5,7 +5,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { errnoText } from '../system/errno.js';
 import { makeDirectory } from '../system/make-directory.js';
-import { ownedByAnother, readableByOthers, writableByOthers } from '../system/permissions.js';
+import { ownedByAnother, readableByOthers, userName, writableByOthers } from '../system/permissions.js';
 import { controlSocketPath, openSocketDirectory } from './control-socket.js';
 
 const PRIVATE_DIRECTORY = 0o700;
@@ -122,7 +122,13 @@ export function checkHome(dir: string): string | null {
     return null; // A parent that cannot be entered: opening the home reports that.
   }
   if (found?.isDirectory() !== true) return null;
-  const problem = ownedByAnother(found) ?? writableByOthers(found);
+  const foreign = ownedByAnother(found);
+  if (foreign !== undefined) {
+    throw new EngineError('homeUnusable', `The home directory ${dir} ${foreign}.`, {
+      remediation: `Run this as that user (sudo -u ${userName(found.uid)} …), or choose another --home.`,
+    });
+  }
+  const problem = writableByOthers(found);
   if (problem !== undefined) {
     throw new EngineError('homeUnusable', `The home directory ${dir} ${problem}.`, {
       remediation: `Run chmod 700 ${dir} as its owner, or choose another --home.`,

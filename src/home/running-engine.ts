@@ -1,8 +1,9 @@
 /** The engine that runs on a home. Its lock is the truth: `engine.json` and the control socket can be deleted. RC-100 */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from '../system/errno.js';
 import { acquireFileLock } from '../system/file-lock.js';
+import { userName } from '../system/permissions.js';
 import { processToken } from '../system/processes.js';
 import type { Home } from './home.js';
 import { type EngineInfo, readEngineFile } from './home-lock.js';
@@ -21,13 +22,25 @@ export async function findEngine(home: Home): Promise<RunningEngine | undefined>
   const info = await readEngineFile(home).catch((error: unknown) => {
     const code = errnoOf(error);
     if (code !== 'EACCES' && code !== 'EPERM') return undefined;
-    throw new EngineError('homeUnusable', `${home.engineFile} cannot be read: ${errnoText(error)}.`, {
+    const owner = ownerOf(home.dir);
+    const whose = owner === undefined ? '' : `, and the home belongs to the user ${owner}`;
+    throw new EngineError('homeUnusable', `${home.engineFile} cannot be read: ${errnoText(error)}${whose}.`, {
       cause: error,
-      remediation: 'Run this as the user that the engine runs as, or choose another --home.',
+      remediation: `Ask as ${owner === undefined ? 'the user that the engine runs as' : `that user (sudo -u ${owner} …)`}, or choose another --home.`,
     });
   });
   if (info !== undefined && (await runs(info))) return info;
   return (await isLocked(home)) ? { pid: null, controlSocket: home.controlSocket } : undefined;
+}
+
+/** Undefined: it is this user, or cannot be known. */
+function ownerOf(directory: string): string | undefined {
+  try {
+    const { uid } = statSync(directory);
+    return uid === process.getuid?.() ? undefined : userName(uid);
+  } catch {
+    return undefined;
+  }
 }
 
 async function runs({ pid, process: token }: EngineInfo): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** What other users of the machine can do with a file or directory. Windows has no such modes: nothing is found there. */
-import type { Stats } from 'node:fs';
+import { readFileSync, type Stats } from 'node:fs';
 
 const WRITE = 0o022;
 const READ = 0o044;
@@ -23,6 +23,16 @@ export function ownedByAnother(stats: Stats): string | undefined {
   return isPosix && uid !== 0 && uid !== process.getuid?.()
     ? `belongs to another user (uid ${uid})`
     : undefined;
+}
+
+/** The name of a user, where the list of this system has it; else the number. */
+export function userName(uid: number): string {
+  try {
+    const line = new RegExp(`^([^:\\n]+):[^:\\n]*:${uid}:`, 'm').exec(readFileSync('/etc/passwd', 'utf8'));
+    return line?.[1] ?? String(uid);
+  } catch {
+    return String(uid);
+  }
 }
 
 /** Whether other users can replace what is in this directory: the sticky bit keeps them from that. */

@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineStatus } from '../../engine/status.js';
 import { EngineError } from '../../protocol/errors.js';
@@ -14,6 +15,8 @@ const WATCH_INTERVAL = 1_000;
 /** How long `status` waits for the paired devices, which the backend knows, and how old they may get with --watch, ms. */
 const DEVICES_TIMEOUT = 1_500;
 const DEVICES_AGE = 30_000;
+/** How long it waits for the disk of the home, ms. */
+const DISK_TIMEOUT = 500;
 
 export const status = defineCommand({
   name: 'status',
@@ -42,7 +45,11 @@ export const status = defineCommand({
     const client = await connectToEngine(home);
     try {
       const answer = await readStatus(client);
-      show.status(answer, json || verbose ? undefined : await pairedDevices(client, answer));
+      const brief = !json && !verbose;
+      show.status(answer, {
+        devices: brief ? await pairedDevices(client, answer) : undefined,
+        freeBytes: brief ? await freeSpace(answer.home) : undefined,
+      });
       return exitCodeFor(answer);
     } finally {
       client.close();
@@ -55,8 +62,14 @@ function exitCodeFor(answer: EngineStatus): number {
   return appServerFails(answer) ? EXIT.appServerDown : EXIT.ok;
 }
 
+/** What the engine does not know. Undefined: not known now. */
+interface More {
+  readonly devices: readonly Controller[] | undefined;
+  readonly freeBytes: number | undefined;
+}
+
 interface View {
-  status(answer: EngineStatus, devices: readonly Controller[] | undefined): void;
+  status(answer: EngineStatus, more: More): void;
   /** With --watch: there is no engine now. */
   problem(error: EngineError): void;
   end(): void;
@@ -65,7 +78,7 @@ interface View {
 async function jsonView(): Promise<View> {
   const { printJson } = await import('../output/print.js');
   return {
-    status: printJson,
+    status: (answer) => printJson(answer),
     problem: ({ code, message, remediation }) =>
       printJson({ type: 'error', code, message, hint: remediation }),
     end: () => {},
@@ -89,13 +102,13 @@ async function textView(home: string | undefined, verbose: boolean, watch: boole
   const { suggested } = await import('../suggested.js');
   const { resolveHome } = await import('../../home/home.js');
   return {
-    status: (answer, devices) => {
+    status: (answer, { devices, freeBytes }) => {
       const sections = verbose
         ? statusRows(answer, paint).map(([name, value]) => {
             const step = name.trim() === 'next step' && typeof value === 'string';
             return [name, [step ? suggested(value, answer.home) : value]] as const;
           })
-        : statusSections(answer, paint, devices);
+        : statusSections(answer, paint, devices, freeBytes);
       print(layOut(sections, width(), paint));
     },
     problem: ({ message, remediation }) =>
@@ -133,6 +146,15 @@ async function pairedDevices(
   }
 }
 
+/** A disk of the network that does not answer must not delay the status. */
+async function freeSpace(directory: string): Promise<number | undefined> {
+  const known = statfs(directory).then(
+    ({ bavail, bsize }) => bavail * bsize,
+    () => undefined,
+  );
+  return Promise.race([known, delay(DISK_TIMEOUT, undefined, { ref: false })]);
+}
+
 /** What two status differ in, without the times that pass. */
 const keyOf = (answer: EngineStatus, verbose: boolean): string =>
   JSON.stringify(answer, (key, value: unknown) =>
@@ -168,7 +190,7 @@ async function watchStatus(home: string | undefined, view: View): Promise<number
     // On a terminal the durations go on; elsewhere each line is a change.
     if (key === last && !stdout.overwrites) return;
     last = key;
-    view.status(answer, devices);
+    view.status(answer, { devices, freeBytes: await freeSpace(answer.home) });
   };
   while (!stopped) {
     await Promise.race([

@@ -28,11 +28,18 @@ export const TONE_COLOURS = {
 /** Devices that are named; `rc-engine devices` has all. */
 const MAX_DEVICES = 6;
 
-/** @param devices The paired devices; undefined: they are not known now. */
+/** With less than this, a new identity or refreshed tokens may not fit. In bytes. */
+const LOW_SPACE = 2 * 1024 * 1024;
+
+/**
+ * @param devices The paired devices; undefined: they are not known now.
+ * @param freeBytes Free space on the disk of the home; undefined: not known.
+ */
 export function statusSections(
   status: EngineStatus,
   paint: Paint,
   devices: readonly Controller[] | undefined,
+  freeBytes?: number,
 ): Section[] {
   const { remoteControl: link, version, pid, now, startedAt, home } = status;
   const { tone, word, why, reason } = connectionOf(status);
@@ -59,6 +66,11 @@ export function statusSections(
   );
   const failure = isWaiting(link.state) ? null : failureLine(status);
   if (failure !== null) sections.push(['last failure', [failure]]);
+  if (freeBytes !== undefined && freeBytes < LOW_SPACE) {
+    const left = freeBytes === 0 ? 'is full' : `has only ${Math.ceil(freeBytes / 1024)} KiB left`;
+    const full = `The disk of ${home} ${left}: an identity or refreshed tokens cannot be saved. Free some space.`;
+    sections.push(['disk', [text`${paint(COLOURS.yellow, 'Warning:')} ${full}`]]);
+  }
   const warning = status.listener?.certificate?.problem ?? status.listener?.certificate?.warning ?? null;
   if (warning !== null) sections.push(['certificate', [warning]]);
   for (const [name, value] of policyRows(status)) sections.push([name, [value]]);

@@ -48,16 +48,18 @@ interface Changes {
   readonly more?: object;
 }
 
-function screen(changes: Changes = {}, devices?: readonly Controller[], width = 80): string[] {
-  const status = {
+const statusOf = (changes: Changes = {}): EngineStatus =>
+  ({
     ...{ version: '1.0.0', pid: 7, home: '/h', now: NOW, startedAt: NOW - 30 * DAY },
     remoteControl: { ...link, ...changes.link },
     account: { ...account, ...changes.account },
     ...{ appServer: 'codex app-server', appServerHealth: { ...health, ...changes.health } },
     ...{ connections: [], remoteClients: [], listener: null, policy: {} },
     ...changes.more,
-  } as unknown as EngineStatus;
-  const lines = layOut(statusSections(status, plain, devices), width, plain).map(String);
+  }) as unknown as EngineStatus;
+
+function screen(changes: Changes = {}, devices?: readonly Controller[], width = 80): string[] {
+  const lines = layOut(statusSections(statusOf(changes), plain, devices), width, plain).map(String);
   for (const line of lines) expect(columnsOf(line), line).toBeLessThanOrEqual(width);
   return lines;
 }
@@ -150,6 +152,14 @@ describe('RC-131: status in one screen', () => {
       'codex app-server: failing, for 40 days. It exited with code 3. 4 failures since the start.',
     );
     expect(words(lines)).toContain('Read the log of the app server');
+  });
+
+  it('warns of a full disk', () => {
+    const lines = (freeBytes: number) =>
+      layOut(statusSections(statusOf(), plain, [], freeBytes), 80, plain).map(String);
+    expect(words(lines(0))).toContain('disk Warning: The disk of /h is full');
+    expect(words(lines(4096))).toContain('has only 4 KiB left');
+    expect(words(lines(1e9))).not.toContain('disk');
   });
 
   it('names an identity that was replaced, a sign-in that is about to fail, and remote control that is off', () => {
