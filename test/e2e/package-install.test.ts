@@ -21,11 +21,19 @@ const START_LIMIT = 30_000;
 const binOf = (major: number): string => join(TOOLS, `node${major}`, 'bin');
 const nodeOf = (major: number): string => join(binOf(major), 'node');
 
-/** Without what npm and vitest set, and with one version of Node first on the path. */
+/** What npm and vitest set for this process. The registry and other settings of npm stay. */
+const NOT_PASSED_ON =
+  /^(?:npm_(?!config_)|npm_config_(?:local_prefix|prefix|global_prefix)$|RC_ENGINE_|NODE_(?:OPTIONS|ENV|V8_COVERAGE)$|VITEST)/i;
+
+/** npm finds its global settings from the place of Node, so those of this Node are passed on. */
+const npmSettings: Record<string, string> = {};
+
+/** With one version of Node first on the path. */
 function environment(major: number): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env };
   env.PATH = `${binOf(major)}${delimiter}${process.env.PATH}`;
-  for (const name of Object.keys(env)) if (/^(?:npm_|RC_ENGINE_|NODE_|VITEST)/i.test(name)) delete env[name];
+  for (const name of Object.keys(env)) if (NOT_PASSED_ON.test(name)) delete env[name];
+  Object.assign(env, npmSettings);
   return env;
 }
 
@@ -35,6 +43,8 @@ describe.skipIf(TOOLS === '')('the packed package', { timeout: 300_000 }, () => 
   let project: string;
 
   beforeAll(async () => {
+    for (const name of ['registry', 'globalconfig'])
+      npmSettings[`npm_config_${name}`] = (await run('npm', ['config', 'get', name])).stdout.trim();
     const place = await tmpFolder();
     // scripts/test-package.mjs has built it.
     await run('npm', ['pack', '--ignore-scripts', '--pack-destination', place], { cwd: ROOT });
