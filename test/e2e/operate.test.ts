@@ -190,3 +190,38 @@ describe('RC-126: rc-engine explain', () => {
     expect([exit, stdout]).toEqual([0, expect.stringContaining(title)]);
   });
 });
+
+describe('RC-172: rc-engine call --home', () => {
+  it('takes the URL and a code from the engine of the home, and uses the controller again', async ({
+    lab,
+  }) => {
+    await lab.connected();
+    const call = (...words: string[]) => lab.cli(['call', '--home', lab.home, '--json', ...words]);
+    for (const payload of [1, 2]) {
+      const { code, stdout, stderr } = await call('engine/echo', JSON.stringify({ payload }));
+      expect([code, stdout], stderr).toEqual([0, `{"payload":${payload}}\n`]);
+    }
+    const devices = await lab.cli(['devices', '--home', lab.home, '--json']);
+    expect(devices.stdout.trim().split('\n')).toHaveLength(1);
+    expect((await stat(join(lab.home, 'call.json'))).mode & 0o777).toBe(0o600);
+    lab.exempt.push(join(lab.home, 'call.json'));
+  });
+
+  it('a controller that was revoked is replaced by a new one', async ({ lab }) => {
+    lab.exempt.push(join(lab.home, 'call.json'));
+    await lab.connected();
+    const call = () => lab.cli(['call', '--home', lab.home, '--json', 'engine/echo', '{"payload":1}']);
+    expect((await call()).code).toBe(0);
+    const { stdout } = await lab.cli(['devices', '--home', lab.home, '--json']);
+    const { clientId } = JSON.parse(stdout) as { clientId: string };
+    await lab.cli(['devices', 'revoke', clientId, '--yes', '--home', lab.home]);
+    const again = await call();
+    expect([again.code, again.stdout], again.stderr).toEqual([0, '{"payload":1}\n']);
+  });
+
+  it('needs a running engine, and no --base-url beside it', async ({ lab }) => {
+    expect((await lab.cli(['call', '--home', lab.home, 'engine/echo'])).code).toBe(5);
+    const both = await lab.cli(['call', '--home', lab.home, '--base-url', 'http://127.0.0.1:1/', 'x']);
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('cannot be used together')]);
+  });
+});

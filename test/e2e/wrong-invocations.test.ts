@@ -116,7 +116,7 @@ const WRONG: readonly (readonly [argv: readonly string[], message: string])[] = 
   [['status', 'extra'], 'Unknown argument of status: extra.'],
   [['status', '--json', '--verbose'], '--verbose cannot be used with --json, which shows everything'],
   [['status', '--watch=5'], '--watch is a switch and takes no value.'],
-  [['status', '--', 'codex'], 'Only start and doctor accept a command after --.'],
+  [['status', '--', 'codex'], 'Only start, doctor and service install accept a command after --.'],
   [['wait', '--timeout', 'soon'], '--timeout must be a number of seconds from 0 to 2147483.'],
   [['wait', '--timeout', '-1'], '--timeout must be a number of seconds from 0 to 2147483.'],
   [['wait', '--timeout'], '--timeout needs a value.'],
