@@ -6,11 +6,15 @@ import { execFileSync, spawnSync } from 'node:child_process';
 const KEYS_TIMEOUT = 10_000;
 const AUDIT_TIMEOUT = 180_000;
 
-const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
+/** On Windows npm and npx are batch files, which only a shell runs. */
+const shell = process.platform === 'win32';
+
+const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8', shell }).trim();
 const reason = await whyNot(new URL('-/npm/v1/keys', registry));
 if (reason === undefined) {
   const { status, error } = spawnSync('npm', ['audit', 'signatures'], {
     stdio: 'inherit',
+    shell,
     timeout: AUDIT_TIMEOUT,
   });
   if (error !== undefined) console.error(`npm audit signatures: ${error.message}`);

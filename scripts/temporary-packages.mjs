@@ -8,6 +8,9 @@ import { join } from 'node:path';
 const REGISTRY_TIMEOUT = 10_000;
 const INSTALL_TIMEOUT = 180_000;
 
+/** On Windows npm is a batch file, which only a shell runs. */
+const shell = process.platform === 'win32';
+
 /**
  * Calls `run` with the node_modules that holds the packages, and sets the exit code of this process to its result. Where
  * the registry does not answer or does not have one of them, it prints that `what` is skipped, with the reason. With
@@ -33,7 +36,7 @@ export async function withPackages(packages, what, run) {
 
 /** Undefined, or why the packages are not there. A package that the registry has and that cannot be installed is a failure. */
 async function install(directory, packages) {
-  const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
+  const registry = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8', shell }).trim();
   for (const spec of packages) {
     const problem = await whyNot(registry, spec.replace(/^.*@npm:/, ''));
     if (problem !== undefined) return problem;
@@ -41,7 +44,7 @@ async function install(directory, packages) {
   const { status, error } = spawnSync(
     'npm',
     ['install', '--prefix', directory, '--no-audit', '--no-fund', '--loglevel=error', ...packages],
-    { stdio: ['ignore', 'inherit', 'inherit'], timeout: INSTALL_TIMEOUT },
+    { stdio: ['ignore', 'inherit', 'inherit'], timeout: INSTALL_TIMEOUT, shell },
   );
   if (error !== undefined) return `npm install did not end within ${INSTALL_TIMEOUT / 1_000} s`;
   if (status !== 0) throw new Error(`npm install ended with exit code ${status}`);

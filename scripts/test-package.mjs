@@ -3,6 +3,8 @@
 import { spawnSync } from 'node:child_process';
 import { withPackages } from './temporary-packages.mjs';
 
+/** On Windows npm and npx are batch files, which only a shell runs. */
+const shell = process.platform === 'win32';
 const system = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
 const PACKAGES = [
   ...[20, 22, 24, 26].map((major) => `node${major}@npm:node-${system}@${major}`),
@@ -12,9 +14,9 @@ const PACKAGES = [
 ];
 
 await withPackages(PACKAGES, 'the tests of the installed package', (modules) => {
-  const { status } = spawnSync('npm', ['run', '--silent', 'prepack'], { stdio: 'inherit' });
+  const { status } = spawnSync('npm', ['run', '--silent', 'prepack'], { stdio: 'inherit', shell });
   if (status !== 0) return 1;
   const env = { ...process.env, RC_ENGINE_TEST_TOOLS: modules };
   const args = ['vitest', 'run', 'test/e2e/package-install.test.ts'];
-  return spawnSync('npx', args, { stdio: 'inherit', env }).status ?? 1;
+  return spawnSync('npx', args, { stdio: 'inherit', env, shell }).status ?? 1;
 });

@@ -44,7 +44,11 @@ function agentsIn(modules) {
 function test(agents) {
   const env = { ...process.env, ...agents };
   const vitest = (...args) =>
-    spawnSync('npx', ['vitest', 'run', ...args], { stdio: 'inherit', env }).status ?? 1;
+    spawnSync('npx', ['vitest', 'run', ...args], {
+      stdio: 'inherit',
+      env,
+      shell: process.platform === 'win32',
+    }).status ?? 1;
   const codes = [vitest(...FILES), vitest(...OTHERS, '-t', 'Codex CLI')];
   return Math.max(...codes);
 }
