@@ -179,11 +179,18 @@ async function watchStatus(home: string | undefined, view: View): Promise<number
   let devicesAt = Number.NEGATIVE_INFINITY;
   let last = '';
   const look = async (): Promise<void> => {
-    client ??= await connectToEngine(home);
-    const answer = await readStatus(client);
+    const current = client ?? (await connectToEngine(home));
+    if (client === undefined) {
+      client = current;
+      // A request on a connection that has ended would get no answer.
+      void current.closed.then(() => {
+        if (client === current) client = undefined;
+      });
+    }
+    const answer = await readStatus(current);
     if (performance.now() - devicesAt > DEVICES_AGE) {
       devicesAt = performance.now();
-      devices = await pairedDevices(client, answer);
+      devices = await pairedDevices(current, answer);
     }
     code = exitCodeFor(answer);
     const key = keyOf(answer, false);

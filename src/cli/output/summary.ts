@@ -130,7 +130,9 @@ export function accountLines(status: EngineStatus, home: string): Line[] {
   if (account === null) return ['provided by the program that embeds the engine'];
   const lines: Line[] = [signInOf(account)];
   const { problem } = account;
-  if (problem !== null && problem.reason !== reasonOf(status)) {
+  // That nobody is signed in is said already, and is no problem while remote control is off.
+  const known = problem?.reason === 'authMissing' || problem?.reason === reasonOf(status);
+  if (problem !== null && !known) {
     lines.push(meaningOf(problem.reason), ...adviceFor(problem.reason, home));
   }
   if (link.accountDiffersOnDisk) {
