@@ -173,6 +173,7 @@ export async function bootstrap(
   addOperateMethods(methods, {
     logs: base.logs,
     connectUrl: () => local.connectUrl,
+    inspectorLink: options.watcher?.newLink,
     stop: hooks.onStop,
     metrics: hooks.metrics,
   });

@@ -8,6 +8,8 @@ interface OperateDeps {
   readonly logs: LogRing;
   /** Undefined: there is no listener, or it is not open yet. */
   readonly connectUrl: () => Secret | undefined;
+  /** Undefined: the engine has no inspector. */
+  readonly inspectorLink: (() => Secret) | undefined;
   readonly stop: () => void;
   /** Undefined: the engine has no metrics. */
   readonly metrics: () => { readonly url: string; text(): Promise<string> } | undefined;
@@ -22,7 +24,7 @@ const count = (min: number, max: number) =>
 /** Adds `engine/stop`, `engine/logs/read`, `engine/connectUrl/read` and `engine/metrics/read`. */
 export function addOperateMethods(
   methods: MethodTable,
-  { logs, connectUrl, stop, metrics }: OperateDeps,
+  { logs, connectUrl, inspectorLink, stop, metrics }: OperateDeps,
 ): void {
   methods.add('engine/stop', v.looseObject({}), () => new Reply({ pid: process.pid }, stop));
   methods.add(
@@ -43,6 +45,9 @@ export function addOperateMethods(
   );
   methods.add('engine/connectUrl/read', v.looseObject({}), () => ({
     connectUrl: connectUrl()?.reveal() ?? null,
+  }));
+  methods.add('engine/inspectorLink/create', v.looseObject({}), () => ({
+    link: inspectorLink?.().reveal() ?? null,
   }));
   methods.add('engine/metrics/read', v.looseObject({}), async () => {
     const found = metrics();

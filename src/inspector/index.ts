@@ -46,6 +46,7 @@ export async function openInspector({
     notShown: () => recorder.notShown,
   });
   recorder.onEntry = () => server.notify();
+  recorder.newLink = () => server.newLink();
   return { link: await server.listen(), watcher: recorder, close: () => server.close() };
 }
 

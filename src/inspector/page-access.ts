@@ -20,7 +20,7 @@ const newSecret = (): Secret => new Secret(randomBytes(32).toString('base64url')
  */
 export class PageAccess {
   readonly #port: number;
-  readonly #token = newSecret();
+  #token = newSecret();
   readonly #session = newSecret();
   /** Part of the address of the page. It opens the page without a session, so that a reload works. */
   readonly pageKey = newSecret();
@@ -33,6 +33,13 @@ export class PageAccess {
   /** The link to print once. It must not be written anywhere else. */
   linkTo(path: string): Secret {
     return new Secret(`http://127.0.0.1:${this.#port}${path}?token=${this.#token.reveal()}`);
+  }
+
+  /** A new link; one that was not used yet is void. A page that is open stays open. */
+  renewLink(path: string): Secret {
+    this.#token = newSecret();
+    this.#used = false;
+    return this.linkTo(path);
   }
 
   /** Decides a request for a page. */
@@ -50,7 +57,7 @@ export class PageAccess {
       return {
         ok: false,
         message:
-          'This link has been used: it opens the page in one browser only. Restart the engine for a new link.',
+          'This link has been used: it opens the page in one browser only. Print a new link with rc-engine url --inspector, or start the replay again.',
       };
     }
     this.#used = true;

@@ -7,6 +7,7 @@ import type {
 } from 'xstate';
 import type { EngineWatcher, TransitionWatch } from '../observe/watcher.js';
 import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
+import type { Secret } from '../protocol/secret.js';
 import {
   activeStatesOf,
   ChartNames,
@@ -53,6 +54,8 @@ interface Step {
  * throws into the engine.
  */
 export class Recorder implements EngineWatcher {
+  /** Set once there is a page. */
+  newLink: (() => Secret) | undefined;
   readonly timeline: Timeline;
   /** Called once for each new entry. */
   onEntry: () => void = () => {};

@@ -106,7 +106,17 @@ export class InspectorServer {
       this.#http.listen(port, '127.0.0.1', resolve);
     });
     this.#access = new PageAccess((this.#http.address() as AddressInfo).port);
-    return this.#access.linkTo(this.#options.statelyFile === undefined ? '/' : STATELY_PATH);
+    return this.#access.linkTo(this.#path);
+  }
+
+  /** A link for one more browser. Not before `listen`. */
+  newLink(): Secret {
+    if (this.#access === undefined) throw new Error('the inspector does not listen yet');
+    return this.#access.renewLink(this.#path);
+  }
+
+  get #path(): string {
+    return this.#options.statelyFile === undefined ? '/' : STATELY_PATH;
   }
 
   /** Call it for each new entry of the timeline. */

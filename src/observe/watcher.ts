@@ -1,5 +1,6 @@
 import type { AnyActorRef, AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
+import type { Secret } from '../protocol/secret.js';
 
 /** One action of a transition. */
 export interface WatchedEffect {
@@ -26,4 +27,6 @@ export interface EngineWatcher {
   run(id: string, machine: AnyStateMachine, initial: AnyMachineSnapshot): TransitionWatch;
   /** The listener decided about an upgrade, from these facts alone. */
   verdict(verdict: Verdict, facts: UpgradeFacts): void;
+  /** A new link to its page, for the owner at the control socket. Default: it has no page. */
+  newLink?: (() => Secret) | undefined;
 }

@@ -67,6 +67,10 @@ export const ENGINE_METHODS = {
   'engine/stop': { least: 'control', why: 'It ends the engine for everybody.' },
   'engine/logs/read': { least: 'control', why: 'The log names peers, paths and accounts.' },
   'engine/connectUrl/read': { least: 'control', why: 'It has the token that the listener requires.' },
+  'engine/inspectorLink/create': {
+    least: 'control',
+    why: 'Its page shows what all charts do.',
+  },
   'engine/metrics/read': { least: 'control', why: 'It counts what all clients do.' },
   'engine/echo': { least: 'degraded', why: 'It returns what it was sent.' },
   'remoteControl/status/read': { least: 'degraded', why: 'Each client gets this status after `initialize`.' },

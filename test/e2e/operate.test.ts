@@ -169,6 +169,20 @@ describe('RC-125: rc-engine url', () => {
     expect(stdout.trim()).toBe(listening.connectUrl);
   });
 
+  it('--inspector prints a link that opens the page once, and each call makes a new one', async ({ lab }) => {
+    const none = await lab.connected();
+    const refused = await lab.cli(['url', '--inspector', '--home', lab.home]);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--inspect.')]);
+    await none.stop();
+    await lab.connected(['--inspect']);
+    for (let round = 0; round < 2; round += 1) {
+      const { stdout } = await lab.cli(['url', '--inspector', '--home', lab.home]);
+      expect((await fetch(stdout.trim())).status).toBe(200);
+      const again = await fetch(stdout.trim());
+      expect([again.status, await again.text()]).toEqual([403, expect.stringContaining('has been used')]);
+    }
+  });
+
   it('says that there is no listener', async ({ lab }) => {
     await lab.connected();
     const { code, stderr } = await lab.cli(['url', '--home', lab.home]);
