@@ -78,7 +78,7 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
   if (flags.pair === true) refusePairing(settings);
   errorOutput.json = settings.json === true && !stdio;
   runWithoutOutput(stdio ? 'protocol' : errorOutput.json ? 'json' : 'text');
-  const logger = await loggerFor(settings);
+  const logger = await loggerFor(settings, !stdio && flags.verbose !== true);
   // Everything that can be wrong with the settings is found before anything is created or listens.
   const { listenerOptions } = await import('../settings/listener-options.js');
   const listener = listenerOptions(settings);
@@ -150,11 +150,15 @@ function engineOptions(settings: StartSettings): EngineOptions {
   };
 }
 
-async function loggerFor({ json = false, logLevel, logFormat, logFile }: StartSettings) {
+async function loggerFor({ json = false, logLevel, logFormat, logFile }: StartSettings, hasScreen: boolean) {
   const { createLogger } = await import('../output/logger.js');
+  const { stderr, stdout } = await import('../output/terminal.js');
+  // A level that was set applies as it is.
+  const besideScreen = hasScreen && !json && logLevel === undefined && stdout.overwrites && stderr.isTTY;
   return createLogger({
     level: logLevel ?? (json ? 'info' : 'warn'),
     format: logFormat ?? (json ? 'json' : 'pretty'),
+    besideScreen,
     file: logFile === undefined ? undefined : new (await import('../output/log-file.js')).LogFile(logFile),
   });
 }

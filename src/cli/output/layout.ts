@@ -55,7 +55,7 @@ function wordsOf(content: Text): Piece[][] {
     word = [];
   };
   for (const { text: part, ...style } of content.segments) {
-    for (const [index, piece] of part.split(' ').entries()) {
+    for (const [index, piece] of part.replace(/\n$/, '').split(' ').entries()) {
       if (index > 0) {
         if (word.map(({ text: shown }) => shown).join('') === 'rc-engine') word.push({ text: ' ', ...style });
         else end();

@@ -1,12 +1,15 @@
 import pino, { type Level, type Logger } from 'pino';
 import { maskNamed } from '../../observe/body-preview.js';
+import { widthOf, wrap } from './layout.js';
 import type { LogFile } from './log-file.js';
 import { logLine } from './log-line.js';
-import { json, stderr, type Text } from './terminal.js';
+import { json, lines, stderr, type Text } from './terminal.js';
 
 interface LoggerOptions {
   readonly level: string;
   readonly format: 'pretty' | 'json';
+  /** The screen of `start` shows how remote control is, so its lines are left out. Not from the file. */
+  readonly besideScreen?: boolean;
   /** Also gets each line as JSON, from level `info` on whatever `level` is. */
   readonly file?: LogFile | undefined;
 }
@@ -24,6 +27,9 @@ const REDACT = [
 
 const FILE_LEVEL = 'info';
 
+/** A decision of remote control: only its lines have a state of that chart. */
+const SHOWN_ON_SCREEN = /"state":"active\./;
+
 /** The log on stderr: pino, with a final check of each line for anything that is shaped like a token. */
 export function createLogger(options: LoggerOptions): Logger {
   const format = options.format === 'pretty' ? prettyFormat() : undefined;
@@ -31,6 +37,7 @@ export function createLogger(options: LoggerOptions): Logger {
   const { file, level } = options;
   const stderrStream = {
     write: (line: string) => {
+      if (options.besideScreen === true && SHOWN_ON_SCREEN.test(line)) return;
       const safe = maskNamed(line);
       writer.write(format === undefined ? json(safe) : format(safe));
     },
@@ -88,8 +95,12 @@ function prettyFormat(): (line: string) => Text {
       return json(line);
     }
     const { level, time, msg, ...fields } = entry;
-    const clock = String(time).slice(11, 23);
-    return logLine({ time: clock, level: String(level), message: String(msg), fields }, paint);
+    // In the time zone of this machine, as the lines of the screen.
+    const at = new Date(String(time));
+    const clock = `${at.toTimeString().slice(0, 8)}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+    const shown = logLine({ time: clock, level: String(level), message: String(msg), fields }, paint);
+    // Only a terminal has a width; a file and a pipe keep one line an entry.
+    return stderr.isTTY ? lines(wrap(shown, widthOf(stderr))) : shown;
   };
 }
 
