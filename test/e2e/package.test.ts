@@ -93,3 +93,17 @@ it('includes the licences of the packages whose code is in it', async () => {
   // Our own stand-in for it is no third party, and binaries bring their own licence.
   expect(notices.filter((one) => /^(?:sqlite3|@libsql\/\S+) /.test(one))).toEqual([]);
 });
+
+it('installs without a package that runs a script, but for esbuild, whose binary is a package', async () => {
+  const lock: {
+    packages: Record<string, { hasInstallScript?: boolean; optional?: boolean; dev?: boolean }>;
+  } = JSON.parse(await readFile(join(ROOT, 'package-lock.json'), 'utf8'));
+  const packages = Object.entries(lock.packages);
+  const withScript = packages.filter(([, { hasInstallScript }]) => hasInstallScript).map(([name]) => name);
+  expect(withScript.filter((name) => name !== 'node_modules/fsevents')).toEqual(['node_modules/esbuild']);
+  // The binaries of SQLite are all of one version, whose functions src/system/sqlite/libsql.ts calls.
+  const { optionalDependencies } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
+    optionalDependencies: Record<string, string>;
+  };
+  expect(new Set(Object.values(optionalDependencies))).toEqual(new Set(['0.5.29']));
+});
