@@ -28,7 +28,7 @@ export function authorityDocument({ AUTHORITIES, ENGINE_METHODS, APP_SERVER_METH
     'An agent other than Codex ([agents.md](agents.md)) answers `account/*` and `getAuthStatus` itself, without what the',
     'engine leaves out of its own responses. There these methods need `listener`, and so do its `account/*` notifications.',
     '',
-    'These settings change the tables. `rc-engine status` and the start banner show them:',
+    'These settings change the tables. `rc-engine status` shows them, and `start` warns of them:',
     '',
     '- `--remote-authority full`: controllers may do what `listener` may.',
     '- `--degraded-authority full`: degraded connections may do what `listener` may.',

@@ -17,6 +17,7 @@ const ALLOWED = new Set([
   'CC0-1.0',
   'ISC',
   'MIT',
+  'PSF-2.0',
   'Python-2.0',
   'Unlicense',
   // Weak copyleft, for each file: used unchanged. lightningcss (tests only) and elkjs (layout of the charts).

@@ -1,0 +1,44 @@
+// Writes docs/cli.md from the table of commands, and the documentation as a site into site/, which git ignores. The site
+// has no script and asks no other host for anything. With --check nothing is written: a docs/cli.md that differs from the
+// sources, or a page that leads nowhere, is a failure.
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { cliDocument } from './cli-document.mjs';
+import { sitePages } from './docs-site.mjs';
+import { importSource, ROOT } from './import-source.mjs';
+
+const HELP = 'Usage: npm run docs [-- --check]';
+const OUT = join(ROOT, 'site');
+const REFERENCE = join(ROOT, 'docs/cli.md');
+
+const [option, ...rest] = process.argv.slice(2);
+if (rest.length > 0 || (option !== undefined && option !== '--check')) {
+  console.error(HELP);
+  process.exit(64);
+}
+
+const { CHARTS, COMMANDS, completionTable, flagOf, START_SETTINGS, variableOf } =
+  await importSource('src/internal.ts');
+const { commands } = completionTable(COMMANDS, Object.keys(CHARTS));
+const reference = cliDocument({ commands, settings: START_SETTINGS, variableOf, flagOf });
+const wrong = [];
+if (option !== '--check') await writeFile(REFERENCE, reference);
+else if ((await readFile(REFERENCE, 'utf8').catch(() => undefined)) !== reference)
+  wrong.push('docs/cli.md does not match the sources. Run `npm run docs` and commit it.');
+
+const { pages, files, broken } = await sitePages();
+wrong.push(...broken);
+if (option !== '--check') {
+  await rm(OUT, { recursive: true, force: true });
+  for (const [path, html] of pages) {
+    await mkdir(dirname(join(OUT, path)), { recursive: true });
+    await writeFile(join(OUT, path), html);
+  }
+  for (const file of files) await cp(join(ROOT, file), join(OUT, file));
+  await cp(join(ROOT, 'scripts/docs-site.css'), join(OUT, 'site.css'));
+  console.log(`site/index.html: ${pages.size} pages`);
+}
+if (wrong.length > 0) {
+  console.error(wrong.join('\n'));
+  process.exitCode = 1;
+}
