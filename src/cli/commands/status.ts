@@ -194,7 +194,7 @@ async function watchStatus(home: string | undefined, view: View): Promise<number
     }
     code = exitCodeFor(answer);
     const key = keyOf(answer, false);
-    // On a terminal the durations go on; elsewhere each line is a change.
+    // On a terminal the durations change; elsewhere each line is a change.
     if (key === last && !stdout.overwrites) return;
     last = key;
     view.status(answer, { devices, freeBytes: await freeSpace(answer.home) });

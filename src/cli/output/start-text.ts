@@ -22,7 +22,7 @@ import { COLOURS, meaningOf } from './text.js';
 const SETTLE_TIMEOUT = 2_000;
 /** Between two looks at what has no event of its own: the account and the app server, ms. */
 const LOOK_INTERVAL = 1_000;
-/** A start that takes longer than this says that it goes on, ms. */
+/** A start that takes longer than this says so, ms. */
 const SLOW_START = 1_000;
 /** Lines about clients in a minute: more are counted. */
 const CLIENT_LINES = 20;
