@@ -6,7 +6,6 @@ import { EngineError } from '../protocol/errors.js';
 import type { Secret } from '../protocol/secret.js';
 import { errnoText } from '../system/errno.js';
 import { isLoopbackHost } from '../system/loopback-host.js';
-import type { EngineMetrics } from './metrics.js';
 
 /** Where an engine serves its metrics for Prometheus. */
 export interface MetricsOptions {
@@ -16,6 +15,12 @@ export interface MetricsOptions {
   readonly port: number;
   /** Required in `Authorization: Bearer`. Default none. */
   readonly token?: Secret;
+}
+
+/** What is served. The type names nothing of prom-client, which is not installed with this package. */
+interface ServedMetrics {
+  readonly contentType: string;
+  text(): Promise<string>;
 }
 
 export interface MetricsServer {
@@ -31,7 +36,7 @@ const MAX_CONNECTIONS = 16;
 const REQUEST_TIMEOUT = 10_000;
 
 /** @throws EngineError `usage` without a token where one is needed; `listenerFailed` */
-export async function serveMetrics(metrics: EngineMetrics, options: MetricsOptions): Promise<MetricsServer> {
+export async function serveMetrics(metrics: ServedMetrics, options: MetricsOptions): Promise<MetricsServer> {
   const { host, port, token } = options;
   if (token === undefined && !isLoopbackHost(host)) {
     throw new EngineError(
