@@ -52,7 +52,13 @@ export class EngineMetrics {
   #downSince: number | undefined;
   #lastFailureAt = 0;
 
-  constructor(prom: typeof import('prom-client'), source: MetricsSource) {
+  /** Loads prom-client, which most engines do not need. */
+  static async create(source: MetricsSource): Promise<EngineMetrics> {
+    return new EngineMetrics(await import('prom-client'), source);
+  }
+
+  /** Private, so that the public declarations do not name prom-client, which is bundled. */
+  private constructor(prom: typeof import('prom-client'), source: MetricsSource) {
     const registry = new prom.Registry();
     const registers = [registry];
     this.#registry = registry;
@@ -151,8 +157,7 @@ export class EngineMetrics {
 }
 
 export async function createMetrics(source: MetricsSource): Promise<EngineMetrics> {
-  // Loaded only here: most engines have no metrics.
-  return new EngineMetrics(await import('prom-client'), source);
+  return EngineMetrics.create(source);
 }
 
 const labelOf = (reason: string): string => (isReason(reason) ? reason : 'other');
