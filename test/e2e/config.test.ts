@@ -61,7 +61,7 @@ describe('RC-127: rc-engine config', () => {
     [['listn', 'off'], 'Unknown setting "listn".', 'Did you mean listen?'],
     [['maxChildren', 'many'], 'maxChildren must be a whole number from 1', 'Correct it'],
     [['json', 'maybe'], 'json must be true or false', 'Correct it'],
-    [['listen', ''], 'listen must not be empty', 'Correct it'],
+    [['listen', ''], 'VALUE must not be empty', 'config set --help'],
     [['remoteControl', 'perhaps'], 'remoteControl must be on, off or preference', 'Correct it'],
   ])('set %j is refused and writes nothing', async (words, problem, nextStep) => {
     const { Lab } = await import('../support/lab.js');

@@ -69,7 +69,11 @@ export function trimValues(args: Record<string, unknown>, command: Command): voi
 }
 
 /** The values of the options of a command: allowed, in range, not empty. Settings are checked where they are resolved. */
-export function checkValues(command: Command, args: Readonly<Record<string, unknown>>): void {
+export function checkValues(
+  command: Command,
+  args: Readonly<Record<string, unknown>>,
+  fullName: string,
+): void {
   for (const [name, { type, values, implicit }] of Object.entries(command.options)) {
     const value = args[name];
     if (value === undefined) continue;
@@ -88,7 +92,7 @@ export function checkValues(command: Command, args: Readonly<Record<string, unkn
   }
   for (const [name, { required }] of Object.entries(command.positionals ?? {})) {
     if (required === true && args[name] === '') {
-      throw usageError(`${name.toUpperCase()} must not be empty.`, `Run: rc-engine ${command.name} --help`);
+      throw usageError(`${name.toUpperCase()} must not be empty.`, `Run: rc-engine ${fullName} --help`);
     }
   }
 }

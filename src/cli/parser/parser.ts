@@ -86,7 +86,7 @@ export async function parseCommandLine(
     .parseAsync();
   if (invocation === undefined) return undefined;
   trimValues(invocation.args as Record<string, unknown>, invocation.command);
-  checkValues(invocation.command, invocation.args);
+  checkValues(invocation.command, invocation.args, invocation.name);
   return invocation;
 }
 
