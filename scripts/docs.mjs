@@ -7,12 +7,16 @@ import { cliDocument } from './cli-document.mjs';
 import { sitePages } from './docs-site.mjs';
 import { importSource, ROOT } from './import-source.mjs';
 
-const HELP = 'Usage: npm run docs [-- --check]';
-const OUT = join(ROOT, 'site');
+const HELP = 'Usage: npm run docs [-- --check | --out DIRECTORY]';
 const REFERENCE = join(ROOT, 'docs/cli.md');
 
-const [option, ...rest] = process.argv.slice(2);
-if (rest.length > 0 || (option !== undefined && option !== '--check')) {
+const [option, out = join(ROOT, 'site'), ...rest] = process.argv.slice(2);
+const isCheck = option === '--check';
+if (
+  rest.length > 0 ||
+  ![undefined, '--check', '--out'].includes(option) ||
+  (option === '--out') !== (process.argv.length === 4)
+) {
   console.error(HELP);
   process.exit(64);
 }
@@ -22,21 +26,23 @@ const { CHARTS, COMMANDS, completionTable, flagOf, START_SETTINGS, variableOf } 
 const { commands } = completionTable(COMMANDS, Object.keys(CHARTS));
 const reference = cliDocument({ commands, settings: START_SETTINGS, variableOf, flagOf });
 const wrong = [];
-if (option !== '--check') await writeFile(REFERENCE, reference);
-else if ((await readFile(REFERENCE, 'utf8').catch(() => undefined)) !== reference)
+// With --out only the site is written.
+if (option === undefined) await writeFile(REFERENCE, reference);
+else if (isCheck && (await readFile(REFERENCE, 'utf8').catch(() => undefined)) !== reference)
   wrong.push('docs/cli.md does not match the sources. Run `npm run docs` and commit it.');
 
 const { pages, files, broken } = await sitePages();
 wrong.push(...broken);
-if (option !== '--check') {
-  await rm(OUT, { recursive: true, force: true });
+if (!isCheck) {
+  // A directory that somebody names may hold more than the site.
+  if (option === undefined) await rm(out, { recursive: true, force: true });
   for (const [path, html] of pages) {
-    await mkdir(dirname(join(OUT, path)), { recursive: true });
-    await writeFile(join(OUT, path), html);
+    await mkdir(dirname(join(out, path)), { recursive: true });
+    await writeFile(join(out, path), html);
   }
-  for (const file of files) await cp(join(ROOT, file), join(OUT, file));
-  await cp(join(ROOT, 'scripts/docs-site.css'), join(OUT, 'site.css'));
-  console.log(`site/index.html: ${pages.size} pages`);
+  for (const file of files) await cp(join(ROOT, file), join(out, file));
+  await cp(join(ROOT, 'scripts/docs-site.css'), join(out, 'site.css'));
+  console.log(`${join(out, 'index.html')}: ${pages.size} pages`);
 }
 if (wrong.length > 0) {
   console.error(wrong.join('\n'));
