@@ -5,7 +5,7 @@ import type { Reason } from '../src/protocol/reasons.js';
 import type { Env } from '../src/protocol/timing.js';
 import { MAX_PAUSE } from './shared/backoff.js';
 import { actorFailure, decide, decideFailure, notProvided, setReason } from './shared/decision.js';
-import { failureOf, identityGone, outcome, outcomeOf } from './shared/outcome.js';
+import { failureOf, notFound, outcome, outcomeOf } from './shared/outcome.js';
 
 /** The outcome of `ensureToken`: a server token is ready, or why it is not. */
 export type EnsureTokenOutcome =
@@ -75,7 +75,7 @@ const pairing = setup({
       'output' in event && (event.output as EnsureTokenOutcome | undefined)?.kind === 'ready',
     granted: outcome('granted'),
     unauthorized: outcome('unauthorized'),
-    identityGone,
+    notFound,
   },
   delays: {
     codeLifetime: ({ context }) =>
@@ -139,7 +139,7 @@ export const pairingMachine = pairing.createMachine({
                 actions: ['assignCode', setReason('pairingCodeShown')],
               },
               { guard: 'unauthorized', target: 'renewingToken', actions: 'recordFailure' },
-              { guard: 'identityGone', target: 'losingIdentity', actions: 'recordFailure' },
+              { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' },
               { target: '#pairing.unpaired', actions: 'recordFailure' },
             ],
             onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
@@ -170,7 +170,7 @@ export const pairingMachine = pairing.createMachine({
                 target: '#pairing.codeShown',
                 actions: ['assignCode', setReason('pairingCodeShown')],
               },
-              { guard: 'identityGone', target: 'losingIdentity', actions: 'recordFailure' },
+              { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' },
               { target: '#pairing.unpaired', actions: 'recordFailure' },
             ],
             onError: { target: '#pairing.unpaired', actions: 'recordActorError' },

@@ -1,11 +1,13 @@
 /** Transitions that several waiting states of the chart `remoteControl` share. */
 import { setReason } from '../shared/decision.js';
+import { spine } from '../shared/spine.js';
 
 export const retry = {
   pause: {
     target: '#remoteControl.active.preparing',
     description: 'The pause is over: tries again.',
     actions: setReason('retrying'),
+    ...spine,
   },
 } as const;
 

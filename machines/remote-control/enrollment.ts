@@ -1,5 +1,6 @@
 /** The identity: loaded, enrolled, refreshed, verified and replaced. States of `active` in the chart `remoteControl`. */
 import { setReason } from '../shared/decision.js';
+import { spine } from '../shared/spine.js';
 import { enrollmentOf, keyOf } from './context.js';
 import { remoteControlSetup } from './setup.js';
 
@@ -127,7 +128,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
           target: '#remoteControl.active.refreshing',
           description: 'The new server token is about to expire. RC-13',
         },
-        { target: '#remoteControl.active.connecting' },
+        { target: '#remoteControl.active.connecting', ...spine },
       ],
     },
   },
@@ -150,13 +151,19 @@ export const refreshing = remoteControlSetup.createStateConfig({
     src: 'refresh',
     input: ({ context }) => ({ account: context.account, enrollment: enrollmentOf(context) }),
     onDone: [
-      { guard: 'granted', target: 'connecting', actions: ['assignGrant', setReason('tokenRefreshed')] },
+      {
+        guard: 'granted',
+        target: 'connecting',
+        actions: ['assignGrant', setReason('tokenRefreshed')],
+        ...spine,
+      },
       { guard: 'unauthorized', target: 'recoveringAuth', actions: 'recordFailure' },
       {
-        guard: 'identityGone',
+        guard: 'notFound',
         target: 'reenrolling',
         description: 'The backend itself says that it does not know the identity. RC-20',
         actions: 'recordFailure',
+        ...spine,
       },
       {
         guard: 'hasRetryAfter',
@@ -195,7 +202,7 @@ export const verifyingEnrollment = remoteControlSetup.createStateConfig({
         description: 'The identity exists, so the 404 has another cause. RC-21',
         actions: ['assignGrant', setReason('identityVerified')],
       },
-      { guard: 'identityGone', target: 'reenrolling', actions: 'recordFailure' },
+      { guard: 'notFound', target: 'reenrolling', actions: 'recordFailure', ...spine },
       {
         guard: 'unauthorized',
         target: 'recoveringAuth',
@@ -229,6 +236,7 @@ export const reenrolling = remoteControlSetup.createStateConfig({
         target: 'enrolling.persisting',
         description: 'Clients of the old identity have no rights under the new one.',
         actions: ['countIdentityLoss', 'closeVirtualClients', 'recordReplacement', 'assignGrant'],
+        ...spine,
       },
       { guard: 'unauthorized', target: 'recoveringAuth', actions: 'recordFailure' },
       {
@@ -237,7 +245,7 @@ export const reenrolling = remoteControlSetup.createStateConfig({
         actions: ['recordFailure', 'assignRetryAfter'],
       },
       {
-        guard: 'notFound',
+        guard: 'routeMissing',
         target: 'backingOff.failed',
         description:
           'The route to enroll is missing, too, so something else answers: tries the old identity again. RC-20',

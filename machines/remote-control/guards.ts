@@ -1,5 +1,5 @@
 /** Guards of the chart `remoteControl`. A guard with the name of an outcome holds when the actor reported that outcome. */
-import { failureOf, identityGone, outcome, outcomeOf } from '../shared/outcome.js';
+import { failureOf, notFound, outcome, outcomeOf } from '../shared/outcome.js';
 import { accountIn, endedUnstable, enrollmentOf, isOther, isTakeover } from './context.js';
 import type { RemoteControlContext, RemoteControlEvent } from './types.js';
 
@@ -58,9 +58,10 @@ export const guards = {
   done: outcome('done'),
   granted: outcome('granted'),
   unauthorized: outcome('unauthorized'),
-  notFound: outcome('notFound'),
+  /** Enrolling has no 404 of its own, so any 404 there means that the route is missing. RC-20 */
+  routeMissing: outcome('notFound'),
   /** The backend's own 404. One of a proxy or a gateway proves nothing. RC-20 */
-  identityGone,
+  notFound,
   transient: outcome('transient'),
   open: outcome('open'),
   tokenRejected: outcome('tokenRejected'),

@@ -1,5 +1,6 @@
 /** The link: dialed, connected, and refused for its token. States of `active` in the chart `remoteControl`. */
 import { setReason } from '../shared/decision.js';
+import { spine } from '../shared/spine.js';
 import { enrollmentOf } from './context.js';
 import { retryEarly } from './edges.js';
 import { remoteControlSetup } from './setup.js';
@@ -13,18 +14,20 @@ export const connecting = remoteControlSetup.createStateConfig({
     src: 'dial',
     input: ({ context }) => ({ enrollment: enrollmentOf(context), token: context.token }),
     onDone: [
-      { guard: 'open', target: 'connected', actions: ['assignSocket', setReason('connected')] },
+      { guard: 'open', target: 'connected', actions: ['assignSocket', setReason('connected')], ...spine },
       {
         guard: 'tokenRejected',
         target: 'tokenInvalid',
         description: 'The backend answered 401 or 403: the server token is refused. RC-19',
         actions: ['countTokenRejection', 'recordFailure'],
+        ...spine,
       },
       {
         guard: 'serverGone',
         target: 'reenrolling',
         description: 'The backend answered 404: the identity is gone. RC-20',
         actions: 'recordFailure',
+        ...spine,
       },
       {
         guard: 'hasRetryAfter',
@@ -36,6 +39,7 @@ export const connecting = remoteControlSetup.createStateConfig({
         target: 'verifyingEnrollment',
         description: 'Any other 404: the identity must be verified. RC-21',
         actions: 'recordFailure',
+        ...spine,
       },
       {
         guard: 'handoverLikely',
@@ -139,6 +143,7 @@ export const connected = remoteControlSetup.createStateConfig({
         target: 'backingOff.failed',
         description: 'The link was lost or timed out. RC-41',
         actions: ['countUnstableLink', 'recordLinkEnd'],
+        ...spine,
       },
     ],
     onError: { target: 'backingOff.failed', actions: 'recordActorError' },
@@ -165,7 +170,7 @@ export const tokenInvalid = remoteControlSetup.createStateConfig({
       tags: ['pausing'],
       after: {
         pause: [
-          { guard: 'refreshNeeded', target: '#remoteControl.active.refreshing' },
+          { guard: 'refreshNeeded', target: '#remoteControl.active.refreshing', ...spine },
           {
             target: '#remoteControl.active.connecting',
             description: 'Pairing refreshed the token meanwhile. RC-47',

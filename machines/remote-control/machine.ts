@@ -1,4 +1,5 @@
 import { setReason } from '../shared/decision.js';
+import { spine } from '../shared/spine.js';
 import { awaitingAuth, loadingAuth, recoveringAuth } from './auth.js';
 import { keyOf } from './context.js';
 import { retry, retryAtNewNetwork, retryEarly } from './edges.js';
@@ -81,6 +82,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
           {
             target: 'active',
             actions: ['assignActivation', 'assignPreference', 'resetRetryState', setReason('enabled')],
+            ...spine,
           },
         ],
         DISABLE: {
@@ -289,7 +291,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               actions: setReason('backendRateLimited'),
             },
             { guard: 'enrollmentUnknown', target: 'loadingEnrollment' },
-            { guard: 'notEnrolled', target: 'enrolling' },
+            { guard: 'notEnrolled', target: 'enrolling', ...spine },
             {
               guard: 'identityLost',
               target: 'reenrolling',
@@ -304,8 +306,9 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
               guard: 'refreshNeeded',
               target: 'refreshing',
               description: 'The server token is missing or about to expire. RC-13',
+              ...spine,
             },
-            { target: 'connecting', description: 'The cached token is valid. RC-16' },
+            { target: 'connecting', description: 'The cached token is valid. RC-16', ...spine },
           ],
         },
         loadingEnrollment,

@@ -44,7 +44,7 @@ export const outcome =
   };
 
 /** A guard that holds when the backend itself answered 404: it does not know the identity. RC-20 */
-export const identityGone = ({ event }: { event: AnEvent }): boolean => {
+export const notFound = ({ event }: { event: AnEvent }): boolean => {
   const got = outcomeOf(event);
   return got?.kind === 'notFound' && 'byBackend' in got && got.byBackend;
 };

@@ -46,6 +46,10 @@ export interface ChartEdge {
   readonly actions: readonly string[];
   readonly reenter: boolean;
   readonly description: string;
+  /** The fixed `reason` in the params of its actions, for example `tokenRefreshed`. */
+  readonly reasons: readonly string[];
+  /** It is part of the main way through the chart: `meta: { spine: true }`. */
+  readonly spine: boolean;
 }
 
 export interface Chart {
@@ -88,7 +92,8 @@ export function chartHash(machine: AnyStateMachine): string {
 /** JSON without descriptions, with the members of every object in alphabetical order. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (key, inner: unknown) => {
-    if (key === 'description') return undefined;
+    // How pictures show it is no part of what it does. The actions name the reasons, too.
+    if (key === 'description' || key === 'spine' || key === 'reasons') return undefined;
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
     return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
@@ -133,7 +138,19 @@ function edgeOf(id: string, node: AnyStateNode, transition: AnyTransitionDefinit
     actions: namesOf(transition.actions),
     reenter: transition.reenter,
     description: transition.description ?? '',
+    reasons: reasonsOf(transition.actions),
+    spine: (transition.meta as { readonly spine?: unknown } | undefined)?.spine === true,
   };
+}
+
+function reasonsOf(actions: readonly unknown[]): string[] {
+  return actions.flatMap((action) => {
+    const params: unknown =
+      typeof action === 'object' && action !== null && 'params' in action ? action.params : undefined;
+    const reason: unknown =
+      typeof params === 'object' && params !== null && 'reason' in params ? params.reason : undefined;
+    return typeof reason === 'string' ? [reason] : [];
+  });
 }
 
 const TRIGGERS_BY_PREFIX = [

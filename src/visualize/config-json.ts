@@ -2,7 +2,9 @@ import type { AnyStateMachine } from 'xstate';
 import { nameOf } from './chart.js';
 
 /** Members that may be computed at run time. Functions here have no name that describes the chart. */
-const COMPUTED = new Set(['context', 'input', 'output', 'params', 'types', 'options', 'schemas']);
+const COMPUTED = new Set(['context', 'input', 'output', 'types', 'options', 'schemas']);
+/** In place of params that a function computes. */
+const COMPUTED_PARAMS = 'computed';
 
 /**
  * The definition of a machine as JSON that `createMachine()` accepts and Stately Studio imports, with actions, guards,
@@ -22,9 +24,12 @@ function serializable(value: unknown): unknown {
   if ('transition' in value && typeof value.transition === 'function')
     return 'id' in value ? String(value.id) : 'unnamed';
   return Object.fromEntries(
-    Object.entries(value).flatMap(([key, inner]: [string, unknown]): [string, unknown][] =>
-      inner === undefined || (COMPUTED.has(key) && !isObject(inner)) ? [] : [[key, serializable(inner)]],
-    ),
+    Object.entries(value).flatMap(([key, inner]: [string, unknown]): [string, unknown][] => {
+      if (key === 'params' && typeof inner === 'function') return [[key, COMPUTED_PARAMS]];
+      return inner === undefined || (COMPUTED.has(key) && !isObject(inner))
+        ? []
+        : [[key, serializable(inner)]];
+    }),
   );
 }
 

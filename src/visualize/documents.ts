@@ -30,11 +30,11 @@ Every decision of the engine is taken in one of these charts; the sources are in
 names what a chart does, and \`rc-engine --version --json\` shows the same ones: a report that carries them says
 which behaviour it saw.
 
-How to read a picture: \`event [guard] / action\` on an arrow; \`after\` is the end of a pause, \`done\` and \`failed\`
+How to read a picture: \`event [guard] · reason / action\` on an arrow; \`after\` is the end of a pause, \`done\` and \`failed\`
 are the outcomes of an actor that the state invokes; an arrow from a star holds in every state of the box around it.
-What leads to a state that many lead to is written into their boxes instead of drawn; what is written into a box with
-an inside holds in all of it. Actions that only note a reason are left to the tooltips, and a box with two small boxes in its
-corner has a picture of its own. All of them on one page: [index.html](index.html).
+Thick arrows are the main way through the chart. What leads to a state that many lead to is written into their boxes instead
+of drawn; what is written into a box with an inside holds in all of it. A reason that depends on the outcome is left to the
+tooltips. A box with two small boxes in its corner has a picture of its own. All of them on one page: [index.html](index.html).
 
 ${Object.entries(charts).map(chartSection).join('\n')}`;
 }

@@ -62,7 +62,7 @@ const VARIANTS: readonly LayoutOptions[] = [
   'elk.layered.layering.coffmanGraham.layerBound': '3',
   'elk.randomSeed': seed,
 }));
-const VARIANTS_WHEN_LARGE = 9;
+const VARIANTS_WHEN_LARGE = 16;
 /** After this many variants a picture that is far too complex gets no more of them. */
 const TRIALS_BEFORE_GIVING_UP = 3;
 const LARGE_PICTURE = 16;

@@ -19,27 +19,50 @@ export function toOverview(
   };
   const without = new Set(options.without.map((path) => `${root}.${path}`));
   const arrows = new Map<string, Set<string>>();
-  for (const edge of edges) {
-    const from = shown(edge.source);
-    for (const target of edge.targets) {
-      const to = shown(target);
-      if (from === to || open.has(from) || without.has(from) || without.has(to)) continue;
+  const draw = ({ edge, from, to }: OverviewArrow) => {
+    const key = `${lastKey(from)} --> ${lastKey(to)}`;
+    const label = shortLabel(edge);
+    arrows.set(key, new Set([...(arrows.get(key) ?? []), ...(label === '' ? [] : [label])]));
+  };
+  const all = edges.flatMap((edge) =>
+    edge.targets.flatMap((target): OverviewArrow[] => {
+      const [from, to] = [shown(edge.source), shown(target)];
       // An arrow to an open state leads to its initial child.
-      const entered = open.has(to) ? initialChild(states, to) : to;
-      const key = `${lastKey(from)} --> ${lastKey(entered)}`;
-      const labels = arrows.get(key) ?? new Set<string>();
-      const label = shortLabel(edge);
-      if (label !== '') labels.add(label);
-      arrows.set(key, labels);
+      return from === to || open.has(from)
+        ? []
+        : [{ edge, from, to: open.has(to) ? initialChild(states, to) : to }];
+    }),
+  );
+  const isLeftOut = ({ from, to }: OverviewArrow) => without.has(from) || without.has(to);
+  const drawn = all.filter((arrow) => !isLeftOut(arrow));
+  const initial = states.find(({ id }) => id === root)?.initial ?? null;
+  const visible = new Set([
+    ...drawn.flatMap(({ from, to }) => [from, to]),
+    ...(initial === null ? [] : [initial]),
+  ]);
+  // Each visible state keeps a way in and a way out, if it has one.
+  for (const end of ['to', 'from', 'to', 'from'] as const) {
+    for (const id of visible) {
+      if (drawn.some((arrow) => arrow[end] === id) || (end === 'to' && id === initial)) continue;
+      const only = all.find((arrow) => arrow[end] === id);
+      if (only === undefined) continue;
+      drawn.push(only);
+      visible.add(only.from).add(only.to);
     }
   }
-  const first = states.find(({ id }) => id === root)?.initial;
-  const lines = ['stateDiagram-v2', ...(first == null ? [] : [`  [*] --> ${lastKey(first)}`])];
+  for (const arrow of drawn) draw(arrow);
+  const lines = ['stateDiagram-v2', ...(initial === null ? [] : [`  [*] --> ${lastKey(initial)}`])];
   for (const [arrow, labels] of arrows) {
     const text = [...labels].slice(0, 3).join(', ');
     lines.push(text === '' ? `  ${arrow}` : `  ${arrow}: ${text}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+interface OverviewArrow {
+  readonly edge: ChartEdge;
+  readonly from: string;
+  readonly to: string;
 }
 
 const lastKey = (id: string): string => id.split('.').at(-1) ?? id;

@@ -6,9 +6,9 @@ import { distinct, type Ink, type Line, type Span, wrap } from './lines.js';
 import { type Arrow, anywhereMark, type Box, initialMark, type Picture, plainArrow } from './picture.js';
 import { type Link, selectLinks } from './selection.js';
 
-const ROW_WIDTH = 170;
+const ROW_WIDTH = 155;
 /** A box with children has more room. */
-const GROUP_ROW_WIDTH = 345;
+const GROUP_ROW_WIDTH = 320;
 const LABEL_WIDTH = 150;
 const OVERVIEW_LABEL_WIDTH = 112;
 const MAX_LABEL_LINES = 12;
@@ -136,6 +136,7 @@ export class PictureBuilder {
       ink: inkOf(group[0]?.edge.trigger),
       lines: more > 0 ? [...shown, ...wrap([{ text: `… ${more} more`, ink: 'faint' }], limit)] : shown,
       edges: group.map(({ edge }) => edge.id),
+      spine: group.some(({ edge }) => edge.spine),
       tooltip: group.map(({ edge }) => this.#edgeTooltip(edge)).join('\n'),
     };
   }
@@ -149,6 +150,10 @@ export class PictureBuilder {
     const guard = edge.guard ?? (this.#else.has(edge) ? 'else' : null);
     const spans: Span[] = [{ text: triggerText(edge.trigger), ink }];
     if (guard !== null) spans.push({ text: ` [${guard}]`, ink: edge.guard === null ? 'faint' : ink });
+    // The actions of an edge name its reasons only in the picture that shows its source.
+    if (!this.#overview && this.#boxIds.get(edge.source) === edge.source) {
+      for (const reason of edge.reasons) spans.push({ text: ` · ${reason}`, ink: 'plain' });
+    }
     return spans;
   }
 
@@ -166,8 +171,7 @@ export class PictureBuilder {
             limit,
           );
     const sources = hubs.has(state.id) ? this.#sourceLines(state.id, links) : [];
-    const outsideSources =
-      state.id !== this.#top.id || state.parent === null ? [] : this.#outsideSourceLines();
+    const outsideSources = this.#top.parent === null ? [] : this.#outsideSourceLines(state.id);
     const invoked = state.invokes.flatMap(({ id, src }) =>
       row('invoke', [id === src ? src : `${src} as ${id}`]),
     );
@@ -184,6 +188,11 @@ export class PictureBuilder {
         ...row('exit', state.exit),
         ...invoked,
         ...this.#transitionRows(written.filter(({ source }) => source === state.id)),
+        ...(this.#overview &&
+        folded &&
+        !links.some(({ source, target }) => source === state.id && target !== null && target !== source)
+          ? this.#innerRow(state.id)
+          : []),
         ...sources,
         ...outsideSources,
         ...(state.tags.length === 0 || this.#overview
@@ -203,16 +212,33 @@ export class PictureBuilder {
   #transitionRows(links: readonly Link[]): Line[] {
     if (!this.#overview) return distinct(links.map((link) => this.#transitionLines(link))).flat();
     const targets = new Set(links.flatMap(({ source, target }) => (target === source ? [] : (target ?? []))));
-    return [...targets].flatMap((target) => {
-      const ink = inkOf(links.find((link) => link.target === target)?.edge.trigger);
-      return wrap(
-        [
-          { text: '→ ', ink },
-          { text: this.#name(target), ink },
-        ],
-        ROW_WIDTH,
-      );
-    });
+    return [...targets].flatMap((target) => this.#briefRow(links.filter((link) => link.target === target)));
+  }
+
+  /** In an overview: the first of several transitions, and how many more there are. */
+  #briefRow([first, ...others]: readonly Link[]): Line[] {
+    if (first === undefined) return [];
+    const { edge, source, target } = first;
+    const to = this.#relativeName(edge.targets[0] ?? target ?? edge.source, source);
+    return wrap(
+      [
+        ...this.#triggerSpans(edge),
+        { text: ' → ', ink: 'plain' },
+        { text: to, ink: 'name' },
+        ...(others.length === 0 ? [] : [{ text: ` and ${others.length} more`, ink: 'faint' } as const]),
+      ],
+      this.#rowWidth(source),
+    );
+  }
+
+  /** In an overview: what happens inside a box whose children another picture shows. */
+  #innerRow(box: string): Line[] {
+    const inner = this.#chart.edges.flatMap((edge): Link[] =>
+      edge.targets.length > 0 && this.#boxIds.get(edge.source) === box
+        ? [{ edge, source: box, target: box }]
+        : [],
+    );
+    return this.#briefRow(inner);
   }
 
   /** A transition as text in the box of its source. */
@@ -251,15 +277,15 @@ export class PictureBuilder {
     return wrap([{ text: `from ${[...names].join(', ')}`, ink: 'faint' }], this.#rowWidth(id));
   }
 
-  /** In a picture of a part of the chart: the states of other pictures that lead to it. */
-  #outsideSourceLines(): Line[] {
+  /** In a picture of a part of the chart: the states of other pictures that lead to this one. */
+  #outsideSourceLines(box: string): Line[] {
     const names = new Set<string>();
     for (const { source, targets } of this.#chart.edges) {
-      if (this.#boxIds.has(source) || !targets.some((id) => this.#boxIds.has(id))) continue;
+      if (this.#boxIds.has(source) || !targets.some((id) => this.#boxIds.get(id) === box)) continue;
       names.add(this.#relativeName(source, this.#top.id));
     }
     if (names.size === 0) return [];
-    return wrap([{ text: `entered from ${[...names].join(', ')}`, ink: 'faint' }], GROUP_ROW_WIDTH);
+    return wrap([{ text: `entered from ${[...names].join(', ')}`, ink: 'faint' }], this.#rowWidth(box));
   }
 
   #elsewhereBox(id: string): Box {

@@ -30,6 +30,8 @@ export interface Arrow {
   readonly lines: readonly Line[];
   /** Ids of the edges that it stands for. */
   readonly edges: readonly string[];
+  /** One of them is part of the main way through the chart. */
+  readonly spine: boolean;
   readonly tooltip: string;
 }
 
@@ -57,5 +59,14 @@ export function anywhereMark(parent: string, target: string, name: string): Box 
 }
 
 export function plainArrow(source: string, target: string): Arrow {
-  return { id: `${source} > ${target}`, source, target, ink: 'plain', lines: [], edges: [], tooltip: '' };
+  return {
+    id: `${source} > ${target}`,
+    source,
+    target,
+    ink: 'plain',
+    lines: [],
+    edges: [],
+    spine: false,
+    tooltip: '',
+  };
 }

@@ -74,13 +74,14 @@ function hubsOf(
 }
 
 function isDrawn(
-  { source, target }: Link,
+  { source, target, edge }: Link,
   links: readonly Link[],
   hubs: ReadonlySet<string>,
   { innerArrows }: Level,
   picture: PictureStates,
 ): boolean {
   if (target === null || target === source || picture.isInside(source, target)) return false;
+  if (edge.spine) return true;
   if (picture.isInside(target, source) && innerTargetsOf(source, links, picture).size > innerArrows)
     return false;
   return !hubs.has(target) || source === mainSource(target, links, picture);

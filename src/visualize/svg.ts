@@ -37,7 +37,7 @@ const LIGHT = {
   rule: '#d5dde8',
   name: '#0f172a',
   plain: '#334155',
-  faint: '#64748b',
+  faint: '#546378',
   tag: '#15803d',
   event: '#1d4ed8',
   after: '#b45309',
@@ -79,7 +79,7 @@ function colorRules(c: typeof LIGHT): string {
 const STYLE = [
   `text{font-size:${FONT}px}`,
   '.title{font-size:13px;font-weight:600}.name{font-weight:600}',
-  '.box,.group{stroke-width:1.2}.arrow{fill:none;stroke-width:1.3}.region,.elsewhere{stroke-dasharray:5 3}',
+  '.box,.group{stroke-width:1.2}.arrow{fill:none;stroke-width:1.3}.spine{stroke-width:2.6}.region,.elsewhere{stroke-dasharray:5 3}',
   '.label{opacity:.88}',
   colorRules(LIGHT),
   `@media (prefers-color-scheme: dark){${colorRules(DARK)}}`,
@@ -112,7 +112,7 @@ function hasChildren(picture: Picture, box: Box): boolean {
 }
 
 const marker = (ink: string): string =>
-  `<marker id="to-${ink}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path class="${ink}" d="M0 1L10 5L0 9z"/></marker>`;
+  `<marker id="to-${ink}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="10" markerHeight="10" markerUnits="userSpaceOnUse" orient="auto"><path class="${ink}" d="M0 1L10 5L0 9z"/></marker>`;
 
 function drawBox({ box, rect, text: lines }: PlacedBox, isGroup: boolean): string {
   const { x, y, width, height } = rect;
@@ -155,7 +155,7 @@ function foldMark(x: number, y: number): string {
 function drawArrow({ arrow, points }: PlacedArrow): string {
   const edges = arrow.edges.length === 0 ? '' : ` data-edges="${escapeMarkup(arrow.edges.join('|'))}"`;
   const title = arrow.tooltip === '' ? '' : `<title>${escapeMarkup(arrow.tooltip)}</title>`;
-  return `<g class="edge"${edges}>${title}<path class="arrow a-${arrow.ink}" marker-end="url(#to-${arrow.ink})" d="${path(points)}"/></g>`;
+  return `<g class="edge"${edges}>${title}<path class="arrow a-${arrow.ink}${arrow.spine ? ' spine' : ''}" marker-end="url(#to-${arrow.ink})" d="${path(points)}"/></g>`;
 }
 
 function drawLabel({ arrow, label }: PlacedArrow): string {

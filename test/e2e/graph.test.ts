@@ -114,7 +114,7 @@ it('paths prints scenarios as text and as JSON', async () => {
   const markdown = await cli(['paths', 'link']);
   expect(markdown.code).toBe(0);
   expect(markdown.stdout).toMatch(
-    /^# link: \d+ scenarios\n\nChart [0-9a-f]{12}\. States 14\/14, transitions 21\/21/,
+    /^# link: \d+ scenarios\n\nChart [0-9a-f]{12}\. States 14\/14, transitions 22\/22/,
   );
   const json = await cli(['paths', 'link', '--format', 'json', '--coverage', 'pairs']);
   const { coverage, paths } = JSON.parse(json.stdout);
