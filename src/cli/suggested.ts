@@ -13,7 +13,7 @@ const WITHOUT_HOME = 'explain|graph|paths|token|call|inspect|backend|help';
 const WITHOUT_VALUE = 'device|yes|all|wait|json|verbose|watch|pair|code-stdin|api-key-stdin|no-[a-z-]+|help';
 const ARGUMENTS = [
   '(?: (?:list|revoke|rename|show|set|install|uninstall)\\b)?(?: [A-Z]{3,}\\b)?',
-  `(?: --(?:(?:${WITHOUT_VALUE})(?![\\w-])|[a-z][a-z-]*[ =][\\w./:-]*\\w))*`,
+  `(?: --(?:(?:${WITHOUT_VALUE})(?![\\w-])|[a-z][a-z0-9-]*[ =][\\w./:-]*\\w))*`,
 ].join('');
 const COMMANDS = new RegExp(`\\brc-engine (${WITH_HOME}|${WITHOUT_HOME})(?![\\w/])(${ARGUMENTS})`, 'g');
 

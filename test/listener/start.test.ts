@@ -82,7 +82,7 @@ describe('invalid flags', () => {
     [
       'a blank audience',
       (p) => [...JWT, '--ws-shared-secret-file', p, '--ws-audience', ' '],
-      /--ws-audience must not be blank/,
+      /--ws-audience must not be empty/,
     ],
     ['an empty issuer', (p) => [...JWT, '--ws-shared-secret-file', p, '--ws-issuer', ''], /--ws-issuer/],
     ['a host name', () => ['--listen', 'ws://example.com:1'], /IP address/],

@@ -38,7 +38,7 @@ export function checkFlags(argv: readonly string[], command: Command): void {
   const options = optionsOf(command);
   const counts = new Map<string, number>();
   for (let at = 0; at < argv.length; at += 1) {
-    const [, flag = '', value] = /^--([a-z][a-z-]*)(?:=([\s\S]*))?$/.exec(argv[at] ?? '') ?? [];
+    const [, flag = '', value] = /^--([a-z][a-z0-9-]*)(?:=([\s\S]*))?$/.exec(argv[at] ?? '') ?? [];
     const option = options.get(flag);
     if (option === undefined) continue;
     if (option.type === 'boolean' && value !== undefined) {
