@@ -37,7 +37,10 @@ const COMPOUND_OPTIONS: LayoutOptions = {
   'elk.nodeSize.constraints': 'MINIMUM_SIZE',
 };
 
-/** Variants of the layout. The most readable result is used. Large pictures try only the first ones, to save time. */
+/**
+ * Variants of the layout. The most readable result is used. Large pictures try only the first ones, to save time, unless none of
+ * them can be read.
+ */
 const VARIANTS: readonly LayoutOptions[] = [
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '1'],
   ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '3'],
@@ -62,7 +65,7 @@ const VARIANTS: readonly LayoutOptions[] = [
   'elk.layered.layering.coffmanGraham.layerBound': '3',
   'elk.randomSeed': seed,
 }));
-const VARIANTS_WHEN_LARGE = 16;
+const VARIANTS_WHEN_LARGE = 9;
 /** After this many variants a picture that is far too complex gets no more of them. */
 const TRIALS_BEFORE_GIVING_UP = 3;
 const LARGE_PICTURE = 16;
@@ -92,9 +95,9 @@ interface Candidate {
 
 async function bestOf(picture: Picture, runElk: (graph: ElkNode) => Promise<ElkNode>): Promise<Candidate> {
   let best: Candidate | undefined;
-  const variants = picture.boxes.length > LARGE_PICTURE ? VARIANTS.slice(0, VARIANTS_WHEN_LARGE) : VARIANTS;
+  const isLarge = picture.boxes.length > LARGE_PICTURE;
   const tryVariants = async (plan: Omit<Plan, 'variant'>): Promise<boolean> => {
-    for (const [index, variant] of variants.entries()) {
+    for (const [index, variant] of VARIANTS.entries()) {
       if (
         index === TRIALS_BEFORE_GIVING_UP &&
         best !== undefined &&
@@ -102,6 +105,7 @@ async function bestOf(picture: Picture, runElk: (graph: ElkNode) => Promise<ElkN
         picture.simpler !== null
       )
         break;
+      if (isLarge && index >= VARIANTS_WHEN_LARGE && best !== undefined && isAcceptable(best.placed)) break;
       const placed = placedFrom(picture, await runElk(graphOf(picture, { ...plan, variant })));
       const found = { placed, cost: penalty(placed) };
       const readable = isReadable(placed);
@@ -124,9 +128,14 @@ function isFarTooComplex({ width, arrows }: Placed): boolean {
   return width > MAX_WIDTH * 1.25 || crossings(arrows) > 3;
 }
 
+/** It can be read, though arrows cross. */
+function isAcceptable(placed: Placed): boolean {
+  return placed.width <= MAX_WIDTH && overlaps(placed).length === 0;
+}
+
 /** Readable in a README: no need to try further variants. */
 function isReadable(placed: Placed): boolean {
-  return placed.width <= MAX_WIDTH && crossings(placed.arrows) === 0 && overlaps(placed).length === 0;
+  return isAcceptable(placed) && crossings(placed.arrows) === 0;
 }
 
 interface Plan {

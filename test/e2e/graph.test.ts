@@ -22,7 +22,7 @@ it.each([
   expect(stdout).toContain(HASH);
 });
 
-it('graph --out writes every chart and prints the path of each file', { timeout: 60_000 }, async () => {
+it('graph --out writes every chart and prints the path of each file', { timeout: 180_000 }, async () => {
   const out = path.join(await tmpFolder(), 'new', 'directory');
   const { code, stdout } = await cli(['graph', '--out', out]);
   expect(code).toBe(0);
@@ -31,7 +31,7 @@ it('graph --out writes every chart and prints the path of each file', { timeout:
   expect(stdout.trim().split('\n').sort()).toEqual(names.map((name) => path.join(out, name)).sort());
 });
 
-it('graph alone writes every chart into a directory of its own', { timeout: 60_000 }, async () => {
+it('graph alone writes every chart into a directory of its own', { timeout: 180_000 }, async () => {
   const cwd = await tmpFolder();
   const args = [CLI, 'graph', '--format', 'dot'];
   const printed = execFileSync(process.execPath, args, { cwd, env: cleanEnv(), encoding: 'utf8' });
@@ -40,7 +40,7 @@ it('graph alone writes every chart into a directory of its own', { timeout: 60_0
   expect(names).toEqual(expect.arrayContaining(Object.keys(CHARTS).map((name) => `${name}.dot`)));
 });
 
-it('graph of a large chart prints the overview and names the parts', { timeout: 60_000 }, async () => {
+it('graph of a large chart prints the overview and names the parts', { timeout: 180_000 }, async () => {
   const { code, stdout, stderr } = await cli(['graph', 'remoteControl']);
   expect(code).toBe(0);
   expect(stdout.split('<svg').length).toBe(2);

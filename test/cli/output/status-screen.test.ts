@@ -65,7 +65,9 @@ function screen(changes: Changes = {}, devices?: readonly Controller[], width = 
 }
 
 /** The sentences without line breaks. */
-const words = (lines: readonly string[]): string => lines.join(' ').replace(/\s+/g, ' ');
+/** As one line; a command that continues on the next line ends with a backslash. */
+const words = (lines: readonly string[]): string =>
+  lines.join(' ').replaceAll(' \\ ', ' ').replace(/\s+/g, ' ');
 
 describe('RC-131: status in one screen', () => {
   it('says what works, by name, in less than a screen', () => {
