@@ -47,8 +47,14 @@ export async function checkWire(world: World, expected: Expected): Promise<void>
   if (browser == null) return;
   // A new sign-in on the same port cannot be checked before its address is known.
   const isOpen = contextOf(expected).login?.kind === 'browser';
-  const seen = await get(browser.page('/nothing'));
-  if (isOpen !== (seen.status === 404)) throw new Error(`the callback server responds with ${seen.status}`);
+  let status: number | null = null;
+  await until(
+    async () => {
+      ({ status } = await get(browser.page('/nothing')));
+      return isOpen === (status === 404);
+    },
+    () => `the callback server responds with ${status}`,
+  );
   if (where.login !== 'awaitingSuccess') return;
   const sent = await world.visit;
   if (!sent?.location.startsWith(browser.page('/success?')))
