@@ -3,6 +3,7 @@ import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { EngineWatcher } from '../observe/watcher.js';
+import { MCP_SUBPROTOCOL } from '../protocol/agent-protocol.js';
 import type { AppServerHealth, ClientContext } from '../protocol/app-server.js';
 import type { AuthorityMode, Verdict } from '../protocol/authority.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
@@ -20,7 +21,7 @@ import type { Health } from './handshake/health.js';
 import { SharedChart } from './shared-chart.js';
 import type { ListenerStatus, ListeningInfo } from './status.js';
 import { UpgradeLog } from './upgrade-log.js';
-import { type AcceptedConnection, MCP_SUBPROTOCOL, UpgradeServer } from './upgrade-server.js';
+import { type AcceptedConnection, UpgradeServer } from './upgrade-server.js';
 
 interface ListenerOptions {
   readonly address: ServerAddress;

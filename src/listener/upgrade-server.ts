@@ -3,7 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { AgentProtocol } from '../protocol/agent-protocol.js';
+import { ACP_PATH, type AgentProtocol, protocolOfSubprotocol } from '../protocol/agent-protocol.js';
 import {
   type Admission,
   NOTHING_PRESENTED,
@@ -76,11 +76,6 @@ interface UpgradeServerDeps {
   health(): Health;
   now(): number;
 }
-
-/** The path of ACP over WebSocket. WSA-46 */
-const ACP_PATH = '/acp';
-/** The subprotocol that MCP clients offer. WSA-45 */
-export const MCP_SUBPROTOCOL = 'mcp';
 
 const MAX_WAITING = 4_096;
 /** ms */
@@ -390,9 +385,6 @@ export class UpgradeServer {
     this.#handshakes.linger(tcp, LINGER_TIMEOUT);
   }
 }
-
-const protocolOfSubprotocol = (name: string | undefined): AgentProtocol | undefined =>
-  name === MCP_SUBPROTOCOL ? 'mcp' : undefined;
 
 const ignore = (): void => {};
 

@@ -86,3 +86,12 @@ function isStateless({ text }: Message): boolean {
   const version = meta === undefined ? undefined : memberText(meta, STATELESS_VERSION);
   return version?.startsWith('"') === true;
 }
+
+/** The path of ACP over WebSocket. WSA-46 */
+export const ACP_PATH = '/acp';
+/** The subprotocol that MCP clients offer. WSA-45 */
+export const MCP_SUBPROTOCOL = 'mcp';
+
+/** The protocol that a WebSocket subprotocol names; undefined: it names none. */
+export const protocolOfSubprotocol = (name: string | undefined): AgentProtocol | undefined =>
+  name === MCP_SUBPROTOCOL ? 'mcp' : undefined;
