@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { CLI, CliProcess, type CliResult, cli } from '../support/cli.js';
 import { granted, LoopbackIssuer, MARK, oauthError, token } from '../support/issuer.js';
 import { decoded, modules } from '../support/qr.js';
@@ -30,7 +30,11 @@ async function world(): Promise<World> {
     at,
     auth: join(home, 'auth.json'),
     run: (args, env, input) => cli(full(args), env, input),
-    start: (args, env) => new CliProcess(full(args), env),
+    start: (args, env) => {
+      const started = new CliProcess(full(args), env);
+      onTestFinished(() => void started.child.kill('SIGKILL'));
+      return started;
+    },
   };
 }
 

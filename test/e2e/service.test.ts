@@ -115,18 +115,24 @@ while True:
     print(data.decode(), flush=True)
 `;
 
+/** A program that receives what systemd would: `received` returns it. */
+async function notifyReceiver(folder: string): Promise<{ socket: string; received: () => string }> {
+  const socket = join(folder, 'notify');
+  const receiver = spawn('python3', ['-c', RECEIVER, socket]);
+  onTestFinished(() => void receiver.kill());
+  let text = '';
+  receiver.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  await expect.poll(() => text).toContain('bound');
+  return { socket, received: () => text };
+}
+
 describe.runIf(process.platform === 'linux' && has('systemd-notify') && has('python3'))(
   'RC-129: the engine as a service of Type=notify',
   () => {
     it('reports READY, its status, signs of life and its end; app servers cannot', async ({ lab }) => {
-      const socket = join(lab.folder, 'notify');
-      const receiver = spawn('python3', ['-c', RECEIVER, socket]);
-      onTestFinished(() => void receiver.kill());
-      let received = '';
-      receiver.stdout.setEncoding('utf8').on('data', (text: string) => {
-        received += text;
-      });
-      await expect.poll(() => received).toContain('bound');
+      const { socket, received } = await notifyReceiver(lab.folder);
       await lab.signIn();
       const script = join(lab.folder, 'app.sh');
       await writeFile(script, `env > ${lab.folder}/env; cat > /dev/null\n`);
@@ -135,29 +141,22 @@ describe.runIf(process.platform === 'linux' && has('systemd-notify') && has('pyt
       const engine = await lab.start(args, environment);
       await engine.connected();
       await expect
-        .poll(() => received, { timeout: 8_000 })
+        .poll(() => received(), { timeout: 8_000 })
         .toMatch(/READY=1[\s\S]*STATUS=Connected[\s\S]*WATCHDOG=1/);
       await expect.poll(() => readFile(join(lab.folder, 'env'), 'utf8').catch(() => '')).toContain('PATH=');
       expect(await readFile(join(lab.folder, 'env'), 'utf8')).not.toMatch(/NOTIFY_SOCKET|WATCHDOG/);
       await lab.look(engine);
       expect((await engine.stop('SIGTERM')).code).toBe(0);
-      await expect.poll(() => received).toContain('STOPPING=1');
+      await expect.poll(() => received()).toContain('STOPPING=1');
     });
 
     it('a stopped process gives no sign of life', async ({ lab }) => {
-      const socket = join(lab.folder, 'notify');
-      const receiver = spawn('python3', ['-c', RECEIVER, socket]);
-      onTestFinished(() => void receiver.kill());
-      let received = '';
-      receiver.stdout.setEncoding('utf8').on('data', (text: string) => {
-        received += text;
-      });
-      await expect.poll(() => received).toContain('bound');
+      const { socket, received } = await notifyReceiver(lab.folder);
       await lab.signIn();
       const engine = await lab.start([], { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '600000' });
-      await expect.poll(() => received, { timeout: 8_000 }).toContain('WATCHDOG=1');
+      await expect.poll(() => received(), { timeout: 8_000 }).toContain('WATCHDOG=1');
       engine.child.kill('SIGSTOP');
-      const count = () => received.split('WATCHDOG=1').length;
+      const count = () => received().split('WATCHDOG=1').length;
       await expect
         .poll(
           async () => {

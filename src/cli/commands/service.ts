@@ -84,11 +84,7 @@ const uninstall = defineCommand({
   options: NAME_OPTIONS,
   examples: [['service uninstall', 'Stop and remove the service of this user']],
   run: async (args, appServer) => {
-    refuseCommand(appServer);
-    const json = args.json === true;
-    errorOutput.json = json;
-    const { createManager } = await import('../service/manager.js');
-    const manager = createManager(placeOf(args), process.env);
+    const { json, manager } = await managerOf(args, appServer);
     await manager.uninstall();
     if (json) printJson({ type: 'uninstalled', path: manager.path });
     else stdout.print(text`Stopped the service and removed ${manager.path}.`);
@@ -103,13 +99,9 @@ const status = defineCommand({
   options: NAME_OPTIONS,
   examples: [['service status', 'The state of the service; rc-engine status has that of the engine']],
   run: async (args, appServer) => {
-    refuseCommand(appServer);
-    const json = args.json === true;
-    errorOutput.json = json;
-    const { createManager } = await import('../service/manager.js');
-    const manager = createManager(placeOf(args), process.env);
+    const { json, manager } = await managerOf(args, appServer);
     if (!manager.installed) {
-      throw new EngineError('notRunning', `There is no service ${manager.path}.`, {
+      throw new EngineError('notRunning', `The service ${manager.path} does not exist.`, {
         remediation: 'Install it with: rc-engine service install',
       });
     }
@@ -135,6 +127,18 @@ const status = defineCommand({
 function refuseCommand(appServer: readonly string[] | undefined): void {
   if (appServer === undefined) return;
   throw usageError('Only service install accepts a command after --.', 'Remove -- and what follows it.');
+}
+
+/** The service manager of a command that takes no app server. */
+async function managerOf(
+  args: PlaceFlags & { readonly json?: boolean | undefined },
+  appServer: readonly string[] | undefined,
+) {
+  refuseCommand(appServer);
+  const json = args.json === true;
+  errorOutput.json = json;
+  const { createManager } = await import('../service/manager.js');
+  return { json, manager: createManager(placeOf(args), process.env) };
 }
 
 interface PlaceFlags {

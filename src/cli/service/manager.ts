@@ -242,7 +242,7 @@ function launchd(place: ServicePlace): ServiceManager {
 
 function refuseMissing(path: string): void {
   if (existsSync(path)) return;
-  throw new EngineError('notRunning', `There is no service ${path}.`, {
+  throw new EngineError('notRunning', `The service ${path} does not exist.`, {
     remediation: 'rc-engine service status --system shows one of the system.',
   });
 }

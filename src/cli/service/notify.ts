@@ -31,7 +31,7 @@ export function takeNotifySettings(env: NodeJS.ProcessEnv, pid: number): NotifyS
 type Report = Pick<TimedReport, 'status' | 'reason' | 'detail'>;
 
 export interface NotifySource {
-  /** The state of the remoteControl chart; undefined: the chart has ended or does not answer, which is no sign of life. */
+  /** The state of the remoteControl chart; undefined: the chart has ended or does not answer, so no sign of life is sent. */
   readonly report: () => Report | undefined;
   readonly onFailure: (message: string) => void;
 }
