@@ -59,7 +59,7 @@ const tokenSaving = setup({
     recordFailure: assign(({ context, event }) => {
       const failure = failureIn(context, event);
       const known = context.lastFailure;
-      // The same failure again is no news.
+      // The same failure was reported before.
       const isSame = known?.reason === failure.reason && known.message === failure.message;
       return isSame ? { lastFailure: failure } : decideFailure(context, failure);
     }),

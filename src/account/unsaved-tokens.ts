@@ -52,7 +52,7 @@ export class UnsavedTokens {
       const isUnsaved = snapshot.hasTag('unsaved');
       if (isUnsaved !== wasUnsaved) this.#report(isUnsaved);
       wasUnsaved = isUnsaved;
-      // That a write is possible is no news.
+      // Nobody needs to know that a write is possible.
       if (isUnsaved || snapshot.context.decision.reason !== 'starting') record(snapshot);
     });
     deps.watcher?.actor(this.#actor);

@@ -176,7 +176,7 @@ export class EnvelopeScan {
 
 const MEMBERS = new Set(['id', 'method', 'result', 'error']);
 
-/** A member as it is read, without escapes. Undefined: one of a message in another case, or a name that is no string. */
+/** A member as it is read, without escapes. Undefined: one of a message in another case, or a name that is not a string. */
 function nameOf(written: string | undefined): string | undefined {
   if (written === undefined || written === '') return '';
   try {

@@ -84,7 +84,7 @@ describe('tokens that cannot be saved', () => {
     expect([rig.rawAuth(), await rig.account()]).toEqual([null, null]);
   });
 
-  it('ACC-113, ACC-114: a file that was emptied meanwhile is no sign-out: it gets the whole content', async () => {
+  it('ACC-113, ACC-114: a file that was emptied meanwhile does not mean a sign-out: it gets the whole content', async () => {
     const rig = await Rig.start({ auth: { ...signIn(token()), other: 'kept' } });
     grantInTurn(rig, ['plus'], () => {
       breakSave(rig);

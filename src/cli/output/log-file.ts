@@ -84,7 +84,7 @@ const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 
 /**
  * The last lines of a log file.
- * @throws EngineError `notRunning` when there is no such file: then only a running engine has log lines
+ * @throws EngineError `notRunning` when the file does not exist: then only a running engine has log lines
  */
 export async function readLogFile(path: string, { lines, level }: Query): Promise<readonly LogRecord[]> {
   const content = await readFile(path, 'utf8').catch((error: unknown) => {
