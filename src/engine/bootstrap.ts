@@ -7,6 +7,7 @@ import { SupervisedAppServer } from '../app-server/supervisor.js';
 import { checkHome, type Home, openHome, resolveHome } from '../home/home.js';
 import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';
 import { loadInstallationId } from '../home/installation.js';
+import type { ServedMetrics } from '../listener/upgrade-server.js';
 import { readCaCert } from '../net/ca-certificates.js';
 import { createDialer } from '../net/dialer.js';
 import { type ParsedTarget, parseTarget } from '../net/target.js';
@@ -34,7 +35,7 @@ import { createSleepDetector, type SleepDetector } from '../system/sleep-detecto
 import { wireAccount } from './account.js';
 import { AccountAppServer, followsAccount } from './app-server-account.js';
 import { LocalAccess } from './local-access.js';
-import { addOperateMethods } from './operate-methods.js';
+import { addOperateMethods, type EngineMetricsView } from './operate-methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
 import { type EngineDeps, type RemoteControl, wireRemoteControl } from './remote-control.js';
 import type { EngineStatus } from './status.js';
@@ -68,7 +69,9 @@ interface EngineHooks {
   /** The owner stops the engine through its control socket. */
   readonly onStop: () => void;
   /** Undefined: the engine has no metrics. */
-  readonly metrics: () => { readonly url: string; text(): Promise<string> } | undefined;
+  readonly metrics: () => EngineMetricsView | undefined;
+  /** Undefined: the listener serves no metrics. */
+  readonly listenerMetrics: () => ServedMetrics | undefined;
 }
 
 /** Everything that exists between `start` and `stop`. */
@@ -98,6 +101,9 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
       'storeMissing',
       'Remote control needs an enrollment store, and the store is switched off.',
     );
+  }
+  if (options.listenerMetrics === true && ['off', 'stdio://'].includes(options.listen ?? 'off')) {
+    throw new EngineError('usage', 'Metrics at the listener (listenerMetrics) need a listener.');
   }
   if (options.account === undefined) issuerAddress(options);
   return { mode, target };
@@ -160,6 +166,7 @@ export async function bootstrap(
     ...{ ...deps, lock },
     controlAppServer: builtin,
     remoteControlStatus: () => remoteControl.board.report.status,
+    metrics: hooks.listenerMetrics,
     onStdioEnd: hooks.onStdioEnd,
   });
   const wake = createSleepDetector({
@@ -173,6 +180,7 @@ export async function bootstrap(
   addOperateMethods(methods, {
     logs: base.logs,
     connectUrl: () => local.connectUrl,
+    rotateToken: () => local.rotateToken(),
     inspectorLink: options.watcher?.newLink,
     stop: hooks.onStop,
     metrics: hooks.metrics,

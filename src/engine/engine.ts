@@ -3,6 +3,7 @@ import { waitFor } from 'xstate';
 import { AccountService } from '../account/service.js';
 import { SupervisedAppServer } from '../app-server/supervisor.js';
 import type { ListeningInfo } from '../listener/status.js';
+import type { ServedMetrics } from '../listener/upgrade-server.js';
 import { AuditRing } from '../observe/audit.js';
 import { decisionText, onDecision } from '../observe/decisions.js';
 import { LogRing } from '../observe/log-ring.js';
@@ -19,6 +20,7 @@ import type { ClientSession } from '../session/session.js';
 import { IdleMemory } from '../system/idle-memory.js';
 import { bootstrap, type CheckedOptions, checkOptions, type EngineBase, type Running } from './bootstrap.js';
 import type { MetricsServer } from './metrics-server.js';
+import type { EngineMetricsView } from './operate-methods.js';
 import type { EngineOptions } from './options.js';
 import type { EngineStatus } from './status.js';
 import { routeOf } from './status-methods.js';
@@ -61,7 +63,8 @@ export class Engine extends EventEmitter<EngineEvents> {
   readonly #sessions = new Set<ClientSession>();
   readonly #memory: IdleMemory | undefined;
   #running: Running | undefined;
-  #metrics: MetricsServer | undefined;
+  #metrics: ServedMetrics | undefined;
+  #metricsServer: MetricsServer | undefined;
   #bootstrapping: Promise<Running> | undefined;
   /** Why the engine stops, when neither the chart nor a caller of `stop` knows it. */
   #failure: Failure | null = null;
@@ -158,7 +161,8 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       onFault: (error) => this.emit('fault', error),
       onStop: () => void this.stop(),
-      metrics: () => this.#metrics,
+      metrics: () => this.#metricsView,
+      listenerMetrics: () => this.#metrics,
     });
     const running = await this.#bootstrapping;
     this.#running = running;
@@ -262,18 +266,28 @@ export class Engine extends EventEmitter<EngineEvents> {
   }
 
   async #serveMetrics(running: Running): Promise<void> {
-    const { metrics: options } = this.#base.options;
-    if (options === undefined) return;
+    const { metrics: options, listenerMetrics } = this.#base.options;
+    if (options === undefined && listenerMetrics !== true) return;
     const { createMetrics } = await import('./metrics.js');
-    const { serveMetrics } = await import('./metrics-server.js');
     const { env, methods } = this.#base;
     const { board, mux, status } = running;
     const metrics = await createMetrics({ status, depth: () => mux.depth, monotonic: env.monotonic });
     metrics.onReport(board.report);
     board.onReport((report) => metrics.onReport(report));
     methods.observe((name, ms) => metrics.onMethod(name, ms));
-    this.#metrics = await serveMetrics(metrics, options);
-    this.#log.info({ url: this.#metrics.url }, `metrics at ${this.#metrics.url}`);
+    this.#metrics = metrics;
+    if (options === undefined) return;
+    const { serveMetrics } = await import('./metrics-server.js');
+    this.#metricsServer = await serveMetrics(metrics, options);
+    const { url } = this.#metricsServer;
+    this.#log.info({ url }, `metrics at ${url}`);
+  }
+
+  get #metricsView(): EngineMetricsView | undefined {
+    const metrics = this.#metrics;
+    if (metrics === undefined) return undefined;
+    const listener = this.#running?.local.listener?.url.replace(/^ws/, 'http').replace(/\/?$/, '/metrics');
+    return { url: this.#metricsServer?.url ?? listener ?? '', text: () => metrics.text() };
   }
 
   /** Every client gets the status right after `initialize`. RC-42 */
@@ -321,7 +335,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.#memory?.close();
     running.account.close();
     running.dialer.close();
-    await this.#metrics?.close();
+    await this.#metricsServer?.close();
     await local.close();
     // Nothing may outlive the engine, also when its start failed.
     await within(running.appServer.close(), this.#timing.shutdownTimeout / 2);

@@ -3,6 +3,7 @@ import type { Home } from '../home/home.js';
 import type { HomeLock } from '../home/home-lock.js';
 import type { ListenerService } from '../listener/service.js';
 import type { ListenerStatus, ListeningInfo } from '../listener/status.js';
+import type { ServedMetrics } from '../listener/upgrade-server.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
@@ -40,6 +41,8 @@ interface LocalAccessDeps {
   readonly remoteControlStatus: () => string;
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
+  /** Undefined: the listener serves no metrics. */
+  readonly metrics: () => ServedMetrics | undefined;
   /** The client over stdio has disconnected; null without an error. */
   readonly onStdioEnd: (failure: Failure | null) => void;
 }
@@ -125,6 +128,7 @@ export class LocalAccess {
     this.#listener = createListener(options, {
       ...{ env, timing, log, audit, watcher, remoteControlStatus },
       appServerHealth: () => appServer.health,
+      metrics: options.listenerMetrics === true ? this.#deps.metrics() : undefined,
       accept: (client, transport) => this.#accept(client, transport),
     });
     return this.#listener.listen();
@@ -161,6 +165,11 @@ export class LocalAccess {
   get connections(): readonly ConnectionStatus[] {
     const stdio = this.#stdio === undefined ? [] : [this.#stdio.status];
     return [...(this.#listener?.connections ?? []), ...stdio];
+  }
+
+  /** A new token in the connect URL; null: the listener has none of its own; undefined: there is no listener. */
+  rotateToken(): Secret | null | undefined {
+    return this.#listener === undefined ? undefined : (this.#listener.rotateToken() ?? null);
   }
 
   /** With the token of the listener, where it has one; undefined without a listener. */

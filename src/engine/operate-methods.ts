@@ -4,15 +4,24 @@ import { LOG_LEVELS, type LogRing } from '../observe/log-ring.js';
 import type { Secret } from '../protocol/secret.js';
 import { type MethodTable, Reply } from '../session/methods.js';
 
+/** The metrics of a running engine. */
+export interface EngineMetricsView {
+  /** Where they are served, without a token. */
+  readonly url: string;
+  text(): Promise<string>;
+}
+
 interface OperateDeps {
   readonly logs: LogRing;
   /** Undefined: there is no listener, or it is not open yet. */
   readonly connectUrl: () => Secret | undefined;
+  /** A new token in the connect URL; null: the listener has none of its own; undefined: there is no listener. */
+  readonly rotateToken: () => Secret | null | undefined;
   /** Undefined: the engine has no inspector. */
   readonly inspectorLink: (() => Secret) | undefined;
   readonly stop: () => void;
   /** Undefined: the engine has no metrics. */
-  readonly metrics: () => { readonly url: string; text(): Promise<string> } | undefined;
+  readonly metrics: () => EngineMetricsView | undefined;
 }
 
 /** Most log lines in one response. */
@@ -24,7 +33,7 @@ const count = (min: number, max: number) =>
 /** Adds `engine/stop`, `engine/logs/read`, `engine/connectUrl/read` and `engine/metrics/read`. */
 export function addOperateMethods(
   methods: MethodTable,
-  { logs, connectUrl, inspectorLink, stop, metrics }: OperateDeps,
+  { logs, connectUrl, rotateToken, inspectorLink, stop, metrics }: OperateDeps,
 ): void {
   methods.add('engine/stop', v.looseObject({}), () => new Reply({ pid: process.pid }, stop));
   methods.add(
@@ -46,6 +55,10 @@ export function addOperateMethods(
   methods.add('engine/connectUrl/read', v.looseObject({}), () => ({
     connectUrl: connectUrl()?.reveal() ?? null,
   }));
+  methods.add('engine/connectUrl/rotate', v.looseObject({}), () => {
+    const rotated = rotateToken();
+    return { connectUrl: rotated?.reveal() ?? null, hasListener: rotated !== undefined };
+  });
   methods.add('engine/inspectorLink/create', v.looseObject({}), () => ({
     link: inspectorLink?.().reveal() ?? null,
   }));

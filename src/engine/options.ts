@@ -114,6 +114,11 @@ export interface EngineOptions extends AccountOptions {
    * start fails with `listenerFailed` when the port cannot be opened. Default none.
    */
   readonly metrics?: MetricsOptions;
+  /**
+   * Serve metrics for Prometheus at `/metrics` of the listener too, to requests with its credential. Needs a listener.
+   * Default false.
+   */
+  readonly listenerMetrics?: boolean;
   /** Receives structured log lines without secrets; a pino logger fits. Default: no log. */
   readonly logger?: EngineLogger;
   /** Delays in milliseconds that replace those of `DEFAULT_TIMING`. For tests and measurements. */

@@ -11,7 +11,7 @@ import { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
 import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
 import { isLoopback, peerOf, type TlsFiles, type TlsIdentity } from './address.js';
-import { type AuthorityConfig, createAuthority } from './auth/authority.js';
+import { type Authority, type AuthorityConfig, createAuthority } from './auth/authority.js';
 import { checkPrivateSocket, openPrivateDirectory } from './auth/private-socket.js';
 import { UpgradeDecisions } from './auth/upgrade-decision.js';
 import { isDirectoryShared, type ServerAddress } from './bind.js';
@@ -21,7 +21,7 @@ import type { Health } from './handshake/health.js';
 import { SharedChart } from './shared-chart.js';
 import type { ListenerStatus, ListeningInfo } from './status.js';
 import { UpgradeLog } from './upgrade-log.js';
-import { type AcceptedConnection, UpgradeServer } from './upgrade-server.js';
+import { type AcceptedConnection, type ServedMetrics, UpgradeServer } from './upgrade-server.js';
 
 interface ListenerOptions {
   readonly address: ServerAddress;
@@ -46,6 +46,8 @@ export interface ListenerDeps {
   /** Creates the client of a connection and opens its app-server connection. */
   readonly accept: (client: ClientContext, transport: LocalTransport) => ServedClient;
   readonly remoteControlStatus: () => string;
+  /** Served at `/metrics` to those who have the credential. Default: none. WSA-68 */
+  readonly metrics?: ServedMetrics | undefined;
   /** Undefined: the app server is not supervised. */
   readonly appServerHealth?: () => AppServerHealth | undefined;
 }
@@ -77,7 +79,7 @@ export class ListenerService {
   readonly #upgrades = new UpgradeLog();
   readonly #rejectionLog: RateLimit;
   readonly #binaryLog: RateLimit;
-  readonly #queryToken: Secret | undefined;
+  readonly #authority: Authority;
   readonly #connectionDeps: ListenerConnectionDeps;
   #checkTimer: NodeJS.Timeout | undefined;
   /** One timer for all connections, while there are any. */
@@ -96,7 +98,7 @@ export class ListenerService {
     const { address } = options;
     const authority = createAuthority(options.authority, address.kind === 'unix' ? address.path : undefined);
     deps.audit.addSource(this.#upgrades);
-    this.#queryToken = authority.queryToken;
+    this.#authority = authority;
     this.#rejectionLog = new RateLimit(LINES_PER_SECOND, SECOND, (count) =>
       log.warn({ outcome: 'rejected', count }, `${count} more connections rejected`),
     );
@@ -133,6 +135,8 @@ export class ListenerService {
           deps.watcher?.verdict(verdict, facts);
           return verdict;
         },
+        decideRead: (facts) => this.#decisions.decideRead(facts),
+        metrics: deps.metrics,
         onAccepted: (accepted) => this.#onAccepted(accepted),
         onRejected: (verdict, peer, detail) => this.#onRejected(verdict, peer, detail),
         hasReplaceable: () => this.#degraded.size > 0,
@@ -207,8 +211,21 @@ export class ListenerService {
 
   /** The URL for clients, with the token where the connect URL has one. Not before `listen`. */
   get connectUrl(): Secret {
-    const token = this.#queryToken === undefined ? '' : `?token=${this.#queryToken.reveal()}`;
+    const { queryToken } = this.#authority;
+    const token = queryToken === undefined ? '' : `?token=${queryToken.reveal()}`;
     return new Secret(`${this.#server.url}${token}`);
+  }
+
+  /**
+   * Replaces the token of the connect URL. Clients that are connected stay. WSA-67
+   * @returns the new connect URL; undefined: the credential is not a token of this engine
+   */
+  rotateToken(): Secret | undefined {
+    const { rotate } = this.#authority;
+    if (rotate === undefined) return undefined;
+    rotate();
+    this.#deps.log.warn({}, 'the connect URL has a new token: the old one is refused from now on');
+    return this.connectUrl;
   }
 
   get #mode(): { readonly authMode: AuthorityMode; readonly enforced: boolean } {

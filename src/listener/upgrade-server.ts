@@ -18,6 +18,13 @@ import { bind, type ServerAddress } from './bind.js';
 import { asPage, isPageRequest } from './handshake/browser-page.js';
 import { Handshakes } from './handshake/handshakes.js';
 import { type Health, healthResponse, isHealthPath } from './handshake/health.js';
+import {
+  isMetricsPath,
+  isOfBrowser,
+  kindOfRead,
+  metricsResponse,
+  NOT_FOR_PAGES,
+} from './handshake/metrics.js';
 import { type HttpResponse, rejectionResponse, responseBytes, sendResponse } from './handshake/responses.js';
 import {
   type AllowedHosts,
@@ -63,9 +70,19 @@ export interface AcceptedConnection {
   readonly acpConnectionId: string | undefined;
 }
 
+/** What `/metrics` answers. */
+export interface ServedMetrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
 /** What the server asks for and reports. */
 interface UpgradeServerDeps {
   decide(facts: UpgradeFacts): Verdict;
+  /** Decides about a request that opens no connection. Only rejections are counted. */
+  decideRead(facts: UpgradeFacts): Verdict;
+  /** The metrics in the text format of Prometheus; undefined: the listener serves none. WSA-68 */
+  readonly metrics: ServedMetrics | undefined;
   /** `detail` is a fixed text that contains nothing of the request. */
   onRejected(verdict: Verdict, peer: string, detail: string | null): void;
   onAccepted(connection: AcceptedConnection): void;
@@ -267,6 +284,10 @@ export class UpgradeServer {
       sendResponse(response, this.#health(request, read));
       return;
     }
+    if (this.#servesMetrics(read)) {
+      void this.#metrics(request, read).then((answer) => sendResponse(response, answer));
+      return;
+    }
     const kind = requestKindOf(read) === 'headersTooLarge' ? 'headersTooLarge' : 'malformed';
     const verdict = this.#decide(read, kind, NOT_EXAMINED);
     this.#deps.onRejected(verdict, peerOf(stream), read.error?.why ?? null);
@@ -287,6 +308,10 @@ export class UpgradeServer {
     // With upgrade headers too, a health path gets an ordinary response and no WebSocket. WSA-8
     if (!read.hasOrigin && isHealthPath(read.path)) {
       this.#end(stream, this.#health(request, read));
+      return;
+    }
+    if (this.#servesMetrics(read)) {
+      void this.#metrics(request, read).then((answer) => this.#end(stream, answer));
       return;
     }
     const connected = stream.readable && stream.writable;
@@ -374,6 +399,25 @@ export class UpgradeServer {
       const { ready, body } = this.#deps.health();
       return { ready: ready && this.#admission === 'open', body };
     });
+  }
+
+  #servesMetrics({ path }: UpgradeRequest): boolean {
+    return this.#deps.metrics !== undefined && isMetricsPath(path);
+  }
+
+  /** Decided as an upgrade with the check on would be, but it takes no place of a connection. WSA-68 */
+  async #metrics(request: IncomingMessage, read: UpgradeRequest): Promise<HttpResponse> {
+    const { metrics } = this.#deps;
+    const kind = kindOfRead(read);
+    const hasOrigin = read.hasOrigin || isOfBrowser(request);
+    const ready = this.#admission === 'open';
+    const examine = kind === 'upgrade' && !hasOrigin && ready;
+    const { credential } = examine ? this.#authority.examine(read, this.#deps.now()) : NOT_EXAMINED;
+    const facts = { mode: this.#authority.mode, enforced: true, hasOrigin, request: kind, credential };
+    const verdict = this.#deps.decideRead({ ...facts, admission: this.#admission });
+    if (metrics !== undefined && verdict.outcome === 'established') return metricsResponse(metrics);
+    this.#deps.onRejected(verdict, peerOf(request.socket), read.error?.why ?? null);
+    return verdict.reason === 'originRefused' ? NOT_FOR_PAGES : rejectionResponse(verdict, read.error);
   }
 
   /** Sends a response on a stream that Node's HTTP server has handed over, and ends the connection. */

@@ -67,6 +67,7 @@ export const ENGINE_METHODS = {
   'engine/stop': { least: 'control', why: 'It ends the engine for everybody.' },
   'engine/logs/read': { least: 'control', why: 'The log names peers, paths and accounts.' },
   'engine/connectUrl/read': { least: 'control', why: 'It has the token that the listener requires.' },
+  'engine/connectUrl/rotate': { least: 'control', why: 'It replaces the token that the listener requires.' },
   'engine/inspectorLink/create': {
     least: 'control',
     why: 'Its page shows what all charts do.',

@@ -75,6 +75,22 @@ describe('RC-170: metrics', () => {
     expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('needs --metrics-listen')]);
   });
 
+  it('WSA-68: --metrics serves them at the listener, and the command names the address', async ({ lab }) => {
+    const engine = await lab.connected(['--listen', 'ws://127.0.0.1:0', '--metrics']);
+    const listening = await engine.line(({ type }) => type === 'listening', 'listening');
+    const { url, text } = await metricsOf(lab);
+    expect(url).toBe(`${String(listening.url).replace(/^ws/, 'http')}metrics`);
+    expect(valueIn(text, 'rc_engine_link_state{state="connected"}')).toBe(1);
+    expect((await fetch(url)).status).toBe(401);
+    const token = new URL(String(listening.connectUrl)).search;
+    const scraped = await fetch(`${url}${token}`);
+    expect([scraped.status, await scraped.text()]).toEqual([200, expect.stringContaining('rc_engine_info{')]);
+    for (const listen of ['off', 'stdio://']) {
+      const none = await lab.cli(['start', '--home', lab.home, '--metrics', '--listen', listen]);
+      expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('--metrics needs a listener')]);
+    }
+  });
+
   it('without them, the command says how to get them', async ({ lab }) => {
     await lab.connected();
     const { code, stderr } = await lab.cli(['metrics', '--home', lab.home]);

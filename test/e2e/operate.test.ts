@@ -70,15 +70,8 @@ describe('RC-122: rc-engine enable, disable and restart', () => {
 
   it('a refusal of the engine has its reason', async ({ lab }) => {
     await lab.signInWithApiKey();
-    await lab.start(['--remote-control', 'off', '--auth-startup', 'recoverable']);
-    await expect
-      .poll(() =>
-        stat(join(lab.home, 'control.sock')).then(
-          () => true,
-          () => false,
-        ),
-      )
-      .toBe(true);
+    const engine = await lab.start(['--remote-control', 'off', '--auth-startup', 'recoverable']);
+    await engine.line(({ type }) => type === 'started', 'start');
     const on = await lab.cli(['enable', '--home', lab.home]);
     expect([on.code, on.stderr]).toEqual([1, expect.stringContaining('rc-engine explain authApiKey')]);
   });
@@ -181,6 +174,40 @@ describe('RC-125: rc-engine url', () => {
       const again = await fetch(stdout.trim());
       expect([again.status, await again.text()]).toEqual([403, expect.stringContaining('has been used')]);
     }
+  });
+
+  it('WSA-67: --new replaces the token: the old URL is refused, connected clients stay', async ({ lab }) => {
+    const engine = await lab.connected(['--listen', 'ws://127.0.0.1:0']);
+    const listening = await engine.line(({ type }) => type === 'listening', 'listening');
+    const old = String(listening.connectUrl);
+    const client = new WebSocket(old);
+    onTestFinished(() => client.terminate());
+    await new Promise((resolve) => client.once('open', resolve));
+    const made = await lab.cli(['url', '--new', '--home', lab.home]);
+    const fresh = made.stdout.trim();
+    expect(fresh).not.toBe(old);
+    expect((await lab.cli(['url', '--home', lab.home])).stdout.trim()).toBe(fresh);
+    const refused = new WebSocket(old);
+    const status = new Promise((resolve) =>
+      refused.once('unexpected-response', (_request, response) => resolve(response.statusCode)),
+    );
+    refused.on('error', () => {});
+    expect(await status).toBe(401);
+    const accepted = new WebSocket(fresh);
+    onTestFinished(() => accepted.terminate());
+    await new Promise((resolve) => accepted.once('open', resolve));
+    expect(client.readyState).toBe(WebSocket.OPEN);
+    await engine.until(() => engine.stderr.includes('the old one is refused'), 'log line');
+    // The log of the engine has no token.
+    expect(engine.stderr).not.toContain(new URL(fresh).searchParams.get('token'));
+  });
+
+  it('--new says why where the credential is not a token of the engine', async ({ lab }) => {
+    await lab.connected(['--listen', `unix://${join(lab.folder, 'own/l.sock')}`]);
+    const { code, stderr, stdout } = await lab.cli(['url', '--new', '--home', lab.home]);
+    expect([code, stdout, stderr]).toEqual([1, '', expect.stringContaining('holds no token')]);
+    const both = await lab.cli(['url', '--new', '--inspector', '--home', lab.home]);
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('cannot be used together')]);
   });
 
   it('says that there is no listener', async ({ lab }) => {

@@ -9,7 +9,8 @@ export const metrics = defineCommand({
   name: 'metrics',
   description: 'Print the metrics of the running engine in the text format of Prometheus',
   notes:
-    'The engine has metrics when it was started with --metrics-listen, which serves the same text to Prometheus.\n' +
+    'The engine has metrics when it was started with --metrics (at /metrics of the listener) or --metrics-listen, which\n' +
+    'serve the same text to Prometheus.\n' +
     'Exit codes: 0 printed, 1 the engine has no metrics, 5 no engine running.',
   options: { ...HOME_OPTION, ...JSON_OPTION },
   examples: [['metrics', 'Print what Prometheus would read']],
@@ -21,7 +22,7 @@ export const metrics = defineCommand({
       const answer = await client.request('engine/metrics/read', {});
       if (!isRecord(answer) || typeof answer.text !== 'string') {
         throw new EngineError('remoteRefused', 'The running engine has no metrics.', {
-          remediation: 'Start it with --metrics-listen 127.0.0.1:9464.',
+          remediation: 'Start it with --metrics, or with --metrics-listen 127.0.0.1:9464.',
         });
       }
       if (json) printJson({ type: 'metrics', url: answer.url, text: answer.text });

@@ -64,6 +64,7 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
     ...(authority === undefined ? {} : { authority }),
     ...(tls === undefined ? {} : { tls }),
     ...(metrics === undefined ? {} : { metrics }),
+    ...(hasListenerMetrics(settings) ? { listenerMetrics: true } : {}),
     ...(maxConnections === undefined ? {} : { maxConnections }),
     ...(maxMessageBytes === undefined ? {} : { maxMessageBytes }),
     ...(closeOnTokenExpiry === undefined ? {} : { closeOnTokenExpiry }),
@@ -79,6 +80,15 @@ export function listenerOptions(settings: StartSettings): ListenerOptions {
 }
 
 type ReadSecret = (path: string, flag: string, minBytes?: number) => Secret;
+
+/** The listener decides who may read them, so there must be one. WSA-68 */
+function hasListenerMetrics({ metrics = false, listen = DEFAULT_LISTEN }: StartSettings): boolean {
+  if (!metrics || (listen !== 'off' && listen !== 'stdio://')) return metrics;
+  throw usageError(
+    `--metrics needs a listener, and --listen is ${listen}.`,
+    'Use --metrics-listen 127.0.0.1:9464, or listen on an address.',
+  );
+}
 
 /** Undefined: no metrics. */
 function metricsOptions(

@@ -184,6 +184,12 @@ export const LISTENER_SETTINGS = [
     default: 'shared for codex app-server and with {socket} in its arguments, else per-client',
   },
   {
+    name: 'metrics',
+    type: 'boolean',
+    securitySensitive: true,
+    description: 'Serve metrics for Prometheus at /metrics of the listener, to programs with its credential',
+  },
+  {
     name: 'metricsListen',
     type: 'string',
     securitySensitive: true,
@@ -202,6 +208,7 @@ export const LISTENER_SETTINGS = [
 
 /** The values of `LISTENER_SETTINGS`. */
 export interface ListenerSettings {
+  readonly metrics?: boolean;
   readonly metricsListen?: string;
   readonly metricsTokenFile?: string;
   readonly tlsCert?: string;

@@ -28,6 +28,8 @@ export interface Authority {
   readonly enforced: boolean;
   /** The token in the connect URL; only in query-token mode. */
   readonly queryToken: Secret | undefined;
+  /** Replaces the query token: the old one is not accepted from now on. Undefined: the mode has none. WSA-67 */
+  readonly rotate: (() => void) | undefined;
   examine(request: UpgradeRequest, now: number): Examination;
 }
 
@@ -42,27 +44,18 @@ const NOT_MATCHING = examination({ presented: 'one' });
 const MATCHING = examination({ presented: 'one', matches: true });
 
 const QUERY_TOKEN_BYTES = 32;
+const WITHOUT_QUERY_TOKEN = { enforced: true, queryToken: undefined, rotate: undefined } as const;
 
 /** @param socketPath The unix socket of the listener; undefined: it listens on a port. */
 export function createAuthority(config: AuthorityConfig, socketPath?: string): Authority {
   switch (config.mode) {
-    case 'queryToken': {
-      // A new token for each process, in memory only. WSA-1
-      const token = randomBytes(QUERY_TOKEN_BYTES).toString('base64url');
-      const expected = Buffer.from(token);
-      return {
-        mode: 'queryToken',
-        enforced: config.enforced,
-        queryToken: new Secret(token),
-        examine: ({ query }) => examineQuery(query, expected),
-      };
-    }
+    case 'queryToken':
+      return new QueryTokenAuthority(config.enforced);
     case 'capability': {
       const expected = Buffer.from(config.digest.toString('hex'));
       return {
         mode: 'capability',
-        enforced: true,
-        queryToken: undefined,
+        ...WITHOUT_QUERY_TOKEN,
         examine: (request) => {
           const bearer = bearerOf(request);
           if (typeof bearer !== 'string') return bearer;
@@ -76,8 +69,7 @@ export function createAuthority(config: AuthorityConfig, socketPath?: string): A
       const rules = { ...config, key: createSecretKey(config.secret.reveal(), 'utf8') };
       return {
         mode: 'signedBearer',
-        enforced: true,
-        queryToken: undefined,
+        ...WITHOUT_QUERY_TOKEN,
         examine: (request, now) => {
           const bearer = bearerOf(request);
           if (typeof bearer !== 'string') return bearer;
@@ -92,14 +84,40 @@ export function createAuthority(config: AuthorityConfig, socketPath?: string): A
     case 'filesystem':
       return {
         mode: 'filesystem',
-        enforced: true,
-        queryToken: undefined,
+        ...WITHOUT_QUERY_TOKEN,
         // Each time: somebody may have opened the directory since the start. WSA-51
         examine: () =>
           socketPath !== undefined && exposure(socketPath) === undefined ? MATCHING : NOT_MATCHING,
       };
   }
 }
+
+/** A token for each process, in memory only. WSA-1 */
+class QueryTokenAuthority implements Authority {
+  readonly mode = 'queryToken';
+  readonly enforced: boolean;
+  #token = newToken();
+  #expected = Buffer.from(this.#token.reveal());
+
+  constructor(enforced: boolean) {
+    this.enforced = enforced;
+  }
+
+  get queryToken(): Secret {
+    return this.#token;
+  }
+
+  readonly rotate = (): void => {
+    this.#token = newToken();
+    this.#expected = Buffer.from(this.#token.reveal());
+  };
+
+  examine({ query }: UpgradeRequest): Examination {
+    return examineQuery(query, this.#expected);
+  }
+}
+
+const newToken = (): Secret => new Secret(randomBytes(QUERY_TOKEN_BYTES).toString('base64url'));
 
 export const sha256 = (text: string): Buffer => hash('sha256', text, 'buffer');
 

@@ -27,6 +27,13 @@ export class UpgradeDecisions {
     return verdict;
   }
 
+  /** The verdict about a request that opens no connection, such as one for the metrics: only a rejection is counted. */
+  decideRead(facts: UpgradeFacts): Verdict {
+    const verdict = this.#find(facts);
+    if (verdict.outcome === 'rejected') verdict.count += 1;
+    return verdict;
+  }
+
   #find(facts: UpgradeFacts): CountedVerdict {
     const common = !facts.hasOrigin && facts.request === 'upgrade' && facts.admission === 'open';
     const found = common ? this.#byCredential.get(facts.credential) : undefined;

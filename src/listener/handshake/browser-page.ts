@@ -16,7 +16,7 @@ const PAGE =
   '<p>To see how it is, run <code>rc-engine status</code> on this machine. To connect a program, give it the URL that ' +
   '<code>rc-engine start</code> printed.</p>' +
   '<p>Does the address of this page contain a token? Then it is in the history of this browser now, and anybody who has it can ' +
-  'use the app server until rc-engine is started again. Delete it there.</p></body></html>';
+  'use the app server until it is replaced: run <code>rc-engine url --new</code>, and delete the page from the history.</p></body></html>';
 
 /** It loads nothing, runs nothing and is shown in no frame. */
 const POLICY =

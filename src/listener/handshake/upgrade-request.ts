@@ -28,6 +28,8 @@ export interface UpgradeError {
   readonly status: 400 | 403 | 405 | 426;
   /** A fixed text that contains nothing of the request. */
   readonly why: string;
+  /** An ordinary request is like this. */
+  readonly isNoUpgrade?: true;
 }
 
 /** Limit of the header section of one request, bytes. WSA-16 */
@@ -41,16 +43,20 @@ export function requestKindOf({ headerBytes, headers, error }: UpgradeRequest): 
 }
 
 const upgradeError = (status: UpgradeError['status'], why: string): UpgradeError => ({ status, why });
+const notUpgrade = (status: UpgradeError['status'], why: string): UpgradeError => ({
+  ...upgradeError(status, why),
+  isNoUpgrade: true,
+});
 const ERRORS = {
   method: upgradeError(405, 'the method is not GET'),
   version: upgradeError(400, 'the request is not HTTP/1.1'),
   host: upgradeError(400, 'the request has not exactly one Host header'),
   otherHost: upgradeError(403, 'the Host header names another machine'),
   body: upgradeError(400, 'the request has a body'),
-  connection: upgradeError(426, 'the Connection header does not say Upgrade'),
-  upgrade: upgradeError(426, 'the Upgrade header does not say websocket'),
-  wsVersion: upgradeError(426, 'Sec-WebSocket-Version is not 13'),
-  key: upgradeError(400, 'Sec-WebSocket-Key is not 16 bytes in base64'),
+  connection: notUpgrade(426, 'the Connection header does not say Upgrade'),
+  upgrade: notUpgrade(426, 'the Upgrade header does not say websocket'),
+  wsVersion: notUpgrade(426, 'Sec-WebSocket-Version is not 13'),
+  key: notUpgrade(400, 'Sec-WebSocket-Key is not 16 bytes in base64'),
 } as const;
 
 /** `loopback`: the names of this machine, with any port, because a tunnel may lead from another one. */
