@@ -2,8 +2,16 @@
 // nothing, and a document that differs is a failure.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { authorityDocument } from './authority-document.mjs';
 import { importSource } from './import-source.mjs';
+
+// The scenarios take as long as all pictures together, so a second thread makes them.
+if (!isMainThread) {
+  const { scenarios } = await importSource('src/testing/charts/index.ts');
+  parentPort.postMessage([...scenarios()]);
+  process.exit();
+}
 
 const HELP = 'Usage: npm run charts [-- --check]';
 
@@ -13,22 +21,19 @@ if (rest.length > 0 || (option !== undefined && option !== '--check')) {
   process.exit(64);
 }
 
-const {
-  APP_SERVER_METHODS,
-  AUTHORITIES,
-  CHARTS,
-  documents,
-  ENGINE_METHODS,
-  exportAll,
-  scenarios,
-  toOverview,
-} = await importSource('src/internal.ts');
+const scenarios = new Promise((resolve, reject) => {
+  const worker = new Worker(new URL(import.meta.url));
+  worker.once('message', resolve).once('error', reject);
+});
+scenarios.catch(() => undefined);
+const { APP_SERVER_METHODS, AUTHORITIES, CHARTS, documents, ENGINE_METHODS, exportAll, toOverview } =
+  await importSource('src/internal.ts');
 const wanted = new Map(documents(CHARTS));
 wanted.set('docs/authority.md', authorityDocument({ AUTHORITIES, ENGINE_METHODS, APP_SERVER_METHODS }));
 const readme = await readmeWithOverview();
 if (readme !== undefined) wanted.set('README.md', readme);
 for (const { name, text } of await exportAll(CHARTS)) wanted.set(`visualizations/${name}`, text);
-for (const [name, text] of scenarios()) wanted.set(`visualizations/${name}.scenarios.md`, text);
+for (const [name, text] of await scenarios) wanted.set(`visualizations/${name}.scenarios.md`, text);
 const stale = (await readdir('visualizations').catch(() => []))
   .map((name) => `visualizations/${name}`)
   .filter((path) => /\.(mmd|svg|json|dot|html|scenarios\.md)$/.test(path) && !wanted.has(path));

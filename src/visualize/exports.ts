@@ -3,6 +3,7 @@ import type { AnyStateMachine } from 'xstate';
 import { chartHash, toChart } from './chart.js';
 import { toConfigJson } from './config-json.js';
 import { toDot } from './dot.js';
+import { recordsJson } from './layout-records.js';
 import { toMermaid } from './mermaid.js';
 import { type ChartPictures, toPage } from './page.js';
 import { svgsOf } from './svg.js';
@@ -30,10 +31,12 @@ export async function exportCharts(charts: Charts, format: Format): Promise<Expo
 export async function exportAll(charts: Charts): Promise<ExportedFile[]> {
   const pictures = await chartPictures(charts);
   const texts = await Promise.all([exportCharts(charts, 'json'), exportCharts(charts, 'dot')]);
+  const records = new Map(pictures.flatMap(({ svgs }) => svgs.map(({ name, record }) => [name, record])));
   return [
     ...pictures.flatMap(({ svgs }) => svgs.map(({ name, text }) => ({ name: `${name}.svg`, text }))),
     ...texts.flat(),
     { name: 'index.html', text: toPage(pictures) },
+    { name: 'layouts/records.json', text: recordsJson(records) },
   ];
 }
 

@@ -1,4 +1,5 @@
 /** Positions and sizes in a picture after layout. */
+import type { LayoutRecord } from './layout-records.js';
 import { LINE_HEIGHT, maxWidth, textWidth } from './lines.js';
 import type { Arrow, Box, Picture } from './picture.js';
 
@@ -34,6 +35,8 @@ export interface Placed {
   readonly height: number;
   readonly boxes: readonly PlacedBox[];
   readonly arrows: readonly PlacedArrow[];
+  /** How to lay it out in the same way again. */
+  readonly record: LayoutRecord;
 }
 
 const TITLE_FONT = 13;

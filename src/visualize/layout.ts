@@ -1,4 +1,5 @@
 /** Lays out a picture with the layered algorithm of ELK. The result is the same on every host. */
+import { createHash } from 'node:crypto';
 import type { ElkExtendedEdge, ElkNode, LayoutOptions } from 'elkjs/lib/elk.bundled.js';
 import {
   boxSize,
@@ -10,6 +11,7 @@ import {
   textSize,
   titleSize,
 } from './geometry.js';
+import { LAYOUT_RECORDS, type LayoutRecord } from './layout-records.js';
 import { FONT, LINE_HEIGHT, maxWidth } from './lines.js';
 import { overlaps } from './overlaps.js';
 import type { Arrow, Box, Picture } from './picture.js';
@@ -33,7 +35,7 @@ const COMPOUND_OPTIONS: LayoutOptions = {
   'elk.layered.spacing.nodeNodeBetweenLayers': '24',
   'elk.layered.spacing.edgeNodeBetweenLayers': '13',
   'elk.layered.spacing.edgeEdgeBetweenLayers': '10',
-  'elk.layered.thoroughness': '40',
+  'elk.layered.thoroughness': '10',
   'elk.nodeSize.constraints': 'MINIMUM_SIZE',
 };
 
@@ -70,17 +72,48 @@ const VARIANTS_WHEN_LARGE = 9;
 const TRIALS_BEFORE_GIVING_UP = 3;
 const LARGE_PICTURE = 16;
 
-/** Lays out the picture, or a simpler version of it: the first readable result is used, or else the best one. */
-export async function layout(picture: Picture): Promise<Placed> {
+/** Lays out the picture, or a simpler version of it, as the record says, or as a search finds. */
+export async function layout(picture: Picture, options: LayoutOptionsOfPicture = {}): Promise<Placed> {
   const { default: elkjs } = await import('elkjs/lib/elk.bundled.js');
   const elk = new elkjs.default();
+  const runElk = (graph: ElkNode) => elk.layout(graph);
+  const record = (options.records ?? LAYOUT_RECORDS)[picture.name];
+  return (record && (await placedAsRecorded(picture, record, runElk))) ?? search(picture, runElk);
+}
+
+interface LayoutOptionsOfPicture {
+  /** The layouts that earlier searches found, by the name of the picture. Default: those of visualizations/layouts/records.json. */
+  readonly records?: Readonly<Record<string, LayoutRecord>>;
+}
+
+type RunElk = (graph: ElkNode) => Promise<ElkNode>;
+
+/** The layout with the recorded plan; undefined when the record is of another picture or of other options. */
+async function placedAsRecorded(
+  picture: Picture,
+  record: LayoutRecord,
+  runElk: RunElk,
+): Promise<Placed | undefined> {
+  const simplified = simplifications(picture)[record.level];
+  const variant = VARIANTS[record.variant];
+  if (simplified === undefined || variant === undefined) return undefined;
+  const graph = graphOf(simplified, { ...record, variant });
+  // ELK writes the positions into the graph, so the hash comes first.
+  return inputHash(picture, graph) === record.input
+    ? placedFrom(simplified, await runElk(graph), record)
+    : undefined;
+}
+
+/** The first readable result is used, or else the best one. */
+async function search(picture: Picture, runElk: RunElk): Promise<Placed> {
   let best: Candidate | undefined;
-  let previousArrows = '';
-  for (let next: Picture | null = picture; next !== null; next = next.simpler?.() ?? null) {
-    const arrows = next.arrows.map(({ id }) => id).join();
-    if (arrows === previousArrows) continue;
-    previousArrows = arrows;
-    const found = await bestOf(next, (graph) => elk.layout(graph));
+  for (const [level, next] of simplifications(picture).entries()) {
+    const place: Place = async (plan) => {
+      const graph = graphOf(next, { ...plan, variant: VARIANTS[plan.variant] ?? {} });
+      const input = inputHash(picture, graph);
+      return placedFrom(next, await runElk(graph), { ...plan, level, input });
+    };
+    const found = await bestOf(next, place);
     if (isReadable(found.placed)) return found.placed;
     if (best === undefined || found.cost < best.cost) best = found;
   }
@@ -88,25 +121,46 @@ export async function layout(picture: Picture): Promise<Placed> {
   return best.placed;
 }
 
+/** The picture and its simpler versions, from most arrows to fewest. */
+function simplifications(picture: Picture): Picture[] {
+  const found: Picture[] = [];
+  let previousArrows = '';
+  for (let next: Picture | null = picture; next !== null; next = next.simpler?.() ?? null) {
+    const arrows = next.arrows.map(({ id }) => id).join();
+    if (arrows !== previousArrows) found.push(next);
+    previousArrows = arrows;
+  }
+  return found;
+}
+
+/** Changes with all that a search depends on: the most detailed picture, the graph of the result, and the layout options. */
+function inputHash(picture: Picture, graph: ElkNode): string {
+  const full = graphOf(picture, { variant: {}, stackRegions: false, separateText: false });
+  return createHash('sha256')
+    .update(JSON.stringify([full, graph]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
 interface Candidate {
   readonly placed: Placed;
   readonly cost: number;
 }
 
-async function bestOf(picture: Picture, runElk: (graph: ElkNode) => Promise<ElkNode>): Promise<Candidate> {
+type Place = (plan: Pick<LayoutRecord, 'variant' | 'stackRegions' | 'separateText'>) => Promise<Placed>;
+
+async function bestOf(picture: Picture, place: Place): Promise<Candidate> {
   let best: Candidate | undefined;
+  let isHopeless = false;
   const isLarge = picture.boxes.length > LARGE_PICTURE;
-  const tryVariants = async (plan: Omit<Plan, 'variant'>): Promise<boolean> => {
-    for (const [index, variant] of VARIANTS.entries()) {
-      if (
-        index === TRIALS_BEFORE_GIVING_UP &&
-        best !== undefined &&
-        isFarTooComplex(best.placed) &&
-        picture.simpler !== null
-      )
-        break;
-      if (isLarge && index >= VARIANTS_WHEN_LARGE && best !== undefined && isAcceptable(best.placed)) break;
-      const placed = placedFrom(picture, await runElk(graphOf(picture, { ...plan, variant })));
+  const tryVariants = async (stackRegions: boolean, separateText: boolean): Promise<boolean> => {
+    for (const variant of VARIANTS.keys()) {
+      if (variant === TRIALS_BEFORE_GIVING_UP && best !== undefined && picture.simpler !== null) {
+        isHopeless = isFarTooComplex(best.placed);
+        if (isHopeless) break;
+      }
+      if (isLarge && variant >= VARIANTS_WHEN_LARGE && best !== undefined && isAcceptable(best.placed)) break;
+      const placed = await place({ variant, stackRegions, separateText });
       const found = { placed, cost: penalty(placed) };
       const readable = isReadable(placed);
       if (readable || best === undefined || found.cost < best.cost) best = found;
@@ -117,8 +171,8 @@ async function bestOf(picture: Picture, runElk: (graph: ElkNode) => Promise<ElkN
   const hasNoOverlaps = () => best !== undefined && overlaps(best.placed).length === 0;
   const hasRegions = picture.boxes.some(({ region }) => region);
   const stackings = hasRegions ? [false, true] : [false];
-  for (const stackRegions of stackings) if (await tryVariants({ stackRegions, separateText: false })) break;
-  if (!hasNoOverlaps()) await tryVariants({ stackRegions: hasRegions, separateText: true });
+  for (const stackRegions of stackings) if (await tryVariants(stackRegions, false)) break;
+  if (!hasNoOverlaps() && !isHopeless) await tryVariants(hasRegions, true);
   if (best === undefined) throw new Error('no layout variant was tried');
   return best;
 }
@@ -234,7 +288,7 @@ function labelSize(arrow: Arrow): { readonly width: number; readonly height: num
   };
 }
 
-function placedFrom(picture: Picture, graph: ElkNode): Placed {
+function placedFrom(picture: Picture, graph: ElkNode, record: LayoutRecord): Placed {
   const nodes = new Map<string, Rect>();
   const edges = new Map<string, ElkExtendedEdge>();
   const collect = (node: ElkNode) => {
@@ -247,6 +301,7 @@ function placedFrom(picture: Picture, graph: ElkNode): Placed {
   const root = nodes.get(' picture');
   return {
     picture,
+    record,
     width: root?.width ?? 0,
     height: root?.height ?? 0,
     boxes: picture.boxes.map((box): PlacedBox => {

@@ -3,6 +3,7 @@
 import type { Chart } from './chart.js';
 import { PAD, type Placed, type PlacedArrow, type PlacedBox, type Point, TITLE_HEIGHT } from './geometry.js';
 import { layout } from './layout.js';
+import type { LayoutRecord } from './layout-records.js';
 import { FONT, INDENT, LINE_HEIGHT, type Line } from './lines.js';
 import type { Box, Picture } from './picture.js';
 import { picturesOf } from './pictures.js';
@@ -14,6 +15,8 @@ export interface Svg {
   readonly width: number;
   readonly height: number;
   readonly text: string;
+  /** How to lay it out in the same way again. */
+  readonly record: LayoutRecord;
 }
 
 /** All pictures of a chart, the overview first. */
@@ -26,7 +29,8 @@ export async function svgsOf(chart: Chart, hash: string): Promise<Svg[]> {
 export async function svgOf(picture: Picture, hash: string): Promise<Svg> {
   const placed = await layout(picture);
   const { name, description } = picture;
-  return { name, description, width: placed.width, height: placed.height, text: draw(placed, hash) };
+  const { width, height, record } = placed;
+  return { name, description, width, height, text: draw(placed, hash), record };
 }
 
 const LIGHT = {
