@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto';
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 
-type StateKind = 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
+/** The kind of a state. */
+export type StateKind = 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
 
+/** A state of a chart. */
 export interface ChartState {
   /** Unique in the chart, for example `remoteControl.active.connecting`. */
   readonly id: string;
@@ -20,9 +22,17 @@ export interface ChartState {
   /** Names of the actions, without the timers that XState adds. */
   readonly entry: readonly string[];
   readonly exit: readonly string[];
-  readonly invokes: readonly { readonly id: string; readonly src: string }[];
+  readonly invokes: readonly ChartInvoke[];
 }
 
+/** An actor that a state invokes. */
+export interface ChartInvoke {
+  readonly id: string;
+  /** The name of its logic. */
+  readonly src: string;
+}
+
+/** What a transition answers. */
 export type Trigger =
   | { readonly kind: 'event'; readonly event: string }
   /** The delay: its name, or a number of milliseconds. */
@@ -35,6 +45,7 @@ export type Trigger =
   /** Without an event, as soon as the guard is true. */
   | { readonly kind: 'always' };
 
+/** A transition of a chart. */
 export interface ChartEdge {
   /** Unique in the chart: source, event, and index among the edges of that event. */
   readonly id: string;
@@ -52,6 +63,7 @@ export interface ChartEdge {
   readonly spine: boolean;
 }
 
+/** A machine as plain data. */
 export interface Chart {
   readonly id: string;
   readonly description: string;
