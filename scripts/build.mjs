@@ -80,7 +80,7 @@ async function buildLibrary() {
     ...common,
     entryPoints: {
       index: 'src/index.ts',
-      machines: 'machines/index.ts',
+      machines: 'machines/registered.ts',
       testing: 'src/testing/index.ts',
       visualize: 'src/visualize/index.ts',
     },

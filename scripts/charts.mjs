@@ -1,10 +1,11 @@
-// Writes the generated documents into the current directory: visualizations/ and docs/errors.md. With --check it writes
-// nothing, and a document that differs is a failure.
+// Writes the generated documents into the current directory: visualizations/, docs/errors.md, and the hashes of the
+// sources of the charts. With --check it writes nothing, and a document that differs is a failure.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { authorityDocument } from './authority-document.mjs';
 import { importSource } from './import-source.mjs';
+import { SOURCE_HASHES, updateSourceHashes } from './source-hashes.mjs';
 
 // The scenarios take as long as all pictures together, so a second thread makes them.
 if (!isMainThread) {
@@ -19,6 +20,15 @@ const [option, ...rest] = process.argv.slice(2);
 if (rest.length > 0 || (option !== undefined && option !== '--check')) {
   console.error(HELP);
   process.exit(64);
+}
+
+// All other documents show the hashes of the charts, which are made from this file.
+const isCheck = option === '--check';
+if ((await updateSourceHashes(isCheck)) && isCheck) {
+  console.error(
+    `${SOURCE_HASHES} does not match the sources. Run \`npm run charts\` and commit what it writes.`,
+  );
+  process.exit(1);
 }
 
 const scenarios = new Promise((resolve, reject) => {
@@ -38,7 +48,7 @@ const stale = (await readdir('visualizations').catch(() => []))
   .map((name) => `visualizations/${name}`)
   .filter((path) => /\.(mmd|svg|json|dot|html|scenarios\.md)$/.test(path) && !wanted.has(path));
 
-if (option === '--check') {
+if (isCheck) {
   const wrong = [];
   for (const [path, text] of wanted) {
     const found = await readFile(path, 'utf8').catch(() => undefined);

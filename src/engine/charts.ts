@@ -8,6 +8,7 @@ import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { pairingMachine } from '../../machines/pairing.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
+import { registerSources } from '../../machines/shared/register.js';
 import { stdioConnectionMachine } from '../../machines/stdio-connection.js';
 import { tokenSavingMachine } from '../../machines/token-saving.js';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
@@ -45,6 +46,8 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   appServer: appServerMachine,
   appServerAccount: appServerAccountMachine,
 };
+
+registerSources(CHARTS);
 
 let hashes: Readonly<Record<string, string>> | undefined;
 

@@ -1,6 +1,7 @@
 /** A statechart as plain data: its states and edges in source order. Every exporter reads it. */
 import { createHash } from 'node:crypto';
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import { bodiesOf } from './bodies.js';
 
 /** The kind of a state. */
 export type StateKind = 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
@@ -93,12 +94,18 @@ export function edgeIds(machine: AnyStateMachine): ReadonlyMap<AnyTransitionDefi
 }
 
 /**
- * The hash of a chart: the first 12 hex digits of the SHA-256 of its definition, with actions, guards and actors by
- * their names. Descriptions do not count, so a better wording keeps the hash.
+ * The hash of a chart: the first 12 hex digits of the SHA-256 of its definition and of the bodies of its guards, actions,
+ * delays and inputs. Descriptions do not count, so a better wording keeps the hash. Actors count by their names.
+ *
+ * A chart of this package has the same hash in each build, because it is made from the sources. For any other chart, the text
+ * of the functions counts as it runs: compare hashes of the same build.
+ *
+ * @example chartHash(machine) // '3f0a91c2b7de'
  */
 export function chartHash(machine: AnyStateMachine): string {
   const { id, states, edges } = toChart(machine);
-  return createHash('sha256').update(canonicalJson({ id, states, edges })).digest('hex').slice(0, 12);
+  const bodies = bodiesOf(machine);
+  return createHash('sha256').update(canonicalJson({ id, states, edges, bodies })).digest('hex').slice(0, 12);
 }
 
 /** JSON without descriptions, with the members of every object in alphabetical order. */

@@ -9,6 +9,7 @@ import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
 import { pairingMachine } from '../../../machines/pairing.js';
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
+import { registerSources } from '../../../machines/shared/register.js';
 import { stdioConnectionMachine } from '../../../machines/stdio-connection.js';
 import { tokenSavingMachine } from '../../../machines/token-saving.js';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
@@ -58,6 +59,8 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   appServer: model(appServerMachine, appServerModel),
   appServerAccount: model(appServerAccountMachine, appServerAccountModel),
 };
+
+registerSources(Object.fromEntries(Object.entries(MODELS).map(([name, { machine }]) => [name, machine])));
 
 interface VariantPaths {
   readonly variant: Variant;
