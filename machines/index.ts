@@ -30,12 +30,7 @@ export {
   type ListenerConnectionInput,
   listenerConnectionMachine,
 } from './listener-connection.js';
-export {
-  type EnsureTokenOutcome,
-  type PairingEvent,
-  type PairingInput,
-  pairingMachine,
-} from './pairing.js';
+export { type PairingEvent, type PairingInput, type PairingResponse, pairingMachine } from './pairing.js';
 export { remoteControlMachine } from './remote-control/machine.js';
 export type {
   RemoteControlContext,
@@ -49,6 +44,13 @@ export {
   type StdioConnectionInput,
   stdioConnectionMachine,
 } from './stdio-connection.js';
+export {
+  type LinkFacts,
+  type TokenRenewalEvent,
+  type TokenRenewalInput,
+  type TokenRenewalOutput,
+  tokenRenewalMachine,
+} from './token-renewal.js';
 export { type TokenSavingEvent, type TokenSavingInput, tokenSavingMachine } from './token-saving.js';
 export {
   type VirtualClientEvent,

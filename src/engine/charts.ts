@@ -10,6 +10,7 @@ import { pairingMachine } from '../../machines/pairing.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { registerSources } from '../../machines/shared/register.js';
 import { stdioConnectionMachine } from '../../machines/stdio-connection.js';
+import { tokenRenewalMachine } from '../../machines/token-renewal.js';
 import { tokenSavingMachine } from '../../machines/token-saving.js';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
@@ -20,6 +21,7 @@ type ChartName =
   | 'link'
   | 'virtualClient'
   | 'pairing'
+  | 'tokenRenewal'
   | 'websocketAuth'
   | 'listenerConnection'
   | 'stdioConnection'
@@ -36,6 +38,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   link: linkMachine,
   virtualClient: virtualClientMachine,
   pairing: pairingMachine,
+  tokenRenewal: tokenRenewalMachine,
   websocketAuth: websocketAuthMachine,
   listenerConnection: listenerConnectionMachine,
   stdioConnection: stdioConnectionMachine,

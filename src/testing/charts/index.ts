@@ -11,6 +11,7 @@ import { pairingMachine } from '../../../machines/pairing.js';
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import { registerSources } from '../../../machines/shared/register.js';
 import { stdioConnectionMachine } from '../../../machines/stdio-connection.js';
+import { tokenRenewalMachine } from '../../../machines/token-renewal.js';
 import { tokenSavingMachine } from '../../../machines/token-saving.js';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
@@ -31,6 +32,7 @@ import { controllerLinkModel } from './controller-link.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
 import { remoteControlModel } from './remote-control.js';
+import { tokenRenewalModel } from './token-renewal.js';
 import { tokenSavingModel } from './token-saving.js';
 import { websocketAuthModel } from './websocket-auth.js';
 
@@ -49,6 +51,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   link: model(linkMachine, linkModel),
   virtualClient: model(virtualClientMachine, virtualClientModel),
   pairing: model(pairingMachine, pairingModel),
+  tokenRenewal: model(tokenRenewalMachine, tokenRenewalModel),
   websocketAuth: model(websocketAuthMachine, websocketAuthModel),
   listenerConnection: model(listenerConnectionMachine, listenerConnectionModel),
   stdioConnection: model(stdioConnectionMachine, stdioConnectionModel),
