@@ -4,6 +4,13 @@ export { CLOSE_CODES } from '../src/protocol/close-codes.js';
 export type { Decision } from '../src/protocol/decision.js';
 export { accountMachine } from './account/machine.js';
 export type { AccountContext, AccountEvent, AccountInput, AccountResponse } from './account/types.js';
+export { accountTokensMachine } from './account-tokens/machine.js';
+export type {
+  AccountTokensContext,
+  AccountTokensEvent,
+  AccountTokensInput,
+  TokenTask,
+} from './account-tokens/setup.js';
 export { appServerMachine } from './app-server/machine.js';
 export type { AppServerContext, AppServerEvent, AppServerInput } from './app-server/types.js';
 export {

@@ -1,6 +1,7 @@
 /** Written by `npm run charts`: the hash of the sources of each chart, by its id. */
 export const SOURCE_HASHES: Readonly<Record<string, string>> = {
   account: '89d99406f398edc6',
+  accountTokens: '316e6d8052d5978c',
   appServer: 'aae48e9fdfc81491',
   appServerAccount: 'bf404a9f818eca07',
   authRecovery: 'a6528a2e700c5dd4',

@@ -1,5 +1,6 @@
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
+import { accountTokensMachine } from '../../machines/account-tokens/machine.js';
 import { appServerMachine } from '../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
@@ -26,6 +27,7 @@ type ChartName =
   | 'listenerConnection'
   | 'stdioConnection'
   | 'account'
+  | 'accountTokens'
   | 'authRecovery'
   | 'tokenSaving'
   | 'controllerLink'
@@ -43,6 +45,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   listenerConnection: listenerConnectionMachine,
   stdioConnection: stdioConnectionMachine,
   account: accountMachine,
+  accountTokens: accountTokensMachine,
   authRecovery: authRecoveryMachine,
   tokenSaving: tokenSavingMachine,
   controllerLink: controllerLinkMachine,

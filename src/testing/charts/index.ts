@@ -1,6 +1,7 @@
 /** Models of the engine's charts: the events and outcomes that their paths are generated from. */
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../../machines/account/machine.js';
+import { accountTokensMachine } from '../../../machines/account-tokens/machine.js';
 import { appServerMachine } from '../../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
@@ -20,6 +21,7 @@ import { generatePaths, mergeCoverage } from '../generate.js';
 import type { Coverage, CoverageReport, Generated } from '../types.js';
 import { pathsMarkdown } from '../words.js';
 import { accountModel, authRecoveryModel } from './account.js';
+import { accountTokensModel } from './account-tokens.js';
 import { appServerModel } from './app-server.js';
 import { appServerAccountModel } from './app-server-account.js';
 import {
@@ -56,6 +58,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   listenerConnection: model(listenerConnectionMachine, listenerConnectionModel),
   stdioConnection: model(stdioConnectionMachine, stdioConnectionModel),
   account: model(accountMachine, accountModel),
+  accountTokens: model(accountTokensMachine, accountTokensModel),
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
   tokenSaving: model(tokenSavingMachine, tokenSavingModel),
   controllerLink: model(controllerLinkMachine, controllerLinkModel),
