@@ -33,6 +33,7 @@ const MENU = [
   ['docs/platforms.md', 'Windows and macOS'],
   'How it works',
   ['visualizations/README.md', 'Charts'],
+  ['docs/stories/README.md', 'Stories'],
   ['docs/architecture.md', 'Architecture'],
   ['docs/spec/README.md', 'Specification'],
   ['docs/testing.md', 'Test paths from charts'],

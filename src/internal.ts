@@ -9,6 +9,8 @@ export { START_SETTINGS } from './cli/settings/start-settings.js';
 export { CHARTS, chartHashes } from './engine/charts.js';
 export { REASONS } from './protocol/reasons.js';
 export { APP_SERVER_METHODS, AUTHORITIES, ENGINE_METHODS } from './session/authority-table.js';
+export { storyDocuments } from './stories/documents.js';
+export { STORIES } from './stories/plots/index.js';
 export { scenarios } from './testing/charts/index.js';
 export { chartHash, toChart } from './visualize/chart.js';
 export { toConfigJson } from './visualize/config-json.js';

@@ -11,7 +11,6 @@ import type {
   StoreOutcome,
 } from '../../src/protocol/outcomes.js';
 import type { LinkOutput } from '../link.js';
-import type { TokenRenewalOutput } from '../token-renewal.js';
 
 /** Every outcome that an actor of the engine reports. */
 type AnyOutcome =
@@ -24,8 +23,7 @@ type AnyOutcome =
   | PairStatusOutcome
   | RecoveryOutcome
   | RefreshOutcome
-  | StoreOutcome
-  | TokenRenewalOutput;
+  | StoreOutcome;
 
 type AnEvent = { readonly type: string };
 

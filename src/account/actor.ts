@@ -88,17 +88,17 @@ function authActors(deps: AccountActorDeps) {
     now: env.now,
   };
   return {
-    storeApiKey: fromPromise<StoreAccountOutcome>(async () => {
+    storeApiKey: fromPromise<StoreAccountOutcome>(async ({ signal }) => {
       const key = deps.apiKey();
       if (key === undefined) throw new Error('the request has no API key');
-      return tokens.storeApiKey(key, closed);
+      return tokens.storeApiKey(key, signal);
     }),
-    signOut: fromPromise<StoreAccountOutcome, { stored: boolean }>(async ({ input }) => {
+    signOut: fromPromise<StoreAccountOutcome, { stored: boolean }>(async ({ input, signal }) => {
       if (!input.stored) {
         credentials.clearExternal();
         return { kind: 'stored', stored: credentials.stored() };
       }
-      const outcome = await tokens.signOut(closed);
+      const outcome = await tokens.signOut(signal);
       if (outcome.kind === 'stored') credentials.clearExternal();
       return outcome;
     }),

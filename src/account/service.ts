@@ -64,11 +64,7 @@ export class AccountService implements AccountSource {
     const file = new AuthFile({ path: config.path, memory, now, onChange });
     const credentials = new Credentials({ file, given: config.given, policy, now });
     const issuer = () => this.#getIssuer();
-    const { lockTimeout, issuerTimeout } = config.timing;
-    const tokens = new TokenStore({
-      ...{ file, storage, credentials, issuer, env, log, audit, watcher },
-      ...{ lockTimeout, issuerTimeout },
-    });
+    const tokens = new TokenStore({ file, storage, credentials, issuer, env, log, audit, watcher });
     const logins = new InteractiveLogins({ issuer, tokens, policy, now, ports: config.loginPorts });
     const shared = {
       credentials,

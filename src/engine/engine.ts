@@ -161,7 +161,6 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       onFault: (error) => this.emit('fault', error),
       onStop: () => void this.stop(),
-      isStopping: () => this.#stopping !== undefined,
       metrics: () => this.#metricsView,
       listenerMetrics: () => this.#metrics,
     });

@@ -17,6 +17,8 @@ interface OperateDeps {
   readonly connectUrl: () => Secret | undefined;
   /** A new token in the connect URL; null: the listener has none of its own; undefined: there is no listener. */
   readonly rotateToken: () => Secret | null | undefined;
+  /** Undefined: the engine has no inspector. */
+  readonly inspectorLink: (() => Secret) | undefined;
   readonly stop: () => void;
   /** Undefined: the engine has no metrics. */
   readonly metrics: () => EngineMetricsView | undefined;
@@ -31,7 +33,7 @@ const count = (min: number, max: number) =>
 /** Adds `engine/stop`, `engine/logs/read`, `engine/connectUrl/read` and `engine/metrics/read`. */
 export function addOperateMethods(
   methods: MethodTable,
-  { logs, connectUrl, rotateToken, stop, metrics }: OperateDeps,
+  { logs, connectUrl, rotateToken, inspectorLink, stop, metrics }: OperateDeps,
 ): void {
   methods.add('engine/stop', v.looseObject({}), () => new Reply({ pid: process.pid }, stop));
   methods.add(
@@ -57,6 +59,9 @@ export function addOperateMethods(
     const rotated = rotateToken();
     return { connectUrl: rotated?.reveal() ?? null, hasListener: rotated !== undefined };
   });
+  methods.add('engine/inspectorLink/create', v.looseObject({}), () => ({
+    link: inspectorLink?.().reveal() ?? null,
+  }));
   methods.add('engine/metrics/read', v.looseObject({}), async () => {
     const found = metrics();
     return found === undefined ? { url: null, text: null } : { url: found.url, text: await found.text() };

@@ -82,13 +82,13 @@ export class Subscribers {
   }
 
   /** Sends the remaining entries, then closes every page. */
-  close(message: string): void {
+  close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#flush();
     clearTimeout(this.#timer);
     for (const subscriber of [...this.#subscribers])
-      this.#disconnect(subscriber, CLOSE_CODES.goingAway, message);
+      this.#disconnect(subscriber, CLOSE_CODES.goingAway, 'The engine has stopped.');
   }
 
   #schedule(catchUp: boolean): void {

@@ -1,5 +1,4 @@
-import type { AnyStateMachine } from 'xstate';
-import { rebuilt } from '../visualize/machine-check.js';
+import { type AnyStateMachine, StateMachine } from 'xstate';
 
 interface Config {
   readonly invoke?: unknown;
@@ -15,7 +14,10 @@ export function withNamedActors(machine: AnyStateMachine): AnyStateMachine {
   const config = named(machine.config as Config, inline);
   if (Object.keys(inline).length === 0) return machine;
   const { actors, ...others } = machine.implementations;
-  return rebuilt(machine, config, { ...others, actors: { ...actors, ...inline } });
+  return new StateMachine(
+    config as never,
+    { ...others, actors: { ...actors, ...inline } } as never,
+  ) as AnyStateMachine;
 }
 
 function named(config: Config, inline: Record<string, unknown>): Config {

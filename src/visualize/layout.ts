@@ -81,7 +81,7 @@ export async function layout(picture: Picture, options: LayoutOptionsOfPicture =
   return (record && (await placedAsRecorded(picture, record, runElk))) ?? search(picture, runElk);
 }
 
-interface LayoutOptionsOfPicture {
+export interface LayoutOptionsOfPicture {
   /** The layouts that earlier searches found, by the name of the picture. Default: those of visualizations/layouts/records.json. */
   readonly records?: Readonly<Record<string, LayoutRecord>>;
 }

@@ -2,7 +2,7 @@
 
 import type { Chart } from './chart.js';
 import { PAD, type Placed, type PlacedArrow, type PlacedBox, type Point, TITLE_HEIGHT } from './geometry.js';
-import { layout } from './layout.js';
+import { type LayoutOptionsOfPicture, layout } from './layout.js';
 import type { LayoutRecord } from './layout-records.js';
 import { FONT, INDENT, LINE_HEIGHT, type Line } from './lines.js';
 import type { Box, Picture } from './picture.js';
@@ -20,14 +20,14 @@ export interface Svg {
 }
 
 /** All pictures of a chart, the overview first. */
-export async function svgsOf(chart: Chart, hash: string): Promise<Svg[]> {
+export async function svgsOf(chart: Chart, hash: string, options?: LayoutOptionsOfPicture): Promise<Svg[]> {
   const svgs: Svg[] = [];
-  for (const picture of picturesOf(chart)) svgs.push(await svgOf(picture, hash));
+  for (const picture of picturesOf(chart)) svgs.push(await svgOf(picture, hash, options));
   return svgs;
 }
 
-export async function svgOf(picture: Picture, hash: string): Promise<Svg> {
-  const placed = await layout(picture);
+export async function svgOf(picture: Picture, hash: string, options?: LayoutOptionsOfPicture): Promise<Svg> {
+  const placed = await layout(picture, options);
   const { name, description } = picture;
   const { width, height, record } = placed;
   return { name, description, width, height, text: draw(placed, hash), record };

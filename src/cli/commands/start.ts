@@ -1,6 +1,5 @@
 import type { EngineOptions } from '../../engine/options.js';
 import type { Inspector } from '../../inspector/index.js';
-import { AttachableWatcher } from '../../observe/attachable-watcher.js';
 import { usageError } from '../errors.js';
 import { runWithoutOutput } from '../output/lifeline.js';
 import { errorOutput } from '../output/print.js';
@@ -95,22 +94,16 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
       ? await (await import('../embedded.js')).startEmbeddedBackend(givenHome)
       : undefined;
   let inspector: Inspector | undefined;
-  let attachable: AttachableWatcher | undefined;
   try {
     if (settings.inspect !== undefined) {
       inspector = await (await import('./inspect.js')).startInspector(settings.inspect);
     }
-    // Costs next to nothing until rc-engine inspect --attach asks for it.
-    const watcher =
-      inspector?.watcher ??
-      new AttachableWatcher(async (port) => (await import('./inspect.js')).attachInspector(port));
-    if (watcher instanceof AttachableWatcher) attachable = watcher;
     const options: EngineOptions = {
       ...engineOptions(settings),
       ...accessToken,
       ...listener.options,
       ...(appServer === undefined ? {} : { appServer }),
-      watcher,
+      ...(inspector === undefined ? {} : { watcher: inspector.watcher }),
       logger,
       returnMemory: true,
       home: embedded?.home ?? home.dir,
@@ -120,7 +113,6 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
     return await runEngine(options, settings, signals, inspector, display, notify);
   } finally {
     await inspector?.close();
-    await attachable?.close();
     await embedded?.close();
   }
 }

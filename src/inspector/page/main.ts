@@ -59,10 +59,8 @@ function showHeader(): void {
       : moment === null
         ? 'Pause'
         : 'Go live';
-  const notes: string[] = [];
-  if (hello?.attachedAt !== undefined) notes.push(`attached at ${clock(hello.attachedAt).slice(0, 8)}`);
-  if (model.notShown > 0) notes.push(`${model.notShown} actors are not shown: there are too many.`);
-  byId('note').textContent = notes.join(' · ');
+  byId('note').textContent =
+    model.notShown > 0 ? `${model.notShown} actors are not shown: there are too many.` : '';
 }
 
 const showTree = throttled(() => tree.update(), TREE_INTERVAL);

@@ -1,14 +1,11 @@
 /** Model of the chart `pairing`. */
-import type { pairingMachine } from '../../../machines/pairing.js';
-import type { TokenRenewalOutput } from '../../../machines/token-renewal.js';
+import type { EnsureTokenOutcome, pairingMachine } from '../../../machines/pairing.js';
 import type { PairOutcome } from '../../protocol/outcomes.js';
 import { Secret } from '../../protocol/secret.js';
-import { DEFAULT_TIMING } from '../../protocol/timing.js';
 import { EPOCH, failure, SimulatedEnv, type Variant } from './model.js';
 
-const ENSURED: readonly TokenRenewalOutput[] = [
+const ENSURED: readonly EnsureTokenOutcome[] = [
   { kind: 'ready' },
-  { kind: 'identityLost', failure: failure('backendNotFound') },
   { kind: 'notReady', failure: failure('backendUnavailable') },
 ];
 
@@ -33,7 +30,7 @@ export function pairingModel(): Variant<typeof pairingMachine>[] {
     {
       name: 'no code',
       options: {
-        input: { env, timing: DEFAULT_TIMING },
+        input: { env },
         setTime: env.setTime,
         // No guard reads the context.
         key: ({ context }) => `${context.manual}`,
