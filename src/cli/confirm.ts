@@ -1,5 +1,6 @@
 import { usageError } from './errors.js';
-import { ask, stdout } from './output/terminal.js';
+import { ask } from './output/ask.js';
+import { stdout } from './output/terminal.js';
 
 /** Whether a person can be asked: the question and the answer go through a terminal. */
 export const canAsk = (json: boolean): boolean => !json && process.stdin.isTTY === true && stdout.isTTY;

@@ -5,10 +5,9 @@ import type { EngineStatus } from '../engine/status.js';
 import { connectControlSocket } from '../home/control-socket.js';
 import { checkHome, locateHome, resolveHome } from '../home/home.js';
 import { findEngine } from '../home/running-engine.js';
-import { EngineError } from '../protocol/errors.js';
+import { EngineError, isErrorCode } from '../protocol/errors.js';
 import { isRecord } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
-import { isReason } from '../protocol/reasons.js';
 import { VERSION } from '../protocol/version.js';
 import { LineConnection } from '../session/line-connection.js';
 import { notAnswered, notRunning, socketGone, unanswered } from './engine-errors.js';
@@ -105,10 +104,10 @@ export async function readStatus(client: ControlClient, timeoutMs?: number): Pro
 
 /** `data.reason` of a JSON-RPC error selects the next step from the table of reasons. */
 function errorFromResponse(error: Readonly<Record<string, unknown>>): EngineError {
-  const reason = isRecord(error.data) ? error.data.reason : undefined;
+  const { reason, remediation } = isRecord(error.data) ? error.data : {};
   const message = String(error.message);
-  return typeof reason === 'string' && isReason(reason)
-    ? new EngineError(reason, message)
+  return typeof reason === 'string' && isErrorCode(reason)
+    ? new EngineError(reason, message, typeof remediation === 'string' ? { remediation } : {})
     : new EngineError('remoteRefused', message, { remediation: '' });
 }
 

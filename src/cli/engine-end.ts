@@ -57,7 +57,7 @@ function terminate({ pid }: RunningEngine, cause: EngineError): void {
   }
 }
 
-function isAlive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

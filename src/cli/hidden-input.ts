@@ -1,4 +1,5 @@
 import { block, stderr } from './output/terminal.js';
+import { withoutWaiting } from './output/waiting.js';
 
 const [INTERRUPT, END, BACKSPACE, DELETE, ERASE_LINE] = ['\u0003', '\u0004', '\b', '\u007f', '\u0015'];
 
@@ -6,7 +7,10 @@ const [INTERRUPT, END, BACKSPACE, DELETE, ERASE_LINE] = ['\u0003', '\u0004', '\b
  * Reads one line from the terminal without showing it. Ctrl-C ends the process as it does without a question.
  * @param limit The line is given up when it is longer, in characters.
  */
-export async function readHidden(question: string, limit: number): Promise<string> {
+export const readHidden = (question: string, limit: number): Promise<string> =>
+  withoutWaiting(() => read(question, limit));
+
+async function read(question: string, limit: number): Promise<string> {
   const stdin = process.stdin;
   // First: who answers at once must not be shown either.
   stdin.setRawMode(true);

@@ -88,7 +88,15 @@ async function run(): Promise<number> {
   commandLineParsed();
   if (invocation === undefined) return EXIT.ok;
   commandName = invocation.name;
-  return invocation.command.run(invocation.args, appServerCommand);
+  const { command, args } = invocation;
+  if (command.progress === undefined || errorOutput.json) return command.run(args, appServerCommand);
+  const { endWaiting, startWaiting } = await import('./output/waiting.js');
+  startWaiting(command.progress);
+  try {
+    return await command.run(args, appServerCommand);
+  } finally {
+    endWaiting();
+  }
 }
 
 const isProcessOne = (): boolean => process.pid === 1 && process.platform === 'linux';

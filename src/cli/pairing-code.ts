@@ -1,5 +1,6 @@
 import { usageError } from './errors.js';
-import { ask, block, stderr } from './output/terminal.js';
+import { ask } from './output/ask.js';
+import { block, stderr } from './output/terminal.js';
 import type { OptionTable } from './parser/command.js';
 
 const CODE_VARIABLE = 'RC_ENGINE_PAIRING_CODE';

@@ -68,6 +68,8 @@ interface EngineHooks {
   readonly onFault: (error: unknown) => void;
   /** The owner stops the engine through its control socket. */
   readonly onStop: () => void;
+  /** The start is complete. */
+  readonly isReady: () => boolean;
   /** Undefined: the engine has no metrics. */
   readonly metrics: () => EngineMetricsView | undefined;
   /** Undefined: the listener serves no metrics. */
@@ -173,7 +175,10 @@ export async function bootstrap(
     onWake: ({ kind }) => remoteControl.actor.send({ type: kind === 'network' ? 'NETWORK.CHANGED' : 'WAKE' }),
   });
   const status = () =>
-    engineStatusOf({ ...deps, ...remoteControl, local }, { version: VERSION, startedAt: base.startedAt });
+    engineStatusOf(
+      { ...deps, ...remoteControl, local },
+      { version: VERSION, startedAt: base.startedAt, ready: hooks.isReady() },
+    );
   const running = { ...deps, ...remoteControl, local, lock, wake, status };
   addEngineMethods(methods, { status, audit });
   addRepairMethod(methods, running);
@@ -183,6 +188,7 @@ export async function bootstrap(
     rotateToken: () => local.rotateToken(),
     inspectorLink: options.watcher?.newLink,
     stop: hooks.onStop,
+    prepareRestart: options.onRestart,
     metrics: hooks.metrics,
   });
   return running;

@@ -70,6 +70,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #failure: Failure | null = null;
   #started = false;
   #chartStarted = false;
+  #ready = false;
   #stopping: Promise<void> | undefined;
 
   constructor(options: EngineOptions = {}) {
@@ -161,6 +162,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       },
       onFault: (error) => this.emit('fault', error),
       onStop: () => void this.stop(),
+      isReady: () => this.#ready,
       metrics: () => this.#metricsView,
       listenerMetrics: () => this.#metrics,
     });
@@ -257,6 +259,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     );
     if (settled.status === 'active') {
       local.open();
+      this.#ready = true;
       if (listening !== undefined) this.emit('listening', listening);
       return;
     }

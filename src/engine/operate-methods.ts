@@ -1,8 +1,10 @@
 /** What the owner of an engine does with it through the control socket. RC-121, RC-123, RC-125, RC-170 */
 import * as v from 'valibot';
 import { LOG_LEVELS, type LogRing } from '../observe/log-ring.js';
+import { EngineError } from '../protocol/errors.js';
+import { RPC } from '../protocol/jsonrpc.js';
 import type { Secret } from '../protocol/secret.js';
-import { type MethodTable, Reply } from '../session/methods.js';
+import { JsonRpcError, type MethodTable, Reply } from '../session/methods.js';
 
 /** The metrics of a running engine. */
 export interface EngineMetricsView {
@@ -20,6 +22,8 @@ interface OperateDeps {
   /** Undefined: the engine has no inspector. */
   readonly inspectorLink: (() => Secret) | undefined;
   readonly stop: () => void;
+  /** Prepares another engine; undefined: the program does not start one. */
+  readonly prepareRestart: (() => Promise<void>) | undefined;
   /** Undefined: the engine has no metrics. */
   readonly metrics: () => EngineMetricsView | undefined;
 }
@@ -30,12 +34,30 @@ const MAX_LOG_RECORDS = 1_000;
 const count = (min: number, max: number) =>
   v.nullish(v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max)));
 
-/** Adds `engine/stop`, `engine/logs/read`, `engine/connectUrl/read` and `engine/metrics/read`. */
+/** Adds `engine/stop`, `engine/restart`, and what reads the log, the metrics and the addresses of the engine. */
 export function addOperateMethods(
   methods: MethodTable,
-  { logs, connectUrl, rotateToken, inspectorLink, stop, metrics }: OperateDeps,
+  { logs, connectUrl, rotateToken, inspectorLink, stop, prepareRestart, metrics }: OperateDeps,
 ): void {
   methods.add('engine/stop', v.looseObject({}), () => new Reply({ pid: process.pid }, stop));
+  methods.add('engine/restart', v.looseObject({}), async () => {
+    if (prepareRestart === undefined) {
+      const data = { reason: 'notManaged' };
+      throw new JsonRpcError(
+        RPC.invalidRequest,
+        'The program of this engine does not start another one.',
+        data,
+      );
+    }
+    try {
+      await prepareRestart();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      const { code, message, remediation } = error;
+      throw new JsonRpcError(RPC.invalidRequest, message, { reason: code, remediation });
+    }
+    return new Reply({ pid: process.pid }, stop);
+  });
   methods.add(
     'engine/logs/read',
     v.object({

@@ -119,6 +119,11 @@ export interface EngineOptions extends AccountOptions {
    * Default false.
    */
   readonly listenerMetrics?: boolean;
+  /**
+   * Called by `engine/restart`, a request of the owner: it prepares another engine on this home, or rejects with the reason
+   * why there is none. Then this engine stops, and its program starts the other one. Default: the request is refused.
+   */
+  readonly onRestart?: () => Promise<void>;
   /** Receives structured log lines without secrets; a pino logger fits. Default: no log. */
   readonly logger?: EngineLogger;
   /** Delays in milliseconds that replace those of `DEFAULT_TIMING`. For tests and measurements. */

@@ -16,7 +16,11 @@ type StatusDeps = EngineDeps & RemoteControl & { readonly local: LocalAccess };
 
 export function engineStatusOf(
   deps: StatusDeps,
-  { version, startedAt }: { readonly version: string; readonly startedAt: number },
+  {
+    version,
+    startedAt,
+    ready,
+  }: { readonly version: string; readonly startedAt: number; readonly ready: boolean },
 ): EngineStatus {
   const { board, mux, target, account, local, env, counters } = deps;
   const { health } = deps.appServer;
@@ -25,6 +29,7 @@ export function engineStatusOf(
     pid: process.pid,
     home: deps.home.dir,
     startedAt: wallTimeOf(env, startedAt),
+    ready,
     now: env.now(),
     charts: chartHashes(),
     remoteControl: {

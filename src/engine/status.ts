@@ -27,6 +27,8 @@ export interface EngineStatus {
   /** Absolute path of the home directory. */
   readonly home: string;
   readonly startedAt: number;
+  /** The start is complete: the listener accepts clients. */
+  readonly ready: boolean;
   readonly now: number;
   /** Content hash of each chart by its name; it identifies the behaviour that a report describes. */
   readonly charts: Readonly<Record<string, string>>;

@@ -12,6 +12,8 @@ export interface RunningEngine {
   /** Null: `engine.json` is gone, so only the lock shows that an engine runs. */
   readonly pid: number | null;
   readonly controlSocket: string;
+  /** Wall-clock ms; undefined without `engine.json`. */
+  readonly startedAt?: number;
 }
 
 /**

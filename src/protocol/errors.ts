@@ -53,8 +53,8 @@ export const ERRORS = {
     'Save it again from the inspector page, or replay it with the rc-engine version that it names.',
   ),
   notManaged: reasonText(
-    'No service manager runs the engine, so nothing can start it again.',
-    'Stop it with rc-engine stop and start it again where it was started, or install a service with rc-engine service install.',
+    'Another program runs this engine, and only that program can start it again.',
+    'Restart it with that program: a service manager, or the application that the engine is a part of.',
   ),
   serviceFailed: reasonText(
     'The service manager refused, or the definition of the service cannot be written.',
@@ -68,6 +68,9 @@ export const ERRORS = {
 
 /** The code of an `EngineError`: of the command line and the library, or a reason. */
 export type ErrorCode = keyof typeof ERRORS | Reason;
+
+export const isErrorCode = (code: string): code is ErrorCode =>
+  Object.hasOwn(ERRORS, code) || Object.hasOwn(REASONS, code);
 
 /** The text of an error or reason code; undefined for an unknown code. `rc-engine explain` prints it. */
 export function explain(code: string): ReasonText | undefined {

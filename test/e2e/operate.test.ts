@@ -54,7 +54,7 @@ describe('RC-121: rc-engine stop', () => {
   });
 });
 
-describe('RC-122: rc-engine enable, disable and restart', () => {
+describe('RC-122: rc-engine enable and disable', () => {
   it('disable cuts off and enable connects again; --ephemeral leaves the preference', async ({ lab }) => {
     await lab.connected();
     const off = await lab.cli(['disable', '--home', lab.home, '--ephemeral']);
@@ -74,14 +74,6 @@ describe('RC-122: rc-engine enable, disable and restart', () => {
     await engine.line(({ type }) => type === 'started', 'start');
     const on = await lab.cli(['enable', '--home', lab.home]);
     expect([on.code, on.stderr]).toEqual([1, expect.stringContaining('rc-engine explain authApiKey')]);
-  });
-
-  it('restart refuses an engine that no service manager runs, and leaves it alone', async ({ lab }) => {
-    const engine = await lab.connected();
-    const { code, stderr } = await lab.cli(['restart', '--home', lab.home]);
-    expect([code, stderr]).toEqual([1, expect.stringContaining('was started by hand')]);
-    expect(stderr).toContain('rc-engine service install');
-    expect(engine.running).toBe(true);
   });
 });
 

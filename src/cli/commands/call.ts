@@ -17,6 +17,7 @@ const PAIRING_TIMEOUT = 60_000;
 export const call = defineCommand({
   name: 'call',
   description: 'Send requests to an environment, as a controller does (embedded backend only)',
+  progress: 'Calling the environment',
   notes:
     'Without METHOD, each line of stdin is a request: METHOD PARAMS.\n' +
     'Without --initialize, call introduces itself as a client of Codex does. Agents of MCP and ACP need their own.\n' +

@@ -11,6 +11,7 @@ import { EXIT, usageError } from '../errors.js';
 import { runWithoutOutput } from '../output/lifeline.js';
 import { errorOutput, printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
+import { endWaiting } from '../output/waiting.js';
 import { CODE_OPTIONS, readCode } from '../pairing-code.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { StopSignals } from '../signals.js';
@@ -20,6 +21,7 @@ const DEFAULT_BASE_URL = 'https://chatgpt.com/backend-api';
 export const connect = defineCommand({
   name: 'connect',
   description: 'Open a local endpoint that leads to a paired environment on another machine',
+  progress: 'Connecting',
   notes:
     'Each local connection is a client of the environment. A lost link is opened again, and nothing is lost or doubled.\n' +
     'ENVIRONMENT is an id or a name of --list; it may be left out when one environment is paired.\n' +
@@ -194,6 +196,8 @@ async function serve(
   const tokenFile = local.kind === 'tcp' ? local.tokenFile : undefined;
   const shown = { ...environment, tokenFile };
   runWithoutOutput(json ? 'json' : 'text');
+  // From here on its own line follows the link.
+  endWaiting();
   const output = json ? connectJson(shown) : connectText(stdout, shown);
   const service = new ConnectService({
     environment,

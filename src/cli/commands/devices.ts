@@ -5,8 +5,9 @@ import type { Controller } from '../../protocol/outcomes.js';
 import type { ControlClient } from '../control-client.js';
 import { deviceNamesFile, nameDevice, readDeviceNames } from '../device-names.js';
 import { EXIT, suggest, usageError } from '../errors.js';
+import { ask } from '../output/ask.js';
 import { errorOutput, printJson } from '../output/print.js';
-import { ask, stdout, type Text, text } from '../output/terminal.js';
+import { stdout, type Text, text } from '../output/terminal.js';
 import { COLOURS, formatDuration } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
@@ -19,6 +20,7 @@ const MAX_PAGES = 100;
 export const devices = defineCommand({
   name: 'devices',
   description: 'List, rename and revoke the devices that are paired with this machine',
+  progress: 'Reading the devices',
   notes:
     'ACTION is list (the default), rename or revoke. A revoked device loses its connections at once and cannot come\n' +
     'back. rename gives a device a name of your own: it is stored in this home, and the device does not see it.\n' +

@@ -23,6 +23,7 @@ const PREFERENCE =
 export const enable = defineCommand({
   name: 'enable',
   description: 'Switch remote control of the running engine on',
+  progress: 'Switching remote control on',
   notes: `${PREFERENCE}\nExit codes: 0 done, 1 refused, 5 no engine running.`,
   options: OPTIONS,
   examples: [['enable', 'Let paired controllers reach this machine again']],
@@ -32,6 +33,7 @@ export const enable = defineCommand({
 export const disable = defineCommand({
   name: 'disable',
   description: 'Switch remote control of the running engine off: controllers lose their connections',
+  progress: 'Switching remote control off',
   notes: `${PREFERENCE}\nThe engine keeps running, and local clients stay connected.\nExit codes: 0 done, 1 refused, 5 no engine running.`,
   options: OPTIONS,
   examples: [

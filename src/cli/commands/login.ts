@@ -6,6 +6,7 @@ import { EXIT, usageError } from '../errors.js';
 import { describeSignIn } from '../output/account-rows.js';
 import { printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
+import { nowWaitingFor } from '../output/waiting.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 import { stopSignals } from '../signals.js';
@@ -19,6 +20,7 @@ const MAX_KEY_LENGTH = 4_096;
 export const login = defineCommand({
   name: 'login',
   description: 'Sign in with a browser, on another device, or with an API key',
+  progress: 'Starting the sign-in',
   notes:
     'With a running engine the sign-in goes through it, and the account settings of that engine apply.\n' +
     'Ctrl-C cancels the sign-in and changes nothing (exit code 130), unless it is saved already (exit code 0).',
@@ -127,6 +129,7 @@ async function loginInteractively(
     if (device) await showDeviceCode(started, !noQr);
     else await showBrowserAddress(String(started.authUrl), !noBrowser);
   }
+  nowWaitingFor('Waiting for the sign-in');
   const engineGone = client.closed.then((): never => {
     throw new EngineError('notRunning', 'The engine stopped before the sign-in was complete.');
   });

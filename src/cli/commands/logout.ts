@@ -14,6 +14,7 @@ const LOGOUT_TIMEOUT = 40_000;
 export const logout = defineCommand({
   name: 'logout',
   description: 'Sign out',
+  progress: 'Signing out',
   settings: [...ACCOUNT_SETTING_NAMES, 'caCert'],
   options: {
     ...HOME_OPTION,

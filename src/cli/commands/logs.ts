@@ -20,6 +20,7 @@ const MAX_PER_REQUEST = 1_000;
 export const logs = defineCommand({
   name: 'logs',
   description: 'Show the last log lines of the engine, and follow new ones',
+  progress: 'Reading the log',
   notes:
     'The running engine keeps its last lines in memory (4,000 lines or 1 MiB), from level info on, whatever --log-level\n' +
     'its own log has. When no engine runs, the file of start --log-file is read.\n' +
@@ -76,6 +77,7 @@ export const logs = defineCommand({
     }
     const stopped = new AbortController();
     void untilStopSignal().then(() => stopped.abort());
+    (await import('../output/waiting.js')).endWaiting();
     await followEngines(home, client, query, show, stopped.signal);
     return EXIT.ok;
   },

@@ -8,6 +8,7 @@ import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 export const metrics = defineCommand({
   name: 'metrics',
   description: 'Print the metrics of the running engine in the text format of Prometheus',
+  progress: 'Reading the metrics',
   notes:
     'The engine has metrics when it was started with --metrics (at /metrics of the listener) or --metrics-listen, which\n' +
     'serve the same text to Prometheus.\n' +

@@ -7,6 +7,7 @@ import { printJson } from '../output/print.js';
 import { connectionOf } from '../output/summary.js';
 import { stdout, text } from '../output/terminal.js';
 import { COLOURS, formatDuration } from '../output/text.js';
+import { nowWaitingFor } from '../output/waiting.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
 /** In ms. */
@@ -18,6 +19,7 @@ const CONNECT_POLL = 250;
 export const pair = defineCommand({
   name: 'pair',
   description: 'Show a pairing code, which a controller claims to get access',
+  progress: 'Waiting for the connection',
   notes:
     'Refused while remote control is off or not connected (exit code 1), because nobody could use the code.\n' +
     'A connection that is being opened is waited for, for 20 s.',
@@ -36,6 +38,7 @@ export const pair = defineCommand({
     const client = await connectToEngine(home);
     try {
       await untilConnected(client);
+      nowWaitingFor('Requesting a pairing code');
       const answer = await client.request(
         'remoteControl/pairing/start',
         { manualCode: true },
@@ -47,6 +50,7 @@ export const pair = defineCommand({
       if (json === true) printJson({ type: 'pairing', ...answer });
       else await printCode(answer, noQr !== true);
       if (wait !== true) return EXIT.ok;
+      nowWaitingFor('Waiting for a device to claim the code');
       await untilClaimed(client, answer);
       if (json === true) printJson({ type: 'claimed' });
       else stdout.print('Claimed.');

@@ -2,8 +2,9 @@ import { locateHome } from '../../home/home.js';
 import { EngineError } from '../../protocol/errors.js';
 import type { ControlClient } from '../control-client.js';
 import { EXIT, usageError } from '../errors.js';
+import { ask } from '../output/ask.js';
 import { printJson } from '../output/print.js';
-import { ask, stdout } from '../output/terminal.js';
+import { stdout } from '../output/terminal.js';
 import { meaningOf, nextStepFor } from '../output/text.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 
@@ -38,6 +39,7 @@ type Step = (typeof STEPS)[number];
 export const repair = defineCommand({
   name: 'repair',
   description: 'Show the steps that repair the connection to the backend, and run those you confirm',
+  progress: 'Asking the engine',
   notes: 'Exit codes: 0 connected or nothing done, 1 not connected after the steps.',
   settings: ['store'],
   options: {

@@ -21,6 +21,7 @@ const NAME_OPTIONS = {
 const install = defineCommand({
   name: 'install',
   description: 'Install a service that starts the engine with the machine, and start it',
+  progress: 'Installing the service',
   notes:
     'Flags and variables of start that are given here become part of the service; config.json is read at each start.\n' +
     'Without --listen and --auth-startup the service has --listen off and --auth-startup recoverable.\n' +
@@ -81,6 +82,7 @@ const install = defineCommand({
 const uninstall = defineCommand({
   name: 'uninstall',
   description: 'Stop the service and remove its definition; the home directory stays',
+  progress: 'Removing the service',
   options: NAME_OPTIONS,
   examples: [['service uninstall', 'Stop and remove the service of this user']],
   run: async (args, appServer) => {
@@ -95,6 +97,7 @@ const uninstall = defineCommand({
 const status = defineCommand({
   name: 'status',
   description: 'Show whether the service is installed and runs',
+  progress: 'Asking the service manager',
   notes: 'Exit codes: 0 it runs, 1 it is installed and does not run, 5 it is not installed.',
   options: NAME_OPTIONS,
   examples: [['service status', 'The state of the service; rc-engine status has that of the engine']],

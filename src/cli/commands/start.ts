@@ -1,12 +1,15 @@
 import type { EngineOptions } from '../../engine/options.js';
 import type { Inspector } from '../../inspector/index.js';
+import { EngineError } from '../../protocol/errors.js';
 import { usageError } from '../errors.js';
 import { runWithoutOutput } from '../output/lifeline.js';
-import { errorOutput } from '../output/print.js';
+import { errorOutput, printJson } from '../output/print.js';
+import { stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION } from '../parser/command.js';
-import { accountOptions, takeAccessToken } from '../settings/account-settings.js';
-import { DEFAULT_LISTEN, START_SETTINGS, type StartSettings } from '../settings/start-settings.js';
+import { takeAccessToken } from '../settings/account-settings.js';
+import { START_SETTINGS } from '../settings/start-settings.js';
 import { StopSignals } from '../signals.js';
+import { checkNextRound, prepareRound, type Round, type StartFlags } from '../start-round.js';
 
 export const start = defineCommand({
   name: 'start',
@@ -46,11 +49,6 @@ export const start = defineCommand({
   },
 });
 
-interface StartFlags {
-  readonly home?: string | undefined;
-  readonly [flag: string]: unknown;
-}
-
 async function runStart(flags: StartFlags, command: readonly string[] | undefined): Promise<number> {
   // First: from here on there may be something to clean up when a signal comes.
   const signals = new StopSignals();
@@ -65,105 +63,80 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
     throw usageError('--home must not be empty.', 'Name a directory, or leave it out to use ~/.rc-engine.');
   }
   const { checkHome, locateHome, resolveHome } = await import('../../home/home.js');
-  const { resolveStartSettings } = await import('../settings/resolve-settings.js');
   const home = locateHome(resolveHome(flags.home));
   // First: another user who can change it could have written its configuration file.
   checkHome(home.dir);
-  const settings = {
-    listen: DEFAULT_LISTEN,
-    ...(await resolveStartSettings(flags, process.env, home.configFile)),
-  } as const;
+  // A restart resolves the same settings once more.
+  const variables = { ...process.env };
+  let round = await prepareRound({ flags, command, env: process.env, home });
+  const { json = false, listen, baseUrl } = round.settings;
+  errorOutput.json = json;
   // Over stdio, stdout belongs to the protocol. WSA-21
-  const stdio = settings.listen === 'stdio://';
-  if (flags.pair === true) refusePairing(settings);
-  errorOutput.json = settings.json === true && !stdio;
-  runWithoutOutput(stdio ? 'protocol' : errorOutput.json ? 'json' : 'text');
-  const logger = await loggerFor(settings, !stdio && flags.verbose !== true);
-  // Everything that can be wrong with the settings is found before anything is created or listens.
-  const { listenerOptions } = await import('../settings/listener-options.js');
-  const listener = listenerOptions(settings);
-  const { appServerOption } = await import('../settings/app-server-option.js');
-  const { appServer, warnings } = await appServerOption({ settings, flags, command, logger });
-  for (const warning of [...listener.warnings, ...warnings, ...unusedFlags(settings, flags)]) {
-    logger.warn({}, warning);
-  }
-  const { runEngine } = await import('../run-engine.js');
+  runWithoutOutput(listen === 'stdio://' ? 'protocol' : json ? 'json' : 'text');
   const givenHome = flags.home ?? (process.env.RC_ENGINE_HOME || undefined);
+  const { runEngine } = await import('../run-engine.js');
   const embedded =
-    settings.baseUrl === 'embedded'
+    baseUrl === 'embedded'
       ? await (await import('../embedded.js')).startEmbeddedBackend(givenHome)
       : undefined;
-  let inspector: Inspector | undefined;
+  const fixed: EngineOptions = {
+    ...accessToken,
+    returnMemory: true,
+    home: embedded?.home ?? home.dir,
+    ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, accessToken: embedded.accessToken }),
+  };
   try {
-    if (settings.inspect !== undefined) {
-      inspector = await (await import('./inspect.js')).startInspector(settings.inspect);
+    for (let first = true; ; first = false) {
+      const current = round;
+      let next: Round | undefined;
+      const prepareNext = async (): Promise<void> => {
+        if (notify !== undefined) throw new EngineError('notManaged', BY_ITS_MANAGER);
+        const prepared = await prepareRound({ flags, command, env: { ...variables }, home });
+        try {
+          checkNextRound(current.settings, prepared.settings);
+        } catch (error) {
+          prepared.close();
+          throw error;
+        }
+        next?.close();
+        next = prepared;
+      };
+      const display = { verbose: flags.verbose === true, pair: flags.pair === true && first };
+      const code = await runRound(current, { ...fixed, onRestart: prepareNext }, (options, inspector) =>
+        runEngine(options, current.settings, signals, inspector, display, notify),
+      );
+      const following: Round | undefined = next;
+      if (following === undefined || signals.received || code !== 0) {
+        following?.close();
+        return code;
+      }
+      round = following;
+      if (round.settings.json === true) printJson({ type: 'restarting' });
+      else stdout.print('Starting again, as rc-engine restart asks.');
     }
-    const options: EngineOptions = {
-      ...engineOptions(settings),
-      ...accessToken,
-      ...listener.options,
-      ...(appServer === undefined ? {} : { appServer }),
-      ...(inspector === undefined ? {} : { watcher: inspector.watcher }),
-      logger,
-      returnMemory: true,
-      home: embedded?.home ?? home.dir,
-      ...(embedded === undefined ? {} : { baseUrl: embedded.backend.url, accessToken: embedded.accessToken }),
-    };
-    const display = { verbose: flags.verbose === true, pair: flags.pair === true };
-    return await runEngine(options, settings, signals, inspector, display, notify);
   } finally {
-    await inspector?.close();
     await embedded?.close();
   }
 }
 
-function refusePairing({ remoteControl, listen }: StartSettings): void {
-  if (remoteControl === 'off') {
-    throw usageError('--pair needs remote control, which is off.', 'Remove --pair, or switch it on.');
+const BY_ITS_MANAGER = 'A service manager runs this engine, so that only the manager can restart it.';
+
+/** Runs one engine with its inspector, and closes what the round opened. */
+async function runRound(
+  { settings, options, logger, warnings, close }: Round,
+  fixed: EngineOptions,
+  run: (options: EngineOptions, inspector: Inspector | undefined) => Promise<number>,
+): Promise<number> {
+  let inspector: Inspector | undefined;
+  try {
+    for (const warning of warnings) logger.warn({}, warning);
+    if (settings.inspect !== undefined) {
+      inspector = await (await import('./inspect.js')).startInspector(settings.inspect);
+    }
+    const watched = inspector === undefined ? {} : { watcher: inspector.watcher };
+    return await run({ ...options, ...watched, logger, ...fixed }, inspector);
+  } finally {
+    await inspector?.close();
+    close();
   }
-  if (listen === 'stdio://') {
-    throw usageError(
-      '--pair cannot be used with --listen stdio://, where stdout belongs to the client.',
-      'Run rc-engine pair in another terminal.',
-    );
-  }
 }
-
-function engineOptions(settings: StartSettings): EngineOptions {
-  const { baseUrl, allowHost, caCert, listen, remoteControl } = settings;
-  const { clientName, authStartup, onConflict, store, appServerProtocol } = settings;
-  const { maxRemoteClients, maxChildren } = settings;
-  return {
-    ...accountOptions(settings),
-    ...(baseUrl === undefined ? {} : { baseUrl }),
-    ...(allowHost === undefined ? {} : { allowHosts: allowHost }),
-    ...(caCert === undefined ? {} : { caCert }),
-    ...(listen === undefined ? {} : { listen }),
-    ...(remoteControl === undefined ? {} : { remoteControl }),
-    ...(clientName === undefined ? {} : { clientName }),
-    ...(authStartup === undefined ? {} : { authStartup }),
-    ...(onConflict === undefined ? {} : { onConflict }),
-    ...(store === undefined ? {} : { store }),
-    ...(maxRemoteClients === undefined ? {} : { maxRemoteClients }),
-    ...(maxChildren === undefined ? {} : { maxChildren }),
-    ...(appServerProtocol === undefined ? {} : { appServerProtocol }),
-  };
-}
-
-async function loggerFor({ json = false, logLevel, logFormat, logFile }: StartSettings, hasScreen: boolean) {
-  const { createLogger } = await import('../output/logger.js');
-  const { stderr, stdout } = await import('../output/terminal.js');
-  // A level that was set applies as it is.
-  const besideScreen = hasScreen && !json && logLevel === undefined && stdout.overwrites && stderr.isTTY;
-  return createLogger({
-    level: logLevel ?? (json ? 'info' : 'warn'),
-    format: logFormat ?? (json ? 'json' : 'pretty'),
-    besideScreen,
-    file: logFile === undefined ? undefined : new (await import('../output/log-file.js')).LogFile(logFile),
-  });
-}
-
-const unusedFlags = (settings: StartSettings, flags: StartFlags): string[] =>
-  settings.baseUrl === 'embedded' && flags.authFile !== undefined
-    ? ['--auth-file has no effect with --base-url embedded, which has an account of its own.']
-    : [];

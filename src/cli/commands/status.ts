@@ -21,6 +21,7 @@ const DISK_TIMEOUT = 500;
 export const status = defineCommand({
   name: 'status',
   description: 'Show whether this machine can be controlled, and what to do if not',
+  progress: 'Asking the engine',
   notes:
     'Exit codes: 0 all well, 1 not connected, 5 no engine running, 6 connected, but the app server fails.\n' +
     'With --watch, Ctrl-C ends it with the code of the last status.',
@@ -40,7 +41,10 @@ export const status = defineCommand({
       throw usageError('--verbose cannot be used with --json, which shows everything.', 'Remove --verbose.');
     }
     const show = json ? await jsonView() : await textView(home, verbose, watch);
-    if (watch) return watchStatus(home, show);
+    if (watch) {
+      (await import('../output/waiting.js')).endWaiting();
+      return watchStatus(home, show);
+    }
     const { connectToEngine, readStatus } = await import('../control-client.js');
     const client = await connectToEngine(home);
     try {

@@ -8,6 +8,7 @@ const DEFAULT_TIMEOUT_SECONDS = 30;
 export const stop = defineCommand({
   name: 'stop',
   description: 'Stop the running engine in good order, and wait until it has ended',
+  progress: 'Stopping the engine',
   notes:
     'A service manager does not start it again: for systemd and launchd this is a clean exit.\n' +
     'Exit codes: 0 ended, 1 not ended within --timeout, 5 no engine running.',

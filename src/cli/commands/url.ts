@@ -10,6 +10,7 @@ export const url = defineCommand({
   name: 'url',
   description:
     'Print the URL with which a local client connects to the running engine, or a link to its inspector',
+  progress: 'Asking the engine',
   notes:
     'The URL has the token of the listener, where the listener has one: everybody who knows it can connect. The token is\n' +
     'new at each start of the engine. --new replaces it now: the old one is refused from then on, and clients that are\n' +

@@ -16,6 +16,7 @@ const MIN_REQUEST = 100;
 export const wait = defineCommand({
   name: 'wait',
   description: 'Wait until the engine is connected',
+  progress: 'Waiting for the connection',
   notes: 'Exit codes: 0 connected, 1 not connected within --timeout, 5 no engine running within --timeout.',
   options: {
     ...HOME_OPTION,

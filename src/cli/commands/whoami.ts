@@ -10,6 +10,7 @@ import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
 export const whoami = defineCommand({
   name: 'whoami',
   description: 'Show who is signed in',
+  progress: 'Reading the account',
   notes:
     'Exit codes: 0 signed in for remote control, 3 not signed in, or with a sign-in that cannot be used.',
   settings: [...ACCOUNT_SETTING_NAMES, 'caCert'],

@@ -20,6 +20,7 @@ export class LogFile {
   #fd: number;
   #bytes: number;
   #failed = false;
+  #closed = false;
 
   /** @throws EngineError `usage` when the file cannot be opened */
   constructor(path: string, maxBytes = MAX_BYTES) {
@@ -38,6 +39,7 @@ export class LogFile {
   }
 
   write(line: string): void {
+    if (this.#closed) return;
     try {
       const bytes = Buffer.from(line);
       if (this.#bytes > 0 && this.#bytes + bytes.length > this.#maxBytes) this.#rotate();
@@ -51,6 +53,13 @@ export class LogFile {
       }
       this.#failed = true;
     }
+  }
+
+  /** Further lines are not written. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#fd);
   }
 
   #rotate(): void {

@@ -33,7 +33,8 @@ const SHOWN_ON_SCREEN = /"state":"active\./;
 /** The log on stderr: pino, with a final check of each line for anything that is shaped like a token. */
 export function createLogger(options: LoggerOptions): Logger {
   const format = options.format === 'pretty' ? prettyFormat() : undefined;
-  const writer = new BatchWriter();
+  batchWriter ??= new BatchWriter();
+  const writer = batchWriter;
   const { file, level } = options;
   const stderrStream = {
     write: (line: string) => {
@@ -59,6 +60,9 @@ export function createLogger(options: LoggerOptions): Logger {
         ]),
   );
 }
+
+/** One for all loggers of the process: a restart makes another logger. */
+let batchWriter: BatchWriter | undefined;
 
 /** Writes the lines of one turn of the event loop together: each write to stderr is a blocking system call. */
 class BatchWriter {

@@ -210,18 +210,3 @@ export const stdoutFlushed = (limit: number | undefined): Promise<void> =>
     process.stdout.write('', () => resolve());
     if (limit !== undefined) setTimeout(resolve, limit);
   });
-
-/** Asks a person. Ctrl-C ends the process, as it does without a question. */
-export async function ask(question: string, where: 'stdout' | 'stderr'): Promise<string> {
-  const { createInterface } = await import('node:readline/promises');
-  const prompt = createInterface({ input: process.stdin, output: process[where] });
-  prompt.on('SIGINT', () => {
-    prompt.close();
-    process.kill(process.pid, 'SIGINT');
-  });
-  try {
-    return (await prompt.question(String(block(question)))).trim();
-  } finally {
-    prompt.close();
-  }
-}

@@ -50,6 +50,11 @@ interface CommandBase {
 export interface Command extends CommandBase {
   /** Lines below the options in the help, such as exit codes. */
   readonly notes?: string;
+  /**
+   * What a line on a terminal says while the command takes longer than a second, such as `Stopping the engine`. Default: no
+   * line, because it takes no time, runs until it is stopped, or shows itself what it does.
+   */
+  readonly progress?: string;
   readonly examples: readonly Example[];
   readonly positionals?: PositionalTable;
   readonly options: OptionTable;

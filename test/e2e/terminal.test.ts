@@ -1,0 +1,83 @@
+/** What a person sees on a terminal: lines that are replaced, and lines while a command waits. */
+import { afterEach, describe, expect } from 'vitest';
+import { it, type Lab } from '../support/lab.js';
+import { closeTerminals, hasTerminal, onTerminal, type Terminal } from '../support/terminal.js';
+
+afterEach(closeTerminals);
+
+const WAITING = /… \d+ s/;
+
+/** The engine does not answer until `resume`. */
+async function stoppedEngine(lab: Lab) {
+  const engine = await lab.connected();
+  engine.child.kill('SIGSTOP');
+  return { resume: () => engine.child.kill('SIGCONT') };
+}
+
+describe.runIf(hasTerminal)('RC-132: the screen of start on a terminal with few rows', () => {
+  const count = (terminal: Terminal, what: string): number => terminal.shown.split(what).length - 1;
+
+  it.for([[8], [5], [2], [40]])('of %i rows is not printed again and again', async ([rows = 0], { lab }) => {
+    const engine = onTerminal(['start', '--base-url', 'embedded'], { rows, env: { HOME: lab.folder } });
+    const label = rows < 4 ? 'too few rows' : 'pairing code';
+    await engine.until((shown) => shown.includes(label) || shown.includes('too few rows'), 'the screen');
+    const home = /start with its command|built in/;
+    // Events that draw the block again: a restart of the link, twice.
+    const dir = /^home +(\/\S+)/m.exec(engine.plain)?.[1] ?? '';
+    for (let round = 0; round < 2; round += 1) {
+      for (const words of ['disable', 'enable']) await lab.cli([words, '--home', dir]);
+    }
+    await engine.until((shown) => shown.split('connected as environment').length > 2 || rows < 4, 'the link');
+    // What is above the block was written once, and each line that was replaced was erased first.
+    expect(count(engine, 'Press Ctrl-C to stop')).toBe(1);
+    const drawn = engine.shown.split('\u001b[J');
+    expect(drawn.length).toBeGreaterThan(2);
+    for (const part of drawn.slice(1)) {
+      const shownRows = part.split('\n').length - 1;
+      if (!part.includes('Stopped.')) expect(shownRows, part).toBeLessThan(Math.max(rows, 2) + 3);
+    }
+    expect(engine.shown.includes('too few rows')).toBe(rows < 20);
+    if (rows >= 20) expect(engine.shown).toMatch(home);
+  });
+});
+
+describe.runIf(hasTerminal)('RC-134: while a command takes longer than a second', () => {
+  it.for([
+    [['status'], 'Asking the engine'],
+    [['stop'], 'Stopping the engine'],
+    [['restart'], 'Restarting the engine'],
+    [['pair', '--no-qr'], 'Waiting for the connection'],
+    [['devices'], 'Reading the devices'],
+    [['whoami'], 'Reading the account'],
+    [['disable', '--ephemeral'], 'Switching remote control off'],
+  ] as const)('%s shows a line, which is gone at its end', async ([words, line], { lab }) => {
+    const { resume } = await stoppedEngine(lab);
+    const terminal = onTerminal([...words, '--home', lab.home], { env: { HOME: lab.folder } });
+    await terminal.until((shown) => WAITING.test(shown), 'line');
+    expect(terminal.lines.some((one) => one.startsWith(`${line} …`))).toBe(true);
+    resume();
+    await terminal.exited;
+    const last = terminal.shown.split('\u001b[2K').at(-1) ?? '';
+    expect(last).not.toMatch(WAITING);
+  });
+
+  it('nothing is shown with --json, and without a terminal', async ({ lab }) => {
+    const { resume } = await stoppedEngine(lab);
+    const json = onTerminal(['status', '--json', '--home', lab.home], { env: { HOME: lab.folder } });
+    const piped = lab.run(['status', '--home', lab.home]);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    resume();
+    await Promise.all([json.exited, piped.exited]);
+    expect(json.shown).not.toMatch(WAITING);
+    expect(piped.stderr).toBe('');
+  });
+
+  it('pair --wait says what it waits for, below the code', async ({ lab }) => {
+    await lab.connected();
+    const terminal = onTerminal(['pair', '--wait', '--no-qr', '--home', lab.home], {
+      env: { HOME: lab.folder },
+    });
+    await terminal.until((shown) => shown.includes('Waiting for a device to claim the code …'), 'line');
+    expect(terminal.shown).toContain('Enter this code on the other device');
+  });
+});
