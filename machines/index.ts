@@ -4,6 +4,13 @@ export { CLOSE_CODES } from '../src/protocol/close-codes.js';
 export type { Decision } from '../src/protocol/decision.js';
 export { accountMachine } from './account/machine.js';
 export type { AccountContext, AccountEvent, AccountInput, AccountResponse } from './account/types.js';
+export { accountTokensMachine } from './account-tokens/machine.js';
+export type {
+  AccountTokensContext,
+  AccountTokensEvent,
+  AccountTokensInput,
+  TokenTask,
+} from './account-tokens/setup.js';
 export { appServerMachine } from './app-server/machine.js';
 export type { AppServerContext, AppServerEvent, AppServerInput } from './app-server/types.js';
 export {
@@ -30,12 +37,7 @@ export {
   type ListenerConnectionInput,
   listenerConnectionMachine,
 } from './listener-connection.js';
-export {
-  type EnsureTokenOutcome,
-  type PairingEvent,
-  type PairingInput,
-  pairingMachine,
-} from './pairing.js';
+export { type PairingEvent, type PairingInput, type PairingResponse, pairingMachine } from './pairing.js';
 export { remoteControlMachine } from './remote-control/machine.js';
 export type {
   RemoteControlContext,
@@ -49,6 +51,13 @@ export {
   type StdioConnectionInput,
   stdioConnectionMachine,
 } from './stdio-connection.js';
+export {
+  type LinkFacts,
+  type TokenRenewalEvent,
+  type TokenRenewalInput,
+  type TokenRenewalOutput,
+  tokenRenewalMachine,
+} from './token-renewal.js';
 export { type TokenSavingEvent, type TokenSavingInput, tokenSavingMachine } from './token-saving.js';
 export {
   type VirtualClientEvent,

@@ -1,20 +1,19 @@
-import { assign, fromPromise, setup } from 'xstate';
+import { assign, emit, fromPromise, setup } from 'xstate';
 import type { Decision } from '../src/protocol/decision.js';
 import { type Failure, failure, type PairingCode, type PairOutcome } from '../src/protocol/outcomes.js';
 import type { Reason } from '../src/protocol/reasons.js';
-import type { Env } from '../src/protocol/timing.js';
+import type { Env, Timing } from '../src/protocol/timing.js';
 import { MAX_PAUSE } from './shared/backoff.js';
+import { requestsTake } from './shared/deadlines.js';
 import { actorFailure, decide, decideFailure, notProvided, setReason } from './shared/decision.js';
 import { failureOf, notFound, outcome, outcomeOf } from './shared/outcome.js';
-
-/** The outcome of `ensureToken`: a server token is ready, or why it is not. */
-export type EnsureTokenOutcome =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'notReady'; readonly failure: Failure };
+import { spine } from './shared/spine.js';
+import { tokenRenewalMachine } from './token-renewal.js';
 
 /** What the `pairing` chart starts with. */
 export interface PairingInput {
   readonly env: Env;
+  readonly timing: Pick<Timing, 'identityWait' | 'refreshRequired' | 'requestTimeout'>;
 }
 
 interface PairingContext extends PairingInput {
@@ -32,19 +31,31 @@ export type PairingEvent =
   /** Remote control was disabled or the identity changed, so the code is no longer valid. */
   | { readonly type: 'RESET' };
 
+/** The response to a START, emitted once for each. */
+export type PairingResponse =
+  | { readonly type: 'PAIRING.GRANTED'; readonly code: PairingCode }
+  | { readonly type: 'PAIRING.REFUSED'; readonly failure: Failure };
+
+const IDENTITY_UNKNOWN = 'Pairing is unavailable until enrollment completes.';
 const IDENTITY_GONE =
   'Pairing is unavailable until enrollment completes: the identity of this machine is not in use any more.';
+
+const refusal = ({ env, lastFailure }: PairingContext): PairingResponse => ({
+  type: 'PAIRING.REFUSED',
+  failure: lastFailure ?? failure('pairingUnavailable', IDENTITY_UNKNOWN, env.now()),
+});
 
 const pairing = setup({
   types: {
     context: {} as PairingContext,
     events: {} as PairingEvent,
     input: {} as PairingInput,
+    emitted: {} as PairingResponse,
     tags: {} as 'busy',
   },
   actors: {
-    /** Waits for an identity and a server token, and refreshes the token when needed; `fresh` always refreshes it. */
-    ensureToken: fromPromise<EnsureTokenOutcome, { fresh: boolean }>(notProvided('ensureToken')),
+    /** Waits for an identity and a server token, and renews the token when needed. */
+    tokenRenewal: tokenRenewalMachine,
     requestCode: fromPromise<PairOutcome, { manual: boolean }>(notProvided('requestCode')),
     /** Reports to remoteControl that the backend does not know the enrollment, so that it is replaced. */
     reportEnrollmentLost: fromPromise<void, { failure: Failure | null }>(notProvided('reportEnrollmentLost')),
@@ -58,9 +69,19 @@ const pairing = setup({
     recordActorError: assign(({ context, event }) =>
       decideFailure(context, actorFailure(context, event, 'Pairing failed unexpectedly')),
     ),
-    recordUnavailable: assign(({ context }) =>
-      decideFailure(context, failure('pairingUnavailable', IDENTITY_GONE, context.env.now())),
+    recordUnavailable: assign(({ context }, { message }: { message: string }) =>
+      decideFailure(context, failure('pairingUnavailable', message, context.env.now())),
     ),
+    recordOverdue: assign(({ context }) =>
+      decideFailure(
+        context,
+        failure('backendTimeout', 'The backend sent no pairing code in time.', context.env.now()),
+      ),
+    ),
+    respondGranted: emit(({ context }) =>
+      context.code === null ? refusal(context) : { type: 'PAIRING.GRANTED' as const, code: context.code },
+    ),
+    respondRefused: emit(({ context }) => refusal(context)),
     beginRequest: assign(({ event }) =>
       event.type === 'START' ? { manual: event.manual, code: null, lastFailure: null } : {},
     ),
@@ -71,17 +92,52 @@ const pairing = setup({
     clearCode: assign({ code: null }),
   },
   guards: {
-    ready: ({ event }) =>
-      'output' in event && (event.output as EnsureTokenOutcome | undefined)?.kind === 'ready',
+    ready: outcome('ready'),
+    identityLost: outcome('identityLost'),
     granted: outcome('granted'),
     unauthorized: outcome('unauthorized'),
     notFound,
   },
   delays: {
+    requestLimit: ({ context }) => requestsTake(context.timing, 1),
     codeLifetime: ({ context }) =>
       Math.min(Math.max((context.code?.expiresAt ?? 0) - context.env.now(), 0), MAX_PAUSE),
   },
 });
+
+const recordUnavailable = (message: string) => ({ type: 'recordUnavailable', params: { message } }) as const;
+
+const begin = { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] } as const;
+const refused = {
+  target: '#pairing.unpaired',
+  description: 'No code: the caller gets the failure, and may ask again.',
+  actions: ['recordFailure', 'respondRefused'],
+} as const;
+const broken = { target: '#pairing.unpaired', actions: ['recordActorError', 'respondRefused'] } as const;
+const overdue = {
+  requestLimit: {
+    target: '#pairing.unpaired',
+    description: 'The request takes longer than its own limit allows. RC-112',
+    actions: ['recordOverdue', 'respondRefused'],
+  },
+} as const;
+const granted = {
+  guard: 'granted',
+  target: '#pairing.codeShown',
+  actions: ['assignCode', setReason('pairingCodeShown'), 'respondGranted'],
+  ...spine,
+} as const;
+const lost = { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' } as const;
+/** How getting a token can end without one. */
+const noToken = [
+  {
+    guard: 'identityLost',
+    target: '#pairing.unpaired',
+    description: 'remoteControl knows it already and requests a new identity. RC-22',
+    actions: [recordUnavailable(IDENTITY_UNKNOWN), 'respondRefused'],
+  },
+  refused,
+] as const;
 
 /** Pairs a controller with this machine by a code that is shown here and entered there. RC-47, RC-48 */
 export const pairingMachine = pairing.createMachine({
@@ -100,30 +156,34 @@ export const pairingMachine = pairing.createMachine({
     RESET: {
       target: '.unpaired',
       description: 'The identity is gone, and the code with it.',
-      actions: ['clearCode', 'recordUnavailable'],
+      actions: ['clearCode', recordUnavailable(IDENTITY_GONE)],
     },
   },
   states: {
     unpaired: {
       description: 'There is no code.',
-      on: { START: { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] } },
+      on: { START: { ...begin, ...spine } },
     },
     starting: {
       description: 'A code is being requested from the backend.',
       tags: ['busy'],
       initial: 'ensuringToken',
+      on: {
+        RESET: {
+          target: 'unpaired',
+          description: 'The identity is gone: the request is cancelled.',
+          actions: ['clearCode', recordUnavailable(IDENTITY_GONE), 'respondRefused'],
+        },
+      },
       states: {
         ensuringToken: {
           description: 'Waits for an identity and a valid server token.',
           invoke: {
             id: 'ensureToken',
-            src: 'ensureToken',
-            input: { fresh: false },
-            onDone: [
-              { guard: 'ready', target: 'requesting' },
-              { target: '#pairing.unpaired', actions: 'recordFailure' },
-            ],
-            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
+            src: 'tokenRenewal',
+            input: ({ context: { env, timing } }) => ({ env, timing, purpose: 'use' }),
+            onDone: [{ guard: 'ready', target: 'requesting', ...spine }, ...noToken],
+            onError: broken,
           },
         },
         requesting: {
@@ -133,29 +193,28 @@ export const pairingMachine = pairing.createMachine({
             src: 'requestCode',
             input: ({ context }) => ({ manual: context.manual }),
             onDone: [
+              granted,
               {
-                guard: 'granted',
-                target: '#pairing.codeShown',
-                actions: ['assignCode', setReason('pairingCodeShown')],
+                guard: 'unauthorized',
+                target: 'renewingToken',
+                description: 'The backend answered 401 or 403: the server token is refused. RC-47',
+                actions: 'recordFailure',
               },
-              { guard: 'unauthorized', target: 'renewingToken', actions: 'recordFailure' },
-              { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' },
-              { target: '#pairing.unpaired', actions: 'recordFailure' },
+              lost,
+              refused,
             ],
-            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
+            onError: broken,
           },
+          after: overdue,
         },
         renewingToken: {
           description: 'The backend answered 401 or 403: refreshes the token once.',
           invoke: {
             id: 'renewToken',
-            src: 'ensureToken',
-            input: { fresh: true },
-            onDone: [
-              { guard: 'ready', target: 'requestingAgain' },
-              { target: '#pairing.unpaired', actions: 'recordFailure' },
-            ],
-            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
+            src: 'tokenRenewal',
+            input: ({ context: { env, timing } }) => ({ env, timing, purpose: 'replace' }),
+            onDone: [{ guard: 'ready', target: 'requestingAgain' }, ...noToken],
+            onError: broken,
           },
         },
         requestingAgain: {
@@ -164,17 +223,10 @@ export const pairingMachine = pairing.createMachine({
             id: 'requestCodeAgain',
             src: 'requestCode',
             input: ({ context }) => ({ manual: context.manual }),
-            onDone: [
-              {
-                guard: 'granted',
-                target: '#pairing.codeShown',
-                actions: ['assignCode', setReason('pairingCodeShown')],
-              },
-              { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' },
-              { target: '#pairing.unpaired', actions: 'recordFailure' },
-            ],
-            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
+            onDone: [granted, lost, refused],
+            onError: broken,
           },
+          after: overdue,
         },
         losingIdentity: {
           description: 'The backend answered 404: remoteControl requests a new identity.',
@@ -182,17 +234,21 @@ export const pairingMachine = pairing.createMachine({
             id: 'reportEnrollmentLost',
             src: 'reportEnrollmentLost',
             input: ({ context }) => ({ failure: context.lastFailure }),
-            onDone: { target: '#pairing.unpaired', actions: 'recordUnavailable' },
-            onError: { target: '#pairing.unpaired', actions: 'recordActorError' },
+            onDone: {
+              target: '#pairing.unpaired',
+              actions: [recordUnavailable(IDENTITY_GONE), 'respondRefused'],
+            },
+            onError: broken,
           },
+          after: overdue,
         },
       },
     },
     codeShown: {
       description: 'The code is shown and waits to be entered on the other device.',
       on: {
-        CLAIMED: { target: 'claimed', actions: setReason('pairingClaimed') },
-        START: { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] },
+        CLAIMED: { target: 'claimed', actions: setReason('pairingClaimed'), ...spine },
+        START: begin,
       },
       after: {
         codeLifetime: { target: 'expired', actions: ['clearCode', setReason('pairingExpired')] },
@@ -201,11 +257,11 @@ export const pairingMachine = pairing.createMachine({
     claimed: {
       description: 'A controller claimed the code.',
       entry: 'clearCode',
-      on: { START: { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] } },
+      on: { START: begin },
     },
     expired: {
       description: 'The code expired before a controller claimed it.',
-      on: { START: { target: 'starting', actions: ['beginRequest', setReason('pairingStarted')] } },
+      on: { START: begin },
     },
   },
 });

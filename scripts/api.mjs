@@ -13,6 +13,7 @@ const ENTRIES = {
   'rc-engine': 'src/index.d.ts',
   'rc-engine-machines': 'machines/index.d.ts',
   'rc-engine-testing': 'src/testing/index.d.ts',
+  'rc-engine-visualize': 'src/visualize/index.d.ts',
 };
 
 const [option, ...rest] = process.argv.slice(2);

@@ -26,12 +26,15 @@ const common = {
 const ELK = 'elkjs/lib/elk.bundled.js';
 const ELK_COPY = './elk.cjs';
 
-/** Modules of Node and the layout engine stay out of the script. They are required at first use. */
+/** Loads the TypeScript of users, a dependency of the package. */
+const TYPESCRIPT_LOADER = 'jiti';
+
+/** Modules of Node, the layout engine and the loader stay out of the script. They are required at first use. */
 const outside = {
   name: 'outside',
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /.*/ }, ({ path }) =>
-      isBuiltin(path) || path === ELK
+      isBuiltin(path) || path === ELK || path === TYPESCRIPT_LOADER
         ? { path: path === ELK ? ELK_COPY : path, namespace: 'outside' }
         : undefined,
     );
@@ -75,7 +78,12 @@ const bundledPackages = {
 async function buildLibrary() {
   await build({
     ...common,
-    entryPoints: { index: 'src/index.ts', machines: 'machines/index.ts', testing: 'src/testing/index.ts' },
+    entryPoints: {
+      index: 'src/index.ts',
+      machines: 'machines/registered.ts',
+      testing: 'src/testing/index.ts',
+      visualize: 'src/visualize/index.ts',
+    },
     outdir: OUT,
     splitting: true,
     chunkNames: 'lib-[hash]',

@@ -1,10 +1,11 @@
-// Writes the generated documents into the current directory: visualizations/, docs/stories/ and docs/errors.md. With --check it writes
-// nothing, and a document that differs is a failure.
+// Writes the generated documents into the current directory: visualizations/, docs/stories/, docs/errors.md, and the
+// hashes of the sources of the charts. With --check it writes nothing, and a document that differs is a failure.
 import { readdir, readFile } from 'node:fs/promises';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { authorityDocument } from './authority-document.mjs';
 import { writeOrCheck } from './generated.mjs';
 import { importSource } from './import-source.mjs';
+import { SOURCE_HASHES, updateSourceHashes } from './source-hashes.mjs';
 import { storyFiles } from './story-files.mjs';
 
 // The scenarios take as long as all pictures together, so a second thread makes them.
@@ -20,6 +21,15 @@ const [option, ...rest] = process.argv.slice(2);
 if (rest.length > 0 || (option !== undefined && option !== '--check')) {
   console.error(HELP);
   process.exit(64);
+}
+
+// All other documents show the hashes of the charts, which are made from this file.
+const isCheck = option === '--check';
+if ((await updateSourceHashes(isCheck)) && isCheck) {
+  console.error(
+    `${SOURCE_HASHES} does not match the sources. Run \`npm run charts\` and commit what it writes.`,
+  );
+  process.exit(1);
 }
 
 const scenarios = new Promise((resolve, reject) => {
@@ -42,7 +52,7 @@ const stale = (await readdir('visualizations').catch(() => []))
   .filter((path) => /\.(mmd|svg|json|dot|html|scenarios\.md)$/.test(path) && !wanted.has(path))
   .concat(stories.stale);
 
-await writeOrCheck(wanted, stale, { check: option === '--check', command: 'npm run charts' });
+await writeOrCheck(wanted, stale, { check: isCheck, command: 'npm run charts' });
 
 /** Draws the picture between the markers of README.md; the rest of the page does not change. */
 async function readmeWithOverview() {

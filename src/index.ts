@@ -35,7 +35,13 @@ export type { CertificateStatus } from './listener/certificate.js';
 export type { ListenerStatus, ListeningInfo, Rejection } from './listener/status.js';
 export type { AuditRecord } from './observe/audit.js';
 export type { EngineLogger } from './observe/logger.js';
-export type { EngineWatcher, TransitionWatch, WatchedEffect } from './observe/watcher.js';
+export type {
+  Attachment,
+  EngineWatcher,
+  LinkOptions,
+  TransitionWatch,
+  WatchedEffect,
+} from './observe/watcher.js';
 export { type AuthMode, PLANS, type Plan } from './protocol/account.js';
 export type { AccountSource as AccountPort, Recovery } from './protocol/account-source.js';
 export type { AgentProtocol, AgentProtocolSetting } from './protocol/agent-protocol.js';

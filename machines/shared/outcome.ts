@@ -11,6 +11,7 @@ import type {
   StoreOutcome,
 } from '../../src/protocol/outcomes.js';
 import type { LinkOutput } from '../link.js';
+import type { TokenRenewalOutput } from '../token-renewal.js';
 
 /** Every outcome that an actor of the engine reports. */
 type AnyOutcome =
@@ -23,7 +24,8 @@ type AnyOutcome =
   | PairStatusOutcome
   | RecoveryOutcome
   | RefreshOutcome
-  | StoreOutcome;
+  | StoreOutcome
+  | TokenRenewalOutput;
 
 type AnEvent = { readonly type: string };
 

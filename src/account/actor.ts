@@ -88,17 +88,17 @@ function authActors(deps: AccountActorDeps) {
     now: env.now,
   };
   return {
-    storeApiKey: fromPromise<StoreAccountOutcome>(async ({ signal }) => {
+    storeApiKey: fromPromise<StoreAccountOutcome>(async () => {
       const key = deps.apiKey();
       if (key === undefined) throw new Error('the request has no API key');
-      return tokens.storeApiKey(key, signal);
+      return tokens.storeApiKey(key, closed);
     }),
-    signOut: fromPromise<StoreAccountOutcome, { stored: boolean }>(async ({ input, signal }) => {
+    signOut: fromPromise<StoreAccountOutcome, { stored: boolean }>(async ({ input }) => {
       if (!input.stored) {
         credentials.clearExternal();
         return { kind: 'stored', stored: credentials.stored() };
       }
-      const outcome = await tokens.signOut(signal);
+      const outcome = await tokens.signOut(closed);
       if (outcome.kind === 'stored') credentials.clearExternal();
       return outcome;
     }),

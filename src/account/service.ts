@@ -64,7 +64,11 @@ export class AccountService implements AccountSource {
     const file = new AuthFile({ path: config.path, memory, now, onChange });
     const credentials = new Credentials({ file, given: config.given, policy, now });
     const issuer = () => this.#getIssuer();
-    const tokens = new TokenStore({ file, storage, credentials, issuer, env, log, audit, watcher });
+    const { lockTimeout, issuerTimeout } = config.timing;
+    const tokens = new TokenStore({
+      ...{ file, storage, credentials, issuer, env, log, audit, watcher },
+      ...{ lockTimeout, issuerTimeout },
+    });
     const logins = new InteractiveLogins({ issuer, tokens, policy, now, ports: config.loginPorts });
     const shared = {
       credentials,

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { TokenTask } from '../../machines/account-tokens/setup.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { EngineWatcher } from '../observe/watcher.js';
-import type { StoreAccountOutcome, TokenRefreshOutcome, TokenRefreshReason } from '../protocol/account.js';
+import type {
+  StoreAccountOutcome,
+  TokenChangeOutcome,
+  TokenRefreshOutcome,
+  TokenRefreshReason,
+} from '../protocol/account.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
@@ -11,12 +16,11 @@ import type { Env } from '../protocol/timing.js';
 import { errnoText } from '../system/errno.js';
 import type { PreparedFile } from '../system/prepared-file.js';
 import type { Credentials } from './credentials.js';
-import { type AuthFile, contentHash } from './file/auth-file.js';
-import type { SignIn, ValidSignIn } from './file/auth-json.js';
+import type { AuthFile } from './file/auth-file.js';
 import { afterApiKey, afterSignIn, type NewSignIn } from './file/auth-json-writer.js';
 import { type AuthStorage, LockError } from './file/auth-storage.js';
 import type { Issuer } from './issuer/issuer.js';
-import type { Grant } from './issuer/refresh-token.js';
+import { type NewContent, roomFor, TokenChange, type TokenChangeDeps } from './token-change.js';
 import { UnsavedTokens } from './unsaved-tokens.js';
 
 interface TokenStoreDeps {
@@ -28,18 +32,18 @@ interface TokenStoreDeps {
   readonly log: EngineLogger;
   readonly audit: AuditRing;
   readonly watcher?: EngineWatcher | undefined;
+  /** How long another process may hold a lock of the account file, ms. ACC-59 */
+  readonly lockTimeout: number;
+  /** Limit of one request to the issuer, ms. ACC-92 */
+  readonly issuerTimeout: number;
 }
 
 /** A token that expires within this time is refreshed before it is used, ms. ACC-49 */
 const EXPIRY_MARGIN = 5 * 60_000;
 /** A token without expiry is refreshed this long after the last refresh, ms. ACC-49 */
 const REFRESH_INTERVAL = 8 * 24 * 60 * 60_000;
-/** How long another program may take to save the tokens that it received for a refresh token, ms. ACC-48 */
-const SAVE_TIMEOUT = 1_000;
-/** Between two reads of the file during that time, ms. */
-const SAVE_POLL = 25;
 
-/** Refreshes and writes the stored sign-in; only one of all engines that share the file does so at a time. */
+/** Refreshes and writes the stored sign-in, each time by the chart `accountTokens`. */
 export class TokenStore {
   #revokeFailure: Failure | null = null;
   readonly #deps: TokenStoreDeps;
@@ -53,12 +57,12 @@ export class TokenStore {
     this.#unsaved = new UnsavedTokens({ ...deps, notWritable: (error) => this.#notWritable(error) });
   }
 
-  /** Why the account file could not be written last time; null: it could. ACC-113 */
   /** Why the issuer did not revoke what the last sign-out deleted; null: it did, or nothing had to be revoked. ACC-55 */
   get revokeFailure(): Failure | null {
     return this.#revokeFailure;
   }
 
+  /** Why the account file could not be written last time; null: it could. ACC-113 */
   get writeFailure(): Failure | null {
     return this.#unsaved.failure;
   }
@@ -93,29 +97,11 @@ export class TokenStore {
   async refresh(
     reason: TokenRefreshReason,
     expired: Failure | null,
-    signal: AbortSignal,
+    closed: AbortSignal,
   ): Promise<TokenRefreshOutcome> {
-    const { file, credentials } = this.#deps;
-    const before = file.current;
-    if (before === undefined) return { kind: 'skipped', failure: this.#noSignIn() };
-    const early = await this.#reload(before);
-    if (early !== undefined) return early;
-    if (expired !== null) return { kind: 'permanent', failure: expired };
-    if (before.refreshToken === undefined) {
-      return {
-        kind: 'permanent',
-        failure: this.#failure('refreshTokenMissing', `${file.name}: it holds no refresh token`),
-      };
-    }
-    if (reason === 'forced' && this.#adoptedGeneration === before.account.generation) {
-      this.#adoptedGeneration = undefined;
-      return { kind: 'reloaded', stored: credentials.stored() };
-    }
-    const outcome = await this.#runExclusive(signal, async () => {
-      // The previous holder of the lock may have redeemed the token: then the file has newer ones.
-      const late = await this.#reload(before);
-      return late ?? this.#redeem(reason, before, signal);
-    });
+    const outcome = await this.#change({ kind: 'refresh', reason, expired }, closed);
+    if (outcome.kind === 'stored') throw new Error('a refresh ended as a write');
+    if (outcome.kind === 'reloaded') this.#adoptedGeneration = undefined;
     if (outcome.kind === 'failed' && outcome.failure.reason === 'authFileNotWritable') {
       this.#unsaved.noteWritable(outcome.failure);
     }
@@ -139,164 +125,48 @@ export class TokenStore {
     }
   }
 
-  storeApiKey(key: Secret, signal: AbortSignal): Promise<StoreAccountOutcome> {
-    return this.#runExclusive(signal, () => this.#write((text) => afterApiKey(text, key), false, signal));
+  storeApiKey(key: Secret, closed: AbortSignal): Promise<StoreAccountOutcome> {
+    const compose = (text: string | undefined) => afterApiKey(text, key);
+    return this.#store(false, { compose, prepared: undefined }, closed);
   }
 
   /** @param prepared What `prepareSignIn` returned; it is used up. */
-  async storeSignIn(
+  storeSignIn(
     signIn: Omit<NewSignIn, 'at' | 'ownerId'>,
-    signal: AbortSignal,
+    closed: AbortSignal,
     prepared?: PreparedFile,
   ): Promise<StoreAccountOutcome> {
     const ownerId = randomBytes(32).toString('base64url');
     const at = this.#deps.env.now();
-    const outcome = await this.#runExclusive(signal, () =>
-      this.#write((text) => afterSignIn(text, { ...signIn, ownerId, at }), true, signal, prepared),
-    );
-    if (outcome.kind === 'failed') await prepared?.discard().catch(() => {});
-    return outcome;
+    const compose = (text: string | undefined) => afterSignIn(text, { ...signIn, ownerId, at });
+    return this.#store(true, { compose, prepared }, closed);
   }
 
   /** Revokes and deletes what is stored. The revocation is tried once and may fail. ACC-55 */
-  async signOut(signal: AbortSignal): Promise<StoreAccountOutcome> {
-    const { file, storage, credentials } = this.#deps;
-    await this.#revoke(signal);
-    if (!(await this.#exists())) {
-      this.#unsaved.clear();
-      await file.reload({ guarded: false });
-      return { kind: 'stored', stored: credentials.stored() };
-    }
-    return this.#runExclusive(signal, async () => {
-      try {
-        await storage.remove(signal);
-      } catch (error) {
-        return { kind: 'failed', failure: this.#notWritable(error) };
-      }
-      this.#unsaved.clear();
-      await file.reload({ guarded: false });
-      return { kind: 'stored', stored: credentials.stored() };
-    });
+  async signOut(closed: AbortSignal): Promise<StoreAccountOutcome> {
+    return stored(await this.#change({ kind: 'signOut' }, closed));
   }
 
-  async #revoke(signal: AbortSignal): Promise<void> {
-    const { file, log } = this.#deps;
-    const grants = grantsToRevoke(file.current, file.onDisk);
-    this.#revokeFailure = null;
-    if (grants.length === 0) return;
-    const issuer = await this.#deps.issuer();
-    const failures = await Promise.all(grants.map((grant) => issuer.revoke(grant, signal)));
-    for (const failed of failures) {
-      if (failed === null) continue;
-      this.#revokeFailure = failed;
-      log.warn({ reason: failed.reason }, failed.message);
-    }
-  }
-
-  /** Adopts what the file has for the same account; undefined: the same as in memory. ACC-50 */
-  async #reload(before: ValidSignIn): Promise<TokenRefreshOutcome | undefined> {
-    const { file, credentials } = this.#deps;
-    const outcome = await file.reload({ guarded: true });
-    if (outcome.kind === 'ineligible') return { kind: 'skipped', failure: outcome.failure };
-    const { current } = file;
-    if (current === undefined || isSame(before, current)) return undefined;
-    return { kind: 'reloaded', stored: credentials.stored() };
-  }
-
-  async #redeem(
-    reason: TokenRefreshReason,
-    before: ValidSignIn,
-    signal: AbortSignal,
-  ): Promise<TokenRefreshOutcome> {
-    if (before.refreshToken === undefined) return { kind: 'skipped', failure: this.#noSignIn() };
-    const { credentials, storage } = this.#deps;
-    const issuer = await this.#deps.issuer();
-    let content: string;
-    let prepared: PreparedFile | undefined;
-    try {
-      const stored = this.#unsaved.content ?? (await storage.read());
-      if (stored === undefined) return { kind: 'skipped', failure: this.#noSignIn() };
-      content = stored;
-      // What is in memory only is redeemed in any case: no token on disk is lost by that.
-      if (this.#unsaved.content === undefined) prepared = await storage.prepare(roomFor(stored));
-      this.#unsaved.noteWritable(null);
-    } catch (error) {
-      return { kind: 'failed', failure: this.#notWritable(error) };
-    }
-    const outcome = await issuer
-      .refresh({ refreshToken: before.refreshToken, clientId: before.clientId, reason }, signal)
-      .catch(async (error: unknown) => {
-        await prepared?.discard();
-        throw error;
-      });
-    if (outcome.kind !== 'granted') await prepared?.discard();
-    if (outcome.kind === 'permanent') {
-      return (await this.#redeemedElsewhere(before, outcome.failure.reason, signal)) ?? outcome;
-    }
-    if (outcome.kind === 'failed') return outcome;
-    this.#unsaved.hold(outcome.tokens, before, content, issuer.address.issuer);
-    // Another program may have stored another account meanwhile: it is not overwritten. ACC-48
-    await this.#unsaved.save(new AbortController().signal, prepared);
-    return { kind: 'refreshed', stored: credentials.stored() };
-  }
-
-  /**
-   * Another program on the same file may have redeemed the token, because Codex CLI holds no lock meanwhile. Then the
-   * tokens that it received are in the file, or will be soon.
-   */
-  async #redeemedElsewhere(
-    before: ValidSignIn,
-    reason: Reason,
-    signal: AbortSignal,
-  ): Promise<TokenRefreshOutcome | undefined> {
-    const deadline = performance.now() + (reason === 'refreshTokenReused' ? SAVE_TIMEOUT : 0);
-    for (;;) {
-      const found = await this.#reload(before);
-      if (found?.kind === 'reloaded') return found;
-      if (found !== undefined || performance.now() >= deadline) return undefined;
-      await sleep(SAVE_POLL, undefined, { signal });
-    }
-  }
-
-  /** Replaces the file and adopts the new content. `irreplaceable`: as in `AuthStorage.replace`. */
-  async #write(
-    compose: (text: string | undefined) => string,
+  async #store(
     irreplaceable: boolean,
-    signal: AbortSignal,
-    prepared?: PreparedFile,
+    content: NewContent,
+    closed: AbortSignal,
   ): Promise<StoreAccountOutcome> {
-    const { file, storage, credentials } = this.#deps;
-    try {
-      const text = compose(await storage.read());
-      file.noteOwnWrite(contentHash(text));
-      await storage.replace(text, irreplaceable, signal, prepared);
-    } catch (error) {
-      return { kind: 'failed', failure: this.#notWritable(error) };
-    }
-    this.#unsaved.clear();
-    await file.reload({ guarded: false });
-    return { kind: 'stored', stored: credentials.stored() };
+    return stored(await this.#change({ kind: 'store', irreplaceable }, closed, content));
   }
 
-  async #exists(): Promise<boolean> {
-    return (await this.#deps.storage.read().catch(() => '')) !== undefined;
-  }
-
-  async #runExclusive<T extends { readonly kind: string }>(
-    signal: AbortSignal,
-    task: () => Promise<T>,
-  ): Promise<T | { readonly kind: 'failed'; readonly failure: Failure }> {
-    let started = false;
-    try {
-      return await this.#deps.storage.runExclusive(signal, () => {
-        started = true;
-        return task();
-      });
-    } catch (error) {
-      if (started || signal.aborted) throw error;
-      // Without the lock no token is redeemed and nothing is written.
-      return { kind: 'failed', failure: this.#notWritable(error) };
-    }
+  #change(task: TokenTask, closed: AbortSignal, content?: NewContent): Promise<TokenChangeOutcome> {
+    const deps: TokenChangeDeps = {
+      ...this.#deps,
+      unsaved: this.#unsaved,
+      noSignIn: () => this.#noSignIn(),
+      notWritable: (error) => this.#notWritable(error),
+      isAdopted: (generation) => this.#adoptedGeneration === generation,
+      onRevoked: (failure) => {
+        this.#revokeFailure = failure;
+      },
+    };
+    return new TokenChange(deps, task, content).run(closed);
   }
 
   #noSignIn(): Failure {
@@ -317,29 +187,10 @@ export class TokenStore {
   }
 }
 
-/** What stays valid at the issuer after the file is deleted: the sign-in in memory, and that of another account on disk. */
-function grantsToRevoke(current: ValidSignIn | undefined, onDisk: SignIn | undefined): Grant[] {
-  const otherOnDisk =
-    onDisk?.kind === 'valid' && onDisk.accountId === current?.accountId ? undefined : onDisk;
-  const grants = [current, otherOnDisk].map(grantOf).filter((grant) => grant !== undefined);
-  return grants.filter((grant, at) => grants.findIndex(({ token }) => token.equals(grant.token)) === at);
-}
-
-/** Revoking the refresh token ends the whole sign-in; without one only the access token can be revoked. ACC-55 */
-function grantOf(signIn: Pick<SignIn, 'refreshToken' | 'accessToken'> | undefined): Grant | undefined {
-  if (signIn?.refreshToken !== undefined) return { kind: 'refresh_token', token: signIn.refreshToken };
-  return signIn?.accessToken === undefined ? undefined : { kind: 'access_token', token: signIn.accessToken };
-}
-
 /** Of the tokens of a new sign-in, bytes. */
 const SIGN_IN_SIZE = 64 * 1024;
-/** Enough for the content with new tokens, bytes. */
-const roomFor = (content: string): number => Buffer.byteLength(content) * 2 + 8_192;
 
-function isSame(one: ValidSignIn, other: ValidSignIn): boolean {
-  const refresh =
-    one.refreshToken === undefined
-      ? other.refreshToken === undefined
-      : one.refreshToken.equals(other.refreshToken);
-  return refresh && one.accessToken.equals(other.accessToken) && one.refreshedAt === other.refreshedAt;
+function stored(outcome: TokenChangeOutcome): StoreAccountOutcome {
+  if (outcome.kind === 'stored' || outcome.kind === 'failed') return outcome;
+  throw new Error(`a write ended as ${outcome.kind}`);
 }

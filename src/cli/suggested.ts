@@ -6,11 +6,12 @@ import { shellQuote } from './output/shell.js';
 
 /** Commands with --home; the others do not use a home directory. */
 const WITH_HOME =
-  'start|status|wait|pair|devices|repair|login|logout|whoami|connect|doctor|enable|disable|stop|restart|logs|config|service|metrics|url|open';
+  'start|status|wait|pair|devices|repair|login|logout|whoami|connect|doctor|enable|disable|stop|restart|logs|config|service|metrics|url|inspect|open';
 const USES_HOME = new RegExp(`^(?:${WITH_HOME})$`);
-const WITHOUT_HOME = 'explain|graph|paths|token|call|inspect|backend|help';
+const WITHOUT_HOME = 'explain|graph|paths|token|call|backend|help';
 /** What may follow a command in a sentence: its action, the name of an argument, and options. */
-const WITHOUT_VALUE = 'device|yes|all|wait|json|verbose|watch|pair|code-stdin|api-key-stdin|no-[a-z-]+|help';
+const WITHOUT_VALUE =
+  'device|yes|all|wait|attach|open|inspector|json|verbose|watch|pair|code-stdin|api-key-stdin|no-[a-z-]+|help';
 const ARGUMENTS = [
   '(?: (?:list|revoke|rename|show|set|install|uninstall)\\b)?(?: [A-Z]{3,}\\b)?',
   `(?: --(?:(?:${WITHOUT_VALUE})(?![\\w-])|[a-z][a-z0-9-]*[ =][\\w./:-]*\\w))*`,

@@ -34,6 +34,7 @@ import type { ClientSession } from '../session/session.js';
 import { createSleepDetector, type SleepDetector } from '../system/sleep-detector.js';
 import { wireAccount } from './account.js';
 import { AccountAppServer, followsAccount } from './app-server-account.js';
+import { InspectorMethods } from './inspector-methods.js';
 import { LocalAccess } from './local-access.js';
 import { addOperateMethods, type EngineMetricsView } from './operate-methods.js';
 import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
@@ -70,6 +71,7 @@ interface EngineHooks {
   readonly onStop: () => void;
   /** The start is complete. */
   readonly isReady: () => boolean;
+  readonly isStopping: () => boolean;
   /** Undefined: the engine has no metrics. */
   readonly metrics: () => EngineMetricsView | undefined;
   /** Undefined: the listener serves no metrics. */
@@ -154,13 +156,17 @@ export async function bootstrap(
   const behind = options.appServer ?? builtin;
   superviseAppServer(behind, base, home, hooks);
   const appServer = withAccount(behind, account, base, hooks, protocol);
+  const inspector = new InspectorMethods(options.watcher, hooks.isStopping);
   const deps: EngineDeps = {
     ...{ options, env, timing: base.timing, log, methods, audit, policy: base.policy },
     ...{ counters: base.counters, home, store, account, installationId, target, dialer },
     protocol,
     appServer,
     onInitialized: hooks.onInitialized,
-    onEnded: hooks.onEnded,
+    onEnded: (session) => {
+      inspector.ended(session);
+      hooks.onEnded(session);
+    },
     drain: hooks.drain,
   };
   const remoteControl = wireRemoteControl(deps);
@@ -182,11 +188,11 @@ export async function bootstrap(
   const running = { ...deps, ...remoteControl, local, lock, wake, status };
   addEngineMethods(methods, { status, audit });
   addRepairMethod(methods, running);
+  inspector.add(methods);
   addOperateMethods(methods, {
     logs: base.logs,
     connectUrl: () => local.connectUrl,
     rotateToken: () => local.rotateToken(),
-    inspectorLink: options.watcher?.newLink,
     stop: hooks.onStop,
     prepareRestart: options.onRestart,
     metrics: hooks.metrics,

@@ -1,5 +1,6 @@
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
+import { accountTokensMachine } from '../../machines/account-tokens/machine.js';
 import { appServerMachine } from '../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
@@ -8,7 +9,9 @@ import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { pairingMachine } from '../../machines/pairing.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
+import { registerSources } from '../../machines/shared/register.js';
 import { stdioConnectionMachine } from '../../machines/stdio-connection.js';
+import { tokenRenewalMachine } from '../../machines/token-renewal.js';
 import { tokenSavingMachine } from '../../machines/token-saving.js';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
@@ -19,10 +22,12 @@ type ChartName =
   | 'link'
   | 'virtualClient'
   | 'pairing'
+  | 'tokenRenewal'
   | 'websocketAuth'
   | 'listenerConnection'
   | 'stdioConnection'
   | 'account'
+  | 'accountTokens'
   | 'authRecovery'
   | 'tokenSaving'
   | 'controllerLink'
@@ -35,16 +40,20 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   link: linkMachine,
   virtualClient: virtualClientMachine,
   pairing: pairingMachine,
+  tokenRenewal: tokenRenewalMachine,
   websocketAuth: websocketAuthMachine,
   listenerConnection: listenerConnectionMachine,
   stdioConnection: stdioConnectionMachine,
   account: accountMachine,
+  accountTokens: accountTokensMachine,
   authRecovery: authRecoveryMachine,
   tokenSaving: tokenSavingMachine,
   controllerLink: controllerLinkMachine,
   appServer: appServerMachine,
   appServerAccount: appServerAccountMachine,
 };
+
+registerSources(CHARTS);
 
 let hashes: Readonly<Record<string, string>> | undefined;
 

@@ -163,6 +163,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       onFault: (error) => this.emit('fault', error),
       onStop: () => void this.stop(),
       isReady: () => this.#ready,
+      isStopping: () => this.#stopping !== undefined,
       metrics: () => this.#metricsView,
       listenerMetrics: () => this.#metrics,
     });

@@ -19,8 +19,6 @@ interface OperateDeps {
   readonly connectUrl: () => Secret | undefined;
   /** A new token in the connect URL; null: the listener has none of its own; undefined: there is no listener. */
   readonly rotateToken: () => Secret | null | undefined;
-  /** Undefined: the engine has no inspector. */
-  readonly inspectorLink: (() => Secret) | undefined;
   readonly stop: () => void;
   /** Prepares another engine; undefined: the program does not start one. */
   readonly prepareRestart: (() => Promise<void>) | undefined;
@@ -37,7 +35,7 @@ const count = (min: number, max: number) =>
 /** Adds `engine/stop`, `engine/restart`, and what reads the log, the metrics and the addresses of the engine. */
 export function addOperateMethods(
   methods: MethodTable,
-  { logs, connectUrl, rotateToken, inspectorLink, stop, prepareRestart, metrics }: OperateDeps,
+  { logs, connectUrl, rotateToken, stop, prepareRestart, metrics }: OperateDeps,
 ): void {
   methods.add('engine/stop', v.looseObject({}), () => new Reply({ pid: process.pid }, stop));
   methods.add('engine/restart', v.looseObject({}), async () => {
@@ -81,9 +79,6 @@ export function addOperateMethods(
     const rotated = rotateToken();
     return { connectUrl: rotated?.reveal() ?? null, hasListener: rotated !== undefined };
   });
-  methods.add('engine/inspectorLink/create', v.looseObject({}), () => ({
-    link: inspectorLink?.().reveal() ?? null,
-  }));
   methods.add('engine/metrics/read', v.looseObject({}), async () => {
     const found = metrics();
     return found === undefined ? { url: null, text: null } : { url: found.url, text: await found.text() };

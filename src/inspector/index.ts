@@ -1,6 +1,6 @@
 /** The inspector: records the charts of an engine and shows them in a browser on this machine. */
 
-import type { EngineWatcher } from '../observe/watcher.js';
+import type { LinkOptions } from '../observe/watcher.js';
 import type { Secret } from '../protocol/secret.js';
 import { Recorder } from './recorder.js';
 import { readTimeline, restoreTimeline } from './saved-timeline.js';
@@ -16,15 +16,17 @@ export interface InspectorOptions {
   readonly engine: string;
   /** Hash of each chart, by its name. */
   readonly charts: Readonly<Record<string, string>>;
+  /** The engine has run before: the history begins here. Wall clock, ms. */
+  readonly attachedAt?: number | undefined;
 }
 
 export interface Inspector {
   /** Opens the page in one browser. Print it once and store it nowhere. */
   readonly link: Secret;
   /** Pass it to `createEngine`. */
-  readonly watcher: EngineWatcher;
-  /** Call it after the engine has stopped, so that the page shows the end. */
-  close(): Promise<void>;
+  readonly watcher: Recorder;
+  /** Call it after the engine has stopped, so that the page shows the end. The message says why, else. */
+  close(message?: string): Promise<void>;
 }
 
 /** @throws EngineError `listenerFailed` when the port is not available. */
@@ -34,6 +36,7 @@ export async function openInspector({
   statelyFile,
   engine,
   charts,
+  attachedAt,
 }: InspectorOptions): Promise<Inspector> {
   const recorder = new Recorder();
   const server = new InspectorServer({
@@ -41,17 +44,25 @@ export async function openInspector({
     pageFile,
     statelyFile,
     timeline: recorder.timeline,
-    about: { mode: 'live', engine, charts },
+    about: { mode: 'live', engine, charts, ...(attachedAt === undefined ? {} : { attachedAt }) },
     onSent: (next) => recorder.markSent(next),
     notShown: () => recorder.notShown,
   });
   recorder.onEntry = () => server.notify();
-  recorder.newLink = () => server.newLink();
-  return { link: await server.listen(), watcher: recorder, close: () => server.close() };
+  recorder.newLink = (more) => server.newLink(more);
+  return {
+    link: await server.listen(),
+    watcher: recorder,
+    close: async (message) => {
+      recorder.close();
+      await server.close(message);
+    },
+  };
 }
 
 interface Replay {
   readonly link: Secret;
+  newLink(options?: LinkOptions): Secret;
   close(): Promise<void>;
 }
 
@@ -73,5 +84,9 @@ export async function openReplay(file: string, options: InspectorOptions): Promi
       savedAt: saved.savedAt,
     },
   });
-  return { link: await server.listen(), close: () => server.close() };
+  return {
+    link: await server.listen(),
+    newLink: (more) => server.newLink(more),
+    close: () => server.close('The replay has ended.'),
+  };
 }

@@ -2,6 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { refusalOf } from '../net/http-gate.js';
+import type { LinkOptions } from '../observe/watcher.js';
 import { Secret } from '../protocol/secret.js';
 import { SESSION_PROTOCOL } from './wire.js';
 
@@ -13,61 +14,86 @@ const USE_LINK_ADVICE = 'Open the link that rc-engine printed when it started.';
 
 const newSecret = (): Secret => new Secret(randomBytes(32).toString('base64url'));
 
+/** A link that opens the page once. */
+interface Ticket {
+  readonly token: Secret;
+  /** A file on this machine may lead to it. Such a file is another site to the browser. */
+  readonly fromFile: boolean;
+  readonly onUsed: () => void;
+  used: boolean;
+}
+
+/** Unused and used links that are remembered; the oldest is forgotten first. */
+const MAX_TICKETS = 256;
+
 /**
- * A one-time token, and what it is exchanged for. Browsers send a cookie of 127.0.0.1 to each port of it, so also to
+ * One-time tokens, and what they are exchanged for. Browsers send a cookie of 127.0.0.1 to each port of it, so also to
  * programs of other users. The session is therefore no cookie: the page keeps it in the storage of its own origin, which
  * includes the port. Each start creates new secrets.
  */
 export class PageAccess {
   readonly #port: number;
-  #token = newSecret();
+  /** By purpose. */
+  readonly #tickets = new Map<string, Ticket>();
   readonly #session = newSecret();
   /** Part of the address of the page. It opens the page without a session, so that a reload works. */
   readonly pageKey = newSecret();
-  #used = false;
 
   constructor(port: number) {
     this.#port = port;
   }
 
-  /** The link to print once. It must not be written anywhere else. */
-  linkTo(path: string): Secret {
-    return new Secret(`http://127.0.0.1:${this.#port}${path}?token=${this.#token.reveal()}`);
-  }
-
-  /** A new link; one that was not used yet is void. A page that is open stays open. */
-  renewLink(path: string): Secret {
-    this.#token = newSecret();
-    this.#used = false;
-    return this.linkTo(path);
+  /**
+   * A link to print once. It must not be written anywhere else. An earlier link of the same purpose is void; a page that
+   * is open stays open.
+   */
+  newLink(path: string, { purpose = '', fromFile = false, onUsed = () => {} }: LinkOptions = {}): Secret {
+    const ticket: Ticket = { token: newSecret(), fromFile, onUsed, used: false };
+    this.#tickets.delete(purpose);
+    this.#tickets.set(purpose, ticket);
+    for (const [oldest] of this.#tickets) {
+      if (this.#tickets.size <= MAX_TICKETS) break;
+      this.#tickets.delete(oldest);
+    }
+    return new Secret(`http://127.0.0.1:${this.#port}${path}?token=${ticket.token.reveal()}`);
   }
 
   /** Decides a request for a page. */
   authorize(request: IncomingMessage, query: URLSearchParams): AccessDecision {
-    const problem = originProblem(request);
-    if (problem !== undefined) return { ok: false, message: problem };
+    const refusal = refusalOf(request, true);
+    if (refusal !== undefined) return { ok: false, message: refusal.message };
     const token = query.get('token');
+    const ticket = token === null ? undefined : this.#ticketOf(token);
+    const problem = ticket?.fromFile === true ? documentProblem(request) : siteProblem(request);
+    if (problem !== undefined) return { ok: false, message: problem };
     if (token === null) {
       if (equalsSecret(query.get('page') ?? '', this.pageKey)) return { ok: true };
       return { ok: false, message: USE_LINK_ADVICE };
     }
-    if (!equalsSecret(token, this.#token))
+    if (ticket === undefined)
       return { ok: false, message: `The token in this link is wrong. ${USE_LINK_ADVICE}` };
-    if (this.#used) {
+    if (ticket.used) {
       return {
         ok: false,
         message:
-          'This link has been used: it opens the page in one browser only. Print a new link with rc-engine url --inspector, or start the replay again.',
+          'This link has been used: it opens the page in one browser only. Print a new link with rc-engine url --inspector, or start the replay or rc-engine inspect --attach again.',
       };
     }
-    this.#used = true;
+    ticket.used = true;
+    ticket.onUsed();
     return { ok: true, session: this.#session };
+  }
+
+  #ticketOf(token: string): Ticket | undefined {
+    return [...this.#tickets.values()].find((ticket) => equalsSecret(token, ticket.token));
   }
 
   /** Decides a WebSocket upgrade. Browsers always send the origin of the page with it. */
   authorizeSocket(request: IncomingMessage): AccessDecision {
     const problem =
-      request.headers.origin === undefined ? 'Only the page may use this.' : originProblem(request);
+      request.headers.origin === undefined
+        ? 'Only the page may use this.'
+        : (refusalOf(request, true)?.message ?? siteProblem(request));
     if (problem !== undefined) return { ok: false, message: problem };
     const [protocol, session = '', ...more] = (request.headers['sec-websocket-protocol'] ?? '').split(',');
     const ok =
@@ -76,13 +102,19 @@ export class PageAccess {
   }
 }
 
-function originProblem(request: IncomingMessage): string | undefined {
-  const refusal = refusalOf(request, true);
-  if (refusal !== undefined) return refusal.message;
-  const site = request.headers['sec-fetch-site'];
+function siteProblem({ headers }: IncomingMessage): string | undefined {
+  const site = headers['sec-fetch-site'];
   if (site !== undefined && site !== 'same-origin' && site !== 'none')
     return `Other sites must not open this page. ${USE_LINK_ADVICE}`;
   return undefined;
+}
+
+/** A file that leads here makes the browser show a document. Nothing that a script fetches or frames is one. */
+function documentProblem({ headers }: IncomingMessage): string | undefined {
+  const { 'sec-fetch-mode': mode = 'navigate', 'sec-fetch-dest': target = 'document' } = headers;
+  return mode === 'navigate' && target === 'document'
+    ? undefined
+    : `Other sites must not open this page. ${USE_LINK_ADVICE}`;
 }
 
 /** Compares in constant time. */

@@ -1,11 +1,14 @@
 /**
- * The only code that reads running charts for the inspector. It returns names alone: those of the chart definition and
- * the codes of reasons. It reads no context, payload, input or output, except the reason code of the last decision.
+ * The only code that reads running charts for the inspector. It returns names: those of the chart definition and the codes
+ * of reasons. It reads no context, payload, input or output, except the reason code of the last decision and the last
+ * failure, which the status shows, too.
  */
 import type { AnyActorLogic, AnyStateMachine, AnyTransitionDefinition } from 'xstate';
+import { maskTokens } from '../observe/body-preview.js';
+import { peerText } from '../observe/peer-text.js';
 import { isReason } from '../protocol/reasons.js';
 import { edgeIds } from '../visualize/chart.js';
-import type { EndStatus } from './timeline.js';
+import type { EndStatus, EntryFailure } from './timeline.js';
 
 const MAX_NAME_LENGTH = 160;
 /** Shown for an event that the chart does not define: its type could be any string. */
@@ -109,6 +112,44 @@ export function reasonOfEffects(effects: readonly { readonly params: unknown }[]
       return params.reason;
   }
   return undefined;
+}
+
+/** A failure that a chart holds: the last one, which it reports in its status. */
+export interface HeldFailure {
+  readonly reason: string;
+  readonly message: string;
+  readonly httpStatus?: unknown;
+  readonly requestId?: unknown;
+}
+
+const MAX_FAILURE_BYTES = 400;
+const MAX_REQUEST_ID_BYTES = 100;
+
+/** The last failure in the context; undefined when it holds none. */
+export function failureIn(snapshot: unknown): HeldFailure | undefined {
+  if (!isRecord(snapshot) || !isRecord(snapshot.context)) return undefined;
+  const { lastFailure } = snapshot.context;
+  return isFailure(lastFailure) ? lastFailure : undefined;
+}
+
+function isFailure(value: unknown): value is HeldFailure {
+  return (
+    isRecord(value) &&
+    typeof value.reason === 'string' &&
+    isReason(value.reason) &&
+    typeof value.message === 'string'
+  );
+}
+
+/** Its text, HTTP status and request id: on one line, cut, and with everything masked that looks like a token. */
+export function shownFailure({ message, httpStatus, requestId }: HeldFailure): EntryFailure {
+  return {
+    text: peerText(maskTokens(message), MAX_FAILURE_BYTES),
+    ...(typeof httpStatus === 'number' ? { httpStatus } : {}),
+    ...(typeof requestId === 'string'
+      ? { requestId: peerText(maskTokens(requestId), MAX_REQUEST_ID_BYTES) }
+      : {}),
+  };
 }
 
 /** How the actor ended; undefined while it runs. */

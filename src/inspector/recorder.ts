@@ -5,22 +5,34 @@ import type {
   AnyStateMachine,
   InspectionEvent,
 } from 'xstate';
-import type { EngineWatcher, TransitionWatch } from '../observe/watcher.js';
+import type { EngineWatcher, LinkOptions, TransitionWatch } from '../observe/watcher.js';
 import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 import type { Secret } from '../protocol/secret.js';
+import { childrenOf, hasStarted, hasStopped, logicOf, parentOf } from './actor-parts.js';
+import { CausalOrder } from './causal-order.js';
 import {
   activeStatesOf,
   ChartNames,
   endStatusOf,
+  failureIn,
   isInternal,
   isMachine,
   NO_NAMES,
   reasonOf,
   reasonOfEffects,
+  shownFailure,
   truncated,
   UNKNOWN_EVENT,
 } from './projection.js';
-import { type Actor, type ActorKind, type EndStatus, type Entry, Timeline } from './timeline.js';
+import {
+  type Actor,
+  type ActorKind,
+  ATTACHED_EVENT,
+  type EndStatus,
+  type Entry,
+  type EntryFailure,
+  Timeline,
+} from './timeline.js';
 import { UpgradePaths } from './upgrade-paths.js';
 
 /** Running actors that are recorded; above it, actors are only counted. */
@@ -31,6 +43,12 @@ const COALESCE_WINDOW = 100;
 /** The last recorded state of a running actor. */
 interface TrackedActor {
   readonly id: number;
+  /** Who sent the events that it has not processed yet, oldest first. */
+  senders: (number | undefined)[];
+  /** Who sent the event of its current step. */
+  sender: number | undefined;
+  /** The last failure that was recorded. */
+  failure: unknown;
   readonly names: ChartNames | undefined;
   edges: readonly string[];
   active: readonly string[];
@@ -44,9 +62,16 @@ interface Step {
   readonly active: readonly string[];
   readonly edges: readonly string[];
   readonly reason: string | null;
+  readonly failure?: EntryFailure | undefined;
   readonly status?: EndStatus | undefined;
   /** The step is unrelated to the state before, so no duration is computed. */
   readonly independent?: true;
+}
+
+/** An entry that has no place in the timeline yet. */
+interface Draft {
+  readonly tracked: TrackedActor;
+  readonly entry: Omit<Entry, 'seq'>;
 }
 
 /**
@@ -55,7 +80,9 @@ interface Step {
  */
 export class Recorder implements EngineWatcher {
   /** Set once there is a page. */
-  newLink: (() => Secret) | undefined;
+  newLink: ((options?: LinkOptions) => Secret) | undefined;
+  /** True while it gets charts that run already: they are recorded in the state that they are in. */
+  seeding = false;
   readonly timeline: Timeline;
   /** Called once for each new entry. */
   onEntry: () => void = () => {};
@@ -72,10 +99,21 @@ export class Recorder implements EngineWatcher {
   readonly #stepEdges = new WeakMap<AnyMachineSnapshot, Map<string, readonly string[]>>();
   #verdicts: TrackedActor | undefined;
   readonly #upgradePaths = new UpgradePaths();
+  /** By root actor. */
+  readonly #subscriptions = new Map<object, { unsubscribe(): void }>();
+  readonly #order: CausalOrder<Draft>;
 
   constructor(timeline = new Timeline(), now: () => number = Date.now) {
     this.timeline = timeline;
     this.#now = now;
+    this.#order = new CausalOrder((draft) => this.#append(draft), now);
+  }
+
+  /** Observes nothing from now on. */
+  close(): void {
+    for (const subscription of this.#subscriptions.values()) subscription.unsubscribe();
+    this.#subscriptions.clear();
+    this.#tracked = new WeakMap();
   }
 
   /** Entries before this one are sent: the recorder does not change them any more. */
@@ -88,14 +126,21 @@ export class Recorder implements EngineWatcher {
   actor(actor: AnyActorRef): void {
     this.#guarded(() => {
       this.#trackWithChildren(actor, null);
-      actor.system.inspect((event) => this.#inspectGuarded(event));
+      this.#subscriptions.set(
+        actor,
+        actor.system.inspect((event) => this.#inspectGuarded(event)),
+      );
     });
   }
 
   run(id: string, machine: AnyStateMachine, initial: AnyMachineSnapshot): TransitionWatch {
     let tracked: TrackedActor | undefined;
     this.#guarded(() => {
-      tracked = this.#addActor({ name: id, kind: 'shared', chart: machine.id, parent: null }, machine);
+      tracked = this.#addActor(
+        { name: id, kind: 'shared', chart: machine.id, parent: null },
+        machine,
+        this.seeding ? initial : undefined,
+      );
       if (tracked !== undefined) tracked.active = activeStatesOf(initial);
     });
     const names = ChartNames.of(machine);
@@ -141,28 +186,74 @@ export class Recorder implements EngineWatcher {
         }
         return;
       }
-      case '@xstate.snapshot': {
-        const tracked = this.#tracked.get(event.actorRef);
-        if (tracked === undefined) return;
-        const { type } = event.event;
-        const { edges } = tracked;
-        tracked.edges = NO_NAMES;
-        const status = endStatusOf(event.snapshot);
-        // The entry `started` covers this event.
-        if (type === 'xstate.init' && status === undefined && tracked.names === undefined) return;
-        this.#recordStep(tracked, {
-          event: tracked.names?.event(type) ?? (isInternal(type) ? truncated(type) : UNKNOWN_EVENT),
-          active: tracked.names?.activeStates(event.snapshot) ?? NO_NAMES,
-          edges,
-          reason: reasonOf(event.snapshot) ?? null,
-          status,
-        });
-        if (status !== undefined) this.#tracked.delete(event.actorRef);
+      case '@xstate.event': {
+        const { actorRef, sourceRef } = event;
+        const tracked = this.#tracked.get(actorRef);
+        if (tracked === undefined || hasStopped(actorRef)) return;
+        const sender = sourceRef === undefined ? undefined : this.#tracked.get(sourceRef)?.id;
+        if (event.event.type === 'xstate.init') this.#order.begin(actorRef);
+        else if (!hasStarted(actorRef) || this.#order.isIn(actorRef)) {
+          tracked.senders.push(sender);
+        } else this.#beginStep(actorRef, tracked, sender);
         return;
       }
+      case '@xstate.snapshot':
+        this.#inspectSnapshot(event);
+        return;
       case '@xstate.actor':
         this.#trackChild(event.actorRef as AnyActorRef);
     }
+  }
+
+  #beginStep(actor: object, tracked: TrackedActor, sender: number | undefined): void {
+    tracked.sender = sender;
+    this.#order.begin(actor);
+  }
+
+  #inspectSnapshot({
+    actorRef,
+    event,
+    snapshot,
+  }: Extract<InspectionEvent, { type: '@xstate.snapshot' }>): void {
+    const tracked = this.#tracked.get(actorRef);
+    if (tracked === undefined) return;
+    const { type } = event;
+    const { edges, names, sender } = tracked;
+    tracked.edges = NO_NAMES;
+    tracked.sender = undefined;
+    const status = endStatusOf(snapshot);
+    // The entry `started` covers this event.
+    const covered = type === 'xstate.init' && status === undefined && names === undefined;
+    this.#order.end(
+      actorRef,
+      covered
+        ? undefined
+        : this.#draftOf(
+            tracked,
+            {
+              event: names?.event(type) ?? (isInternal(type) ? truncated(type) : UNKNOWN_EVENT),
+              active: names?.activeStates(snapshot) ?? NO_NAMES,
+              edges,
+              reason: reasonOf(snapshot) ?? null,
+              failure: this.#newFailure(tracked, snapshot),
+              status,
+            },
+            this.#order.timeOf(actorRef),
+            sender,
+          ),
+    );
+    if (status !== undefined) {
+      this.#tracked.delete(actorRef);
+      this.#subscriptions.delete(actorRef);
+    } else if (tracked.senders.length > 0) this.#beginStep(actorRef, tracked, tracked.senders.shift());
+  }
+
+  /** The failure that this step has recorded, if any. */
+  #newFailure(tracked: TrackedActor, snapshot: unknown): EntryFailure | undefined {
+    const failure = failureIn(snapshot);
+    if (failure === tracked.failure) return undefined;
+    tracked.failure = failure;
+    return failure === undefined ? undefined : shownFailure(failure);
   }
 
   #trackChild(actor: AnyActorRef): void {
@@ -181,13 +272,22 @@ export class Recorder implements EngineWatcher {
     const logic: AnyActorLogic | undefined = logicOf(actor);
     const machine = logic !== undefined && isMachine(logic) ? logic : undefined;
     const kind: ActorKind = machine === undefined ? 'task' : 'machine';
-    const tracked = this.#addActor({ name: actor.id, kind, chart: machine?.id ?? null, parent }, machine);
+    const tracked = this.#addActor(
+      { name: actor.id, kind, chart: machine?.id ?? null, parent },
+      machine,
+      this.seeding && hasStarted(actor) ? actor.getSnapshot() : undefined,
+    );
     if (tracked !== undefined) this.#tracked.set(actor, tracked);
   }
 
   // --- entries
 
-  #addActor(actor: Omit<Actor, 'id'>, machine?: AnyStateMachine): TrackedActor | undefined {
+  /** @param running the state that it is in already; undefined: it begins */
+  #addActor(
+    actor: Omit<Actor, 'id'>,
+    machine?: AnyStateMachine,
+    running?: unknown,
+  ): TrackedActor | undefined {
     if (this.#trackedCount >= MAX_ACTORS) {
       this.notShown += 1;
       return undefined;
@@ -195,80 +295,95 @@ export class Recorder implements EngineWatcher {
     this.#trackedCount += 1;
     this.#lastId += 1;
     const born = { ...actor, name: truncated(actor.name), id: this.#lastId };
+    const names = machine === undefined ? undefined : ChartNames.of(machine);
     const since = this.#now();
+    const failure = failureIn(running);
+    const reason = reasonOf(running) ?? null;
     const tracked: TrackedActor = {
       id: born.id,
-      names: machine === undefined ? undefined : ChartNames.of(machine),
+      names,
       edges: NO_NAMES,
-      active: NO_NAMES,
+      active: names === undefined ? NO_NAMES : names.activeStates(running),
       since,
-      reason: null,
+      reason,
       last: undefined,
+      senders: [],
+      sender: undefined,
+      failure,
     };
-    this.#append(tracked, {
-      seq: this.timeline.next,
-      time: since,
-      actor: born.id,
-      kind: 'started',
-      event: 'started',
-      active: NO_NAMES,
-      edges: NO_NAMES,
-      reason: null,
-      lasted: null,
-      count: 1,
-      born,
+    this.#order.add({
+      tracked,
+      entry: {
+        time: since,
+        actor: born.id,
+        kind: 'started',
+        event: running === undefined ? 'started' : ATTACHED_EVENT,
+        active: tracked.active,
+        edges: NO_NAMES,
+        reason,
+        lasted: null,
+        count: 1,
+        born,
+        // One that has been recovered from says nothing about this state.
+        ...(failure !== undefined && failure.reason === reason ? { failure: shownFailure(failure) } : {}),
+      },
     });
     return tracked;
   }
 
-  #recordStep(tracked: TrackedActor, { event, active, edges, reason, status, independent }: Step): void {
-    const time = this.#now();
+  #draftOf(
+    tracked: TrackedActor,
+    { event, active, edges, reason, failure, status, independent }: Step,
+    time: number,
+    from: number | undefined,
+  ): Draft {
     const stateChanged = !sameItems(active, tracked.active);
     const ended = status !== undefined;
     if (ended) this.#trackedCount -= 1;
     const noEffect =
       edges.length === 0 && !stateChanged && reason === tracked.reason && event !== 'xstate.init';
     const kind = ended ? 'ended' : noEffect && independent !== true ? 'ignored' : 'step';
-    const last = tracked.last;
-    if (
-      !ended &&
-      !stateChanged &&
-      last !== undefined &&
-      last.seq >= this.#sentBefore &&
-      time - last.time < COALESCE_WINDOW &&
-      last.event === event &&
-      last.kind === kind &&
-      last.reason === reason &&
-      sameItems(last.edges, edges)
-    ) {
-      const entry = { ...last, count: last.count + 1 };
-      tracked.last = entry;
-      this.timeline.replace(entry);
-      return;
-    }
     const isFirstState = (tracked.active.length === 0 || independent === true) && !ended;
     const lasted = (stateChanged && !isFirstState) || ended ? Math.max(0, time - tracked.since) : null;
-    if (stateChanged) tracked.since = time;
-    tracked.active = stateChanged ? active : tracked.active;
+    if (stateChanged) {
+      tracked.since = time;
+      tracked.active = active;
+    }
     tracked.reason = reason;
-    const entry: Entry = {
-      seq: this.timeline.next,
-      time,
-      actor: tracked.id,
-      kind,
-      event,
-      active: tracked.active,
-      edges,
-      reason,
-      lasted,
-      count: 1,
+    return {
+      tracked,
+      entry: {
+        time,
+        actor: tracked.id,
+        kind,
+        event,
+        active: tracked.active,
+        edges,
+        reason,
+        lasted,
+        count: 1,
+        ...(from === undefined || from === tracked.id ? {} : { from }),
+        ...(failure === undefined ? {} : { failure }),
+        ...(status === undefined ? {} : { status }),
+      },
     };
-    this.#append(tracked, status === undefined ? entry : { ...entry, status });
   }
 
-  #append(tracked: TrackedActor, entry: Entry): void {
-    tracked.last = entry;
-    this.timeline.add(entry);
+  #recordStep(tracked: TrackedActor, step: Step): void {
+    this.#order.add(this.#draftOf(tracked, step, this.#now(), undefined));
+  }
+
+  #append({ tracked, entry }: Draft): void {
+    const { last } = tracked;
+    if (last !== undefined && last.seq >= this.#sentBefore && repeats(last, entry)) {
+      const repeated = { ...last, count: last.count + 1 };
+      tracked.last = repeated;
+      this.timeline.replace(repeated);
+      return;
+    }
+    const placed = { seq: this.timeline.next, ...entry };
+    tracked.last = placed;
+    this.timeline.add(placed);
     this.onEntry();
   }
 
@@ -312,23 +427,22 @@ export class Recorder implements EngineWatcher {
   }
 }
 
+/** An identical step right after this one, which changed no state. */
+function repeats(last: Entry, next: Omit<Entry, 'seq'>): boolean {
+  return (
+    (next.kind === 'step' || next.kind === 'ignored') &&
+    sameItems(last.active, next.active) &&
+    next.time - last.time < COALESCE_WINDOW &&
+    last.event === next.event &&
+    last.kind === next.kind &&
+    last.reason === next.reason &&
+    last.from === next.from &&
+    next.failure === undefined &&
+    sameItems(last.edges, next.edges)
+  );
+}
+
 function sameItems(a: readonly string[], b: readonly string[]): boolean {
   if (a === b) return true;
   return a.length === b.length && a.every((item, index) => item === b[index]);
-}
-
-function parentOf(actor: AnyActorRef): AnyActorRef | undefined {
-  return '_parent' in actor ? actor._parent : undefined;
-}
-
-function logicOf(actor: AnyActorRef): AnyActorLogic | undefined {
-  return 'logic' in actor ? (actor.logic as AnyActorLogic) : undefined;
-}
-
-function childrenOf(actor: AnyActorRef): readonly AnyActorRef[] {
-  const snapshot: unknown = actor.getSnapshot();
-  if (typeof snapshot !== 'object' || snapshot === null || !('children' in snapshot)) return [];
-  return Object.values(snapshot.children as Record<string, AnyActorRef | undefined>).flatMap(
-    (child) => child ?? [],
-  );
 }

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import * as v from 'valibot';
 import { withoutByteOrderMark } from '../protocol/byte-order-mark.js';
 import { EngineError } from '../protocol/errors.js';
-import { FILE_FORMAT, type SavedTimeline, TIMELINE_VERSION, Timeline } from './timeline.js';
+import { FILE_FORMAT, OLDEST_VERSION, type SavedTimeline, TIMELINE_VERSION, Timeline } from './timeline.js';
 
 /** Largest accepted file, bytes. */
 const MAX_BYTES = 256 * 1024 * 1024;
@@ -28,6 +28,14 @@ const EntrySchema = v.strictObject({
   reason: v.nullable(Text),
   lasted: v.nullable(v.number()),
   count: Count,
+  from: v.exactOptional(Count),
+  failure: v.exactOptional(
+    v.strictObject({
+      text: Text,
+      httpStatus: v.exactOptional(v.number()),
+      requestId: v.exactOptional(Text),
+    }),
+  ),
   born: v.exactOptional(ActorSchema),
   status: v.exactOptional(v.picklist(['done', 'error', 'stopped'])),
 });
@@ -38,7 +46,7 @@ const HeaderSchema = v.object({
 });
 const FileSchema = v.strictObject({
   format: v.literal(FILE_FORMAT),
-  version: v.literal(TIMELINE_VERSION),
+  version: v.picklist([OLDEST_VERSION, TIMELINE_VERSION]),
   engine: Text,
   savedAt: v.number(),
   charts: v.record(Text, Text),
@@ -79,7 +87,7 @@ export async function readTimeline(
   const header = v.safeParse(HeaderSchema, value);
   if (!header.success) throw failure(`${path} is not a timeline saved by the inspector.`);
   const { version, engine = 'another version' } = header.output;
-  if (version !== TIMELINE_VERSION) {
+  if (version !== TIMELINE_VERSION && version !== OLDEST_VERSION) {
     throw failure(
       `${path} was saved by rc-engine ${engine} in format ${version}; this version reads format ${TIMELINE_VERSION}.`,
     );

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { endThenDestroy, GATE_TIMEOUTS, limitConnections } from '../net/http-gate.js';
+import type { LinkOptions } from '../observe/watcher.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Secret } from '../protocol/secret.js';
 import { PageAccess } from './page-access.js';
@@ -34,7 +35,7 @@ export interface InspectorServerOptions {
   /** The page with the Stately inspector in a frame. Without it, no served page can reach another site. */
   readonly statelyFile?: URL | undefined;
   readonly timeline: Timeline;
-  readonly about: Pick<Hello, 'mode' | 'engine' | 'charts' | 'file' | 'savedAt'>;
+  readonly about: Pick<Hello, 'mode' | 'engine' | 'charts' | 'file' | 'savedAt' | 'attachedAt'>;
   /** Called before entries up to this one are sent. */
   readonly onSent?: (next: number) => void;
   /** Number of actors that the timeline does not contain. */
@@ -106,13 +107,13 @@ export class InspectorServer {
       this.#http.listen(port, '127.0.0.1', resolve);
     });
     this.#access = new PageAccess((this.#http.address() as AddressInfo).port);
-    return this.#access.linkTo(this.#path);
+    return this.#access.newLink(this.#path);
   }
 
   /** A link for one more browser. Not before `listen`. */
-  newLink(): Secret {
+  newLink(options?: LinkOptions): Secret {
     if (this.#access === undefined) throw new Error('the inspector does not listen yet');
-    return this.#access.renewLink(this.#path);
+    return this.#access.newLink(this.#path, options);
   }
 
   get #path(): string {
@@ -124,9 +125,9 @@ export class InspectorServer {
     this.#subscribers.notify();
   }
 
-  /** Sends the remaining entries to the pages, then closes them and the server. */
-  async close(): Promise<void> {
-    this.#subscribers.close();
+  /** Sends the remaining entries to the pages, then closes them, with a message, and the server. */
+  async close(message = 'The engine has stopped.'): Promise<void> {
+    this.#subscribers.close(message);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => this.#http.closeAllConnections(), CLOSE_TIMEOUT);
       this.#http.close(() => {

@@ -82,13 +82,13 @@ export class Subscribers {
   }
 
   /** Sends the remaining entries, then closes every page. */
-  close(): void {
+  close(message: string): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#flush();
     clearTimeout(this.#timer);
     for (const subscriber of [...this.#subscribers])
-      this.#disconnect(subscriber, CLOSE_CODES.goingAway, 'The engine has stopped.');
+      this.#disconnect(subscriber, CLOSE_CODES.goingAway, message);
   }
 
   #schedule(catchUp: boolean): void {

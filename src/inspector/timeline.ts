@@ -1,7 +1,9 @@
 /** The history that the inspector shows: the newest entries, and the state of each actor before them. */
 
 /** Version of the messages to pages and of saved files. */
-export const TIMELINE_VERSION = 1;
+export const TIMELINE_VERSION = 2;
+/** Files of this version hold neither senders nor failures. */
+export const OLDEST_VERSION = 1;
 export const FILE_FORMAT = 'rc-engine-timeline';
 /** Entries in the timeline. Older ones are merged into the actor states before the first entry. */
 export const TIMELINE_LENGTH = 10_000;
@@ -23,7 +25,17 @@ export interface Actor {
 type EntryKind = 'started' | 'step' | 'ignored' | 'ended';
 export type EndStatus = 'done' | 'error' | 'stopped';
 
-/** One step of an actor. It holds names and times only: no context, payload, input or output. */
+/** The event of an actor that was running when recording began. */
+export const ATTACHED_EVENT = 'attached';
+
+/** What went wrong, as the status shows it: without secrets. */
+export interface EntryFailure {
+  readonly text: string;
+  readonly httpStatus?: number;
+  readonly requestId?: string;
+}
+
+/** One step of an actor. It holds names, times and failures only: no other context, no payload, input or output. */
 export interface Entry {
   /** Sequence number, one more than that of the previous entry. */
   readonly seq: number;
@@ -42,6 +54,10 @@ export interface Entry {
   readonly lasted: number | null;
   /** Number of identical consecutive steps that this entry stands for. */
   readonly count: number;
+  /** The actor that sent the event; absent when it came from itself or from outside. */
+  readonly from?: number;
+  /** The failure that this step recorded. */
+  readonly failure?: EntryFailure;
   /** The new actor; only with kind `started`. */
   readonly born?: Actor;
   /** Only with kind `ended`. */
@@ -59,7 +75,7 @@ export interface ActorState {
 /** A timeline as it is saved to a file. */
 export interface SavedTimeline {
   readonly format: typeof FILE_FORMAT;
-  readonly version: typeof TIMELINE_VERSION;
+  readonly version: number;
   /** Version of the engine that was recorded. */
   readonly engine: string;
   /** Wall clock, ms. */

@@ -12,6 +12,8 @@ export interface Hello {
   /** Only in a replay: the name of the file, and when it was saved (wall clock, ms). */
   readonly file?: string;
   readonly savedAt?: number;
+  /** The engine ran before the recording began: wall clock of its begin, ms. */
+  readonly attachedAt?: number;
   /** The state of each actor before the entry `first`, which is sent next. */
   readonly base: readonly ActorState[];
   readonly first: number;

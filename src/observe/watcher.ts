@@ -28,5 +28,24 @@ export interface EngineWatcher {
   /** The listener decided about an upgrade, from these facts alone. */
   verdict(verdict: Verdict, facts: UpgradeFacts): void;
   /** A new link to its page, for the owner at the control socket. Default: it has no page. */
-  newLink?: (() => Secret) | undefined;
+  newLink?: ((options?: LinkOptions) => Secret) | undefined;
+  /** Opens a page while the engine runs, for the owner at the control socket, on a port or any. Default: not possible. */
+  attach?: ((port?: number) => Promise<Attachment>) | undefined;
+}
+
+/** Options of a link to a page. */
+export interface LinkOptions {
+  /** An earlier link of the same purpose is void. Default: the one that `start` prints. */
+  readonly purpose?: string;
+  /** The link is in a file that a browser opens. Default false: it is typed or pasted. */
+  readonly fromFile?: boolean;
+  /** Called when the link has opened the page. */
+  readonly onUsed?: () => void;
+}
+
+/** A page that somebody uses. It ends when the last user closes it. */
+export interface Attachment {
+  newLink(options?: LinkOptions): Secret;
+  /** Resolves when the page is closed, or when others still use it. */
+  close(): Promise<void>;
 }

@@ -122,6 +122,46 @@ export type StoreAccountOutcome =
   | { readonly kind: 'stored'; readonly stored: StoredAccount }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
+/** How one change of the stored sign-in ended. */
+export type TokenChangeOutcome = TokenRefreshOutcome | StoreAccountOutcome;
+
+/** What reading the account file again found, compared with the sign-in in memory. ACC-50 */
+export type ReloadOutcome =
+  | { readonly kind: 'reloaded'; readonly stored: StoredAccount }
+  /** Another account or none, which is not adopted. */
+  | { readonly kind: 'skipped'; readonly failure: Failure }
+  | {
+      readonly kind: 'same';
+      readonly stored: StoredAccount;
+      /** It has a refresh token. */
+      readonly refreshable: boolean;
+      /** The watch adopted it from the file, and no refresh has been asked for since. */
+      readonly adopted: boolean;
+    };
+
+/** One attempt to take the lock of the account file. ACC-59 */
+export type LockAttempt =
+  | { readonly kind: 'locked' }
+  | { readonly kind: 'busy'; readonly failure: Failure }
+  /** The lock cannot be used. */
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** Whether new tokens can be written. ACC-113 */
+export type PlaceOutcome =
+  | { readonly kind: 'prepared' }
+  /** The file is gone. */
+  | { readonly kind: 'skipped'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** What the issuer said to a refresh token. */
+export type RedeemOutcome =
+  /** The new tokens are in use. */
+  | { readonly kind: 'granted'; readonly stored: StoredAccount }
+  | { readonly kind: 'permanent'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+export type StoredLookup = { readonly kind: 'present' } | { readonly kind: 'absent' };
+
 const AUTH_CLAIM = 'https://api.openai.com/auth';
 const PROFILE_CLAIM = 'https://api.openai.com/profile';
 

@@ -24,6 +24,8 @@ export interface Timing {
   readonly refreshRequired: number;
   /** A server token that expires within this time is refreshed if possible, and used if not. RC-13 */
   readonly refreshProactive: number;
+  /** How long a pairing waits until remote control has a link, and with it an identity and a server token. RC-47 */
+  readonly identityWait: number;
   /** Limit of one HTTP request, body included. RC-11 */
   readonly requestTimeout: number;
   /** Limit of the WebSocket handshake with the backend. RC-18 */
@@ -104,6 +106,7 @@ export const DEFAULT_TIMING: Timing = {
   retryAfterSpread: 30_000,
   refreshRequired: 30_000,
   refreshProactive: 300_000,
+  identityWait: 30_000,
   requestTimeout: 30_000,
   handshakeTimeout: 30_000,
   pingInterval: 10_000,

@@ -1,18 +1,17 @@
 import * as v from 'valibot';
-import type { ActorRefFrom } from 'xstate';
 import { waitFor } from 'xstate';
-import type { pairingMachine } from '../../machines/pairing.js';
 import { isPathSegment } from '../net/target.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure, PairingResult, Preference, StoreOutcome } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
 import type { Controllers } from './controllers.js';
+import { type PairingActor, pairOnce } from './pairing.js';
 import type { RemoteControlActor, StatusBoard } from './status.js';
 
 interface RemoteControlMethodDeps {
   readonly actor: RemoteControlActor;
   readonly board: StatusBoard;
-  readonly pairing: () => ActorRefFrom<typeof pairingMachine>;
+  readonly pairing: () => PairingActor;
   readonly controllers: Controllers;
   readonly savePreference: (preference: Preference) => Promise<StoreOutcome | 'accountUnknown'>;
   /** A client asks for another attempt. ACC-68 */
@@ -130,16 +129,10 @@ function addPairingMethods(
   return pair;
 }
 
-async function requestCode(
-  pairing: ActorRefFrom<typeof pairingMachine>,
-  manual: boolean,
-): Promise<PairingResult> {
-  pairing.send({ type: 'START', manual });
-  const { context } = await waitFor(pairing, (snapshot) => !snapshot.hasTag('busy'), {
-    timeout: ENABLE_LIMIT,
-  });
-  const { code, lastFailure } = context;
-  if (code === null) throw refusal(lastFailure);
+async function requestCode(pairing: PairingActor, manual: boolean): Promise<PairingResult> {
+  const response = await pairOnce(pairing, manual);
+  if (response.type === 'PAIRING.REFUSED') throw refusal(response.failure);
+  const { code } = response;
   return {
     pairingCode: code.pairingCode.reveal(),
     manualPairingCode: code.manualPairingCode?.reveal() ?? null,

@@ -1,33 +1,16 @@
-import { type ActorRefFrom, createActor, fromPromise, waitFor } from 'xstate';
-import { type EnsureTokenOutcome, pairingMachine } from '../../machines/pairing.js';
+import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
+import { type PairingResponse, pairingMachine } from '../../machines/pairing.js';
 import { enrollmentOf } from '../../machines/remote-control/context.js';
-import type { AuditRing } from '../observe/audit.js';
 import { auditDecisions } from '../observe/decisions.js';
-import type { EngineWatcher } from '../observe/watcher.js';
-import type { AccountSource } from '../protocol/account-source.js';
 import { type Enrollment, failure, type PairOutcome, type ServerToken } from '../protocol/outcomes.js';
-import type { Reason } from '../protocol/reasons.js';
-import type { Env, Timing } from '../protocol/timing.js';
 import type { BackendHttp } from './link/http.js';
-import { renewToken } from './renew-token.js';
-import type { RemoteControlService } from './service.js';
-import { isSettled, type RemoteControlActor } from './status.js';
+import { type TokenRenewalDeps, tokenRenewalWith } from './token-renewal.js';
 
-interface PairingDeps {
-  readonly env: Env;
-  readonly timing: Timing;
-  readonly actor: RemoteControlActor;
-  readonly service: RemoteControlService;
+interface PairingDeps extends TokenRenewalDeps {
   readonly http: () => Promise<BackendHttp>;
-  readonly account: AccountSource;
-  readonly audit: AuditRing;
-  readonly watcher?: EngineWatcher | undefined;
 }
 
 export type PairingActor = ActorRefFrom<typeof pairingMachine>;
-
-/** Longest wait of pairing until remoteControl has an identity, ms. */
-const IDENTITY_WAIT = 30_000;
 
 /** Starts the `pairing` chart with its requests to the backend. RC-47 */
 export function startPairing(deps: PairingDeps): PairingActor {
@@ -36,7 +19,7 @@ export function startPairing(deps: PairingDeps): PairingActor {
   const actor = createActor(
     pairingMachine.provide({
       actors: {
-        ensureToken: fromPromise(({ input, signal }) => ensureToken(deps, input.fresh, signal)),
+        tokenRenewal: tokenRenewalWith(deps),
         requestCode: fromPromise(({ input, signal }) => {
           const identity = usableIdentity(deps);
           requestedFor = identity?.enrollment.serverId;
@@ -48,7 +31,7 @@ export function startPairing(deps: PairingDeps): PairingActor {
         }),
       },
     }),
-    { id: 'pairing', input: { env: deps.env } },
+    { id: 'pairing', input: { env: deps.env, timing: deps.timing } },
   );
   actor.subscribe(auditDecisions(deps.audit, 'pairing'));
   deps.watcher?.actor(actor);
@@ -70,37 +53,28 @@ function usableIdentity(deps: PairingDeps): UsableIdentity | null {
 }
 
 /**
- * Waits for a token to pair with. While remoteControl gets one, pairing waits for that one instead of requesting its own.
- * While remoteControl is connected with a token that has expired or was refused, pairing refreshes it for both.
+ * Requests a code and waits for the response of the chart. START is ignored while a request is in progress, so there may
+ * be only one at a time.
  */
-async function ensureToken(
-  deps: PairingDeps,
-  fresh: boolean,
-  signal: AbortSignal,
-): Promise<EnsureTokenOutcome> {
-  const { actor } = deps;
-  // An identity stays known while remote control is off, but nobody may be let in then. RC-103
-  const off = actor.getSnapshot().hasTag('disabled');
-  if (!off && !fresh && usableIdentity(deps) !== null) return { kind: 'ready' };
-  const settled = await waitFor(actor, isSettled, { timeout: IDENTITY_WAIT, signal }).catch(() =>
-    actor.getSnapshot(),
-  );
-  if (settled.hasTag('disabled')) return notReady(deps, 'disabled', 'Remote control is switched off.');
-  if (!settled.hasTag('connected')) {
-    if (!fresh && usableIdentity(deps) !== null) return { kind: 'ready' };
-    const { decision, lastFailure } = settled.context;
-    const cause = lastFailure?.message ?? decision.detail ?? decision.reason;
-    return notReady(
-      deps,
-      'pairingUnavailable',
-      `Pairing is unavailable until enrollment completes: ${cause}`,
-    );
-  }
-  if (!fresh && usableIdentity(deps) !== null) return { kind: 'ready' };
-  const renewed = await renewToken(deps, signal);
-  if (renewed.kind === 'renewed') return { kind: 'ready' };
-  if (renewed.kind === 'failed') return { kind: 'notReady', failure: renewed.failure };
-  return notReady(deps, 'pairingUnavailable', 'Pairing is unavailable until enrollment completes.');
+export function pairOnce(actor: PairingActor, manual: boolean): Promise<PairingResponse> {
+  return new Promise((resolve, reject) => {
+    const respond = (response: PairingResponse) => {
+      stopListening();
+      resolve(response);
+    };
+    const subscriptions = [
+      actor.on('PAIRING.GRANTED', respond),
+      actor.on('PAIRING.REFUSED', respond),
+      actor.subscribe({
+        complete: () => reject(new Error('The engine stopped before the backend sent a pairing code.')),
+        error: reject,
+      }),
+    ];
+    const stopListening = () => {
+      for (const subscription of subscriptions) subscription.unsubscribe();
+    };
+    actor.send({ type: 'START', manual });
+  });
 }
 
 async function requestCode(
@@ -115,8 +89,4 @@ async function requestCode(
   }
   const http = await deps.http();
   return http.pair({ enrollment: identity.enrollment, token: identity.token.secret, manual }, signal);
-}
-
-function notReady(deps: PairingDeps, reason: Reason, message: string): EnsureTokenOutcome {
-  return { kind: 'notReady', failure: failure(reason, message, deps.env.now()) };
 }

@@ -4,11 +4,11 @@ import { enrollmentOf } from '../../machines/remote-control/context.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
-import { identityMissing, type RenewTokenDeps, renewToken } from './renew-token.js';
 import type { StatusBoard } from './status.js';
 import { isSettled } from './status.js';
+import { renewToken, type TokenRenewalDeps } from './token-renewal.js';
 
-interface RepairDeps extends RenewTokenDeps {
+interface RepairDeps extends TokenRenewalDeps {
   readonly board: StatusBoard;
 }
 
@@ -48,11 +48,10 @@ const RUN: Readonly<Record<RepairStep, RunStep>> = {
   },
   /** Gets a new server token for the same identity, then starts the next attempt. */
   refresh: async (deps) => {
-    const { actor, env } = deps;
-    if (enrollmentOf(actor.getSnapshot().context) === null) return identityMissing(env.now());
-    const failed = await renewWhileEnabled(deps);
-    if (failed === null) actor.send({ type: 'WAKE' });
-    return failed;
+    const renewed = await renewToken(deps);
+    if (renewed.kind !== 'ready') return renewed.failure;
+    deps.actor.send({ type: 'WAKE' });
+    return null;
   },
   /** Clears the stored identity and requests a new one. */
   reenroll: async ({ actor, env }) => {
@@ -67,25 +66,5 @@ const RUN: Readonly<Record<RepairStep, RunStep>> = {
   },
 };
 
-/** Renews the token, unless remote control is disabled or the engine stops meanwhile. RC-43, RC-46 */
-async function renewWhileEnabled(deps: RepairDeps): Promise<Failure | null> {
-  const { actor, env } = deps;
-  const aborting = new AbortController();
-  const timer = setTimeout(() => aborting.abort(), SETTLE_LIMIT);
-  const subscription = actor.subscribe((snapshot) => {
-    if (snapshot.hasTag('disabled')) aborting.abort();
-  });
-  try {
-    const renewed = await renewToken(deps, aborting.signal);
-    return renewed.kind === 'renewed' ? null : renewed.failure;
-  } catch (error) {
-    if (!aborting.signal.aborted) throw error;
-    const isDisabled = actor.getSnapshot().hasTag('disabled');
-    return isDisabled
-      ? failure('disabled', 'Remote control was switched off meanwhile.', env.now())
-      : failure('backendTimeout', 'The backend sent no new server token in time.', env.now());
-  } finally {
-    clearTimeout(timer);
-    subscription.unsubscribe();
-  }
-}
+const identityMissing = (at: number): Failure =>
+  failure('identityMissing', 'This machine has no identity at the backend yet.', at);

@@ -73,6 +73,11 @@ export const ENGINE_METHODS = {
     least: 'control',
     why: 'Its page shows what all charts do.',
   },
+  'engine/inspector/attach': {
+    least: 'control',
+    why: 'It opens a page on this machine that shows what all charts do.',
+  },
+  'engine/inspector/detach': { least: 'control', why: 'It ends that page.' },
   'engine/metrics/read': { least: 'control', why: 'It counts what all clients do.' },
   'engine/echo': { least: 'degraded', why: 'It returns what it was sent.' },
   'remoteControl/status/read': { least: 'degraded', why: 'Each client gets this status after `initialize`.' },

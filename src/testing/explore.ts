@@ -1,7 +1,7 @@
 /** Explores a chart: from each situation it tries every event, outcome and delay that is possible there. */
 import type { AnyStateMachine } from 'xstate';
+import { ChartError } from '../visualize/chart-error.js';
 import { type Act, Acts } from './acts.js';
-import { ChartError } from './chart-error.js';
 import { type Move, type Position, PureMachine, type Verdict } from './pure-machine.js';
 import { isCrowded, Novelty } from './situations.js';
 import { Subtleties } from './subtleties.js';

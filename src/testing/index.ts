@@ -8,8 +8,9 @@
  * const report = await runPaths(paths, { start, act, check, end });
  * ```
  */
+
+export { ChartError } from '../visualize/chart-error.js';
 export { actorDriver } from './actor-driver.js';
-export { ChartError } from './chart-error.js';
 export { type Effect, effectWords } from './effects.js';
 export { generatePaths, mergeCoverage } from './generate.js';
 export { type Driver, failureWords, type PathFailure, type RunReport, runPaths } from './run.js';

@@ -1,4 +1,5 @@
-import { type AnyStateMachine, StateMachine } from 'xstate';
+import type { AnyStateMachine } from 'xstate';
+import { rebuilt } from '../visualize/machine-check.js';
 
 interface Config {
   readonly invoke?: unknown;
@@ -14,10 +15,7 @@ export function withNamedActors(machine: AnyStateMachine): AnyStateMachine {
   const config = named(machine.config as Config, inline);
   if (Object.keys(inline).length === 0) return machine;
   const { actors, ...others } = machine.implementations;
-  return new StateMachine(
-    config as never,
-    { ...others, actors: { ...actors, ...inline } } as never,
-  ) as AnyStateMachine;
+  return rebuilt(machine, config, { ...others, actors: { ...actors, ...inline } });
 }
 
 function named(config: Config, inline: Record<string, unknown>): Config {

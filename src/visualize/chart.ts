@@ -1,9 +1,12 @@
 /** A statechart as plain data: its states and edges in source order. Every exporter reads it. */
 import { createHash } from 'node:crypto';
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import { bodiesOf } from './bodies.js';
 
-type StateKind = 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
+/** The kind of a state. */
+export type StateKind = 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
 
+/** A state of a chart. */
 export interface ChartState {
   /** Unique in the chart, for example `remoteControl.active.connecting`. */
   readonly id: string;
@@ -20,9 +23,17 @@ export interface ChartState {
   /** Names of the actions, without the timers that XState adds. */
   readonly entry: readonly string[];
   readonly exit: readonly string[];
-  readonly invokes: readonly { readonly id: string; readonly src: string }[];
+  readonly invokes: readonly ChartInvoke[];
 }
 
+/** An actor that a state invokes. */
+export interface ChartInvoke {
+  readonly id: string;
+  /** The name of its logic. */
+  readonly src: string;
+}
+
+/** What a transition answers. */
 export type Trigger =
   | { readonly kind: 'event'; readonly event: string }
   /** The delay: its name, or a number of milliseconds. */
@@ -35,6 +46,7 @@ export type Trigger =
   /** Without an event, as soon as the guard is true. */
   | { readonly kind: 'always' };
 
+/** A transition of a chart. */
 export interface ChartEdge {
   /** Unique in the chart: source, event, and index among the edges of that event. */
   readonly id: string;
@@ -52,6 +64,7 @@ export interface ChartEdge {
   readonly spine: boolean;
 }
 
+/** A machine as plain data. */
 export interface Chart {
   readonly id: string;
   readonly description: string;
@@ -81,12 +94,18 @@ export function edgeIds(machine: AnyStateMachine): ReadonlyMap<AnyTransitionDefi
 }
 
 /**
- * The hash of a chart: the first 12 hex digits of the SHA-256 of its definition, with actions, guards and actors by
- * their names. Descriptions do not count, so a better wording keeps the hash.
+ * The hash of a chart: the first 12 hex digits of the SHA-256 of its definition and of the bodies of its guards, actions,
+ * delays and inputs. Descriptions do not count, so a better wording keeps the hash. Actors count by their names.
+ *
+ * A chart of this package has the same hash in each build, because it is made from the sources. For any other chart, the text
+ * of the functions counts as it runs: compare hashes of the same build.
+ *
+ * @example chartHash(machine) // '3f0a91c2b7de'
  */
 export function chartHash(machine: AnyStateMachine): string {
   const { id, states, edges } = toChart(machine);
-  return createHash('sha256').update(canonicalJson({ id, states, edges })).digest('hex').slice(0, 12);
+  const bodies = bodiesOf(machine);
+  return createHash('sha256').update(canonicalJson({ id, states, edges, bodies })).digest('hex').slice(0, 12);
 }
 
 /** JSON without descriptions, with the members of every object in alphabetical order. */

@@ -1,10 +1,11 @@
 /** The differences between two versions of a chart as text. */
 import type { Chart, ChartEdge, ChartState } from './chart.js';
+import { changedGroups, targetText } from './edge-pairs.js';
 import { shortId, triggerText } from './edge-text.js';
 
 /** One sentence for each change, in the order of the newer chart; removals come last. Descriptions do not count. */
 export function chartDiff(before: Chart, after: Chart): string[] {
-  return [...stateChanges(before, after), ...edgeChanges(before, after), ...removedEdges(before, after)];
+  return [...stateChanges(before, after), ...edgeChanges(before, after)];
 }
 
 function stateChanges(before: Chart, after: Chart): string[] {
@@ -12,7 +13,7 @@ function stateChanges(before: Chart, after: Chart): string[] {
   const now = new Set(after.states.map(({ id }) => id));
   const changes = after.states.flatMap((state) => {
     const was = old.get(state.id);
-    return was === undefined ? [newState(after, state)] : changedState(before, after, was, state);
+    return was === undefined ? [newState(after, state)] : stateChange(before, after, was, state);
   });
   const removed = before.states
     .filter(({ id }) => !now.has(id))
@@ -26,7 +27,8 @@ function newState(chart: Chart, state: ChartState): string {
   return `new ${kind}state ${shortId(chart, state.id)}${invokes === '' ? '' : `, which invokes ${invokes}`}`;
 }
 
-function changedState(before: Chart, after: Chart, was: ChartState, is: ChartState): string[] {
+/** What differs in a state that both versions have. */
+export function stateChange(before: Chart, after: Chart, was: ChartState, is: ChartState): string[] {
   const name = shortId(after, is.id);
   const changes: string[] = [];
   if (was.kind !== is.kind) changes.push(`state ${name} is ${is.kind} instead of ${was.kind}`);
@@ -58,77 +60,26 @@ function listChange(subject: string, was: readonly string[], is: readonly string
   ];
 }
 
-/** Groups the edges by source and trigger. */
-function edgeGroups(chart: Chart): Map<string, ChartEdge[]> {
-  const found = new Map<string, ChartEdge[]>();
-  for (const edge of chart.edges) {
-    const key = `${edge.source}\n${triggerText(edge.trigger)}`;
-    found.set(key, [...(found.get(key) ?? []), edge]);
-  }
-  return found;
-}
-
 function edgeChanges(before: Chart, after: Chart): string[] {
-  const old = edgeGroups(before);
-  return [...edgeGroups(after)].flatMap(([key, edges]) =>
-    groupChanges(before, after, old.get(key) ?? [], edges),
-  );
-}
-
-function groupChanges(
-  before: Chart,
-  after: Chart,
-  was: readonly ChartEdge[],
-  is: readonly ChartEdge[],
-): string[] {
-  const [sample] = is;
-  if (sample === undefined) return [];
-  let [removed, added] = unmatched(was, is, sameEdge);
-  const changes: string[] = [];
-  const matchPairs = (
-    isPair: (a: ChartEdge, b: ChartEdge) => boolean,
-    describe: (a: ChartEdge, b: ChartEdge) => string[],
-  ) => {
-    for (const edge of [...added]) {
-      const match = removed.find((other) => isPair(other, edge));
-      if (match === undefined) continue;
-      removed = removed.filter((other) => other !== match);
-      added = added.filter((other) => other !== edge);
-      changes.push(...describe(match, edge));
-    }
-  };
-  matchPairs(
-    (a, b) => a.guard === b.guard,
-    (a, b) => edgeChange(before, after, a, b),
-  );
-  matchPairs(
-    (a, b) => targetText(before, a) === targetText(after, b),
-    (a, b) => [
-      `${routeText(after, b)}: guard is ${guardText(b)} instead of ${guardText(a)}`,
-      ...actionChange(after, a, b),
-    ],
-  );
-  changes.push(...added.map((edge) => `new ${edgeDescription(after, edge)}`));
-  changes.push(...removed.map((edge) => `removed ${edgeDescription(before, edge)}`));
-  if (
-    changes.length === 0 &&
-    was.length === is.length &&
-    was.some((edge, index) => !sameEdge(edge, is[index]))
-  ) {
-    const order = is.map(guardText).join(', ');
-    changes.push(
-      `${shortId(after, sample.source)} on ${triggerText(sample.trigger)}: order of guards is now ${order}`,
+  return changedGroups(before, after).flatMap(({ sample, changed, added, removed, reordered }) => {
+    const changes = changed.flatMap(({ was, is, same }) =>
+      same === 'guard'
+        ? edgeChange(before, after, was, is)
+        : [
+            `${routeText(after, is)}: guard is ${guardText(is)} instead of ${guardText(was)}`,
+            ...actionChange(after, was, is),
+          ],
     );
-  }
-  return changes;
-}
-
-/** Groups of edges that no longer exist. */
-function removedEdges(before: Chart, after: Chart): string[] {
-  const now = edgeGroups(after);
-  return [...edgeGroups(before)].flatMap(([key, edges]) =>
-    now.has(key) ? [] : edges.map((edge) => `removed ${edgeDescription(before, edge)}`),
-  );
+    changes.push(...added.map((edge) => `new ${edgeDescription(after, edge)}`));
+    changes.push(...removed.map((edge) => `removed ${edgeDescription(before, edge)}`));
+    if (reordered.length > 0) {
+      const order = reordered.map(guardText).join(', ');
+      changes.push(
+        `${shortId(after, sample.source)} on ${triggerText(sample.trigger)}: order of guards is now ${order}`,
+      );
+    }
+    return changes;
+  });
 }
 
 function edgeChange(before: Chart, after: Chart, was: ChartEdge, is: ChartEdge): string[] {
@@ -150,27 +101,6 @@ function actionChange(after: Chart, was: ChartEdge, is: ChartEdge): string[] {
   return listChange(`${routeText(after, is)}: actions`, was.actions, is.actions);
 }
 
-function sameEdge(a: ChartEdge, b: ChartEdge | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.guard === b.guard &&
-    a.targets.join() === b.targets.join() &&
-    a.actions.join('\n') === b.actions.join('\n') &&
-    a.reenter === b.reenter
-  );
-}
-
-/** The items of each list that have no equal in the other one. */
-function unmatched<T>(a: readonly T[], b: readonly T[], equal: (x: T, y: T) => boolean): [T[], T[]] {
-  const onlyInA = [...a];
-  const onlyInB = b.filter((item) => {
-    const index = onlyInA.findIndex((other) => equal(other, item));
-    if (index >= 0) onlyInA.splice(index, 1);
-    return index < 0;
-  });
-  return [onlyInA, onlyInB];
-}
-
 /** `edge connecting → verifyingEnrollment on dial done [ambiguousNotFound]` */
 function edgeDescription(chart: Chart, edge: ChartEdge): string {
   return `edge ${routeText(chart, edge)}${edge.guard === null ? '' : ` [${edge.guard}]`}`;
@@ -178,10 +108,6 @@ function edgeDescription(chart: Chart, edge: ChartEdge): string {
 
 function routeText(chart: Chart, edge: ChartEdge): string {
   return `${shortId(chart, edge.source)} → ${targetText(chart, edge)} on ${triggerText(edge.trigger)}`;
-}
-
-function targetText(chart: Chart, { targets: ids }: ChartEdge): string {
-  return ids.length === 0 ? 'itself' : ids.map((id) => shortId(chart, id)).join(' and ');
 }
 
 const guardText = ({ guard }: ChartEdge): string => (guard === null ? 'none' : `[${guard}]`);

@@ -27,8 +27,8 @@ function chartsDocument(charts: Readonly<Record<string, AnyStateMachine>>): stri
 # The statecharts
 
 Every decision of the engine is taken in one of these charts; the sources are in [machines](../machines). The hash
-names what a chart does, and \`rc-engine --version --json\` shows the same ones: a report that carries them says
-which behaviour it saw.
+names what a chart does, with the bodies of its guards, actions and delays, and \`rc-engine --version --json\` shows the
+same ones: a report that carries them says which behaviour it saw.
 
 How to read a picture: \`event [guard] · reason / action\` on an arrow; \`after\` is the end of a pause, \`done\` and \`failed\`
 are the outcomes of an actor that the state invokes; an arrow from a star holds in every state of the box around it.

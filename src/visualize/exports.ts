@@ -8,15 +8,19 @@ import { toMermaid } from './mermaid.js';
 import { type ChartPictures, toPage } from './page.js';
 import { svgsOf } from './svg.js';
 
+/** Every format of an export. */
 export const FORMATS = ['svg', 'mermaid', 'json', 'dot', 'html'] as const;
+/** A format of an export. */
 export type Format = (typeof FORMATS)[number];
 
+/** A file of an export. */
 export interface ExportedFile {
   /** With its extension, for example `link.svg`. */
   readonly name: string;
   readonly text: string;
 }
 
+/** Machines by name. */
 export type Charts = Readonly<Record<string, AnyStateMachine>>;
 
 /** The first file of a chart is its overview. HTML is one page with every chart. */

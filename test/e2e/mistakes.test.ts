@@ -77,7 +77,7 @@ const INVOCATIONS: readonly (readonly [argv: readonly string[], message: string,
   [['graph', 'lnik'], 'Unknown machine "lnik".', 'Did you mean link?'],
   [['graph', '--format', 'jsno'], 'Unknown format "jsno".', 'Did you mean json?'],
   [['paths', '--coverage', 'state'], 'Unknown coverage "state".', 'Did you mean states?'],
-  [['inspect'], 'inspect needs FILE.', 'Run: rc-engine inspect --help'],
+  [['inspect'], 'inspect needs FILE or --attach.', 'Run: rc-engine inspect --help'],
   [['inspect', 'x.json', '--port', '99999'], '--port must be a whole number', 'use any free port'],
   [['backend', '--listen', 'ftp://x'], 'ftp://x', 'http://127.0.0.1'],
 ];

@@ -157,7 +157,7 @@ describe('RC-125: rc-engine url', () => {
   it('--inspector prints a link that opens the page once, and each call makes a new one', async ({ lab }) => {
     const none = await lab.connected();
     const refused = await lab.cli(['url', '--inspector', '--home', lab.home]);
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--inspect.')]);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('inspect --attach')]);
     await none.stop();
     await lab.connected(['--inspect']);
     for (let round = 0; round < 2; round += 1) {

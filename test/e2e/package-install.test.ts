@@ -105,7 +105,7 @@ describe.skipIf(TOOLS === '')('the packed package', { timeout: 300_000 }, () => 
   it.each(['oldest', 'newest'])('compiles with the %s TypeScript, without skipLibCheck', async (age) => {
     const dir = await npmProject(['--prefer-offline'], ['@types/node@20']);
     await cp(join(ROOT, 'test/e2e/consumer.ts.txt'), join(dir, 'consumer.ts'));
-    await writeFile(join(dir, 'testing.ts'), "export { generatePaths } from 'rc-engine/testing';\n");
+    await cp(join(ROOT, 'test/e2e/toolkit-consumer.ts.txt'), join(dir, 'testing.ts'));
     const compilerOptions = {
       module: 'nodenext',
       moduleResolution: 'nodenext',

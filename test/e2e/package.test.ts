@@ -30,10 +30,13 @@ it('type-checks for a consumer, also without skipLibCheck and @types/ws, and run
   await cp(dirname(CLI), join(installed, 'dist'), { recursive: true });
   await tsc(ROOT, ['-p', 'tsconfig.build.json', '--outDir', join(installed, 'dist/types')]);
   // The dependencies, where npm would install them.
-  const { dependencies, optionalDependencies } = JSON.parse(
+  const { dependencies, optionalDependencies, peerDependencies } = JSON.parse(
     await readFile(join(ROOT, 'package.json'), 'utf8'),
-  ) as Record<'dependencies' | 'optionalDependencies', Record<string, string>>;
-  const names = Object.keys({ ...dependencies, ...optionalDependencies });
+  ) as Record<'dependencies' | 'optionalDependencies' | 'peerDependencies', Record<string, string>>;
+  // The machines run on the xstate of the program that embeds them.
+  expect(Object.keys(peerDependencies)).toEqual(['xstate']);
+  expect(Object.keys(dependencies)).not.toContain('xstate');
+  const names = Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
   for (const name of [...names, '@types/node', 'undici-types']) {
     await mkdir(dirname(join(dir, 'node_modules', name)), { recursive: true });
     await symlink(join(ROOT, 'node_modules', name), join(dir, 'node_modules', name)).catch(() => {});
@@ -56,14 +59,18 @@ it('type-checks for a consumer, also without skipLibCheck and @types/ws, and run
   await tsc(dir, ['-p', 'tsconfig.json']);
   // Without skipLibCheck the declarations must need no package that the consumer has not installed, such as @types/ws.
   // The declarations of XState do not compile with exactOptionalPropertyTypes.
-  const strict = { ...compilerOptions, skipLibCheck: false, exactOptionalPropertyTypes: false, noEmit: true };
+  const strict = { ...compilerOptions, skipLibCheck: false, exactOptionalPropertyTypes: false };
   const tsconfig = { compilerOptions: strict, files: ['consumer.ts', 'testing.ts'] };
-  await writeFile(join(dir, 'testing.ts'), "export { generatePaths } from 'rc-engine/testing';\n");
+  await cp(join(ROOT, 'test/e2e/toolkit-consumer.ts.txt'), join(dir, 'testing.ts'));
   await writeFile(join(dir, 'tsconfig.strict.json'), JSON.stringify(tsconfig));
   await tsc(dir, ['-p', 'tsconfig.strict.json']);
   const { stdout } = await run(process.execPath, [join(dir, 'out/consumer.js'), join(dir, 'home')], {
     env: { PATH: process.env.PATH, HOME: dir },
   });
+  const toolkit = await run(process.execPath, [join(dir, 'out/testing.js')], { cwd: dir });
+  expect(toolkit.stdout).toBe(
+    'light.svg light.dot changed\nStates 4/4, transitions 3/3, guards both ways 0/0.\n0 failures\n',
+  );
   expect(JSON.parse(stdout)).toEqual({
     status: 'disabled',
     environmentId: null,

@@ -67,7 +67,7 @@ describe('a saved timeline', () => {
   });
 
   it.each([
-    ['of a later format', { version: 2 }, 'format 2'],
+    ['of a later format', { version: 3 }, 'format 3'],
     ['of other charts', { charts: { toggle: 'bbbbbbbbbbbb' } }, 'whose chart toggle (bbbbbbbbbbbb)'],
     ['of a chart that no longer exists', { charts: { gone: 'aaaaaaaaaaaa' } }, 'whose chart gone'],
     ['with invalid entries', { entries: [{ seq: 'x' }] }, 'entries.0'],

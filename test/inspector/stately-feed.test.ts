@@ -92,6 +92,8 @@ describe('the feed of the Stately inspector', () => {
         sessionId: 'x:1',
         snapshot: { status: 'active', value: { link: 'down', job: 'idle', lamp: {} }, context: { reason } },
       },
+      { ...details, type: '@xstate.event', sessionId: 'x:1', event: { type: 'GO', reason } },
+      { ...details, type: '@xstate.snapshot', sessionId: 'x:1', snapshot: { status: 'active', value: up } },
       {
         ...details,
         type: '@xstate.actor',
@@ -100,8 +102,8 @@ describe('the feed of the Stately inspector', () => {
         name: 'work',
         snapshot: { status: 'active' },
       },
-      { ...details, type: '@xstate.event', sessionId: 'x:1', event: { type: 'GO', reason } },
-      { ...details, type: '@xstate.snapshot', sessionId: 'x:1', snapshot: { status: 'active', value: up } },
+      { ...details, type: '@xstate.event', sessionId: 'x:2' },
+      { ...details, type: '@xstate.snapshot', sessionId: 'x:2', snapshot: { status: 'done' } },
       {
         ...details,
         type: '@xstate.event',
@@ -110,8 +112,6 @@ describe('the feed of the Stately inspector', () => {
         event: { type: 'xstate.done.actor.work' },
       },
       { ...details, type: '@xstate.snapshot', snapshot: { value: { ...up, job: 'idle' } } },
-      { ...details, type: '@xstate.event', sessionId: 'x:2' },
-      { ...details, type: '@xstate.snapshot', sessionId: 'x:2', snapshot: { status: 'done' } },
     ]);
     expect(JSON.stringify(events)).not.toContain(MARK);
     actor.stop();
@@ -161,7 +161,9 @@ describe('the feed of the Stately inspector', () => {
     from = recorder.timeline.next;
     ended.stop();
     actor.send({ type: 'GO' });
-    const entry = recorder.timeline.get(recorder.timeline.next - 1) as Entry;
+    const entry = recorder.timeline
+      .slice(from, recorder.timeline.next)
+      .findLast(({ event }) => event === 'GO') as Entry;
     for (let i = 0; i < 3 * TIMELINE_LENGTH; i += 1) {
       recorder.timeline.add({ ...entry, seq: recorder.timeline.next, kind: 'ignored', event: 'FLOOD' });
     }

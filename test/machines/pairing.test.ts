@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
-import { type EnsureTokenOutcome, type PairingEvent, pairingMachine } from '../../machines/pairing.js';
+import { type PairingEvent, type PairingResponse, pairingMachine } from '../../machines/pairing.js';
+import type { TokenRenewalOutput, tokenRenewalMachine } from '../../machines/token-renewal.js';
 import { statePath } from '../../src/protocol/decision.js';
 import type { Failure, PairOutcome } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import { Secret } from '../../src/protocol/secret.js';
+import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 import { Desk, EdgeCover, settle, TestClock, unusedNames } from '../support/charts.js';
 
 const cover = new EdgeCover(pairingMachine);
@@ -15,7 +17,7 @@ const TEN_MINUTES = 600_000;
 const DAY = 86_400_000;
 
 interface Outcomes {
-  ensureToken: EnsureTokenOutcome;
+  tokenRenewal: TokenRenewalOutput;
   requestCode: PairOutcome;
   reportEnrollmentLost: ReturnType<() => void>;
 }
@@ -24,11 +26,14 @@ class Rig {
   readonly clock = new TestClock();
   readonly desk = new Desk<Outcomes>();
   readonly actor;
+  /** What the callers were answered. */
+  readonly responses: PairingResponse[] = [];
 
   constructor() {
     const machine = pairingMachine.provide({
       actors: {
-        ensureToken: this.desk.actor('ensureToken'),
+        // A scripted actor with the output of the chart in its place.
+        tokenRenewal: this.desk.actor('tokenRenewal') as unknown as typeof tokenRenewalMachine,
         requestCode: this.desk.actor('requestCode'),
         reportEnrollmentLost: this.desk.actor('reportEnrollmentLost'),
       },
@@ -36,8 +41,12 @@ class Rig {
     this.actor = createActor(machine, {
       clock: this.clock,
       inspect: cover.watch(machine),
-      input: { env: { now: () => this.now, monotonic: () => this.now, random: () => 0.5 } },
+      input: {
+        env: { now: () => this.now, monotonic: () => this.now, random: () => 0.5 },
+        timing: DEFAULT_TIMING,
+      },
     });
+    this.actor.on('*', (response) => this.responses.push(response));
     this.actor.start();
   }
 
@@ -101,7 +110,7 @@ const ROUTES: Readonly<Record<string, Run>> = {
   'starting.ensuringToken': (rig) => rig.send({ type: 'START', manual: false }),
   'starting.requesting': async (rig) => {
     await rig.send({ type: 'START', manual: true });
-    await rig.desk.answer('ensureToken', ready);
+    await rig.desk.answer('tokenRenewal', ready);
   },
   'starting.renewingToken': async (rig) => {
     await ROUTES['starting.requesting']?.(rig);
@@ -109,7 +118,7 @@ const ROUTES: Readonly<Record<string, Run>> = {
   },
   'starting.requestingAgain': async (rig) => {
     await ROUTES['starting.renewingToken']?.(rig);
-    await rig.desk.answer('ensureToken', ready);
+    await rig.desk.answer('tokenRenewal', ready);
   },
   'starting.losingIdentity': async (rig) => {
     await ROUTES['starting.requesting']?.(rig);
@@ -143,12 +152,13 @@ describe('requesting a code', () => {
     const rig = new Rig();
     await rig.send({ type: 'START', manual: true });
     expect(rig.shown).toEqual(['starting.ensuringToken', 'pairingStarted', null]);
-    expect(rig.desk.lastInput('ensureToken')).toEqual({ fresh: false });
-    await rig.desk.answer('ensureToken', ready);
+    expect(rig.desk.lastInput('tokenRenewal')).toMatchObject({ purpose: 'use' });
+    await rig.desk.answer('tokenRenewal', ready);
     expect(rig.desk.lastInput('requestCode')).toEqual({ manual: true });
     await rig.grant();
     expect(rig.shown).toEqual(['codeShown', 'pairingCodeShown', null]);
     expect(rig.context.code?.pairingCode.reveal()).toBe(`${MARK}-code`);
+    expect(rig.responses).toMatchObject([{ type: 'PAIRING.GRANTED', code: { environmentId: 'E1' } }]);
   });
 
   it.each(['unauthorized', 'other'] as const)(
@@ -157,8 +167,8 @@ describe('requesting a code', () => {
       const rig = await rigIn('starting.requesting');
       await rig.refuse('unauthorized');
       expect(rig.shown).toEqual(['starting.renewingToken', 'tokenRejected', 'tokenRejected']);
-      expect(rig.desk.lastInput('ensureToken')).toEqual({ fresh: true });
-      await rig.desk.answer('ensureToken', ready);
+      expect(rig.desk.lastInput('tokenRenewal')).toMatchObject({ purpose: 'replace' });
+      await rig.desk.answer('tokenRenewal', ready);
       expect(rig.desk.lastInput('requestCode')).toEqual({ manual: true });
       await rig.refuse(kind);
       const reason = kind === 'other' ? 'pairingFailed' : 'tokenRejected';
@@ -200,15 +210,41 @@ describe('requesting a code', () => {
     'RC-47: without a token in %s it ends with the reason',
     async (state) => {
       const rig = await rigIn(state);
-      await rig.desk.answer('ensureToken', { kind: 'notReady', failure: rig.failure('disabled') });
+      await rig.desk.answer('tokenRenewal', { kind: 'notReady', failure: rig.failure('disabled') });
       expect(rig.shown).toEqual(['unpaired', 'disabled', 'disabled']);
+      expect(rig.responses).toMatchObject([{ type: 'PAIRING.REFUSED', failure: { reason: 'disabled' } }]);
+    },
+  );
+
+  it.each(['starting.ensuringToken', 'starting.renewingToken'])(
+    'RC-22: in %s an identity that the backend does not know ends it',
+    async (state) => {
+      const rig = await rigIn(state);
+      await rig.desk.answer('tokenRenewal', {
+        kind: 'identityLost',
+        failure: rig.failure('backendNotFound'),
+      });
+      expect(rig.shown).toEqual(['unpaired', 'pairingUnavailable', 'pairingUnavailable']);
+      expect(rig.responses).toMatchObject([{ failure: { reason: 'pairingUnavailable' } }]);
+    },
+  );
+
+  it.each(['starting.requesting', 'starting.requestingAgain', 'starting.losingIdentity'])(
+    'RC-112: in %s an answer that does not arrive ends it after the limit of a request',
+    async (state) => {
+      const rig = await rigIn(state);
+      await rig.clock.advance(DEFAULT_TIMING.requestTimeout + 4_999);
+      expect(rig.state).toBe(state);
+      await rig.clock.advance(1);
+      expect(rig.shown).toEqual(['unpaired', 'backendTimeout', 'backendTimeout']);
+      expect([rig.desk.open, rig.responses.length, rig.clock.timers]).toEqual([[], 1, 0]);
     },
   );
 
   it.each(STARTING)('an error of the actor in %s ends it', async (state) => {
     const rig = await rigIn(state);
     const [src] = rig.desk.open;
-    if (src !== 'ensureToken' && src !== 'requestCode' && src !== 'reportEnrollmentLost')
+    if (src !== 'tokenRenewal' && src !== 'requestCode' && src !== 'reportEnrollmentLost')
       throw new Error(`${src}?`);
     await rig.desk.fail(src, state.length % 2 === 0 ? new Error('adapter bug') : 'text');
     expect(rig.shown).toEqual(['unpaired', 'engineFault', 'engineFault']);
@@ -266,6 +302,9 @@ describe('the code', () => {
     await rig.send({ type: 'RESET' });
     expect(rig.shown).toEqual(['unpaired', 'pairingUnavailable', 'pairingUnavailable']);
     expect([rig.context.code, rig.desk.open, rig.clock.timers]).toEqual([null, [], 0]);
+    // A request in progress is answered, and only that.
+    const answered = ['codeShown', 'claimed', 'expired'].includes(state) || STARTING.includes(state);
+    expect(rig.responses.length).toBe(answered ? 1 : 0);
   });
 
   it('RC-5: it is never in a snapshot', async () => {
@@ -276,7 +315,7 @@ describe('the code', () => {
       (rig) => rig.send({ type: 'RESET' }),
       (rig) => rig.clock.advance(TEN_MINUTES / 3),
       async (rig) => {
-        if (rig.desk.open[0] === 'ensureToken') await rig.desk.answer('ensureToken', ready);
+        if (rig.desk.open[0] === 'tokenRenewal') await rig.desk.answer('tokenRenewal', ready);
       },
       async (rig) => {
         if (rig.desk.open[0] === 'requestCode') await rig.grant();

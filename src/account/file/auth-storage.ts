@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Secret } from '../../protocol/secret.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
-import { type AcquireLock, acquireFileLock, withLocks } from '../../system/file-lock.js';
+import { type AcquireLock, acquireFileLock, type FileLock, withLocks } from '../../system/file-lock.js';
 import { acquireFlock } from '../../system/flock.js';
 import { linkTarget } from '../../system/link-target.js';
 import { makeDirectory } from '../../system/make-directory.js';
@@ -32,6 +32,14 @@ export interface AuthStorage {
    * the lock for too long, or when the lock cannot be used.
    */
   runExclusive<T>(signal: AbortSignal, task: () => Promise<T>): Promise<T>;
+  /** One attempt at the lock of `runExclusive`. Rejects with a `LockError` when the lock cannot be used. */
+  tryLock(signal: AbortSignal): Promise<FileLock | BusyLock>;
+}
+
+/** Another engine holds the lock. */
+export interface BusyLock {
+  /** The error after a wait of the whole lock timeout. */
+  readonly error: LockError;
 }
 
 /** A lock beside the file cannot be used, or another process holds it for too long. */
@@ -70,10 +78,15 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
     }
   }
 
-  const prepare = async (bytes: number): Promise<PreparedFile> => {
+  /** The account file, in a directory that exists. */
+  const lockable = (): string => {
     const file = linkTarget(path);
     makeDirectory(dirname(file), 0o700);
-    return prepareFile(file, bytes);
+    return file;
+  };
+
+  const prepare = async (bytes: number): Promise<PreparedFile> => {
+    return prepareFile(lockable(), bytes);
   };
 
   return {
@@ -104,9 +117,7 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
     },
 
     async runExclusive(signal, task) {
-      const file = linkTarget(path);
-      makeDirectory(dirname(file), 0o700);
-      const lock = `${file}.engine-lock`;
+      const file = lockable();
       let started = false;
       const once = (): ReturnType<typeof task> => {
         started = true;
@@ -115,7 +126,7 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
       const take = (acquire: AcquireLock, lockFile: string) =>
         withLocks(acquire, [lockFile], lockTimeout, signal, once);
       try {
-        const done = await take(acquireFileLock, lock).catch((error: unknown) => {
+        const done = await take(acquireFileLock, lockOf(file)).catch((error: unknown) => {
           // The file itself is the lock where none can be made beside it: it is written in place. ACC-114
           if (started || !isUnwritable(error) || !existsSync(file)) throw error;
           return take(acquireFlock, file);
@@ -123,12 +134,30 @@ export function fileStorage(path: string, lockTimeout: number): AuthStorage {
         if (done !== undefined) return done.value;
       } catch (error) {
         if (started || signal.aborted) throw error;
-        throw new LockError(lock, errnoText(error));
+        throw new LockError(lockOf(file), errnoText(error));
       }
-      throw heldTooLong(lock);
+      throw heldTooLong(lockOf(file));
+    },
+
+    async tryLock(signal) {
+      const file = lockable();
+      try {
+        const lock = await acquireFileLock(lockOf(file), 0, signal).catch((error: unknown) => {
+          if (!isUnwritable(error) || !existsSync(file)) throw error;
+          return acquireFlock(file, FLOCK_ATTEMPT, signal);
+        });
+        return lock ?? { error: heldTooLong(lockOf(file)) };
+      } catch (error) {
+        if (signal.aborted) throw error;
+        throw new LockError(lockOf(file), errnoText(error));
+      }
     },
   };
 }
+
+/** The system waits this long in one attempt, ms: each attempt starts a process. */
+const FLOCK_ATTEMPT = 500;
+const lockOf = (file: string): string => `${file}.engine-lock`;
 
 /** A lock file cannot be made in its directory. */
 const isUnwritable = (error: unknown): boolean =>
@@ -159,6 +188,7 @@ export function memoryStorage(): MemoryStorage {
       content = undefined;
     },
     runExclusive: (_signal, task) => task(),
+    tryLock: async () => ({ release: async () => {} }),
   };
 }
 

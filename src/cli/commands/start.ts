@@ -1,5 +1,6 @@
 import type { EngineOptions } from '../../engine/options.js';
 import type { Inspector } from '../../inspector/index.js';
+import { AttachableWatcher } from '../../observe/attachable-watcher.js';
 import { EngineError } from '../../protocol/errors.js';
 import { usageError } from '../errors.js';
 import { runWithoutOutput } from '../output/lifeline.js';
@@ -128,15 +129,21 @@ async function runRound(
   run: (options: EngineOptions, inspector: Inspector | undefined) => Promise<number>,
 ): Promise<number> {
   let inspector: Inspector | undefined;
+  let attachable: AttachableWatcher | undefined;
   try {
     for (const warning of warnings) logger.warn({}, warning);
     if (settings.inspect !== undefined) {
       inspector = await (await import('./inspect.js')).startInspector(settings.inspect);
     }
-    const watched = inspector === undefined ? {} : { watcher: inspector.watcher };
-    return await run({ ...options, ...watched, logger, ...fixed }, inspector);
+    // Costs next to nothing until rc-engine inspect --attach asks for it.
+    const watcher =
+      inspector?.watcher ??
+      new AttachableWatcher(async (port) => (await import('./inspect.js')).attachInspector(port));
+    if (watcher instanceof AttachableWatcher) attachable = watcher;
+    return await run({ ...options, watcher, logger, ...fixed }, inspector);
   } finally {
     await inspector?.close();
+    await attachable?.close();
     close();
   }
 }

@@ -1,5 +1,6 @@
 import { EngineError } from '../../protocol/errors.js';
 import { isRecord } from '../../protocol/jsonrpc.js';
+import { Secret } from '../../protocol/secret.js';
 import type { ControlClient } from '../control-client.js';
 import { EXIT, usageError } from '../errors.js';
 import { errorOutput, printJson } from '../output/print.js';
@@ -27,14 +28,18 @@ export const url = defineCommand({
       type: 'boolean',
       description: 'Print a new link to the page of start --inspect instead; it works once',
     },
+    open: { type: 'boolean', description: 'With --inspector: open the page in the browser of this machine' },
   },
   examples: [
     ['url', 'Print the connect URL, for example: codex --remote "$(rc-engine url)"'],
     ['url --new', 'Make the old URL worthless; connected clients stay'],
     ['url --inspector', 'Open the inspector in another browser'],
   ],
-  run: async ({ home, json = false, inspector = false, new: rotate = false }) => {
+  run: async ({ home, json = false, inspector = false, open = false, new: rotate = false }) => {
     errorOutput.json = json;
+    if (open && !inspector) {
+      throw usageError('--open needs --inspector.', 'Run: rc-engine url --inspector --open');
+    }
     if (rotate && inspector) {
       throw usageError(
         '--new and --inspector cannot be used together: each link to the inspector is new.',
@@ -44,7 +49,7 @@ export const url = defineCommand({
     const { connectToEngine } = await import('../control-client.js');
     const client = await connectToEngine(home);
     try {
-      if (inspector) return await printInspectorLink(client, json);
+      if (inspector) return await printInspectorLink(client, { home, json, open });
       const connectUrl = rotate ? await newUrl(client) : await currentUrl(client);
       if (json) printJson({ type: 'url', connectUrl, new: rotate });
       else stdout.print(connectUrl);
@@ -79,15 +84,26 @@ const noListener = (): EngineError =>
     remediation: 'Start it with --listen ws://127.0.0.1:0, or another address.',
   });
 
-async function printInspectorLink(client: ControlClient, json: boolean): Promise<number> {
-  const answer = await client.request('engine/inspectorLink/create', {});
-  const link = isRecord(answer) ? answer.link : null;
+async function printInspectorLink(
+  client: ControlClient,
+  { home, json, open }: { readonly home: string | undefined; readonly json: boolean; readonly open: boolean },
+): Promise<number> {
+  const answer = await client.request('engine/inspectorLink/create', { fileLink: open });
+  const { link, fileLink } = isRecord(answer) ? answer : {};
   if (typeof link !== 'string') {
-    throw new EngineError('listenerFailed', 'The running engine has no inspector.', {
-      remediation: 'Charts are observed from their start on: start the engine with --inspect.',
+    throw new EngineError('listenerFailed', 'The running engine was started without --inspect.', {
+      remediation: 'Run: rc-engine inspect --attach',
     });
   }
   if (json) printJson({ type: 'inspector', url: link });
   else stdout.print(link);
+  if (typeof fileLink !== 'string') return EXIT.ok;
+  const { openWithNote, usedOrLate } = await import('../attach.js');
+  const { locateHome, resolveHome } = await import('../../home/home.js');
+  const used = usedOrLate(client);
+  // The link alone stays on stdout, for scripts.
+  const opened = await openWithNote(new Secret(fileLink), locateHome(resolveHome(home)).dir, true);
+  if (opened.obstacle === undefined) await used;
+  await opened.remove();
   return EXIT.ok;
 }

@@ -1,4 +1,4 @@
-import type { Actor, Entry } from '../timeline.js';
+import { type Actor, ATTACHED_EVENT, type Entry } from '../timeline.js';
 import { shortId } from './chart-view.js';
 import { byId, clock, duration, el } from './dom.js';
 import { type Model, type PageData, statesPassed } from './model.js';
@@ -148,7 +148,7 @@ export class ListView {
     const actor = this.#actors.get(entry.actor);
     if (actor?.kind === 'task' && !this.#tasks.checked) return false;
     // The first step of a chart shows that it started, together with its initial state.
-    if (entry.kind === 'started' && actor?.kind === 'machine') return false;
+    if (entry.kind === 'started' && entry.event !== ATTACHED_EVENT && actor?.kind === 'machine') return false;
     if (words.length === 0) return true;
     const text =
       `${actor?.name ?? ''} ${entry.event} ${entry.active.join(' ')} ${entry.reason ?? ''} ${entry.kind}`.toLowerCase();
@@ -191,6 +191,7 @@ export class ListView {
   /** `connecting → connected`, with the states in between in which it did not stay. */
   #transitionText(entry: Entry, actor: Actor | undefined): string {
     if (entry.kind === 'ignored') return 'no transition for this event';
+    if (entry.event === ATTACHED_EVENT) return entry.active.map(shortId).join(' | ');
     if (entry.kind === 'started' || actor?.kind === 'task') return '';
     const from = this.#statesBefore.get(entry.seq) ?? [];
     const passed = statesPassed(entry.edges, from).map(shortId);
@@ -212,7 +213,7 @@ function cell(className: string, text: string, suffix = ''): HTMLElement {
 }
 
 function eventText({ event, kind, status }: Entry, actor: Actor | undefined): string {
-  if (kind === 'started') return 'started';
+  if (kind === 'started') return event === ATTACHED_EVENT ? 'already running' : 'started';
   if (kind === 'ended' && actor?.kind === 'task') return status ?? 'ended';
   const [, source, name] = /^xstate\.(done\.actor|error\.actor|after|done\.state)\.(.+)$/.exec(event) ?? [];
   if (source === 'done.actor') return `${name} done`;

@@ -59,8 +59,10 @@ function showHeader(): void {
       : moment === null
         ? 'Pause'
         : 'Go live';
-  byId('note').textContent =
-    model.notShown > 0 ? `${model.notShown} actors are not shown: there are too many.` : '';
+  const notes: string[] = [];
+  if (hello?.attachedAt !== undefined) notes.push(`attached at ${clock(hello.attachedAt).slice(0, 8)}`);
+  if (model.notShown > 0) notes.push(`${model.notShown} actors are not shown: there are too many.`);
+  byId('note').textContent = notes.join(' · ');
 }
 
 const showTree = throttled(() => tree.update(), TREE_INTERVAL);

@@ -1,6 +1,7 @@
 /** Models of the engine's charts: the events and outcomes that their paths are generated from. */
 import type { AnyStateMachine } from 'xstate';
 import { accountMachine } from '../../../machines/account/machine.js';
+import { accountTokensMachine } from '../../../machines/account-tokens/machine.js';
 import { appServerMachine } from '../../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
@@ -9,7 +10,9 @@ import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
 import { pairingMachine } from '../../../machines/pairing.js';
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
+import { registerSources } from '../../../machines/shared/register.js';
 import { stdioConnectionMachine } from '../../../machines/stdio-connection.js';
+import { tokenRenewalMachine } from '../../../machines/token-renewal.js';
 import { tokenSavingMachine } from '../../../machines/token-saving.js';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../../machines/websocket-auth.js';
@@ -18,6 +21,7 @@ import { generatePaths, mergeCoverage } from '../generate.js';
 import type { Coverage, CoverageReport, Generated } from '../types.js';
 import { pathsMarkdown } from '../words.js';
 import { accountModel, authRecoveryModel } from './account.js';
+import { accountTokensModel } from './account-tokens.js';
 import { appServerModel } from './app-server.js';
 import { appServerAccountModel } from './app-server-account.js';
 import {
@@ -30,6 +34,7 @@ import { controllerLinkModel } from './controller-link.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
 import { remoteControlModel } from './remote-control.js';
+import { tokenRenewalModel } from './token-renewal.js';
 import { tokenSavingModel } from './token-saving.js';
 import { websocketAuthModel } from './websocket-auth.js';
 
@@ -48,16 +53,20 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   link: model(linkMachine, linkModel),
   virtualClient: model(virtualClientMachine, virtualClientModel),
   pairing: model(pairingMachine, pairingModel),
+  tokenRenewal: model(tokenRenewalMachine, tokenRenewalModel),
   websocketAuth: model(websocketAuthMachine, websocketAuthModel),
   listenerConnection: model(listenerConnectionMachine, listenerConnectionModel),
   stdioConnection: model(stdioConnectionMachine, stdioConnectionModel),
   account: model(accountMachine, accountModel),
+  accountTokens: model(accountTokensMachine, accountTokensModel),
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
   tokenSaving: model(tokenSavingMachine, tokenSavingModel),
   controllerLink: model(controllerLinkMachine, controllerLinkModel),
   appServer: model(appServerMachine, appServerModel),
   appServerAccount: model(appServerAccountMachine, appServerAccountModel),
 };
+
+registerSources(Object.fromEntries(Object.entries(MODELS).map(([name, { machine }]) => [name, machine])));
 
 interface VariantPaths {
   readonly variant: Variant;

@@ -1,11 +1,14 @@
 /** Model of the chart `pairing`. */
-import type { EnsureTokenOutcome, pairingMachine } from '../../../machines/pairing.js';
+import type { pairingMachine } from '../../../machines/pairing.js';
+import type { TokenRenewalOutput } from '../../../machines/token-renewal.js';
 import type { PairOutcome } from '../../protocol/outcomes.js';
 import { Secret } from '../../protocol/secret.js';
+import { DEFAULT_TIMING } from '../../protocol/timing.js';
 import { EPOCH, failure, SimulatedEnv, type Variant } from './model.js';
 
-const ENSURED: readonly EnsureTokenOutcome[] = [
+const ENSURED: readonly TokenRenewalOutput[] = [
   { kind: 'ready' },
+  { kind: 'identityLost', failure: failure('backendNotFound') },
   { kind: 'notReady', failure: failure('backendUnavailable') },
 ];
 
@@ -30,7 +33,7 @@ export function pairingModel(): Variant<typeof pairingMachine>[] {
     {
       name: 'no code',
       options: {
-        input: { env },
+        input: { env, timing: DEFAULT_TIMING },
         setTime: env.setTime,
         // No guard reads the context.
         key: ({ context }) => `${context.manual}`,

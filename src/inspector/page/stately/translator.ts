@@ -37,8 +37,6 @@ export class Translator {
   readonly #charts = new Map<string, { readonly definition: string; readonly root: ChartNode }>();
   /** Actors that were sent and have not ended. */
   readonly #sent = new Map<number, Actor>();
-  /** The same by parent and name, to find the source of an event about the end of an actor. */
-  readonly #children = new Map<string, Actor>();
   #details: EventDetails | undefined;
 
   /** @param charts Definition of each chart as JSON, by its name. */
@@ -52,7 +50,6 @@ export class Translator {
   /** A new frame has connected: it has received nothing. */
   reset(): void {
     this.#sent.clear();
-    this.#children.clear();
   }
 
   /** Sends the state of each actor, and the end of actors that are no longer running. */
@@ -78,16 +75,14 @@ export class Translator {
     }
     const event = eventOf(entry);
     this.#details = { actor, time };
-    const [, child] = /^xstate\.(?:done|error)\.actor\.(.+)$/.exec(entry.event) ?? [];
-    const source = child === undefined ? undefined : this.#children.get(`${actor.id} ${child}`);
-    this.#inspector.event(sessionOf(actor), event, source === undefined ? {} : { source: sessionOf(source) });
+    const { from } = entry;
+    this.#inspector.event(sessionOf(actor), event, from === undefined ? {} : { source: `x:${from}` });
     if (entry.kind === 'ended') this.#sendEnd(actor, event, snapshot, time);
     else this.#sendSnapshot(actor, event, snapshot, time);
   }
 
   #sendActor(actor: Actor, snapshot: StatelySnapshot, time: number): void {
     this.#sent.set(actor.id, actor);
-    this.#children.set(`${actor.parent} ${actor.name}`, actor);
     this.#details = { actor, time };
     this.#inspector.actor(sessionOf(actor), snapshot);
   }
@@ -100,8 +95,6 @@ export class Translator {
   #sendEnd(actor: Actor, event: StatelyEvent, snapshot: StatelySnapshot, time: number): void {
     this.#sendSnapshot(actor, event, snapshot, time);
     this.#sent.delete(actor.id);
-    const key = `${actor.parent} ${actor.name}`;
-    if (this.#children.get(key) === actor) this.#children.delete(key);
   }
 
   #snapshotOf(actor: Actor, { active, reason, status: end }: Entry): StatelySnapshot {
