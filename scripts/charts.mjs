@@ -49,7 +49,7 @@ const stories = await storyFiles(source);
 for (const [path, text] of stories.wanted) wanted.set(path, text);
 const stale = (await readdir('visualizations').catch(() => []))
   .map((name) => `visualizations/${name}`)
-  .filter((path) => /\.(mmd|svg|json|dot|html|scenarios\.md)$/.test(path) && !wanted.has(path))
+  .filter((path) => /\.(mmd|svg|json|dot|scxml|puml|html|scenarios\.md)$/.test(path) && !wanted.has(path))
   .concat(stories.stale);
 
 await writeOrCheck(wanted, stale, { check: isCheck, command: 'npm run charts' });

@@ -2,6 +2,9 @@
 import { createHash } from 'node:crypto';
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { bodiesOf } from './bodies.js';
+import { nameOf } from './reference.js';
+
+export { nameOf };
 
 /** The kind of a state. */
 export type StateKind = 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
@@ -24,6 +27,8 @@ export interface ChartState {
   readonly entry: readonly string[];
   readonly exit: readonly string[];
   readonly invokes: readonly ChartInvoke[];
+  /** Of a history state alone: which states it restores, and where it leads the first time. */
+  readonly history?: { readonly kind: 'shallow' | 'deep'; readonly targets: readonly string[] };
 }
 
 /** An actor that a state invokes. */
@@ -118,11 +123,13 @@ function canonicalJson(value: unknown): string {
   });
 }
 
-function nodesOf(node: AnyStateNode): AnyStateNode[] {
+/** The node and all nodes in it, parents before their children. */
+export function nodesOf(node: AnyStateNode): AnyStateNode[] {
   return [node, ...Object.values(node.states).flatMap(nodesOf)];
 }
 
-function transitionsOf(node: AnyStateNode): [string, AnyTransitionDefinition][] {
+/** The transitions of a node in the order of its definition, each with its edge id. */
+export function transitionsOf(node: AnyStateNode): [string, AnyTransitionDefinition][] {
   const groups: [string, readonly AnyTransitionDefinition[]][] = [...node.transitions];
   if (node.always !== undefined && node.always.length > 0) groups.push(['always', node.always]);
   return groups.flatMap(([event, edges]) =>
@@ -144,7 +151,30 @@ function stateOf(node: AnyStateNode): ChartState {
     entry: namesOf(node.config.entry),
     exit: namesOf(node.config.exit),
     invokes: node.invoke.map(({ id, src }) => ({ id, src: nameOf(src) })),
+    ...(node.type === 'history' ? { history: historyOf(node) } : {}),
   };
+}
+
+function historyOf(node: AnyStateNode): ChartState['history'] & object {
+  const { target } = node.config as { readonly target?: unknown };
+  const given = target === undefined ? [] : Array.isArray(target) ? target : [target];
+  const first = node.parent?.initial.target[0]?.id;
+  return {
+    kind: node.history === 'deep' ? 'deep' : 'shallow',
+    targets:
+      given.length > 0 ? given.map((one) => resolved(node, String(one))) : first === undefined ? [] : [first],
+  };
+}
+
+/** The id of a target as it is written in a definition: `#id`, `.child`, or a key beside the node. */
+function resolved(node: AnyStateNode, target: string): string {
+  if (target.startsWith('#')) return node.machine.getStateNodeById(target).id;
+  const keys = target.replace(/^\./, '').split(/(?<!\\)\./);
+  const found = keys.reduce<AnyStateNode | undefined>(
+    (at, key) => at?.states[key.replaceAll('\\.', '.')],
+    node.parent,
+  );
+  return found?.id ?? target;
 }
 
 function edgeOf(id: string, node: AnyStateNode, transition: AnyTransitionDefinition): ChartEdge {
@@ -192,29 +222,4 @@ function triggerOf(event: string, source: string): Trigger {
 function namesOf(actions: unknown): string[] {
   if (actions === undefined) return [];
   return (Array.isArray(actions) ? actions : [actions]).map(nameOf);
-}
-
-/** The name of an action, guard or actor, with its fixed string params: `setReason(enrolled)`. */
-export function nameOf(reference: unknown): string {
-  if (typeof reference === 'string') return reference;
-  if (typeof reference === 'function') return functionName(reference);
-  if (typeof reference !== 'object' || reference === null || !('type' in reference)) return 'unnamed';
-  const name = String(reference.type);
-  if (!('params' in reference) || typeof reference.params !== 'object' || reference.params === null)
-    return name;
-  return `${name}(${Object.values(reference.params).filter(isString).join(', ')})`;
-}
-
-/** Guards made by XState have a name that says what they combine: `and(ready, not(busy))`, `stateIn({"link":"up"})`. */
-function functionName(reference: { readonly name: string }): string {
-  const name = reference.name === '' ? 'unnamed' : reference.name;
-  if (!('check' in reference)) return name;
-  if ('guards' in reference && Array.isArray(reference.guards)) {
-    return `${name}(${reference.guards.map(nameOf).join(', ')})`;
-  }
-  return 'stateValue' in reference ? `${name}(${JSON.stringify(reference.stateValue)})` : name;
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === 'string';
 }

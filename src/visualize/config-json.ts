@@ -1,10 +1,8 @@
 import type { AnyStateMachine } from 'xstate';
-import { nameOf } from './chart.js';
+import { COMPUTED, referenceOf } from './reference.js';
 
 /** Members that may be computed at run time. Functions here have no name that describes the chart. */
-const COMPUTED = new Set(['context', 'input', 'output', 'types', 'options', 'schemas']);
-/** In place of params that a function computes. */
-const COMPUTED_PARAMS = 'computed';
+const COMPUTED_MEMBERS = new Set(['context', 'input', 'output', 'types', 'options', 'schemas']);
 
 /**
  * The definition of a machine as JSON that `createMachine()` accepts and Stately Studio imports, with actions, guards,
@@ -17,7 +15,7 @@ export function toConfigJson(machine: AnyStateMachine, hash: string): string {
 }
 
 function serializable(value: unknown): unknown {
-  if (typeof value === 'function') return nameOf(value);
+  if (typeof value === 'function') return referenceJson(value);
   if (Array.isArray(value)) return value.map(serializable);
   if (typeof value !== 'object' || value === null) return value;
   // Actor logic in place of a name.
@@ -25,12 +23,19 @@ function serializable(value: unknown): unknown {
     return 'id' in value ? String(value.id) : 'unnamed';
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, inner]: [string, unknown]): [string, unknown][] => {
-      if (key === 'params' && typeof inner === 'function') return [[key, COMPUTED_PARAMS]];
-      return inner === undefined || (COMPUTED.has(key) && !isObject(inner))
+      if (key === 'params' && typeof inner === 'function') return [[key, COMPUTED]];
+      return inner === undefined || (COMPUTED_MEMBERS.has(key) && !isObject(inner))
         ? []
         : [[key, serializable(inner)]];
     }),
   );
+}
+
+/** A name, or an object with what the reference is made of: `{"type": "and", "params": {"guards": […]}}`. */
+function referenceJson(made: unknown): unknown {
+  const { type, params } = referenceOf(made);
+  if (params === undefined) return type.replace(/^xstate\./, '');
+  return { type, params: serializable(params) };
 }
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;

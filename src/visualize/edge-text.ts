@@ -33,6 +33,27 @@ export function elseEdges(chart: Chart): ReadonlySet<ChartEdge> {
   return found;
 }
 
+/** The place of each guarded edge among those of the same trigger, from 1. A trigger with one guard has no order. */
+export function guardOrder(chart: Chart): ReadonlyMap<ChartEdge, number> {
+  const groups = new Map<string, ChartEdge[]>();
+  for (const edge of chart.edges) {
+    if (edge.guard === null) continue;
+    const group = `${edge.source} ${triggerText(edge.trigger)}`;
+    groups.set(group, [...(groups.get(group) ?? []), edge]);
+  }
+  return new Map(
+    [...groups.values()].flatMap((edges) =>
+      edges.length < 2 ? [] : edges.map((edge, index): [ChartEdge, number] => [edge, index + 1]),
+    ),
+  );
+}
+
+/** The guard with its place in the order: `2 granted`. */
+export function withOrder(edge: ChartEdge, order: ReadonlyMap<ChartEdge, number>): string {
+  const place = order.get(edge);
+  return `${place === undefined ? '' : `${place} `}${edge.guard ?? ''}`;
+}
+
 /** The id without the name of the chart, for example `active.backingOff.failed`. */
 export function shortId(chart: Chart, id: string): string {
   return id === chart.id ? chart.id : id.slice(chart.id.length + 1);

@@ -6,10 +6,12 @@ import { toDot } from './dot.js';
 import { recordsJson } from './layout-records.js';
 import { toMermaid } from './mermaid.js';
 import { type ChartPictures, toPage } from './page.js';
+import { toPlantUml } from './plantuml.js';
+import { toScxml } from './scxml.js';
 import { svgsOf } from './svg.js';
 
 /** Every format of an export. */
-export const FORMATS = ['svg', 'mermaid', 'json', 'dot', 'html'] as const;
+export const FORMATS = ['svg', 'mermaid', 'json', 'dot', 'scxml', 'plantuml', 'html'] as const;
 /** A format of an export. */
 export type Format = (typeof FORMATS)[number];
 
@@ -34,7 +36,9 @@ export async function exportCharts(charts: Charts, format: Format): Promise<Expo
 /** Every file of `visualizations/` except the Mermaid pictures. */
 export async function exportAll(charts: Charts): Promise<ExportedFile[]> {
   const pictures = await chartPictures(charts);
-  const texts = await Promise.all([exportCharts(charts, 'json'), exportCharts(charts, 'dot')]);
+  const texts = await Promise.all(
+    (['json', 'dot', 'scxml', 'plantuml'] as const).map((format) => exportCharts(charts, format)),
+  );
   const records = new Map(pictures.flatMap(({ svgs }) => svgs.map(({ name, record }) => [name, record])));
   return [
     ...pictures.flatMap(({ svgs }) => svgs.map(({ name, text }) => ({ name: `${name}.svg`, text }))),
@@ -62,6 +66,10 @@ async function filesOf(
       return [{ name: `${name}.json`, text: toConfigJson(machine, hash) }];
     case 'dot':
       return [{ name: `${name}.dot`, text: toDot(toChart(machine), hash) }];
+    case 'scxml':
+      return [{ name: `${name}.scxml`, text: toScxml(machine, hash) }];
+    case 'plantuml':
+      return [{ name: `${name}.puml`, text: toPlantUml(toChart(machine), hash) }];
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AnyStateMachine } from 'xstate';
 import { type Chart, type ChartEdge, type ChartState, toChart } from './chart.js';
-import { elseEdges, triggerText, withoutReasonActions } from './edge-text.js';
+import { elseEdges, guardOrder, triggerText, withOrder, withoutReasonActions } from './edge-text.js';
+import { DiagramIds } from './ids.js';
 
 /** Keywords of Mermaid that are not valid as ids. */
 const RESERVED = [
@@ -30,7 +31,7 @@ export function toMermaid(machine: AnyStateMachine): string {
 class Diagram {
   readonly #chart: Chart;
   readonly #parents: ReadonlyMap<string, string | null>;
-  readonly #ids = new Map<string, string>();
+  readonly #ids: DiagramIds;
   /** Ids of the nodes "in any state", by composite state. */
   readonly #anyIds = new Map<string, string>();
   /** Lines of text inside a state. */
@@ -40,44 +41,45 @@ class Diagram {
 
   constructor(chart: Chart) {
     this.#chart = chart;
+    this.#ids = new DiagramIds(chart, RESERVED);
     this.#parents = new Map(chart.states.map(({ id, parent }) => [id, parent]));
     for (const state of chart.states) {
       const rows = stateRows(state);
       if (rows.length > 0) this.#rows.set(state.id, rows);
     }
     const otherwise = elseEdges(chart);
-    const labelled = chart.edges.map((edge) => ({ edge, label: edgeLabel(edge, otherwise.has(edge)) }));
+    const order = guardOrder(chart);
+    const labelled = chart.edges.map((edge) => {
+      const guard = edge.guard === null ? (otherwise.has(edge) ? 'otherwise' : '') : withOrder(edge, order);
+      return { edge, label: edgeLabel(edge, guard) };
+    });
     for (const { edge, label } of labelled)
       if (edge.targets.length === 0) appendTo(this.#rows, edge.source, label);
-    this.#nameStates();
+    for (const { id, history } of chart.states) {
+      for (const target of history?.targets ?? []) {
+        appendTo(this.#arrows, `${this.#ids.of(id)} --> ${this.#ids.of(target)}`, 'the first time');
+      }
+    }
+    this.#nameMarks();
     for (const { edge, label } of labelled) {
       for (const target of edge.targets) {
         const from =
-          (this.#isWithin(target, edge.source) && this.#anyIds.get(edge.source)) ||
-          this.#ids.get(edge.source);
-        appendTo(this.#arrows, `${from} --> ${this.#ids.get(target)}`, label);
+          (this.#isWithin(target, edge.source) && this.#anyIds.get(edge.source)) || this.#ids.of(edge.source);
+        appendTo(this.#arrows, `${from} --> ${this.#ids.of(target)}`, label);
       }
     }
   }
 
-  /** Ids are unique, readable and not keywords: the keys of the path of a state, joined with underscores. */
-  #nameStates(): void {
+  /** Names the nodes "in any state". */
+  #nameMarks(): void {
     const { states, edges } = this.#chart;
-    const used = new Set(RESERVED);
-    const uniqueId = (path: readonly string[]): string => {
-      let id = path.join('_').replace(/\W/g, '_');
-      while (used.has(id)) id = `${id}_`;
-      used.add(id);
-      return id;
-    };
-    for (const state of states) this.#ids.set(state.id, uniqueId(state.path));
     for (const state of states) {
       const hasInnerTarget = edges.some(
         ({ source, targets }) =>
           source === state.id && targets.some((target) => this.#isWithin(target, source)),
       );
       if (isComposite(state) && (hasInnerTarget || this.#rows.has(state.id))) {
-        this.#anyIds.set(state.id, uniqueId([...state.path, 'any']));
+        this.#anyIds.set(state.id, this.#ids.next([...state.path, 'any']));
       }
     }
   }
@@ -99,7 +101,7 @@ class Diagram {
   }
 
   *#childLines(state: ChartState, indent: string): Generator<string> {
-    if (state.initial !== null) yield `${indent}[*] --> ${this.#ids.get(state.initial)}`;
+    if (state.initial !== null) yield `${indent}[*] --> ${this.#ids.of(state.initial)}`;
     const any = this.#anyIds.get(state.id);
     if (any !== undefined) {
       yield `${indent}state "in any state" as ${any}`;
@@ -111,7 +113,7 @@ class Diagram {
   }
 
   *#stateLines(state: ChartState, indent: string): Generator<string> {
-    const id = this.#ids.get(state.id);
+    const id = this.#ids.of(state.id);
     const title = `${sanitized(state.key)}${state.kind === 'parallel' ? ' (all at once)' : ''}`;
     if (isComposite(state)) {
       yield `${indent}state "${title}" as ${id} {`;
@@ -125,9 +127,8 @@ class Diagram {
   }
 }
 
-/** `enroll done [granted] / assignGrant` */
-function edgeLabel(edge: ChartEdge, isElse: boolean): string {
-  const guard = edge.guard ?? (isElse ? 'otherwise' : '');
+/** `enroll done [1 granted] / assignGrant` */
+function edgeLabel(edge: ChartEdge, guard: string): string {
   // A transition without a target shows at least its reason, because it would be empty otherwise.
   const stays = edge.targets.length === 0;
   const actions = actionNames(edge.actions) || (stays ? sanitized(edge.actions.join(', ')) || 'nothing' : '');
@@ -144,6 +145,7 @@ function edgeLabel(edge: ChartEdge, isElse: boolean): string {
 function stateRows(state: ChartState): string[] {
   const actors = state.invokes.map(({ id, src }) => sanitized(id === src ? id : `${id} (${src})`)).join(', ');
   const rows: [string, string][] = [
+    ['history', state.history?.kind ?? ''],
     ['entry', actionNames(state.entry)],
     ['exit', actionNames(state.exit)],
     ['runs', actors],

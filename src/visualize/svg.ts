@@ -206,9 +206,14 @@ function pointTowards(from: Point, to: Point): Point {
   return { x: at(from.x, to.x), y: at(from.y, to.y) };
 }
 
+/** Control characters and halves of surrogate pairs. XML has no way to write them. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to remove
+const NOT_IN_XML = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Cs}/gu;
+
 /** Escapes text for XML and HTML, between tags and in attributes. */
 export function escapeMarkup(value: string): string {
   return value
+    .replace(NOT_IN_XML, '\ufffd')
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

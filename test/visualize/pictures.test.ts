@@ -111,7 +111,7 @@ describe('dot', () => {
     expect(text).toMatch(/^\/\/ chart abc\ndigraph "specimen" \{\n/);
     expect(text.split('subgraph').length - 1).toBe(
       toChart(specimen).states.filter(
-        ({ kind, parent }) => parent !== null && kind !== 'atomic' && kind !== 'final' && kind !== 'history',
+        ({ kind }) => kind !== 'atomic' && kind !== 'final' && kind !== 'history',
       ).length,
     );
     expect(text).toContain('odd:one;#1');

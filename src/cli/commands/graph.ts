@@ -20,7 +20,7 @@ export const graph = defineCommand({
   options: {
     format: {
       type: 'string',
-      values: ['svg', 'mermaid', 'json', 'dot', 'html'],
+      values: ['svg', 'mermaid', 'json', 'dot', 'scxml', 'plantuml', 'html'],
       description: 'Format of the export',
       default: 'svg',
     },
