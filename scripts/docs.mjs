@@ -1,14 +1,13 @@
-// Writes docs/cli.md from the table of commands, and the documentation as a site into site/, which git ignores. The site
-// has no script and asks no other host for anything. With --check nothing is written: a docs/cli.md that differs from the
-// sources, or a page that leads nowhere, is a failure.
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+// Writes docs/cli.md from the table of commands, docs/requirements.md from the specification and the tests, and the
+// documentation as a site into site/, which git ignores. The site has no script and asks no other host for anything. With
+// --check nothing is written: a document that differs from the sources, or a page that leads nowhere, is a failure.
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { cliDocument } from './cli-document.mjs';
 import { sitePages } from './docs-site.mjs';
 import { importSource, ROOT } from './import-source.mjs';
 
 const HELP = 'Usage: npm run docs [-- --check | --out DIRECTORY]';
-const REFERENCE = join(ROOT, 'docs/cli.md');
 
 const [option, out = join(ROOT, 'site'), ...rest] = process.argv.slice(2);
 const isCheck = option === '--check';
@@ -27,9 +26,19 @@ const { commands } = completionTable(COMMANDS, Object.keys(CHARTS));
 const reference = cliDocument({ commands, settings: START_SETTINGS, variableOf, flagOf });
 const wrong = [];
 // With --out only the site is written.
-if (option === undefined) await writeFile(REFERENCE, reference);
-else if (isCheck && (await readFile(REFERENCE, 'utf8').catch(() => undefined)) !== reference)
-  wrong.push('docs/cli.md does not match the sources. Run `npm run docs` and commit it.');
+const documents =
+  option === '--out'
+    ? []
+    : [
+        ['docs/cli.md', reference],
+        ['docs/requirements.md', await requirements()],
+      ];
+for (const [name, text] of documents) {
+  const path = join(ROOT, name);
+  if (!isCheck) await writeFile(path, text);
+  else if ((await readFile(path, 'utf8').catch(() => undefined)) !== text)
+    wrong.push(`${name} does not match the sources. Run \`npm run docs\` and commit it.`);
+}
 
 const { pages, files, broken } = await sitePages();
 wrong.push(...broken);
@@ -47,4 +56,18 @@ if (!isCheck) {
 if (wrong.length > 0) {
   console.error(wrong.join('\n'));
   process.exitCode = 1;
+}
+
+async function requirements() {
+  const { requirementsDocument } = await importSource('test/spec/coverage.ts');
+  // The tests of the specification name numbers as samples.
+  const tests = (await filesIn('test', '.ts')).filter(({ path }) => !path.startsWith(join('test', 'spec')));
+  return requirementsDocument(await filesIn('docs/spec', '.md'), tests);
+}
+
+async function filesIn(directory, ending) {
+  const names = await readdir(join(ROOT, directory), { recursive: true });
+  const paths = names.filter((name) => name.endsWith(ending)).map((name) => join(directory, name));
+  const read = async (path) => ({ path, text: await readFile(join(ROOT, path), 'utf8') });
+  return Promise.all(paths.sort().map(read));
 }

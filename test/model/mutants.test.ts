@@ -1,30 +1,73 @@
+/** The tool that measures the tests of the charts, and a sample of its mutants. `npm run mutants` judges all. */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CHARTS } from '../../src/engine/charts.js';
 import { toChart } from '../../src/visualize/chart.js';
-import { chartDiff } from '../../src/visualize/diff.js';
-import { mutantsOf, mutate } from './mutants.js';
-import { judge } from './mutation-run.js';
+import { EQUIVALENT } from './mutation/equivalent.js';
+import { Paths } from './mutation/judge.js';
+import { mutate } from './mutation/mutants.js';
+
+const SCRIPT = path.resolve(import.meta.dirname, '../../scripts/mutate-charts.mjs');
+/** A new sample each day; RC_TEST_SEED repeats one. */
+const SEED = process.env.RC_TEST_SEED ?? new Date().toISOString().slice(0, 10).replaceAll('-', '');
+
+function mutants(...args: readonly string[]): Promise<{ code: number | null; out: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [SCRIPT, ...args]);
+    let out = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        out += text;
+      });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out }));
+  });
+}
 
 describe('mutants', () => {
-  it.each(Object.entries(CHARTS))('of %s differ from the chart', (_, machine) => {
-    const original = toChart(machine);
-    for (const mutant of mutantsOf(machine)) {
-      const changes = chartDiff(original, toChart(mutate(machine, mutant)));
-      expect(changes, mutant.words).not.toEqual([]);
-    }
-    expect(toChart(machine)).toEqual(original);
-  });
-
-  it.each(['virtualClient', 'pairing', 'link', 'authRecovery'])(
-    'of %s: the generated paths detect at least 90 %',
+  it.each(['link', 'pairing', 'controllerLink', 'appServer'] as const)(
+    'of %s have different ids, and leave the chart as it is',
     async (name) => {
-      let all = 0;
-      let killed = 0;
-      for await (const verdict of judge(name)) {
-        all += 1;
-        if (verdict.killed) killed += 1;
-      }
-      expect(killed / all).toBeGreaterThanOrEqual(0.9);
+      const machine = CHARTS[name];
+      const original = toChart(machine);
+      const all = await new Paths(name).mutants();
+      expect(new Set(all.map(({ id }) => id)).size).toBe(all.length);
+      expect(all.filter(({ operator }) => operator === 'drop')).toHaveLength(original.edges.length);
+      expect(all.map(({ operator }) => operator)).toEqual(
+        expect.arrayContaining([
+          'retarget',
+          'negate',
+          'action',
+          'tag',
+          'delay',
+          'clear',
+          'reason',
+          'reasonOf',
+        ]),
+      );
+      for (const mutant of all) expect(mutate(machine, mutant).id).toBe(machine.id);
+      expect(toChart(machine)).toEqual(original);
     },
   );
+
+  it('a sample is noticed: all but those that do the same as the chart', { timeout: 300_000 }, async () => {
+    const { code, out } = await mutants('--sample', '4', '--seed', SEED);
+    expect(out).not.toContain('survived:');
+    expect(code, out).toBe(0);
+    for (const name of Object.keys(CHARTS)) expect(out).toContain(`${name}: 100.0 % of `);
+  });
+
+  it('refuses what it does not know', async () => {
+    expect(await mutants('nonsense')).toMatchObject({ code: 64 });
+    expect(await mutants('--sample', '0')).toMatchObject({ code: 64 });
+    expect((await mutants('--nonsense')).out).toContain('scripts/mutate-charts.mjs');
+  });
+
+  it('each one that does the same as its chart has a reason', () => {
+    for (const [name, reasons] of Object.entries(EQUIVALENT)) {
+      expect(Object.keys(CHARTS)).toContain(name);
+      for (const reason of Object.values(reasons)) expect(reason.length).toBeGreaterThan(20);
+    }
+  });
 });

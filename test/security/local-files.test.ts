@@ -1,11 +1,12 @@
 /** What another user of the machine can do with the files and the control socket of an engine. Needs two users: root. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 import { locateHome } from '../../src/home/home.js';
 import { processToken } from '../../src/system/processes.js';
+import { CLI, cleanEnv } from '../support/cli.js';
 import { it, type Lab } from '../support/lab.js';
 
 const STRANGER = 65_534;
@@ -127,6 +128,30 @@ describe('a control socket of another user', () => {
     const shown = await runCommands(lab, lab.home);
     expect(received()).toBe('');
     expect(shown).toContain('belongs to another user');
+  });
+});
+
+describe('a command of another user', () => {
+  it('RC-102: is refused with the cause, the owner of the home, and the advice to ask as that user', ({
+    lab,
+    skip,
+  }) => {
+    if (!isRoot) skip('needs root, to act as two users');
+    chmodSync(lab.folder, 0o755);
+    mkdirSync(lab.home, { mode: 0o700 });
+    for (const command of ['status', 'pair', 'stop']) {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, command, '--home', lab.home], {
+        uid: STRANGER,
+        gid: STRANGER,
+        cwd: '/',
+        env: cleanEnv(),
+        encoding: 'utf8',
+      });
+      expect([command, status, stdout]).toEqual([command, 1, '']);
+      expect(stderr).toContain('permission denied (EACCES), and the home belongs to the user root.');
+      expect(stderr).toContain('sudo -u root');
+      expect(stderr).toContain('explain homeUnusable');
+    }
   });
 });
 

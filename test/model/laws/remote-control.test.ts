@@ -3,10 +3,10 @@
  * from the requirements, so that a wrong transition violates a law.
  */
 import { describe, expect, it } from 'vitest';
-import type { RemoteControlContext } from '../../machines/remote-control/types.js';
-import { MODELS, pathsOfChart } from '../../src/testing/charts/index.js';
-import { EPOCH } from '../../src/testing/charts/model.js';
-import type { Expected, Step } from '../../src/testing/index.js';
+import type { RemoteControlContext } from '../../../machines/remote-control/types.js';
+import { MODELS, pathsOfChart } from '../../../src/testing/charts/index.js';
+import { EPOCH } from '../../../src/testing/charts/model.js';
+import type { Expected, Step } from '../../../src/testing/index.js';
 
 interface Moment {
   readonly step: Step;

@@ -1,0 +1,66 @@
+// Judges the mutants of a chart in worker threads.
+import { Worker } from 'node:worker_threads';
+import { bundleOf } from './bundle.mjs';
+
+/** A mutant that no test has ended after this time counts as noticed: its tests would time out. */
+const LIMIT_MS = 120_000;
+
+/** The verdicts on a sample of the mutants, or on all. `pick` chooses them. */
+export async function judge(chart, { jobs, seed, pick }) {
+  const text = await bundleOf(chart);
+  const bench = () => new Bench({ chart, text, seed });
+  const first = bench();
+  const { mutants, broken } = await first.ask({ ask: 'mutants' }, 10 * LIMIT_MS);
+  if (broken !== undefined) {
+    await first.end();
+    throw new Error(`The tests of ${chart} cannot judge mutants. ${broken}`);
+  }
+  const open = pick(mutants);
+  const total = open.length;
+  const verdicts = [];
+  const work = async (worker) => {
+    for (let mutant = open.shift(); mutant !== undefined; mutant = open.shift()) {
+      const verdict = await worker.ask({ mutant }, LIMIT_MS);
+      if (verdict.broken !== undefined) throw new Error(`${chart}, ${mutant.id}: ${verdict.broken}`);
+      verdicts.push({ ...verdict, mutant });
+    }
+    await worker.end();
+  };
+  const benches = [first, ...Array.from({ length: Math.min(jobs, total) - 1 }, bench)];
+  await Promise.all(benches.map(work));
+  return verdicts;
+}
+
+/** A worker thread, which is started again after an endless mutant. */
+class Bench {
+  #data;
+  #worker;
+
+  constructor(data) {
+    this.#data = data;
+  }
+
+  async ask(message, limit) {
+    this.#worker ??= new Worker(new URL('worker.mjs', import.meta.url), { workerData: this.#data });
+    const worker = this.#worker;
+    worker.postMessage(message);
+    const answer = await new Promise((resolve, reject) => {
+      const timer = setTimeout(() => done(resolve, { by: 'hand', how: 'the time limit' }), limit);
+      const onMessage = (found) => done(resolve, found);
+      const onError = (error) => done(reject, error);
+      const done = (settle, value) => {
+        clearTimeout(timer);
+        worker.off('message', onMessage).off('error', onError);
+        settle(value);
+      };
+      worker.on('message', onMessage).on('error', onError);
+    });
+    if (answer.how === 'the time limit') await this.end();
+    return answer;
+  }
+
+  async end() {
+    await this.#worker?.terminate();
+    this.#worker = undefined;
+  }
+}
