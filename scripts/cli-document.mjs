@@ -70,9 +70,10 @@ function section({ path, command, options, positionals }, settingNames) {
   const shared = options.filter(({ name }) => !(name in command.options) && settingNames.has(name));
   const usage = [
     `rc-engine ${path}`,
-    ...positionals.map(({ name }) =>
-      command.positionals[name].required ? name.toUpperCase() : `[${name.toUpperCase()}]`,
-    ),
+    ...positionals.map(({ name, isList }) => {
+      const word = `${name.toUpperCase()}${isList ? '...' : ''}`;
+      return command.positionals[name].required ? word : `[${word}]`;
+    }),
     '[OPTIONS]',
     ...(WITH_COMMAND.has(path) ? ['[-- COMMAND]'] : []),
   ];

@@ -3,6 +3,7 @@ import type { CoverageReport, Covered, Generated, Path } from './types.js';
 
 /** Paths of one variant of a chart. */
 export interface Chapter {
+  /** Part of the title of each scenario, unless it is empty. */
   readonly variant: { readonly name: string };
   readonly generated: Pick<Generated, 'paths'>;
 }
@@ -24,23 +25,35 @@ export function pathsMarkdown(name: string, hash: string, { variants, coverage }
     ...variants.flatMap(({ variant, generated }) =>
       generated.paths.flatMap((path) => {
         number += 1;
-        return scenario(name, path, `${number}. ${variant.name}: `);
+        return scenario(name, path, `${number}. ${variant.name === '' ? '' : `${variant.name}: `}`);
       }),
     ),
   ].join('\n');
 }
 
-function scenario(name: string, { start, steps }: Path, title: string): string[] {
-  return [
-    `## ${title}from ${shortState(name, start.states)} to ${shortState(name, steps.at(-1)?.expected.states ?? start.states)}`,
-    '',
-    ...steps.map(({ words, elapsed, expected, edges }, index) => {
-      const time = elapsed === 0 ? '' : ` (${elapsed} ms)`;
-      const to = edges.length === 0 ? 'nothing happens' : `**${shortState(name, expected.states)}**`;
-      return `${index + 1}. ${words}${time} → ${to}`;
+/** Each scenario as text: a title without a number, and its steps. */
+export function scenarioTexts(name: string, { variants }: Book): string[] {
+  return variants.flatMap(({ generated }) =>
+    generated.paths.map((path) => {
+      const title = titleOf(name, path);
+      return [`${title[0]?.toUpperCase()}${title.slice(1)}`, '', ...stepLines(name, path)].join('\n');
     }),
-    '',
-  ];
+  );
+}
+
+function scenario(name: string, path: Path, title: string): string[] {
+  return [`## ${title}${titleOf(name, path)}`, '', ...stepLines(name, path), ''];
+}
+
+const titleOf = (name: string, { start, steps }: Path): string =>
+  `from ${shortState(name, start.states)} to ${shortState(name, steps.at(-1)?.expected.states ?? start.states)}`;
+
+function stepLines(name: string, { steps }: Path): string[] {
+  return steps.map(({ words, elapsed, expected, edges }, index) => {
+    const time = elapsed === 0 ? '' : ` (${elapsed} ms)`;
+    const to = edges.length === 0 ? 'nothing happens' : `**${shortState(name, expected.states)}**`;
+    return `${index + 1}. ${words}${time} → ${to}`;
+  });
 }
 
 /** The innermost active states without the name of the chart. */

@@ -19,6 +19,11 @@ export function bodiesOf(machine: AnyStateMachine): unknown {
   return bodyOf([machine.config, actions, guards, delays], []);
 }
 
+/** The text of one guard, action or delay, for a comparison. */
+export function bodyText(implementation: unknown): string {
+  return JSON.stringify(bodyOf(implementation, []));
+}
+
 /** `around` holds the objects around the value: one that contains itself is not entered again. */
 function bodyOf(value: unknown, around: readonly unknown[]): unknown {
   if (around.includes(value)) return 'circular';

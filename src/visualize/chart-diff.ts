@@ -1,5 +1,6 @@
 /** What differs between two versions of a machine: in words, and marked in the pictures of both. */
 import type { AnyStateMachine } from 'xstate';
+import { bodyText } from './bodies.js';
 import { type Chart, chartHash, toChart } from './chart.js';
 import { chartDiff, stateChange } from './diff.js';
 import { changedGroups } from './edge-pairs.js';
@@ -59,6 +60,24 @@ export function changesBetween(older: Chart, after: Chart): ChartChanges {
   function renamedMarks(of: Marks, { id }: Chart): Marks {
     return new Map([...of].map(([name, mark]) => [withId(name, after.id, id), mark]));
   }
+}
+
+/**
+ * The named guards, actions and delays whose functions have another text, for example `guard funded does something else`.
+ * An implementation that one of the versions does not have is no change: the host may provide it.
+ */
+export function bodyChanges(before: AnyStateMachine, after: AnyStateMachine): string[] {
+  return (['guards', 'actions', 'delays'] as const).flatMap((kind) => {
+    const [was, is]: Readonly<Record<string, unknown>>[] = [
+      before.implementations[kind],
+      after.implementations[kind],
+    ];
+    return Object.entries(is ?? {}).flatMap(([name, value]) => {
+      const known = was?.[name];
+      if (known === undefined || value === undefined || bodyText(known) === bodyText(value)) return [];
+      return [`${kind.slice(0, -1)} ${name} does something else`];
+    });
+  });
 }
 
 /** The pictures of both versions, with what changed in colour: amber, added ones green, removed ones red and dashed. */

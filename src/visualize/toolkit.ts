@@ -1,7 +1,7 @@
 /** The functions of `rc-engine/visualize`: they check what they are given, and name the files of any chart. */
 import type { AnyStateMachine } from 'xstate';
 import { type Chart, chartHash as hashOf, toChart as readChart } from './chart.js';
-import { type ChartChanges, changePictures, changesBetween } from './chart-diff.js';
+import { bodyChanges, type ChartChanges, changePictures, changesBetween } from './chart-diff.js';
 import { ChartError } from './chart-error.js';
 import {
   type Charts,
@@ -23,7 +23,8 @@ export interface ExportOptions {
 
 /**
  * Exports a machine: its pictures (`svg`; the overview first, then the parts that do not fit into it), Mermaid for GitHub
- * (`mermaid`), Graphviz (`dot`), a definition that `createMachine()` and Stately Studio accept (`json`), or one page (`html`).
+ * (`mermaid`), Graphviz (`dot`), SCXML (`scxml`), PlantUML (`plantuml`), a definition that `createMachine()` and Stately
+ * Studio accept (`json`), or one page (`html`).
  * The machine is not started, so it needs neither input nor implementations, and the copy of xstate that made it does not
  * matter.
  *
@@ -97,7 +98,8 @@ export function chartHash(machine: AnyStateMachine): string {
  * @example console.log(diffCharts(before, after).words.join('\n'));
  */
 export function diffCharts(before: AnyStateMachine, after: AnyStateMachine): ChartChanges {
-  return changesBetween(toChart(before), toChart(after));
+  const changes = changesBetween(toChart(before), toChart(after));
+  return { ...changes, words: [...changes.words, ...bodyChanges(before, after)] };
 }
 
 /**
@@ -148,9 +150,10 @@ function fileName(file: string, name: string, id: string): string {
     : file.startsWith(name)
       ? file.slice(name.length)
       : `.${file}`;
-  return safe(`${name}${rest}`);
+  return safeFileName(`${name}${rest}`);
 }
 
-const safe = (name: string): string =>
+/** A name that every file system accepts. */
+export const safeFileName = (name: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: Windows refuses them, too
   name.replace(/[<>:"/\\|?*\u0000-\u001f]+/g, '-').replace(/^\.+/, '');

@@ -50,7 +50,7 @@ it('graph of a large chart prints the overview and names the parts', { timeout: 
 it.each([
   [['graph', 'lnik'], 'Unknown machine "lnik"', 'Did you mean link?'],
   [['graph', 'link', '--format', 'jsno'], 'Unknown format "jsno"', 'Did you mean json?'],
-  [['graph', '--diff', 'HEAD', '--out', 'x'], 'cannot be used together', 'Remove one'],
+  [['graph', '--diff', 'HEAD', '--check'], 'cannot be used together', 'Remove one'],
   [
     ['graph', '--diff', 'no-such-revision'],
     'This git repository has no revision "no-such-revision"',

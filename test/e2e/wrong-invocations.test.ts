@@ -163,7 +163,7 @@ const WRONG: readonly (readonly [argv: readonly string[], message: string])[] = 
   [['repair', '--yes'], '--yes needs --step: only a named step runs without a questio'],
   [['repair', '--step', 'hammer'], 'Unknown step "hammer".'],
   [['graph', 'lnik'], 'Unknown machine "lnik".'],
-  [['graph', 'link', 'session'], 'Unknown argument of graph: session.'],
+  [['graph', 'link', 'session'], 'Unknown machine "session".'],
   [['graph', '--format', 'jsno'], 'Unknown format "jsno".'],
   [['graph', '--out', ''], '--out must not be empty.'],
   [['graph', 'link', '--out', '/dev/null'], '/dev/null of --out is a file.'],

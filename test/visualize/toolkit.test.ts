@@ -117,6 +117,19 @@ describe('two versions', () => {
     expect(diffCharts(order(), order())).toEqual({ words: [], before: new Map(), after: new Map() });
   });
 
+  it('a guard, an action or a delay that does something else is named', () => {
+    const machine = (limit: number) =>
+      setup({ guards: { few: () => limit < 3 }, delays: { pause: 100 } })
+        .createMachine({
+          id: 'm',
+          initial: 'a',
+          states: { a: { on: { GO: { guard: 'few', target: 'a' } } } },
+        })
+        .provide(limit > 3 ? { guards: { few: () => limit < 4 } } : {});
+    expect(diffCharts(machine(1), machine(2)).words).toEqual([]);
+    expect(diffCharts(machine(1), machine(5)).words).toEqual(['guard few does something else']);
+  });
+
   it('another id of the chart is one difference, not all', () => {
     const { config, implementations } = order();
     const renamed = createMachine({ ...config, id: 'basket' } as never, implementations as never);

@@ -1,105 +1,146 @@
-import { stat, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { errnoText } from '../../system/errno.js';
-import { makeDirectory } from '../../system/make-directory.js';
-import type { Charts, ExportedFile } from '../../visualize/exports.js';
-import { EXIT, oneOf, usageError } from '../errors.js';
+import type { Charts, ExportedFile, Format } from '../../visualize/exports.js';
+import { differences, openDirectory, printDifferences, writeFiles } from '../charts/files-out.js';
+import { withProgress } from '../charts/progress.js';
+import { type Selection, selectCharts } from '../charts/selection.js';
+import { EXIT, usageError } from '../errors.js';
 import { printJson } from '../output/print.js';
-import { block, stderr, stdout, text } from '../output/terminal.js';
+import { block, stderr, stdout } from '../output/terminal.js';
 import { defineCommand, JSON_OPTION } from '../parser/command.js';
 
-/** Where all statecharts go without --out: they are too many for stdout. */
+/** Where several statecharts go without --out: they are too many for stdout. */
 const ALL_DIRECTORY = 'rc-engine-charts';
+
+/** `FORMATS` of src/visualize/exports.ts, which would load the layout at the start of every command. */
+const FORMATS = [
+  'svg',
+  'mermaid',
+  'json',
+  'dot',
+  'scxml',
+  'plantuml',
+  'html',
+] as const satisfies readonly Format[];
 
 export const graph = defineCommand({
   name: 'graph',
-  description: 'Export the statecharts as pictures or data, or show what changed in them',
+  description: 'Export statecharts as pictures or data, check the exports, or show what changed',
   positionals: {
-    machine: { type: 'string', description: 'Name of a statechart [default: all]', completes: 'charts' },
+    charts: {
+      type: 'list',
+      description:
+        'Files, directories or patterns that export machines of XState 5, or names of the charts of rc-engine [default: all of these]',
+      completes: 'chartsOrFiles',
+    },
   },
   options: {
     format: {
       type: 'string',
-      values: ['svg', 'mermaid', 'json', 'dot', 'scxml', 'plantuml', 'html'],
-      description: 'Format of the export',
+      values: FORMATS,
+      description: 'Format of the export; several as svg,mermaid',
+      separator: ',',
       default: 'svg',
     },
     out: {
       type: 'string',
       description: 'Directory to write to',
-      default: `stdout for one statechart, ./${ALL_DIRECTORY} for all`,
+      default: `stdout for one statechart, ./${ALL_DIRECTORY} for several`,
     },
-    diff: { type: 'string', description: 'Describe what changed since this git revision' },
+    check: {
+      type: 'boolean',
+      description: 'Write nothing; list what in --out does not match the charts, with exit code 1',
+    },
+    diff: {
+      type: 'string',
+      description: 'Describe what changed since this git revision; with --out also in pictures',
+    },
     ...JSON_OPTION,
   },
+  notes:
+    'Files are run to read the machines that they export: TypeScript, ES modules and CommonJS alike. Run it only on code\n' +
+    'that you trust. What the files print goes to stderr. A directory is searched for *.machine.ts and the like.',
   examples: [
-    ['graph', 'Write all statecharts as SVG'],
+    ['graph', 'Write all statecharts of rc-engine as SVG'],
     ['graph link', 'Print one statechart as SVG'],
-    ['graph --format html --out charts', 'Write all statecharts as web pages'],
-    ['graph --diff HEAD~1', 'Describe what changed since the previous commit'],
+    ['graph src/checkout.machine.ts --format mermaid', 'Print a chart of your own'],
+    ['graph "src/**/*.machine.ts" --format svg,dot --out charts', 'Write the charts of your project'],
+    ['graph src --out charts --check', 'Fail when the exported charts are out of date'],
+    ['graph src --diff main --out changes', 'Show what a branch changes, in words and pictures'],
   ],
-  run: async ({ machine, format = 'svg', out, diff, json = false }) => {
-    const charts = await selectCharts(machine);
-    if (diff !== undefined) {
-      if (out !== undefined)
-        throw usageError('--diff and --out cannot be used together.', 'Remove one of the two.');
-      await printDiff(charts, diff, json);
-      return EXIT.ok;
-    }
-    const all = machine === undefined && format !== 'html';
-    const directory = out ?? (all ? ALL_DIRECTORY : undefined);
-    const { exportCharts } = await import('../../visualize/exports.js');
+  run: async ({ charts: words = [], format = 'svg', out, check = false, diff, json = false }) => {
+    if (diff !== undefined && check)
+      throw usageError('--diff and --check cannot be used together.', 'Remove one of the two.');
+    const formats = [...new Set(format.split(',').map((one) => one.trim()))] as Format[];
+    const selection = await selectCharts(words);
+    if (diff !== undefined) return showDiff(selection, { revision: diff, out, json });
+    if (check) return checkFiles(selection, { formats, out: out ?? ALL_DIRECTORY, json });
+    const isSeveral = Object.keys(selection.charts).length > 1 && formats.some((one) => one !== 'html');
+    const directory = out ?? (isSeveral || formats.length > 1 ? ALL_DIRECTORY : undefined);
     if (directory === undefined) {
-      printFirst(await withProgress('Drawing', () => exportCharts(charts, format)));
+      for await (const files of drawn(selection.charts, formats)) printFirst(files);
       return EXIT.ok;
     }
-    // A wrong directory is reported before the work, not after it.
     await openDirectory(directory);
-    const parts: Charts[] =
-      format === 'html' ? [charts] : Object.entries(charts).map(([name, chart]) => ({ [name]: chart }));
-    for (const [index, part] of parts.entries()) {
-      const step =
-        parts.length === 1
-          ? 'Drawing'
-          : `Drawing ${Object.keys(part).join()} (${index + 1} of ${parts.length})`;
-      await writeFiles(await withProgress(step, () => exportCharts(part, format)), directory, json);
-    }
+    for await (const files of drawn(selection.charts, formats)) await writeFiles(files, directory, json);
     return EXIT.ok;
   },
 });
 
-/** Says on a terminal what takes a while. */
-async function withProgress<T>(step: string, work: () => Promise<T>): Promise<T> {
-  if (!stderr.overwrites) return work();
-  stderr.overwrite(text`${`${step} …`}`);
-  try {
-    return await work();
-  } finally {
-    stderr.overwrite(text``);
-    stderr.writeSequence('\r');
+interface Where {
+  readonly formats: readonly Format[];
+  readonly out: string;
+  readonly json: boolean;
+}
+
+/** The files of each chart in each format, as soon as they are drawn. A page of HTML holds all charts. */
+async function* drawn(charts: Charts, formats: Where['formats']): AsyncGenerator<readonly ExportedFile[]> {
+  const { exportCharts } = await import('../../visualize/toolkit.js');
+  const one = Object.entries(charts).map(([name, chart]): Charts => ({ [name]: chart }));
+  const parts = formats.flatMap((format) =>
+    (format === 'html' ? [charts] : one).map((part) => ({ part, format })),
+  );
+  for (const [index, { part, format }] of parts.entries()) {
+    const step =
+      parts.length === 1
+        ? 'Drawing'
+        : `Drawing ${Object.keys(part).join(', ')} (${index + 1} of ${parts.length})`;
+    yield await withProgress(step, () => exportCharts(part, format));
   }
 }
 
-async function selectCharts(machine: string | undefined): Promise<Charts> {
-  const { CHARTS } = await import('../../engine/charts.js');
-  if (machine === undefined) return CHARTS;
-  const charts: Charts = CHARTS;
-  const name = oneOf('machine', machine, Object.keys(charts));
-  const chart = charts[name];
-  return chart === undefined ? {} : { [name]: chart };
+async function checkFiles({ charts, isWhole }: Selection, { formats, out, json }: Where): Promise<number> {
+  const files: ExportedFile[] = [];
+  for await (const some of drawn(charts, formats)) files.push(...some);
+  if (!printDifferences(await differences(files, out, isWhole), json)) {
+    if (!json) stdout.print(`${files.length} files in ${out} match their charts.`);
+    return EXIT.ok;
+  }
+  stderr.print('rc-engine: the exported charts are out of date.', '  Run the same command without --check.');
+  return EXIT.failed;
 }
 
-async function printDiff(charts: Charts, revision: string, json: boolean): Promise<void> {
-  const { changedCharts } = await import('../graph-diff.js');
-  const changed = await changedCharts(charts, revision);
-  for (const { name, before, after, changes } of changed) {
-    if (json) printJson({ type: 'chart', name, before, after, changes });
+interface DiffOptions {
+  readonly revision: string;
+  readonly out: string | undefined;
+  readonly json: boolean;
+}
+
+async function showDiff(selection: Selection, { revision, out, json }: DiffOptions): Promise<number> {
+  const { changedCharts, diffFiles } = await import('../charts/graph-diff.js');
+  if (out !== undefined) await openDirectory(out);
+  const changed = changedCharts(await selection.versionsSince(revision));
+  for (const { name, hashes, changes } of changed) {
+    if (json) printJson({ type: 'chart', name, ...hashes, changes });
     else {
-      stdout.print(`${name} (${before ?? 'none'} → ${after ?? 'none'})`);
+      stdout.print(`${name} (${hashes.before ?? 'none'} → ${hashes.after ?? 'none'})`);
       for (const change of changes) stdout.print(`  ${change}`);
     }
   }
   if (changed.length === 0 && !json) stdout.print(`No statechart differs from ${revision}.`);
+  if (out !== undefined) {
+    const files = await withProgress('Drawing', () => diffFiles(changed, revision));
+    await writeFiles(files, out, json);
+  }
+  return EXIT.ok;
 }
 
 function printFirst([first, ...parts]: readonly ExportedFile[]): void {
@@ -108,35 +149,4 @@ function printFirst([first, ...parts]: readonly ExportedFile[]): void {
   if (parts.length === 0) return;
   const names = parts.map(({ name }) => name).join(', ');
   stderr.print(`This is the overview. With --out DIR you also get ${names}.`);
-}
-
-async function writeFiles(files: readonly ExportedFile[], out: string, json: boolean): Promise<void> {
-  for (const { name, text } of files) {
-    const file = path.join(out, name);
-    await writeFile(file, text).catch((error: unknown) => {
-      throw usageError(
-        `The file ${file} cannot be written: ${errnoText(error)}.`,
-        'Choose another --out DIR.',
-        error,
-      );
-    });
-    if (json) printJson({ type: 'file', path: file });
-    else stdout.print(file);
-  }
-}
-
-async function openDirectory(out: string): Promise<void> {
-  const found = await stat(out).catch(() => undefined);
-  if (found !== undefined && !found.isDirectory()) {
-    throw usageError(`${out} of --out is a file.`, 'Name a directory.');
-  }
-  try {
-    makeDirectory(out);
-  } catch (error) {
-    throw usageError(
-      `The directory ${out} of --out cannot be created: ${errnoText(error)}.`,
-      'Choose another --out DIR.',
-      error,
-    );
-  }
 }

@@ -13,6 +13,8 @@ function valueFlags(value: Proposal | undefined): string {
       return " -x -a '(__fish_complete_directories)'";
     case 'words':
       return ` -x -a ${quoted(value.words.join(' '))}`;
+    case 'wordsOrFiles':
+      return ` -r -F -a ${quoted(value.words.join(' '))}`;
     case 'nothing':
       return ' -x';
   }
@@ -48,9 +50,10 @@ export function fishScript({ commands, words }: CompletionTable): string {
       );
     }
     for (const { value } of command.positionals) {
-      if (value.kind === 'words')
+      if ('words' in value)
         lines.push(`complete -c rc-engine -n ${when} -a ${quoted(value.words.join(' '))}`);
-      if (value.kind === 'files') lines.push(`complete -c rc-engine -n ${when} -F`);
+      if (value.kind === 'files' || value.kind === 'wordsOrFiles')
+        lines.push(`complete -c rc-engine -n ${when} -F`);
     }
   }
   return `${lines.join('\n')}\n`;

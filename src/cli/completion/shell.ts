@@ -4,10 +4,10 @@ import type { CompletionTable, Proposal } from './table.js';
 /** A word in single quotes: no word of the table has a quote or a space. */
 const quoted = (words: readonly string[]): string => `'${words.join(' ')}'`;
 
-/** `f` files, `d` directories, `-` nothing, `w …` these words. */
+/** `f` files, `d` directories, `-` nothing, `w …` these words, `F …` these words and files. */
 const encoded = (value: Proposal): string =>
-  value.kind === 'words'
-    ? `w ${value.words.join(' ')}`
+  'words' in value
+    ? `${value.kind === 'words' ? 'w' : 'F'} ${value.words.join(' ')}`
     : { files: 'f', directories: 'd', nothing: '-' }[value.kind];
 
 /** Each sets `_rc_engine_found`. They hold the whole table, so that no process starts at a press of Tab. */
@@ -53,7 +53,10 @@ function tables({ commands, words }: CompletionTable): string[] {
     "  _rc_engine_found='-'",
     '  case "$1" in',
     ...commands.flatMap(({ path, positionals }) =>
-      positionals.map(({ value }, at) => `    '${path} ${at}') _rc_engine_found='${encoded(value)}' ;;`),
+      positionals.map(
+        ({ value, isList }, at) =>
+          `    '${path} '${isList ? '*' : at}) _rc_engine_found='${encoded(value)}' ;;`,
+      ),
     ),
     '  esac',
     '}',
@@ -117,6 +120,9 @@ export const bashScript = (table: CompletionTable): string =>
     '    f) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- "$cur")) ;;',
     '    d) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- "$cur")) ;;',
     `    w*) COMPREPLY=($(compgen -W "\${_rc_engine_found#w }" -- "$cur")) ;;`,
+    '    F*)',
+    '      compopt -o filenames 2>/dev/null',
+    `      COMPREPLY=($(compgen -W "\${_rc_engine_found#F }" -- "$cur") $(compgen -f -- "$cur")) ;;`,
     '  esac',
     '}',
     'complete -F _rc_engine rc-engine',
@@ -148,6 +154,7 @@ export const zshScript = (table: CompletionTable): string =>
     '    f) _files ;;',
     '    d) _files -/ ;;',
     `    w*) compadd -- \${=_rc_engine_found#w } ;;`,
+    `    F*) compadd -- \${=_rc_engine_found#F }; _files ;;`,
     '  esac',
     '}',
     'if [ "$funcstack[1]" = "_rc_engine" ]; then _rc_engine "$@"; else compdef _rc_engine rc-engine; fi',

@@ -9,7 +9,7 @@ import { START_SETTINGS } from '../settings/start-settings.js';
 /** What is proposed for a value: nothing, files, directories, or these words. */
 export type Proposal =
   | { readonly kind: 'nothing' | 'files' | 'directories' }
-  | { readonly kind: 'words'; readonly words: readonly string[] };
+  | { readonly kind: 'words' | 'wordsOrFiles'; readonly words: readonly string[] };
 
 export interface TableOption {
   /** `listen` for `--listen`. */
@@ -25,7 +25,14 @@ export interface TableCommand {
   readonly path: string;
   readonly command: Command;
   readonly options: readonly TableOption[];
-  readonly positionals: readonly { readonly name: string; readonly value: Proposal }[];
+  readonly positionals: readonly TablePositional[];
+}
+
+interface TablePositional {
+  readonly name: string;
+  readonly value: Proposal;
+  /** It takes any number of words. */
+  readonly isList: boolean;
 }
 
 export interface CompletionTable {
@@ -71,9 +78,11 @@ function tableCommand(path: string, command: Command, charts: readonly string[])
         spec.type === 'boolean' ? undefined : proposalOf(spec.completes ?? completesOf(name, spec), charts),
     }),
   );
-  const positionals = Object.entries(command.positionals ?? {}).map(([name, { completes }]) => ({
-    ...{ name, value: proposalOf(completes, charts) },
-  }));
+  const positionals = Object.entries(command.positionals ?? {}).map(
+    ([name, { completes, type }]): TablePositional => ({
+      ...{ name, value: proposalOf(completes, charts), isList: type === 'list' },
+    }),
+  );
   return { path, command, options: [...options, ...GLOBAL], positionals };
 }
 
@@ -94,6 +103,8 @@ function proposalOf(completes: Completes | undefined, charts: readonly string[])
       return { kind: completes };
     case 'charts':
       return { kind: 'words', words: charts };
+    case 'chartsOrFiles':
+      return { kind: 'wordsOrFiles', words: charts };
     case 'codes':
       return {
         kind: 'words',

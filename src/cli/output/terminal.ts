@@ -210,3 +210,14 @@ export const stdoutFlushed = (limit: number | undefined): Promise<void> =>
     process.stdout.write('', () => resolve());
     if (limit !== undefined) setTimeout(resolve, limit);
   });
+
+/** While `work` runs, what other code writes to stdout goes to stderr: stdout is for the output of the command. */
+export async function stdoutToStderr<T>(work: () => Promise<T> | T): Promise<T> {
+  const original = process.stdout.write;
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  try {
+    return await work();
+  } finally {
+    process.stdout.write = original;
+  }
+}

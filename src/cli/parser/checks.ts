@@ -74,7 +74,7 @@ export function checkValues(
   args: Readonly<Record<string, unknown>>,
   fullName: string,
 ): void {
-  for (const [name, { type, values, implicit }] of Object.entries(command.options)) {
+  for (const [name, { type, values, implicit, separator }] of Object.entries(command.options)) {
     const value = args[name];
     if (value === undefined) continue;
     if (value === '' && type !== 'boolean' && implicit === undefined) {
@@ -82,7 +82,8 @@ export function checkValues(
         name === 'home' ? 'Name a directory, or leave it out to use ~/.rc-engine.' : 'Give it a value.';
       throw usageError(`--${name} must not be empty.`, next);
     }
-    if (values !== undefined) oneOf(name, String(value), values);
+    const given = separator === undefined ? [String(value)] : String(value).split(separator);
+    if (values !== undefined) for (const one of given) oneOf(name, one.trim(), values);
     if (type === 'seconds' && !(typeof value === 'number' && value >= 0 && value <= MAX_SECONDS)) {
       throw usageError(
         `--${name} must be a number of seconds from 0 to ${MAX_SECONDS}.`,

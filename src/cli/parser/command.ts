@@ -5,6 +5,8 @@ export interface OptionSpec {
   readonly type: 'string' | 'boolean' | 'list' | 'integer' | 'seconds';
   /** The allowed values. */
   readonly values?: readonly string[];
+  /** The value may be several of `values` with this between them. */
+  readonly separator?: ',';
   /** Some of the allowed values, for completion, where there are too many to list. */
   readonly proposals?: readonly string[];
   /** Shown in the help. The code that uses the option applies it. */
@@ -21,7 +23,15 @@ export interface OptionSpec {
 }
 
 /** What a value can be completed to: files, directories, or the words of a list. */
-export type Completes = 'files' | 'directories' | 'charts' | 'codes' | 'settings' | readonly string[];
+export type Completes =
+  | 'files'
+  | 'directories'
+  | 'charts'
+  /** Names of charts, and files. */
+  | 'chartsOrFiles'
+  | 'codes'
+  | 'settings'
+  | readonly string[];
 
 /** Options by name in kebab case. */
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
@@ -30,7 +40,8 @@ export type OptionTable = Readonly<Record<string, OptionSpec>>;
 type PositionalTable = Readonly<Record<string, PositionalSpec>>;
 
 interface PositionalSpec {
-  readonly type: 'string';
+  /** A `list` is the last one, and takes any number of words. */
+  readonly type: 'string' | 'list';
   readonly description: string;
   readonly required?: true;
   /** What completion proposes. Default: nothing. */
@@ -77,15 +88,17 @@ type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}`
   ? `${Head}${Capitalize<CamelCase<Tail>>}`
   : S;
 
-type ValueOf<O extends OptionSpec> = O extends { readonly values: readonly (infer V)[] }
-  ? V
-  : {
-      string: string;
-      boolean: boolean;
-      list: readonly string[];
-      integer: string;
-      seconds: number;
-    }[O['type']];
+type ValueOf<O extends OptionSpec> = O extends { readonly separator: string }
+  ? string
+  : O extends { readonly values: readonly (infer V)[] }
+    ? V
+    : {
+        string: string;
+        boolean: boolean;
+        list: readonly string[];
+        integer: string;
+        seconds: number;
+      }[O['type']];
 
 type RequiredName<O> = { [K in keyof O]: O[K] extends { readonly required: true } ? K : never }[keyof O];
 

@@ -73,7 +73,7 @@ export async function parseCommandLine(
   for (const command of commands) addCommand(parser, command, context);
   addHelp(parser, context);
   await parser
-    .middleware(settleValues, true)
+    .middleware(settleValues(listsOf(commands)), true)
     .demandCommand(1, 'A command is missing.')
     .strict()
     .recommendCommands()
@@ -120,13 +120,17 @@ function addCommand(parser: Argv, command: Command | CommandGroup, context: Cont
   const positionals = Object.entries(command.positionals ?? {});
   const syntax = [
     command.name,
-    ...positionals.map(([name, { required }]) => (required === true ? `<${name}>` : `[${name}]`)),
+    ...positionals.map(([name, { required, type }]) => {
+      const word = type === 'list' ? `${name}..` : name;
+      return required === true ? `<${word}>` : `[${word}]`;
+    }),
   ].join(' ');
   parser.command(
     syntax,
     command.description,
     (args) => {
-      for (const [name, { type, description }] of positionals) args.positional(name, { type, description });
+      for (const [name, { description }] of positionals)
+        args.positional(name, { type: 'string', description });
       addOptions(args, command.options, undefined, context);
       addSettings(args, command.settings ?? [], context);
       if (!context.describe) return;
@@ -185,12 +189,20 @@ function groupOf(name: string): string {
 }
 
 /** A flag that is not a list has one value; `checkFlags` refuses more than that. */
-function settleValues(args: Record<string, unknown>): void {
-  for (const [name, value] of Object.entries(args)) {
-    if (Array.isArray(value) && name !== '_' && !LISTS.has(name)) args[name] = value.at(-1);
-  }
+function settleValues(lists: ReadonlySet<string>): (args: Record<string, unknown>) => void {
+  return (args) => {
+    for (const [name, value] of Object.entries(args)) {
+      if (Array.isArray(value) && name !== '_' && !lists.has(name)) args[name] = value.at(-1);
+    }
+  };
 }
 
-const LISTS: ReadonlySet<string> = new Set(
-  SETTINGS.filter(({ type }) => type === 'list').flatMap(({ name }) => [name, flagOf(name)]),
-);
+/** The names of the settings and arguments that are lists. */
+function listsOf(commands: readonly (Command | CommandGroup)[]): ReadonlySet<string> {
+  const leaves = commands.flatMap((one) => ('subcommands' in one ? one.subcommands : [one]));
+  const words = leaves.flatMap(({ positionals }) =>
+    Object.entries(positionals ?? {}).flatMap(([name, { type }]) => (type === 'list' ? [name] : [])),
+  );
+  const settings = SETTINGS.filter(({ type }) => type === 'list');
+  return new Set([...settings.flatMap(({ name }) => [name, flagOf(name)]), ...words]);
+}
