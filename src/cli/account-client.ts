@@ -1,11 +1,12 @@
 import { realpathSync } from 'node:fs';
 import { resolve, sep } from 'node:path';
+import type { AccountOptions } from '../account/options.js';
 import type { AccountSummary } from '../account/view.js';
 import { serveAccountOnly } from '../engine/account-only.js';
 import { checkHome, expandTilde, type Home, locateHome, resolveHome } from '../home/home.js';
 import { readCaCert } from '../net/ca-certificates.js';
 import { EngineError } from '../protocol/errors.js';
-import { type ControlClient, connectIfRunning, initializeClient } from './control-client.js';
+import { type ControlClient, connectIfRunning, initializeClient, readStatus } from './control-client.js';
 import { usageError } from './errors.js';
 import { createLogger } from './output/logger.js';
 import { ACCOUNT_SETTINGS, accountOptions } from './settings/account-settings.js';
@@ -29,11 +30,13 @@ export interface AccountClient extends ControlClient {
  * Connects to the account of a home directory. The account flags apply only where no engine runs; a running engine
  * has its own settings, and the command is refused when a flag or a variable contradicts them. ACC-112
  * @param purpose `signIn` refuses a sign-in that would be lost at once.
+ * @param given the token with which an engine would be started here. Default: none
  * @throws EngineError
  */
 export async function connectToAccount(
   flags: AccountFlags,
   purpose: 'signIn' | 'other' = 'other',
+  given: Pick<AccountOptions, 'accessToken'> = {},
 ): Promise<AccountClient> {
   const home = locateHome(resolveHome(flags.home));
   const homeWarning = checkHome(home.dir);
@@ -59,6 +62,7 @@ export async function connectToAccount(
   const account = serveAccountOnly({
     home,
     ...accountOptions(settings),
+    ...given,
     ...(baseUrl === undefined || baseUrl === 'embedded' ? {} : { baseUrl }),
     ...(allowHost === undefined ? {} : { allowHosts: allowHost }),
     caCertPem: caCert === undefined ? undefined : readCaCert(caCert),
@@ -85,6 +89,7 @@ async function refuseOtherSettings(
   flags: AccountFlags,
   purpose: 'signIn' | 'other',
 ): Promise<void> {
+  await refuseOtherAuthority(engine, flags, purpose);
   const given = ACCOUNT_SETTINGS.flatMap(({ name }) => {
     const flag = flags[name];
     const variable = process.env[variableOf(name)];
@@ -108,6 +113,27 @@ async function refuseOtherSettings(
       `${source.startsWith('--') ? 'Leave out' : 'Unset'} ${source}, or stop the engine first.`,
     );
   }
+}
+
+/** The engine talks to the issuer, so only the authorities that it trusts count. */
+async function refuseOtherAuthority(
+  engine: ControlClient,
+  flags: AccountFlags,
+  purpose: 'signIn' | 'other',
+): Promise<void> {
+  const name = variableOf('caCert');
+  const variable = purpose === 'signIn' ? process.env[name] || undefined : undefined;
+  const asked = flags.caCert ?? variable;
+  if (typeof asked !== 'string') return;
+  // An engine of an earlier version does not say.
+  const used = (await readStatus(engine)).caCert as string | null | undefined;
+  if (used === undefined || (used !== null && isSameFile(used, expandTilde(asked)))) return;
+  const source = flags.caCert === undefined ? name : '--ca-cert';
+  const trusts = used === null ? 'no additional authority' : used;
+  throw usageError(
+    `The running engine trusts ${trusts}, not ${resolve(expandTilde(asked))} of ${source}.`,
+    `${source.startsWith('--') ? 'Leave out' : 'Unset'} ${source}, or stop the engine first.`,
+  );
 }
 
 interface Difference {

@@ -80,8 +80,8 @@ async function run(): Promise<number> {
       return (await import('./commands/start.js')).start.run(flags, appServerCommand);
     }
   }
-  // Only start uses it, and takes it out itself; a browser that login opens must not inherit it.
-  if (argv[0] !== 'start') delete process.env.RC_ENGINE_ACCESS_TOKEN;
+  // Only these use it, and take it out themselves; a browser that login opens must not inherit it.
+  if (argv[0] !== 'start' && argv[0] !== 'doctor') delete process.env.RC_ENGINE_ACCESS_TOKEN;
   const { parseCommandLine } = await import('./parser/parser.js');
   const { COMMANDS } = await import('./commands/index.js');
   const invocation = await parseCommandLine(argv, COMMANDS);

@@ -9,6 +9,7 @@ import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';
 import { loadInstallationId } from '../home/installation.js';
 import type { ServedMetrics } from '../listener/upgrade-server.js';
 import { readCaCert } from '../net/ca-certificates.js';
+import { ClockWatch, isClockWrong } from '../net/clock-watch.js';
 import { createDialer } from '../net/dialer.js';
 import { type ParsedTarget, parseTarget } from '../net/target.js';
 import type { AuditRing } from '../observe/audit.js';
@@ -128,7 +129,8 @@ export async function bootstrap(
   const caCertPem = options.caCert === undefined ? undefined : readCaCert(options.caCert);
   // The default one is in the home, which has been checked. One that is off may be repaired before it is enabled.
   if (options.store !== undefined && options.remoteControl !== 'off') await checkStorePlace(options.store);
-  const dialer = createDialer({ env: process.env, caCertPem });
+  const clock = watchClock(env, log);
+  const dialer = createDialer({ env: process.env, caCertPem, clock });
   const store = openEnrollmentStore(options.store ?? home.storeUrl, {
     now: env.now,
     busyTimeoutMs: STORE_BUSY_TIMEOUT,
@@ -178,7 +180,10 @@ export async function bootstrap(
     onStdioEnd: hooks.onStdioEnd,
   });
   const wake = createSleepDetector({
-    onWake: ({ kind }) => remoteControl.actor.send({ type: kind === 'network' ? 'NETWORK.CHANGED' : 'WAKE' }),
+    onWake: ({ kind }) => {
+      if (kind === 'clock') clock.forget();
+      remoteControl.actor.send({ type: kind === 'network' ? 'NETWORK.CHANGED' : 'WAKE' });
+    },
   });
   const status = () =>
     engineStatusOf(
@@ -198,6 +203,19 @@ export async function bootstrap(
     metrics: hooks.metrics,
   });
   return running;
+}
+
+function watchClock(env: Env, log: EngineLogger): ClockWatch {
+  return new ClockWatch(env, (difference) => {
+    const seconds = Math.round(difference / 1_000);
+    if (isClockWrong(difference)) {
+      const where = seconds > 0 ? 'ahead of' : 'behind';
+      log.warn(
+        { seconds },
+        `the clock of this machine is ${Math.abs(seconds)} s ${where} the server: set it, or tokens expire at the wrong time`,
+      );
+    } else log.info({ seconds }, 'the clock of this machine agrees with the server again');
+  });
 }
 
 /** The chart of the app server decides with the clock and the delays of the engine, and its decisions are audited. */

@@ -1,13 +1,19 @@
 /** What `rc-engine doctor` uses of the features, so that a check does what the engine would do. */
 import { parseIssuer } from '../account/issuer/address.js';
+import { claimedExpiry, jwtClaims } from '../account/jwt.js';
 import type { Dialer } from '../net/dialer.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
+import type { Secret } from '../protocol/secret.js';
 import { SYSTEM_ENV } from '../protocol/timing.js';
 import { dialSocket } from '../remote-control/link/dial.js';
 
 export { LOGIN_PORTS } from '../account/login/callback-port.js';
 export { probeAppServer } from '../app-server/probe.js';
+
+/** Wall-clock ms at which an access token expires; undefined: it does not say. */
+export const tokenExpiry = (token: Secret | undefined): number | undefined =>
+  token === undefined ? undefined : claimedExpiry(jwtClaims(token.reveal()));
 
 /**
  * The issuer that a sign-in would use, without a slash at its end.

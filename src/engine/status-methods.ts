@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { AccountService } from '../account/service.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
@@ -31,6 +32,7 @@ export function engineStatusOf(
     startedAt: wallTimeOf(env, startedAt),
     ready,
     now: env.now(),
+    clockDifference: deps.dialer.clock?.difference ?? null,
     charts: chartHashes(),
     remoteControl: {
       ...board.publicStatus,
@@ -57,6 +59,7 @@ export function engineStatusOf(
     appServerProtocol: deps.protocol,
     appServerHealth: health ?? null,
     appServerAccount: appServerAccountOf(deps),
+    caCert: deps.options.caCert === undefined ? null : resolve(deps.options.caCert),
     store: deps.store.kind,
     counters: {
       ...counters,

@@ -30,6 +30,11 @@ export interface EngineStatus {
   /** The start is complete: the listener accepts clients. */
   readonly ready: boolean;
   readonly now: number;
+  /**
+   * How far the clock of this machine is ahead of that of the backend or the issuer, ms, by the newest response; negative:
+   * behind. 0: no difference can be seen. Null: not known. RC-135
+   */
+  readonly clockDifference: number | null;
   /** Content hash of each chart by its name; it identifies the behaviour that a report describes. */
   readonly charts: Readonly<Record<string, string>>;
   readonly remoteControl: PublicStatus &
@@ -62,6 +67,8 @@ export interface EngineStatus {
   readonly appServerHealth: AppServerHealth | null;
   /** Whether it uses the account of the engine; null: it is built in, or the embedding program supplies the account. */
   readonly appServerAccount: AppServerAccountStatus | null;
+  /** Path of the PEM file with one more certificate authority; null: none. */
+  readonly caCert: string | null;
   /** Kind of the enrollment store. */
   readonly store: string;
   /** Totals since the start. */

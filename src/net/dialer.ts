@@ -6,6 +6,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import { trustedAuthorities } from './ca-certificates.js';
+import type { ClockWatch } from './clock-watch.js';
 import { type DialStage, traceAgent, traceSecure } from './dial-trace.js';
 import { isSecure, ProxyError, type ProxyHop, parseProxyRules } from './proxy-rules.js';
 
@@ -22,6 +23,8 @@ export interface Dialer {
    * Rejects with a ProxyError when the configured proxy cannot be used.
    */
   agentFor(url: string, signal: AbortSignal): Promise<http.Agent>;
+  /** Gets the `Date` of each response. Default: it is not compared. */
+  readonly clock?: ClockWatch | undefined;
   /** Ends open requests. An upgraded socket belongs to its owner and stays open. */
   close(): void;
 }
@@ -31,12 +34,14 @@ export interface DialerOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** PEM of authorities to trust besides the default ones. `--ca-cert` */
   readonly caCertPem?: string | undefined;
+  /** Compares the clock with the responses. Default: nothing does. */
+  readonly clock?: ClockWatch | undefined;
   /** Called for each step of each connection, for `rc-engine doctor`. Default: nothing is observed. */
   readonly onStage?: (stage: DialStage) => void;
 }
 
 /** @throws EngineError `configInvalid` when `caCertPem` contains no certificate */
-export function createDialer({ env, caCertPem, onStage }: DialerOptions): Dialer {
+export function createDialer({ env, caCertPem, clock, onStage }: DialerOptions): Dialer {
   const proxyFor = parseProxyRules(env);
   const trust = trustedAuthorities(caCertPem, env.NODE_EXTRA_CA_CERTS);
   let plainAgent: http.Agent | undefined;
@@ -58,6 +63,7 @@ export function createDialer({ env, caCertPem, onStage }: DialerOptions): Dialer
   }
 
   return {
+    clock,
     routeFor(url) {
       const proxy = proxyFor(new URL(url));
       return proxy === undefined ? { kind: 'direct' } : { kind: 'proxy', proxy: proxy.shown };

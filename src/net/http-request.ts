@@ -96,6 +96,7 @@ export async function sendRequest(
   });
   try {
     const [{ default: fetch }, agent] = await Promise.all([httpClient(), dialer.agentFor(url, limit.signal)]);
+    const observe = dialer.clock?.begin();
     // node-fetch destroys the body of a request that was aborted before, and nobody listens to that body yet.
     limit.signal.throwIfAborted();
     const encoded = encodeBody(request.body);
@@ -113,6 +114,8 @@ export async function sendRequest(
       // A redirect would take credentials elsewhere (RC-3). Unlike 'error', 'manual' gives status and location.
       redirect: 'manual',
     });
+    const { headers } = head;
+    observe?.((name) => headers.get(name) ?? undefined);
     if (await readBody(head, body)) return { kind: 'answered', attempt, response: responseOf(head, body) };
     const cause = `its answer is larger than ${BODY_LIMIT} bytes`;
     return failed('tooLarge', plainFailure(attempt, 'backendBadAnswer', cause));

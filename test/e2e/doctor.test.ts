@@ -4,6 +4,7 @@ import https from 'node:https';
 import net, { type AddressInfo, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
+import { signIn } from '../support/auth.js';
 import { certificate } from '../support/certificate.js';
 import { it, type Json, type Lab } from '../support/lab.js';
 
@@ -76,6 +77,56 @@ describe('RC-120: rc-engine doctor', () => {
     });
     for (const step of ['tls', 'http', 'clock', 'upgrade']) {
       expect(rows[`backend.${step}`]).toMatchObject({ state: 'skipped', skippedBecause: 'backend.tcp' });
+    }
+  });
+
+  it('knows the token that a start from here would use, and keys that sign nobody in', async ({ lab }) => {
+    const args = ['--base-url', `${CLOSED}/backend-api`];
+    const accountOf = async (env: NodeJS.ProcessEnv) => (await diagnose(lab, args, env)).rows;
+    const given = await accountOf({ RC_ENGINE_ACCESS_TOKEN: 'dev', RC_ENGINE_ACCOUNT_ID: 'me' });
+    expect(given.account).toMatchObject({
+      state: 'ok',
+      message: expect.stringContaining('by RC_ENGINE_ACCESS_TOKEN'),
+    });
+    expect(given['issuer.http']).toMatchObject({ state: 'skipped' });
+    const noId = await accountOf({ RC_ENGINE_ACCESS_TOKEN: 'dev' });
+    expect(noId.account).toMatchObject({ state: 'failed', message: expect.stringContaining('account id') });
+    const expired = await accountOf({
+      RC_ENGINE_ACCESS_TOKEN: signIn('me', { exp: Math.floor(Date.now() / 1000) - 7_200 }).accessToken,
+      RC_ENGINE_ACCOUNT_ID: 'me',
+    });
+    expect(expired.account).toMatchObject({
+      state: 'failed',
+      message: 'the token of RC_ENGINE_ACCESS_TOKEN expired 2 h ago',
+      remedy: expect.stringContaining('Set RC_ENGINE_ACCESS_TOKEN to a new token'),
+    });
+    const wrong = await accountOf({ RC_ENGINE_ACCESS_TOKEN: 'two words' });
+    expect(wrong.account).toMatchObject({
+      state: 'failed',
+      message: expect.stringContaining('is not a token'),
+    });
+    const foreign = await accountOf({ OPENAI_API_KEY: 'sk-x' });
+    expect(foreign.account).toMatchObject({
+      state: 'failed',
+      message: expect.stringMatching(
+        /nobody is signed in.*; OPENAI_API_KEY is set, which signs nobody in here$/,
+      ),
+    });
+    await lab.signInWithApiKey();
+    const key = await accountOf({});
+    expect(key.account).toMatchObject({ state: 'failed', remedy: expect.stringMatching(/login --home \S+/) });
+  });
+
+  it('each row that is not good says what to do, with the right program and home', async ({ lab }) => {
+    await mkdir(lab.home, { recursive: true, mode: 0o755 });
+    const { rows } = await diagnose(lab, ['--base-url', `${CLOSED}/backend-api`, '--store', 'memory:']);
+    const bad = Object.values(rows).filter(({ state }) => state === 'warning' || state === 'failed');
+    expect(bad.length).toBeGreaterThanOrEqual(4);
+    for (const { id, remedy } of bad) expect(remedy, String(id)).toMatch(/\S{3,}/);
+    for (const { remedy } of bad) {
+      for (const [, rest] of String(remedy).matchAll(/rc-engine (?:login|start|status|logs)(.*)/g)) {
+        expect(rest).toContain(`--home ${lab.home}`);
+      }
     }
   });
 

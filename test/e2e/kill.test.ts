@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { CliProcess } from '../support/cli.js';
 import { Lab } from '../support/lab.js';
 import { storedRecords } from '../support/sqlite.js';
+import { unixOnly } from '../support/unix-only.js';
 
 const KILLS = 100;
 const KILLS_PER_HOME = 10;
@@ -81,7 +82,7 @@ async function killAgainAndAgain(kills: number, over: () => boolean): Promise<st
   return seen;
 }
 
-describe('kill -9 at random moments', () => {
+unixOnly(describe, 'signals')('kill -9 at random moments', () => {
   it(`RC-6, RC-15: after ${KILLS} kills the store opens, the installation id is the same, and no identity was requested twice`, {
     timeout: 2 * BUDGET_MS,
   }, async () => {

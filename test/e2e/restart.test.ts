@@ -8,11 +8,12 @@ import { delimiter, join } from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 import { CLI, type CliProcess, cleanEnv } from '../support/cli.js';
 import { it, type Json, type Lab } from '../support/lab.js';
+import { unixOnly } from '../support/unix-only.js';
 
 const started = (engine: CliProcess): Json[] => engine.lines.filter(({ type }) => type === 'started');
 const restart = (lab: Lab, ...more: string[]) => lab.cli(['restart', '--home', lab.home, ...more]);
 
-describe('RC-122: rc-engine restart without a service manager', () => {
+unixOnly(describe, 'signals and /bin/sh')('RC-122: rc-engine restart without a service manager', () => {
   it('starts again in the same process, with what config.json says now', async ({ lab }) => {
     const engine = await lab.connected();
     const { pid } = engine.child;

@@ -1,13 +1,15 @@
 /** Sign-ins are not replaced, deleted or shown by mistake. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { certificate } from '../support/certificate.js';
 import { CLI, CliProcess, type CliResult, cleanEnv, cli } from '../support/cli.js';
 import { LoopbackIssuer, oauthError, token } from '../support/issuer.js';
 import { tmpFolder } from '../support/tmp.js';
 
+const CERTIFICATE = join(import.meta.dirname, 'no-such.pem');
 const KEY = 'sk-of-this-test';
 const CHATGPT = JSON.stringify({
   auth_mode: 'chatgpt',
@@ -87,6 +89,7 @@ describe('ACC-112: with a running engine', () => {
     [['--forced-workspace', 'org-2'], 'allows any workspace'],
     [['--forced-login-method', 'chatgpt'], 'allows any method'],
     [['--workspace-routing'], 'looks up no workspace'],
+    [['--ca-cert', CERTIFICATE], `trusts no additional authority, not ${CERTIFICATE}`],
   ])('login %j is refused, because the engine does something else', async (args, says) => {
     const { home, inside, run } = await world(OTHER_KEY);
     const at = await LoopbackIssuer.start();
@@ -98,6 +101,27 @@ describe('ACC-112: with a running engine', () => {
     expect(refused.stderr).toContain(`Leave out ${args[0]}`);
     expect(typed(inside)).toEqual(JSON.parse(OTHER_KEY));
     expect((await run(['login', '--api-key-stdin', '--issuer', `${at.origin}/`], KEY)).code).toBe(0);
+    await engine.stop();
+  });
+});
+
+describe('ACC-112: the certificate authority', () => {
+  it('that the engine trusts is accepted, by any name; another one is refused, also for logout', async () => {
+    const { home, inside, run } = await world(OTHER_KEY);
+    const at = await LoopbackIssuer.start();
+    const [own, link, other] = ['own.pem', 'link.pem', 'other.pem'].map((name) => join(home, name));
+    const { cert } = certificate({ name: 'own' });
+    for (const file of [own, other]) writeFileSync(file ?? '', cert);
+    symlinkSync(own ?? '', link ?? '');
+    const options = ['--listen', 'off', '--no-remote-control', '--issuer', at.origin, '--ca-cert', own ?? ''];
+    const engine = new CliProcess(['start', '--home', home, '--json', ...options]);
+    await engine.line(({ type }) => type === 'started', 'start');
+    for (const command of [['login', '--api-key-stdin'], ['logout']]) {
+      const refused = await run([...command, '--ca-cert', other ?? ''], KEY);
+      expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining(`trusts ${own}`)]);
+    }
+    expect(typed(inside)).toEqual(JSON.parse(OTHER_KEY));
+    expect((await run(['login', '--api-key-stdin', '--ca-cert', link ?? ''], KEY)).code).toBe(0);
     await engine.stop();
   });
 });

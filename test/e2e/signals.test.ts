@@ -6,6 +6,7 @@ import type { FaultInput } from '../../src/backend/index.js';
 import type { CliProcess } from '../support/cli.js';
 import { it, type Lab } from '../support/lab.js';
 import { holdDatabase, storedRecords } from '../support/sqlite.js';
+import { unixOnly } from '../support/unix-only.js';
 
 const LIMIT = 5_000;
 
@@ -21,7 +22,7 @@ async function expectQuickEnd(lab: Lab, engine: CliProcess, signal: NodeJS.Signa
   expect(existsSync(join(lab.home, 'control.sock'))).toBe(false);
 }
 
-describe('RC-46: a signal stops the engine within five seconds with exit code 0', () => {
+unixOnly(describe, 'signals')('RC-46: a signal stops the engine within five seconds with exit code 0', () => {
   it.for(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     '%s while connected: the socket closes with 1000',
     async (signal, { lab }) => {
@@ -120,7 +121,7 @@ describe('RC-46: a signal stops the engine within five seconds with exit code 0'
   });
 });
 
-describe('RC-104: SIGHUP', () => {
+unixOnly(describe, 'signals')('RC-104: SIGHUP', () => {
   it('more than once is what a closed terminal sends: the engine still stops in good order', async ({
     lab,
   }) => {
@@ -141,7 +142,7 @@ describe('RC-104: SIGHUP', () => {
   });
 });
 
-describe('RC-106: a second signal', () => {
+unixOnly(describe, 'signals')('RC-106: a second signal', () => {
   it('removes the temporary home of an embedded backend before it ends the process', async ({ lab }) => {
     const temporary = join(lab.folder, 'tmp');
     await mkdir(temporary);
@@ -161,7 +162,7 @@ describe('RC-106: a second signal', () => {
   });
 });
 
-describe('a signal during the start', () => {
+unixOnly(describe, 'signals')('a signal during the start', () => {
   it('stops the engine in good order, or ends the process before it begins, and leaves nothing behind', async ({
     lab,
   }) => {
@@ -207,7 +208,7 @@ describe('a signal during the start', () => {
   });
 });
 
-describe('SIGUSR1', () => {
+unixOnly(describe, 'signals')('SIGUSR1', () => {
   it('does not open the debugger of Node, which any local program could use', async ({ lab }) => {
     const engine = await lab.connected();
     engine.child.kill('SIGUSR1');

@@ -1,6 +1,7 @@
 /** What a person sees on a terminal: lines that are replaced, and lines while a command waits. */
 import { afterEach, describe, expect } from 'vitest';
 import { it, type Lab } from '../support/lab.js';
+import { decoded, modules } from '../support/qr.js';
 import { closeTerminals, hasTerminal, onTerminal, type Terminal } from '../support/terminal.js';
 
 afterEach(closeTerminals);
@@ -70,6 +71,22 @@ describe.runIf(hasTerminal)('RC-134: while a command takes longer than a second'
     await Promise.all([json.exited, piped.exited]);
     expect(json.shown).not.toMatch(WAITING);
     expect(piped.stderr).toBe('');
+  });
+
+  it('the QR code of pair holds the pairing code alone, as text, and a controller can claim it', async ({
+    lab,
+  }) => {
+    await lab.connected();
+    const terminal = onTerminal(['pair', '--home', lab.home], { rows: 60, env: { HOME: lab.folder } });
+    expect(await terminal.exited).toBe(0);
+    const rows = terminal.shown.split(/\r?\n/).filter((line) => line.includes('48;5;231m'));
+    const code = decoded(modules(rows)) ?? '';
+    // No address and no name: a camera that shows it opens nothing.
+    expect(code).toMatch(/^[\w-]+$/);
+    lab.mark([code]);
+    const call = ['call', '--base-url', await lab.baseUrl(), 'engine/echo'];
+    const claimed = await lab.cli(call, { RC_ENGINE_PAIRING_CODE: code });
+    expect(claimed.code, claimed.stderr).toBe(0);
   });
 
   it('pair --wait says what it waits for, below the code', async ({ lab }) => {

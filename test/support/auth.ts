@@ -24,7 +24,14 @@ export interface SignIn {
 }
 
 /** A ChatGPT sign-in. `claimed: false` leaves the account id out of the tokens as well as out of the file. */
-export function signIn(accountId: string, options: { readonly claimed?: boolean } = {}): SignIn {
+export function signIn(
+  accountId: string,
+  options: {
+    readonly claimed?: boolean;
+    /** Unix seconds; default in an hour. */
+    readonly exp?: number;
+  } = {},
+): SignIn {
   const [access, refresh, id] = [marked('access'), marked('refresh'), marked('id')];
   const auth = {
     chatgpt_user_id: `user-${accountId}`,
@@ -32,7 +39,7 @@ export function signIn(accountId: string, options: { readonly claimed?: boolean 
     ...(options.claimed === false ? {} : { chatgpt_account_id: accountId }),
   };
   const claims = {
-    exp: Math.floor(Date.now() / 1000) + 3_600,
+    exp: options.exp ?? Math.floor(Date.now() / 1000) + 3_600,
     'https://api.openai.com/auth': auth,
   };
   const accessToken = jwt(claims, access);

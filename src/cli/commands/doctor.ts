@@ -1,8 +1,9 @@
+import type { GivenSignIn } from '../doctor/engine-checks.js';
 import { EXIT, usageError } from '../errors.js';
 import { errorOutput, printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
-import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
+import { ACCOUNT_SETTING_NAMES, takeAccessToken } from '../settings/account-settings.js';
 import { untilStopSignal } from '../signals.js';
 import { suggested } from '../suggested.js';
 
@@ -43,9 +44,16 @@ export const doctor = defineCommand({
     const { runChecks, summaryOf } = await import('../doctor/check.js');
     const { DoctorRows, isUnicode } = await import('../doctor/rows.js');
     const home = locateHome(resolveHome(homeDir));
+    // No app server may inherit it. A wrong one is a finding.
+    let given: GivenSignIn;
+    try {
+      given = takeAccessToken(process.env);
+    } catch (error) {
+      given = { error };
+    }
     const timeoutMs = Math.min(timeout * 1000, 2 ** 31 - 1);
     const checks = doctorChecks({
-      ...{ home, flags: args, env: process.env, command, timeout: timeoutMs },
+      ...{ home, flags: args, env: process.env, command, timeout: timeoutMs, given },
       readStatus: () => readStatusIfRunning(homeDir, timeoutMs),
     });
     const shown = new DoctorRows(stdout, isUnicode(process.env));

@@ -86,7 +86,7 @@ const uninstall = defineCommand({
   options: NAME_OPTIONS,
   examples: [['service uninstall', 'Stop and remove the service of this user']],
   run: async (args, appServer) => {
-    const { json, manager } = await managerOf(args, appServer);
+    const { json, manager } = await serviceOf(args, appServer);
     await manager.uninstall();
     if (json) printJson({ type: 'uninstalled', path: manager.path });
     else stdout.print(text`Stopped the service and removed ${manager.path}.`);
@@ -102,7 +102,7 @@ const status = defineCommand({
   options: NAME_OPTIONS,
   examples: [['service status', 'The state of the service; rc-engine status has that of the engine']],
   run: async (args, appServer) => {
-    const { json, manager } = await managerOf(args, appServer);
+    const { json, manager } = await serviceOf(args, appServer);
     if (!manager.installed) {
       throw new EngineError('notRunning', `The service ${manager.path} does not exist.`, {
         remediation: 'Install it with: rc-engine service install',
@@ -133,7 +133,7 @@ function refuseCommand(appServer: readonly string[] | undefined): void {
 }
 
 /** The service manager of a command that takes no app server. */
-async function managerOf(
+async function serviceOf(
   args: PlaceFlags & { readonly json?: boolean | undefined },
   appServer: readonly string[] | undefined,
 ) {
@@ -142,6 +142,16 @@ async function managerOf(
   errorOutput.json = json;
   const { createManager } = await import('../service/manager.js');
   return { json, manager: createManager(placeOf(args), process.env) };
+}
+
+/** @throws EngineError `serviceFailed` where there is neither of the two */
+export function managerOf(platform: NodeJS.Platform): Manager {
+  if (platform === 'darwin') return 'launchd';
+  if (platform !== 'win32') return 'systemd';
+  throw new EngineError('serviceFailed', 'Windows has neither systemd nor launchd.', {
+    remediation:
+      'Let the Task Scheduler start rc-engine: docs/platforms.md has the command. --print --manager systemd shows the flags.',
+  });
 }
 
 interface PlaceFlags {
@@ -160,7 +170,7 @@ function placeOf({ name = 'rc-engine', system = false, manager, user }: PlaceFla
   }
   if (user !== undefined && !system)
     throw usageError('--user needs --system.', 'Remove --user, or add --system.');
-  const used = manager ?? (process.platform === 'darwin' ? 'launchd' : 'systemd');
+  const used = manager ?? managerOf(process.platform);
   if (system && used === 'launchd') {
     throw usageError('--system is for systemd.', 'Remove it: launchd runs the engine for this user.');
   }

@@ -65,8 +65,15 @@ export async function* runChecks(
     const finding = await check.run(signal).catch(findingOf);
     signal.throwIfAborted();
     if (finding.state === 'failed') broken.set(id, id);
-    yield { id, group, title, ...finding, skippedBecause: null };
+    yield { id, group, title, ...withRemedy(finding), skippedBecause: null };
   }
+}
+
+/** Nothing that is wrong stands without a next step. */
+function withRemedy(finding: Finding): Finding {
+  const { state, remedy } = finding;
+  if ((state !== 'warning' && state !== 'failed') || (remedy ?? '') !== '') return finding;
+  return { ...finding, remedy: 'The log says what came before it: rc-engine logs -n 50' };
 }
 
 /** An error of ours names its own next step. Any other one must not hide the results of the other checks. */

@@ -1,4 +1,5 @@
 /** The checks of the engine itself: the running one, the sign-in, the app server, the ports. */
+import type { AccountOptions } from '../../account/options.js';
 import type { EngineStatus } from '../../engine/status.js';
 import type { Home } from '../../home/home.js';
 import { parseListenUrl } from '../../listener/address.js';
@@ -6,15 +7,20 @@ import { EngineError } from '../../protocol/errors.js';
 import { needsPerson } from '../../protocol/reasons.js';
 import { describeSignIn } from '../output/account-rows.js';
 import { shellQuote } from '../output/shell.js';
-import { meaningOf, nextStepFor } from '../output/text.js';
+import { formatDuration, meaningOf, nextStepFor } from '../output/text.js';
 import { DEFAULT_LISTEN } from '../settings/start-settings.js';
 import { type Check, type Finding, failed, notNeeded, ok, warning } from './check.js';
 import type { SettingsSource } from './home-checks.js';
 
 const GROUP = 'Engine';
 
+/** The token of RC_ENGINE_ACCESS_TOKEN, or why it is none. */
+export type GivenSignIn = Pick<AccountOptions, 'accessToken'> | { readonly error: unknown };
+
 interface EngineCheckDeps {
   readonly home: Home;
+  readonly env: NodeJS.ProcessEnv;
+  readonly given: GivenSignIn;
   /** Flags of the command line. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly settings: SettingsSource;
@@ -52,22 +58,50 @@ async function processFinding({ status, home }: EngineCheckDeps): Promise<Findin
     : ok(`pid ${running.pid}, version ${running.version}`);
 }
 
-async function signInFinding({ status, flags }: EngineCheckDeps): Promise<Finding> {
+async function signInFinding(deps: EngineCheckDeps): Promise<Finding> {
+  const { status } = deps;
   const running = await status();
-  const summary = running === undefined ? await storedAccount(flags) : running.account;
+  const summary = running === undefined ? await accountOfStart(deps) : running.account;
   if (summary === null) return notNeeded(describeSignIn(null));
   const { problem } = summary;
   if (problem !== null) {
-    return failed(problem.message.replace(/\.$/, ''), nextStepFor(problem.reason));
+    const keys = problem.reason === 'authMissing' ? foreignKeys(deps) : '';
+    return failed(`${problem.message.replace(/\.$/, '')}${keys}`, nextStepFor(problem.reason));
   }
-  return summary.mode === null
-    ? failed('nobody is signed in', 'Sign in with: rc-engine login')
-    : ok(`signed in ${describeSignIn(summary)}`);
+  if (summary.mode === null) {
+    return failed(`nobody is signed in${foreignKeys(deps)}`, 'Sign in with: rc-engine login');
+  }
+  const who = `signed in ${describeSignIn(summary)}`;
+  if (summary.mode === 'apikey') {
+    const off = running === undefined ? (await deps.settings()).remoteControl : running.remoteControl.status;
+    return off === 'off' || off === 'disabled'
+      ? ok(who)
+      : failed(`${who}, with which remote control does not work`, 'Sign in with ChatGPT: rc-engine login');
+  }
+  if (running !== undefined || summary.source !== 'environment') return ok(who);
+  const { tokenExpiry } = await import('../../engine/diagnosis.js');
+  const end = 'accessToken' in deps.given ? tokenExpiry(deps.given.accessToken?.token) : undefined;
+  return end !== undefined && end <= Date.now()
+    ? failed(
+        `the token of RC_ENGINE_ACCESS_TOKEN expired ${formatDuration(Date.now() - end)} ago`,
+        'Set RC_ENGINE_ACCESS_TOKEN to a new token, or unset it and sign in with: rc-engine login',
+      )
+    : ok(`${who}, by RC_ENGINE_ACCESS_TOKEN`);
 }
 
-async function storedAccount(flags: EngineCheckDeps['flags']) {
+/** Variables that other programs sign in with. ACC-20 */
+const FOREIGN_KEYS = ['OPENAI_API_KEY', 'CODEX_API_KEY'] as const;
+
+function foreignKeys({ env }: EngineCheckDeps): string {
+  const set = FOREIGN_KEYS.filter((name) => (env[name] ?? '') !== '');
+  return set.length === 0 ? '' : `; ${set.join(' and ')} is set, which signs nobody in here`;
+}
+
+/** The account that a start from here would have. */
+async function accountOfStart({ flags, given }: EngineCheckDeps) {
+  if ('error' in given) throw given.error;
   const { connectToAccount, readAccount } = await import('../account-client.js');
-  const client = await connectToAccount(flags);
+  const client = await connectToAccount(flags, 'other', given);
   try {
     return await readAccount(client);
   } finally {

@@ -4,8 +4,9 @@
  * server is expected to refuse the requests.
  */
 import { isIP } from 'node:net';
+import { ClockWatch, isClockWrong } from '../../net/clock-watch.js';
 import type { DialStage } from '../../net/dial-trace.js';
-import { createDialer, type Dialer } from '../../net/dialer.js';
+import { createDialer } from '../../net/dialer.js';
 import { sendRequest } from '../../net/http-request.js';
 import { isSecure } from '../../net/proxy-rules.js';
 import { isRedirect } from '../../net/request-failure.js';
@@ -13,6 +14,7 @@ import { shownUrl } from '../../net/target.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import { SYSTEM_ENV } from '../../protocol/timing.js';
 import { VERSION } from '../../protocol/version.js';
+import { CLOCK_HARM, clockText, setClockCommand } from '../output/clock.js';
 import { nextStepFor } from '../output/text.js';
 import { type Check, type Finding, failed, notNeeded, ok, warning } from './check.js';
 
@@ -41,12 +43,14 @@ interface Probe {
   /** Undefined: no complete response. */
   readonly response: { readonly status: number; header(name: string): string | undefined } | undefined;
   readonly failure: Failure | undefined;
+  /** How far this clock is ahead of the server, ms; null: not known. */
+  readonly clockDifference: number | null;
 }
 
 type Step = 'dns' | 'proxy' | 'tcp' | 'tls' | 'http';
 
-/** How far the clock may differ from that of a server, ms: a token is renewed minutes before its end. */
-const [CLOCK_WARNING, CLOCK_FAILURE] = [60_000, 300_000];
+/** From here on a wrong clock is a failure, ms: a token is renewed minutes before its end. */
+const CLOCK_FAILURE = 300_000;
 
 /** Called when the first check runs, because the settings may be invalid: then nothing is checked. */
 export type ServerSource = () => Promise<
@@ -116,7 +120,8 @@ async function probe(source: ServerSource, signal: AbortSignal): Promise<Probed>
   }
   const { server, options } = given;
   const stages: DialStage[] = [];
-  const dialer = dialerFor(options, (stage) => stages.push(stage));
+  const clock = new ClockWatch(SYSTEM_ENV);
+  const dialer = createDialer({ ...options, clock, onStage: (stage) => stages.push(stage) });
   try {
     const result = await sendRequest(
       { dialer, env: SYSTEM_ENV, userAgent: `rc-engine/${VERSION}` },
@@ -127,15 +132,12 @@ async function probe(source: ServerSource, signal: AbortSignal): Promise<Probed>
     return {
       absent: undefined,
       ...{ server, options },
-      found: { stages, response: result.response, failure },
+      found: { stages, response: result.response, failure, clockDifference: clock.difference },
     };
   } finally {
     dialer.close();
   }
 }
-
-const dialerFor = ({ env, caCertPem }: NetworkOptions, onStage: (stage: DialStage) => void): Dialer =>
-  createDialer({ env, caCertPem, onStage });
 
 /** The step at which a request failed; undefined: it did not fail. */
 function failedStep({ stages, failure }: Probe, url: URL, proxied: boolean): Step | undefined {
@@ -240,17 +242,13 @@ function httpFinding({ response }: Probe, { url, id }: Server): Finding {
 }
 
 function clockFinding({ found }: Probed): Finding {
-  const date = found?.response?.header('date');
-  const theirs = date === undefined ? Number.NaN : Date.parse(date);
-  if (Number.isNaN(theirs)) return notNeeded('the server sends no date');
-  const difference = Date.now() - theirs;
-  const seconds = Math.round(Math.abs(difference) / 1000);
-  if (Math.abs(difference) < CLOCK_WARNING) return ok(`agrees with the server (${seconds} s)`);
-  const message = `the clock of this machine is ${seconds} s ${difference > 0 ? 'ahead of' : 'behind'} the server`;
-  const remedy = 'Set the clock, for example with: timedatectl set-ntp true';
+  const difference = found?.clockDifference ?? null;
+  if (difference === null) return notNeeded('the server sends no date');
+  if (!isClockWrong(difference)) return ok('agrees with the server');
+  const remedy = `Set the clock, for example with: ${setClockCommand()}`;
   return Math.abs(difference) < CLOCK_FAILURE
-    ? warning(message, remedy)
-    : failed(message, `${remedy}. Tokens expire at the wrong time until then.`);
+    ? warning(clockText(difference), remedy)
+    : failed(clockText(difference), `${CLOCK_HARM} ${remedy}`);
 }
 
 /** Statuses with which a backend refuses an upgrade without a token. */

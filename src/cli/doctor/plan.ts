@@ -6,7 +6,7 @@ import { parseTarget } from '../../net/target.js';
 import { EngineError } from '../../protocol/errors.js';
 import { resolveStartSettings } from '../settings/resolve-settings.js';
 import type { Check } from './check.js';
-import { engineChecks } from './engine-checks.js';
+import { engineChecks, type GivenSignIn } from './engine-checks.js';
 import { homeChecks } from './home-checks.js';
 import { networkChecks, type ServerSource } from './network-checks.js';
 
@@ -18,13 +18,15 @@ interface DoctorDeps {
   readonly command: readonly string[] | undefined;
   /** Limit of each request, ms. */
   readonly timeout: number;
+  /** The token with which an engine would be started from here. */
+  readonly given: GivenSignIn;
   /** Reads the status of the running engine; undefined: none runs. */
   readonly readStatus: () => Promise<EngineStatus | undefined>;
 }
 
 const DEFAULT_BASE_URL = 'https://chatgpt.com/backend-api';
 
-export function doctorChecks({ home, flags, env, command, timeout, readStatus }: DoctorDeps): Check[] {
+export function doctorChecks({ home, flags, env, command, timeout, given, readStatus }: DoctorDeps): Check[] {
   // A copy: resolving the settings takes secrets out of the environment.
   const settings = once(() => resolveStartSettings(flags, { ...env }, home.configFile));
   const status = once(readStatus);
@@ -51,7 +53,8 @@ export function doctorChecks({ home, flags, env, command, timeout, readStatus }:
   const issuer: ServerSource = async () => {
     const running = await status().catch(() => undefined);
     const source = running?.account === null ? 'parent' : running?.account?.source;
-    if (source === 'environment' || source === 'parent')
+    const ownToken = running === undefined && ('error' in given || given.accessToken !== undefined);
+    if (source === 'environment' || source === 'parent' || ownToken)
       return 'the tokens of this engine come from elsewhere';
     const { issuerOf } = await import('../../engine/diagnosis.js');
     const url = `${issuerOf(await settings(), env)}/.well-known/openid-configuration`;
@@ -62,7 +65,7 @@ export function doctorChecks({ home, flags, env, command, timeout, readStatus }:
   };
   return [
     ...homeChecks(home, settings),
-    ...engineChecks({ home, flags, settings, status, command, timeout }),
+    ...engineChecks({ home, flags, env, settings, status, command, timeout, given }),
     ...networkChecks('backend', 'Backend', backend, true),
     ...networkChecks('issuer', 'Sign-in server', issuer, false),
   ];

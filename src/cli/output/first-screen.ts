@@ -8,7 +8,7 @@ import { command, homeFlag, suggested } from '../suggested.js';
 import { codexRecipe } from './codex-recipe.js';
 import { type Line, type Section, command as whole } from './layout.js';
 import { TONE_COLOURS } from './status-screen.js';
-import { accountLines, adviceFor, appServerLines, connectionOf, namesOf } from './summary.js';
+import { accountLines, adviceFor, appServerLines, clockLines, connectionOf, namesOf } from './summary.js';
 import { type Paint, text } from './terminal.js';
 import { COLOURS } from './text.js';
 
@@ -49,8 +49,10 @@ export function liveSections(screen: FirstScreen, paint: Paint): Section[] {
   const { status, settings } = screen;
   const { remoteControl: link, home } = status;
   const signedOut = status.account !== null && status.account.mode === null;
+  const clock = clockLines(status);
   return [
     ['status', statusLines(screen, paint)],
+    ...(clock.length === 0 ? [] : [['clock', clock] satisfies Section]),
     ...(link.status === 'connected' ? pairingSections(screen, paint) : []),
     // The first line has said that nobody is signed in.
     ...(signedOut || settings.baseUrl === 'embedded'

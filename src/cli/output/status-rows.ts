@@ -1,6 +1,8 @@
 import type { EngineStatus } from '../../engine/status.js';
+import { isClockWrong } from '../../net/clock-watch.js';
 import { isReason, needsPerson } from '../../protocol/reasons.js';
 import { describeSignIn } from './account-rows.js';
+import { clockText, setClockCommand } from './clock.js';
 import { isContested } from './summary.js';
 import { type Paint, text } from './terminal.js';
 import {
@@ -22,6 +24,7 @@ export function statusRows(status: EngineStatus, paint: Paint): Row[] {
   return [
     ...linkRows(status, paint),
     ...problemRows(status),
+    ...clockRows(status),
     ...identityRows(status),
     ['virtual clients', virtualClients(status)],
     ...listenerRows(status),
@@ -36,6 +39,12 @@ export function statusRows(status: EngineStatus, paint: Paint): Row[] {
     ],
     ['charts', chartHashes(status)],
   ];
+}
+
+function clockRows({ clockDifference }: EngineStatus): Row[] {
+  const difference = clockDifference ?? 0;
+  if (!isClockWrong(difference)) return [];
+  return [['clock', `${clockText(difference)}: set it, for example with ${setClockCommand()}`]];
 }
 
 /** Whether the agent uses the account of the engine. An engine of an earlier version does not say it. ACC-101 */

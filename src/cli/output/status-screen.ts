@@ -10,6 +10,7 @@ import {
   adviceFor,
   appServerFails,
   appServerLines,
+  clockLines,
   connectionOf,
   isContested,
   namesOf,
@@ -58,6 +59,8 @@ export function statusSections(
   }
   const steps = nextSteps(status, reason);
   if (steps.length > 0) sections.push(['next step', steps]);
+  const clock = clockLines(status);
+  if (clock.length > 0) sections.push(['clock', clock]);
   sections.push(
     ['account', accountLines(status, home)],
     ['app server', appServerLines(status, home)],

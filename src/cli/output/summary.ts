@@ -1,9 +1,11 @@
 /** What a person wants to know of an engine, in plain words. `status` and the first screen of `start` show the same. */
 import type { EngineStatus } from '../../engine/status.js';
+import { isClockWrong } from '../../net/clock-watch.js';
 import { peerText } from '../../observe/peer-text.js';
 import { isReason, needsPerson } from '../../protocol/reasons.js';
 import { commandsIn, suggested, withoutCommands } from '../suggested.js';
 import { sourceText } from './account-rows.js';
+import { CLOCK_HARM, clockText, setClockCommand } from './clock.js';
 import { command, type Line } from './layout.js';
 import { APP_SERVER_MODES, formatDuration, meaningOf, nextStepFor } from './text.js';
 
@@ -123,6 +125,15 @@ const STATE_WORDS = {
   backingOff: 'failing, pausing before the next attempt',
   down: 'down',
 } as const;
+
+/** What to do about a wrong clock; empty where it is right, or not known. RC-135 */
+export function clockLines({ clockDifference }: EngineStatus): Line[] {
+  // An older engine does not say.
+  const difference = clockDifference ?? 0;
+  if (!isClockWrong(difference)) return [];
+  const what = clockText(difference);
+  return [`Wrong: ${what}. ${CLOCK_HARM} Set it, for example with:`, command(setClockCommand())];
+}
 
 /** Who is signed in, and what is wrong with it unless the connection says that already. */
 export function accountLines(status: EngineStatus, home: string): Line[] {

@@ -97,6 +97,7 @@ export async function dialSocket(options: SocketOptions, signal: AbortSignal): P
   try {
     const [{ WebSocket }, agent] = await Promise.all([warmUp(), dialer.agentFor(url, limit.signal)]);
     limit.signal.throwIfAborted();
+    const clock = dialer.clock?.begin();
     const ws = new WebSocket(url, {
       agent,
       headers,
@@ -104,6 +105,10 @@ export async function dialSocket(options: SocketOptions, signal: AbortSignal): P
       followRedirects: false,
       maxPayload: options.maxMessageBytes ?? MAX_MESSAGE_BYTES,
     });
+    const observe = ({ headers: received }: IncomingMessage): void =>
+      clock?.((name) => received[name]?.toString());
+    ws.once('upgrade', observe);
+    ws.once('unexpected-response', (_request, response) => observe(response));
     result = await handshake(ws, attempt, limit.signal, release);
     signal.throwIfAborted();
     return result;

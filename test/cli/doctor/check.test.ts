@@ -55,6 +55,15 @@ describe('the checks of doctor', () => {
     ]);
   });
 
+  it('nothing that is wrong stands without a next step', async () => {
+    const rows = await rowsOf([
+      check('a', async () => failed('broken', '')),
+      check('b', async () => ({ state: 'warning', message: 'odd' })),
+      check('c', async () => ok('fine')),
+    ]);
+    expect(rows.map(({ remedy }) => remedy?.includes('rc-engine logs'))).toEqual([true, true, undefined]);
+  });
+
   it('an abort ends the run', async () => {
     const cancel = new AbortController();
     const rows = runChecks([check('a', async () => ok('')), check('b', async () => ok(''))], cancel.signal);

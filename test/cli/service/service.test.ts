@@ -1,10 +1,14 @@
-import { describe, expect, it } from 'vitest';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { managerOf } from '../../../src/cli/commands/service.js';
 import { serviceDefinition } from '../../../src/cli/service/definition.js';
 import { plistText } from '../../../src/cli/service/launchd.js';
 import { statusText, takeNotifySettings } from '../../../src/cli/service/notify.js';
-import { restartCommand, unitInCgroup } from '../../../src/cli/service/running-unit.js';
+import { restartCommand, unitInCgroup, unitOf } from '../../../src/cli/service/running-unit.js';
 import { unitText } from '../../../src/cli/service/systemd.js';
 import { resolveEach } from '../../../src/cli/settings/resolve-settings.js';
+import { tmpFolder } from '../../support/tmp.js';
 
 const SCRIPT = process.argv[1] ?? '';
 
@@ -150,6 +154,45 @@ describe('RC-122: the unit of a process', () => {
   it('is restarted by its own manager', () => {
     expect(restartCommand({ manager: 'systemd', scope: 'user', name: 'a.service' })).toEqual([
       ...['systemctl', '--user', 'restart', 'a.service'],
+    ]);
+  });
+});
+
+describe('the service manager of a system', () => {
+  it('is systemd or launchd; Windows has neither, and the error names what to use', () => {
+    expect([managerOf('linux'), managerOf('darwin')]).toEqual(['systemd', 'launchd']);
+    expect(() => managerOf('win32')).toThrow('neither systemd nor launchd');
+    const page = readFileSync(join(import.meta.dirname, '../../../docs/platforms.md'), 'utf8');
+    expect(page).toContain('Register-ScheduledTask');
+  });
+});
+
+describe.runIf(process.platform === 'linux')('RC-122: launchd, with a launchctl of the test', () => {
+  const { PATH } = process.env;
+  const platform = Object.getOwnPropertyDescriptor(process, 'platform');
+  afterEach(() => {
+    process.env.PATH = PATH;
+    if (platform !== undefined) Object.defineProperty(process, 'platform', platform);
+  });
+
+  it('the job of a process is found, and only its own', async () => {
+    const bin = await tmpFolder();
+    const list = 'PID\\tStatus\\tLabel\\n-\\t0\\tcom.example\\n4711\\t0\\trc-engine\\n';
+    writeFileSync(join(bin, 'launchctl'), `#!/bin/sh\necho "$*" >> '${bin}/calls'\nprintf '${list}'\n`, {
+      mode: 0o755,
+    });
+    process.env.PATH = `${bin}:${PATH}`;
+    Object.defineProperty(process, 'platform', { value: 'darwin' });
+    const job = await unitOf(4711);
+    expect(job).toEqual({ manager: 'launchd', scope: 'user', name: 'rc-engine' });
+    expect(await unitOf(4712)).toBeUndefined();
+    expect(readFileSync(join(bin, 'calls'), 'utf8')).toBe('list\nlist\n');
+    if (job === undefined) return;
+    expect(restartCommand(job)).toEqual([
+      'launchctl',
+      'kickstart',
+      '-k',
+      `gui/${process.getuid?.()}/rc-engine`,
     ]);
   });
 });
