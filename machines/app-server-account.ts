@@ -3,6 +3,7 @@ import type { ConnectAccountOutcome, HandOverOutcome } from '../src/protocol/app
 import type { Decision } from '../src/protocol/decision.js';
 import type { Reason } from '../src/protocol/reasons.js';
 import type { Env } from '../src/protocol/timing.js';
+import { CALL_LIMITS } from './shared/deadlines.js';
 import { actorFailure, decide, notProvided, setReason } from './shared/decision.js';
 
 /** What the `appServerAccount` chart starts with. */
@@ -108,6 +109,7 @@ const chart = setup({
     replaces: ({ context }) => context.replaces,
   },
   delays: {
+    renewTimeout: CALL_LIMITS.recovery,
     connectTimeout: CONNECT_TIMEOUT,
     handOverTimeout: HAND_OVER_TIMEOUT,
     signOutTimeout: SIGN_OUT_TIMEOUT,
@@ -227,6 +229,13 @@ export const appServerAccountMachine = chart.createMachine({
             src: 'renew',
             onDone: { target: 'fresh', actions: setReason('appServerAccountShared') },
             onError: { target: 'settled', actions: ['refuseTokens', 'recordActorError'] },
+          },
+          after: {
+            renewTimeout: {
+              target: 'settled',
+              description: 'The tokens did not arrive in time: the app server gets an error. RC-112',
+              actions: ['refuseTokens', setReason('accountTimeout')],
+            },
           },
           on: {
             RENEWED: { description: 'These are the tokens of the response.' },

@@ -2,6 +2,7 @@ import { assign, fromPromise, setup } from 'xstate';
 import type { Decision } from '../src/protocol/decision.js';
 import { failure, type RecoveryOutcome } from '../src/protocol/outcomes.js';
 import type { Env } from '../src/protocol/timing.js';
+import { CALL_LIMITS, type OverdueReason, overdueFailure, recordOverdue } from './shared/deadlines.js';
 import { actorFailure, decide, notProvided } from './shared/decision.js';
 
 /** Which recovery steps exist for refused tokens. ACC-64 */
@@ -68,6 +69,14 @@ const authRecovery = setup({
         ? { outcome, ...decide(context, 'authRecovered') }
         : { outcome, ...decide(context, outcome.failure.reason, outcome.failure.message) };
     }),
+    /** The step did not end within its deadline. It is not used up. RC-112 */
+    recordOverdue: assign(({ context }, { reason }: { reason: OverdueReason }) => {
+      const failed = overdueFailure(context, reason);
+      return {
+        outcome: { kind: 'transient' as const, failure: failed },
+        ...decide(context, failed.reason, failed.message),
+      };
+    }),
     recordExhausted: assign(({ context }) => ({
       outcome:
         // The failure of the last step is more specific than that no steps are left.
@@ -85,7 +94,15 @@ const authRecovery = setup({
     transient: ({ event }) => outcomeOf(event)?.kind === 'transient',
     renewedTokenRejected: ({ event }) => event.type === 'NEXT' && event.renewedTokenRejected,
   },
+  delays: { stepLimit: CALL_LIMITS.recoveryStep },
 });
+
+const overdue = <T extends string>(target: T) =>
+  ({
+    target,
+    description: 'There is no result within the limit of the chart. RC-112',
+    actions: recordOverdue('accountTimeout'),
+  }) as const;
 
 /**
  * Recovery after a call was refused with 401. There is one instance for each failing call or connection loop. Each NEXT
@@ -143,6 +160,7 @@ export const authRecoveryMachine = authRecovery.createMachine({
             ],
             onError: { target: 'toRefresh', actions: 'recordOutcome' },
           },
+          after: { stepLimit: overdue('toRefresh') },
         },
         toRefresh: {
           description: 'The next step refreshes the tokens at the issuer.',
@@ -180,6 +198,7 @@ export const authRecoveryMachine = authRecovery.createMachine({
             ],
             onError: { target: 'toRefresh', actions: 'recordOutcome' },
           },
+          after: { stepLimit: overdue('toRefresh') },
         },
       },
     },
@@ -218,6 +237,7 @@ export const authRecoveryMachine = authRecovery.createMachine({
             ],
             onError: { target: 'ready', actions: 'recordOutcome' },
           },
+          after: { stepLimit: overdue('ready') },
         },
       },
     },

@@ -6,6 +6,7 @@ import type { Reason } from '../src/protocol/reasons.js';
 import type { Env, Timing } from '../src/protocol/timing.js';
 import { linkMachine } from './link.js';
 import { backoffPause, type Pause, retryAfterPause } from './shared/backoff.js';
+import { handshakeTakes, type OverdueReason, overdueFailure, recordOverdue } from './shared/deadlines.js';
 import { actorFailure, decide, decideFailure, notProvided, setReason } from './shared/decision.js';
 import { failureOf, outcome, outcomeOf } from './shared/outcome.js';
 
@@ -73,6 +74,10 @@ const controllerLink = setup({
       return reported === null ? {} : decideFailure(context, reported);
     }),
     recordActorError: assign(({ context, event }) => decideFailure(context, actorFailure(context, event))),
+    /** The actor did not answer within the deadline of its state. RC-112 */
+    recordOverdue: assign(({ context }, { reason }: { reason: OverdueReason }) =>
+      decideFailure(context, overdueFailure(context, reason)),
+    ),
     recordLinkEnd: assign(({ context, event }) => {
       const got = outcomeOf(event);
       return got !== null && 'reason' in got ? decide(context, got.reason) : {};
@@ -116,6 +121,7 @@ const controllerLink = setup({
     },
   },
   delays: {
+    handshakeLimit: ({ context }) => handshakeTakes(context.timing),
     pause: ({ context }) => Math.max(context.pause.until - context.env.monotonic(), 0),
     newStreamWait: ({ context }) => context.newStreamWait,
     streamHold: ({ context }) => context.streamHold,
@@ -180,6 +186,13 @@ export const controllerLinkMachine = controllerLink.createMachine({
                   { target: 'backingOff', actions: ['recordFailure', 'scheduleBackoff'] },
                 ],
                 onError: { target: 'backingOff', actions: ['recordActorError', 'scheduleBackoff'] },
+              },
+              after: {
+                handshakeLimit: {
+                  target: 'backingOff',
+                  description: 'The attempt did not end within the limit of the chart. RC-112',
+                  actions: [recordOverdue('handshakeTimeout'), 'scheduleBackoff'],
+                },
               },
             },
             backingOff: {

@@ -2,6 +2,7 @@ import { assign, fromPromise, setup } from 'xstate';
 import type { Decision } from '../src/protocol/decision.js';
 import type { Failure, StoreOutcome } from '../src/protocol/outcomes.js';
 import type { Env } from '../src/protocol/timing.js';
+import { CALL_LIMITS, type OverdueReason, overdueFailure, recordOverdue } from './shared/deadlines.js';
 import { actorFailure, decide, decideFailure, notProvided } from './shared/decision.js';
 
 /** What the `tokenSaving` chart starts with. */
@@ -63,6 +64,10 @@ const tokenSaving = setup({
       const isSame = known?.reason === failure.reason && known.message === failure.message;
       return isSame ? { lastFailure: failure } : decideFailure(context, failure);
     }),
+    /** The actor did not answer within the deadline of its state. RC-112 */
+    recordOverdue: assign(({ context }, { reason }: { reason: OverdueReason }) =>
+      decideFailure(context, overdueFailure(context, reason)),
+    ),
     countAttempt: assign(({ context }) => ({ attempt: context.attempt + 1 })),
     clearFailure: assign(({ context }) => ({
       ...decide(context, 'tokensSaved'),
@@ -77,6 +82,7 @@ const tokenSaving = setup({
     },
   },
   delays: {
+    saveLimit: CALL_LIMITS.account,
     retryPause: ({ context }) => Math.min(RETRY.first * 2 ** Math.min(context.attempt, 10), RETRY.most),
   },
 });
@@ -150,6 +156,13 @@ export const tokenSavingMachine = tokenSaving.createMachine({
             onDone: [{ guard: 'done', target: '#tokenSaving.saved', actions: 'clearFailure' }, retryLater],
             onError: retryLater,
           },
+          after: {
+            saveLimit: {
+              target: 'waiting',
+              description: 'The write did not end within the limit: tries again later. RC-112',
+              actions: [recordOverdue('accountTimeout'), 'countAttempt'],
+            },
+          },
         },
       },
     },
@@ -157,6 +170,13 @@ export const tokenSavingMachine = tokenSaving.createMachine({
       description: 'The last attempt, while the engine stops.',
       tags: ['unsaved'],
       invoke: { id: 'saveLast', src: 'saveTokens', onDone: 'closed', onError: 'closed' },
+      after: {
+        saveLimit: {
+          target: 'closed',
+          description: 'The write did not end within the limit. RC-112',
+          actions: recordOverdue('accountTimeout'),
+        },
+      },
     },
     closed: { type: 'final', description: 'Nothing is saved any more.' },
   },

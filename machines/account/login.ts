@@ -100,6 +100,7 @@ export const login = accountSetup.createStateConfig({
                 onDone: [{ guard: 'opened', target: 'waiting', actions: 'respondOpened' }, notOpened],
                 onError: notOpened,
               },
+              after: { accountLimit: notOpened },
             },
             waiting: {
               description: 'Waits until the browser returns from the issuer. ACC-74',
@@ -141,6 +142,7 @@ export const login = accountSetup.createStateConfig({
                 onDone: [{ guard: 'opened', target: 'polling', actions: 'respondOpened' }, notOpened],
                 onError: notOpened,
               },
+              after: { accountLimit: notOpened },
             },
             polling: {
               description: 'Polls the issuer at its interval until the code is entered. ACC-80',
@@ -158,6 +160,7 @@ export const login = accountSetup.createStateConfig({
                 ],
                 onError: failedStep,
               },
+              after: { deviceCodeLimit: failedStep },
             },
           },
         },
@@ -170,6 +173,7 @@ export const login = accountSetup.createStateConfig({
             onDone: [{ guard: 'granted', target: 'saving' }, failedStep],
             onError: failedStep,
           },
+          after: { accountLimit: failedStep },
         },
         saving: {
           description: 'The tokens are being written; it is too late to cancel. ACC-76',
@@ -188,6 +192,7 @@ export const login = accountSetup.createStateConfig({
             ],
             onError: failedStep,
           },
+          after: { accountLimit: failedStep },
         },
         awaitingSuccess: {
           description: 'Waits until the browser has loaded the success page. ACC-76',
@@ -237,6 +242,7 @@ export const login = accountSetup.createStateConfig({
             ],
             onError: failedStep,
           },
+          after: { accountLimit: failedStep },
         },
       },
     },

@@ -187,6 +187,13 @@ export const accountMachine = accountSetup.createMachine({
                   actions: ['respondFailed', 'recordFailure'],
                 },
               },
+              after: {
+                accountLimit: {
+                  target: '#account.auth.deciding',
+                  description: 'There is no result within the limit of the chart. RC-112',
+                  actions: ['respondFailed', 'recordFailure'],
+                },
+              },
             },
             expired: {
               description:
@@ -241,6 +248,13 @@ export const accountMachine = accountSetup.createMachine({
                 ],
                 onError: { target: 'ready', actions: ['respondFailed', 'recordFailure'] },
               },
+              after: {
+                accountLimit: {
+                  target: 'ready',
+                  description: 'There is no result within the limit of the chart. RC-112',
+                  actions: ['respondFailed', 'recordFailure'],
+                },
+              },
             },
           },
         },
@@ -260,6 +274,13 @@ export const accountMachine = accountSetup.createMachine({
               { target: 'deciding', actions: ['respondFailed', 'recordFailure'] },
             ],
             onError: { target: 'deciding', actions: ['respondFailed', 'recordFailure'] },
+          },
+          after: {
+            accountLimit: {
+              target: 'deciding',
+              description: 'There is no result within the limit of the chart. RC-112',
+              actions: ['respondFailed', 'recordFailure'],
+            },
           },
         },
         signingOut: {
@@ -281,6 +302,13 @@ export const accountMachine = accountSetup.createMachine({
               { target: 'deciding', actions: ['respondFailed', 'recordFailure'] },
             ],
             onError: { target: 'deciding', actions: ['respondFailed', 'recordFailure'] },
+          },
+          after: {
+            accountLimit: {
+              target: 'deciding',
+              description: 'There is no result within the limit of the chart. RC-112',
+              actions: ['respondFailed', 'recordFailure'],
+            },
           },
         },
       },
@@ -326,6 +354,13 @@ export const accountMachine = accountSetup.createMachine({
               { target: 'failed', actions: ['recordWorkspaceFailure', 'recordFailure'] },
             ],
             onError: { target: 'failed', actions: ['recordWorkspaceFailure', 'recordFailure'] },
+          },
+          after: {
+            accountLimit: {
+              target: 'failed',
+              description: 'There is no result within the limit of the chart. RC-112',
+              actions: ['recordWorkspaceFailure', 'recordFailure'],
+            },
           },
         },
         known: {

@@ -12,6 +12,7 @@ import {
 } from '../../src/protocol/account.js';
 import { type Failure, failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
+import { CALL_LIMITS, overdueFailure } from '../shared/deadlines.js';
 import { actorFailure, decide, notProvided } from '../shared/decision.js';
 import type { AccountContext, AccountEvent, AccountInput, AccountResponse } from './types.js';
 
@@ -37,10 +38,11 @@ const outcome =
     return got !== null && kinds.includes(got.kind);
   };
 
-/** The failure that an actor reported, or the failure of an actor that rejected. */
+/** The failure that an actor reported, or the failure of an actor that rejected or did not answer. RC-112 */
 function failureIn(event: AnEvent, context: AccountContext): Failure {
   const got = outcomeOf(event);
   if (got !== null && 'failure' in got) return got.failure;
+  if (event.type.startsWith('xstate.after.')) return overdueFailure(context, 'accountTimeout');
   return actorFailure(context, event);
 }
 
@@ -282,6 +284,8 @@ export const accountSetup = setup({
     workspaceOutdated: ({ context }) => context.workspaceAccountKey !== workspaceKey(activeAccount(context)),
   },
   delays: {
+    accountLimit: CALL_LIMITS.account,
+    deviceCodeLimit: CALL_LIMITS.deviceCode,
     loginTimeout: ({ context }) => context.loginTimeout,
     successPageTimeout: ({ context }) => Math.min(context.loginTimeout, SUCCESS_PAGE_TIMEOUT),
   },

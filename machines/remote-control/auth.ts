@@ -1,5 +1,6 @@
 /** The account: loaded, awaited, and recovered after a refusal. States of `active` in the chart `remoteControl`. */
 import { setReason } from '../shared/decision.js';
+import { overdue } from './edges.js';
 import { remoteControlSetup } from './setup.js';
 
 export const loadingAuth = remoteControlSetup.createStateConfig({
@@ -24,6 +25,7 @@ export const loadingAuth = remoteControlSetup.createStateConfig({
         ],
         onError: { target: 'reloading', actions: 'recordActorError' },
       },
+      after: { accountLimit: overdue('reloading', 'accountTimeout') },
     },
     reloading: {
       description: 'Reads the account from its source again.',
@@ -63,6 +65,7 @@ export const loadingAuth = remoteControlSetup.createStateConfig({
           actions: 'recordActorError',
         },
       },
+      after: { accountLimit: overdue('#remoteControl.active.awaitingAuth.missing', 'accountTimeout') },
     },
   },
 });
@@ -159,4 +162,5 @@ export const recoveringAuth = remoteControlSetup.createStateConfig({
     ],
     onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
+  after: { recoveryLimit: overdue('backingOff.failed', 'accountTimeout') },
 });

@@ -1,6 +1,15 @@
 /** Transitions that several waiting states of the chart `remoteControl` share. */
+import { type OverdueReason, recordOverdue } from '../shared/deadlines.js';
 import { setReason } from '../shared/decision.js';
 import { spine } from '../shared/spine.js';
+
+/** What a state does when its adapter does not answer. RC-112 */
+export const overdue = <T extends string>(target: T, reason: OverdueReason) =>
+  ({
+    target,
+    description: 'There is no answer within the limit of the chart. RC-112',
+    actions: recordOverdue(reason),
+  }) as const;
 
 export const retry = {
   pause: {

@@ -2,6 +2,7 @@
 import { setReason } from '../shared/decision.js';
 import { spine } from '../shared/spine.js';
 import { enrollmentOf, keyOf } from './context.js';
+import { overdue } from './edges.js';
 import { remoteControlSetup } from './setup.js';
 
 export const loadingEnrollment = remoteControlSetup.createStateConfig({
@@ -31,6 +32,7 @@ export const loadingEnrollment = remoteControlSetup.createStateConfig({
           actions: 'recordActorError',
         },
       },
+      after: { storeLimit: overdue('#remoteControl.active.backingOff.failed', 'storeTimeout') },
     },
     updating: {
       description: 'The host name or the preference changed: updates the record. RC-8a, RC-44',
@@ -52,6 +54,7 @@ export const loadingEnrollment = remoteControlSetup.createStateConfig({
         ],
         onError: { target: '#remoteControl.active.preparing', actions: 'recordActorError' },
       },
+      after: { storeLimit: overdue('#remoteControl.active.preparing', 'storeTimeout') },
     },
   },
 });
@@ -87,6 +90,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
           actions: 'recordActorError',
         },
       },
+      after: { requestLimit: overdue('#remoteControl.active.backingOff.failed', 'backendTimeout') },
     },
     persisting: {
       description:
@@ -106,6 +110,7 @@ export const enrolling = remoteControlSetup.createStateConfig({
         ],
         onError: { target: 'notPersisted', actions: 'recordActorError' },
       },
+      after: { storeLimit: overdue('notPersisted', 'storeTimeout') },
     },
     notPersisted: {
       description: 'The identity could not be written: writes it again later, without a new enrollment. RC-6',
@@ -186,6 +191,7 @@ export const refreshing = remoteControlSetup.createStateConfig({
     ],
     onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
+  after: { requestLimit: overdue('backingOff.failed', 'backendTimeout') },
 });
 
 export const verifyingEnrollment = remoteControlSetup.createStateConfig({
@@ -218,6 +224,7 @@ export const verifyingEnrollment = remoteControlSetup.createStateConfig({
     ],
     onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
+  after: { requestLimit: overdue('backingOff.failed', 'backendTimeout') },
 });
 
 export const reenrolling = remoteControlSetup.createStateConfig({
@@ -259,4 +266,5 @@ export const reenrolling = remoteControlSetup.createStateConfig({
     ],
     onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
+  after: { requestLimit: overdue('backingOff.failed', 'backendTimeout') },
 });

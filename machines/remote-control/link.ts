@@ -2,7 +2,7 @@
 import { setReason } from '../shared/decision.js';
 import { spine } from '../shared/spine.js';
 import { enrollmentOf } from './context.js';
-import { retryEarly } from './edges.js';
+import { overdue, retryEarly } from './edges.js';
 import { remoteControlSetup } from './setup.js';
 
 export const connecting = remoteControlSetup.createStateConfig({
@@ -74,6 +74,7 @@ export const connecting = remoteControlSetup.createStateConfig({
     ],
     onError: { target: 'backingOff.failed', actions: 'recordActorError' },
   },
+  after: { handshakeLimit: overdue('backingOff.failed', 'handshakeTimeout') },
 });
 
 export const connected = remoteControlSetup.createStateConfig({

@@ -2,7 +2,7 @@ import { setReason } from '../shared/decision.js';
 import { spine } from '../shared/spine.js';
 import { awaitingAuth, loadingAuth, recoveringAuth } from './auth.js';
 import { keyOf } from './context.js';
-import { retry, retryAtNewNetwork, retryEarly } from './edges.js';
+import { overdue, retry, retryAtNewNetwork, retryEarly } from './edges.js';
 import { enrolling, loadingEnrollment, reenrolling, refreshing, verifyingEnrollment } from './enrollment.js';
 import { connected, connecting, tokenInvalid } from './link.js';
 import { remoteControlSetup } from './setup.js';
@@ -189,6 +189,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             ],
             onError: { target: 'waitingForAccount', actions: 'recordActorError' },
           },
+          after: { accountLimit: overdue('waitingForAccount', 'accountTimeout') },
         },
         waitingForAccount: {
           description: 'There is no valid sign-in yet: polls the account source. RC-26',
@@ -220,6 +221,7 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
             ],
             onError: { target: 'waitingForStore', actions: 'recordActorError' },
           },
+          after: { storeLimit: overdue('waitingForStore', 'storeTimeout') },
         },
         waitingForStore: {
           description: 'The store cannot be read: retries with backoff. RC-6',

@@ -17,6 +17,13 @@ import {
 import { REASONS, type Reason } from '../../src/protocol/reasons.js';
 import { linkMachine } from '../link.js';
 import { backoffPause, between, MAX_PAUSE, pauseFor, retryAfterPause } from '../shared/backoff.js';
+import {
+  authorizedRequestTakes,
+  CALL_LIMITS,
+  handshakeTakes,
+  type OverdueReason,
+  overdueFailure,
+} from '../shared/deadlines.js';
 import { actorFailure, decide, decideFailure, notProvided } from '../shared/decision.js';
 import { failureOf, outcomeOf } from '../shared/outcome.js';
 import { accountIn, endedUnstable, enrollmentOf, isOther, isTakeover } from './context.js';
@@ -101,6 +108,10 @@ export const remoteControlSetup = setup({
     }),
     /** An actor rejected, which only a bug can cause: the chart continues and records it. */
     recordActorError: assign(({ context, event }) => decideFailure(context, actorFailure(context, event))),
+    /** An adapter did not answer within the deadline of its state. RC-112 */
+    recordOverdue: assign(({ context }, { reason }: { reason: OverdueReason }) =>
+      decideFailure(context, overdueFailure(context, reason)),
+    ),
     recordLinkEnd: assign(({ context, event }) => {
       const got = outcomeOf(event);
       if (got === null || !('stable' in got)) return {};
@@ -317,6 +328,11 @@ export const remoteControlSetup = setup({
   delays: {
     pause: ({ context }) => Math.min(context.pause.ms, MAX_PAUSE),
     authPoll: ({ context }) => context.timing.authPoll,
+    requestLimit: ({ context }) => authorizedRequestTakes(context.timing),
+    handshakeLimit: ({ context }) => handshakeTakes(context.timing),
+    accountLimit: CALL_LIMITS.account,
+    recoveryLimit: CALL_LIMITS.recovery,
+    storeLimit: CALL_LIMITS.store,
     shutdownTimeout: ({ context }) => context.timing.shutdownTimeout,
   },
 });

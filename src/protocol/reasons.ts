@@ -75,6 +75,10 @@ export const REASONS = {
     'A step to recover the account tokens failed; the engine will try it again.',
     'If it keeps failing, check the network and sign in again.',
   ),
+  accountTimeout: reasonText(
+    'Reading or renewing the account tokens did not end in time.',
+    'Wait: the engine tries again automatically. If it lasts, check the network and the disk of the account file.',
+  ),
   refreshTokenExpired: reasonText(
     'The sign-in expired: the issuer no longer accepts the refresh token.',
     'Sign in again with rc-engine login; the engine then continues automatically.',
@@ -294,6 +298,10 @@ export const REASONS = {
   storeUnavailable: reasonText(
     'The enrollment store cannot be read, and the engine does not enroll without it.',
     'Check that the file exists, is readable and is not corrupt; move a corrupt one away to start with a new one.',
+  ),
+  storeTimeout: reasonText(
+    'The enrollment store did not answer in time.',
+    'Check the disk and the file system of the store; the engine tries again automatically.',
   ),
   storeWriteFailed: reasonText(
     'The enrollment store cannot be written.',

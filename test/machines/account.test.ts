@@ -1,6 +1,7 @@
 import './account/auth.js';
 import './account/login.js';
 import './account/routing.js';
+import './account/deadlines.js';
 import { describe, expect, it } from 'vitest';
 import { accountMachine } from '../../machines/account/machine.js';
 import { unusedNames } from '../support/charts.js';

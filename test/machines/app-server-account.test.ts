@@ -125,6 +125,17 @@ async function in_(state: string): Promise<Rig> {
 }
 
 describe('appServerAccount', () => {
+  it('RC-112: tokens that do not arrive are refused after 200 s, and may be requested again', async () => {
+    const rig = await in_('following.renewing');
+    await rig.clock.advance(199_999);
+    expect(rig.shown).toBe('following.renewing appServerAccountRenewing');
+    await rig.clock.advance(1);
+    expect(rig.shown).toBe('following.settled accountTimeout');
+    expect([rig.done.at(-1), rig.desk.aborted]).toEqual(['refuseTokens', ['renew']]);
+    await rig.send('ASKED');
+    expect(rig.state).toBe('following.renewing');
+  });
+
   it('ACC-103: another sign-in at the app server, or a refusal, leaves the agent with its own', async () => {
     expect((await in_('separate')).shown).toBe('separate appServerAccountOwn');
     const refused = await in_('connecting');

@@ -4,7 +4,7 @@ import { authRecoveryMachine, type RecoveryMode } from '../../machines/auth-reco
 import { statePath } from '../../src/protocol/decision.js';
 import type { RecoveryOutcome } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
-import { Desk, EdgeCover, settle, unusedNames } from '../support/charts.js';
+import { Desk, EdgeCover, settle, TestClock, unusedNames } from '../support/charts.js';
 
 interface Outcomes {
   reload: RecoveryOutcome;
@@ -19,6 +19,7 @@ const failed = (kind: 'transient' | 'exhausted', reason: Reason): RecoveryOutcom
 });
 
 function rig(mode: RecoveryMode) {
+  const clock = new TestClock();
   const desk = new Desk<Outcomes>();
   const machine = authRecoveryMachine.provide({
     actors: {
@@ -28,10 +29,12 @@ function rig(mode: RecoveryMode) {
     },
   });
   const actor = createActor(machine, {
+    clock,
     input: { env: { now: () => 1, monotonic: () => 1, random: () => 0.5 }, mode, accountId: 'a' },
     inspect: cover.watch(machine),
   }).start();
   return {
+    clock,
     desk,
     next: async (renewedTokenRejected = false) => {
       actor.send({ type: 'NEXT', renewedTokenRejected });
@@ -62,6 +65,26 @@ describe('authRecovery', () => {
     expect([at.state, at.reason]).toEqual(['exhausted', 'authRecovered']);
     await at.next();
     expect(at.outcome).toMatchObject({ kind: 'exhausted', failure: { reason: 'authRejected' } });
+  });
+
+  it.each([
+    ['managed', 0, 'managed.reloading', 'managed.toRefresh'],
+    ['managed', 1, 'managed.refreshing', 'managed.toRefresh'],
+    ['external', 0, 'external.requesting', 'external.ready'],
+  ] as const)('RC-112: %s, step %i: %s ends after 190 s, in %s', async (mode, steps, waiting, next) => {
+    const at = rig(mode);
+    await at.next();
+    if (steps > 0) {
+      await at.desk.answer('reload', recovered);
+      await at.next();
+    }
+    expect(at.state).toBe(waiting);
+    await at.clock.advance(189_999);
+    expect([at.state, at.outcome]).toEqual([waiting, null]);
+    await at.clock.advance(1);
+    expect([at.state, at.reason]).toEqual([next, 'accountTimeout']);
+    expect(at.outcome).toMatchObject({ kind: 'transient', failure: { reason: 'accountTimeout' } });
+    expect([at.desk.open, at.clock.timers]).toEqual([[], 0]);
   });
 
   it('RC-28: tokens of a refresh that are refused are not refreshed again', async () => {

@@ -117,6 +117,15 @@ describe('RC-93: a lost link is opened again', () => {
     expect(rig.context.decision.reason).toBe('networkUnreachable');
   });
 
+  it('RC-112: an attempt that does not end is given up 5 s after the limit of the handshake', async () => {
+    const rig = new Rig();
+    await rig.clock.advance(DEFAULT_TIMING.handshakeTimeout + 4_999);
+    expect(rig.is('dialing')).toBe(true);
+    await rig.clock.advance(1);
+    expect(rig.is('backingOff')).toBe(true);
+    expect([rig.context.lastFailure?.reason, rig.desk.aborted]).toEqual(['handshakeTimeout', ['dial']]);
+  });
+
   it('the first time at once, and with a pause when it breaks again before it is stable', async () => {
     const rig = new Rig();
     await rig.open();

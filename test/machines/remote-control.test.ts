@@ -6,6 +6,7 @@ import './remote-control/preference.js';
 import './remote-control/pairing-events.js';
 import './remote-control/refusals.js';
 import './remote-control/pauses.js';
+import './remote-control/deadlines.js';
 import './remote-control/connect.js';
 import { describe, expect, it } from 'vitest';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';

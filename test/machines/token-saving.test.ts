@@ -37,6 +37,27 @@ function rig() {
 const unsaved: TokenSavingEvent = { type: 'UNSAVED', failure: full };
 
 describe('tokenSaving', () => {
+  it('RC-112: a write that does not end is given up after 180 s, and tried again', async () => {
+    const at = rig();
+    await at.send(unsaved);
+    await at.clock.advance(1_000);
+    await at.clock.advance(179_999);
+    expect(at.state).toBe('unsaved.saving');
+    await at.clock.advance(1);
+    expect([at.state, at.context.lastFailure?.reason]).toEqual(['unsaved.waiting', 'accountTimeout']);
+    expect([at.desk.aborted, at.clock.nextIn]).toEqual([['saveTokens'], 2_000]);
+  });
+
+  it('RC-112: the last write ends with its limit, too', async () => {
+    const at = rig();
+    await at.send(unsaved);
+    await at.send({ type: 'CLOSE' });
+    await at.clock.advance(179_999);
+    expect(at.state).toBe('closing');
+    await at.clock.advance(1);
+    expect([at.state, at.context.decision.reason]).toEqual(['closed', 'accountTimeout']);
+  });
+
   it('ACC-113: saving is tried again after 1 s, then after up to 30 s, until it works', async () => {
     const at = rig();
     await at.send(unsaved);

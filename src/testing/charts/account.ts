@@ -13,7 +13,7 @@ import type {
   WorkspaceOutcome,
 } from '../../protocol/account.js';
 import type { RecoveryOutcome } from '../../protocol/outcomes.js';
-import { failure, SimulatedEnv, type Variant } from './model.js';
+import { failure, isCalling, SimulatedEnv, type Variant } from './model.js';
 
 type Snapshot = SnapshotFrom<typeof accountMachine>;
 
@@ -36,6 +36,7 @@ export function accountModel(): Variant<typeof accountMachine>[] {
     variant('allowed workspaces', { policy: { forcedMethod: null, workspaces: ['anna'] } }),
     variant('ChatGPT only', { policy: { forcedMethod: 'chatgpt', workspaces: null } }),
     variant('API keys only', { policy: { forcedMethod: 'api', workspaces: null } }),
+    silentVariant(),
   ];
 }
 
@@ -78,6 +79,7 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
       },
       setTime: env.setTime,
       key: readByGuards,
+      waits: (snapshot) => !isCalling(snapshot, HAVE_SHORT_LIMITS),
       events,
       outcomes: {
         storeApiKey: stored,
@@ -98,6 +100,25 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
         pollDevice: step('code'),
         completeSignIn: step('finished'),
       },
+    },
+  };
+}
+
+/** Steps that end by a limit of the sign-in. */
+const HAVE_SHORT_LIMITS = ['awaitCallback', 'awaitSuccessPage'];
+
+/** Adapters that may not answer, so that their deadlines end. One at a time: the regions do not depend on each other. */
+function silentVariant(): Variant<typeof accountMachine> {
+  const { name, options } = variant('adapters that do not answer', { routing: true });
+  return {
+    name,
+    options: {
+      ...options,
+      waits: () => true,
+      events: (snapshot) =>
+        isCalling(snapshot, [])
+          ? []
+          : events(snapshot).filter(({ type }) => type !== 'LOGIN.CANCEL' && type !== 'LOGIN.FINISH'),
     },
   };
 }

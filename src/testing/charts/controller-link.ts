@@ -7,6 +7,8 @@ import { DEFAULT_TIMING } from '../../protocol/timing.js';
 import { failure, SimulatedEnv, type Variant } from './model.js';
 
 const MINUTE = 60_000;
+/** An attempt without an answer ends after everything else that can end, so that the order is always the same. */
+const TIMING = { ...DEFAULT_TIMING, handshakeTimeout: 24 * 60 * MINUTE };
 
 const ENDED: readonly LinkOutput[] = [
   { kind: 'closedByPeer', reason: 'linkClosed', code: CLOSE_CODES.controllerRevoked, stable: false },
@@ -33,7 +35,7 @@ export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
     {
       name: 'a paired environment',
       options: {
-        input: { env, timing: DEFAULT_TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
+        input: { env, timing: TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
         setTime: env.setTime,
         key: ({ context }) => `${context.wasOpen} ${Math.min(context.attempt, 2)}`,
         events: [{ type: 'STOP' }, { type: 'WAKE' }, { type: 'NETWORK.CHANGED' }, { type: 'LINK.STABLE' }],
@@ -43,7 +45,7 @@ export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
     {
       name: 'a backend that answers with an error',
       options: {
-        input: { env, timing: DEFAULT_TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
+        input: { env, timing: TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
         setTime: env.setTime,
         key: ({ context }) => `${Math.min(context.attempt, 2)}`,
         events: [{ type: 'NETWORK.CHANGED' }],

@@ -1,4 +1,4 @@
-import type { AnyStateMachine } from 'xstate';
+import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
 import type { Failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import type { Env } from '../../protocol/timing.js';
@@ -28,6 +28,15 @@ export class SimulatedEnv implements Env {
 
   readonly random = (): number => 0.5;
 }
+
+/**
+ * True while an adapter is to answer. Its deadline is much longer than other delays.
+ * @param others ids of invokes that have no deadline, or a short one
+ */
+export const isCalling = (
+  { children }: Pick<AnyMachineSnapshot, 'children'>,
+  others: readonly string[],
+): boolean => Object.keys(children).some((id) => !others.includes(id));
 
 /** A failure at the start of simulated time. */
 export function failure(reason: Reason, extra: Partial<Failure> = {}): Failure {

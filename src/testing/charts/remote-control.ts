@@ -16,7 +16,7 @@ import type {
 } from '../../protocol/outcomes.js';
 import { Secret } from '../../protocol/secret.js';
 import { DEFAULT_TIMING } from '../../protocol/timing.js';
-import { failure, SimulatedEnv, type Variant } from './model.js';
+import { failure, isCalling, SimulatedEnv, type Variant } from './model.js';
 
 type Snapshot = SnapshotFrom<typeof remoteControlMachine>;
 
@@ -71,6 +71,7 @@ export function remoteControlModel(): Variant<typeof remoteControlMachine>[] {
     variant('--on-conflict reenroll', { onConflict: 'reenroll' }),
     variant('target refused', { target: { ok: false, failure: failure('targetRefused') } }),
     variant('no store', { store: 'missing' }),
+    silentVariant(),
   ];
 }
 
@@ -93,6 +94,7 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
       },
       setTime: env.setTime,
       key: readByGuards,
+      waits: (snapshot) => !isCallingAdapter(snapshot),
       events: (snapshot) => events(snapshot, env),
       outcomes: {
         loadAuth: AUTH,
@@ -104,6 +106,44 @@ function variant(name: string, special: Partial<RemoteControlInput>): Variant<ty
         ...backend,
         recoverAuth: RECOVERED,
         link: ENDED,
+      },
+    },
+  };
+}
+
+/** The link has deadlines of its own, and `drain` has a short one. */
+export const isCallingAdapter = (snapshot: Snapshot): boolean => isCalling(snapshot, ['link', 'drain']);
+
+/**
+ * Adapters that may not answer, so that deadlines end. They are long: what happens is limited to what does not depend on
+ * how much time has passed.
+ */
+function silentVariant(): Variant<typeof remoteControlMachine> {
+  const { name, options } = variant('adapters that do not answer', {});
+  const token = { secret: new Secret('token'), expiresAt: Number.MAX_SAFE_INTEGER };
+  const granted = { kind: 'granted', token } as const;
+  return {
+    name,
+    options: {
+      ...options,
+      waits: () => true,
+      // As a function: no event beyond these.
+      events: () => [
+        { type: 'ENABLE', by: 'start', durable: false },
+        { type: 'RESOLVE_PREFERENCE' },
+        { type: 'STOP' },
+      ],
+      outcomes: {
+        ...options.outcomes,
+        enroll: [{ ...granted, enrollment: FRESH }],
+        enrollAgain: [{ ...granted, enrollment: FRESH }],
+        refresh: [granted, { kind: 'unauthorized', failure: failure('backendUnauthorized') }],
+        verify: [granted],
+        dial: [
+          { kind: 'open', socket: 1 },
+          { kind: 'serverGone', failure: failure('serverGone') },
+          { kind: 'ambiguousNotFound', failure: failure('ambiguousNotFound') },
+        ],
       },
     },
   };

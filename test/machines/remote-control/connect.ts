@@ -82,10 +82,9 @@ describe('connecting', () => {
 describe('refresh windows', () => {
   /** Starts an attempt when the token is valid for this long, ms. */
   async function attemptWith(left: number): Promise<Rig> {
-    const rig = new Rig();
-    await rig.toConnecting(10 * MINUTE);
+    const rig = new Rig({ timing: { handshakeTimeout: MINUTE } });
     const pause = 750;
-    await rig.pass(10 * MINUTE - left - pause);
+    await rig.toConnecting(left + pause);
     await rig.refuseDial('failed');
     expect(await rig.timeInState()).toBe(pause);
     return rig;

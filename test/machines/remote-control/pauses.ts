@@ -251,8 +251,7 @@ describe('Retry-After', () => {
 
   it('RC-14: it takes precedence over the deferral, even with a valid token', async () => {
     const rig = new Rig();
-    await rig.toConnecting(10 * MINUTE);
-    await rig.pass(6 * MINUTE);
+    await rig.toConnecting(4 * MINUTE);
     await rig.refuseDial('failed');
     await rig.timeInState();
     rig.randomValue = 0;

@@ -32,8 +32,11 @@ describe('the enrollment store', () => {
   });
 
   it('RC-6: a token that expires while the store fails is refreshed before the first attempt', async () => {
-    const rig = await rigIn('active.enrolling.notPersisted');
-    await rig.pass((rig.context.token?.expiresAt ?? 0) - rig.now);
+    const rig = new Rig();
+    await rig.toEnrolling();
+    await rig.answer('enroll', { kind: 'granted', enrollment: S1, token: rig.token(31_000) });
+    await rig.answer('saveEnrollment', { kind: 'failed', failure: rig.failure('storeWriteFailed') });
+    await rig.pass(2_000);
     await rig.answer('saveEnrollment', { kind: 'done' });
     expect(rig.state).toBe('active.refreshing');
   });

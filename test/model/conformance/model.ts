@@ -5,7 +5,7 @@ import type { RemoteControlContext, RemoteControlEvent } from '../../../machines
 import { statePath } from '../../../src/protocol/decision.js';
 import { DEFAULT_TIMING } from '../../../src/protocol/timing.js';
 import { failure } from '../../../src/testing/charts/model.js';
-import { readByGuards } from '../../../src/testing/charts/remote-control.js';
+import { isCallingAdapter, readByGuards } from '../../../src/testing/charts/remote-control.js';
 import type { GenerateOptions, Step } from '../../../src/testing/index.js';
 import {
   AUTOMATIC,
@@ -152,6 +152,7 @@ export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>)
       String(['starting', 'authMissing'].find((reason) => reason === snapshot.context.decision.reason)),
     ],
     waits: (snapshot) =>
+      !isCallingAdapter(snapshot) &&
       snapshot.context.failureCounters.attempt <= MAX_ATTEMPT &&
       !LONG.some((end) => leafOf(snapshot).endsWith(end)) &&
       allowed(snapshot, 'time'),

@@ -6,7 +6,7 @@ import type { AccountOptions } from '../../../../src/account/options.js';
 import type { ChatgptAccount, Plan, StoredAccount } from '../../../../src/protocol/account.js';
 import { statePath } from '../../../../src/protocol/decision.js';
 import type { Reason } from '../../../../src/protocol/reasons.js';
-import { failure, SimulatedEnv } from '../../../../src/testing/charts/model.js';
+import { failure, isCalling, SimulatedEnv } from '../../../../src/testing/charts/model.js';
 import type { GenerateOptions } from '../../../../src/testing/index.js';
 
 type Machine = typeof accountMachine;
@@ -197,7 +197,8 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     setTime: env.setTime,
     key: (snapshot) => [...readByModel(snapshot)],
     maxSteps: 30,
-    waits: () => start.loginTimeout !== null,
+    waits: (snapshot) =>
+      start.loginTimeout !== null && !isCalling(snapshot, ['awaitCallback', 'awaitSuccessPage']),
     events: (snapshot) =>
       isTransient(snapshot)
         ? isLookedUpNext(snapshot)

@@ -10,7 +10,7 @@ import { Secret } from '../../../../src/protocol/secret.js';
 import type { Timing } from '../../../../src/protocol/timing.js';
 import { DEFAULT_TIMING } from '../../../../src/protocol/timing.js';
 import { failure, SimulatedEnv } from '../../../../src/testing/charts/model.js';
-import { readByGuards } from '../../../../src/testing/charts/remote-control.js';
+import { isCallingAdapter, readByGuards } from '../../../../src/testing/charts/remote-control.js';
 import type { GenerateOptions } from '../../../../src/testing/index.js';
 
 type Machine = typeof remoteControlMachine;
@@ -272,6 +272,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     // The possible events depend on the reason of the decision.
     key: (snapshot) => [...readByGuards(snapshot), reasonOf(snapshot)],
     maxSteps: 30,
+    waits: (snapshot) => !isCallingAdapter(snapshot),
     events: (snapshot) => possibleEvents(snapshot, start),
     // An adapter rejects only because of a bug.
     failures: Object.fromEntries(ACTORS.map((id) => [id, []])),

@@ -9,6 +9,7 @@ import { optionsOf, STARTS } from './model.js';
 /** Transitions that no path over the wire takes, and why. All of them have a path in charts.test.ts. */
 const NOT_OVER_THE_WIRE: Exceptions = [
   [/ xstate\.error\.actor\./, 'an adapter rejects only because of a bug'],
+  [/ xstate\.after\.\w+Limit\./, 'an adapter has a shorter limit of its own'],
   [
     /awaitingAuth ENROLLMENT\.LOST|refreshing TOKEN\.RENEWED|reenrolling ENROLLMENT\.LOST|tokenInvalid\.pausing .* 1$/,
     'pairing would have to respond at the moment of another request; test/engine has it',

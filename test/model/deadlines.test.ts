@@ -1,0 +1,138 @@
+/**
+ * Each state that waits for an outside answer has a deadline. A state waits for as long as its chart rests in it, so each
+ * state in which a chart can rest needs an `after` of its own or of an ancestor, or an entry in the list of exceptions.
+ */
+import { describe, expect, it } from 'vitest';
+import { type AnyActorLogic, type AnyStateMachine, type AnyStateNode, StateMachine } from 'xstate';
+import { CHARTS } from '../../src/engine/charts.js';
+import { toChart } from '../../src/visualize/chart.js';
+
+const USER = 'It waits for a person, who may come at any time.';
+const REST = 'Nothing is requested, so no answer is awaited; the next request leads out of it.';
+const SERVES = 'The peer is served; it says something when it wants to.';
+
+/** States without a deadline, each with its reason. */
+const WITHOUT_DEADLINE: Readonly<Record<string, string>> = {
+  'remoteControl.idle': USER,
+  'remoteControl.awaitingClientName.toEnable': 'It waits for the first client, which may never come. RC-45',
+  'remoteControl.awaitingClientName.toResolve': 'It waits for the first client, which may never come. RC-45',
+  link: 'The adapter of the open socket runs as long as the link. Its states have deadlines for pongs and for the close.',
+  'link.up.life.oldEnough': 'The region liveness ends a link whose pongs stay away.',
+  'link.up.life.stable': 'The region liveness ends a link whose pongs stay away.',
+  'virtualClient.active': 'A sweep over all clients ends those that say nothing. RC-34',
+  'pairing.unpaired': USER,
+  'pairing.claimed': USER,
+  'pairing.expired': USER,
+  tokenRenewal:
+    'The adapter reports the state of the link for as long as the renewal lasts; it does not answer.',
+  'listenerConnection.authorizing': 'The upgrade server ends a handshake that is too slow. WSA-16',
+  'listenerConnection.awaitingInitialize':
+    'A sweep sends INITIALIZE.OVERDUE, without a timer per client. WSA-36',
+  'listenerConnection.initialized': 'A sweep sends SILENT, without a timer per client. RC-86',
+  'stdioConnection.serving': SERVES,
+  'account.auth.signedOut': USER,
+  'account.auth.apiKey': REST,
+  'account.auth.chatgpt.ready': REST,
+  'account.auth.chatgpt.expired': USER,
+  'account.auth.external.ready': REST,
+  'account.login.idle': USER,
+  'account.routing.off': 'It is the end of this region when routing is off.',
+  'account.routing.unknown': REST,
+  'account.routing.known': REST,
+  'account.routing.failed': REST,
+  'authRecovery.managed.toReload': 'The caller repeats its request and sends NEXT when it is refused again.',
+  'authRecovery.managed.toRefresh': 'The caller repeats its request and sends NEXT when it is refused again.',
+  'authRecovery.external.ready': 'The caller repeats its request and sends NEXT when it is refused again.',
+  'authRecovery.exhausted': 'No step is left. The caller stops the actor.',
+  'tokenSaving.saved': REST,
+  'tokenSaving.refused': REST,
+  'controllerLink.offline.patience.lost': 'All local connections are closed; the region attempts continues.',
+  'appServer.idle': REST,
+  'appServer.starting.connecting': 'Each initialize has a timer of its own, INITIALIZE.OVERDUE.',
+  'appServer.serving.perClient': SERVES,
+  'appServer.failing.recent': 'A timer that began with the first failure sends WINDOW.OVER.',
+  'appServer.failing.old': 'It waits for the next client, which is the next attempt.',
+  'appServer.down.probing': 'It waits for the next client, which is the next attempt.',
+  'appServer.down.trying': 'The initialize of the probe has a timer of its own, INITIALIZE.OVERDUE.',
+  'appServerAccount.idle': REST,
+  'appServerAccount.following.settled': SERVES,
+  'appServerAccount.separate': REST,
+};
+
+/** Deadlines that record no reason, because another one has been recorded and stays. */
+const WITHOUT_REASON: Readonly<Record<string, string>> = {
+  'remoteControl.stopping': 'The reason of the stop stays.',
+  'account.login.signingIn.awaitingSuccess': 'The sign-in has succeeded; only a page was not loaded. ACC-111',
+  'accountTokens.signingOut.revoking': 'Whether the issuer answers changes nothing: the sign-out continues.',
+  'accountTokens.releasing': 'The outcome of the change stays.',
+  'appServerAccount.restarting.signingOutAgent': 'The reason of the restart stays.',
+  'appServerAccount.restarting.ending': 'The reason of the restart stays.',
+};
+
+interface Resting {
+  readonly machine: AnyStateMachine;
+  readonly node: AnyStateNode;
+}
+
+const nodesOf = (node: AnyStateNode): AnyStateNode[] => [
+  node,
+  ...Object.values(node.states).flatMap((child) => nodesOf(child)),
+];
+
+const logicOf = (machine: AnyStateMachine, src: unknown): AnyActorLogic | undefined =>
+  typeof src === 'string'
+    ? (machine.implementations.actors as Readonly<Record<string, AnyActorLogic | undefined>>)[src]
+    : undefined;
+
+/** The state invokes an adapter. An invoked chart has deadlines of its own. */
+const callsAdapter = ({ machine, node }: Resting): boolean =>
+  node.invoke.some(({ src }) => !(logicOf(machine, src) instanceof StateMachine));
+
+const callsChart = ({ machine, node }: Resting): boolean =>
+  node.invoke.some(({ src }) => logicOf(machine, src) instanceof StateMachine);
+
+/** The chart leaves the state at once. */
+const isPassed = ({ always }: AnyStateNode): boolean =>
+  always?.some(({ guard, target }) => guard === undefined && target !== undefined) ?? false;
+
+/** Where a chart rests: the states without children, and those that call an adapter. */
+const resting: readonly Resting[] = Object.values(CHARTS).flatMap((machine) =>
+  nodesOf(machine.root)
+    .map((node): Resting => ({ machine, node }))
+    .filter(({ node }) => node.type !== 'final' && node.type !== 'history' && !isPassed(node))
+    .filter((at) => (at.node.type === 'atomic' && !callsChart(at)) || callsAdapter(at)),
+);
+
+const hasDeadline = (node: AnyStateNode): boolean =>
+  node.after.length > 0 || (node.parent !== undefined && hasDeadline(node.parent));
+
+describe('deadlines', () => {
+  it('each state that waits has one, or a reason why it has none', () => {
+    const without = resting.filter(({ node }) => !hasDeadline(node)).map(({ node }) => node.id);
+    expect(without.filter((id) => WITHOUT_DEADLINE[id] === undefined)).toEqual([]);
+  });
+
+  it('each exception is a state that waits without a deadline', () => {
+    const without = new Set(resting.filter(({ node }) => !hasDeadline(node)).map(({ node }) => node.id));
+    expect(Object.keys(WITHOUT_DEADLINE).filter((id) => !without.has(id))).toEqual([]);
+  });
+
+  it('RC-112: a state that calls an adapter says why its deadline ends it', () => {
+    const charts = new Map(Object.values(CHARTS).map((machine) => [machine.id, toChart(machine)]));
+    const calling = resting
+      .filter(callsAdapter)
+      .flatMap(({ machine, node }) =>
+        (charts.get(machine.id)?.edges ?? [])
+          .filter(({ source, trigger }) => source === node.id && trigger.kind === 'after')
+          .map((edge) => ({ edge, node })),
+      );
+    expect(calling.length).toBeGreaterThan(20);
+    // An action that records a failure finds the reason in the event.
+    const silent = calling.filter(
+      ({ edge }) =>
+        edge.reasons.length === 0 && !edge.actions.some((name) => /^(record|fallBack)/.test(name)),
+    );
+    expect(silent.map(({ node }) => node.id).filter((id) => WITHOUT_REASON[id] === undefined)).toEqual([]);
+    expect(silent.map(({ node }) => node.id).sort()).toEqual(Object.keys(WITHOUT_REASON).sort());
+  });
+});
