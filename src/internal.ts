@@ -10,6 +10,7 @@ export { CHARTS, chartHashes } from './engine/charts.js';
 export { REASONS } from './protocol/reasons.js';
 export { APP_SERVER_METHODS, AUTHORITIES, ENGINE_METHODS } from './session/authority-table.js';
 export { storyDocuments } from './stories/documents.js';
+export { checkEngine } from './stories/model-check.js';
 export { STORIES } from './stories/plots/index.js';
 export { scenarios } from './testing/charts/index.js';
 export { chartHash, toChart } from './visualize/chart.js';

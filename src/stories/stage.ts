@@ -2,7 +2,6 @@
 import {
   type AnyActor,
   type AnyActorLogic,
-  type AnyActorRef,
   type AnyMachineSnapshot,
   type AnyStateMachine,
   createActor,
@@ -17,6 +16,7 @@ import { EPOCH } from '../testing/charts/model.js';
 import { endHeld, heldActor } from '../testing/held-actor.js';
 import { withNamedActors } from '../testing/named-actors.js';
 import {
+  type ActionCall,
   answerRequest,
   type Board,
   type Op,
@@ -47,7 +47,9 @@ export class Stage implements Board {
   readonly #options: StageOptions;
   readonly #actors = new Map<string, AnyActor>();
   readonly #script: Script;
-  readonly #begun = new WeakSet<AnyActorRef>();
+  readonly #begun = new Map<AnyActor, Request>();
+  readonly #notes = new Map<string, string>();
+  readonly #calls: (ActionCall & { readonly chart: string; readonly action: string })[] = [];
 
   constructor(options: StageOptions) {
     this.#options = options;
@@ -70,6 +72,11 @@ export class Stage implements Board {
 
   /** Starts a chart under its own name, or under another one if there are several. */
   start(name: string, input: unknown, machineName = name): void {
+    this.#startActor(name, input, machineName);
+    settleCharts(this, this.#options.wiring);
+  }
+
+  #startActor(name: string, input: unknown, machineName: string): void {
     const machine = this.#options.machines[machineName];
     if (machine === undefined) throw new Error(`There is no chart ${machineName}.`);
     this.stop(name);
@@ -84,7 +91,6 @@ export class Stage implements Board {
     else this.recorder.actor(actor);
     this.#actors.set(name, actor);
     actor.start();
-    settleCharts(this, this.#options.wiring);
   }
 
   stop(name: string): void {
@@ -131,17 +137,39 @@ export class Stage implements Board {
     );
   }
 
+  note(name: string): string | undefined {
+    return this.#notes.get(name);
+  }
+
+  setNote(name: string, value: string | undefined): void {
+    if (value === undefined) this.#notes.delete(name);
+    else this.#notes.set(name, value);
+  }
+
+  takeCalls() {
+    return this.#calls.splice(0);
+  }
+
+  takeAbandoned(): readonly Request[] {
+    const gone = [...this.#begun].filter(
+      ([ref]) => (ref.getSnapshot() as { status: string }).status !== 'active',
+    );
+    for (const [ref] of gone) this.#begun.delete(ref);
+    return gone.map(([, request]) => request);
+  }
+
   isBegun(request: Request): boolean {
     return this.#begun.has(this.#refOf(request));
   }
 
   markBegun(request: Request): void {
-    this.#begun.add(this.#refOf(request));
+    this.#begun.set(this.#refOf(request), request);
   }
 
   perform(op: Op, by: string | null = null): void {
     if (op.kind === 'stop') this.stop(op.chart);
-    else if (op.kind === 'start') this.start(op.chart, op.input);
+    else if (op.kind === 'note') this.setNote(op.name, op.value);
+    else if (op.kind === 'start') this.#startActor(op.chart, op.input, op.chart);
     else {
       const actor = this.#actors.get(op.chart);
       if (actor === undefined) return;
@@ -152,6 +180,7 @@ export class Stage implements Board {
 
   end(request: Request, output: unknown): void {
     const ref = this.#refOf(request);
+    this.#begun.delete(ref);
     this.#script.answered(ref, output);
     endHeld(ref, { status: 'done', output });
   }
@@ -179,9 +208,7 @@ export class Stage implements Board {
     });
     const actions = Object.entries(named.implementations.actions).flatMap(([name, action]) =>
       // Actions of XState decide; all others are done by the host.
-      typeof action === 'function' && 'resolve' in action
-        ? []
-        : [[name, (_: unknown, params: unknown) => this.#script.acted(chart, name, params)]],
+      typeof action === 'function' && 'resolve' in action ? [] : [[name, this.#action(chart, name)]],
     );
     const staged = named.provide({
       actors: Object.fromEntries(actors),
@@ -189,6 +216,13 @@ export class Stage implements Board {
     } as never);
     this.#script.names(edgeIds(staged));
     return staged;
+  }
+
+  #action(chart: string, action: string) {
+    return ({ context, event }: ActionCall, params: unknown): void => {
+      this.#calls.push({ chart, action, context, event });
+      this.#script.acted(chart, action, params);
+    };
   }
 }
 
