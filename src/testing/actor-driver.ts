@@ -8,11 +8,13 @@ import {
   type InspectionEvent,
 } from 'xstate';
 import { edgeIds } from '../visualize/chart.js';
+import { assertMachine } from '../visualize/machine-check.js';
 import { textOf } from './context-key.js';
 import { effectOf, effectWords } from './effects.js';
 import { endHeld, heldActor } from './held-actor.js';
 import { withNamedActors } from './named-actors.js';
 import { PathClock } from './path-clock.js';
+import { loopWords, MAX_MICROSTEPS } from './pure-machine.js';
 import type { Driver } from './run.js';
 import type { Expected, GenerateOptions, Step } from './types.js';
 
@@ -30,6 +32,7 @@ export function actorDriver<M extends AnyStateMachine>(
     readonly edges?: boolean;
   } = {},
 ): Driver {
+  assertMachine(machine);
   return new ActorDriver(machine, options.input, options.setTime ?? (() => {}), options.edges ?? true);
 }
 
@@ -129,6 +132,7 @@ class ActorDriver implements Driver {
       const id = this.#edges.get(transition);
       if (id !== undefined) this.#taken.push(id);
     }
+    if (this.#taken.length > MAX_MICROSTEPS) throw new Error(loopWords(this.#taken));
   }
 
   #actors(machine: AnyStateMachine): Record<string, unknown> {

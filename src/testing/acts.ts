@@ -77,7 +77,10 @@ export class Acts<M extends AnyStateMachine> {
   }
 
   #actors(snapshot: AnyMachineSnapshot): Unnamed[] {
-    const { outcomes, failures } = this.#options;
+    const {
+      outcomes,
+      failures,
+    }: Pick<GenerateOptions<AnyStateMachine>, 'outcomes' | 'failures'> = this.#options as never;
     return snapshot._nodes.flatMap((node) =>
       node.invoke.flatMap(({ id }): Unnamed[] => {
         if (snapshot.children[id] === undefined) return [];

@@ -59,7 +59,7 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
     return { index: places.length, isNew: true };
   };
 
-  const start = startOf(machine, pure);
+  const start = startOf(machine, pure, options.input);
   placeFor(start.position);
   places.push({ position: start.position, via: null, legs: [] });
   for (let at = 0; at < places.length; at += 1) {
@@ -94,17 +94,29 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
 }
 
 /** @throws ChartError */
-function startOf(machine: AnyStateMachine, pure: PureMachine): Move {
+function startOf(machine: AnyStateMachine, pure: PureMachine, input: unknown): Move {
   let move: Move;
   try {
     move = pure.start();
   } catch (error) {
-    throw new ChartError(`The chart ${machine.id} cannot start`, error);
+    throw cannotStart(error);
   }
   const { snapshot } = move.position;
   if (snapshot.status !== 'error') return move;
-  throw new ChartError(`The chart ${machine.id} cannot start`, snapshot.error);
+  throw cannotStart(snapshot.error);
+
+  function cannotStart(error: unknown): ChartError {
+    const what = `The chart ${machine.id} cannot start`;
+    return new ChartError(
+      what,
+      error,
+      input === undefined && computesContext(machine) ? 'If it needs input, pass `input`.' : undefined,
+    );
+  }
 }
+
+/** Its first context is a function, which may read input. */
+const computesContext = ({ config }: AnyStateMachine): boolean => typeof config.context === 'function';
 
 /**
  * Performs an act.

@@ -1,7 +1,9 @@
 import type { AnyStateMachine } from 'xstate';
 import { toChart } from '../visualize/chart.js';
+import type { TypesOf } from './chart-types.js';
 import { pathsOver, verdictName } from './cover.js';
 import { type Explored, explore } from './explore.js';
+import { checkOptions } from './options.js';
 import type { Move } from './pure-machine.js';
 import type { CoverageReport, Covered, Expected, Generated, GenerateOptions, Path, Step } from './types.js';
 import type { Walk } from './walk.js';
@@ -13,13 +15,15 @@ const DEFAULT_STEPS = 40;
  * Outcomes of actors and the ends of delays are events, too, so charts may use `invoke` and `after`. Delays end in the order
  * of simulated time. No actor is started.
  *
+ * @throws ChartError for an option that does not fit the chart, and when the chart cannot start, throws, or never comes to rest.
  * @throws PathLimitError when the chart has more situations than `limit`.
  * @example generatePaths(machine, { outcomes: { dial: [{ kind: 'open' }, { kind: 'refused' }] } })
  */
 export function generatePaths<M extends AnyStateMachine>(
   machine: M,
   options: GenerateOptions<M> = {},
-): Generated {
+): Generated<TypesOf<M>> {
+  checkOptions(machine, options);
   const explored = explore(machine, options);
   const walks = pathsOver(explored, {
     coverage: options.coverage ?? 'transitions',
@@ -28,7 +32,7 @@ export function generatePaths<M extends AnyStateMachine>(
   });
   const moves = walks.flatMap(({ steps }) => steps.map(({ move }) => move));
   return {
-    paths: walks.map(pathOf),
+    paths: walks.map(pathOf) as unknown as readonly Path<TypesOf<M>>[],
     startEdges: explored.startEdges,
     coverage: coverageOf(machine, explored, moves),
     explored: explored.places.length,
@@ -39,7 +43,17 @@ function pathOf(walk: Walk): Path {
   const start = expectedAt(walk.start);
   const steps = walk.steps.map(({ act, move, elapsed }): Step => {
     const { kind, event, words, actor, value } = act;
-    return { kind, event, words, actor, value, elapsed, edges: move.edges, expected: expectedAt(move) };
+    const found = {
+      kind,
+      event,
+      words,
+      actor,
+      value,
+      elapsed,
+      edges: move.edges,
+      expected: expectedAt(move),
+    };
+    return found as Step;
   });
   const last = steps.at(-1)?.expected.states.at(-1) ?? start.states.at(-1);
   return { name: `to ${last} in ${steps.length} steps`, start, steps };

@@ -11,6 +11,7 @@
 
 export { ChartError } from '../visualize/chart-error.js';
 export { actorDriver } from './actor-driver.js';
+export type { ChartTypes, OutcomesOf, TypesOf } from './chart-types.js';
 export { type Effect, effectWords } from './effects.js';
 export { generatePaths, mergeCoverage } from './generate.js';
 export { type Driver, failureWords, type PathFailure, type RunReport, runPaths } from './run.js';
@@ -25,5 +26,6 @@ export {
   PathLimitError,
   type Step,
   type StepKind,
+  type StepOf,
 } from './types.js';
 export { type Chapter, coverageWords, pathsJson, pathsMarkdown } from './words.js';

@@ -41,6 +41,17 @@ export interface Move {
 /** More events of a chart to itself, one after the other, than any chart needs. */
 const MAX_OWN_EVENTS = 1000;
 
+/** More transitions in one step than any chart takes. */
+export const MAX_MICROSTEPS = 5000;
+
+/** Names the transitions that follow each other without end. */
+export function loopWords(edges: readonly string[]): string {
+  const last = edges.slice(-50);
+  const from = last.slice(0, -1).lastIndexOf(last.at(-1) ?? '');
+  const loop = from < 0 ? last.slice(-3) : last.slice(from + 1);
+  return `Infinite loop: the transitions ${loop.join(', ')} follow each other without end`;
+}
+
 const IDLE = fromTransition((state: undefined) => state, undefined);
 
 export class PureMachine {
@@ -172,6 +183,8 @@ export class PureMachine {
       const id = this.#edges.get(transition);
       if (id !== undefined) edges.push(id);
     }
+    // XState has no limit unless the machine sets one.
+    if (edges.length > MAX_MICROSTEPS) throw new Error(loopWords(edges));
   }
 
   /** Guards that are written in place, also those made by `and`, `or`, `not` and `stateIn`, which XState evaluates itself. */

@@ -1,13 +1,15 @@
+import type { ChartTypes } from './chart-types.js';
+import { checkDriver } from './options.js';
 import type { Expected, Path, Step } from './types.js';
 
 /** Connects paths to a system under test. An error that a method throws fails the path at that step. */
-export interface Driver {
+export interface Driver<T extends ChartTypes = ChartTypes> {
   /** Creates a new system in the initial state of the path. */
-  start(path: Path): unknown;
+  start(path: Path<T>): unknown;
   /** Performs the step: sends the event, makes a simulated partner respond, or moves the clock. */
-  act(step: Step): unknown;
+  act(step: Step<T>): unknown;
   /** Throws unless the system is in the expected state. Called after `start` (with null) and after each step. */
-  check(expected: Expected, step: Step | null): unknown;
+  check(expected: Expected<T>, step: Step<T> | null): unknown;
   /** Stops the system; called after a failure, too. */
   end?(): unknown;
 }
@@ -23,6 +25,8 @@ export interface PathFailure {
   readonly story: readonly string[];
 }
 
+type Untyped = Pick<PathFailure, 'path' | 'step'>;
+
 /** The result of `runPaths`. */
 export interface RunReport {
   readonly paths: number;
@@ -37,7 +41,11 @@ export interface RunReport {
  *
  * @example const report = await runPaths(paths, { start, act, check, end });
  */
-export async function runPaths(paths: readonly Path[], driver: Driver): Promise<RunReport> {
+export async function runPaths<T extends ChartTypes = ChartTypes>(
+  paths: readonly Path<T>[],
+  driver: Driver<T>,
+): Promise<RunReport> {
+  checkDriver(paths, driver);
   const edges = new Set<string>();
   const failures: PathFailure[] = [];
   let steps = 0;
@@ -55,7 +63,9 @@ export async function runPaths(paths: readonly Path[], driver: Driver): Promise<
       }
     } catch (error) {
       const story = path.steps.slice(0, at + 1).map(({ words }) => words);
-      failures.push({ path, at, step: path.steps[at] ?? null, error, story });
+      // A report has no types of the machine.
+      const { path: failed, step } = { path, step: path.steps[at] ?? null } as unknown as Untyped;
+      failures.push({ path: failed, at, step, error, story });
     } finally {
       await driver.end?.();
     }

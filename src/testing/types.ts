@@ -6,6 +6,7 @@ import type {
   InputFrom,
   SnapshotFrom,
 } from 'xstate';
+import type { ChartTypes, OutcomesOf } from './chart-types.js';
 import type { Effect } from './effects.js';
 
 /**
@@ -25,9 +26,7 @@ export interface GenerateOptions<M extends AnyStateMachine> {
     | readonly EventFromLogic<M>[]
     | ((snapshot: SnapshotFrom<M>) => readonly EventFromLogic<M>[]);
   /** Outputs of each invoked actor, by the id of the invoke. Default: one without output. */
-  readonly outcomes?: Readonly<
-    Record<string, readonly unknown[] | ((snapshot: SnapshotFrom<M>) => readonly unknown[])>
-  >;
+  readonly outcomes?: OutcomesOf<M, SnapshotFrom<M>>;
   /** Errors that each invoked actor can reject with, by the id of the invoke. Default: one `Error`. */
   readonly failures?: Readonly<Record<string, readonly unknown[]>>;
   /** Snapshots of each invoked actor that a state with `onSnapshot` receives. Default: one that is active, without a value. */
@@ -60,42 +59,69 @@ export interface GenerateOptions<M extends AnyStateMachine> {
 /** What happens in a step: an event is sent, an actor ends with an output or an error, or a delay ends. */
 export type StepKind = 'event' | 'outcome' | 'failure' | 'delay';
 
-/** One step of a path: something that happens to the chart, and the situation after it. */
-export interface Step {
-  readonly kind: StepKind;
-  readonly event: EventObject;
+/** One step of a path: something that happens to the chart, and the situation after it. `kind` says which. */
+export type Step<T extends ChartTypes = ChartTypes> =
+  | (StepOf<T> & {
+      readonly kind: 'event';
+      /** The event that is sent. */
+      readonly event: T['event'];
+      readonly actor: null;
+      readonly value: undefined;
+    })
+  | (StepOf<T> & {
+      readonly kind: 'outcome';
+      readonly event: EventObject;
+      /** Id of the invoke whose actor ends. */
+      readonly actor: string;
+      /** Output of the actor. */
+      readonly value: T['output'];
+    })
+  | (StepOf<T> & {
+      readonly kind: 'failure';
+      readonly event: EventObject;
+      /** Id of the invoke whose actor ends. */
+      readonly actor: string;
+      /** Error of the actor. */
+      readonly value: unknown;
+    })
+  | (StepOf<T> & {
+      readonly kind: 'delay';
+      readonly event: EventObject;
+      readonly actor: null;
+      readonly value: undefined;
+    });
+
+/** What every step has. */
+export interface StepOf<T extends ChartTypes> {
   /** In words, for example `dial done (tokenRejected)` or `after pause`. */
   readonly words: string;
-  /** Id of the invoke whose actor ended; null for events and delays. */
-  readonly actor: string | null;
-  /** Output or error of the actor; undefined for events and delays. */
-  readonly value: unknown;
   /** Simulated time that passes, ms; 0 except for delays. */
   readonly elapsed: number;
   /** Ids of the edges taken, as in the exports. Empty: the chart ignores the event. */
   readonly edges: readonly string[];
   /** Situation of the chart after the step. */
-  readonly expected: Expected;
+  readonly expected: Expected<T>;
 }
 
 /** The situation that the chart is in, and so the system under test has to be in. */
-export interface Expected {
+export interface Expected<T extends ChartTypes = ChartTypes> {
   /** Ids of the active states, outermost first, for example `remoteControl.active.connecting`. */
   readonly states: readonly string[];
   readonly tags: readonly string[];
-  readonly value: AnyMachineSnapshot['value'];
+  /** The states as XState has them, for example `{ active: 'connecting' }`. */
+  readonly value: T['value'];
   readonly status: AnyMachineSnapshot['status'];
-  readonly snapshot: AnyMachineSnapshot;
+  readonly snapshot: T['snapshot'];
   /** What the chart does on the way there besides assignments, in order. */
   readonly effects: readonly Effect[];
 }
 
 /** A sequence of steps from the initial state. */
-export interface Path {
+export interface Path<T extends ChartTypes = ChartTypes> {
   /** The last state and the number of steps. */
   readonly name: string;
-  readonly start: Expected;
-  readonly steps: readonly Step[];
+  readonly start: Expected<T>;
+  readonly steps: readonly Step<T>[];
 }
 
 /** What the paths cover, and what they miss. */
@@ -113,8 +139,8 @@ export interface Covered {
 }
 
 /** The result of `generatePaths`. */
-export interface Generated {
-  readonly paths: readonly Path[];
+export interface Generated<T extends ChartTypes = ChartTypes> {
+  readonly paths: readonly Path<T>[];
   /** Edges that are taken at the start, before the first step. */
   readonly startEdges: readonly string[];
   /** The coverage of the paths. */

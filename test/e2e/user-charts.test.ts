@@ -49,7 +49,7 @@ export const light = setup({ types: { events: {} as { type: 'GO' } | { type: 'ST
 const plain = (id: string) =>
   `{ ${id === '' ? '' : `id: '${id}', `}initial: 'a', states: { a: { on: { GO: 'b' } }, b: { on: { BACK: 'a' } } } }`;
 
-describe('what is loaded', () => {
+describe('what is loaded', { timeout: 120_000 }, () => {
   it('TypeScript with enums, type imports, parameter properties, and imports without extension or of .js', () => {
     files({
       'src/door.machine.ts': `import { createMachine, type AnyStateMachine } from 'xstate';
@@ -234,7 +234,7 @@ describe('an error says what is wrong where, and what to do, without a stack tra
   });
 });
 
-describe('--check', () => {
+describe('--check', { timeout: 120_000 }, () => {
   it('lists what is missing, different or left over, with exit code 1', () => {
     files({ 'src/light.machine.ts': LIGHT });
     const args = ['graph', 'src', '--format', 'svg,mermaid', '--out', 'charts'];
@@ -279,7 +279,7 @@ describe('--check', () => {
   });
 });
 
-describe('--diff', () => {
+describe('--diff', { timeout: 120_000 }, () => {
   const git = (...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], {
       cwd: project,
@@ -357,7 +357,7 @@ describe('--diff', () => {
   });
 });
 
-describe('paths', () => {
+describe('paths', { timeout: 120_000 }, () => {
   const UPLOAD = `import { setup, fromPromise } from 'xstate';
     export const upload = setup({ types: { input: {} as { limit: number }, context: {} as { limit: number } },
       actors: { send: fromPromise(async () => 'accepted') },

@@ -38,7 +38,7 @@ describe('exportChart', () => {
   it.each(FORMATS)('%s: the file is named after the chart and holds it', async (format) => {
     const [file, ...others] = await exportChart(order(), format);
     expect(others).toEqual([]);
-    const extension = format === 'mermaid' ? 'mmd' : format;
+    const extension = { mermaid: 'mmd', plantuml: 'puml' }[format as string] ?? format;
     expect(file?.name).toBe(format === 'html' ? 'index.html' : `order.${extension}`);
     expect(file?.text).toContain('paying');
     expect(file?.text).toContain(chartHash(order()));

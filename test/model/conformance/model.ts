@@ -158,7 +158,9 @@ export function outsideOptions(start: OutsideStart, banned: ReadonlySet<string>)
       allowed(snapshot, 'time'),
     events: (snapshot) =>
       possibleEvents(snapshot, start).filter((event) => allowed(snapshot, eventWords(event))),
-    outcomes: Object.fromEntries(Object.entries(outcomes).map(([actor, list]) => [actor, only(actor, list)])),
+    outcomes: Object.fromEntries(
+      Object.entries(outcomes).map(([actor, list]) => [actor, only(actor, list)]),
+    ) as GenerateOptions<Machine>['outcomes'] & {},
   };
 }
 

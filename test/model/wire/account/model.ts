@@ -209,7 +209,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
     failures: Object.fromEntries(Object.keys(outcomes).map((actor) => [actor, []])),
     outcomes: Object.fromEntries(
       Object.entries(outcomes).map(([actor, list]) => [actor, onlyWhere(actor, list)]),
-    ),
+    ) as GenerateOptions<Machine>['outcomes'] & {},
   };
 }
 

@@ -283,7 +283,7 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       loadEnrollment: loaded,
       updateEnrollment: stored,
       saveEnrollment: stored,
-      recoverAuth: ({ context }) => [
+      recoverAuth: ({ context }: Snapshot) => [
         ...(isBert(context) ? [] : [{ kind: 'recovered', account: anna(2) }]),
         // On a new home only if that ends the request, so that the model knows which account has which record.
         ...(start.enrolled || context.activation === 'request' ? [{ kind: 'recovered', account: BERT }] : []),
@@ -291,7 +291,8 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
         { kind: 'exhausted', failure: failure('authRejected') },
       ],
       ...backendOutcomes(env),
-    },
+      // The helpers widen the kinds to strings.
+    } as object as GenerateOptions<Machine>['outcomes'] & {},
   };
 }
 
