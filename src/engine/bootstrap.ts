@@ -2,6 +2,7 @@ import { checkAuthFile } from '../account/file/auth-permissions.js';
 import { issuerAddress } from '../account/options.js';
 import { AccountService } from '../account/service.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
+import { probeAppServer } from '../app-server/probe.js';
 import { removeStaleDirectories } from '../app-server/socket-directory.js';
 import { SupervisedAppServer } from '../app-server/supervisor.js';
 import { checkHome, type Home, openHome, resolveHome } from '../home/home.js';
@@ -200,6 +201,7 @@ export async function bootstrap(
     rotateToken: () => local.rotateToken(),
     stop: hooks.onStop,
     prepareRestart: options.onRestart,
+    probeAppServer: (signal) => probeAppServer(appServer, protocol === 'auto' ? 'codex' : protocol, signal),
     metrics: hooks.metrics,
   });
   return running;

@@ -22,10 +22,14 @@ interface OperateDeps {
   readonly stop: () => void;
   /** Prepares another engine; undefined: the program does not start one. */
   readonly prepareRestart: (() => Promise<void>) | undefined;
+  /** Why the app server does not answer `initialize`; null: it does. */
+  readonly probeAppServer: (signal: AbortSignal) => Promise<string | null>;
   /** Undefined: the engine has no metrics. */
   readonly metrics: () => EngineMetricsView | undefined;
 }
 
+/** The longest that an app server may take to answer a probe, ms. */
+const MAX_PROBE = 60_000;
 /** Most log lines in one response. */
 const MAX_LOG_RECORDS = 1_000;
 
@@ -35,7 +39,7 @@ const count = (min: number, max: number) =>
 /** Adds `engine/stop`, `engine/restart`, and what reads the log, the metrics and the addresses of the engine. */
 export function addOperateMethods(
   methods: MethodTable,
-  { logs, connectUrl, rotateToken, stop, prepareRestart, metrics }: OperateDeps,
+  { logs, connectUrl, rotateToken, stop, prepareRestart, probeAppServer, metrics }: OperateDeps,
 ): void {
   methods.add('engine/stop', v.looseObject({}), () => new Reply({ pid: process.pid }, stop));
   methods.add('engine/restart', v.looseObject({}), async () => {
@@ -56,6 +60,19 @@ export function addOperateMethods(
     }
     return new Reply({ pid: process.pid }, stop);
   });
+  methods.add(
+    'engine/appServer/probe',
+    v.object({ timeoutMs: count(1, MAX_PROBE) }),
+    async ({ timeoutMs }) => {
+      const limit = AbortSignal.timeout(timeoutMs ?? MAX_PROBE);
+      const why = await probeAppServer(limit).catch((error: unknown) => {
+        if (error instanceof EngineError) return error.message;
+        if (limit.aborted) return 'it did not answer initialize in time';
+        throw error;
+      });
+      return { why };
+    },
+  );
   methods.add(
     'engine/logs/read',
     v.object({

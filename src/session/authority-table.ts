@@ -65,6 +65,10 @@ export const ENGINE_METHODS = {
   'engine/audit/read': { least: 'listener', why: 'It has the decisions about other clients.' },
   'engine/repair': { least: 'control', why: 'It can replace the identity of this machine.' },
   'engine/stop': { least: 'control', why: 'It ends the engine for everybody.' },
+  'engine/appServer/probe': {
+    least: 'control',
+    why: 'It starts an app server, or opens a connection to it.',
+  },
   'engine/restart': { least: 'control', why: 'It ends the engine for everybody, and starts it again.' },
   'engine/logs/read': { least: 'control', why: 'The log names peers, paths and accounts.' },
   'engine/connectUrl/read': { least: 'control', why: 'It has the token that the listener requires.' },

@@ -1,3 +1,4 @@
+import { isRecord } from '../../protocol/jsonrpc.js';
 import type { GivenSignIn } from '../doctor/engine-checks.js';
 import { EXIT, usageError } from '../errors.js';
 import { errorOutput, printJson } from '../output/print.js';
@@ -55,6 +56,7 @@ export const doctor = defineCommand({
     const checks = doctorChecks({
       ...{ home, flags: args, env: process.env, command, timeout: timeoutMs, given },
       readStatus: () => readStatusIfRunning(homeDir, timeoutMs),
+      probeRunning: () => probeRunning(homeDir, timeoutMs),
     });
     const shown = new DoctorRows(stdout, isUnicode(process.env));
     const rows = [];
@@ -87,5 +89,17 @@ async function readStatusIfRunning(home: string | undefined, timeoutMs: number) 
     return client === undefined ? undefined : await readStatus(client, timeoutMs);
   } finally {
     client?.close();
+  }
+}
+
+async function probeRunning(home: string | undefined, timeoutMs: number): Promise<string | null> {
+  const { connectToEngine } = await import('../control-client.js');
+  const client = await connectToEngine(home);
+  try {
+    const limit = Math.min(timeoutMs, 60_000);
+    const answer = await client.request('engine/appServer/probe', { timeoutMs: limit }, limit + 5_000);
+    return isRecord(answer) && typeof answer.why === 'string' ? answer.why : null;
+  } finally {
+    client.close();
   }
 }

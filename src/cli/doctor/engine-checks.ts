@@ -7,6 +7,7 @@ import { EngineError } from '../../protocol/errors.js';
 import { needsPerson } from '../../protocol/reasons.js';
 import { describeSignIn } from '../output/account-rows.js';
 import { shellQuote } from '../output/shell.js';
+import { isContested } from '../output/summary.js';
 import { formatDuration, meaningOf, nextStepFor } from '../output/text.js';
 import { DEFAULT_LISTEN } from '../settings/start-settings.js';
 import { type Check, type Finding, failed, notNeeded, ok, warning } from './check.js';
@@ -26,6 +27,8 @@ interface EngineCheckDeps {
   readonly settings: SettingsSource;
   /** Undefined: no engine runs. Rejects when one runs that does not answer. */
   readonly status: () => Promise<EngineStatus | undefined>;
+  /** Lets the running engine start its app server once. @returns why it does not answer; null: it does */
+  readonly probeRunning: () => Promise<string | null>;
   /** The command after `--`. */
   readonly command: readonly string[] | undefined;
   /** Limit of the start of the app server, ms. */
@@ -66,7 +69,8 @@ async function signInFinding(deps: EngineCheckDeps): Promise<Finding> {
   const { problem } = summary;
   if (problem !== null) {
     const keys = problem.reason === 'authMissing' ? foreignKeys(deps) : '';
-    return failed(`${problem.message.replace(/\.$/, '')}${keys}`, nextStepFor(problem.reason));
+    const [means, said] = [meaningOf(problem.reason), problem.message].map((one) => one.replace(/\.$/, ''));
+    return failed(`${means} (${said})${keys}`, nextStepFor(problem.reason));
   }
   if (summary.mode === null) {
     return failed(`nobody is signed in${foreignKeys(deps)}`, 'Sign in with: rc-engine login');
@@ -113,7 +117,7 @@ async function linkFinding({ status }: EngineCheckDeps): Promise<Finding> {
   const running = await status();
   if (running === undefined) return notNeeded('no engine runs');
   const { remoteControl: link } = running;
-  if (link.status === 'connected') return ok(`connected as ${link.serverName}`);
+  if (link.status === 'connected') return connectedFinding(running);
   if (link.status === 'disabled') {
     return link.lastFailure === null
       ? notNeeded('remote control is off')
@@ -123,9 +127,30 @@ async function linkFinding({ status }: EngineCheckDeps): Promise<Finding> {
   const reason = failure !== null && needsPerson(failure.reason) ? failure.reason : link.reason;
   const message = failure?.message ?? link.detail ?? meaningOf(link.reason);
   const shown = `not connected: ${message.replace(/\.$/, '')}`;
-  const next = nextStepFor(reason) || 'Wait: the engine tries again automatically.';
+  // Where the sign-in is what fails, that is to be repaired first.
+  const signIn = running.account?.problem ?? null;
+  const next =
+    needsPerson(reason) || signIn === null
+      ? nextStepFor(reason) || 'Wait: the engine tries again automatically.'
+      : nextStepFor(signIn.reason);
   return failure === null && link.status === 'connecting' ? warning(shown, next) : failed(shown, next);
 }
+
+function connectedFinding({ remoteControl: link, now }: EngineStatus): Finding {
+  if (isContested(link)) {
+    const what = 'connected, but another engine with the same identity takes the connection again and again';
+    return warning(what, nextStepFor('duplicateInstallation'));
+  }
+  const replaced = link.replacedIdentity;
+  if (replaced === null) return ok(`connected as ${link.serverName}`);
+  const since = formatDuration(now - replaced.at);
+  return warning(
+    `connected, but with another identity since ${since} ago: ${replaced.to} replaced ${replaced.from}`,
+    nextStepFor('identityReplaced'),
+  );
+}
+
+const RUN_IT = 'Run its command in a terminal to see why.';
 
 async function appServerFinding(deps: EngineCheckDeps, signal: AbortSignal): Promise<Finding> {
   const { status, settings, flags, command, timeout } = deps;
@@ -133,7 +158,14 @@ async function appServerFinding(deps: EngineCheckDeps, signal: AbortSignal): Pro
   if (running !== undefined && command === undefined) {
     const { appServerHealth: health, appServer } = running;
     if (health === null) return ok(appServer);
-    if (health.ready && health.state !== 'failing') return ok(`${appServer}: ${meaningOf(health.reason)}`);
+    if (health.ready && health.state !== 'failing') {
+      // One that serves all clients and runs has answered already; any other one would start with the next client.
+      const asks = health.mode !== 'builtin' && health.state !== 'serving';
+      const why = asks ? await deps.probeRunning() : null;
+      return why === null
+        ? ok(`${appServer}: ${asks ? 'it answered initialize' : meaningOf(health.reason)}`)
+        : failed(`${appServer}: ${why.replace(/\.$/, '')}`, RUN_IT);
+    }
     const cause = (health.detail ?? meaningOf(health.reason)).replace(/\.$/, '');
     return failed(`${appServer}: ${cause}`, nextStepFor(health.reason));
   }
@@ -153,15 +185,11 @@ async function appServerFinding(deps: EngineCheckDeps, signal: AbortSignal): Pro
     const why = await probeAppServer(appServer, protocol, limit);
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
     if (why === null) return ok(`${appServer.name} answered initialize after ${seconds} s`);
-    return failed(
-      `${appServer.name}: ${why.replace(/\.$/, '')}`,
-      'Run its command in a terminal to see why.',
-    );
+    return failed(`${appServer.name}: ${why.replace(/\.$/, '')}`, RUN_IT);
   } catch (error) {
     if (signal.aborted) throw error;
     const why = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
-    const next =
-      error instanceof EngineError ? error.remediation : 'Run its command in a terminal to see why.';
+    const next = error instanceof EngineError ? error.remediation : RUN_IT;
     return failed(`${appServer.name}: ${why}`, next);
   } finally {
     await appServer.close();

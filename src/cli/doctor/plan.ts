@@ -22,11 +22,22 @@ interface DoctorDeps {
   readonly given: GivenSignIn;
   /** Reads the status of the running engine; undefined: none runs. */
   readonly readStatus: () => Promise<EngineStatus | undefined>;
+  /** Lets the running engine start its app server once. @returns why it does not answer; null: it does */
+  readonly probeRunning: () => Promise<string | null>;
 }
 
 const DEFAULT_BASE_URL = 'https://chatgpt.com/backend-api';
 
-export function doctorChecks({ home, flags, env, command, timeout, given, readStatus }: DoctorDeps): Check[] {
+export function doctorChecks({
+  home,
+  flags,
+  env,
+  command,
+  timeout,
+  given,
+  readStatus,
+  probeRunning,
+}: DoctorDeps): Check[] {
   // A copy: resolving the settings takes secrets out of the environment.
   const settings = once(() => resolveStartSettings(flags, { ...env }, home.configFile));
   const status = once(readStatus);
@@ -57,7 +68,9 @@ export function doctorChecks({ home, flags, env, command, timeout, given, readSt
     if (source === 'environment' || source === 'parent' || ownToken)
       return 'the tokens of this engine come from elsewhere';
     const { issuerOf } = await import('../../engine/diagnosis.js');
-    const url = `${issuerOf(await settings(), env)}/.well-known/openid-configuration`;
+    // The running engine has its own, unless another one is asked about.
+    const used = flags.issuer === undefined ? running?.account?.settings.issuer : undefined;
+    const url = `${used?.replace(/\/+$/, '') ?? issuerOf(await settings(), env)}/.well-known/openid-configuration`;
     return {
       server: { id: 'issuer', group: 'Sign-in server', url, socketUrl: null },
       options: await options(),
@@ -65,7 +78,7 @@ export function doctorChecks({ home, flags, env, command, timeout, given, readSt
   };
   return [
     ...homeChecks(home, settings),
-    ...engineChecks({ home, flags, env, settings, status, command, timeout, given }),
+    ...engineChecks({ home, flags, env, settings, status, command, timeout, given, probeRunning }),
     ...networkChecks('backend', 'Backend', backend, true),
     ...networkChecks('issuer', 'Sign-in server', issuer, false),
   ];

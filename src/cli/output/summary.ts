@@ -33,8 +33,22 @@ export function appServerFails({ appServerHealth }: Pick<EngineStatus, 'appServe
 export const isContested = ({ status, reason, lastFailure }: EngineStatus['remoteControl']): boolean =>
   status === 'connected' && reason === 'connected' && lastFailure?.reason === 'duplicateInstallation';
 
+/** The account was refused. What is wrong with it says more. */
+const ACCOUNT_REFUSED: ReadonlySet<string> = new Set([
+  'backendUnauthorized',
+  'authRejected',
+  'authRecoveryFailed',
+]);
+
+/** Why there is no link: of the account, where that is why the backend refuses it. */
+export function reasonOf(status: EngineStatus): string {
+  const reason = linkReasonOf(status);
+  const problem = status.account?.problem?.reason;
+  return problem !== undefined && needsPerson(problem) && ACCOUNT_REFUSED.has(reason) ? problem : reason;
+}
+
 /** While an attempt is under way, what the last failure needs from a person stays the reason. */
-export function reasonOf({ remoteControl: link }: EngineStatus): string {
+function linkReasonOf({ remoteControl: link }: EngineStatus): string {
   const { reason, lastFailure, status } = link;
   if (status !== 'connecting' && status !== 'errored') return reason;
   const says = isReason(reason) && needsPerson(reason);
