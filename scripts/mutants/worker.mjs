@@ -8,6 +8,8 @@ import { collector, firstFailure } from './tests.mjs';
 
 const KINDS = ['hand', 'laws'];
 const require = createRequire(join(ROOT, 'package.json'));
+// Fake timers of vitest read their settings from here.
+globalThis.__vitest_worker__ = { config: { fakeTimers: {} } };
 const vitest = await import('vitest');
 // The same sequences for each mutant.
 require('fast-check').configureGlobal({ seed: workerData.seed });

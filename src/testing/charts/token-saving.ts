@@ -6,6 +6,7 @@ import { failure, SimulatedEnv, type Variant } from './model.js';
 const SAVED: readonly StoreOutcome[] = [
   { kind: 'done' },
   { kind: 'failed', failure: failure('authFileNotWritable') },
+  { kind: 'failed', failure: failure('storeWriteFailed') },
 ];
 
 export function tokenSavingModel(): Variant<typeof tokenSavingMachine>[] {
@@ -16,11 +17,13 @@ export function tokenSavingModel(): Variant<typeof tokenSavingMachine>[] {
       options: {
         input: { env },
         setTime: env.setTime,
-        key: ({ context }) => String(context.lastFailure === null),
+        key: ({ context }) => [String(context.lastFailure?.reason), String(context.attempt > 0)],
         events: [
           { type: 'REFUSED', failure: failure('authFileNotWritable') },
+          { type: 'REFUSED', failure: failure('storeWriteFailed') },
           { type: 'WRITABLE' },
           { type: 'UNSAVED', failure: failure('authFileNotWritable') },
+          { type: 'UNSAVED', failure: failure('storeWriteFailed') },
           { type: 'SAVED' },
           { type: 'CLOSE' },
         ],
