@@ -16,6 +16,7 @@ import { tokenSavingMachine } from '../../machines/token-saving.js';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { websocketAuthMachine } from '../../machines/websocket-auth.js';
 import { chartHash } from '../visualize/chart.js';
+import { registerChartFacts } from './chart-facts.js';
 
 type ChartName =
   | 'remoteControl'
@@ -54,6 +55,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
 };
 
 registerSources(CHARTS);
+registerChartFacts(CHARTS);
 
 let hashes: Readonly<Record<string, string>> | undefined;
 

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { bodiesOf } from './bodies.js';
-import { nameOf } from './reference.js';
+import { delayValue, guardNote } from './facts.js';
+import { nameOf, referenceOf } from './reference.js';
 
 export { nameOf };
 
@@ -60,6 +61,10 @@ export interface ChartEdge {
   readonly targets: readonly string[];
   readonly trigger: Trigger;
   readonly guard: string | null;
+  /** What the guard stands for, for example `409`, where that is known. */
+  readonly guardNote?: string;
+  /** The value of a named delay, for example `10 s`, where that is known. */
+  readonly wait?: string;
   readonly actions: readonly string[];
   readonly reenter: boolean;
   readonly description: string;
@@ -86,7 +91,10 @@ export function toChart(machine: AnyStateMachine): Chart {
     description: machine.root.description ?? '',
     states: nodes.map(stateOf),
     edges: nodes.flatMap((node) =>
-      transitionsOf(node).map(([id, transition]) => edgeOf(id, node, transition)),
+      transitionsOf(node).map(([id, transition]) => ({
+        ...edgeOf(id, node, transition),
+        ...factsOf(machine, node, transition),
+      })),
     ),
   };
 }
@@ -117,7 +125,14 @@ export function chartHash(machine: AnyStateMachine): string {
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (key, inner: unknown) => {
     // How pictures show it is no part of what it does. The actions name the reasons, too.
-    if (key === 'description' || key === 'spine' || key === 'reasons') return undefined;
+    if (
+      key === 'description' ||
+      key === 'spine' ||
+      key === 'reasons' ||
+      key === 'guardNote' ||
+      key === 'wait'
+    )
+      return undefined;
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner;
     return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)));
   });
@@ -175,6 +190,21 @@ function resolved(node: AnyStateNode, target: string): string {
     node.parent,
   );
   return found?.id ?? target;
+}
+
+/** What is known of a transition beyond the definition of the machine. */
+function factsOf(
+  machine: AnyStateMachine,
+  node: AnyStateNode,
+  { eventType, guard }: AnyTransitionDefinition,
+): Pick<ChartEdge, 'guardNote' | 'wait'> {
+  const trigger = triggerOf(eventType, node.id);
+  const wait = trigger.kind === 'after' ? delayValue(machine, trigger.delay) : undefined;
+  const note = guard === undefined ? undefined : guardNote(machine, referenceOf(guard).type);
+  return {
+    ...(note === undefined ? {} : { guardNote: note }),
+    ...(wait === undefined ? {} : { wait }),
+  };
 }
 
 function edgeOf(id: string, node: AnyStateNode, transition: AnyTransitionDefinition): ChartEdge {

@@ -34,7 +34,9 @@ How to read a picture: \`event [guard] · reason / action\` on an arrow; \`after
 are the outcomes of an actor that the state invokes; an arrow from a star holds in every state of the box around it.
 Thick arrows are the main way through the chart. What leads to a state that many lead to is written into their boxes instead
 of drawn; what is written into a box with an inside holds in all of it. A reason that depends on the outcome is left to the
-tooltips. A box with two small boxes in its corner has a picture of its own. All of them on one page: [index.html](index.html).
+tooltips. A number before an event is the place of its guard among those of the same event. What follows the name of a guard
+after an equals sign is the HTTP status that it stands for: a 404 is clear when the backend itself says that it does not know
+the identity. A diamond only decides. A box with two small boxes in its corner has a picture of its own. All of them on one page: [index.html](index.html).
 
 ${Object.entries(charts).map(chartSection).join('\n')}`;
 }

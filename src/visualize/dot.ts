@@ -1,5 +1,5 @@
 import type { Chart, ChartState } from './chart.js';
-import { elseEdges, guardOrder, triggerText, withOrder } from './edge-text.js';
+import { edgeWords } from './edge-text.js';
 
 /** A chart for Graphviz, with a cluster for each compound state. */
 export function toDot(chart: Chart, hash: string): string {
@@ -12,12 +12,11 @@ export function toDot(chart: Chart, hash: string): string {
     '  edge [fontname="Helvetica", fontsize=10];',
     ...(root === undefined ? [] : stateLines(chart, root, '  ')),
   ];
-  const otherwise = elseEdges(chart);
-  const order = guardOrder(chart);
+  const words = edgeWords(chart);
   for (const edge of chart.edges) {
-    const guard = edge.guard === null ? (otherwise.has(edge) ? 'else' : null) : withOrder(edge, order);
+    const { trigger, guard } = words(edge);
     const label = [
-      triggerText(edge.trigger),
+      trigger,
       guard === null ? '' : ` [${guard}]`,
       edge.actions.length === 0 ? '' : `\n/ ${edge.actions.join(', ')}`,
     ].join('');

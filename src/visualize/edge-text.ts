@@ -22,7 +22,7 @@ export function triggerText(trigger: Trigger): string {
 }
 
 /** The edges without a guard that follow guarded edges of the same trigger: they are taken when no guard is true. */
-export function elseEdges(chart: Chart): ReadonlySet<ChartEdge> {
+function elseEdges(chart: Chart): ReadonlySet<ChartEdge> {
   const guarded = new Set<string>();
   const found = new Set<ChartEdge>();
   for (const edge of chart.edges) {
@@ -34,7 +34,7 @@ export function elseEdges(chart: Chart): ReadonlySet<ChartEdge> {
 }
 
 /** The place of each guarded edge among those of the same trigger, from 1. A trigger with one guard has no order. */
-export function guardOrder(chart: Chart): ReadonlyMap<ChartEdge, number> {
+function guardOrder(chart: Chart): ReadonlyMap<ChartEdge, number> {
   const groups = new Map<string, ChartEdge[]>();
   for (const edge of chart.edges) {
     if (edge.guard === null) continue;
@@ -48,10 +48,30 @@ export function guardOrder(chart: Chart): ReadonlyMap<ChartEdge, number> {
   );
 }
 
-/** The guard with its place in the order: `2 granted`. */
-export function withOrder(edge: ChartEdge, order: ReadonlyMap<ChartEdge, number>): string {
-  const place = order.get(edge);
-  return `${place === undefined ? '' : `${place} `}${edge.guard ?? ''}`;
+/** The words of an edge in a picture. */
+export interface EdgeWords {
+  /** `(2) dial done` when an event has several guards, `after pause (10 s)` when the value of the delay is known. */
+  readonly trigger: string;
+  /** `conflict = 409` when it is known what the guard stands for; `else` after other guards; null without a guard. */
+  readonly guard: string | null;
+}
+
+export function edgeWords(chart: Chart): (edge: ChartEdge) => EdgeWords {
+  const otherwise = elseEdges(chart);
+  const order = guardOrder(chart);
+  return (edge) => {
+    const place = order.get(edge);
+    const trigger = [
+      place === undefined ? '' : `(${place}) `,
+      triggerText(edge.trigger),
+      edge.wait === undefined ? '' : ` (${edge.wait})`,
+    ].join('');
+    const note = edge.guardNote === undefined ? '' : ` = ${edge.guardNote}`;
+    return {
+      trigger,
+      guard: edge.guard === null ? (otherwise.has(edge) ? 'else' : null) : edge.guard + note,
+    };
+  };
 }
 
 /** The id without the name of the chart, for example `active.backingOff.failed`. */

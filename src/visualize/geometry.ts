@@ -43,10 +43,14 @@ const TITLE_FONT = 13;
 export const TITLE_HEIGHT = 28;
 export const PAD = 12;
 
+/** Room for the sign or the pointed ends of a choice. */
+const CHOICE_MARK = 16;
+
 export function boxSize(box: Box): { readonly width: number; readonly height: number } {
   if (box.kind === 'initial') return { width: 12, height: 12 };
   if (box.kind === 'anywhere') return { width: 16, height: 16 };
-  const marks = (box.folded ? 18 : 0) + (box.state?.kind === 'parallel' ? 46 : 0);
+  const marks =
+    (box.choice ? CHOICE_MARK : 0) + (box.folded ? 18 : 0) + (box.state?.kind === 'parallel' ? 46 : 0);
   const title = textWidth(box.title, TITLE_FONT, true) + marks;
   const lines = box.lines.length * LINE_HEIGHT;
   return {

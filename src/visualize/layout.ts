@@ -39,6 +39,13 @@ const COMPOUND_OPTIONS: LayoutOptions = {
   'elk.nodeSize.constraints': 'MINIMUM_SIZE',
 };
 
+/** Less room between boxes and arrows, for pictures that are too wide. */
+const COMPACT: LayoutOptions = {
+  'elk.spacing.nodeNode': '16',
+  'elk.spacing.edgeNode': '10',
+  'elk.spacing.edgeEdge': '9',
+};
+
 /**
  * Variants of the layout. The most readable result is used. Large pictures try only the first ones, to save time, unless none of
  * them can be read.
@@ -60,12 +67,17 @@ const VARIANTS: readonly LayoutOptions[] = [
   ['BRANDES_KOEPF', 'NETWORK_SIMPLEX', '1'],
   ['BRANDES_KOEPF', 'LONGEST_PATH', '3'],
   ['BRANDES_KOEPF', 'LONGEST_PATH', '4'],
-].map(([placement = '', layering = '', seed = '']) => ({
+  ['NETWORK_SIMPLEX', 'NETWORK_SIMPLEX', '1', 'compact'],
+  ['LINEAR_SEGMENTS', 'NETWORK_SIMPLEX', '3', 'compact'],
+  ['BRANDES_KOEPF', 'NETWORK_SIMPLEX', '2', 'compact'],
+  ['NETWORK_SIMPLEX', 'LONGEST_PATH_SOURCE', '4', 'compact'],
+].map(([placement = '', layering = '', seed = '', compact = '']) => ({
   'elk.layered.nodePlacement.strategy': placement,
   'elk.layered.layering.strategy': layering,
   // Used by COFFMAN_GRAHAM alone.
   'elk.layered.layering.coffmanGraham.layerBound': '3',
   'elk.randomSeed': seed,
+  ...(compact === '' ? {} : COMPACT),
 }));
 const VARIANTS_WHEN_LARGE = 9;
 /** After this many variants a picture that is far too complex gets no more of them. */
@@ -126,7 +138,7 @@ function simplifications(picture: Picture): Picture[] {
   const found: Picture[] = [];
   let previousArrows = '';
   for (let next: Picture | null = picture; next !== null; next = next.simpler?.() ?? null) {
-    const arrows = next.arrows.map(({ id }) => id).join();
+    const arrows = JSON.stringify(next.arrows);
     if (arrows !== previousArrows) found.push(next);
     previousArrows = arrows;
   }

@@ -1,6 +1,6 @@
 import type { AnyStateMachine } from 'xstate';
 import { type Chart, type ChartEdge, type ChartState, toChart } from './chart.js';
-import { elseEdges, guardOrder, triggerText, withOrder, withoutReasonActions } from './edge-text.js';
+import { type EdgeWords, edgeWords, withoutReasonActions } from './edge-text.js';
 import { DiagramIds } from './ids.js';
 
 /** Keywords of Mermaid that are not valid as ids. */
@@ -47,12 +47,8 @@ class Diagram {
       const rows = stateRows(state);
       if (rows.length > 0) this.#rows.set(state.id, rows);
     }
-    const otherwise = elseEdges(chart);
-    const order = guardOrder(chart);
-    const labelled = chart.edges.map((edge) => {
-      const guard = edge.guard === null ? (otherwise.has(edge) ? 'otherwise' : '') : withOrder(edge, order);
-      return { edge, label: edgeLabel(edge, guard) };
-    });
+    const words = edgeWords(chart);
+    const labelled = chart.edges.map((edge) => ({ edge, label: edgeLabel(edge, words(edge)) }));
     for (const { edge, label } of labelled)
       if (edge.targets.length === 0) appendTo(this.#rows, edge.source, label);
     for (const { id, history } of chart.states) {
@@ -127,14 +123,14 @@ class Diagram {
   }
 }
 
-/** `enroll done [1 granted] / assignGrant` */
-function edgeLabel(edge: ChartEdge, guard: string): string {
+/** `(1) enroll done [granted] / assignGrant` */
+function edgeLabel(edge: ChartEdge, { trigger, guard }: EdgeWords): string {
   // A transition without a target shows at least its reason, because it would be empty otherwise.
   const stays = edge.targets.length === 0;
   const actions = actionNames(edge.actions) || (stays ? sanitized(edge.actions.join(', ')) || 'nothing' : '');
   return [
-    edge.trigger.kind === 'always' ? '' : sanitized(triggerText(edge.trigger)),
-    guard === '' ? '' : `[${sanitized(guard)}]`,
+    sanitized(edge.trigger.kind === 'always' ? trigger.replace('always', '') : trigger),
+    guard === null ? '' : `[${edge.guard === null ? 'otherwise' : sanitized(guard)}]`,
     actions === '' ? '' : `/ ${actions}`,
   ]
     .filter((part) => part !== '')

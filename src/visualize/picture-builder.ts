@@ -1,7 +1,7 @@
 /** Builds a picture from a chart. */
 
 import type { Chart, ChartEdge, ChartState, Trigger } from './chart.js';
-import { edgeText, elseEdges, shortId, triggerText, withoutReasonActions } from './edge-text.js';
+import { type EdgeWords, edgeText, edgeWords, shortId, withoutReasonActions } from './edge-text.js';
 import { distinct, type Ink, type Line, type Span, wrap } from './lines.js';
 import { type Arrow, anywhereMark, type Box, initialMark, type Picture, plainArrow } from './picture.js';
 import { type Link, selectLinks } from './selection.js';
@@ -11,6 +11,8 @@ const ROW_WIDTH = 155;
 const GROUP_ROW_WIDTH = 320;
 const LABEL_WIDTH = 150;
 const OVERVIEW_LABEL_WIDTH = 112;
+/** A label gets this part of its width when the picture is too wide otherwise. */
+const NARROW = 0.68;
 const MAX_LABEL_LINES = 12;
 
 interface PictureOptions {
@@ -28,7 +30,7 @@ export class PictureBuilder {
   readonly #boxIds = new Map<string, string>();
   readonly #byId: ReadonlyMap<string, ChartState>;
   readonly #open: ReadonlySet<string>;
-  readonly #else: ReadonlySet<ChartEdge>;
+  readonly #words: (edge: ChartEdge) => EdgeWords;
 
   readonly #pictureName: string;
   readonly #overview: boolean;
@@ -40,7 +42,7 @@ export class PictureBuilder {
     this.#chart = chart;
     this.#top = top;
     this.#open = open;
-    this.#else = elseEdges(chart);
+    this.#words = edgeWords(chart);
     this.#byId = new Map(chart.states.map((state) => [state.id, state]));
     this.#states = chart.states.filter(
       ({ id, parent }) => id === top.id || (parent !== null && open.has(parent)),
@@ -52,8 +54,11 @@ export class PictureBuilder {
     }
   }
 
-  /** @param level How much is drawn as arrows; 0 is the most. */
-  build(level = 0): Picture {
+  /**
+   * @param level How much is drawn as arrows; 0 is the most.
+   * @param narrow Labels get less width.
+   */
+  build(level = 0, narrow = false): Picture {
     const links = this.#links();
     const { drawn, written, hubs, isSimplest } = selectLinks(links, level, {
       states: this.#states,
@@ -67,7 +72,7 @@ export class PictureBuilder {
       const isInner = this.#isInside(target, source);
       if (isInner) marks.push(anywhereMark(source, target, this.#name(source)));
       const from = isInner ? `${source} any ${target}` : source;
-      arrows.push(this.#arrow(from, target, group));
+      arrows.push(this.#arrow(from, target, group, narrow));
     }
     for (const state of this.#states) {
       const first = state.initial === null ? undefined : this.#boxIds.get(state.initial);
@@ -88,7 +93,7 @@ export class PictureBuilder {
         ...elsewhere.map((id) => this.#elsewhereBox(id)),
       ],
       arrows,
-      simpler: isSimplest ? null : () => this.build(level + 1),
+      simpler: isSimplest ? (narrow ? null : () => this.build(level, true)) : () => this.build(level + 1),
     };
   }
 
@@ -114,8 +119,9 @@ export class PictureBuilder {
     return this.#byId.get(id)?.key ?? id;
   }
 
-  #arrow(source: string, target: string, group: readonly Link[]): Arrow {
-    const limit = this.#overview ? OVERVIEW_LABEL_WIDTH : LABEL_WIDTH;
+  #arrow(source: string, target: string, group: readonly Link[], narrow: boolean): Arrow {
+    const width = this.#overview ? OVERVIEW_LABEL_WIDTH : LABEL_WIDTH;
+    const limit = narrow ? width * NARROW : width;
     const lines = distinct(
       group.map(({ edge }) => {
         const triggerLines = wrap(this.#triggerSpans(edge), limit);
@@ -147,8 +153,10 @@ export class PictureBuilder {
 
   #triggerSpans(edge: ChartEdge): Span[] {
     const ink = inkOf(edge.trigger);
-    const guard = edge.guard ?? (this.#else.has(edge) ? 'else' : null);
-    const spans: Span[] = [{ text: triggerText(edge.trigger), ink }];
+    const { trigger, guard } = this.#words(edge);
+    // An overview leaves out some of the guards, so their order would have gaps.
+    const shown = this.#overview ? trigger.replace(/^\(\d+\) /, '') : trigger;
+    const spans: Span[] = [{ text: shown.replace(/ (m?s|min)\)$/, '\u00a0$1)'), ink }];
     if (guard !== null) spans.push({ text: ` [${guard}]`, ink: edge.guard === null ? 'faint' : ink });
     // The actions of an edge name its reasons only in the picture that shows its source.
     if (!this.#overview && this.#boxIds.get(edge.source) === edge.source) {
@@ -183,6 +191,7 @@ export class PictureBuilder {
       state,
       folded,
       region: state.parent !== null && this.#byId.get(state.parent)?.kind === 'parallel',
+      choice: this.#isChoice(state),
       lines: [
         ...row('entry', state.entry),
         ...row('exit', state.exit),
@@ -193,6 +202,7 @@ export class PictureBuilder {
         !links.some(({ source, target }) => source === state.id && target !== null && target !== source)
           ? this.#innerRow(state.id)
           : []),
+        ...this.#historyRow(state),
         ...sources,
         ...outsideSources,
         ...(state.tags.length === 0 || this.#overview
@@ -205,14 +215,33 @@ export class PictureBuilder {
     };
   }
 
+  #isChoice({ id, kind, entry, exit, invokes }: ChartState): boolean {
+    if (kind !== 'atomic' || entry.length + exit.length + invokes.length > 0) return false;
+    const own = this.#chart.edges.filter(({ source }) => source === id);
+    return own.length > 0 && own.every(({ trigger }) => trigger.kind === 'always');
+  }
+
   #rowWidth(box: string): number {
     return this.#open.has(box) ? GROUP_ROW_WIDTH : ROW_WIDTH;
+  }
+
+  #historyRow({ id, history }: ChartState): Line[] {
+    if (history === undefined) return [];
+    const first = history.targets.map((target) => this.#relativeName(target, id)).join(', ');
+    const text = `${history.kind} history; the first time → ${first}`;
+    return wrap([{ text, ink: 'plain' }], this.#rowWidth(id));
   }
 
   #transitionRows(links: readonly Link[]): Line[] {
     if (!this.#overview) return distinct(links.map((link) => this.#transitionLines(link))).flat();
     const targets = new Set(links.flatMap(({ source, target }) => (target === source ? [] : (target ?? []))));
-    return [...targets].flatMap((target) => this.#briefRow(links.filter((link) => link.target === target)));
+    return [...targets].flatMap((target) => {
+      const all = links.filter((link) => link.target === target);
+      // What a guard stands for is worth a row of its own.
+      const noted = all.filter(({ edge }) => edge.guardNote !== undefined);
+      const others = all.filter((link) => !noted.includes(link));
+      return [...noted.flatMap((link) => this.#briefRow([link])), ...this.#briefRow(others)];
+    });
   }
 
   /** In an overview: the first of several transitions, and how many more there are. */
@@ -298,6 +327,7 @@ export class PictureBuilder {
       state: state ?? null,
       folded: false,
       region: false,
+      choice: false,
       lines: [],
       tooltip: `${id}${state === undefined || state.description === '' ? '' : ` – ${state.description}`} (in another picture)`,
     };

@@ -18,6 +18,8 @@ export interface Box {
   readonly folded: boolean;
   /** It is a region of a parallel state. */
   readonly region: boolean;
+  /** It only decides: all that it has are transitions without an event. */
+  readonly choice: boolean;
   readonly lines: readonly Line[];
   readonly tooltip: string;
 }
@@ -47,7 +49,7 @@ export interface Picture {
   readonly simpler: (() => Picture) | null;
 }
 
-const MARK = { title: '', state: null, folded: false, region: false, lines: [] } as const;
+const MARK = { title: '', state: null, folded: false, region: false, choice: false, lines: [] } as const;
 
 export function initialMark(parent: string): Box {
   return { ...MARK, id: `${parent} initial`, parent, kind: 'initial', tooltip: 'begins here' };

@@ -1,5 +1,5 @@
 import type { Chart, ChartEdge, ChartState } from './chart.js';
-import { elseEdges, guardOrder, triggerText, withOrder } from './edge-text.js';
+import { edgeWords } from './edge-text.js';
 import { DiagramIds } from './ids.js';
 
 /** Keywords of PlantUML that are not valid as ids. */
@@ -72,15 +72,14 @@ function rowsOf({ chart, label }: Diagram, state: ChartState): string[] {
   ];
 }
 
-/** `dial done [1 open] / assignSocket` */
+/** `(1) dial done [open] / assignSocket` */
 function labels(chart: Chart): (edge: ChartEdge) => string {
-  const otherwise = elseEdges(chart);
-  const order = guardOrder(chart);
+  const words = edgeWords(chart);
   return (edge) => {
-    const guard = edge.guard === null ? (otherwise.has(edge) ? 'else' : null) : withOrder(edge, order);
+    const { trigger, guard } = words(edge);
     const actions = edge.actions.length === 0 ? '' : ` / ${edge.actions.join(', ')}`;
     const again = edge.reenter ? ' (enters it again)' : '';
-    return plain(`${triggerText(edge.trigger)}${guard === null ? '' : ` [${guard}]`}${actions}${again}`);
+    return plain(`${trigger}${guard === null ? '' : ` [${guard}]`}${actions}${again}`);
   };
 }
 

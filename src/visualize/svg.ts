@@ -1,7 +1,15 @@
 /** A picture as a standalone SVG for light and dark pages, with descriptions as tooltips. */
 
 import type { Chart } from './chart.js';
-import { PAD, type Placed, type PlacedArrow, type PlacedBox, type Point, TITLE_HEIGHT } from './geometry.js';
+import {
+  PAD,
+  type Placed,
+  type PlacedArrow,
+  type PlacedBox,
+  type Point,
+  type Rect,
+  TITLE_HEIGHT,
+} from './geometry.js';
 import { type LayoutOptionsOfPicture, layout } from './layout.js';
 import type { LayoutRecord } from './layout-records.js';
 import { FONT, INDENT, LINE_HEIGHT, type Line } from './lines.js';
@@ -84,8 +92,10 @@ const STYLE = [
   `text{font-size:${FONT}px}`,
   '.title{font-size:13px;font-weight:600}.name{font-weight:600}',
   '.box,.group{stroke-width:1.2}.arrow{fill:none;stroke-width:1.3}.spine{stroke-width:2.6}.region,.elsewhere{stroke-dasharray:5 3}',
+
   '.label{opacity:.88}',
   colorRules(LIGHT),
+  '.box.behind{fill:none;stroke:none}',
   `@media (prefers-color-scheme: dark){${colorRules(DARK)}}`,
 ].join('');
 
@@ -134,14 +144,16 @@ function drawBox({ box, rect, text: lines }: PlacedBox, isGroup: boolean): strin
   const shape = (inset: number, radius: number, extra = '') =>
     `<rect class="${isGroup ? 'group' : 'box'}${extra}" x="${x + inset}" y="${y + inset}" width="${width - 2 * inset}" height="${height - 2 * inset}" rx="${radius}"/>`;
   const titleOnly = !isGroup && !box.folded && box.lines.length === 0;
+  const isDiamond = box.choice && titleOnly;
   const parts = [
     title,
-    shape(0, 9, kind),
+    shape(0, 9, isDiamond ? ' behind' : kind),
+    isDiamond ? diamond(rect) : box.choice ? choiceMark(x + PAD, y + 14.5) : '',
     box.state?.kind === 'final' && box.kind === 'state' ? shape(3, 6.5) : '',
     isGroup ? `<path class="rule" d="M${x} ${y + TITLE_HEIGHT - 2}h${width}"/>` : '',
     titleOnly
       ? text(x + width / 2, y + height / 2 + 4.5, 'title name', box.title, ' text-anchor="middle"')
-      : text(x + PAD, y + 19, 'title name', box.title),
+      : text(x + PAD + (box.choice ? 15 : 0), y + 19, 'title name', box.title),
     box.state?.kind === 'parallel'
       ? text(x + width - 8, y + 19, 'faint', 'parallel', ' text-anchor="end"')
       : '',
@@ -150,6 +162,15 @@ function drawBox({ box, rect, text: lines }: PlacedBox, isGroup: boolean): strin
   ];
   return `<g class="state" data-state="${escapeMarkup(box.id)}">${parts.join('')}</g>`;
 }
+
+/** A choice is a flat diamond; its upper and lower edges are long enough for every arrow. */
+function diamond({ x, y, width, height }: Rect): string {
+  const end = height / 2;
+  return `<path class="box" d="M${x} ${y + end}L${x + end} ${y}H${x + width - end}L${x + width} ${y + end}L${x + width - end} ${y + height}H${x + end}z"/>`;
+}
+
+/** The sign of a choice, before its name. */
+const choiceMark = (x: number, y: number): string => `<path class="always" d="M${x} ${y}l5 -5l5 5l-5 5z"/>`;
 
 /** Two small boxes in the corner, the sign of a folded state. */
 function foldMark(x: number, y: number): string {

@@ -78,8 +78,8 @@ describe.each(charts)('PlantUML of %s', (_, machine) => {
 describe('toPlantUml', () => {
   it('numbers the guards of an event, and names histories, regions and parallel states', () => {
     const text = toPlantUml(toChart(FOREIGN.everything), 'abc');
-    expect(text).toContain('left_idle --> left_deciding : GO [1 and(ready, not(busy))] / raise(TICK)\n');
-    expect(text).toContain('left_idle --> left_working : GO [2 or(isCode(404), ');
+    expect(text).toContain('left_idle --> left_deciding : (1) GO [and(ready, not(busy))] / raise(TICK)\n');
+    expect(text).toContain('left_idle --> left_working : (2) GO [or(isCode(404), ');
     expect(text).toContain('left_idle --> left_end : GO [else]\n');
     expect(text).toContain('state "hist" as left_hist <<history*>>');
     expect(text).toContain('state "back" as right_two_back <<history>>');
