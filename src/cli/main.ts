@@ -35,6 +35,8 @@ const LAST_OUTPUT = 500;
 /** The commands that accept the command of an app server after `--`. */
 const TAKE_APP_SERVER: ReadonlySet<string> = new Set(['start', 'doctor', 'service']);
 
+const VERSION_FLAGS: ReadonlySet<string> = new Set(['-v', '--version', '--json']);
+
 /** The command that runs, once it is known. */
 let commandName: string | undefined;
 let exitCode: number = EXIT.ok;
@@ -62,7 +64,11 @@ watchOutput((error) => {
 });
 
 async function run(): Promise<number> {
-  if (argv[0] === '-v' || argv.includes('--version')) return printVersion();
+  if (argv[0] === '-v' || argv.includes('--version')) {
+    const other = argv.find((word) => word.startsWith('-') && !VERSION_FLAGS.has(word));
+    if (other !== undefined) throw usageError(`--version cannot be used with ${other}.`, `Remove ${other}.`);
+    return printVersion();
+  }
   if (appServerCommand !== undefined && !TAKE_APP_SERVER.has(argv[0] ?? '')) {
     throw usageError(
       'Only start, doctor and service install accept a command after --.',

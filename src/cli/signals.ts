@@ -43,9 +43,27 @@ export class StopSignals {
       this.onFirst();
     };
     for (const signal of stopSignals()) process.on(signal, onSignal);
+    if (isNpmStart(process.env)) onParentGone(() => onSignal('SIGTERM'));
     // By default Node opens its debugger on a port, which any local program could use.
     process.on('SIGUSR1', () => {});
   }
+}
+
+/** `npm start` of this package: npm runs it below a shell, and a SIGTERM to npm ends that shell only. */
+const isNpmStart = ({ npm_package_name: name, npm_lifecycle_event: event }: NodeJS.ProcessEnv): boolean =>
+  name === 'rc-engine' && event === 'start';
+
+/** In ms. */
+const PARENT_POLL = 500;
+
+function onParentGone(then: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    then();
+  }, PARENT_POLL);
+  timer.unref();
 }
 
 /** The longest that the handler of `onFatalExit` may delay the exit, in ms. */

@@ -121,7 +121,10 @@ export function checkHome(dir: string): string | null {
   } catch {
     return null; // A parent that cannot be entered: opening the home reports that.
   }
-  if (found?.isDirectory() !== true) return null;
+  if (found === undefined) return null;
+  if (!found.isDirectory()) {
+    throw new EngineError('homeUnusable', `The home directory ${dir} cannot be used: it is not a directory.`);
+  }
   const foreign = ownedByAnother(found);
   if (foreign !== undefined) {
     throw new EngineError('homeUnusable', `The home directory ${dir} ${foreign}.`, {

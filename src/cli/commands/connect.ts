@@ -59,6 +59,9 @@ export const connect = defineCommand({
     errorOutput.json = args.json === true;
     const { openHome } = await import('../../home/home.js');
     const home = openHome(args.home);
+    if (args.list === true && args.environment !== undefined) {
+      throw usageError('--list lists all environments and takes no ENVIRONMENT.', 'Remove one of the two.');
+    }
     if (args.list === true) return listEnvironments(home, args.json === true);
     if (args.environment === '')
       throw usageError('ENVIRONMENT is empty.', 'Leave it out, or name one of --list.');

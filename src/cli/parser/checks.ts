@@ -30,6 +30,31 @@ export function commandOf(
     : found;
 }
 
+/** What word processors and web pages make of a hyphen. */
+const OTHER_DASH = /^[\u2010-\u2015\u2212]+/;
+
+/**
+ * A known flag that was written with one hyphen, with a dash, or in capitals. `-home` would be read as `-h` and more.
+ * @throws EngineError `usage` with the flag as it is meant
+ */
+export function checkHyphens(
+  argv: readonly string[],
+  command: Command | undefined,
+  commands: readonly (Command | CommandGroup)[],
+): void {
+  const all = commands.flatMap((one) => ('subcommands' in one ? one.subcommands : [one]));
+  const known = new Set(
+    (command === undefined ? all : [command]).flatMap((one) => [...optionsOf(one).keys(), 'help', 'version']),
+  );
+  for (const word of argv) {
+    const [typed = ''] = word.split('=', 1);
+    const name = typed.replace(OTHER_DASH, '').replace(/^-+/, '').toLowerCase();
+    if (name.length < 2 || !known.has(name) || typed === `--${name}`) continue;
+    const isFlag = OTHER_DASH.test(typed) || /^--?[A-Za-z]/.test(typed);
+    if (isFlag) throw usageError(`${typed} is no option of rc-engine.`, `Write --${name}.`);
+  }
+}
+
 /**
  * Checks the flags as they were typed: each once, unless it is a list, and a switch without a value. Of two audiences, the
  * one that somebody relies on would be dropped silently. WSA-14

@@ -5,7 +5,14 @@ import { ACCOUNT_SETTINGS } from '../settings/account-settings.js';
 import { LISTENER_SETTINGS } from '../settings/listener-settings.js';
 import { flagOf, type Setting, variableOf } from '../settings/setting.js';
 import { START_SETTINGS } from '../settings/start-settings.js';
-import { checkAppServerWords, checkFlags, checkValues, commandOf, trimValues } from './checks.js';
+import {
+  checkAppServerWords,
+  checkFlags,
+  checkHyphens,
+  checkValues,
+  commandOf,
+  trimValues,
+} from './checks.js';
 import type { Command, CommandGroup, OptionSpec, OptionTable } from './command.js';
 import { commandLineError } from './command-line-error.js';
 
@@ -44,6 +51,7 @@ export async function parseCommandLine(
   commands: readonly (Command | CommandGroup)[],
 ): Promise<Invocation | undefined> {
   const named = commandOf(argv, commands);
+  checkHyphens(argv, named, commands);
   const asksForHelp = argv.some((arg) => /^(?:--help|-[a-z]*h)/.test(arg));
   const [word] = argv.filter((one) => !one.startsWith('-'));
   const names = commands.map(({ name }) => name);
@@ -110,7 +118,8 @@ function addHelp(parser: Argv, { describe }: Context): void {
 
 function addCommand(parser: Argv, command: Command | CommandGroup, context: Context, group = ''): void {
   if ('subcommands' in command) {
-    const names = command.subcommands.map(({ name }) => name).join(' or ');
+    const list = command.subcommands.map(({ name }) => name);
+    const names = `${list.slice(0, -1).join(', ')} or ${list.at(-1)}`;
     parser.command(command.name, command.description, (args) => {
       for (const subcommand of command.subcommands) addCommand(args, subcommand, context, `${command.name} `);
       return args.demandCommand(1, `A subcommand of ${command.name} is missing: ${names}.`);
