@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { importSource, ROOT } from './import-source.mjs';
+import { requirementTexts } from './requirement-texts.mjs';
 
 const PAGE = join(ROOT, 'src/inspector/page');
 
@@ -76,12 +77,28 @@ async function pageData({ CHARTS, REASONS, chartHash, toChart, edgeText, picture
       hash,
       description: chart.description,
       pictures,
-      states: Object.fromEntries(chart.states.map(({ id, description }) => [id, description])),
-      edges: Object.fromEntries(chart.edges.map((edge) => [edge.id, edgeText(chart, edge)])),
+      states: Object.fromEntries(
+        chart.states.map(({ id, kind, description, tags, entry, exit, invokes }) => [
+          id,
+          { kind, description, tags, entry, exit, invokes: invokes.map((actor) => actor.id) },
+        ]),
+      ),
+      edges: Object.fromEntries(
+        chart.edges.map((edge) => {
+          const { id, source, targets, description, reasons } = edge;
+          return [id, { text: edgeText(chart, edge), source, targets, description, reasons }];
+        }),
+      ),
     };
   }
+  const descriptions = Object.values(charts).flatMap(({ description, states, edges }) => [
+    description,
+    ...Object.values(states).map((state) => state.description),
+    ...Object.values(edges).map((edge) => edge.description),
+  ]);
   return {
     charts,
+    requirements: await requirementTexts(descriptions),
     reasons: Object.fromEntries(Object.entries(REASONS).map(([code, { means }]) => [code, means])),
   };
 }

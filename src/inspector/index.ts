@@ -75,7 +75,7 @@ export async function openReplay(file: string, options: InspectorOptions): Promi
   const server = new InspectorServer({
     port: options.port,
     pageFile: options.pageFile,
-    timeline: restoreTimeline(saved, file),
+    timeline: restoreTimeline(saved),
     about: {
       mode: 'replay',
       engine: saved.engine,

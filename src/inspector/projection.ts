@@ -4,7 +4,7 @@
  * failure, which the status shows, too.
  */
 import type { AnyActorLogic, AnyStateMachine, AnyTransitionDefinition } from 'xstate';
-import { maskTokens } from '../observe/body-preview.js';
+import { maskNamed } from '../observe/body-preview.js';
 import { peerText } from '../observe/peer-text.js';
 import { isReason } from '../protocol/reasons.js';
 import { edgeIds } from '../visualize/chart.js';
@@ -144,10 +144,10 @@ function isFailure(value: unknown): value is HeldFailure {
 /** Its text, HTTP status and request id: on one line, cut, and with everything masked that looks like a token. */
 export function shownFailure({ message, httpStatus, requestId }: HeldFailure): EntryFailure {
   return {
-    text: peerText(maskTokens(message), MAX_FAILURE_BYTES),
+    text: peerText(maskNamed(message), MAX_FAILURE_BYTES),
     ...(typeof httpStatus === 'number' ? { httpStatus } : {}),
     ...(typeof requestId === 'string'
-      ? { requestId: peerText(maskTokens(requestId), MAX_REQUEST_ID_BYTES) }
+      ? { requestId: peerText(maskNamed(requestId), MAX_REQUEST_ID_BYTES) }
       : {}),
   };
 }

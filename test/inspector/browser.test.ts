@@ -76,11 +76,18 @@ async function showRecovery(page: Page): Promise<void> {
     'status of the past',
   );
   await page.until(
-    `document.getElementById('tree').innerText.includes('recoverAuth')`,
-    'tree of that moment',
+    `document.querySelector('#heading .failure')?.textContent.startsWith('HTTP 401 · request ')`,
+    'failure of that moment',
   );
-  const left = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.left')].map((e) => e.getAttribute('data-state')).join()`;
-  await page.until(`${left} === 'remoteControl.active.refreshing'`, 'state that was left');
+  // The transition is an arrow, or else text in the state that was left.
+  const lit = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.left, .taken')].map((e) => e.getAttribute('data-state') ?? e.getAttribute('data-edges')).join()`;
+  await page.until(`${lit}.includes('remoteControl.active.refreshing')`, 'transition from refreshing');
+  // What a step causes comes after it.
+  await page.click('#forward');
+  await page.until(
+    `document.getElementById('tree').innerText.includes('recoverAuth')`,
+    'tree of the next moment',
+  );
   // Not each transition has an arrow in each picture; the next one has.
   await pick(page, 'remoteControl', 'backingOff.recovered.pausing');
   const taken = `[...document.getElementById('chart').shadowRoot.querySelectorAll('.taken')].map((e) => e.getAttribute('data-edges')).join()`;

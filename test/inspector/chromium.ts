@@ -12,6 +12,20 @@ export const noChromium = existsSync(CHROMIUM) ? false : `${CHROMIUM} does not e
 
 const DEADLINE = 15_000;
 const POLL_INTERVAL = 25;
+const KEY_CODES: Readonly<Record<string, number>> = {
+  Tab: 9,
+  Enter: 13,
+  Escape: 27,
+  ' ': 32,
+  PageUp: 33,
+  PageDown: 34,
+  End: 35,
+  Home: 36,
+  ArrowLeft: 37,
+  ArrowUp: 38,
+  ArrowRight: 39,
+  ArrowDown: 40,
+};
 
 interface DevToolsMessage {
   readonly id?: number;
@@ -198,13 +212,59 @@ export class Page {
 
   /** Clicks in the middle of an element. */
   async click(selector: string): Promise<void> {
+    const point = await this.#middleOf(selector);
+    for (const type of ['mousePressed', 'mouseReleased']) {
+      await this.#call('Input.dispatchMouseEvent', { type, ...point, button: 'left', clickCount: 1 });
+    }
+  }
+
+  /** Presses and releases a key, such as `a`, `Enter` or `ArrowLeft`. */
+  async press(key: string): Promise<void> {
+    const text = key.length === 1 ? { text: key } : key === 'Enter' ? { text: '\r' } : {};
+    const named = { key, code: key === ' ' ? 'Space' : key, windowsVirtualKeyCode: KEY_CODES[key] ?? 0 };
+    await this.#call('Input.dispatchKeyEvent', { type: 'keyDown', ...named, ...text });
+    await this.#call('Input.dispatchKeyEvent', { type: 'keyUp', ...named });
+  }
+
+  /** Turns the wheel at the middle of an element; up is negative. */
+  async wheel(selector: string, deltaY: number): Promise<void> {
+    const { x, y } = await this.#middleOf(selector);
+    await this.#call('Input.dispatchMouseEvent', { type: 'mouseWheel', x, y, deltaX: 0, deltaY });
+  }
+
+  /** Presses at the middle of an element, moves and releases. */
+  async drag(selector: string, by: { readonly x: number; readonly y: number }): Promise<void> {
+    const { x, y } = await this.#middleOf(selector);
+    const mouse = (type: string, point: object, buttons: number) =>
+      this.#call('Input.dispatchMouseEvent', { type, ...point, button: 'left', buttons, clickCount: 1 });
+    await mouse('mousePressed', { x, y }, 1);
+    for (const part of [0.3, 0.6, 1])
+      await mouse('mouseMoved', { x: x + by.x * part, y: y + by.y * part }, 1);
+    await mouse('mouseReleased', { x: x + by.x, y: y + by.y }, 0);
+  }
+
+  async size(width: number, height: number): Promise<void> {
+    await this.#call('Emulation.setDeviceMetricsOverride', {
+      width,
+      height,
+      deviceScaleFactor: 1,
+      mobile: false,
+    });
+  }
+
+  /** Chooses files in a file input. */
+  async choose(selector: string, files: readonly string[]): Promise<void> {
+    const { root } = (await this.#call('DOM.getDocument')) as { root: { nodeId: number } };
+    const { nodeId } = await this.#call('DOM.querySelector', { nodeId: root.nodeId, selector });
+    await this.#call('DOM.setFileInputFiles', { nodeId, files });
+  }
+
+  async #middleOf(selector: string): Promise<{ x: number; y: number }> {
     const point = await this.eval<{ x: number; y: number } | null>(
       `(() => { const e = document.querySelector(${JSON.stringify(selector)}); if (!e) return null; const r = e.getBoundingClientRect(); return { x: r.x + r.width / 2, y: r.y + r.height / 2 }; })()`,
     );
     if (point === null) throw new Error(`the page has no ${selector}`);
-    for (const type of ['mousePressed', 'mouseReleased']) {
-      await this.#call('Input.dispatchMouseEvent', { type, ...point, button: 'left', clickCount: 1 });
-    }
+    return point;
   }
 
   async dark(on: boolean): Promise<void> {

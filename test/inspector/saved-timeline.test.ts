@@ -44,7 +44,7 @@ async function fileOf(content: string | object): Promise<string> {
 
 const reading = async (content: string | object) => {
   const path = await fileOf(content);
-  return readTimeline(path, CHARTS).then((saved) => restoreTimeline(saved, path));
+  return readTimeline(path, CHARTS).then((saved) => restoreTimeline(saved));
 };
 
 describe('a saved timeline', () => {

@@ -3,7 +3,7 @@ import { VERSION } from '../../protocol/version.js';
 import { EXIT, usageError } from '../errors.js';
 import { runWithoutOutput } from '../output/lifeline.js';
 import { errorOutput, printJson } from '../output/print.js';
-import { stdout } from '../output/terminal.js';
+import { stdout, text } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
 import { untilStopSignal } from '../signals.js';
 
@@ -13,12 +13,17 @@ export const inspect = defineCommand({
   notes:
     '--attach opens a page for an engine that was started without --inspect. Its history begins with this command, and the\n' +
     'page ends with it. On another machine, forward the port: ssh -L PORT:127.0.0.1:PORT …\n' +
-    'Exit codes: 0 ended, 1 the engine refused, 5 no engine running.',
+    'Exit codes: 0 ended, or no difference; 1 the engine refused, or the timelines differ; 5 no engine running.',
   positionals: {
     file: { type: 'string', description: 'The saved timeline', completes: 'files' },
   },
   options: {
     attach: { type: 'boolean', description: 'Watch the running engine until Ctrl-C' },
+    compare: {
+      type: 'string',
+      description: 'Compare the saved timeline with this one, and say where they first differ',
+      completes: 'files',
+    },
     open: { type: 'boolean', description: 'Open the page in the browser of this machine' },
     port: { type: 'integer', description: 'Port on 127.0.0.1', default: 'any free port' },
     ...HOME_OPTION,
@@ -26,11 +31,15 @@ export const inspect = defineCommand({
   },
   examples: [
     ['inspect --attach --open', 'Watch the running engine in the browser'],
+    ['inspect before.json --compare after.json', 'Say where two saved timelines first differ'],
     ['inspect rc-engine-timeline.json', 'Print a link to the replay; Ctrl-C stops it'],
   ],
-  run: async ({ file, attach = false, open = false, port, home, json = false }) => {
+  run: async ({ file, attach = false, compare, open = false, port, home, json = false }) => {
     errorOutput.json = json;
     const portNumber = checkPort(port);
+    if (compare !== undefined && (attach || open || port !== undefined)) {
+      throw usageError('--compare shows no page, so it takes no --attach, --open or --port.', 'Remove them.');
+    }
     if (attach) {
       if (file !== undefined) {
         throw usageError('--attach and a saved timeline contradict each other.', 'Remove one of the two.');
@@ -44,7 +53,9 @@ export const inspect = defineCommand({
     if (home !== undefined) {
       throw usageError('--home has no effect on a saved timeline.', 'Remove it, or use --attach.');
     }
-    return replay(file, portNumber, open, json);
+    return compare === undefined
+      ? replay(file, portNumber, open, json)
+      : printComparison(file, compare, json);
   },
 });
 
@@ -79,6 +90,29 @@ async function replay(file: string, port: number, open: boolean, json: boolean):
   await opened?.remove();
   await shown.close();
   return EXIT.ok;
+}
+
+async function printComparison(left: string, right: string, json: boolean): Promise<number> {
+  const { readTimeline } = await import('../../inspector/saved-timeline.js');
+  const { compareTimelines } = await import('../../inspector/compare.js');
+  const { same, words, actors } = compareTimelines(await readTimeline(left), await readTimeline(right));
+  if (json) {
+    const differences = actors.flatMap(({ name, chart, differsAt, left: a, right: b }) =>
+      differsAt === null
+        ? []
+        : [
+            {
+              actor: name,
+              chart,
+              step: differsAt,
+              a: a[differsAt]?.words ?? null,
+              b: b[differsAt]?.words ?? null,
+            },
+          ],
+    );
+    printJson({ type: 'comparison', same, words, differences });
+  } else stdout.print(...words.map((line) => text`${line}`));
+  return same ? EXIT.ok : EXIT.failed;
 }
 
 async function inspectorOptions(port: number): Promise<InspectorOptions> {

@@ -1,62 +1,78 @@
 import type { ActorState, Entry } from '../timeline.js';
-import { byId, clock, duration, el } from './dom.js';
+import { shortId } from '../words.js';
+import { Canvas } from './canvas.js';
+import { Details } from './details.js';
+import { byId, el } from './dom.js';
+import { showHeading } from './heading.js';
+import { bestPicture, boxOf, lightsOf, partsOf } from './lights.js';
 import type { ChartData, Model, PageData, PictureData } from './model.js';
 
 const HIGHLIGHT_CSS = `
 .active>.box,.active>.group{stroke:var(--active)!important;stroke-width:2.4!important}
 .active>.box{fill:var(--active-fill)!important}
 .active.leaf>.box{filter:drop-shadow(0 0 5px var(--active))}
-.taken>.arrow{stroke:var(--taken)!important;stroke-width:2.4!important;stroke-dasharray:7 5;animation:run .5s linear infinite}
-.left>.box{stroke:var(--taken)!important;stroke-width:1.8!important;stroke-dasharray:3 3}
+.taken>.arrow{stroke:var(--taken)!important;stroke-width:2.8!important;stroke-dasharray:7 5;animation:run .5s linear infinite}
+.left>.box,.left>.group{stroke:var(--taken)!important;stroke-width:2!important;stroke-dasharray:3 3}
+.working>.box,.working>.group{stroke:var(--taken)!important;stroke-width:2!important;stroke-dasharray:1 3}
+.ignored>.box,.ignored>.group{stroke:var(--muted)!important;stroke-width:2.4!important;stroke-dasharray:3 3}
+.described>.box,.described>.group{stroke:var(--link)!important;stroke-width:2.6!important}
+.state{cursor:pointer;outline:none}
+.state:focus-visible>.box,.state:focus-visible>.group{stroke:var(--link)!important;stroke-width:3.5!important}
 @keyframes run{to{stroke-dashoffset:-12}}
 @media (prefers-reduced-motion:reduce){.taken>.arrow{animation:none}}
-.state,.edge{cursor:help}
+.edge{cursor:help}
 svg{display:block}
 `;
+const CLASSES = ['active', 'leaf', 'left', 'working', 'ignored', 'described'] as const;
 
 /** The chart of the selected actor, with its active states and its last transition highlighted. */
 export class ChartView {
+  readonly details: Details;
+  readonly canvas = new Canvas();
   readonly #model: Model;
   readonly #data: PageData;
   readonly #tabs = byId('pictures');
-  readonly #heading = byId('heading');
-  readonly #stage = byId('stage');
   readonly #shadow: ShadowRoot;
   #chart = '';
   #picture = '';
   #highlighted = '';
-  /** Name of the picture that the user chose; null shows the first one. */
+  /** Name of the picture that the user chose; null: the one that shows the step. */
   #chosen: string | null = null;
-  #zoom = 1;
 
   constructor(model: Model, data: PageData) {
     this.#model = model;
     this.#data = data;
+    this.details = new Details(data);
     // The pictures contain styles, which must not affect the page.
     this.#shadow = byId('chart').attachShadow({ mode: 'open' });
-    for (const [id, step] of [
-      ['zoom-in', 1.25],
-      ['zoom-out', 0.8],
-    ] as const) {
-      byId(id).addEventListener('click', () => this.#setZoom(this.#zoom * step));
-    }
-    byId('zoom-fit').addEventListener('click', () => this.#fit());
+    const describe = (event: Event): boolean => {
+      const box = event.target instanceof Element ? event.target.closest<SVGElement>('[data-state]') : null;
+      const chart = this.#data.charts[this.#chart];
+      const id = box?.dataset.state;
+      if (box === null || id === undefined || chart?.states[id] === undefined) return false;
+      this.details.show(chart, id, new Set(this.#step()?.edges ?? []), box);
+      this.#markDescribed();
+      return true;
+    };
+    this.#shadow.addEventListener('click', describe);
+    this.#shadow.addEventListener('keydown', (event) => {
+      if (!(event instanceof KeyboardEvent) || (event.key !== 'Enter' && event.key !== ' ')) return;
+      if (!describe(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    byId('details').addEventListener('click', () => this.#markDescribed());
   }
 
   update(): void {
-    const { selected } = this.#model;
-    const actorState = selected === null ? undefined : this.#model.actorStates.get(selected);
-    const actor = actorState?.actor ?? null;
-    const chart = actor?.chart ?? '';
+    const actorState = this.#shownActor();
+    const chart = actorState?.actor.chart ?? '';
     const data = this.#data.charts[chart];
-    const step = actorState === undefined ? undefined : this.#model.lastStepOf(actorState.actor.id);
-    this.#showHeading(actorState, step, data);
-    if (data === undefined) {
-      this.#chart = '';
-      this.#picture = '';
-      this.#highlighted = '';
-      this.#tabs.replaceChildren();
-      this.#shadow.replaceChildren();
+    const step = this.#step();
+    showHeading(this.#model, this.#data, actorState, step, data);
+    this.details.follow(data);
+    if (data === undefined || actorState === undefined) {
+      this.#clear();
       return;
     }
     if (chart !== this.#chart) {
@@ -64,41 +80,44 @@ export class ChartView {
       this.#chosen = null;
       this.#picture = '';
     }
-    const picture = data.pictures.find(({ name }) => name === this.#chosen) ?? data.pictures[0];
+    const { active } = actorState.last;
+    const chosen = data.pictures.find(({ name }) => name === this.#chosen);
+    const picture = chosen ?? bestPicture(data, this.#picture, step, active);
     if (picture !== undefined && picture.name !== this.#picture) this.#draw(data, picture);
-    if (actorState !== undefined) this.#highlight(actorState, step);
+    if (picture !== undefined) this.#highlight(data, picture, actorState, step);
   }
 
-  /** Shows the text above the picture: state, duration, reason, and the path to the state. */
-  #showHeading(
-    actorState: ActorState | undefined,
-    step: Entry | undefined,
-    data: ChartData | undefined,
-  ): void {
-    const parts: HTMLElement[] = [];
-    if (actorState === undefined) {
-      const selected = this.#model.selected !== null;
-      parts.push(el('p', 'muted', selected ? 'This actor is not running at this time.' : 'Select an actor.'));
-    } else {
-      const { actor, last, since } = actorState;
-      const row = el('div', 'state-row');
-      row.append(el('h2', '', actor.name));
-      for (const id of last.active) row.append(el('span', 'state-pill', shortId(id)));
-      if (last.active.length === 0) row.append(el('span', 'state-pill task', 'running'));
-      const elapsed = duration(Math.max(0, this.#model.time - since));
-      row.append(el('span', 'muted', `for ${elapsed}, since ${clock(since)}`), el('span', 'spacer'));
-      if (actor.chart !== null) row.append(el('code', 'muted', `chart ${actor.chart} ${data?.hash ?? ''}`));
-      parts.push(row);
-      const reason = el('p', 'reason-row');
-      if (last.reason !== null) {
-        reason.append(el('span', 'reason', last.reason), ` ${this.#data.reasons[last.reason] ?? ''} `);
-      }
-      const descriptions = last.active.map((id) => data?.states[id] ?? '').filter((text) => text !== '');
-      reason.append(el('span', 'muted', descriptions.join(' ')));
-      parts.push(reason);
-      if (step !== undefined && step.edges.length > 1) parts.push(pathRow(step, data));
+  #shownActor(): ActorState | undefined {
+    const { selected } = this.#model;
+    return selected === null ? undefined : this.#model.stateOf(selected);
+  }
+
+  /** The entry of the shown moment when it is about this chart; else the last transition of the chart. */
+  #step(): Entry | undefined {
+    const { selected, moment, entry } = this.#model;
+    if (selected === null) return undefined;
+    if (moment !== null && entry !== undefined && entry.kind !== 'started') {
+      if (entry.actor === selected) return entry;
+      const actor = this.#model.actorOf(entry.actor);
+      if (actor?.kind === 'task' && actor.parent === selected) return entry;
     }
-    this.#heading.replaceChildren(...parts);
+    if (
+      moment !== null &&
+      entry?.kind === 'started' &&
+      this.#model.actorOf(entry.actor)?.parent === selected
+    ) {
+      if (this.#model.actorOf(entry.actor)?.kind === 'task') return entry;
+    }
+    return this.#model.lastStepOf(selected);
+  }
+
+  #clear(): void {
+    this.#chart = '';
+    this.#picture = '';
+    this.#highlighted = '';
+    this.#tabs.replaceChildren();
+    this.#shadow.replaceChildren();
+    this.canvas.show(undefined);
   }
 
   #draw(data: ChartData, picture: PictureData): void {
@@ -106,47 +125,61 @@ export class ChartView {
     this.#highlighted = '';
     const style = el('style', '', HIGHLIGHT_CSS);
     const parsed = new DOMParser().parseFromString(picture.svg, 'image/svg+xml').documentElement;
-    this.#shadow.replaceChildren(style, document.importNode(parsed, true));
-    this.#tabs.replaceChildren(
-      ...(data.pictures.length < 2
-        ? []
-        : data.pictures.map(({ name, description }) => {
-            const tab = el(
-              'button',
-              name === picture.name ? 'tab selected' : 'tab',
-              tabName(name, this.#chart),
-            );
-            tab.title = description;
-            tab.addEventListener('click', () => {
-              this.#chosen = name;
-              this.update();
-            });
-            return tab;
-          })),
-    );
-    this.#fit();
+    const svg = document.importNode(parsed, true);
+    svg.setAttribute('role', 'group');
+    for (const box of svg.querySelectorAll('[data-state]')) {
+      const id = box.getAttribute('data-state') ?? '';
+      if (data.states[id] === undefined) continue;
+      box.setAttribute('tabindex', '0');
+      box.setAttribute('role', 'button');
+      box.setAttribute('aria-label', `state ${shortId(id)}`);
+    }
+    this.#shadow.replaceChildren(style, svg);
+    this.#drawTabs(data, picture);
+    this.canvas.show(svg instanceof SVGSVGElement ? svg : undefined);
   }
 
-  #highlight({ last }: ActorState, step: Entry | undefined): void {
+  #drawTabs(data: ChartData, shown: PictureData): void {
+    const pin = (name: string | null) => {
+      this.#chosen = name;
+      this.#drawTabs(data, shown);
+      this.update();
+    };
+    const follow = el('button', this.#chosen === null ? 'tab selected' : 'tab', 'follow');
+    follow.title = 'Always the picture that shows the last step';
+    follow.setAttribute('aria-pressed', String(this.#chosen === null));
+    follow.addEventListener('click', () => pin(null));
+    const tabs = data.pictures.map(({ name, description }) => {
+      const tab = el('button', name === shown.name ? 'tab shown' : 'tab', tabName(name, this.#chart));
+      tab.title = description;
+      tab.setAttribute('aria-pressed', String(name === shown.name));
+      tab.addEventListener('click', () => pin(name));
+      return tab;
+    });
+    this.#tabs.replaceChildren(...(data.pictures.length < 2 ? [] : [follow, ...tabs]));
+  }
+
+  #highlight(data: ChartData, picture: PictureData, { last }: ActorState, step: Entry | undefined): void {
     const key = `${this.#picture} ${last.active.join()} ${step?.seq ?? ''}`;
     if (key === this.#highlighted) return;
     this.#highlighted = key;
     const boxes = new Map<string, Element>();
     for (const box of this.#shadow.querySelectorAll('[data-state]')) {
       boxes.set(box.getAttribute('data-state') ?? '', box);
-      box.classList.remove('active', 'leaf', 'left');
+      box.classList.remove(...CLASSES);
     }
-    for (const id of last.active) {
-      let leaf = true;
-      for (let at = id; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
-        const box = boxes.get(at);
-        if (box === undefined) continue;
-        box.classList.add('active');
-        if (leaf) box.classList.add('leaf');
-        leaf = false;
+    const parts = partsOf(picture);
+    const actor = step === undefined ? undefined : this.#model.actorOf(step.actor);
+    const lights = lightsOf(step, actor, last.active, data, parts);
+    for (const leaf of lights.active) {
+      boxes.get(leaf)?.classList.add('leaf', ...(lights.ignored ? ['ignored'] : []));
+      for (let at: string | undefined = leaf; at !== undefined; at = parentIn(at, parts)) {
+        boxes.get(at)?.classList.add('active');
       }
     }
-    const taken = new Set(step?.edges ?? []);
+    for (const id of lights.left) boxes.get(id)?.classList.add('left');
+    for (const id of lights.working) boxes.get(id)?.classList.add('working');
+    const taken = new Set(lights.taken);
     for (const arrow of this.#shadow.querySelectorAll('[data-edges]')) {
       const edges = (arrow.getAttribute('data-edges') ?? '').split('|');
       arrow.classList.toggle(
@@ -154,75 +187,38 @@ export class ChartView {
         edges.some((edge) => taken.has(edge)),
       );
     }
-    // Some transitions have no arrow of their own: their source state is marked instead.
-    for (const edge of taken) boxes.get(edge.split(' ')[0] ?? '')?.classList.add('left');
-    this.#markTabs(last.active);
-    this.#scrollIntoView();
+    this.#markDescribed();
+    this.#markTabs(data, last.active);
+    this.canvas.reveal(this.#shadow.querySelector('.active.leaf'));
   }
 
-  /** Scrolls to the active state with some margin, so that its arrow is visible, too. */
-  #scrollIntoView(): void {
-    const box = this.#shadow.querySelector('.active.leaf')?.getBoundingClientRect();
-    if (box === undefined) return;
-    const stage = this.#stage.getBoundingClientRect();
-    const margin = { x: stage.width / 5, y: stage.height / 4 };
-    const hidden =
-      box.top < stage.top + margin.y ||
-      box.bottom > stage.bottom - margin.y ||
-      box.left < stage.left + margin.x ||
-      box.right > stage.right - margin.x;
-    if (!hidden) return;
-    this.#stage.scrollBy(
-      (box.left + box.right - stage.left - stage.right) / 2,
-      (box.top + box.bottom - stage.top - stage.bottom) / 2,
-    );
-  }
-
-  /** Marks the tabs of the pictures that contain an active state. */
-  #markTabs(active: readonly string[]): void {
-    const data = this.#data.charts[this.#chart];
-    for (const [index, tab] of [...this.#tabs.children].entries()) {
-      const svg = data?.pictures[index]?.svg ?? '';
-      const contains = active.some((id) => svg.includes(`data-state="${id}"`));
-      tab.classList.toggle('has-active', contains);
+  #markDescribed(): void {
+    const { shown } = this.details;
+    for (const box of this.#shadow.querySelectorAll('[data-state]')) {
+      box.classList.toggle('described', shown !== undefined && box.getAttribute('data-state') === shown);
     }
   }
 
-  #fit(): void {
-    const svg = this.#shadow.querySelector('svg');
-    if (svg === null) return;
-    const { width, height } = svg.viewBox.baseVal;
-    const { clientWidth, clientHeight } = this.#stage;
-    // Below 85 % a wide picture is hard to read, so it scrolls instead.
-    const whole = Math.min((clientWidth - 24) / width, (clientHeight - 24) / height);
-    this.#setZoom(Math.min(1, Math.max(whole, Math.min(0.85, (clientWidth - 24) / width))));
+  closeDetails(): void {
+    this.details.close();
+    this.#markDescribed();
   }
 
-  #setZoom(zoom: number): void {
-    const svg = this.#shadow.querySelector('svg');
-    if (svg === null) return;
-    this.#zoom = Math.min(3, Math.max(0.2, zoom));
-    svg.setAttribute('width', String(Math.round(svg.viewBox.baseVal.width * this.#zoom)));
-    svg.setAttribute('height', String(Math.round(svg.viewBox.baseVal.height * this.#zoom)));
-    byId('zoom-fit').textContent = `${Math.round(this.#zoom * 100)} %`;
+  /** Marks the tabs of the pictures that contain an active state. */
+  #markTabs(data: ChartData, active: readonly string[]): void {
+    for (const [index, tab] of [...this.#tabs.children].slice(1).entries()) {
+      const picture = data.pictures[index];
+      const { states } = picture === undefined ? { states: new Set<string>() } : partsOf(picture);
+      tab.classList.toggle(
+        'has-active',
+        active.some((id) => states.has(id)),
+      );
+    }
   }
 }
 
-/** The path of a step with several edges, in order. */
-function pathRow({ edges }: Entry, data: ChartData | undefined): HTMLElement {
-  const row = el('p', 'path-row');
-  row.append(el('span', 'muted', 'by '));
-  for (const [index, edge] of edges.entries()) {
-    const text = data?.edges[edge] ?? edge;
-    const step = el('span', 'path-step', text);
-    step.title = text;
-    row.append(...(index === 0 ? [] : [el('span', 'muted', ' › ')]), step);
-  }
-  return row;
-}
-
-/** The id of a state without the name of its chart. */
-export const shortId = (id: string): string => (id.includes('.') ? id.slice(id.indexOf('.') + 1) : id);
+const parentIn = (id: string, parts: Parameters<typeof boxOf>[1]): string | undefined =>
+  id.includes('.') ? boxOf(id.slice(0, id.lastIndexOf('.')), parts) : undefined;
 
 function tabName(name: string, chart: string): string {
   if (name === chart) return 'overview';

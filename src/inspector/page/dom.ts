@@ -13,20 +13,11 @@ export function el(tag: string, className = '', text = ''): HTMLElement {
   return element;
 }
 
-/** `12:03:04.567` */
-export function clock(time: number): string {
-  const date = new Date(time);
-  const two = (value: number) => String(value).padStart(2, '0');
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(date.getMilliseconds()).padStart(3, '0')}`;
-}
-
-/** `35 ms`, `1.25 s`, `3 min` */
-export function duration(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 10_000) return `${(ms / 1_000).toFixed(2)} s`;
-  if (ms < 120_000) return `${(ms / 1_000).toFixed(1)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  return `${Math.round(ms / 3_600_000)} h`;
+/** Lets the keyboard reach an area that scrolls, and names it for screen readers. */
+export function focusable(area: HTMLElement, name: string): void {
+  area.tabIndex = 0;
+  area.setAttribute('role', 'group');
+  area.setAttribute('aria-label', name);
 }
 
 /** Calls `work` at most once per frame, and at most once per `every` ms. */

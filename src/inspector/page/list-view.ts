@@ -1,9 +1,12 @@
 import { type Actor, ATTACHED_EVENT, type Entry } from '../timeline.js';
-import { shortId } from './chart-view.js';
-import { byId, clock, duration, el } from './dom.js';
+import { clock, duration, eventText, failureText, shortId } from '../words.js';
+import { byId, el } from './dom.js';
+import { matchesFilter, parseFilter, searchedOf } from './filter.js';
 import { type Model, type PageData, statesPassed } from './model.js';
 
-const ROW_HEIGHT = 24;
+/** A row has two lines on a narrow screen. */
+const narrow = matchMedia('(max-width: 640px)');
+const rowHeight = (): number => (narrow.matches ? 44 : 24);
 /** Extra rows above and below the visible ones. */
 const OVERSCAN = 6;
 
@@ -24,11 +27,14 @@ export class ListView {
   /** Seq of the first entry to which the filter was not applied yet. */
   #filtered = 0;
   #filterKey = '';
-  #actors = new Map<number, Actor>();
   /** The latest active states of each actor. */
   readonly #activeStates = new Map<number, readonly string[]>();
   /** The active states of an actor before an entry, by the seq of the entry. */
   readonly #statesBefore = new Map<number, readonly string[]>();
+  /** Actors in the state that they were in when recording began. */
+  readonly #attached = new Set<number>();
+  /** Seqs of the entries that ended such a state: it lasted longer than was seen. */
+  readonly #atLeast = new Set<number>();
   #timeline: unknown;
   #follow = true;
 
@@ -45,7 +51,7 @@ export class ListView {
     }
     this.#scroller.addEventListener('scroll', () => {
       const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
-      this.#follow = scrollTop + clientHeight >= scrollHeight - ROW_HEIGHT;
+      this.#follow = scrollTop + clientHeight >= scrollHeight - rowHeight();
       this.#render();
     });
     this.#rows.addEventListener('click', ({ target }) => {
@@ -61,7 +67,7 @@ export class ListView {
 
   update(): void {
     this.#applyFilter();
-    this.#space.style.height = `${this.#matching.length * ROW_HEIGHT}px`;
+    this.#space.style.height = `${this.#matching.length * rowHeight()}px`;
     if (this.#model.moment === null && this.#follow) this.#scroller.scrollTop = this.#scroller.scrollHeight;
     this.#render();
     byId('listed').textContent =
@@ -76,9 +82,9 @@ export class ListView {
       this.update();
       return;
     }
-    const top = this.#indexOf(moment) * ROW_HEIGHT;
+    const top = this.#indexOf(moment) * rowHeight();
     const { scrollTop, clientHeight } = this.#scroller;
-    if (top < scrollTop || top > scrollTop + clientHeight - ROW_HEIGHT) {
+    if (top < scrollTop || top > scrollTop + clientHeight - rowHeight()) {
       this.#scroller.scrollTop = top - clientHeight / 2;
     }
     this.#render();
@@ -102,9 +108,10 @@ export class ListView {
     const key = `${query}\n${only}\n${this.#ignored.checked}\n${this.#tasks.checked}`;
     if (timeline !== this.#timeline) {
       this.#timeline = timeline;
-      this.#actors = new Map(timeline.base.map(({ actor }) => [actor.id, actor]));
       this.#activeStates.clear();
       this.#statesBefore.clear();
+      this.#attached.clear();
+      this.#atLeast.clear();
       for (const { actor, last } of timeline.base) this.#activeStates.set(actor.id, last.active);
       this.#filterKey = '\0';
       this.#indexEntries(timeline.first);
@@ -114,9 +121,9 @@ export class ListView {
       this.#matching = [];
       this.#filtered = timeline.first;
     }
-    const words = query.split(/\s+/).filter((word) => word !== '');
+    const terms = parseFilter(query);
     for (const entry of timeline.slice(this.#filtered, timeline.next)) {
-      if (this.#matches(entry, words, only)) this.#matching.push(entry.seq);
+      if (this.#matches(entry, terms, only)) this.#matching.push(entry.seq);
     }
     this.#filtered = timeline.next;
     const dropped = this.#indexOf(timeline.first);
@@ -125,8 +132,9 @@ export class ListView {
 
   #indexEntries(from: number): void {
     const { timeline } = this.#model;
-    for (const { seq, born, actor, active, kind } of timeline.slice(from, timeline.next)) {
-      if (born !== undefined) this.#actors.set(born.id, born);
+    for (const { seq, actor, active, kind, event, lasted } of timeline.slice(from, timeline.next)) {
+      if (event === ATTACHED_EVENT) this.#attached.add(actor);
+      else if (lasted !== null && this.#attached.delete(actor)) this.#atLeast.add(seq);
       const before = this.#activeStates.get(actor);
       if (before !== undefined && before.length > 0) this.#statesBefore.set(seq, before);
       if (kind === 'ended') this.#activeStates.delete(actor);
@@ -136,30 +144,28 @@ export class ListView {
       if (seq >= timeline.first) break;
       this.#statesBefore.delete(seq);
     }
-    if (this.#actors.size < 60_000) return;
-    const known = new Set(timeline.slice(timeline.first, timeline.next).map(({ actor }) => actor));
-    for (const { actor } of timeline.base) known.add(actor.id);
-    for (const id of this.#actors.keys()) if (!known.has(id)) this.#actors.delete(id);
   }
 
-  #matches(entry: Entry, words: readonly string[], only: number | null): boolean {
+  #matches(entry: Entry, terms: ReturnType<typeof parseFilter>, only: number | null): boolean {
     if (only !== null && entry.actor !== only) return false;
     if (entry.kind === 'ignored' && !this.#ignored.checked) return false;
-    const actor = this.#actors.get(entry.actor);
+    const actor = this.#model.actorOf(entry.actor);
     if (actor?.kind === 'task' && !this.#tasks.checked) return false;
     // The first step of a chart shows that it started, together with its initial state.
     if (entry.kind === 'started' && entry.event !== ATTACHED_EVENT && actor?.kind === 'machine') return false;
-    if (words.length === 0) return true;
-    const text =
-      `${actor?.name ?? ''} ${entry.event} ${entry.active.join(' ')} ${entry.reason ?? ''} ${entry.kind}`.toLowerCase();
-    return words.every((word) => text.includes(word));
+    if (terms.length === 0) return true;
+    const sender = entry.from === undefined ? undefined : this.#model.actorOf(entry.from);
+    return matchesFilter(terms, searchedOf(entry, actor, sender, this.#statesBefore.get(entry.seq) ?? []));
   }
 
   #render(): void {
     const { scrollTop, clientHeight } = this.#scroller;
-    const from = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - OVERSCAN);
-    const to = Math.min(this.#matching.length, Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + OVERSCAN);
-    this.#rows.style.transform = `translateY(${from * ROW_HEIGHT}px)`;
+    const from = Math.max(0, Math.floor(scrollTop / rowHeight()) - OVERSCAN);
+    const to = Math.min(
+      this.#matching.length,
+      Math.ceil((scrollTop + clientHeight) / rowHeight()) + OVERSCAN,
+    );
+    this.#rows.style.transform = `translateY(${from * rowHeight()}px)`;
     const rows: HTMLElement[] = [];
     for (const seq of this.#matching.slice(from, to)) {
       const entry = this.#model.timeline.get(seq);
@@ -167,25 +173,43 @@ export class ListView {
     }
     if (this.#matching.length === 0) rows.push(el('p', 'muted empty', 'No entries.'));
     this.#rows.replaceChildren(...rows);
+    const { moment } = this.#model;
+    if (moment === null) this.#scroller.removeAttribute('aria-activedescendant');
+    else this.#scroller.setAttribute('aria-activedescendant', `entry-${moment}`);
   }
 
   #row(entry: Entry): HTMLElement {
-    const actor = this.#actors.get(entry.actor);
+    const actor = this.#model.actorOf(entry.actor);
     const { moment, selected } = this.#model;
     const row = el('div', `entry ${entry.kind}${entry.status === 'error' ? ' error' : ''}`);
     row.dataset.seq = String(entry.seq);
+    row.id = `entry-${entry.seq}`;
+    row.setAttribute('role', 'option');
+    row.setAttribute('aria-selected', String(entry.seq === moment));
     if (moment !== null && entry.seq > moment) row.classList.add('future');
     if (entry.seq === moment) row.classList.add('moment');
     if (entry.actor === selected) row.classList.add('of-selected');
     row.append(el('span', 'time', clock(entry.time)));
     row.append(cell('actor', actor?.name ?? `#${entry.actor}`));
-    row.append(cell('event', eventText(entry, actor), entry.count > 1 ? ` ×${entry.count}` : ''));
+    const event = cell('event', eventText(entry, actor), entry.count > 1 ? ` ×${entry.count}` : '');
+    const sender = entry.from === undefined ? undefined : this.#model.nameOf(entry.from);
+    if (sender !== undefined) event.title += ` from ${sender}`;
+    row.append(event);
     row.append(cell('transition', this.#transitionText(entry, actor)));
-    const reason = cell('reason', entry.reason ?? '');
-    if (entry.reason !== null) reason.title = this.#data.reasons[entry.reason] ?? '';
-    row.append(reason);
-    row.append(el('span', 'duration', entry.lasted === null ? '' : duration(entry.lasted)));
+    row.append(this.#reasonCell(entry));
+    const atLeast = this.#atLeast.has(entry.seq) ? '≥ ' : '';
+    row.append(el('span', 'duration', entry.lasted === null ? '' : `${atLeast}${duration(entry.lasted)}`));
     return row;
+  }
+
+  #reasonCell({ reason, failure }: Entry): HTMLElement {
+    const status = failure?.httpStatus === undefined ? '' : ` · HTTP ${failure.httpStatus}`;
+    const text = `${reason ?? ''}${status}`;
+    const element = cell('reason', text);
+    const means = reason === null ? '' : (this.#data.reasons[reason] ?? '');
+    element.title = failure === undefined ? means : `${means}\n${failureText(failure)}`;
+    if (failure !== undefined) element.classList.add('with-failure');
+    return element;
   }
 
   /** `connecting → connected`, with the states in between in which it did not stay. */
@@ -194,31 +218,24 @@ export class ListView {
     if (entry.event === ATTACHED_EVENT) return entry.active.map(shortId).join(' | ');
     if (entry.kind === 'started' || actor?.kind === 'task') return '';
     const from = this.#statesBefore.get(entry.seq) ?? [];
-    const passed = statesPassed(entry.edges, from).map(shortId);
-    const to = entry.active.map(shortId);
+    const nameOf = narrow.matches ? leafName : shortId;
+    const passed = statesPassed(entry.edges, from).map(nameOf);
+    const to = entry.active.map(nameOf);
     if (entry.lasted === null) return [...passed, to.join(' | ')].join(' → ');
     // Of several active states, only those that changed.
-    const left = from.map(shortId).filter((state) => !to.includes(state));
-    const entered = to.filter((state) => !from.map(shortId).includes(state));
+    const left = from.map(nameOf).filter((state) => !to.includes(state));
+    const entered = to.filter((state) => !from.map(nameOf).includes(state));
     return entered.length === 0
       ? to.join(' | ')
       : [left.join(' | '), ...passed, entered.join(' | ')].join(' → ');
   }
 }
 
+/** A narrow screen has no room for the parents. */
+const leafName = (id: string): string => id.slice(id.lastIndexOf('.') + 1);
+
 function cell(className: string, text: string, suffix = ''): HTMLElement {
   const element = el('span', className, text + suffix);
   element.title = text;
   return element;
-}
-
-function eventText({ event, kind, status }: Entry, actor: Actor | undefined): string {
-  if (kind === 'started') return event === ATTACHED_EVENT ? 'already running' : 'started';
-  if (kind === 'ended' && actor?.kind === 'task') return status ?? 'ended';
-  const [, source, name] = /^xstate\.(done\.actor|error\.actor|after|done\.state)\.(.+)$/.exec(event) ?? [];
-  if (source === 'done.actor') return `${name} done`;
-  if (source === 'error.actor') return `${name} failed`;
-  if (source === 'after') return `after ${name?.split('.')[0]}`;
-  if (source === 'done.state') return 'done';
-  return event === 'xstate.init' ? 'started' : event.replace(/^xstate\./, '');
 }

@@ -1,37 +1,51 @@
 import type { ServerMessage } from '../wire.js';
+import { clock } from '../words.js';
 import { ChartView } from './chart-view.js';
-import { byId, clock, throttled } from './dom.js';
+import { CompareView } from './compare-view.js';
+import { byId, throttled } from './dom.js';
+import { listenForKeys } from './keys.js';
 import { ListView } from './list-view.js';
 import { Model, type PageData } from './model.js';
+import { SequenceView } from './sequence-view.js';
 import { openTimeline } from './session.js';
 import { TreeView } from './tree-view.js';
 
 /** Least time between two updates of the tree, ms. */
 const TREE_INTERVAL = 150;
 const SPEEDS = [1, 4, 16, 64];
+const PANES = ['actors', 'chart', 'timeline'] as const;
 /** Longest pause between two entries of a replay, ms. */
 const MAX_REPLAY_PAUSE = 2_000;
 
 const data = JSON.parse(byId('data').textContent ?? '{}') as PageData;
 const model = new Model();
 const chart = new ChartView(model, data);
-const list = new ListView(model, data, (seq) => {
-  const entry = model.timeline.get(seq);
-  if (entry !== undefined && model.selected !== entry.actor) model.selected = chartActorOf(entry.actor, seq);
-  goTo(seq);
-});
+const list = new ListView(model, data, selectEntry);
 const tree = new TreeView(model, (actor) => {
   model.selected = actor;
+  showPane('chart');
   showAll();
 });
+const sequence = new SequenceView(
+  model,
+  () => list.matching,
+  (seq) => selectEntry(seq),
+);
+const compare = new CompareView(model);
 const scrub = byId<HTMLInputElement>('scrub');
 const pauseButton = byId('pause');
 
+/** Shows the moment of an entry, and the chart that it is about. */
+function selectEntry(seq: number): void {
+  const entry = model.timeline.get(seq);
+  if (entry !== undefined && model.selected !== entry.actor) model.selected = chartActorOf(entry.actor, seq);
+  goTo(seq);
+}
+
 /** The actor whose chart is shown. A task has no chart, so its parent is shown instead. */
 function chartActorOf(actor: number, seq: number): number {
-  const actorState = model.timeline.actorStatesAt(seq).get(actor);
-  if (actorState === undefined || actorState.actor.kind !== 'task') return actor;
-  return actorState.actor.parent ?? actor;
+  const found = model.actorOf(actor) ?? model.timeline.actorStatesAt(seq).get(actor)?.actor;
+  return found?.kind === 'task' ? (found.parent ?? actor) : actor;
 }
 
 function showHeader(): void {
@@ -66,7 +80,10 @@ function showHeader(): void {
 }
 
 const showTree = throttled(() => tree.update(), TREE_INTERVAL);
-const showList = throttled(() => list.update(), 50);
+const showList = throttled(() => {
+  list.update();
+  sequence.update();
+}, 50);
 const showChart = throttled(() => chart.update());
 const updateHeader = throttled(showHeader, 50);
 
@@ -85,15 +102,16 @@ function goTo(seq: number | null): void {
   requestAnimationFrame(() => list.reveal());
 }
 
-/** Moves to the next or the previous listed entry. */
-function step(direction: 1 | -1): void {
+/** Moves to a next or previous listed entry. */
+function step(direction: 1 | -1, by = 1): void {
   stopPlaying();
   const current = model.moment ?? model.timeline.next - 1;
-  const found =
+  const way =
     direction > 0
-      ? list.matching.find((seq) => seq > current)
-      : list.matching.findLast((seq) => seq < current);
-  if (found !== undefined) goTo(found);
+      ? list.matching.filter((seq) => seq > current)
+      : list.matching.filter((seq) => seq < current).reverse();
+  const found = way[Math.min(by, way.length) - 1];
+  if (found !== undefined) selectEntry(found);
 }
 
 // --- replay
@@ -143,14 +161,89 @@ byId('speed').addEventListener('click', () => {
   byId('speed').textContent = `×${speed}`;
 });
 byId('save').addEventListener('click', save);
-document.addEventListener('keydown', (event) => {
-  if (event.target instanceof HTMLInputElement && event.target.type !== 'range') return;
-  if (event.key === ' ') togglePause();
-  else if (event.key === 'ArrowLeft') step(-1);
-  else if (event.key === 'ArrowRight') step(1);
-  else return;
-  event.preventDefault();
-});
+for (const id of ['filter', 'only-selected', 'show-tasks', 'show-ignored']) {
+  byId(id).addEventListener('input', showAll);
+}
+byId('show-compare').addEventListener('click', () => compare.open());
+byId('show-help').addEventListener('click', openHelp);
+byId('view-chart').addEventListener('click', () => showView('chart'));
+byId('view-sequence').addEventListener('click', () => showView('sequence'));
+for (const pane of PANES) byId(`pane-${pane}`).addEventListener('click', () => showPane(pane));
+
+/** The panes of a narrow screen, which shows one of them. */
+function showPane(pane: (typeof PANES)[number]): void {
+  document.body.dataset.pane = pane;
+  for (const other of PANES) byId(`pane-${other}`).setAttribute('aria-pressed', String(other === pane));
+  showAll();
+  requestAnimationFrame(() => list.reveal());
+}
+
+function showView(view: 'chart' | 'sequence'): void {
+  document.body.dataset.view = view;
+  for (const other of ['chart', 'sequence'] as const) {
+    byId(`view-${other}`).setAttribute('aria-pressed', String(other === view));
+  }
+  byId('stage').hidden = view !== 'chart';
+  byId('sequence').hidden = view !== 'sequence';
+  if (view === 'sequence') chart.closeDetails();
+  showAll();
+}
+
+function openHelp(): void {
+  byId<HTMLDialogElement>('help').showModal();
+}
+
+function leave(): void {
+  const filter = byId<HTMLInputElement>('filter');
+  if (chart.details.isOpen) chart.closeDetails();
+  else if (document.activeElement === filter) {
+    if (filter.value === '') filter.blur();
+    filter.value = '';
+    filter.dispatchEvent(new Event('input'));
+  } else if (model.moment !== null && model.connection === 'live') goTo(null);
+}
+
+function focusOn(id: string, pane: (typeof PANES)[number]): void {
+  showPane(pane);
+  if (id === 'stage') showView('chart');
+  if (id === 'sequence') showView('sequence');
+  byId(id).focus();
+}
+
+listenForKeys([
+  { keys: [' '], shown: 'Space', does: 'pause, go live; in a replay play and pause', run: togglePause },
+  { keys: ['ArrowLeft', 'ArrowUp', 'k'], shown: '← ↑', does: 'previous step', run: () => step(-1) },
+  { keys: ['ArrowRight', 'ArrowDown', 'j'], shown: '→ ↓', does: 'next step', run: () => step(1) },
+  { keys: ['PageUp'], shown: 'Page ↑', does: 'ten steps back', run: () => step(-1, 10) },
+  { keys: ['PageDown'], shown: 'Page ↓', does: 'ten steps on', run: () => step(1, 10) },
+  { keys: ['Home'], shown: 'Home', does: 'first step', run: () => step(-1, Number.POSITIVE_INFINITY) },
+  { keys: ['End'], shown: 'End', does: 'last step', run: () => step(1, Number.POSITIVE_INFINITY) },
+  { keys: ['/'], shown: '/', does: 'filter the timeline', run: () => focusOn('filter', 'timeline') },
+  {
+    keys: ['a'],
+    shown: 'a',
+    does: 'search the actors',
+    run: () => focusOn('tree-search', 'actors'),
+  },
+  {
+    keys: ['g'],
+    shown: 'g',
+    does: 'the chart',
+    run: () => focusOn('stage', 'chart'),
+  },
+  {
+    keys: ['s'],
+    shown: 's',
+    does: 'the sequence of steps between actors',
+    run: () => focusOn('sequence', 'chart'),
+  },
+  { keys: ['+', '='], shown: '+', does: 'zoom in', run: () => chart.canvas.zoomBy(1.25) },
+  { keys: ['-'], shown: '−', does: 'zoom out', run: () => chart.canvas.zoomBy(0.8) },
+  { keys: ['0'], shown: '0', does: 'fit the chart to the window', run: () => chart.canvas.fit() },
+  { keys: ['c'], shown: 'c', does: 'compare saved timelines', run: () => compare.open() },
+  { keys: ['?'], shown: '?', does: 'this help', run: openHelp },
+  { keys: ['Escape'], shown: 'Esc', does: 'close a description, clear the filter, go live', run: leave },
+]);
 
 function togglePause(): void {
   if (model.connection === 'replay') {
@@ -199,7 +292,10 @@ function connect(): void {
 function selectInitialActor(): void {
   const running = [...model.actorStates.values()];
   model.selected ??=
-    (running.find(({ actor }) => actor.chart === 'remoteControl') ?? running[0])?.actor.id ?? null;
+    (
+      running.find(({ actor }) => actor.chart === 'remoteControl') ??
+      running.find(({ actor }) => actor.chart !== null && data.charts[actor.chart] !== undefined)
+    )?.actor.id ?? null;
   if (model.connection !== 'replay') return;
   if (model.selected === null) {
     const { timeline } = model;
@@ -209,6 +305,8 @@ function selectInitialActor(): void {
   goTo(model.timeline.next - 1);
 }
 
+showPane('chart');
+showView('chart');
 setInterval(() => {
   if (model.moment !== null || model.connection !== 'live') return;
   showChart();

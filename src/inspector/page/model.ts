@@ -1,7 +1,9 @@
 import {
+  type Actor,
   type ActorState,
   applyEntry,
   type Entry,
+  type EntryFailure,
   FILE_FORMAT,
   type SavedTimeline,
   TIMELINE_LENGTH,
@@ -16,14 +18,33 @@ export interface PictureData {
   readonly svg: string;
 }
 
+export interface StateData {
+  readonly kind: 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
+  readonly description: string;
+  readonly tags: readonly string[];
+  /** Names of actions. */
+  readonly entry: readonly string[];
+  readonly exit: readonly string[];
+  /** Ids of the actors that it invokes. */
+  readonly invokes: readonly string[];
+}
+
+export interface EdgeData {
+  readonly text: string;
+  readonly source: string;
+  readonly targets: readonly string[];
+  readonly description: string;
+  readonly reasons: readonly string[];
+}
+
 export interface ChartData {
   readonly hash: string;
   readonly description: string;
   readonly pictures: readonly PictureData[];
-  /** Description of each state, by its id. */
-  readonly states: Readonly<Record<string, string>>;
-  /** Text of each edge, by its id. */
-  readonly edges: Readonly<Record<string, string>>;
+  /** By id. */
+  readonly states: Readonly<Record<string, StateData>>;
+  /** By id, in source order. */
+  readonly edges: Readonly<Record<string, EdgeData>>;
 }
 
 /** Data about the charts that the build writes into the page. */
@@ -31,7 +52,12 @@ export interface PageData {
   readonly charts: Readonly<Record<string, ChartData>>;
   /** Meaning of each reason, by its code. */
   readonly reasons: Readonly<Record<string, string>>;
+  /** Text of each requirement that a chart cites, by its number. */
+  readonly requirements: Readonly<Record<string, string>>;
 }
+
+/** Actors above which those that have left the timeline are forgotten. */
+const MAX_ACTORS = 60_000;
 
 type ConnectionStatus = 'connecting' | 'live' | 'replay' | 'lost';
 
@@ -50,6 +76,8 @@ export class Model {
   selected: number | null = null;
   /** The present state of each actor. */
   #present = new Map<number, ActorState>();
+  /** By id; those that have left the timeline, too, up to a limit. */
+  #actors = new Map<number, Actor>();
   #past: { readonly seq: number; readonly actorStates: Map<number, ActorState> } | undefined;
 
   receive(message: ServerMessage): void {
@@ -63,6 +91,7 @@ export class Model {
           message.first,
         );
         this.#present = new Map(message.base.map((actorState) => [actorState.actor.id, actorState]));
+        this.#actors = new Map(message.base.map(({ actor }) => [actor.id, actor]));
         this.#past = undefined;
         this.moment = null;
         this.caughtUp = false;
@@ -72,13 +101,23 @@ export class Model {
         for (const entry of message.entries) {
           this.timeline.add(entry);
           applyEntry(this.#present, entry);
+          if (entry.born !== undefined) this.#actors.set(entry.born.id, entry.born);
         }
+        this.#forgetActors();
         if (this.moment !== null && this.moment < this.timeline.first) this.moment = this.timeline.first;
         break;
       case 'caughtUp':
         this.caughtUp = true;
         this.notShown = message.notShown;
     }
+  }
+
+  #forgetActors(): void {
+    if (this.#actors.size < MAX_ACTORS) return;
+    const { first, next, base } = this.timeline;
+    const known = new Set(this.timeline.slice(first, next).map(({ actor }) => actor));
+    for (const { actor } of base) known.add(actor.id);
+    for (const id of this.#actors.keys()) if (!known.has(id)) this.#actors.delete(id);
   }
 
   /** The state of each actor at the shown moment. */
@@ -106,6 +145,39 @@ export class Model {
     for (let seq = this.moment ?? this.timeline.next - 1; seq >= this.timeline.first; seq -= 1) {
       const entry = this.timeline.get(seq);
       if (entry?.actor === actor && entry.edges.length > 0) return entry;
+    }
+    return undefined;
+  }
+
+  /** Each actor that the timeline has or had. */
+  actorOf(id: number): Actor | undefined {
+    return this.#actors.get(id);
+  }
+
+  nameOf(id: number): string | undefined {
+    return this.#actors.get(id)?.name;
+  }
+
+  /** The state of an actor at the shown moment; the last one when it has ended by then. */
+  stateOf(id: number): ActorState | undefined {
+    const running = this.actorStates.get(id);
+    if (running !== undefined) return running;
+    const actor = this.#actors.get(id);
+    for (let seq = this.moment ?? this.timeline.next - 1; seq >= this.timeline.first; seq -= 1) {
+      const last = this.timeline.get(seq);
+      if (last?.actor === id && actor !== undefined) return { actor, last, since: last.time };
+    }
+    return undefined;
+  }
+
+  /** The failure behind the present reason of an actor; undefined when it is in its state for another reason. */
+  failureOf({ actor, last }: ActorState): EntryFailure | undefined {
+    if (last.failure !== undefined) return last.failure;
+    for (let seq = last.seq; seq >= this.timeline.first; seq -= 1) {
+      const entry = this.timeline.get(seq);
+      if (entry?.actor !== actor.id) continue;
+      if (entry.failure !== undefined) return entry.reason === last.reason ? entry.failure : undefined;
+      if (entry.reason !== last.reason) return undefined;
     }
     return undefined;
   }

@@ -1,5 +1,5 @@
 import type { ActorState } from '../timeline.js';
-import { shortId } from './chart-view.js';
+import { shortId } from '../words.js';
 import { byId, el } from './dom.js';
 import type { Model } from './model.js';
 
@@ -20,6 +20,12 @@ export class TreeView {
     this.#model = model;
     this.#onSelect = onSelect;
     this.#search.addEventListener('input', () => this.update());
+    this.#list.addEventListener('keydown', (event) => {
+      if (event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return;
+      event.preventDefault();
+      event.stopPropagation();
+      this.#move(event.key === 'ArrowDown' ? 1 : -1);
+    });
     this.#list.addEventListener('click', ({ target }) => {
       const row = target instanceof Element ? target.closest<HTMLElement>('[data-actor],[data-group]') : null;
       const { actor, group } = row?.dataset ?? {};
@@ -29,6 +35,14 @@ export class TreeView {
         this.update();
       }
     });
+  }
+
+  /** Moves the focus to the next or the previous row. */
+  #move(direction: 1 | -1): void {
+    const rows: (Element | null)[] = [...this.#list.querySelectorAll('button')];
+    const at = rows.indexOf(document.activeElement);
+    const found = rows[Math.min(rows.length - 1, Math.max(0, at + direction))];
+    if (found instanceof HTMLElement) found.focus();
   }
 
   update(): void {
@@ -71,7 +85,10 @@ export class TreeView {
     };
     addAll(children.get(null) ?? [], 0);
     if (rows.length === 0) rows.push(el('p', 'muted', 'No actor is running at this time.'));
+    // A row that has the focus keeps it.
+    const focused = keyOf(document.activeElement);
     this.#list.replaceChildren(...rows);
+    if (focused !== undefined) rows.find((row) => keyOf(row) === focused)?.focus();
     byId('tree-count').textContent = String(actorStates.size);
   }
 
@@ -80,7 +97,8 @@ export class TreeView {
   }
 
   #groupRow(kind: string, count: number, depth: number): HTMLElement {
-    const row = el('div', 'row group');
+    const row = el('button', 'row group');
+    row.setAttribute('aria-expanded', String(this.#expanded.has(kind)));
     row.dataset.group = kind;
     row.style.paddingLeft = `${8 + depth * 16}px`;
     row.append(el('span', 'fold', this.#expanded.has(kind) ? '▾' : '▸'), el('span', 'name', kind));
@@ -92,6 +110,7 @@ export class TreeView {
     const { actor, last } = actorState;
     const row = el('button', `row ${actor.kind}${this.#isSelected(actorState) ? ' selected' : ''}`);
     row.dataset.actor = String(actor.id);
+    row.setAttribute('aria-pressed', String(this.#isSelected(actorState)));
     row.style.paddingLeft = `${8 + depth * 16}px`;
     row.append(el('span', 'dot'));
     // The heading of the group shows the chart.
@@ -106,6 +125,13 @@ export class TreeView {
     row.append(state);
     return row;
   }
+}
+
+/** What a row stands for, also after it was rendered again. */
+function keyOf(row: Element | null): string | undefined {
+  if (!(row instanceof HTMLElement) || !row.classList.contains('row')) return undefined;
+  const { actor, group } = row.dataset;
+  return actor === undefined ? `group ${group}` : `actor ${actor}`;
 }
 
 function matches({ actor, last }: ActorState, query: string): boolean {
