@@ -94,7 +94,7 @@ describe('a planted mistake is found', () => {
       const hashes = Object.fromEntries(
         Object.entries(machines).map(([name, one]) => [name, chartHash(one)]),
       );
-      const timeline = restoreTimeline(await readTimeline(file, hashes), file);
+      const timeline = restoreTimeline(await readTimeline(file, hashes));
       expect(timeline.next).toBeGreaterThan(counterexample.words.length);
     },
     5 * MINUTE,

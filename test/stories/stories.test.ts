@@ -315,7 +315,7 @@ describe('a story', () => {
     const { stage } = play(storyOf(name), CHARTS);
     const file = join(await tmpFolder(), 'story.json');
     await writeFile(file, timelineText(stage, CHARTS));
-    const timeline = restoreTimeline(await readTimeline(file, chartHashes()), file);
+    const timeline = restoreTimeline(await readTimeline(file, chartHashes()));
     expect(timeline.next).toBe(stage.recorder.timeline.next);
     expect(stage.recorder.internalErrors).toBe(0);
   });
