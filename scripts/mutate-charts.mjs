@@ -8,14 +8,16 @@
 //   npm run mutants -- link pairing           these charts
 //   npm run mutants -- --sample 5 --seed 7    5 mutants of each chart, chosen by the seed
 //   npm run mutants -- --list                 also lists what only the paths notice, and which test noticed the others
+//   npm run mutants -- --faults               the mistakes of test/model/mutation/faults.ts instead, put in by hand
 //   npm run mutants -- --jobs 4               threads; default 2
 //
 // Exit code 1 when fewer than 95 % of the mutants of a chart are noticed.
 import { parseArgs } from 'node:util';
 import { importSource } from './import-source.mjs';
-import { judge } from './mutants/judge.mjs';
+import { judge, judgeFaults } from './mutants/judge.mjs';
 
 const GOAL = 0.95;
+const NAMES = { hand: 'hand-written tests', laws: 'laws', paths: 'paths' };
 const { values, positionals } = read();
 const [sample, seed, jobs] = ['sample', 'seed', 'jobs'].map(countOf);
 const { chartNames } = await importSource('test/model/mutation/judge.ts');
@@ -24,9 +26,12 @@ for (const name of positionals) {
   if (!chartNames.includes(name)) stop(`Unknown chart ${name}. Use: ${chartNames.join(', ')}.`);
 }
 
+const charts = positionals.length > 0 ? positionals : chartNames;
+if (values.faults) process.exit((await reportFaults()) ? 0 : 1);
+
 const began = performance.now();
 const sums = [];
-for (const name of positionals.length > 0 ? positionals : chartNames) sums.push(await report(name));
+for (const name of charts) sums.push(await report(name));
 if (sums.length > 1) console.log(line('All', sums.reduce(joined), began));
 process.exitCode = sums.every(({ noticed, total }) => noticed >= GOAL * total) ? 0 : 1;
 
@@ -62,6 +67,32 @@ async function report(name) {
       if (!ids.has(id)) console.log(`  is listed as equivalent, but does not exist: ${id}`);
   }
   return sum;
+}
+
+/** True when each fault is noticed. */
+async function reportFaults() {
+  const { FAULTS } = await importSource('test/model/mutation/faults.ts');
+  const verdicts = [];
+  for (const chart of charts) {
+    const faults = FAULTS.filter((fault) => fault.chart === chart);
+    for (const verdict of faults.length === 0 ? [] : await judgeFaults(chart, faults, { seed })) {
+      verdicts.push(verdict);
+      const { fault, by, how, isStale } = verdict;
+      const found = isStale
+        ? 'is not in the sources any more'
+        : by === undefined
+          ? 'SURVIVED'
+          : `noticed by ${NAMES[by]} (${how})`;
+      if (values.list || by === undefined) console.log(`${fault.chart}: ${fault.words}: ${found}`);
+    }
+  }
+  const by = (kind) => verdicts.filter((verdict) => verdict.by === kind && !verdict.isStale).length;
+  const lost = verdicts.filter((verdict) => verdict.by === undefined).length;
+  console.log(
+    `${verdicts.length - lost} of ${verdicts.length} faults noticed (by hand-written tests ${by('hand')}, ` +
+      `laws ${by('laws')}, paths ${by('paths')})`,
+  );
+  return lost === 0;
 }
 
 function words({ operator, words: text, id }) {
@@ -113,6 +144,7 @@ function read() {
         seed: { type: 'string', default: '1' },
         jobs: { type: 'string', default: '2' },
         list: { type: 'boolean', default: false },
+        faults: { type: 'boolean', default: false },
       },
     });
   } catch (error) {

@@ -1,5 +1,6 @@
 // One script with a chart, its hand-written tests and its laws. It can be evaluated again for each mutant in milliseconds.
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { ROOT } from '../import-source.mjs';
@@ -11,8 +12,29 @@ export function testsOf(chart) {
   return { hand: found(`test/machines/${file}`), laws: found(`test/model/laws/${file}`) };
 }
 
-/** CommonJS text whose exports are those of judge.ts, and the functions `hand` and `laws`, which register the tests. */
-export async function bundleOf(chart) {
+/** A file of machines/ with a fault; undefined when the sources have changed too much. */
+export async function withFault({ file, at, before, after }) {
+  const text = await readFile(join(ROOT, 'machines', file), 'utf8');
+  const from = text.indexOf(at);
+  const place = from === -1 ? -1 : text.indexOf(before, from);
+  return place === -1 ? undefined : `${text.slice(0, place)}${after}${text.slice(place + before.length)}`;
+}
+
+/** Gives one file another text. */
+const replacing = (file, contents) => ({
+  name: 'fault',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, ({ path }) =>
+      path === join(ROOT, 'machines', file) ? { contents, loader: 'ts' } : undefined,
+    );
+  },
+});
+
+/**
+ * CommonJS text whose exports are those of judge.ts, and the functions `hand` and `laws`, which register the tests. `fault` is a
+ * file of machines/ with another text.
+ */
+export async function bundleOf(chart, fault) {
   const loaders = Object.entries(testsOf(chart)).map(
     ([kind, file]) =>
       `export const ${kind} = () => ${file === undefined ? 'undefined' : `require('./${file}')`};`,
@@ -27,6 +49,7 @@ export async function bundleOf(chart) {
     platform: 'node',
     format: 'cjs',
     packages: 'external',
+    plugins: fault === undefined ? [] : [replacing(fault.file, fault.contents)],
     define: { 'import.meta.url': '""', 'import.meta.dirname': '""' },
     write: false,
     logLevel: 'error',

@@ -1,6 +1,6 @@
 // Judges the mutants of a chart in worker threads.
 import { Worker } from 'node:worker_threads';
-import { bundleOf } from './bundle.mjs';
+import { bundleOf, withFault } from './bundle.mjs';
 
 /** A mutant that no test has ended after this time counts as noticed: its tests would time out. */
 const LIMIT_MS = 120_000;
@@ -28,6 +28,25 @@ export async function judge(chart, { jobs, seed, pick }) {
   };
   const benches = [first, ...Array.from({ length: Math.min(jobs, total) - 1 }, bench)];
   await Promise.all(benches.map(work));
+  return verdicts;
+}
+
+/** The verdicts on faults of one chart, which are changes of its sources. */
+export async function judgeFaults(chart, faults, { seed }) {
+  const worker = new Bench({ chart, text: await bundleOf(chart), seed });
+  const verdicts = [];
+  try {
+    for (const fault of faults) {
+      const contents = await withFault(fault);
+      if (contents === undefined) verdicts.push({ fault, isStale: true });
+      else {
+        const text = await bundleOf(chart, { file: fault.file, contents });
+        verdicts.push({ ...(await worker.ask({ fault: text }, LIMIT_MS)), fault });
+      }
+    }
+  } finally {
+    await worker.end();
+  }
   return verdicts;
 }
 

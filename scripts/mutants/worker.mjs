@@ -13,7 +13,8 @@ globalThis.__vitest_worker__ = { config: { fakeTimers: {} } };
 const vitest = await import('vitest');
 // The same sequences for each mutant.
 require('fast-check').configureGlobal({ seed: workerData.seed });
-const script = new Script(`(function (require, module, exports) {${workerData.text}\n})`);
+const scriptOf = (text) => new Script(`(function (require, module, exports) {${text}\n})`);
+const script = scriptOf(workerData.text);
 const times = { hand: new Map(), laws: new Map() };
 
 let uncaught;
@@ -25,7 +26,7 @@ process.on('unhandledRejection', (error) => {
 });
 for (const method of ['log', 'warn', 'error', 'info']) console[method] = () => {};
 
-const original = load(collector(vitest).api);
+const original = load(collector(vitest).api, script);
 let paths;
 
 parentPort.on('message', async (message) => {
@@ -33,17 +34,21 @@ parentPort.on('message', async (message) => {
   parentPort.postMessage(answer);
 });
 
-async function handled({ ask, mutant }) {
+async function handled({ ask, mutant, fault }) {
   if (ask === 'mutants') {
     const broken = await testsThatFail();
     if (broken !== undefined) return { broken };
     return { mutants: await thePaths().mutants() };
   }
+  const broken = fault === undefined ? script : scriptOf(fault);
   for (const kind of KINDS) {
-    const found = await noticedBy(kind, mutant);
+    const found = await noticedBy(kind, mutant, broken);
     if (found !== undefined) return { by: kind, how: found };
   }
-  const step = await thePaths().notice(mutant);
+  const step =
+    fault === undefined
+      ? await thePaths().notice(mutant)
+      : await thePaths().noticeOf(load(collector(vitest).api, broken).machineOf(workerData.chart));
   return step === undefined ? {} : { by: 'paths', how: step };
 }
 
@@ -55,11 +60,11 @@ async function testsThatFail() {
   }
 }
 
-async function noticedBy(kind, mutant) {
+async function noticedBy(kind, mutant, tested = script) {
   uncaught = undefined;
   const { api, tests } = collector(vitest);
   try {
-    const loaded = load(api);
+    const loaded = load(api, tested);
     if (mutant !== undefined) loaded.putInto(workerData.chart, mutant);
     loaded[kind]();
   } catch (error) {
@@ -67,7 +72,9 @@ async function noticedBy(kind, mutant) {
   }
   const failure = await firstFailure(tests, times[kind]);
   if (failure !== undefined)
-    return mutant === undefined ? `${failure.test} (${failure.error.stack})` : failure.test;
+    return mutant === undefined && tested === script
+      ? `${failure.test} (${failure.error.stack})`
+      : failure.test;
   await new Promise((done) => setImmediate(done));
   return uncaught === undefined ? undefined : `an uncaught error: ${uncaught.message}`;
 }
@@ -77,9 +84,9 @@ function thePaths() {
   return paths;
 }
 
-function load(api) {
+function load(api, tested) {
   const module = { exports: {} };
   const resolve = (name) => (name === 'vitest' ? api : require(name));
-  script.runInThisContext()(resolve, module, module.exports);
+  tested.runInThisContext()(resolve, module, module.exports);
   return module.exports;
 }

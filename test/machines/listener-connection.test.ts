@@ -66,6 +66,25 @@ describe('listenerConnection', () => {
     expect(one.state).toBe('initialized');
   });
 
+  it.each([
+    ['OVERFLOW', 1013, 'clientOverloaded'],
+    ['FLOODED', 1013, 'clientOverloaded'],
+    ['REPLACED', 1013, 'connectionReplaced'],
+    ['APP_SERVER.CLOSED', 1011, 'appServerClosed'],
+    ['TOKEN.EXPIRED', 1008, 'jwtRanOut'],
+    ['STOP', 1012, 'stopped'],
+  ] as const)(
+    'WSA-18, WSA-20, WSA-24, WSA-61: %s closes an open connection with %i %s',
+    (event, code, reason) => {
+      for (const way of [['ADMITTED'], ['ADMITTED', 'INITIALIZED'], ['ADMITTED', 'SLOW']] as const) {
+        const one = actorOf();
+        one.send(...way, event);
+        expect(one.state).toBe('closing');
+        expect(one.effects).toContain(`sendClose ${JSON.stringify({ code, reason })}`);
+      }
+    },
+  );
+
   it('a refused connection is closed without being open', () => {
     const one = actorOf();
     one.send('REFUSED');

@@ -117,6 +117,28 @@ describe('tokenSaving', () => {
     expect(at.state).toBe('unsaved.waiting');
   });
 
+  it('ACC-113: another failure is recorded wherever it comes from, also while one is known', async () => {
+    const gone: Failure = { reason: 'storeWriteFailed', message: 'the directory is gone', at: 2 };
+    const at = rig();
+    await at.send({ type: 'REFUSED', failure: full });
+    await at.send({ type: 'REFUSED', failure: gone });
+    expect([at.context.lastFailure, at.context.decision.reason]).toEqual([gone, gone.reason]);
+    await at.send(unsaved);
+    expect([at.context.lastFailure, at.context.decision.reason]).toEqual([full, full.reason]);
+    await at.clock.advance(1_000);
+    await at.send({ type: 'UNSAVED', failure: gone });
+    expect([at.state, at.context.lastFailure]).toEqual(['unsaved.waiting', gone]);
+    await at.clock.advance(1_000);
+    await at.desk.answer('saveTokens', failed);
+    expect([at.context.lastFailure, at.context.decision.reason, at.context.attempt]).toEqual([
+      full,
+      full.reason,
+      1,
+    ]);
+    await at.send({ type: 'SAVED' });
+    expect([at.context.lastFailure, at.context.attempt]).toEqual([null, 0]);
+  });
+
   it('ACC-113: an engine that stops tries once more, and does not wait for more', async () => {
     for (const end of ['answer', 'fail'] as const) {
       const at = rig();

@@ -55,8 +55,11 @@ export class Paths {
   }
 
   /** The words of the step at which a path fails; undefined when none does. */
-  async notice(mutant: Mutant): Promise<string | undefined> {
-    const machine = mutate(this.#machine, mutant);
+  notice(mutant: Mutant): Promise<string | undefined> {
+    return this.noticeOf(mutate(this.#machine, mutant));
+  }
+
+  async noticeOf(machine: AnyStateMachine): Promise<string | undefined> {
     for (const { variant, generated } of this.#variants) {
       const driver = actorDriver(machine, { ...variant.options, edges: false });
       for (const path of generated.paths) {
