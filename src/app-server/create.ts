@@ -2,6 +2,7 @@ import type { EngineLogger } from '../observe/logger.js';
 import { protocolOfCommand } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Secret } from '../protocol/secret.js';
+import { makeCodexHome } from './codex-home.js';
 import { CommandConnector } from './command.js';
 import { sharingOf } from './recognize.js';
 import { SharedConnector } from './shared.js';
@@ -42,14 +43,16 @@ export function createAppServer(spec: AppServerSpec, log: EngineLogger): AppServ
   const command = { program: spec.program, args: spec.args };
   const words = [spec.program, ...spec.args];
   const { shared, reason } = sharingOf(words, spec.shared);
+  const protocol = protocolOfCommand(spec.program, spec.args);
+  const prepare = protocol === 'codex' ? () => makeCodexHome(process.env) : undefined;
   return new SupervisedAppServer({
     ...{ name: words.join(' '), log, perClient: new CommandConnector(command, log) },
-    protocol: protocolOfCommand(spec.program, spec.args),
+    protocol,
     ...{ mode: shared ? 'shared' : 'perClient', modeReason: reason },
     ...(shared
       ? {
           shared: ({ home, onExit }) =>
-            new SharedConnector({ command, log, places: systemPlaces(home), onExit }),
+            new SharedConnector({ command, log, places: systemPlaces(home), onExit, prepare }),
         }
       : {}),
   });

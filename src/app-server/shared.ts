@@ -34,6 +34,8 @@ interface SharedDeps {
   readonly places: SocketPlaces;
   /** The current child died; not called for one that the engine ended or retired. */
   onExit(failure: Failure): void;
+  /** Called before each start of a child. */
+  readonly prepare?: (() => void) | undefined;
 }
 
 /**
@@ -57,7 +59,8 @@ export class SharedConnector implements Connector {
 
   /** Starts a child and waits until it listens. When `signal` is aborted, the child is ended. */
   async launch(signal: AbortSignal): Promise<LaunchOutcome> {
-    const { command, log, places } = this.#deps;
+    const { command, log, places, prepare } = this.#deps;
+    prepare?.();
     let place: ReturnType<typeof makeSocketDirectory>;
     try {
       place = makeSocketDirectory(places);

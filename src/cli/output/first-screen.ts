@@ -177,12 +177,19 @@ function listenerSections({ status, settings, listening }: FirstScreen, paint: P
   const recipe = codexRecipe(status.appServer, settings, listening);
   return [
     ['local use', lines],
-    ...(recipe.length === 0 ? [] : [['codex', recipeLines(recipe, status.home)] satisfies Section]),
+    ...(recipe.length === 0
+      ? []
+      : [
+          [
+            'codex',
+            recipeLines(recipe, settings.baseUrl === 'embedded' ? undefined : status.home),
+          ] satisfies Section,
+        ]),
   ];
 }
 
 /** The first line is a sentence where more than one command follows. */
-function recipeLines(recipe: readonly string[], home: string): Line[] {
+function recipeLines(recipe: readonly string[], home: string | undefined): Line[] {
   const [first = '', ...rest] = recipe;
   const isCommand = /^(?:codex|RC_TOKEN=)/.test(first) && !first.startsWith('codex,');
   return isCommand
