@@ -136,7 +136,8 @@ async function search(picture: Picture, runElk: RunElk): Promise<Placed> {
 /** The picture and its simpler versions, from most arrows to fewest. */
 function simplifications(picture: Picture): Picture[] {
   const found: Picture[] = [];
-  let previousArrows = '';
+  // A machine without states has no arrow.
+  let previousArrows: string | undefined;
   for (let next: Picture | null = picture; next !== null; next = next.simpler?.() ?? null) {
     const arrows = JSON.stringify(next.arrows);
     if (arrows !== previousArrows) found.push(next);

@@ -89,7 +89,12 @@ class Diagram {
 
   *lines(): Generator<string> {
     yield '  classDef any stroke-dasharray: 4 4';
-    for (const state of this.#chart.states) if (state.parent === null) yield* this.#childLines(state, '  ');
+    for (const state of this.#chart.states) {
+      if (state.parent !== null) continue;
+      // A machine without states is one itself.
+      if (isComposite(state)) yield* this.#childLines(state, '  ');
+      else yield* this.#stateLines(state, '  ');
+    }
     for (const [arrow, labels] of this.#arrows) {
       const text = labels.filter((label) => label !== '').join('<br/>');
       yield text === '' ? `  ${arrow}` : `  ${arrow} : ${text}`;

@@ -52,6 +52,17 @@ describe('exportChart', () => {
     expect(svg?.text).not.toContain('(machine)');
   });
 
+  it.each(FORMATS)('%s: a machine without states, and one with only one', async (format) => {
+    for (const definition of [
+      { id: 'lone', on: { GO: { actions: 'act' } } },
+      { id: 'lone' },
+      { id: 'lone', initial: 'a', states: { a: {} } },
+    ]) {
+      const [file] = await exportChart(createMachine(definition as never), format);
+      expect(file?.text).toMatch(/lone|as a$/m);
+    }
+  });
+
   it('charts of the same id do not overwrite each other', async () => {
     const files = await exportCharts({ one: order(), two: order({ cancel: 'gone' }) }, 'svg');
     expect(files.map(({ name }) => name)).toEqual(['one.svg', 'two.svg']);
