@@ -37,7 +37,18 @@ export {
   type ListenerConnectionInput,
   listenerConnectionMachine,
 } from './listener-connection.js';
+
+export { loginMachine } from './login/machine.js';
+export type {
+  LoginContext,
+  LoginEvent,
+  LoginInput,
+  LoginLimits,
+  LoginProgress,
+  LoginRef,
+} from './login/setup.js';
 export { type PairingEvent, type PairingInput, type PairingResponse, pairingMachine } from './pairing.js';
+
 export { remoteControlMachine } from './remote-control/machine.js';
 export type {
   RemoteControlContext,

@@ -1,19 +1,20 @@
-/** Interactive sign-in: the region `login` of the chart `account`. */
+/** Interactive sign-in: the region `login` of the chart `account`. The chart `login` takes the steps. */
 import type { Reason } from '../../src/protocol/reasons.js';
 import { setReason } from '../shared/decision.js';
+import { spine } from '../shared/spine.js';
 import { accountSetup } from './setup.js';
 
 const recordLoginEnd = (reason: Reason, message: string) =>
   ({ type: 'recordLoginEnd', params: { reason, message } }) as const;
-const failedStep = {
-  target: '#account.login.idle',
-  description: 'The step failed; clients are notified. ACC-24',
-  actions: ['recordLoginFailure', 'recordFailure', 'notifyCompleted'],
-} as const;
 const notOpened = {
   target: '#account.login.idle',
   description: 'The sign-in could not be started; its requester gets the error.',
   actions: ['respondNotOpened', 'recordFailure', 'clearLogin'],
+} as const;
+const failedLogin = {
+  target: '#account.login.idle',
+  description: 'The sign-in failed; clients are notified. ACC-24',
+  actions: ['recordLoginFailure', 'recordFailure', 'notifyCompleted'],
 } as const;
 /** Another request displaces the sign-in; clients are notified of that first. ACC-26 */
 const displace = {
@@ -22,20 +23,18 @@ const displace = {
   description: 'Another request displaces this sign-in. ACC-26',
   actions: [recordLoginEnd('loginDisplaced', 'Login was not completed'), 'notifyDisplaced'],
 } as const;
-const startBrowser = {
-  target: '#account.login.signingIn.browser',
-  actions: ['assignLoginTicket', 'assignLogin', setReason('loginStarted')],
-} as const;
-const startDevice = {
-  target: '#account.login.signingIn.device',
+const start = {
+  guard: 'requestAllowed',
+  target: '#account.login.signingIn',
   actions: ['assignLoginTicket', 'assignLogin', setReason('loginStarted')],
 } as const;
 const displaceBySignIn = {
-  guard: 'requestAllowed',
+  ...start,
   description: 'Another sign-in displaces this one. ACC-26',
   reenter: true,
+  actions: [recordLoginEnd('loginDisplaced', 'Login was not completed'), 'notifyDisplaced', ...start.actions],
 } as const;
-const notifyFirst = [recordLoginEnd('loginDisplaced', 'Login was not completed'), 'notifyDisplaced'] as const;
+const tooLate = { description: 'It is too late to cancel. ACC-76', actions: 'respondNotFound' } as const;
 
 export const login = accountSetup.createStateConfig({
   description: 'Interactive sign-in, one at a time. ACC-26',
@@ -44,8 +43,8 @@ export const login = accountSetup.createStateConfig({
     idle: {
       description: 'No sign-in is in progress.',
       on: {
-        'LOGIN.BROWSER': { guard: 'requestAllowed', ...startBrowser },
-        'LOGIN.DEVICE': { guard: 'requestAllowed', ...startDevice },
+        'LOGIN.BROWSER': { ...start, ...spine },
+        'LOGIN.DEVICE': start,
         'LOGIN.CANCEL': {
           description: 'There is nothing to cancel; this is no error. ACC-82',
           actions: 'respondNotFound',
@@ -53,23 +52,36 @@ export const login = accountSetup.createStateConfig({
       },
     },
     signingIn: {
-      description: 'A sign-in is in progress.',
+      description: 'A sign-in by browser or device code is in progress.',
       tags: ['signingIn'],
       exit: 'closeLogin',
+      invoke: {
+        id: 'login',
+        src: 'login',
+        input: ({ context }) => ({
+          env: context.env,
+          loginId: context.login?.id ?? '',
+          kind: context.login?.kind ?? 'browser',
+          ...context.limits,
+        }),
+        onDone: [
+          {
+            guard: 'finished',
+            target: 'idle',
+            actions: ['recordLoginSuccess', setReason('signedIn'), 'notifyCompleted'],
+            ...spine,
+          },
+          { guard: 'notOpened', ...notOpened },
+          failedLogin,
+        ],
+        onError: [{ guard: 'isOpening', ...notOpened }, failedLogin],
+      },
       on: {
         'LOGIN.API_KEY': displace,
         'LOGIN.EXTERNAL': displace,
         LOGOUT: displace,
-        'LOGIN.BROWSER': {
-          ...displaceBySignIn,
-          ...startBrowser,
-          actions: [...notifyFirst, ...startBrowser.actions],
-        },
-        'LOGIN.DEVICE': {
-          ...displaceBySignIn,
-          ...startDevice,
-          actions: [...notifyFirst, ...startDevice.actions],
-        },
+        'LOGIN.BROWSER': displaceBySignIn,
+        'LOGIN.DEVICE': displaceBySignIn,
         'LOGIN.CANCEL': [
           {
             guard: 'isCurrentLogin',
@@ -84,118 +96,33 @@ export const login = accountSetup.createStateConfig({
           { description: 'Another sign-in id. ACC-82', actions: 'respondNotFound' },
         ],
       },
-      initial: 'browser',
+      initial: 'opening',
       states: {
-        browser: {
-          description: 'Sign-in by browser, which returns to this machine. ACC-70',
-          initial: 'opening',
-          states: {
-            opening: {
-              description: 'The callback server is being started.',
-              tags: ['opening'],
-              invoke: {
-                id: 'openLoginServer',
-                src: 'openLoginServer',
-                input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-                onDone: [{ guard: 'opened', target: 'waiting', actions: 'respondOpened' }, notOpened],
-                onError: notOpened,
-              },
-              after: { accountLimit: notOpened },
-            },
-            waiting: {
-              description: 'Waits until the browser returns from the issuer. ACC-74',
-              invoke: {
-                id: 'awaitCallback',
-                src: 'awaitCallback',
-                input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-                onDone: [
-                  {
-                    guard: 'codeReceived',
-                    target: '#account.login.signingIn.exchanging',
-                    actions: setReason('loginCodeReceived'),
-                  },
-                  failedStep,
-                ],
-                onError: failedStep,
-              },
-              after: {
-                loginTimeout: {
-                  target: '#account.login.idle',
-                  description: 'The sign-in was not finished within the limit. ACC-77',
-                  actions: [recordLoginEnd('loginTimedOut', 'Login timed out'), 'notifyCompleted'],
-                },
-              },
-            },
-          },
+        opening: {
+          description: 'Its URL or code is not known yet.',
+          tags: ['opening'],
+          on: { 'SIGN_IN.OPENED': { target: 'waiting', actions: 'respondOpened', ...spine } },
         },
-        device: {
-          description: 'Sign-in by a code that is entered on another device. ACC-79',
-          initial: 'requesting',
-          states: {
-            requesting: {
-              description: 'A device code is being requested from the issuer.',
-              tags: ['opening'],
-              invoke: {
-                id: 'requestDeviceCode',
-                src: 'requestDeviceCode',
-                input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-                onDone: [{ guard: 'opened', target: 'polling', actions: 'respondOpened' }, notOpened],
-                onError: notOpened,
-              },
-              after: { accountLimit: notOpened },
-            },
-            polling: {
-              description: 'Polls the issuer at its interval until the code is entered. ACC-80',
-              invoke: {
-                id: 'pollDevice',
-                src: 'pollDevice',
-                input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-                onDone: [
-                  {
-                    guard: 'codeReceived',
-                    target: '#account.login.signingIn.exchanging',
-                    actions: setReason('loginCodeReceived'),
-                  },
-                  failedStep,
-                ],
-                onError: failedStep,
-              },
-              after: { deviceCodeLimit: failedStep },
-            },
+        waiting: {
+          description: 'The person has the URL or the code. ACC-74, ACC-80',
+          on: {
+            'SIGN_IN.APPROVED': { target: 'exchanging', actions: setReason('loginCodeReceived'), ...spine },
           },
         },
         exchanging: {
-          description: 'The authorization code is being exchanged for tokens. ACC-75',
-          invoke: {
-            id: 'exchangeCode',
-            src: 'exchangeCode',
-            input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-            onDone: [{ guard: 'granted', target: 'saving' }, failedStep],
-            onError: failedStep,
-          },
-          after: { accountLimit: failedStep },
+          description: 'The person has approved; the code is being exchanged for tokens. ACC-75',
+          on: { 'SIGN_IN.SAVING': { target: 'saving', ...spine } },
         },
         saving: {
-          description: 'The tokens are being written; it is too late to cancel. ACC-76',
+          description: 'The tokens are being written. ACC-76',
           tags: ['saved'],
           on: {
-            'LOGIN.CANCEL': { description: 'It is too late to cancel. ACC-76', actions: 'respondNotFound' },
+            'LOGIN.CANCEL': tooLate,
+            'SIGN_IN.SAVED': { target: 'awaitingSuccess', actions: 'raiseStoredChanged', ...spine },
           },
-          invoke: {
-            id: 'saveSignIn',
-            src: 'saveSignIn',
-            input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-            onDone: [
-              { guard: 'savedWithLocalPage', target: 'awaitingSuccess', actions: 'raiseStoredChanged' },
-              { guard: 'saved', target: 'completing', actions: 'raiseStoredChanged' },
-              failedStep,
-            ],
-            onError: failedStep,
-          },
-          after: { accountLimit: failedStep },
         },
         awaitingSuccess: {
-          description: 'Waits until the browser has loaded the success page. ACC-76',
+          description: 'The tokens are saved; a browser loads the success page. ACC-76',
           tags: ['saved'],
           on: {
             'LOGIN.CANCEL': [
@@ -203,46 +130,22 @@ export const login = accountSetup.createStateConfig({
                 guard: 'isCurrentLogin',
                 target: 'completing',
                 description: 'The tokens are saved: the cancel only ends the wait for the browser. ACC-111',
-                actions: 'respondNotFound',
+                actions: ['respondNotFound', 'finishLogin'],
               },
               { description: 'Another sign-in id. ACC-82', actions: 'respondNotFound' },
             ],
-            'LOGIN.FINISH': { target: 'completing', description: 'Another request is waiting.' },
-          },
-          invoke: {
-            id: 'awaitSuccessPage',
-            src: 'awaitSuccessPage',
-            input: ({ context }) => ({ loginId: context.login?.id ?? '' }),
-            onDone: 'completing',
-            onError: 'completing',
-          },
-          after: {
-            successPageTimeout: {
+            'LOGIN.FINISH': {
               target: 'completing',
-              description: 'The browser did not load the page. ACC-111',
+              description: 'Another request is waiting.',
+              actions: 'finishLogin',
             },
+            'SIGN_IN.COMPLETING': { target: 'completing', ...spine },
           },
         },
         completing: {
-          description: 'The new account is announced; with routing on, its workspace is looked up. ACC-60',
+          description: 'The new account is announced. ACC-60',
           tags: ['saved'],
-          on: {
-            'LOGIN.CANCEL': { description: 'It is too late to cancel. ACC-76', actions: 'respondNotFound' },
-          },
-          invoke: {
-            id: 'completeSignIn',
-            src: 'completeSignIn',
-            onDone: [
-              {
-                guard: 'finished',
-                target: '#account.login.idle',
-                actions: ['recordLoginSuccess', setReason('signedIn'), 'notifyCompleted'],
-              },
-              failedStep,
-            ],
-            onError: failedStep,
-          },
-          after: { accountLimit: failedStep },
+          on: { 'LOGIN.CANCEL': tooLate },
         },
       },
     },

@@ -1,8 +1,8 @@
-import { assign, fromPromise, raise, setup } from 'xstate';
+import { assign, fromPromise, raise, sendTo, setup, stateIn } from 'xstate';
 import {
   type ChatgptAccount,
   type ExternalTokensOutcome,
-  type LoginStep,
+  type LoginOutcome,
   type StoreAccountOutcome,
   type StoredAccount,
   type TokenRefreshOutcome,
@@ -12,13 +12,14 @@ import {
 } from '../../src/protocol/account.js';
 import { type Failure, failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
+import { loginMachine } from '../login/machine.js';
 import { CALL_LIMITS, overdueFailure } from '../shared/deadlines.js';
 import { actorFailure, decide, notProvided } from '../shared/decision.js';
 import type { AccountContext, AccountEvent, AccountInput, AccountResponse } from './types.js';
 
 type AnEvent = { readonly type: string } | AccountEvent;
 type Outcome =
-  | LoginStep
+  | LoginOutcome
   | ExternalTokensOutcome
   | StoreAccountOutcome
   | TokenRefreshOutcome
@@ -46,9 +47,6 @@ function failureIn(event: AnEvent, context: AccountContext): Failure {
   return actorFailure(context, event);
 }
 
-/** How long the browser may take to load the success page after the tokens are saved, ms. ACC-111 */
-const SUCCESS_PAGE_TIMEOUT = 5_000;
-
 const ticketOf = (event: AnEvent): number => ('ticket' in event ? event.ticket : 0);
 
 /** The ChatGPT account in use: external tokens come before the stored sign-in. ACC-35 */
@@ -65,7 +63,7 @@ const loginIn = (context: AccountContext) => ({
 });
 
 const storedIn = (event: AnEvent): StoredAccount | null => {
-  if (event.type === 'STORED.CHANGED' && 'stored' in event) return event.stored;
+  if ('stored' in event) return event.stored;
   const got = outcomeOf(event);
   return got !== null && 'stored' in got ? got.stored : null;
 };
@@ -99,16 +97,8 @@ export const accountSetup = setup({
     lookUpWorkspace: fromPromise<WorkspaceOutcome, { account: ChatgptAccount | null }>(
       notProvided('lookUpWorkspace'),
     ),
-    /** Opens the callback server. ACC-70 */
-    openLoginServer: fromPromise<LoginStep, { loginId: string }>(notProvided('openLoginServer')),
-    awaitCallback: fromPromise<LoginStep, { loginId: string }>(notProvided('awaitCallback')),
-    exchangeCode: fromPromise<LoginStep, { loginId: string }>(notProvided('exchangeCode')),
-    saveSignIn: fromPromise<LoginStep, { loginId: string }>(notProvided('saveSignIn')),
-    awaitSuccessPage: fromPromise<LoginStep, { loginId: string }>(notProvided('awaitSuccessPage')),
-    requestDeviceCode: fromPromise<LoginStep, { loginId: string }>(notProvided('requestDeviceCode')),
-    pollDevice: fromPromise<LoginStep, { loginId: string }>(notProvided('pollDevice')),
-    /** Announces the new account, then looks up its workspace when routing is on. ACC-60 */
-    completeSignIn: fromPromise<LoginStep>(notProvided('completeSignIn')),
+    /** One interactive sign-in. */
+    login: loginMachine,
   },
   actions: {
     setReason: assign(({ context }, p: { reason: Reason }) => decide(context, p.reason)),
@@ -199,6 +189,8 @@ export const accountSetup = setup({
       ...decide(context, p.reason),
     })),
     clearLogin: assign({ login: null }),
+    /** The browser is not waited for any longer. ACC-111 */
+    finishLogin: sendTo('login', { type: 'FINISH' }),
     /** Notifies clients of the end of a sign-in: `account/login/completed`, after a success `account/updated`. ACC-24 */
     notifyCompleted: notProvided('notifyCompleted'),
     /** The same, before the response to the request that displaced the sign-in. ACC-26 */
@@ -265,14 +257,8 @@ export const accountSetup = setup({
     reloaded: outcome('reloaded'),
     permanent: outcome('permanent'),
     replaced: outcome('replaced'),
-    opened: outcome('opened'),
-    codeReceived: outcome('code'),
-    granted: outcome('granted'),
-    savedWithLocalPage: ({ event }) => {
-      const got = outcomeOf(event);
-      return got?.kind === 'saved' && got.page === 'local';
-    },
-    saved: outcome('saved'),
+    notOpened: outcome('notOpened'),
+    isOpening: stateIn({ login: { signingIn: 'opening' } }),
     finished: outcome('finished'),
     foundForOtherAccount: ({ context, event }) => {
       const got = outcomeOf(event);
@@ -283,10 +269,5 @@ export const accountSetup = setup({
     noAccount: ({ context }) => activeAccount(context) === null,
     workspaceOutdated: ({ context }) => context.workspaceAccountKey !== workspaceKey(activeAccount(context)),
   },
-  delays: {
-    accountLimit: CALL_LIMITS.account,
-    deviceCodeLimit: CALL_LIMITS.deviceCode,
-    loginTimeout: ({ context }) => context.loginTimeout,
-    successPageTimeout: ({ context }) => Math.min(context.loginTimeout, SUCCESS_PAGE_TIMEOUT),
-  },
+  delays: { accountLimit: CALL_LIMITS.account },
 });

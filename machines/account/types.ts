@@ -9,6 +9,7 @@ import type { Decision } from '../../src/protocol/decision.js';
 import type { Failure } from '../../src/protocol/outcomes.js';
 import type { Reason } from '../../src/protocol/reasons.js';
 import type { Env } from '../../src/protocol/timing.js';
+import type { LoginLimits, LoginProgress } from '../login/setup.js';
 
 /** What the `account` chart starts with. */
 export interface AccountInput {
@@ -16,8 +17,8 @@ export interface AccountInput {
   readonly policy: LoginPolicy;
   /** Look up the workspace before a sign-in is complete. ACC-60 */
   readonly routing: boolean;
-  /** Limit of a browser sign-in, ms. ACC-77 */
-  readonly loginTimeout: number;
+  /** Of interactive sign-ins. */
+  readonly limits: LoginLimits;
 }
 
 /** The result of a request that changes the account. The host makes the JSON-RPC response from it. */
@@ -57,6 +58,7 @@ export interface AccountContext extends AccountInput {
 
 /** `ticket` identifies a request and its response. */
 export type AccountEvent =
+  | LoginProgress
   | { readonly type: 'LOGIN.API_KEY'; readonly ticket: number }
   /** `account` is null when the token is not a readable JWT. ACC-32 */
   | {

@@ -17,8 +17,6 @@ export const CALL_LIMITS = {
   recoveryStep: 190_000,
   /** What waits for a recovery step, or for the account as a whole. */
   recovery: 200_000,
-  /** A device code is polled for: 15 minutes. ACC-80 */
-  deviceCode: 905_000,
   /** The enrollment store is read or written. SQLite itself waits 2 s for a locked file. */
   store: 30_000,
 } as const;

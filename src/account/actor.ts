@@ -1,12 +1,20 @@
 import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
 import { accountMachine } from '../../machines/account/machine.js';
 import type { EndedLogin } from '../../machines/account/types.js';
+import { loginMachine } from '../../machines/login/machine.js';
 import type { Requester } from '../net/backend-request.js';
 import { decisionText, onDecision } from '../observe/decisions.js';
 import type {
   ChatgptAccount,
+  CodeOutcome,
+  DeviceOutcome,
+  DevicePoll,
+  ExchangeStep,
   ExternalTokensOutcome,
-  LoginStep,
+  LoginOutcome,
+  PlaceOutcome,
+  PortOutcome,
+  SaveOutcome,
   StoreAccountOutcome,
   TokenRefreshOutcome,
   TokenRefreshReason,
@@ -49,10 +57,12 @@ interface AccountActorDeps {
 
 /** Connects the `account` chart with files, issuer, parent app and callback server. The chart makes the decisions. */
 export function createAccountActor(deps: AccountActorDeps): AccountActor {
-  const { env, policy, routing, timing, audit, log, onFault } = deps.config;
+  const { env, policy, routing, timing, audit, log, onFault, loginPorts } = deps.config;
+  const { loginTimeout, issuerTimeout } = timing;
+  const limits = { loginTimeout, issuerTimeout, loginPorts };
   const actor: AccountActor = createActor(
     accountMachine.provide({
-      actors: { ...authActors(deps), ...loginActors(deps) },
+      actors: { ...authActors(deps), login: loginLogic(deps) },
       actions: {
         closeLogin: ({ context }) => {
           if (context.login !== null) deps.logins.close(context.login.id);
@@ -65,7 +75,7 @@ export function createAccountActor(deps: AccountActorDeps): AccountActor {
         },
       },
     }),
-    { id: 'account', input: { env, policy, routing: routing !== null, loginTimeout: timing.loginTimeout } },
+    { id: 'account', input: { env, policy, routing: routing !== null, limits } },
   );
   const report = onDecision(({ value }, decision) => {
     const state = statePath(value);
@@ -115,23 +125,38 @@ function authActors(deps: AccountActorDeps) {
   };
 }
 
-/** Actors of the region `login`. */
-function loginActors({ config, logins, tokenMutex, findWorkspace, notifyChanged }: AccountActorDeps) {
-  const step = (run: (loginId: string, signal: AbortSignal) => Promise<LoginStep>) =>
-    fromPromise<LoginStep, { loginId: string }>(({ input, signal }) => run(input.loginId, signal));
-  return {
-    openLoginServer: step((id, signal) => logins.openServer(id, signal)),
-    awaitCallback: step((id, signal) => logins.awaitCallback(id, signal)),
-    exchangeCode: step((id, signal) => logins.exchange(id, signal)),
-    // Never aborted: see InteractiveLogins.save.
-    saveSignIn: step((id) => tokenMutex.runExclusive(new AbortController().signal, () => logins.save(id))),
-    awaitSuccessPage: step((id, signal) => logins.awaitSuccess(id, signal)),
-    requestDeviceCode: step((id, signal) => logins.requestDeviceCode(id, signal)),
-    pollDevice: step((id, signal) => logins.pollDeviceCode(id, signal)),
-    completeSignIn: fromPromise<LoginStep>(async () => {
-      await notifyChanged();
-      const failure = config.routing === null ? null : await findWorkspace();
-      return failure === null ? { kind: 'finished' } : { kind: 'failed', failure };
-    }),
-  };
+/** The chart `login` with its adapters. One sign-in is in progress at a time, and the chart `account` knows its id. */
+function loginLogic({ config, logins, tokenMutex, findWorkspace, notifyChanged }: AccountActorDeps) {
+  type Step<T> = (loginId: string, signal: AbortSignal) => Promise<T>;
+  const step = <T>(run: Step<T>) =>
+    fromPromise<T, { loginId: string }>(({ input, signal }) => run(input.loginId, signal));
+  return loginMachine.provide({
+    actors: {
+      checkPlace: fromPromise<PlaceOutcome>(() => logins.checkPlace()),
+      openPort: fromPromise<PortOutcome, { loginId: string; port: number }>(({ input, signal }) =>
+        logins.openPort(input.loginId, input.port, signal),
+      ),
+      requestCancel: fromPromise<unknown, { port: number }>(({ input }) => logins.requestCancel(input.port)),
+      awaitCallback: step<CodeOutcome>((id, signal) => logins.awaitCallback(id, signal)),
+      awaitOther: step<unknown>((id) => logins.awaitOther(id)),
+      requestDeviceCode: step<DeviceOutcome>((id, signal) => logins.requestDeviceCode(id, signal)),
+      pollDevice: step<DevicePoll>((id, signal) => logins.pollDevice(id, signal)),
+      exchangeCode: step<ExchangeStep>((id, signal) => logins.exchange(id, signal)),
+      // Never aborted: see InteractiveLogins.save.
+      saveSignIn: step<SaveOutcome>((id) =>
+        tokenMutex.runExclusive(new AbortController().signal, () => logins.save(id)),
+      ),
+      awaitSuccessPage: step<unknown>((id, signal) => logins.awaitSuccess(id, signal)),
+      completeSignIn: fromPromise<LoginOutcome>(async () => {
+        await notifyChanged();
+        const failure = config.routing === null ? null : await findWorkspace();
+        return failure === null ? { kind: 'finished' } : { kind: 'failed', failure };
+      }),
+    },
+    actions: {
+      showFailure: ({ context: { loginId, outcome } }) => {
+        if (outcome !== null && 'failure' in outcome) logins.showFailure(loginId, outcome.failure);
+      },
+    },
+  });
 }

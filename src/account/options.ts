@@ -53,6 +53,9 @@ export interface AccountTiming {
   readonly issuerTimeout: number;
 }
 
+/** Codex CLI uses the same ports. ACC-70 */
+export const LOGIN_PORTS: readonly number[] = [1455, 1457];
+
 const DEFAULT_ACCOUNT_TIMING: AccountTiming = {
   parentTimeout: PARENT_APP_TIMEOUT,
   loginTimeout: 600_000,
@@ -87,7 +90,7 @@ export interface AccountConfig extends Omit<AccountDeps, 'home' | 'baseUrl'> {
   readonly routing: { readonly baseUrl: string | null } | null;
   readonly given: GivenToken | undefined;
   readonly userAgent: string;
-  readonly loginPorts: readonly number[] | undefined;
+  readonly loginPorts: readonly number[];
   readonly timing: AccountTiming;
 }
 
@@ -114,7 +117,7 @@ export function accountConfig(options: AccountOptions, deps: AccountDeps): Accou
     routing: options.workspaceRouting === true ? { baseUrl: deps.baseUrl } : null,
     given: options.accessToken,
     userAgent: `rc-engine/${VERSION}`,
-    loginPorts: options.loginPorts,
+    loginPorts: options.loginPorts ?? LOGIN_PORTS,
     timing: { ...DEFAULT_ACCOUNT_TIMING, ...options.accountTiming },
   };
 }

@@ -67,9 +67,9 @@ export class AccountService implements AccountSource {
     const { lockTimeout, issuerTimeout } = config.timing;
     const tokens = new TokenStore({
       ...{ file, storage, credentials, issuer, env, log, audit, watcher },
-      ...{ lockTimeout, issuerTimeout },
+      ...{ lockTimeout, issuerTimeout, onIssued: () => this.#updateStored() },
     });
-    const logins = new InteractiveLogins({ issuer, tokens, policy, now, ports: config.loginPorts });
+    const logins = new InteractiveLogins({ issuer, tokens, policy, now });
     const shared = {
       credentials,
       tokens,

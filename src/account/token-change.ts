@@ -43,6 +43,8 @@ export interface TokenChangeDeps {
   readonly notWritable: (error: unknown) => Failure;
   /** The watch adopted the tokens of this generation. */
   readonly isAdopted: (generation: number) => boolean;
+  /** New tokens are in use, before they are saved. */
+  readonly onIssued: () => void;
   /** Why the issuer did not revoke; null: it did. */
   readonly onRevoked: (failure: Failure | null) => void;
 }
@@ -173,6 +175,7 @@ export class TokenChange {
     const outcome = await issuer.refresh({ refreshToken, clientId, reason: this.#reason }, signal);
     if (outcome.kind !== 'granted') return outcome;
     unsaved.hold(outcome.tokens, before, this.#beforeText, issuer.address.issuer);
+    this.#deps.onIssued();
     return { kind: 'granted', stored: credentials.stored() };
   }
 

@@ -32,6 +32,8 @@ interface TokenStoreDeps {
   readonly log: EngineLogger;
   readonly audit: AuditRing;
   readonly watcher?: EngineWatcher | undefined;
+  /** New tokens are in use, before they are saved. */
+  readonly onIssued: () => void;
   /** How long another process may hold a lock of the account file, ms. ACC-59 */
   readonly lockTimeout: number;
   /** Limit of one request to the issuer, ms. ACC-92 */

@@ -7,6 +7,7 @@ import { authRecoveryMachine } from '../../machines/auth-recovery.js';
 import { controllerLinkMachine } from '../../machines/controller-link.js';
 import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
+import { loginMachine } from '../../machines/login/machine.js';
 import { pairingMachine } from '../../machines/pairing.js';
 import { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { registerSources } from '../../machines/shared/register.js';
@@ -28,6 +29,7 @@ type ChartName =
   | 'listenerConnection'
   | 'stdioConnection'
   | 'account'
+  | 'login'
   | 'accountTokens'
   | 'authRecovery'
   | 'tokenSaving'
@@ -46,6 +48,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   listenerConnection: listenerConnectionMachine,
   stdioConnection: stdioConnectionMachine,
   account: accountMachine,
+  login: loginMachine,
   accountTokens: accountTokensMachine,
   authRecovery: authRecoveryMachine,
   tokenSaving: tokenSavingMachine,

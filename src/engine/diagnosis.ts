@@ -8,7 +8,7 @@ import type { Secret } from '../protocol/secret.js';
 import { SYSTEM_ENV } from '../protocol/timing.js';
 import { dialSocket } from '../remote-control/link/dial.js';
 
-export { LOGIN_PORTS } from '../account/login/callback-port.js';
+export { LOGIN_PORTS } from '../account/options.js';
 export { probeAppServer } from '../app-server/probe.js';
 
 /** Wall-clock ms at which an access token expires; undefined: it does not say. */

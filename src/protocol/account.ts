@@ -108,14 +108,42 @@ export type WorkspaceOutcome =
   | { readonly kind: 'found'; readonly workspace: Workspace }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
-/** How a step of a sign-in ended. */
-export type LoginStep =
-  | { readonly kind: 'opened' }
-  | { readonly kind: 'code' }
-  | { readonly kind: 'granted' }
-  /** The browser is redirected to our page, whose request ends the sign-in, or to a hosted one. ACC-76 */
-  | { readonly kind: 'saved'; readonly stored: StoredAccount; readonly page: 'local' | 'hosted' | 'none' }
+/** How an interactive sign-in ended. */
+export type LoginOutcome =
   | { readonly kind: 'finished' }
+  /** It could not be started; only its requester gets the failure. */
+  | { readonly kind: 'notOpened'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** One attempt at a port for the browser. ACC-70 */
+export type PortOutcome =
+  | { readonly kind: 'opened' }
+  | { readonly kind: 'inUse' }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** What a browser brought back. ACC-74 */
+export type CodeOutcome = { readonly kind: 'code' } | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** A device code, or why there is none. `interval`: between two polls, ms. ACC-79 */
+export type DeviceOutcome =
+  | { readonly kind: 'opened'; readonly interval: number }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** What the issuer said to one poll. `retryAfter`: the least pause, ms. ACC-80, ACC-110 */
+export type DevicePoll =
+  | CodeOutcome
+  | { readonly kind: 'pending'; readonly slowDown: boolean; readonly retryAfter: number }
+  /** This poll failed; the next one may succeed. */
+  | { readonly kind: 'retry'; readonly failure: Failure; readonly retryAfter: number };
+
+/** How the exchange of an authorization code ended. ACC-75 */
+export type ExchangeStep =
+  | { readonly kind: 'granted' }
+  | { readonly kind: 'failed'; readonly failure: Failure };
+
+/** The browser is redirected to our page, whose request ends the sign-in, or to a hosted one. ACC-76 */
+export type SaveOutcome =
+  | { readonly kind: 'saved'; readonly stored: StoredAccount; readonly page: 'local' | 'hosted' | 'none' }
   | { readonly kind: 'failed'; readonly failure: Failure };
 
 export type StoreAccountOutcome =

@@ -2,14 +2,11 @@ import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_CLIENT_ID } from '../../src/account/issuer/address.js';
-import { openCallbackServer } from '../../src/account/login/callback-port.js';
-import { Secret } from '../../src/protocol/secret.js';
 import { listen } from '../support/http.js';
 import { AUTHORIZE_PARAMS, granted, MARK, token } from '../support/issuer.js';
 import { get, Rig } from './rig.js';
 
 const CODE = `code-${MARK}`;
-const never = new AbortController().signal;
 
 describe('browser sign-in', () => {
   it('ACC-71, ACC-72, ACC-73, ACC-75, ACC-76, ACC-77: from the authorize URL to account/login/completed', async () => {
@@ -261,7 +258,6 @@ describe('browser sign-in', () => {
 });
 
 describe('the callback port', () => {
-  const state = new Secret('state');
   async function holder(): Promise<{ port: number; seen: string[]; close: () => Promise<void> }> {
     const seen: string[] = [];
     const held = await listen(
@@ -277,18 +273,18 @@ describe('the callback port', () => {
     const held = await holder();
     const other = await holder();
     await other.close();
-    const server = await openCallbackServer([held.port, other.port], state, never);
-    expect([server?.port, held.seen]).toEqual([other.port, ['GET /cancel']]);
-    server?.close();
+    const rig = await Rig.start({ loginPorts: [held.port, other.port] });
+    const { redirect } = await rig.browser();
+    expect([new URL(redirect).port, held.seen]).toEqual([`${other.port}`, ['GET /cancel']]);
   });
 
   it('ACC-70: a port that becomes free meanwhile is used', async () => {
     const held = await holder();
-    const opening = openCallbackServer([held.port], state, never);
+    const rig = await Rig.start({ loginPorts: [held.port] });
+    const opening = rig.browser();
+    await expect.poll(() => held.seen).toEqual(['GET /cancel']);
     await held.close();
-    const server = await opening;
-    expect(server?.port).toBe(held.port);
-    server?.close();
+    expect(new URL((await opening).redirect).port).toBe(`${held.port}`);
   });
 
   it('ACC-70: with all ports in use the sign-in is refused with the reason', async () => {

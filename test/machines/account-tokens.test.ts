@@ -260,7 +260,7 @@ describe('accountTokens: refresh', () => {
         expect(rig.state).toBe(`refreshing.${state}`);
         if (how === 'break') await rig.desk.fail(src, bug);
         else if (how === 'close') await rig.close();
-        else await rig.clock.advance(state === 'redeeming' ? 35_000 : 30_000);
+        else await rig.clock.advance(state === 'redeeming' ? 35_000 : 10_000);
         const slow = state === 'redeeming' ? 'issuerUnreachable' : 'authFileNotWritable';
         expect([rig.state, rig.outcome]).toEqual([
           'releasing',
@@ -276,7 +276,7 @@ describe('accountTokens: refresh', () => {
       expect([rig.state, rig.outcome]).toEqual(['releasing', 'stopped']);
     }
     const slow = new Rig(REFRESH);
-    await slow.clock.advance(30_000);
+    await slow.clock.advance(10_000);
     expect(slow.outcome).toBe('authFileNotWritable');
   });
 
@@ -337,7 +337,7 @@ describe('accountTokens: write and sign-out', () => {
     const slow = new Rig(SIGN_OUT);
     await slow.clock.advance(30_000);
     expect(slow.state).toBe('signingOut.lookingUp');
-    await slow.clock.advance(30_000);
+    await slow.clock.advance(10_000);
     expect([slow.state, slow.outcome]).toEqual(['releasing', 'authFileNotWritable']);
   });
 
@@ -348,7 +348,7 @@ describe('accountTokens: write and sign-out', () => {
       await rig.desk.answer('lookUp', { kind: 'absent' });
       if (how === 'answer') await rig.desk.answer('adopt', { kind: 'stored', stored: { kind: 'apiKey' } });
       else if (how === 'break') await rig.desk.fail('adopt', bug);
-      else await rig.clock.advance(30_000);
+      else await rig.clock.advance(10_000);
       expect([rig.state, rig.desk.count('tryLock')]).toEqual(['releasing', 0]);
     }
   });

@@ -9,6 +9,7 @@ import { toChart } from '../../src/visualize/chart.js';
 
 const USER = 'It waits for a person, who may come at any time.';
 const REST = 'Nothing is requested, so no answer is awaited; the next request leads out of it.';
+const IN_LOGIN = 'The chart login runs meanwhile and has the deadlines of its steps.';
 const SERVES = 'The peer is served; it says something when it wants to.';
 
 /** States without a deadline, each with its reason. */
@@ -36,6 +37,12 @@ const WITHOUT_DEADLINE: Readonly<Record<string, string>> = {
   'account.auth.chatgpt.expired': USER,
   'account.auth.external.ready': REST,
   'account.login.idle': USER,
+  'account.login.signingIn.opening': IN_LOGIN,
+  'account.login.signingIn.waiting': IN_LOGIN,
+  'account.login.signingIn.exchanging': IN_LOGIN,
+  'account.login.signingIn.saving': IN_LOGIN,
+  'account.login.signingIn.awaitingSuccess': IN_LOGIN,
+  'account.login.signingIn.completing': IN_LOGIN,
   'account.routing.off': 'It is the end of this region when routing is off.',
   'account.routing.unknown': REST,
   'account.routing.known': REST,
@@ -62,7 +69,10 @@ const WITHOUT_DEADLINE: Readonly<Record<string, string>> = {
 /** Deadlines that record no reason, because another one has been recorded and stays. */
 const WITHOUT_REASON: Readonly<Record<string, string>> = {
   'remoteControl.stopping': 'The reason of the stop stays.',
-  'account.login.signingIn.awaitingSuccess': 'The sign-in has succeeded; only a page was not loaded. ACC-111',
+  'login.browser.opening.asking':
+    'Whether the other program answers changes nothing: the port is tried again.',
+  'login.device.polling': 'The issuer is asked again. ACC-110',
+  'login.awaitingSuccess': 'The sign-in has succeeded; only a page was not loaded. ACC-111',
   'accountTokens.signingOut.revoking': 'Whether the issuer answers changes nothing: the sign-out continues.',
   'accountTokens.releasing': 'The outcome of the change stays.',
   'appServerAccount.restarting.signingOutAgent': 'The reason of the restart stays.',

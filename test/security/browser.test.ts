@@ -79,7 +79,7 @@ describe.skipIf(noChromium !== false)(`a web page in a browser${why}`, () => {
   });
 
   it('a rebound name does not end a sign-in', { timeout: SLOW }, async () => {
-    const callback = await openCallbackServer([0], new Secret('right'), new AbortController().signal);
+    const callback = await openCallbackServer(0, new Secret('right'));
     if (callback === undefined) throw new Error('no port is free');
     try {
       const page = await chromium.page(siteUrl('rebound.test'));

@@ -190,7 +190,7 @@ describe(`the embedded backend (seed ${SEED})`, () => {
 });
 
 it(`WSA-60: the callback of a sign-in answers the browser beside hostile requests (seed ${SEED})`, async () => {
-  const opened = await openCallbackServer([0], new Secret('right'), new AbortController().signal);
+  const opened = await openCallbackServer(0, new Secret('right'));
   if (opened === undefined) throw new Error('no port is free');
   ends.push(() => opened.close());
   const sockets = [...hostileMessages(SEED + 3, 100)].map((text) => {

@@ -11,7 +11,6 @@ import { checkLeftovers } from '../support/leftovers.js';
 
 checkLeftovers();
 
-const never = new AbortController().signal;
 const ENROLL = '/backend-api/wham/remote/control/server/enroll';
 const SERVER_SOCKET = '/backend-api/wham/remote/control/server';
 
@@ -19,7 +18,7 @@ let backend: Backend;
 let callback: CallbackServer;
 beforeEach(async () => {
   backend = await createBackend();
-  const opened = await openCallbackServer([0], new Secret('right'), never);
+  const opened = await openCallbackServer(0, new Secret('right'));
   if (opened === undefined) throw new Error('no port is free');
   callback = opened;
 });

@@ -1,46 +1,22 @@
-/** Opens the callback server on the first port that is free. ACC-70 */
+/** The ports of 127.0.0.1 that a browser returns to. The chart `login` decides which one is tried, and how often. ACC-70 */
 import http from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { GATE_TIMEOUTS, limitConnections } from '../../net/http-gate.js';
 import type { Secret } from '../../protocol/secret.js';
 import { errnoOf } from '../../system/errno.js';
 import { CallbackServer } from './callback-server.js';
 
-export const LOGIN_PORTS: readonly number[] = [1455, 1457];
-const RETRIES = 10;
 /** Browsers send all cookies of 127.0.0.1, whatever their port. */
 const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_CONNECTIONS = 128;
-/** Between two attempts on one port, ms. */
-const RETRY_DELAY = 200;
 
 /**
- * @param ports Ports of 127.0.0.1 in the order they are tried.
+ * One attempt to listen on a port of 127.0.0.1.
  * @param state Value that the browser must bring back.
- * @returns Undefined: other programs use all ports.
+ * @returns Undefined: another program uses the port.
  */
-export async function openCallbackServer(
-  ports: readonly number[],
-  state: Secret,
-  signal: AbortSignal,
-): Promise<CallbackServer | undefined> {
-  for (const [index, port] of ports.entries()) {
-    for (let attempt = 0; attempt <= RETRIES; attempt += 1) {
-      signal.throwIfAborted();
-      const server = await listen(port);
-      if (server !== undefined) {
-        if (signal.aborted) {
-          server.close();
-          signal.throwIfAborted();
-        }
-        return new CallbackServer(server, state);
-      }
-      // The port may belong to an abandoned sign-in of another client: it is asked once to cancel that.
-      if (index === 0 && attempt === 0) await requestCancel(port);
-      if (attempt < RETRIES) await sleep(RETRY_DELAY, undefined, { signal });
-    }
-  }
-  return undefined;
+export async function openCallbackServer(port: number, state: Secret): Promise<CallbackServer | undefined> {
+  const server = await listen(port);
+  return server === undefined ? undefined : new CallbackServer(server, state);
 }
 
 /** Undefined: the port is in use. */
@@ -56,8 +32,8 @@ function listen(port: number): Promise<http.Server | undefined> {
   });
 }
 
-/** Resolves when the request has ended, whatever the response. */
-function requestCancel(port: number): Promise<void> {
+/** Asks the owner of the port to cancel its sign-in. Resolves when the request has ended, whatever the response. */
+export function requestCancel(port: number): Promise<void> {
   return new Promise((resolve) => {
     const request = http.get(
       { host: '127.0.0.1', port, path: '/cancel', agent: false, timeout: 1_000 },

@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { type LoginPolicy, type LoginStep, workspaceAllowed } from '../../protocol/account.js';
-import { failure } from '../../protocol/outcomes.js';
+import {
+  type CodeOutcome,
+  type DeviceOutcome,
+  type DevicePoll,
+  type ExchangeStep,
+  type LoginPolicy,
+  type PlaceOutcome,
+  type PortOutcome,
+  type SaveOutcome,
+  workspaceAllowed,
+} from '../../protocol/account.js';
+import { type Failure, failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
 import { Secret } from '../../protocol/secret.js';
 import type { PreparedFile } from '../../system/prepared-file.js';
@@ -18,8 +27,6 @@ interface InteractiveLoginDeps {
   readonly tokens: TokenStore;
   readonly policy: LoginPolicy;
   readonly now: () => number;
-  /** Undefined: the default ports. */
-  readonly ports: readonly number[] | undefined;
 }
 
 /** What a person needs to sign in. */
@@ -47,16 +54,11 @@ interface Login {
   prompt?: Omit<LoginPrompt, 'loginId'>;
 }
 
-/** How long a device code can be typed, ms. ACC-80 */
-const DEVICE_CODE_LIFETIME = 15 * 60_000;
-/** By how much the issuer's `slow_down` makes each later pause longer, ms. RFC 8628 section 3.5 */
-const SLOW_DOWN_STEP = 5_000;
-
 const randomSecret = (bytes: number): Secret => new Secret(randomBytes(bytes).toString('base64url'));
 
 /**
- * The steps of browser and device sign-ins, and the secrets between the steps. The `account` chart decides which step
- * comes next.
+ * The steps of browser and device sign-ins, and the secrets between the steps. The chart `login` decides which step comes
+ * next.
  */
 export class InteractiveLogins {
   readonly #deps: InteractiveLoginDeps;
@@ -82,18 +84,21 @@ export class InteractiveLogins {
     this.#logins.delete(loginId);
   }
 
-  /** Opens the callback server and makes the URL for the browser. ACC-70, ACC-71 */
-  async openServer(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+  /** Whether a sign-in can be saved. Nothing is left behind. ACC-113 */
+  async checkPlace(): Promise<PlaceOutcome> {
+    const prepared = await this.#deps.tokens.prepareSignIn();
+    if (prepared.kind === 'failed') return prepared;
+    await prepared.place.discard();
+    return { kind: 'prepared' };
+  }
+
+  /** Opens the callback server on this port, and makes the URL for the browser. ACC-70, ACC-71 */
+  async openPort(loginId: string, port: number, signal: AbortSignal): Promise<PortOutcome> {
     const login = this.#get(loginId);
-    const refused = await this.#checkPlace();
-    if (refused !== null) return refused;
-    const { LOGIN_PORTS, openCallbackServer } = await import('./callback-port.js');
-    const ports = this.#deps.ports ?? LOGIN_PORTS;
-    const server = await openCallbackServer(ports, login.state, signal);
-    if (server === undefined) {
-      return this.#failed('loginPortsBusy', `other programs use port ${ports.join(' and ')} of 127.0.0.1`);
-    }
-    if (!this.#logins.has(loginId)) {
+    const { openCallbackServer } = await import('./callback-port.js');
+    const server = await openCallbackServer(port, login.state);
+    if (server === undefined) return { kind: 'inUse' };
+    if (signal.aborted || !this.#logins.has(loginId)) {
       server.close();
       signal.throwIfAborted();
     }
@@ -106,7 +111,13 @@ export class InteractiveLogins {
     return { kind: 'opened' };
   }
 
-  async awaitCallback(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+  /** Asks the program that uses the port to cancel its sign-in. ACC-70 */
+  async requestCancel(port: number): Promise<void> {
+    const { requestCancel } = await import('./callback-port.js');
+    await requestCancel(port);
+  }
+
+  async awaitCallback(loginId: string, signal: AbortSignal): Promise<CodeOutcome> {
     const login = this.#get(loginId);
     const callback = await serverOf(login).callback(signal);
     switch (callback.kind) {
@@ -120,61 +131,42 @@ export class InteractiveLogins {
     }
   }
 
+  /** Resolves when another program asks for the port; never for a device sign-in. */
+  awaitOther(loginId: string): Promise<void> {
+    const cancelled = this.#get(loginId).server?.cancelled;
+    return new Promise((resolve) => {
+      if (cancelled?.aborted === true) resolve();
+      else cancelled?.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
   /** Requests a device code. ACC-79 */
-  async requestDeviceCode(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+  async requestDeviceCode(loginId: string, signal: AbortSignal): Promise<DeviceOutcome> {
     const login = this.#get(loginId);
-    const refused = await this.#checkPlace();
-    if (refused !== null) return refused;
     const issuer = await this.#deps.issuer();
     const outcome = await issuer.requestDeviceCode(signal);
     if (outcome.kind !== 'granted') return { kind: 'failed', failure: outcome.failure };
-    const { userCode, completeUrl } = outcome.device;
+    const { userCode, completeUrl, interval } = outcome.device;
     login.device = outcome.device;
     login.prompt = { url: `${issuer.address.issuer}/codex/device`, userCode, completeUrl };
-    return { kind: 'opened' };
+    return { kind: 'opened', interval };
   }
 
-  /** Polls until the device code is typed, denied or expired. ACC-80 */
-  async pollDeviceCode(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+  /** Asks once whether the device code was typed. ACC-80 */
+  async pollDevice(loginId: string, signal: AbortSignal): Promise<DevicePoll> {
     const login = this.#get(loginId);
     const { device } = login;
     if (device === undefined) throw new Error('no device code was requested');
     const issuer = await this.#deps.issuer();
-    const deadline = performance.now() + DEVICE_CODE_LIFETIME;
-    let { interval } = device;
-    for (;;) {
-      const outcome = await issuer.pollDeviceCode(device, signal);
-      if (outcome.kind === 'code') {
-        login.code = outcome;
-        return { kind: 'code' };
-      }
-      if (outcome.kind === 'failed') return outcome;
-      if (outcome.kind === 'pending' && outcome.slowDown) interval += SLOW_DOWN_STEP;
-      const left = deadline - performance.now();
-      if (left < device.interval) {
-        return outcome.kind === 'retry'
-          ? { kind: 'failed', failure: outcome.failure }
-          : this.#failed('loginTimedOut', 'device auth timed out after 15 minutes');
-      }
-      // A pause that outlasts the code is cut, so that one more poll finds out whether the code was typed.
-      await sleep(Math.min(Math.max(interval, outcome.retryAfter), left), undefined, { signal });
-    }
+    const outcome = await issuer.pollDeviceCode(device, signal);
+    if (outcome.kind !== 'code') return outcome;
+    login.code = outcome;
+    return { kind: 'code' };
   }
 
   /** Exchanges the code of a browser or device sign-in for tokens. ACC-75 */
-  async exchange(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+  async exchange(loginId: string, signal: AbortSignal): Promise<ExchangeStep> {
     const login = this.#get(loginId);
-    const cancelled = login.server?.cancelled;
-    const either = cancelled === undefined ? signal : AbortSignal.any([signal, cancelled]);
-    const step = await this.#exchange(login, either).catch((error: unknown): LoginStep => {
-      if (cancelled?.aborted !== true || signal.aborted) throw error;
-      return this.#failed('loginCancelled', 'Login cancelled');
-    });
-    if (step.kind === 'failed') login.server?.fail(step.failure.message);
-    return step;
-  }
-
-  async #exchange(login: Login, signal: AbortSignal): Promise<LoginStep> {
     const { code, server } = login;
     if (code === undefined) throw new Error('no authorization code was received');
     const prepared = await this.#deps.tokens.prepareSignIn();
@@ -200,7 +192,7 @@ export class InteractiveLogins {
   }
 
   /** Saves the credentials. When this succeeds, the sign-in is a success. ACC-76 */
-  async save(loginId: string): Promise<LoginStep> {
+  async save(loginId: string): Promise<SaveOutcome> {
     const login = this.#get(loginId);
     const { granted, server, params, place } = login;
     delete login.place;
@@ -215,27 +207,20 @@ export class InteractiveLogins {
       new AbortController().signal,
       place,
     );
-    if (outcome.kind === 'failed') {
-      server?.fail(outcome.failure.message);
-      return outcome;
-    }
+    if (outcome.kind === 'failed') return outcome;
     if (server === undefined) return { kind: 'saved', stored: outcome.stored, page: 'none' };
     server.redirect(successUrl(params, server.port, granted));
     return { kind: 'saved', stored: outcome.stored, page: params.hostedSuccessPage ? 'hosted' : 'local' };
   }
 
   /** Waits until the browser has fetched the local success page. */
-  async awaitSuccess(loginId: string, signal: AbortSignal): Promise<LoginStep> {
+  async awaitSuccess(loginId: string, signal: AbortSignal): Promise<void> {
     await serverOf(this.#get(loginId)).success(signal);
-    return { kind: 'finished' };
   }
 
-  /** A person should not go through a sign-in that cannot be saved; null: it can. ACC-113 */
-  async #checkPlace(): Promise<LoginStep | null> {
-    const prepared = await this.#deps.tokens.prepareSignIn();
-    if (prepared.kind === 'failed') return prepared;
-    await prepared.place.discard();
-    return null;
+  /** Shows the failure in the browser that brought the code. */
+  showFailure(loginId: string, { message }: Failure): void {
+    this.#logins.get(loginId)?.server?.fail(message);
   }
 
   async #discard(login: Login): Promise<void> {
@@ -250,7 +235,7 @@ export class InteractiveLogins {
     return login;
   }
 
-  #failed(reason: Reason, message: string): LoginStep {
+  #failed(reason: Reason, message: string): { readonly kind: 'failed'; readonly failure: Failure } {
     return { kind: 'failed', failure: failure(reason, message, this.#deps.now()) };
   }
 }

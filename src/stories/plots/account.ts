@@ -63,6 +63,8 @@ const signedOut: Story = {
   open: [SOCKET],
 };
 
+const PLACE = answer('account.login.checkPlace', 'yes', () => ({ kind: 'prepared' }));
+
 const browser: Story = {
   name: 'sign-in-browser',
   title: 'Sign-in with a browser',
@@ -81,11 +83,16 @@ const browser: Story = {
       'client',
       'account/login/start (chatgpt)',
     ),
-    answer('account.openLoginServer', 'it listens on 127.0.0.1:1455', () => ({ kind: 'opened' })),
-    answer('account.awaitCallback', 'returns with an authorization code', () => ({ kind: 'code' })),
-    answer('account.exchangeCode', 'tokens', () => ({ kind: 'granted' })),
-    answer('account.saveSignIn', 'written', () => ({ kind: 'saved', stored: signedIn(), page: 'local' })),
-    answer('account.awaitSuccessPage', 'has loaded it', () => ({ kind: 'finished' })),
+    PLACE,
+    answer('account.login.openPort', 'it listens on 127.0.0.1:1455', () => ({ kind: 'opened' })),
+    answer('account.login.awaitCallback', 'returns with an authorization code', () => ({ kind: 'code' })),
+    answer('account.login.exchangeCode', 'tokens', () => ({ kind: 'granted' })),
+    answer('account.login.saveSignIn', 'written', () => ({
+      kind: 'saved',
+      stored: signedIn(),
+      page: 'local',
+    })),
+    answer('account.login.awaitSuccessPage', 'has loaded it', () => ({ kind: 'finished' })),
     ...ENROLLS,
   ],
   open: [SOCKET],
@@ -108,10 +115,18 @@ const device: Story = {
       'client',
       'account/login/start (chatgptDeviceCode)',
     ),
-    answer('account.requestDeviceCode', 'the code to enter', () => ({ kind: 'opened' })),
-    answer('account.pollDevice', 'entered: an authorization code', () => ({ kind: 'code' })),
-    answer('account.exchangeCode', 'tokens', () => ({ kind: 'granted' })),
-    answer('account.saveSignIn', 'written', () => ({ kind: 'saved', stored: signedIn(), page: 'none' })),
+    PLACE,
+    answer('account.login.requestDeviceCode', 'the code to enter', () => ({
+      kind: 'opened',
+      interval: 5_000,
+    })),
+    answer('account.login.pollDevice', 'entered: an authorization code', () => ({ kind: 'code' })),
+    answer('account.login.exchangeCode', 'tokens', () => ({ kind: 'granted' })),
+    answer('account.login.saveSignIn', 'written', () => ({
+      kind: 'saved',
+      stored: signedIn(),
+      page: 'none',
+    })),
     ...ENROLLS,
   ],
   open: [SOCKET],

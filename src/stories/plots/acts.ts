@@ -60,7 +60,7 @@ export const startAccount = start('account', (env) => ({
   env,
   policy: { forcedMethod: null, workspaces: null },
   routing: false,
-  loginTimeout: 600_000,
+  limits: { loginTimeout: 600_000, issuerTimeout: 30_000, loginPorts: [1455, 1457] },
 }));
 
 /** The engine starts with a sign-in in the account file. */

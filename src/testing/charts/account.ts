@@ -6,7 +6,7 @@ import type { authRecoveryMachine, RecoveryMode } from '../../../machines/auth-r
 import type {
   ChatgptAccount,
   ExternalTokensOutcome,
-  LoginStep,
+  LoginOutcome,
   StoreAccountOutcome,
   StoredAccount,
   TokenRefreshOutcome,
@@ -63,10 +63,6 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
     { kind: 'found', workspace: { ...workspace, chatgptAccountId: 'parents' } },
     FAILED,
   ];
-  const step = (...kinds: readonly ('opened' | 'code' | 'granted' | 'finished')[]): readonly LoginStep[] => [
-    ...kinds.map((kind) => ({ kind })),
-    FAILED,
-  ];
   return {
     name,
     options: {
@@ -74,12 +70,12 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
         env,
         policy: { forcedMethod: null, workspaces: null },
         routing: false,
-        loginTimeout: 600_000,
+        limits: { loginTimeout: 600_000, issuerTimeout: 30_000, loginPorts: [1455, 1457] },
         ...special,
       },
       setTime: env.setTime,
       key: readByGuards,
-      waits: (snapshot) => !isCalling(snapshot, HAVE_SHORT_LIMITS),
+      waits: (snapshot) => !isCalling(snapshot, []),
       events,
       outcomes: {
         storeApiKey: stored,
@@ -87,25 +83,17 @@ function variant(name: string, special: Partial<AccountInput>): Variant<typeof a
         refreshTokens: refreshed,
         requestExternalTokens: replaced,
         lookUpWorkspace: lookedUp,
-        openLoginServer: step('opened'),
-        awaitCallback: step('code'),
-        exchangeCode: step('granted'),
-        saveSignIn: [
-          { kind: 'saved', stored: chatgpt(ANNA), page: 'local' },
-          { kind: 'saved', stored: chatgpt(ANNA), page: 'none' },
-          FAILED,
-        ],
-        awaitSuccessPage: step('finished'),
-        requestDeviceCode: step('opened'),
-        pollDevice: step('code'),
-        completeSignIn: step('finished'),
+        login: loginOutcomes,
       },
     },
   };
 }
 
-/** Steps that end by a limit of the sign-in. */
-const HAVE_SHORT_LIMITS = ['awaitCallback', 'awaitSuccessPage'];
+/** How the chart `login` can end in each state. */
+function loginOutcomes(snapshot: Snapshot): readonly LoginOutcome[] {
+  if (snapshot.hasTag('opening')) return [{ kind: 'notOpened', failure: failure('loginPortsBusy') }];
+  return snapshot.matches({ login: { signingIn: 'completing' } }) ? [{ kind: 'finished' }, FAILED] : [FAILED];
+}
 
 /** Adapters that may not answer, so that their deadlines end. One at a time: the regions do not depend on each other. */
 function silentVariant(): Variant<typeof accountMachine> {
@@ -118,7 +106,7 @@ function silentVariant(): Variant<typeof accountMachine> {
       events: (snapshot) =>
         isCalling(snapshot, [])
           ? []
-          : events(snapshot).filter(({ type }) => type !== 'LOGIN.CANCEL' && type !== 'LOGIN.FINISH'),
+          : events(snapshot).filter(({ type }) => !/^(LOGIN\.CANCEL|LOGIN\.FINISH|SIGN_IN)/.test(type)),
     },
   };
 }
@@ -141,6 +129,11 @@ function events({ context }: Snapshot): readonly AccountEvent[] {
     { type: 'STORED.CHANGED', stored: { kind: 'apiKey' } },
     { type: 'STORED.CHANGED', stored: NOBODY },
     { type: 'WORKSPACE.REQUESTED' },
+    { type: 'SIGN_IN.OPENED' },
+    { type: 'SIGN_IN.APPROVED' },
+    { type: 'SIGN_IN.SAVING' },
+    { type: 'SIGN_IN.SAVED', stored: chatgpt(ANNA) },
+    { type: 'SIGN_IN.COMPLETING' },
   ];
 }
 

@@ -8,6 +8,7 @@ import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
 import { controllerLinkMachine } from '../../../machines/controller-link.js';
 import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
+import { loginMachine } from '../../../machines/login/machine.js';
 import { pairingMachine } from '../../../machines/pairing.js';
 import { remoteControlMachine } from '../../../machines/remote-control/machine.js';
 import { registerSources } from '../../../machines/shared/register.js';
@@ -31,6 +32,7 @@ import {
   virtualClientModel,
 } from './connections.js';
 import { controllerLinkModel } from './controller-link.js';
+import { loginModel } from './login.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
 import { remoteControlModel } from './remote-control.js';
@@ -58,6 +60,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   listenerConnection: model(listenerConnectionMachine, listenerConnectionModel),
   stdioConnection: model(stdioConnectionMachine, stdioConnectionModel),
   account: model(accountMachine, accountModel),
+  login: model(loginMachine, loginModel),
   accountTokens: model(accountTokensMachine, accountTokensModel),
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
   tokenSaving: model(tokenSavingMachine, tokenSavingModel),

@@ -44,7 +44,7 @@ export function startEngine(board: Performer, env: Env): void {
   const timing = DEFAULT_TIMING;
   start('account', {
     ...{ env, timing, policy: { forcedMethod: null, workspaces: null } },
-    ...{ routing: false, loginTimeout: 600_000 },
+    ...{ routing: false, limits: { loginTimeout: 600_000, issuerTimeout: 30_000, loginPorts: [1455] } },
   });
   board.send('account', { type: 'STORED.CHANGED', stored: stored('anna', FIRST_GENERATION) } as never);
   start('remoteControl', {

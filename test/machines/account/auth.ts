@@ -103,9 +103,10 @@ describe('the region auth', () => {
       const rig = await new Rig().stored(chatgpt(1));
       await rig.send({ type: 'REFRESH', ticket: 1, reason: 'forced' });
       await rig.send({ type: 'LOGIN.DEVICE', ticket: 2, loginId: 'D1' });
+      await rig.desk.answer('checkPlace', { kind: 'prepared' });
       const end = {
         refreshTokens: () => rig.desk.answer('refreshTokens', { kind: 'refreshed', stored: chatgpt(2) }),
-        requestDeviceCode: () => rig.desk.answer('requestDeviceCode', { kind: 'opened' }),
+        requestDeviceCode: () => rig.desk.answer('requestDeviceCode', { kind: 'opened', interval: 1_000 }),
       };
       const ticket = { refreshTokens: 1, requestDeviceCode: 2 };
       const second = first === 'refreshTokens' ? 'requestDeviceCode' : 'refreshTokens';

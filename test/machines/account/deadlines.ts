@@ -51,32 +51,4 @@ describe('deadlines of the account', () => {
     expect(rig.at('routing')).toBe('failed');
     expect(rig.context.workspaceFailure).toMatchObject({ reason: 'accountTimeout' });
   });
-
-  it.each([
-    ['opening', (rig: Rig) => rig.browser('opening')],
-    ['requesting', (rig: Rig) => rig.device('requesting')],
-  ] as const)('RC-112: a sign-in that does not start ends in %s', async (_, start) => {
-    const rig = await start(new Rig());
-    await passLimit(rig, 'login');
-    expect(rig.at('login')).toBe('idle');
-    expect(rig.answer).toMatchObject({ kind: 'failed', failure: { reason: 'accountTimeout' } });
-    expect(rig.notified).toEqual([]);
-  });
-
-  it.each(['exchanging', 'saving', 'completing'] as const)(
-    'RC-112: a sign-in whose step %s does not end has failed',
-    async (step) => {
-      const rig = await new Rig().browser(step);
-      await passLimit(rig, 'login');
-      expect(rig.at('login')).toBe('idle');
-      expect(rig.notified).toEqual(['completed L1 accountTimeout']);
-    },
-  );
-
-  it('RC-112: a poll for a device code ends after the lifetime of the code', async () => {
-    const rig = await new Rig().device('polling');
-    await passLimit(rig, 'login', 905_000);
-    expect(rig.at('login')).toBe('idle');
-    expect(rig.notified).toEqual(['completed D1 accountTimeout']);
-  });
 });

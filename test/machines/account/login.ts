@@ -13,7 +13,7 @@ describe('the region login', () => {
       'chatgpt.ready',
       [],
     ]);
-    await rig.desk.answer('awaitSuccessPage', { kind: 'finished' });
+    await rig.desk.answer('awaitSuccessPage', undefined);
     await rig.desk.answer('completeSignIn', { kind: 'finished' });
     expect([rig.at('login'), rig.notified, rig.closed]).toEqual(['idle', ['completed L1 ok'], ['L1']]);
   });
@@ -48,7 +48,7 @@ describe('the region login', () => {
 
   it('ACC-70, ACC-79: if it cannot start, only its requester gets the error', async () => {
     for (const [src, begin] of [
-      ['openLoginServer', (rig: Rig) => rig.browser('opening')],
+      ['openPort', (rig: Rig) => rig.browser('opening')],
       ['requestDeviceCode', (rig: Rig) => rig.device('requesting')],
     ] as const) {
       for (const how of ['answer', 'fail'] as const) {
@@ -121,6 +121,18 @@ describe('the region login', () => {
     expect(failing.at('login')).toBe('signingIn.completing');
   });
 
+  it('a bug in the chart login fails the sign-in, or its request', async () => {
+    const rig = new Rig();
+    rig.breaks = 'late';
+    await rig.browser('waiting');
+    await rig.desk.answer('awaitCallback', { kind: 'failed', failure: failure('loginRefused') });
+    expect([rig.at('login'), rig.notified]).toEqual(['idle', ['completed L1 engineFault']]);
+    const early = new Rig();
+    early.breaks = 'early';
+    await early.browser('opening');
+    expect([early.at('login'), early.answer?.kind, early.notified]).toEqual(['idle', 'failed', []]);
+  });
+
   it('ACC-26: another accepted request displaces it, a refused one does not', async () => {
     for (const event of [
       { type: 'LOGIN.API_KEY', ticket: 8 },
@@ -138,15 +150,15 @@ describe('the region login', () => {
     const rig = await new Rig().browser('waiting');
     await rig.send({ type: 'LOGIN.DEVICE', ticket: 8, loginId: 'D1' });
     expect([rig.at('login'), rig.context.login?.id, rig.notified]).toEqual([
-      'signingIn.device.requesting',
+      'signingIn.opening',
       'D1',
       ['displaced L1 loginDisplaced'],
     ]);
     await rig.send({ type: 'LOGIN.BROWSER', ticket: 9, loginId: 'L2' });
-    expect([rig.at('login'), rig.closed]).toEqual(['signingIn.browser.opening', ['L1', 'D1']]);
+    expect([rig.at('login'), rig.closed]).toEqual(['signingIn.opening', ['L1', 'D1']]);
     const forced = new Rig({ policy: { forcedMethod: 'chatgpt', workspaces: null } });
     await forced.browser('waiting');
     await forced.send({ type: 'LOGIN.API_KEY', ticket: 8 });
-    expect([forced.at('login'), forced.notified]).toEqual(['signingIn.browser.waiting', []]);
+    expect([forced.at('login'), forced.notified]).toEqual(['signingIn.waiting', []]);
   });
 });

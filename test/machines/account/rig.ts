@@ -1,11 +1,19 @@
-/** The chart account with scripted actors and a simulated clock. */
+/** The chart account with the real chart login, scripted actors and a simulated clock. */
 import { createActor, type EventFromLogic } from 'xstate';
 import { accountMachine } from '../../../machines/account/machine.js';
+import { loginMachine } from '../../../machines/login/machine.js';
 import type {
   ChatgptAccount,
+  CodeOutcome,
+  DeviceOutcome,
+  DevicePoll,
+  ExchangeStep,
   ExternalTokensOutcome,
+  LoginOutcome,
   LoginPolicy,
-  LoginStep,
+  PlaceOutcome,
+  PortOutcome,
+  SaveOutcome,
   StoreAccountOutcome,
   StoredAccount,
   TokenRefreshOutcome,
@@ -23,14 +31,17 @@ interface Outcomes {
   refreshTokens: TokenRefreshOutcome;
   requestExternalTokens: ExternalTokensOutcome;
   lookUpWorkspace: WorkspaceOutcome;
-  openLoginServer: LoginStep;
-  awaitCallback: LoginStep;
-  exchangeCode: LoginStep;
-  saveSignIn: LoginStep;
-  awaitSuccessPage: LoginStep;
-  requestDeviceCode: LoginStep;
-  pollDevice: LoginStep;
-  completeSignIn: LoginStep;
+  checkPlace: PlaceOutcome;
+  openPort: PortOutcome;
+  requestCancel: unknown;
+  awaitCallback: CodeOutcome;
+  awaitOther: unknown;
+  exchangeCode: ExchangeStep;
+  saveSignIn: SaveOutcome;
+  awaitSuccessPage: unknown;
+  requestDeviceCode: DeviceOutcome;
+  pollDevice: DevicePoll;
+  completeSignIn: LoginOutcome;
 }
 type Sent = EventFromLogic<typeof accountMachine>;
 
@@ -67,6 +78,10 @@ export class Rig {
   readonly desk = new Desk<Outcomes>();
   readonly notified: string[] = [];
   readonly closed: string[] = [];
+  /** Failures that the browser was shown. */
+  readonly shown: string[] = [];
+  /** Makes the login chart throw, like a bug in it. */
+  breaks: 'early' | 'late' | null = null;
   readonly clock = new TestClock();
   readonly actor;
 
@@ -79,14 +94,7 @@ export class Rig {
         refreshTokens: desk.actor('refreshTokens'),
         requestExternalTokens: desk.actor('requestExternalTokens'),
         lookUpWorkspace: desk.actor('lookUpWorkspace'),
-        openLoginServer: desk.actor('openLoginServer'),
-        awaitCallback: desk.actor('awaitCallback'),
-        exchangeCode: desk.actor('exchangeCode'),
-        saveSignIn: desk.actor('saveSignIn'),
-        awaitSuccessPage: desk.actor('awaitSuccessPage'),
-        requestDeviceCode: desk.actor('requestDeviceCode'),
-        pollDevice: desk.actor('pollDevice'),
-        completeSignIn: desk.actor('completeSignIn'),
+        login: this.#login(),
       },
       actions: {
         notifyCompleted: ({ context: { endedLogin } }) =>
@@ -102,11 +110,42 @@ export class Rig {
         env: { now: () => 1, monotonic: () => 1, random: () => 0.5 },
         policy: options.policy ?? ANY,
         routing: options.routing ?? false,
-        loginTimeout: 600_000,
+        limits: { loginTimeout: 600_000, issuerTimeout: 30_000, loginPorts: [1455, 1457] },
       },
       inspect: cover.watch(machine),
     });
     this.actor.start();
+  }
+
+  #login() {
+    const { desk } = this;
+    return loginMachine.provide({
+      actors: {
+        checkPlace: desk.actor('checkPlace'),
+        openPort: desk.actor('openPort'),
+        requestCancel: desk.actor('requestCancel'),
+        awaitCallback: desk.actor('awaitCallback'),
+        awaitOther: desk.actor('awaitOther'),
+        exchangeCode: desk.actor('exchangeCode'),
+        saveSignIn: desk.actor('saveSignIn'),
+        awaitSuccessPage: desk.actor('awaitSuccessPage'),
+        requestDeviceCode: desk.actor('requestDeviceCode'),
+        pollDevice: desk.actor('pollDevice'),
+        completeSignIn: desk.actor('completeSignIn'),
+      },
+      guards: {
+        isBrowser: ({ context }) => {
+          if (this.breaks === 'early') throw new Error('the login chart broke');
+          return context.kind === 'browser';
+        },
+      },
+      actions: {
+        showFailure: ({ context: { outcome } }) => {
+          if (this.breaks === 'late') throw new Error('the login chart broke');
+          this.shown.push(outcome !== null && 'failure' in outcome ? outcome.failure.reason : '?');
+        },
+      },
+    });
   }
 
   async send(event: Sent): Promise<void> {
@@ -141,8 +180,9 @@ export class Rig {
     to: 'opening' | 'waiting' | 'exchanging' | 'saving' | 'awaitingSuccess' | 'completing',
   ): Promise<this> {
     await this.send({ type: 'LOGIN.BROWSER', ticket: 5, loginId: 'L1' });
+    await this.desk.answer('checkPlace', { kind: 'prepared' });
     if (to === 'opening') return this;
-    await this.desk.answer('openLoginServer', { kind: 'opened' });
+    await this.desk.answer('openPort', { kind: 'opened' });
     if (to === 'waiting') return this;
     await this.desk.answer('awaitCallback', { kind: 'code' });
     if (to === 'exchanging') return this;
@@ -150,13 +190,14 @@ export class Rig {
     if (to === 'saving') return this;
     await this.desk.answer('saveSignIn', { kind: 'saved', stored: chatgpt(), page: 'local' });
     if (to === 'awaitingSuccess') return this;
-    await this.desk.answer('awaitSuccessPage', { kind: 'finished' });
+    await this.desk.answer('awaitSuccessPage', undefined);
     return this;
   }
 
   async device(to: 'requesting' | 'polling'): Promise<this> {
     await this.send({ type: 'LOGIN.DEVICE', ticket: 6, loginId: 'D1' });
-    if (to === 'polling') await this.desk.answer('requestDeviceCode', { kind: 'opened' });
+    await this.desk.answer('checkPlace', { kind: 'prepared' });
+    if (to === 'polling') await this.desk.answer('requestDeviceCode', { kind: 'opened', interval: 1_000 });
     return this;
   }
 }

@@ -19,7 +19,7 @@ lawsOf<Context>('account', [
     busy: BUSY,
     refreshing: ['auth.chatgpt.refreshing', 'auth.external.requesting'],
     signingIn: ['login.signingIn'],
-    opening: ['login.signingIn.browser.opening', 'login.signingIn.device.requesting'],
+    opening: ['login.signingIn.opening'],
     saved: ['login.signingIn.saving', 'login.signingIn.awaitingSuccess', 'login.signingIn.completing'],
     looking: ['routing.looking'],
   }),
@@ -31,9 +31,7 @@ lawsOf<Context>('account', [
     title: 'ACC-24: a sign-in that ends leaves its result, or the error of a request that could not start it',
     when: ({ from, to }) => from.includes('login.signingIn') && !to.includes('login.signingIn'),
     holds: ({ was, is, from }) =>
-      is.endedLogin?.loginId === was.login?.id ||
-      from.includes('login.signingIn.browser.opening') ||
-      from.includes('login.signingIn.device.requesting'),
+      is.endedLogin?.loginId === was.login?.id || from.includes('login.signingIn.opening'),
   },
   {
     title: 'ACC-24: clients are notified once of each sign-in that ended',
@@ -100,11 +98,10 @@ lawsOf<Context>('account', [
   {
     title:
       'a request to open a sign-in gets its response when the address or code is known, or cannot be had',
-    when: ({ from, to, actor }) =>
-      actor !== null &&
-      ['login.signingIn.browser.opening', 'login.signingIn.device.requesting'].some(
-        (state) => from.includes(state) && !to.includes(state),
-      ),
+    when: ({ from, to, actor, event }) =>
+      (actor === 'login' || event.type === 'SIGN_IN.OPENED') &&
+      from.includes('login.signingIn.opening') &&
+      !to.includes('login.signingIn.opening'),
     holds: (moment) =>
       responded(moment) && (moment.is.response?.kind === 'done') === moment.to.includes('login.signingIn'),
   },

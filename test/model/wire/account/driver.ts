@@ -53,12 +53,11 @@ export class AccountDriver implements Driver {
     const questions = new Questions(at);
     const port = await freePort();
     const [first] = played.steps;
-    const { loginTimeout, settings } = this.#start;
+    const { settings } = this.#start;
     const rig = await Rig.start({
       ...settings,
       at,
       loginPorts: [port],
-      ...(loginTimeout === null ? {} : { accountTiming: { loginTimeout } }),
       ...(first?.event.type === 'STORED.CHANGED' ? { auth: contentOf(first.expected) } : {}),
     });
     rig.onAsk = () => questions.requestExternalTokens();
@@ -158,8 +157,69 @@ export class AccountDriver implements Driver {
       case 'WORKSPACE.REQUESTED':
         if (!isLookedUpNext(snapshotOf(before))) rig.send('account/read', {});
         return;
+      case 'SIGN_IN.OPENED':
+      case 'SIGN_IN.APPROVED':
+      case 'SIGN_IN.SAVING':
+      case 'SIGN_IN.SAVED':
+      case 'SIGN_IN.COMPLETING':
+        if (automaticActor(snapshotOf(before)) === 'login') return;
+        return this.#progress(whereIs(snapshotOf(before)).login);
       default:
         throw new Error(`the event ${event.type} cannot be played`);
+    }
+  }
+
+  /** The step of the sign-in in this state succeeds. */
+  async #progress(login: string): Promise<void> {
+    const world = this.#running;
+    const { questions } = world;
+    switch (login) {
+      case 'device.requesting':
+        return questions.answer('usercode', USER_CODE);
+      case 'browser.waiting': {
+        const browser = browserOf(world);
+        // A valid callback is answered when the sign-in is saved.
+        world.visit = get(browser.callback({ code: `code-${MARK}`, state: browser.state }));
+        return;
+      }
+      case 'device.polling':
+        return questions.answer('devicePoll', DEVICE_CODE);
+      case 'exchanging':
+        await world.holdFile();
+        return questions.answer('exchange', granted(token({ account: OURS, plan: PLANS.signIn })));
+      case 'saving':
+        return world.releaseFile();
+      case 'awaitingSuccess': {
+        const sent = await world.visit;
+        await get(sent?.location ?? '');
+        return;
+      }
+      default:
+        throw new Error(`the sign-in does not progress in ${login}`);
+    }
+  }
+
+  /** The step of the sign-in in this state fails. */
+  async #failLogin(login: string): Promise<void> {
+    const world = this.#running;
+    const { questions } = world;
+    switch (login) {
+      case 'device.requesting':
+        return questions.answer('usercode', BROKEN);
+      case 'browser.waiting': {
+        const browser = browserOf(world);
+        world.visit = get(browser.callback({ error: 'access_denied', state: browser.state }));
+        return;
+      }
+      case 'device.polling':
+        return questions.answer('devicePoll', DENIED);
+      case 'exchanging':
+        return questions.answer('exchange', BROKEN);
+      case 'saving':
+        await world.breakFile();
+        return world.releaseFile();
+      default:
+        throw new Error(`the sign-in does not fail in ${login}`);
     }
   }
 
@@ -167,7 +227,7 @@ export class AccountDriver implements Driver {
     const world = this.#running;
     const { rig } = world;
     const next = this.#path?.steps[this.#at];
-    const isBusy = next?.actor === 'openLoginServer' && kindOf(next.value) === 'failed';
+    const isBusy = next?.actor === 'login' && kindOf(next.value) === 'notOpened';
     const other = isBusy ? await occupy(world.port) : undefined;
     const request = rig.send('account/login/start', { type: browser ? 'chatgpt' : 'chatgptDeviceCode' });
     world.request = request;
@@ -191,8 +251,9 @@ export class AccountDriver implements Driver {
     const isGood = kindOf(value) !== 'failed';
     if (automaticActor(snapshotOf(before)) === actor) return;
     switch (actor) {
+      case 'login':
+        return this.#failLogin(whereIs(snapshotOf(before)).login);
       case 'storeApiKey':
-      case 'saveSignIn':
         if (!isGood) await world.breakFile();
         return world.releaseFile();
       case 'signOut':
@@ -221,29 +282,6 @@ export class AccountDriver implements Driver {
         const id = String(last?.headers['chatgpt-account-id']);
         return questions.answer('check', isGood ? { json: workspaces(id) } : BROKEN);
       }
-      case 'awaitCallback': {
-        const browser = browserOf(world);
-        const code = { code: `code-${MARK}`, state: browser.state };
-        const denied = { error: 'access_denied', state: browser.state };
-        // A valid callback is answered when the sign-in is saved.
-        world.visit = get(browser.callback(isGood ? code : denied));
-        return;
-      }
-      case 'exchangeCode':
-        await world.holdFile();
-        return questions.answer(
-          'exchange',
-          isGood ? granted(token({ account: OURS, plan: PLANS.signIn })) : BROKEN,
-        );
-      case 'awaitSuccessPage': {
-        const sent = await world.visit;
-        await get(sent?.location ?? '');
-        return;
-      }
-      case 'requestDeviceCode':
-        return questions.answer('usercode', isGood ? USER_CODE : BROKEN);
-      case 'pollDevice':
-        return questions.answer('devicePoll', isGood ? DEVICE_CODE : DENIED);
       default:
         throw new Error(`the actor ${actor} cannot be played`);
     }

@@ -6,7 +6,7 @@ import type { AccountOptions } from '../../../../src/account/options.js';
 import type { ChatgptAccount, Plan, StoredAccount } from '../../../../src/protocol/account.js';
 import { statePath } from '../../../../src/protocol/decision.js';
 import type { Reason } from '../../../../src/protocol/reasons.js';
-import { failure, isCalling, SimulatedEnv } from '../../../../src/testing/charts/model.js';
+import { failure, SimulatedEnv } from '../../../../src/testing/charts/model.js';
 import type { GenerateOptions } from '../../../../src/testing/index.js';
 
 type Machine = typeof accountMachine;
@@ -33,17 +33,14 @@ const AGAIN = 'again';
 export interface Start {
   readonly name: string;
   readonly settings: Pick<AccountOptions, 'forcedLoginMethod' | 'forcedWorkspaces' | 'workspaceRouting'>;
-  /** A short limit of the browser sign-in, ms: the browser does not return. */
-  readonly loginTimeout: number | null;
 }
 
 export const STARTS: readonly Start[] = [
-  { name: 'no policy', settings: {}, loginTimeout: null },
-  { name: 'workspace routing', settings: { workspaceRouting: true }, loginTimeout: null },
-  { name: 'a browser that does not return', settings: {}, loginTimeout: 1_500 },
-  { name: 'ChatGPT only', settings: { forcedLoginMethod: 'chatgpt' }, loginTimeout: null },
-  { name: 'API keys only', settings: { forcedLoginMethod: 'api' }, loginTimeout: null },
-  { name: 'one allowed workspace', settings: { forcedWorkspaces: [OURS] }, loginTimeout: null },
+  { name: 'no policy', settings: {} },
+  { name: 'workspace routing', settings: { workspaceRouting: true } },
+  { name: 'ChatGPT only', settings: { forcedLoginMethod: 'chatgpt' } },
+  { name: 'API keys only', settings: { forcedLoginMethod: 'api' } },
+  { name: 'one allowed workspace', settings: { forcedWorkspaces: [OURS] } },
 ];
 
 export interface Where {
@@ -52,11 +49,16 @@ export interface Where {
   readonly routing: string;
 }
 
-export const whereIs = ({ value }: Pick<Snapshot, 'value'>): Where => ({
-  auth: statePath(value.auth),
-  login: statePath(value.login).replace('signingIn.', ''),
-  routing: statePath(value.routing),
-});
+/** The sign-in with its kind where that matters on the wire. */
+export const whereIs = ({ value, context }: Pick<Snapshot, 'value' | 'context'>): Where => {
+  const login = statePath(value.login).replace('signingIn.', '');
+  const kind = context.login?.kind;
+  const names: Readonly<Record<string, string>> =
+    kind === 'device'
+      ? { opening: 'device.requesting', waiting: 'device.polling' }
+      : { opening: 'browser.opening', waiting: 'browser.waiting' };
+  return { auth: statePath(value.auth), login: names[login] ?? login, routing: statePath(value.routing) };
+};
 
 const activeIn = ({ external, stored }: AccountContext): ChatgptAccount | null =>
   external ?? (stored.kind === 'chatgpt' ? stored.account : null);
@@ -86,16 +88,16 @@ export const isExpired = ({ context: { expired, stored } }: Snapshot): boolean =
 /** The actor that ends without the test here, so that no step can come before. */
 export function automaticActor(snapshot: Snapshot): string | undefined {
   const { context } = snapshot;
-  const { routing } = whereIs(snapshot);
+  const { login, routing } = whereIs(snapshot);
   const signsOut = isRunning(snapshot, 'signOut');
   if (signsOut && (inputOf(snapshot, 'signOut').stored !== true || context.stored.kind === 'none'))
     return 'signOut';
   if (isRunning(snapshot, 'refreshTokens') && (isExpired(snapshot) || isFresh(snapshot)))
     return 'refreshTokens';
-  if (isRunning(snapshot, 'openLoginServer')) return 'openLoginServer';
+  if (login === 'browser.opening' || (login === 'awaitingSuccess' && context.login?.kind === 'device'))
+    return 'login';
   if (isRunning(snapshot, 'lookUpWorkspace') && lookupHasFailed(snapshot)) return 'lookUpWorkspace';
-  if (isRunning(snapshot, 'completeSignIn') && routing !== 'looking' && !isLookedUpNext(snapshot))
-    return 'completeSignIn';
+  if (login === 'completing' && routing !== 'looking' && !isLookedUpNext(snapshot)) return 'login';
   return undefined;
 }
 
@@ -152,27 +154,54 @@ function outcomesOf(): Outcomes {
       };
       return [{ kind: 'found', workspace }, failed('workspaceUnknown')];
     },
-    openLoginServer: ({ context }) =>
-      context.login?.id === AGAIN ? [{ kind: 'opened' }] : [{ kind: 'opened' }, failed('loginPortsBusy')],
-    awaitCallback: () => [{ kind: 'code' }, failed('loginRefused')],
-    exchangeCode: () => [{ kind: 'granted' }, failed('loginFailed')],
-    saveSignIn: ({ context }) => [
-      {
-        kind: 'saved',
-        stored: ours(context, PLANS.signIn),
-        page: context.login?.kind === 'browser' ? 'local' : 'none',
-      },
-      failed('authFileNotWritable'),
-    ],
-    awaitSuccessPage: () => [{ kind: 'finished' }],
-    requestDeviceCode: () => [{ kind: 'opened' }, failed('issuerFailed')],
-    pollDevice: () => [{ kind: 'code' }, failed('deviceCodeDenied')],
-    completeSignIn: (snapshot) => {
+    login: loginOutcomes,
+  };
+}
+
+/** How the chart `login` can end in this state. */
+function loginOutcomes(snapshot: Snapshot): readonly unknown[] {
+  const notOpened = (reason: Reason) => ({ kind: 'notOpened', failure: failure(reason) }) as const;
+  switch (whereIs(snapshot).login) {
+    case 'browser.opening':
+      return snapshot.context.login?.id === AGAIN ? [] : [notOpened('loginPortsBusy')];
+    case 'device.requesting':
+      return [notOpened('issuerFailed')];
+    case 'browser.waiting':
+      return [failed('loginRefused')];
+    case 'device.polling':
+      return [failed('deviceCodeDenied')];
+    case 'exchanging':
+      return [failed('loginFailed')];
+    case 'saving':
+      return [failed('authFileNotWritable')];
+    case 'completing': {
       if (whereIs(snapshot).routing === 'looking') return [];
       const { workspaceFailure } = snapshot.context;
       return [workspaceFailure === null ? { kind: 'finished' } : failed('workspaceUnknown')];
-    },
-  };
+    }
+    default:
+      return [];
+  }
+}
+
+/** What the chart `login` reports next. */
+function loginProgress(snapshot: Snapshot): readonly AccountEvent[] {
+  switch (whereIs(snapshot).login) {
+    case 'browser.opening':
+    case 'device.requesting':
+      return [{ type: 'SIGN_IN.OPENED' }];
+    case 'browser.waiting':
+    case 'device.polling':
+      return [{ type: 'SIGN_IN.APPROVED' }];
+    case 'exchanging':
+      return [{ type: 'SIGN_IN.SAVING' }];
+    case 'saving':
+      return [{ type: 'SIGN_IN.SAVED', stored: ours(snapshot.context, PLANS.signIn) }];
+    case 'awaitingSuccess':
+      return [{ type: 'SIGN_IN.COMPLETING' }];
+    default:
+      return [];
+  }
 }
 
 export function optionsOf(start: Start): GenerateOptions<Machine> {
@@ -192,19 +221,21 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
       env,
       policy: { forcedMethod: forcedLoginMethod ?? null, workspaces: forcedWorkspaces ?? null },
       routing: workspaceRouting ?? false,
-      loginTimeout: start.loginTimeout ?? 600_000,
+      limits: { loginTimeout: 600_000, issuerTimeout: 30_000, loginPorts: [0] },
     },
     setTime: env.setTime,
     key: (snapshot) => [...readByModel(snapshot)],
     maxSteps: 30,
-    waits: (snapshot) =>
-      start.loginTimeout !== null && !isCalling(snapshot, ['awaitCallback', 'awaitSuccessPage']),
+    // Delays are in the charts that this one invokes.
+    waits: () => false,
     events: (snapshot) =>
       isTransient(snapshot)
         ? isLookedUpNext(snapshot)
           ? [{ type: 'WORKSPACE.REQUESTED' }]
-          : []
-        : possibleEvents(snapshot, start),
+          : automaticActor(snapshot) === 'login'
+            ? loginProgress(snapshot)
+            : []
+        : [...possibleEvents(snapshot), ...loginProgress(snapshot)],
     // An adapter rejects only because of a bug.
     failures: Object.fromEntries(Object.keys(outcomes).map((actor) => [actor, []])),
     outcomes: Object.fromEntries(
@@ -213,17 +244,12 @@ export function optionsOf(start: Start): GenerateOptions<Machine> {
   };
 }
 
-function possibleEvents(snapshot: Snapshot, start: Start): readonly AccountEvent[] {
+function possibleEvents(snapshot: Snapshot): readonly AccountEvent[] {
   const { context } = snapshot;
   const { auth, login, routing } = whereIs(snapshot);
   const ticket = 1;
   const isBusy = snapshot.hasTag('busy');
   const file = stored(snapshot);
-  if (start.loginTimeout !== null) {
-    return login === 'idle' && auth === 'signedOut'
-      ? [{ type: 'LOGIN.BROWSER', ticket, loginId: 'browser' }]
-      : [];
-  }
   const cancel = (loginId: string): AccountEvent => ({ type: 'LOGIN.CANCEL', ticket, loginId });
   const cancels = [
     ...(login === 'device.requesting' ? [] : [cancel('another')]),
