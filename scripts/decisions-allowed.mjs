@@ -49,6 +49,10 @@ export const ALLOWED = {
     'Checks once in a while whether the socket file exists, and opens it again.',
   ],
   'src/engine/metrics.ts': [['state'], 'Facts that are counted.'],
+  'src/engine/operate-methods.ts': [
+    ['deadline'],
+    'The limit of one request for the diagnosis; a person reads the result.',
+  ],
   'src/engine/local-access.ts': [['state'], 'Nothing is opened after the end.'],
   'src/listener/certificate.ts': [
     ['state', 'timer'],
