@@ -17,6 +17,7 @@ const MENU = [
   ['docs/account.md', 'Sign in'],
   ['docs/listener.md', 'Clients on this machine'],
   ['docs/operate.md', 'Operate an engine'],
+  ['docs/inspector.md', 'Watch the charts'],
   ['docs/service.md', 'As a service'],
   ['SECURITY.md', 'Security'],
   'Reference',

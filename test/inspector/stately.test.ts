@@ -121,6 +121,35 @@ describe.skipIf(noChromium)(
   },
 );
 
+describe.skipIf(noChromium)(`without the internet${noChromium ? ` (skipped: ${noChromium})` : ''}`, () => {
+  it('the page says that stately.ai cannot be reached, and leads to the local page', {
+    timeout: SLOW,
+  }, async ({ lab }) => {
+    const offline = await Chromium.open(['--host-resolver-rules=MAP stately.ai ~NOTFOUND']);
+    try {
+      await lab.signIn();
+      const engine = await lab.start(['--inspect=stately']);
+      const { url } = await engine.line(({ type }) => type === 'inspector', 'link of the inspector');
+      const page = await offline.page(String(url));
+      await page.until(
+        `document.getElementById('status').textContent === 'stately.ai cannot be reached'`,
+        'words in the status',
+        20_000,
+      );
+      const words = `document.getElementById('unreachable').innerText`;
+      expect(await page.eval(words)).toMatch(/stately\.ai cannot be reached.*offline.*local page/s);
+      await page.screenshot('stately-unreachable');
+      await page.click('#retry');
+      await page.until(`document.getElementById('unreachable').hidden`, 'second try');
+      await page.until(`!document.getElementById('unreachable').hidden`, 'words again', 20_000);
+      await page.click('#local-page');
+      await page.until(`document.getElementById('status').textContent === 'live'`, 'local page');
+    } finally {
+      await offline.close();
+    }
+  });
+});
+
 describe('start --inspect=stately', () => {
   it('says what is sent to stately.ai; without the flag nothing is loaded or printed about it', async ({
     lab,

@@ -71,7 +71,10 @@ export function jsonOutput(engine: Engine, inspector: InspectorLink | undefined,
 export function inspectorBanner({ view, url }: InspectorLink): Text {
   const note =
     view === 'stately'
-      ? ['  stately.ai receives the names and times of actors, states, events and reasons, and nothing else.']
+      ? [
+          '  stately.ai receives the names and times of actors, states, events and reasons, and nothing else.',
+          '  The browser needs access to stately.ai; the page says so when there is none.',
+        ]
       : [];
   return lines(['', `  Inspector      ${url}`, ...note, '']);
 }

@@ -199,6 +199,12 @@ export class ChartView {
     }
   }
 
+  /** The area has another size. */
+  resized(): void {
+    this.canvas.fit();
+    this.canvas.reveal(this.#shadow.querySelector('.active.leaf'));
+  }
+
   closeDetails(): void {
     this.details.close();
     this.#markDescribed();

@@ -175,7 +175,10 @@ function showPane(pane: (typeof PANES)[number]): void {
   document.body.dataset.pane = pane;
   for (const other of PANES) byId(`pane-${other}`).setAttribute('aria-pressed', String(other === pane));
   showAll();
-  requestAnimationFrame(() => list.reveal());
+  requestAnimationFrame(() => {
+    list.reveal();
+    if (pane === 'chart') chart.resized();
+  });
 }
 
 function showView(view: 'chart' | 'sequence'): void {

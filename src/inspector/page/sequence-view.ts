@@ -7,7 +7,8 @@ import type { Model } from './model.js';
 /** Steps of one picture: those before the shown moment. */
 const MAX_STEPS = 200;
 const MAX_COLUMNS = 16;
-const COLUMN = 150;
+/** Width of a lifeline, px. */
+const columnWidth = (): number => (matchMedia('(max-width: 640px)').matches ? 112 : 150);
 const ROW = 38;
 const TIME_WIDTH = 92;
 const SVG = 'http://www.w3.org/2000/svg';
@@ -93,8 +94,9 @@ export class SequenceView {
   }
 
   #draw(columns: readonly string[], rows: readonly Row[], left: number): void {
-    const x = (name: string) => TIME_WIDTH + COLUMN * (columns.indexOf(name) + 0.5);
-    const width = TIME_WIDTH + COLUMN * Math.max(1, columns.length) + 60;
+    const column = columnWidth();
+    const x = (name: string) => TIME_WIDTH + column * (columns.indexOf(name) + 0.5);
+    const width = TIME_WIDTH + column * Math.max(1, columns.length) + 60;
     const height = ROW * rows.length + 10;
     this.#heads.style.width = `${width}px`;
     this.#heads.replaceChildren(
