@@ -5,6 +5,8 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanEnv } from './cli.js';
+import { AGENT, openIssuer, writePrograms } from './document-programs.js';
+import type { LoopbackIssuer } from './issuer.js';
 
 export interface CommandBlock {
   readonly line: number;
@@ -31,24 +33,12 @@ export function commandBlocks(text: string): readonly CommandBlock[] {
   });
 }
 
-/** Stands in for Codex CLI and other agents: answers each request over stdio; `--remote` only connects. */
-const AGENT = `#!/usr/bin/env node
-const url = process.argv[process.argv.indexOf('--remote') + 1];
-if (process.argv.includes('--remote')) {
-  const { hostname, port, pathname, protocol } = new URL(url);
-  const place = protocol === 'unix:' ? { path: pathname } : { host: hostname, port: Number(port) };
-  const socket = require('node:net').connect(place, () => process.exit(0));
-  socket.on('error', ({ message }) => { console.error(message); process.exit(1); });
-} else if (process.argv.includes('--listen') || process.argv.includes('--serve')) process.exit(2);
-else require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
-  const { id, method } = JSON.parse(line);
-  const result = method === 'initialize' ? { userAgent: 'agent' } : { method };
-  if (id !== undefined) console.log(JSON.stringify({ id, result }));
-});
-`;
-
 /** Ends only with a signal. */
 const LONG = /^(?:[A-Z_]+=\S* +)*rc-engine (start|backend|connect(?! --list\b))/;
+/** A sign-in, and a service: the engine that was started with a token must not run, and its token is not given to them. */
+const WITHOUT_TOKEN = /\brc-engine (?:login|logout|whoami|service)\b/;
+/** The connect URL of the reader's engine. */
+const CONNECT_URL = /ws:\/\/127\.0\.0\.1:PORT(?:\/\?token=TOKEN)?/;
 /** Addresses in documents. Each run has free ports in their place. */
 const ADDRESS = /127\.0\.0\.1:(\d{4,5}|PORT)\b/g;
 const LIMIT = 30_000;
@@ -65,6 +55,7 @@ export class DocumentMachine {
   readonly #home: string;
   readonly #laptop: string;
   readonly #directory: string;
+  #issuer: LoopbackIssuer | undefined;
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -76,10 +67,9 @@ export class DocumentMachine {
     const machine = new DocumentMachine(directory);
     await mkdir(path.join(directory, 'bin'));
     for (const home of [machine.#home, machine.#laptop]) await mkdir(home);
-    for (const name of ['bin/codex', 'bin/my-server', 'home/my-agent']) {
-      await writeFile(path.join(directory, name), AGENT);
-      await chmod(path.join(directory, name), 0o755);
-    }
+    await writePrograms(path.join(directory, 'bin'));
+    await writeFile(path.join(directory, 'home/my-agent'), AGENT);
+    await chmod(path.join(directory, 'home/my-agent'), 0o755);
     return machine;
   }
 
@@ -94,10 +84,21 @@ export class DocumentMachine {
 
   async close(): Promise<void> {
     for (const kind of ['connect', 'start', 'backend']) await this.#end(kind);
+    await this.#issuer?.close();
   }
 
-  async #command(written: string, home: string): Promise<void> {
-    const command = await this.#withPorts(written);
+  async #command(text: string, home: string): Promise<void> {
+    const command = CONNECT_URL.test(text) ? await this.#withConnectUrl(text) : await this.#withPorts(text);
+    if (WITHOUT_TOKEN.test(command)) {
+      await this.#end('start');
+      await this.#short(
+        command,
+        home,
+        await this.#signInEnv(),
+        command.includes('--api-key-stdin') ? 'sk-key' : '',
+      );
+      return;
+    }
     const kind = LONG.exec(command)?.[1];
     if (kind !== 'backend' && this.#alive('backend') === undefined && !command.includes('embedded')) {
       await this.#long(
@@ -112,6 +113,21 @@ export class DocumentMachine {
     else await this.#long(kind, command, home, env);
   }
 
+  async #withConnectUrl(text: string): Promise<string> {
+    if (this.#alive('start') === undefined) await this.#command('rc-engine start', this.#home);
+    return text.replace(CONNECT_URL, (await this.#short('rc-engine url', this.#home)).trim());
+  }
+
+  async #signInEnv(): Promise<NodeJS.ProcessEnv> {
+    this.#issuer ??= await openIssuer();
+    const token = { RC_ENGINE_ACCESS_TOKEN: undefined, RC_ENGINE_ACCOUNT_ID: undefined };
+    return {
+      ...token,
+      RC_ENGINE_ISSUER: this.#issuer.origin,
+      BROWSER: path.join(this.#directory, 'bin/browser'),
+    };
+  }
+
   async #pairingCode(): Promise<string> {
     const text = await this.#short('rc-engine pair --json', this.#home);
     const { manualPairingCode, pairingCode, code } = JSON.parse(text) as Record<string, string>;
@@ -119,8 +135,9 @@ export class DocumentMachine {
   }
 
   /** @returns what it printed */
-  async #short(command: string, home: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+  async #short(command: string, home: string, env: NodeJS.ProcessEnv = {}, input = ''): Promise<string> {
     const run = await this.#spawn(command, home, env);
+    run.child.stdin?.end(input);
     const code = await Promise.race([run.exited, sleep(LIMIT, 'no end', { ref: false })]);
     if (code !== 0) {
       await stop(run);
@@ -176,8 +193,9 @@ export class DocumentMachine {
       cwd: home,
       env,
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
+    child.stdin?.on('error', () => {});
     const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
     const run: Running = { child, exited, output: '' };
     for (const stream of [child.stdout, child.stderr]) {
