@@ -28,8 +28,10 @@ export type PairingEvent =
   | { readonly type: 'START'; readonly manual: boolean }
   /** A status request reported that a controller claimed the code. RC-48 */
   | { readonly type: 'CLAIMED' }
-  /** Remote control was disabled or the identity changed, so the code is no longer valid. */
-  | { readonly type: 'RESET' };
+  /** Remote control was disabled or the account changed, so the code is no longer valid. */
+  | { readonly type: 'RESET' }
+  /** Another identity took the place of the one in use: a code of the earlier one leads nowhere. RC-193 */
+  | { readonly type: 'IDENTITY.REPLACED' };
 
 /** The response to a START, emitted once for each. */
 export type PairingResponse =
@@ -127,6 +129,14 @@ const granted = {
   actions: ['assignCode', setReason('pairingCodeShown'), 'respondGranted'],
   ...spine,
 } as const;
+/** The answer would be about the identity that is gone. RC-193 */
+const replaced = {
+  'IDENTITY.REPLACED': {
+    target: 'ensuringToken',
+    description: 'The request is for the earlier identity: requests a code for the new one. RC-193',
+    actions: setReason('identityReplaced'),
+  },
+} as const;
 const lost = { guard: 'notFound', target: 'losingIdentity', actions: 'recordFailure' } as const;
 /** How getting a token can end without one. */
 const noToken = [
@@ -205,6 +215,7 @@ export const pairingMachine = pairing.createMachine({
             ],
             onError: broken,
           },
+          on: replaced,
           after: overdue,
         },
         renewingToken: {
@@ -226,6 +237,7 @@ export const pairingMachine = pairing.createMachine({
             onDone: [granted, lost, refused],
             onError: broken,
           },
+          on: replaced,
           after: overdue,
         },
         losingIdentity: {
@@ -249,6 +261,11 @@ export const pairingMachine = pairing.createMachine({
       on: {
         CLAIMED: { target: 'claimed', actions: setReason('pairingClaimed'), ...spine },
         START: begin,
+        'IDENTITY.REPLACED': {
+          target: 'unpaired',
+          description: 'The code is of the earlier identity, which the backend does not know. RC-193',
+          actions: ['clearCode', recordUnavailable(IDENTITY_GONE)],
+        },
       },
       after: {
         codeLifetime: { target: 'expired', actions: ['clearCode', setReason('pairingExpired')] },

@@ -9,7 +9,7 @@ export const SOURCE_HASHES: Readonly<Record<string, string>> = {
   link: '951febeebd0bb146',
   listenerConnection: 'dea04b0f62cd565a',
   login: 'd4bf394934647376',
-  pairing: '7d09a81433f01361',
+  pairing: 'ecd3fb9c9a96b4de',
   remoteControl: '337ad4a5e9af511a',
   stdioConnection: '0338f4f489bcf20a',
   tokenRenewal: '98a5a295629cb322',

@@ -229,10 +229,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     board.onPublic((status) => {
       this.emit('status', status);
       for (const session of this.#sessions) session.notify('remoteControl/status/changed', status);
-      // Only the loss of an identity ends a pairing: one that waits for the first identity has its own answer.
-      const lost = environmentId !== null && status.environmentId === null;
+      const before = environmentId;
       environmentId = status.environmentId;
-      if (lost) pairingIfMade()?.send({ type: 'RESET' });
+      if (before === null || before === environmentId) return;
+      // Without an identity a pairing ends; one that waits for the first identity has its own answer. RC-193
+      pairingIfMade()?.send({ type: environmentId === null ? 'RESET' : 'IDENTITY.REPLACED' });
     });
     account.watch((changed) => actor.send({ type: 'AUTH.CHANGED', account: changed }));
   }

@@ -307,6 +307,36 @@ describe('the code', () => {
     expect(rig.responses.length).toBe(answered ? 1 : 0);
   });
 
+  it('RC-193: a code ends when another identity replaces the one that it belongs to', async () => {
+    const rig = await rigIn('codeShown');
+    await rig.send({ type: 'IDENTITY.REPLACED' });
+    expect(rig.shown).toEqual(['unpaired', 'pairingUnavailable', 'pairingUnavailable']);
+    expect([rig.context.code, rig.clock.timers]).toEqual([null, 0]);
+  });
+
+  it.each(['starting.requesting', 'starting.requestingAgain'])(
+    'RC-193: in %s the request starts again for the new identity',
+    async (state) => {
+      const rig = await rigIn(state);
+      await rig.send({ type: 'IDENTITY.REPLACED' });
+      expect(rig.shown.slice(0, 2)).toEqual(['starting.ensuringToken', 'identityReplaced']);
+      expect([rig.desk.open, rig.responses]).toEqual([['tokenRenewal'], []]);
+      await rig.desk.answer('tokenRenewal', ready);
+      await rig.grant();
+      expect([rig.state, rig.responses.length]).toEqual(['codeShown', 1]);
+    },
+  );
+
+  it.each(['unpaired', 'claimed', 'expired', 'starting.ensuringToken', 'starting.renewingToken'])(
+    'RC-193: in %s a new identity changes nothing',
+    async (state) => {
+      const rig = await rigIn(state);
+      const before = rig.shown;
+      await rig.send({ type: 'IDENTITY.REPLACED' });
+      expect(rig.shown).toEqual(before);
+    },
+  );
+
   it('RC-5: it is never in a snapshot', async () => {
     type Step = (rig: Rig) => Promise<void>;
     const step = fc.constantFrom<Step>(

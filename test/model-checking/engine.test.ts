@@ -105,6 +105,7 @@ describe('a planted mistake is found', () => {
       'no deadlock',
       'no livelock without a growing pause',
       'a token never outlives its identity',
+      'a pairing code belongs to the identity in use',
       'disable always ends in idle',
       'one enrollment at a time',
     ]);

@@ -99,6 +99,14 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    title: 'a pairing code is shown after its identity was replaced',
+    law: 'a pairing code belongs to the identity in use',
+    chart: 'pairing',
+    edit: (root) => {
+      delete stateAt(root, 'codeShown').on?.['IDENTITY.REPLACED'];
+    },
+  },
+  {
     title: 'disable is ignored while remote control is on',
     law: 'disable always ends in idle',
     chart: 'remoteControl',

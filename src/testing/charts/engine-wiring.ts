@@ -127,11 +127,16 @@ const followers: readonly Follower[] = [
   {
     name: 'the environment, for pairing',
     value: environmentOf,
-    // Only the loss of an identity ends a pairing.
     changed: (now, before) =>
-      now === 'none' && before !== undefined && before !== 'none'
-        ? [{ kind: 'send', chart: 'pairing', event: { type: 'RESET' } }]
-        : [],
+      before === undefined || before === 'none'
+        ? []
+        : [
+            {
+              kind: 'send',
+              chart: 'pairing',
+              event: { type: now === 'none' ? 'RESET' : 'IDENTITY.REPLACED' },
+            },
+          ],
   },
   {
     name: 'the link, for tokenRenewal',

@@ -37,7 +37,12 @@ export function pairingModel(): Variant<typeof pairingMachine>[] {
         setTime: env.setTime,
         // No guard reads the context.
         key: ({ context }) => `${context.manual}`,
-        events: [{ type: 'START', manual: false }, { type: 'CLAIMED' }, { type: 'RESET' }],
+        events: [
+          { type: 'START', manual: false },
+          { type: 'CLAIMED' },
+          { type: 'RESET' },
+          { type: 'IDENTITY.REPLACED' },
+        ],
         outcomes: {
           ensureToken: ENSURED,
           renewToken: ENSURED,

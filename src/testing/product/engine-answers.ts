@@ -129,11 +129,12 @@ function saveEnrollment({ request, node: { world } }: Question): Answer[] {
 }
 
 function requestCode({ node, now }: Question): Answer[] {
+  const serverId = node.situation.notes.get('the identity of the pairing request');
   const code = {
-    ...{ pairingCode: new Secret('code'), manualPairingCode: null, environmentId: 'E' },
+    ...{ pairingCode: new Secret('code'), manualPairingCode: null },
+    environmentId: `E${serverId?.slice(1)}`,
     expiresAt: now + 10 * MINUTE,
   };
-  const serverId = node.situation.notes.get('the identity of the pairing request');
   return [
     answer('a code', { kind: 'granted', code }),
     UNAUTHORIZED,

@@ -10,7 +10,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
 ]);
 
 /** Server ids and generations of tokens are names: only which of them are the same counts. */
-const NAMES = /\b(?:S\d+|1\d{3})\b/g;
+const NAMES = /(?<=\b[SE])\d+|\b1\d{3}\b/g;
 
 export function engineKey(node: EngineNode): string {
   const { situation, world } = node;

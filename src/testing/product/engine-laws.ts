@@ -1,9 +1,12 @@
 /** What must hold whatever happens outside the engine. */
-import type { AnyStateNode } from 'xstate';
+import type { AnyStateNode, SnapshotFrom } from 'xstate';
+import type { pairingMachine } from '../../../machines/pairing.js';
 import { isWired, type Request, wireOf } from '../wiring.js';
 import { type Charts, ProductBoard, requestsOf } from './board.js';
 import { type EngineLeg, type EngineNode, type EngineWorld, remoteControlOf } from './engine-world.js';
 import type { Law, OutsideAct } from './search.js';
+
+type PairingSnapshot = SnapshotFrom<typeof pairingMachine>;
 
 /**
  * States that wait for a person, or for the next request of another chart, and so need no delay and no answer. In
@@ -34,6 +37,7 @@ export function engineLaws(charts: Charts): readonly Law<EngineWorld>[] {
   return [
     { name: 'no deadlock', stuck: (node, acts) => deadlockIn(charts, node, acts) },
     { name: 'a token never outlives its identity', broken: tokenWithoutIdentity },
+    { name: 'a pairing code belongs to the identity in use', broken: codeOfAnotherIdentity },
     { name: 'disable always ends in idle', broken: notIdleAfterDisable },
     { name: 'one enrollment at a time', broken: (leg) => secondEnrollment(charts, leg) },
   ];
@@ -101,6 +105,17 @@ function tokenWithoutIdentity({ after }: EngineLeg): string | undefined {
   if (lostServerId === owner)
     return `The token of ${owner} is kept, although the backend does not know ${owner}.`;
   return undefined;
+}
+
+function codeOfAnotherIdentity({ after }: EngineLeg): string | undefined {
+  const pairing = after.situation.positions.get('pairing')?.snapshot as PairingSnapshot | undefined;
+  const enrollment = remoteControlOf(after)?.context.enrollment;
+  const code = pairing?.matches('codeShown') === true ? pairing.context.code : null;
+  if (code === null) return undefined;
+  const inUse = typeof enrollment === 'object' ? enrollment.environmentId : 'none';
+  return code.environmentId === inUse
+    ? undefined
+    : `The code of environment ${code.environmentId} is shown, and the one in use is ${inUse}.`;
 }
 
 // --- disable
