@@ -2,15 +2,19 @@
 import { Worker } from 'node:worker_threads';
 import { bundleOf, withFault } from './bundle.mjs';
 
-/** A mutant that no test has ended after this time counts as noticed: its tests would time out. */
-const LIMIT_MS = 120_000;
+/**
+ * A mutant whose tests do not end counts as noticed: they would time out. The limit grows with the time that the tests of the
+ * chart need without a mistake, so that a busy machine is no reason.
+ */
+const LIMIT_MS = 60_000;
+const LIMIT_FACTOR = 12;
 
 /** The verdicts on a sample of the mutants, or on all. `pick` chooses them. */
 export async function judge(chart, { jobs, seed, pick }) {
   const text = await bundleOf(chart);
   const bench = () => new Bench({ chart, text, seed });
   const first = bench();
-  const { mutants, broken } = await first.ask({ ask: 'mutants' }, 10 * LIMIT_MS);
+  const { mutants, broken, took } = await first.ask({ ask: 'mutants' }, Number.POSITIVE_INFINITY);
   if (broken !== undefined) {
     await first.end();
     throw new Error(`The tests of ${chart} cannot judge mutants. ${broken}`);
@@ -20,7 +24,7 @@ export async function judge(chart, { jobs, seed, pick }) {
   const verdicts = [];
   const work = async (worker) => {
     for (let mutant = open.shift(); mutant !== undefined; mutant = open.shift()) {
-      const verdict = await worker.ask({ mutant }, LIMIT_MS);
+      const verdict = await worker.ask({ mutant }, LIMIT_MS + LIMIT_FACTOR * took);
       if (verdict.broken !== undefined) throw new Error(`${chart}, ${mutant.id}: ${verdict.broken}`);
       verdicts.push({ ...verdict, mutant });
     }
@@ -36,12 +40,14 @@ export async function judgeFaults(chart, faults, { seed }) {
   const worker = new Bench({ chart, text: await bundleOf(chart), seed });
   const verdicts = [];
   try {
+    const { broken, took } = await worker.ask({ ask: 'mutants' }, Number.POSITIVE_INFINITY);
+    if (broken !== undefined) throw new Error(`The tests of ${chart} cannot judge faults. ${broken}`);
     for (const fault of faults) {
       const contents = await withFault(fault);
       if (contents === undefined) verdicts.push({ fault, isStale: true });
       else {
         const text = await bundleOf(chart, { file: fault.file, contents });
-        verdicts.push({ ...(await worker.ask({ fault: text }, LIMIT_MS)), fault });
+        verdicts.push({ ...(await worker.ask({ fault: text }, LIMIT_MS + LIMIT_FACTOR * took)), fault });
       }
     }
   } finally {
@@ -64,7 +70,9 @@ class Bench {
     const worker = this.#worker;
     worker.postMessage(message);
     const answer = await new Promise((resolve, reject) => {
-      const timer = setTimeout(() => done(resolve, { by: 'hand', how: 'the time limit' }), limit);
+      const timer = Number.isFinite(limit)
+        ? setTimeout(() => done(resolve, { by: 'hand', how: 'the time limit' }), limit)
+        : undefined;
       const onMessage = (found) => done(resolve, found);
       const onError = (error) => done(reject, error);
       const done = (settle, value) => {

@@ -36,9 +36,10 @@ parentPort.on('message', async (message) => {
 
 async function handled({ ask, mutant, fault }) {
   if (ask === 'mutants') {
+    const from = performance.now();
     const broken = await testsThatFail();
     if (broken !== undefined) return { broken };
-    return { mutants: await thePaths().mutants() };
+    return { mutants: await thePaths().mutants(), took: performance.now() - from };
   }
   const broken = fault === undefined ? script : scriptOf(fault);
   for (const kind of KINDS) {

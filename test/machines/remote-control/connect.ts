@@ -30,6 +30,13 @@ describe('connecting', () => {
     expect(rig.desk.open).toEqual([]);
   });
 
+  it('RC-17: the link gets the socket that was dialed', async () => {
+    const rig = await rigIn('active.connecting');
+    await rig.answer('dial', { kind: 'open', socket: 7 });
+    const { link } = rig.actor.getSnapshot().children;
+    expect(link?.getSnapshot()).toMatchObject({ context: { socket: 7 } });
+  });
+
   it('RC-9: an identity is not used before it is persisted', async () => {
     const rig = await rigIn('active.enrolling.persisting');
     await rig.pass(5 * MINUTE);

@@ -330,6 +330,15 @@ describe('a conflict', () => {
     expect(rig.desk.count('enroll')).toBe(0);
   });
 
+  it('RC-110: conflicts in a row, without a link between them, are no takeovers', async () => {
+    const rig = await rigIn('active.connecting');
+    for (let conflicts = 1; conflicts <= 3; conflicts += 1) {
+      await rig.refuseDial('conflict');
+      expect([conflicts, rig.context.failureCounters.takeovers]).toEqual([conflicts, 0]);
+      await rig.timeInState();
+    }
+  });
+
   it('RC-24: --on-conflict reenroll enrolls again after the quick retries', async () => {
     const rig = new Rig({ onConflict: 'reenroll' });
     await rig.toConnecting();
