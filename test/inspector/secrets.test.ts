@@ -150,6 +150,7 @@ describe('the inspector of a running engine', () => {
       'listenerConnection',
       'pairing',
       'remoteControl',
+      'tokenRenewal',
       'tokenSaving',
       'virtualClient',
       'websocketAuth',
