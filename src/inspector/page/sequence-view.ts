@@ -96,7 +96,8 @@ export class SequenceView {
   #draw(columns: readonly string[], rows: readonly Row[], left: number): void {
     const column = columnWidth();
     const x = (name: string) => TIME_WIDTH + column * (columns.indexOf(name) + 0.5);
-    const width = TIME_WIDTH + column * Math.max(1, columns.length) + 60;
+    const needed = TIME_WIDTH + column * Math.max(1, columns.length) + 60;
+    const width = Math.max(needed, this.#scroller.clientWidth);
     const height = ROW * rows.length + 10;
     this.#heads.style.width = `${width}px`;
     this.#heads.replaceChildren(
@@ -165,8 +166,8 @@ export class SequenceView {
         words(label, 'label middle', (from + to) / 2, middle - 5),
       );
     }
-    if (shownState !== '' && entry.kind !== 'ignored')
-      group.append(words(shownState, 'state', to + 9, middle + 11));
+    if (shownState !== '' && shownState !== label && entry.kind !== 'ignored')
+      group.append(words(shownState, 'state', to + 9, middle + 14));
     if (entry.reason !== null && entry.kind !== 'started') {
       const title = document.createElementNS(SVG, 'title');
       title.textContent = `${target}: ${label} → ${states} (${entry.reason})`;
