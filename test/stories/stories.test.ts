@@ -204,6 +204,20 @@ const WAYS: readonly (readonly [story: string, chart: string, region: string, wa
   ],
   [
     'sign-in-device',
+    'login',
+    '',
+    [
+      'checking: loginStarted',
+      'device.requesting: loginStarted',
+      'device.polling: loginStarted',
+      'exchanging: loginCodeReceived',
+      'saving: loginCodeReceived',
+      'completing: loginCodeReceived',
+      'done: signedIn',
+    ],
+  ],
+  [
+    'sign-in-device',
     'remoteControl',
     'active.',
     [

@@ -75,7 +75,7 @@ const browser: Story = {
     'The engine exchanges the code for tokens and writes them to the account file before it shows the success page. Remote control learns of the account, enrolls and connects.',
   ],
   requirements: ['ACC-70', 'ACC-74', 'ACC-75', 'ACC-76', 'ACC-24', 'RC-26'],
-  pictures: ['account', 'remoteControl'],
+  pictures: ['login', 'account', 'remoteControl'],
   begins: { words: 'remote control is on and nobody is signed in', acts: NOBODY_SIGNED_IN },
   acts: [
     toAccount(
@@ -107,7 +107,7 @@ const device: Story = {
     'Anna enters the code on her phone. The issuer then gives an authorization code, which the engine exchanges for tokens. It saves them, remote control learns of the account, enrolls and connects.',
   ],
   requirements: ['ACC-79', 'ACC-80', 'ACC-75', 'ACC-24', 'RC-26'],
-  pictures: ['account', 'remoteControl'],
+  pictures: ['login', 'account', 'remoteControl'],
   begins: { words: 'remote control is on and nobody is signed in', acts: NOBODY_SIGNED_IN },
   acts: [
     toAccount(
