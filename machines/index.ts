@@ -25,6 +25,7 @@ export {
   authRecoveryMachine,
   type RecoveryMode,
 } from './auth-recovery.js';
+export { type ClientSessionEvent, type ClientSessionTag, clientSessionMachine } from './client-session.js';
 export {
   type ControllerLinkEvent,
   type ControllerLinkInput,

@@ -71,10 +71,6 @@ export const ALLOWED = {
     ['timer', 'state'],
     'One clock for the checks of all connections; the chart listenerConnection decides what follows.',
   ],
-  'src/listener/shared-chart.ts': [
-    ['state', 'timer'],
-    'Runs the chart listenerConnection without an actor for each.',
-  ],
   'src/listener/upgrade-server.ts': [['timer'], 'The end of a response that nobody reads.'],
   'src/net/clock-watch.ts': [
     ['state'],
@@ -101,8 +97,11 @@ export const ALLOWED = {
   ],
   'src/session/client-protocol.ts': [['state'], 'Facts about the protocol of one client.'],
   'src/session/line-connection.ts': [['state'], 'The two ends of one stream.'],
-  'src/session/message-flow.ts': [['state'], 'Backpressure of one client.'],
   'src/session/server-requests.ts': [['timer'], 'The limit of one request to a client.'],
+  'src/session/shared-chart.ts': [
+    ['state', 'timer'],
+    'Runs the delays of a chart that has no actor for each of its clients.',
+  ],
   'src/session/stdio.ts': [['state', 'timer'], 'Reports the end of its input and of its parent process.'],
   'src/system/file-lock.ts': [['deadline', 'loop', 'timer'], 'A lock of the operating system with a limit.'],
   'src/system/flock.ts': [['deadline', 'loop', 'timer'], 'A lock of the operating system with a limit.'],
@@ -147,5 +146,8 @@ export const NOT_YET = {
   ],
   'src/session/control-server.ts': [['timer'], 'Whether the control socket of another engine answers.'],
   'src/session/local-client.ts': [['state', 'timer'], 'How long a client may take to send `initialize`.'],
-  'src/session/session.ts': [['state'], 'How far the handshake of one client is.'],
+  'src/session/session.ts': [
+    ['state'],
+    'What the initialize of a client said; the chart clientSession knows how far it is.',
+  ],
 };

@@ -4,6 +4,7 @@ import { accountTokensMachine } from '../../machines/account-tokens/machine.js';
 import { appServerMachine } from '../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
+import { clientSessionMachine } from '../../machines/client-session.js';
 import { controllerLinkMachine } from '../../machines/controller-link.js';
 import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
@@ -26,6 +27,7 @@ type ChartName =
   | 'pairing'
   | 'tokenRenewal'
   | 'websocketAuth'
+  | 'clientSession'
   | 'listenerConnection'
   | 'stdioConnection'
   | 'account'
@@ -45,6 +47,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   pairing: pairingMachine,
   tokenRenewal: tokenRenewalMachine,
   websocketAuth: websocketAuthMachine,
+  clientSession: clientSessionMachine,
   listenerConnection: listenerConnectionMachine,
   stdioConnection: stdioConnectionMachine,
   account: accountMachine,

@@ -88,7 +88,7 @@ export class LocalAccess {
       onSkipped,
     };
     this.#clientDeps = {
-      open: { ...shared, appServer, protocol },
+      open: { ...shared, appServer, protocol, watcher: deps.options.watcher },
       control: { ...shared, appServer: controlAppServer },
     };
   }

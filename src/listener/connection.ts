@@ -7,9 +7,9 @@ import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import { type Env, wallTimeOf } from '../protocol/timing.js';
 import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
+import { type SharedChart, SharedRun } from '../session/shared-chart.js';
 import { writeProgress } from '../system/write-progress.js';
 import { peerOf } from './address.js';
-import { type SharedChart, SharedRun } from './shared-chart.js';
 import { connectionIdOf } from './upgrade-log.js';
 import type { AcceptedConnection } from './upgrade-server.js';
 

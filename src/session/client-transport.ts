@@ -1,3 +1,4 @@
+import type { EngineWatcher } from '../observe/watcher.js';
 import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Failure } from '../protocol/outcomes.js';
@@ -37,4 +38,6 @@ export interface SessionDeps {
   readonly methods: MethodTable<string>;
   /** Decides which methods a client may call. WSA-7 */
   readonly policy: Policy;
+  /** Observes the chart of each session. */
+  readonly watcher?: Pick<EngineWatcher, 'run'> | undefined;
 }

@@ -1,3 +1,9 @@
+import {
+  type ClientSessionEvent,
+  type ClientSessionTag,
+  clientSessionMachine,
+} from '../../machines/client-session.js';
+import type { TransitionWatch } from '../observe/watcher.js';
 import type { AppServerConnection, AppServerEvents, ClientContext } from '../protocol/app-server.js';
 import { errorText, RPC, type RpcId } from '../protocol/jsonrpc.js';
 import type { Message } from '../protocol/message.js';
@@ -8,8 +14,13 @@ import type { EndCause } from './end-cause.js';
 import { MessageQueue } from './message-queue.js';
 import { OpenRequests } from './open-requests.js';
 import type { ServerRequests } from './server-requests.js';
+import { SharedChart, type SharedState } from './shared-chart.js';
 
-type Phase = 'opening' | 'awaitingInitialize' | 'initializing' | 'initialized' | 'closed';
+/** Shared by all sessions: each one only knows which of its states it is in. */
+let sharedChart: SharedChart | undefined;
+
+/** What a session shows of its state. */
+const PHASES = ['opening', 'awaitingInitialize', 'initializing', 'initialized'] as const;
 
 /**
  * The flow of messages between one client and its app server: the connection that opens and ends, the queue while it is
@@ -20,13 +31,11 @@ export abstract class MessageFlow implements AppServerEvents {
   readonly client: ClientContext;
   protected readonly transport: ClientTransport;
   protected readonly deps: SessionDeps;
-  protected phase: Phase = 'opening';
   protected connection: AppServerConnection | undefined;
-  /** The app server accepts no messages for now. */
-  #blocked = false;
-  /** The client reads slowly. */
-  #paused = false;
-  #readPaused = false;
+  readonly #chart: SharedChart;
+  /** The state of this session in the chart `clientSession`. */
+  #at: SharedState;
+  readonly #watch: TransitionWatch | undefined;
   /** Undefined while nothing waits: most of thousands of clients never need it. */
   protected queue: MessageQueue | undefined;
   /** Waits for the app-server connection that it opened. */
@@ -41,18 +50,71 @@ export abstract class MessageFlow implements AppServerEvents {
     this.transport = transport;
     this.deps = deps;
     this.clientProtocol = new ClientProtocol(deps.protocol ?? 'codex', client.protocol);
+    sharedChart ??= new SharedChart(clientSessionMachine, undefined);
+    this.#chart = sharedChart;
+    this.#at = sharedChart.initial;
+    this.#watch = deps.watcher?.run(
+      `session:${client.connectionId}`,
+      clientSessionMachine,
+      sharedChart.initial.snapshot,
+    );
+  }
+
+  /** Sends an event to the chart of this session. */
+  protected take(type: ClientSessionEvent['type']): void {
+    if (this.#at.done) return;
+    const { next, actions } = this.#chart.step(this.#at, type);
+    this.#watch?.(type, this.#at.snapshot, next.snapshot, actions);
+    // The state changes before the actions run, because an action may send the next event.
+    this.#at = next;
+    for (const action of actions) this.#perform(action.type);
+  }
+
+  protected is(tag: ClientSessionTag): boolean {
+    return this.#at.tags.has(tag);
+  }
+
+  protected get isClosed(): boolean {
+    return this.#at.done;
+  }
+
+  #perform(action: string): void {
+    switch (action) {
+      case 'announce':
+        this.announce();
+        return;
+      case 'pauseAppServer':
+        this.connection?.pause();
+        return;
+      case 'resumeAppServer':
+        this.connection?.resume();
+        return;
+      case 'reportBlocked':
+        this.transport.onBlocked(true);
+        return;
+      case 'reportUnblocked':
+        this.transport.onBlocked(false);
+        return;
+      case 'pauseClient':
+        this.transport.onReadPaused(true);
+        return;
+      case 'resumeClient':
+        this.transport.onReadPaused(false);
+        return;
+    }
   }
 
   abstract onMessage(message: Message): void;
   abstract onClose(failure: Failure | null): void;
   /** Handles a message of the client whose turn has come. */
   protected abstract route(message: Message): void;
-  /** The client needs no `initialize`. */
-  protected abstract serve(): void;
+  /** The client is served from now on. */
+  protected abstract announce(): void;
   protected abstract reportEnd(): void;
 
   get state(): string {
-    return this.#paused ? `paused.${this.phase}` : this.phase;
+    const phase = PHASES.find((one) => this.is(one)) ?? 'closed';
+    return this.is('slow') ? `paused.${phase}` : phase;
   }
   /** The client waits for a response, or a message of it waits to be handled. */
   get isWaiting(): boolean {
@@ -75,7 +137,7 @@ export abstract class MessageFlow implements AppServerEvents {
 
   /** Opens no app-server connection before a valid `initialize` arrives. WSA-35 */
   deferOpening(): void {
-    this.phase = 'awaitingInitialize';
+    this.take('DEFERRED');
   }
 
   /** When what runs behind this client has ended; undefined: nothing runs on after `close`. */
@@ -86,7 +148,7 @@ export abstract class MessageFlow implements AppServerEvents {
   /** Opens the app-server connection, then handles what has arrived meanwhile. Rejects when it cannot be opened. */
   async open(signal: AbortSignal): Promise<void> {
     const connection = await this.deps.appServer.open(this, this.client, signal);
-    if (this.phase === 'closed' || signal.aborted) {
+    if (this.isClosed || signal.aborted) {
       connection.close();
       return;
     }
@@ -95,29 +157,26 @@ export abstract class MessageFlow implements AppServerEvents {
 
   #opened(connection: AppServerConnection): void {
     this.connection = connection;
-    if (this.#paused) connection.pause();
-    this.phase = 'awaitingInitialize';
-    if (this.clientProtocol.isRaw) this.serve();
+    if (this.is('slow')) connection.pause();
+    this.take('OPENED');
+    if (this.clientProtocol.isRaw) this.take('SERVED');
     this.drainQueue();
   }
 
   /** The client reads slowly: pauses its own app-server connection and no other. */
   pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.connection?.pause();
+    this.take('CLIENT.SLOW');
   }
 
   resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.connection?.resume();
+    if (!this.is('slow')) return;
+    this.take('CLIENT.READS');
     this.drainQueue();
   }
 
   /** Ends the session on our side. Each request without a response gets an error with the cause first. RC-80 */
   end(cause: EndCause): void {
-    if (this.phase === 'closed') return;
+    if (this.isClosed) return;
     this.transport.onEnding?.(cause);
     const waiting = this.waitingInitialize?.shape;
     const ids = [
@@ -134,12 +193,11 @@ export abstract class MessageFlow implements AppServerEvents {
 
   /** The client has disconnected, or starts again. Nobody waits for a response. */
   close(): void {
-    if (this.phase === 'closed') return;
-    this.phase = 'closed';
+    if (this.isClosed) return;
+    this.take('CLOSE');
     this.openRequests = undefined;
     this.queue = undefined;
     this.waitingInitialize = undefined;
-    this.#pauseReading(false);
     this.serverRequests?.close();
     this.connection?.close();
     this.connection = undefined;
@@ -147,7 +205,7 @@ export abstract class MessageFlow implements AppServerEvents {
   }
 
   onDrain(): void {
-    this.#setBlocked(false);
+    this.take('UNBLOCKED');
     this.drainQueue();
   }
 
@@ -155,34 +213,33 @@ export abstract class MessageFlow implements AppServerEvents {
     return (
       this.queue !== undefined ||
       this.waitingInitialize !== undefined ||
-      this.#blocked ||
-      this.phase === 'opening' ||
-      this.phase === 'initializing' ||
+      this.is('blocked') ||
+      this.#mustWait ||
       // Each request gets a response, and the client does not read those that it has.
-      (this.#paused && shape.kind === 'request')
+      (this.is('slow') && shape.kind === 'request')
     );
   }
 
   protected enqueue(message: Message): boolean {
     this.queue ??= new MessageQueue();
     const { shape } = message;
-    if (shape.kind === 'request' && this.queue.hasMaxRequests && !this.#paused) {
+    if (shape.kind === 'request' && this.queue.hasMaxRequests && !this.is('slow')) {
       this.respond(errorText(shape.id, RPC.overloaded, 'Server overloaded; retry later.'));
       return true;
     }
     if (!this.queue.push(message)) return false;
-    if (this.#paused || this.queue.needsReadPause) this.#pauseReading(true);
+    if (this.is('slow') || this.queue.needsReadPause) this.take('QUEUE.LARGE');
     return true;
   }
 
   protected drainQueue(): void {
-    if (this.phase === 'opening' || this.phase === 'closed') return;
+    if (this.is('opening') || this.isClosed) return;
     // One at a time: routing a message may produce a response at once, which calls this method again.
-    while (!this.#blocked && !this.#paused && !this.#mustWait) {
+    while (!this.is('blocked') && !this.is('slow') && !this.#mustWait) {
       const message = this.#takeNext();
       if (message === undefined) {
         this.queue = undefined;
-        this.#pauseReading(false);
+        this.take('QUEUE.EMPTY');
         return;
       }
       if (this.queue?.isEmpty === true) this.queue = undefined;
@@ -192,7 +249,7 @@ export abstract class MessageFlow implements AppServerEvents {
 
   /** For the app server: its connection, or its response to `initialize`. */
   get #mustWait(): boolean {
-    return this.phase === 'opening' || this.phase === 'initializing';
+    return this.is('opening') || this.is('initializing');
   }
 
   #takeNext(): Message | undefined {
@@ -212,22 +269,10 @@ export abstract class MessageFlow implements AppServerEvents {
   }
 
   protected forward(message: Message): void {
-    if (this.connection !== undefined && !this.connection.send(message)) this.#setBlocked(true);
+    if (this.connection !== undefined && !this.connection.send(message)) this.take('BLOCKED');
   }
 
   protected respond(text: string): void {
-    if (this.phase !== 'closed') this.transport.send(this.clientProtocol.own(text));
-  }
-
-  #setBlocked(blocked: boolean): void {
-    if (this.#blocked === blocked) return;
-    this.#blocked = blocked;
-    this.transport.onBlocked(blocked);
-  }
-
-  #pauseReading(paused: boolean): void {
-    if (this.#readPaused === paused) return;
-    this.#readPaused = paused;
-    this.transport.onReadPaused(paused);
+    if (!this.isClosed) this.transport.send(this.clientProtocol.own(text));
   }
 }

@@ -19,21 +19,16 @@ export class ClientSession extends MessageFlow {
   #optOut: ReadonlySet<string> | undefined;
   #experimental = false;
   #clientName: string | undefined;
-  /** Served without `initialize`, which the client may still send. */
-  #withoutInitialize = false;
-  #announced = false;
   /** Calls of engine methods that have not been answered yet. */
   #pendingCalls = 0;
-  /** The client has sent everything. */
-  #inputEnded = false;
 
   get initialized(): boolean {
-    return this.phase === 'initialized';
+    return this.is('initialized');
   }
   /** An `initialize` has arrived and has no response yet. */
   get initializing(): boolean {
     if (this.clientProtocol.isRaw) return false;
-    if (this.phase !== 'opening') return this.phase === 'initializing';
+    if (!this.is('opening')) return this.is('initializing');
     // What waits may also be a message that needs no `initialize`.
     const waiting = this.waitingInitialize?.shape;
     const isInitialize = waiting?.kind === 'request' && waiting.method === 'initialize';
@@ -52,7 +47,7 @@ export class ClientSession extends MessageFlow {
   }
   /** An `initialize` is a message like any other, because the client was served before it. WSA-44 */
   get takesInitialize(): boolean {
-    return this.#withoutInitialize || this.clientProtocol.isRaw;
+    return this.is('takesInitialize') || this.clientProtocol.isRaw;
   }
   /** The client has enabled experimental methods. ACC-9 */
   get experimental(): boolean {
@@ -61,9 +56,9 @@ export class ClientSession extends MessageFlow {
 
   /** Handles one message of the client. False: too much waits, and the client must be closed. */
   receive(message: Message): boolean {
-    if (this.phase === 'closed') return true;
+    if (this.isClosed) return true;
     this.clientProtocol.note(message);
-    if (this.phase !== 'initialized' && this.#refusesInitialize(message)) return true;
+    if (!this.initialized && this.#refusesInitialize(message)) return true;
     if (this.mustQueue(message)) return this.enqueue(message);
     this.route(message);
     return true;
@@ -71,7 +66,7 @@ export class ClientSession extends MessageFlow {
 
   /** Sends a notification of the engine, unless the client opted out of it. WSA-23 */
   notify(method: string, params: unknown): void {
-    if (this.phase !== 'initialized' || this.#optOut?.has(method) === true) return;
+    if (!this.initialized || this.#optOut?.has(method) === true) return;
     if (!this.clientProtocol.knowsEngine || !mayReceive(this.authority, method)) return;
     this.respond(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
   }
@@ -81,8 +76,7 @@ export class ClientSession extends MessageFlow {
    * unknown responses are ignored. ACC-10, ACC-45
    */
   sendRequest(method: string, params: unknown, timeoutMs: number): Promise<ServerRequestOutcome> {
-    if (this.phase !== 'initialized' || !this.clientProtocol.knowsEngine)
-      return Promise.resolve({ kind: 'gone' });
+    if (!this.initialized || !this.clientProtocol.knowsEngine) return Promise.resolve({ kind: 'gone' });
     const write = (text: string): void => this.respond(text);
     return this.#requests().send(write, method, params, timeoutMs);
   }
@@ -96,7 +90,7 @@ export class ClientSession extends MessageFlow {
 
   /** The client has sent everything, so it cannot respond to requests any more. RC-77 */
   endInput(): void {
-    this.#inputEnded = true;
+    this.take('INPUT.ENDED');
   }
 
   /**
@@ -105,7 +99,7 @@ export class ClientSession extends MessageFlow {
    */
   endAppServerInput(): boolean {
     const connection = this.connection;
-    if (this.phase === 'initializing') this.serve();
+    if (this.is('initializing')) this.take('SERVED');
     this.drainQueue();
     return connection?.endInput?.() ?? false;
   }
@@ -118,27 +112,21 @@ export class ClientSession extends MessageFlow {
   // --- from the app server
 
   override onMessage(message: Message): void {
-    if (this.phase === 'closed') return;
+    if (this.isClosed) return;
     if (this.#screen(message)) return;
     const { shape } = message;
-    if (this.#inputEnded && shape.kind === 'request') {
+    if (this.is('inputEnded') && shape.kind === 'request') {
       this.answerAppServer(errorText(shape.id, RPC.invalidRequest, 'The client has closed its input.'));
       return;
     }
-    if (this.phase !== 'initializing') {
+    if (!this.is('initializing')) {
       if (this.serverRequests?.defer(message) !== true) this.#deliver(message);
       return;
     }
     this.#deliver(message);
     if (shape.kind !== 'response' || shape.id === null || this.#initializeId === undefined) return;
     if (!isSameId(this.#initializeId, shape.id)) return;
-    if (message.isError) {
-      // After a failed initialize the client may try again. ACC-4
-      this.phase = this.#withoutInitialize ? 'initialized' : 'awaitingInitialize';
-    } else {
-      this.#withoutInitialize = false;
-      this.#announce();
-    }
+    this.take(message.isError ? 'INITIALIZE.FAILED' : 'INITIALIZE.ACCEPTED');
     this.drainQueue();
   }
 
@@ -164,7 +152,7 @@ export class ClientSession extends MessageFlow {
   }
 
   override onClose(failure: Failure | null): void {
-    if (this.phase === 'closed') return;
+    if (this.isClosed) return;
     this.connection = undefined;
     const { origin } = this.client;
     this.end(endCause(origin, failure?.reason ?? 'appServerClosed', failure?.message ?? null));
@@ -186,7 +174,7 @@ export class ClientSession extends MessageFlow {
         if (this.deps.policy(shape.method, this.client, message) === null) this.forward(message);
         return;
       case 'response':
-        if (this.phase !== 'initialized') return;
+        if (!this.initialized) return;
         // An app server could read a call in a response that also names a method. WSA-7
         if (this.deps.policy(null, this.client, message) !== null) return;
         if (this.serverRequests?.takeResponse(shape.id, message) !== true) this.forward(message);
@@ -241,7 +229,7 @@ export class ClientSession extends MessageFlow {
       onPending: () => {
         this.#pendingCalls += 1;
         // The method may have ended this session.
-        if (this.phase !== 'closed') this.addOpen(id, message);
+        if (!this.isClosed) this.addOpen(id, message);
       },
       onSettled: () => {
         this.#pendingCalls -= 1;
@@ -251,7 +239,7 @@ export class ClientSession extends MessageFlow {
   }
 
   #initialize(id: RpcId, message: Message): void {
-    if (this.phase === 'initialized' && !this.#withoutInitialize) {
+    if (this.initialized && !this.is('takesInitialize')) {
       this.respond(errorText(id, RPC.invalidRequest, 'Already initialized'));
       return;
     }
@@ -275,7 +263,7 @@ export class ClientSession extends MessageFlow {
     this.#experimental = parsed.experimentalApi;
     this.#clientName = parsed.clientName;
     this.#initializeId = id;
-    this.phase = 'initializing';
+    this.take('INITIALIZE.SENT');
     this.forwardRequest(id, message);
   }
 
@@ -292,37 +280,29 @@ export class ClientSession extends MessageFlow {
     const missing = this.connection === undefined;
     if (missing) {
       this.waitingInitialize = message;
-      this.phase = 'opening';
+      this.take('OPENING');
     }
     const refusal = this.transport.onInitialize?.(missing) ?? null;
     if (refusal === null) return !missing;
     this.waitingInitialize = undefined;
-    this.phase = 'awaitingInitialize';
+    this.take('REFUSED');
     if (id !== null) this.respond(errorText(id, RPC.overloaded, refusal));
     return false;
   }
 
   /** True: the message may be routed. Otherwise it waits for the app server, or its sender has the error. WSA-44 */
   #isServed(id: RpcId | null, message: Message): boolean {
-    if (this.phase === 'initialized') return true;
+    if (this.initialized) return true;
     if (!this.clientProtocol.servesAtOnce(message)) {
       if (id !== null) this.respond(errorText(id, RPC.invalidRequest, 'Not initialized'));
       return false;
     }
     if (!this.#mayInitialize(id, message)) return false;
-    this.serve();
+    this.take('SERVED');
     return true;
   }
 
-  protected override serve(): void {
-    this.#withoutInitialize = true;
-    this.#announce();
-  }
-
-  #announce(): void {
-    this.phase = 'initialized';
-    if (this.#announced) return;
-    this.#announced = true;
+  protected override announce(): void {
     this.transport.onInitialized(this);
   }
 

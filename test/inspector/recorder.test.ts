@@ -6,9 +6,9 @@ import { UNKNOWN_EVENT } from '../../src/inspector/projection.js';
 import { Recorder } from '../../src/inspector/recorder.js';
 import { type Entry, Timeline } from '../../src/inspector/timeline.js';
 import { decideWithChart } from '../../src/listener/auth/upgrade-decision.js';
-import { SharedChart, SharedRun } from '../../src/listener/shared-chart.js';
 import { NOTHING_PRESENTED, type UpgradeFacts } from '../../src/protocol/authority.js';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
+import { SharedChart, SharedRun } from '../../src/session/shared-chart.js';
 
 const MARK = 'MARKED-sEcReT-81726354';
 

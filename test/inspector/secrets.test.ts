@@ -146,6 +146,7 @@ describe('the inspector of a running engine', () => {
     expect([...charts].sort()).toEqual([
       'account',
       'authRecovery',
+      'clientSession',
       'link',
       'listenerConnection',
       'pairing',

@@ -5,8 +5,8 @@ import {
   type ListenerConnectionEvent,
   listenerConnectionMachine,
 } from '../../machines/listener-connection.js';
-import { SharedChart, SharedRun } from '../../src/listener/shared-chart.js';
 import { CLOSE_CODES } from '../../src/protocol/close-codes.js';
+import { SharedChart, SharedRun } from '../../src/session/shared-chart.js';
 import { EdgeCover, TestClock, unusedNames } from '../support/charts.js';
 
 const TIMING = { sendStall: 30_000, localClose: 10_000, localPong: 25_000 };

@@ -26,9 +26,25 @@ const WITHOUT_DEADLINE: Readonly<Record<string, string>> = {
   'pairing.expired': USER,
   tokenRenewal:
     'The adapter reports the state of the link for as long as the renewal lasts; it does not answer.',
+  'clientSession.open.conversation.opening':
+    'The chart of its connection has the deadline of the app server.',
+  'clientSession.open.conversation.awaitingInitialize':
+    'The connection ends a client without initialize. WSA-36',
+  'clientSession.open.conversation.initializing': 'The chart appServer has a timer for each initialize.',
+  'clientSession.open.conversation.initializingLate': 'The chart appServer has a timer for each initialize.',
+  'clientSession.open.conversation.initialized': SERVES,
+  'clientSession.open.conversation.served': SERVES,
+  'clientSession.open.appServer.ready': SERVES,
+  'clientSession.open.appServer.blocked':
+    'A virtual client has a limit (RC-41); a local one blocks only itself.',
+  'clientSession.open.client.reading': SERVES,
+  'clientSession.open.client.slow': 'The chart of its connection ends a client that reads nothing. WSA-18',
+  'clientSession.open.intake.flowing': SERVES,
+  'clientSession.open.intake.paused': 'It lasts as long as the app server or the client is slow.',
+  'clientSession.open.intake.ended':
+    'The chart stdioConnection has the deadlines after the end of the input. RC-77',
   'listenerConnection.authorizing': 'The upgrade server ends a handshake that is too slow. WSA-16',
-  'listenerConnection.awaitingInitialize':
-    'A sweep sends INITIALIZE.OVERDUE, without a timer per client. WSA-36',
+  'listenerConnection.awaitingInitialize': 'A timer of the local client sends INITIALIZE.OVERDUE. WSA-36',
   'listenerConnection.initialized': 'A sweep sends SILENT, without a timer per client. RC-86',
   'stdioConnection.serving': SERVES,
   'account.auth.signedOut': USER,

@@ -1,4 +1,8 @@
-/** Models of the charts of one connection: `link`, `virtualClient`, `listenerConnection` and `stdioConnection`. */
+/**
+ * Models of the charts of one client or connection: `link`, `virtualClient`, `clientSession`, `listenerConnection` and
+ * `stdioConnection`.
+ */
+import type { clientSessionMachine } from '../../../machines/client-session.js';
 import type { linkMachine } from '../../../machines/link.js';
 import type { listenerConnectionMachine } from '../../../machines/listener-connection.js';
 import type { stdioConnectionMachine } from '../../../machines/stdio-connection.js';
@@ -49,6 +53,11 @@ export function virtualClientModel(): Variant<typeof virtualClientMachine>[] {
       },
     },
   ];
+}
+
+export function clientSessionModel(): Variant<typeof clientSessionMachine>[] {
+  // There is no context, and no event has a payload.
+  return [{ name: 'a client connects', options: { key: () => '' } }];
 }
 
 export function listenerConnectionModel(): Variant<typeof listenerConnectionMachine>[] {

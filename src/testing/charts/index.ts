@@ -5,6 +5,7 @@ import { accountTokensMachine } from '../../../machines/account-tokens/machine.j
 import { appServerMachine } from '../../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
+import { clientSessionMachine } from '../../../machines/client-session.js';
 import { controllerLinkMachine } from '../../../machines/controller-link.js';
 import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
@@ -26,6 +27,7 @@ import { accountTokensModel } from './account-tokens.js';
 import { appServerModel } from './app-server.js';
 import { appServerAccountModel } from './app-server-account.js';
 import {
+  clientSessionModel,
   linkModel,
   listenerConnectionModel,
   stdioConnectionModel,
@@ -57,6 +59,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   pairing: model(pairingMachine, pairingModel),
   tokenRenewal: model(tokenRenewalMachine, tokenRenewalModel),
   websocketAuth: model(websocketAuthMachine, websocketAuthModel),
+  clientSession: model(clientSessionMachine, clientSessionModel),
   listenerConnection: model(listenerConnectionMachine, listenerConnectionModel),
   stdioConnection: model(stdioConnectionMachine, stdioConnectionModel),
   account: model(accountMachine, accountModel),

@@ -13,10 +13,11 @@ interface Step {
 }
 
 /** One state of a chart, shared by all runs that are in it. */
-interface SharedState {
+export interface SharedState {
   /** For example `paused.initialized`. */
   readonly name: string;
   readonly done: boolean;
+  readonly tags: ReadonlySet<string>;
   readonly snapshot: AnyMachineSnapshot;
   readonly steps: Map<string, Step>;
 }
@@ -51,7 +52,7 @@ export class SharedChart {
     const name = nameOf(snapshot.value);
     let state = this.#states.get(name);
     if (state === undefined) {
-      state = { name, done: snapshot.status !== 'active', snapshot, steps: new Map() };
+      state = { name, done: snapshot.status !== 'active', tags: snapshot.tags, snapshot, steps: new Map() };
       this.#states.set(name, state);
     }
     return state;
