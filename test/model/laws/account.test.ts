@@ -12,6 +12,9 @@ const ticketIn = ({ event }: Moment<Context>): number =>
   typeof event.ticket === 'number' ? event.ticket : 0;
 const entered = ({ from, to }: Moment<Context>, state: string): boolean =>
   to.includes(state) && !from.includes(state);
+/** The reason of a failure that an actor reported. */
+const failureIn = ({ output }: Moment<Context>['event']): string | undefined =>
+  (output as { readonly failure?: { readonly reason: string } } | undefined)?.failure?.reason;
 const BUSY = ['auth.chatgpt.refreshing', 'auth.external.requesting', 'auth.storingApiKey', 'auth.signingOut'];
 
 lawsOf<Context>('account', [
@@ -81,6 +84,43 @@ lawsOf<Context>('account', [
     when: ({ to }) => to.includes('routing.unknown'),
     holds: ({ is }) =>
       is.workspace === null && is.workspaceFailure === null && is.workspaceAccountKey === null,
+  },
+  {
+    title: 'what an actor reports as failed is the decision, so that status can say it',
+    when: ({ event }) => failureIn(event) !== undefined,
+    holds: ({ event, is }) => is.decision.reason === failureIn(event),
+  },
+  {
+    title: 'an error of an adapter is the decision, except of the success page, which is no failure',
+    when: ({ event, actor }) => event.type.startsWith('xstate.error.actor.') && actor !== 'awaitSuccessPage',
+    holds: ({ is }) => is.decision.reason === 'engineFault',
+  },
+  {
+    title: 'RC-112: a limit of a request is the decision',
+    when: ({ event, words }) =>
+      event.type.startsWith('xstate.after.accountLimit') && !words.includes(' and '),
+    holds: ({ is }) => is.decision.reason === 'accountTimeout',
+  },
+  {
+    title: 'a change of the stored sign-in while nothing is requested is the decision',
+    when: ({ event, from }) =>
+      event.type === 'STORED.CHANGED' &&
+      !BUSY.some((state) => from.includes(state)) &&
+      !from.includes('auth.external'),
+    holds: ({ event, is }) => is.stored === event.stored && is.decision.reason === 'authChanged',
+  },
+  {
+    title: 'ACC-26: a sign-in that displaces another one has its own id and ticket',
+    when: ({ event, from, to, is, was }) =>
+      ['LOGIN.BROWSER', 'LOGIN.DEVICE'].includes(event.type) &&
+      from.includes('login.signingIn') &&
+      to.includes('login.signingIn') &&
+      is.login !== was.login,
+    holds: ({ event, is, was, did }) =>
+      is.login?.id === event.loginId &&
+      is.endedLogin?.loginId === was.login?.id &&
+      did.includes('notifyDisplaced') &&
+      (is as unknown as { ticket: { login: number } }).ticket.login === event.ticket,
   },
   {
     title: 'a request that is answered at once gets the response with its ticket',

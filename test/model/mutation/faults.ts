@@ -315,9 +315,9 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'account',
     'account/login.ts',
-    '...displaceBySignIn',
-    '[...notifyFirst, ...startBrowser.actions]',
-    '[...startBrowser.actions, ...notifyFirst]',
+    'const displaceBySignIn',
+    "[recordLoginEnd('loginDisplaced', 'Login was not completed'), 'notifyDisplaced', ...start.actions]",
+    "[...start.actions, recordLoginEnd('loginDisplaced', 'Login was not completed'), 'notifyDisplaced']",
     'the new sign-in is ended instead of the old one',
   ),
   fault(
