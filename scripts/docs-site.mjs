@@ -37,6 +37,7 @@ const MENU = [
   ['docs/stories/README.md', 'Stories'],
   ['docs/architecture.md', 'Architecture'],
   ['docs/spec/README.md', 'Specification'],
+  ['docs/charts-for-your-project.md', 'Charts for your project'],
   ['docs/testing.md', 'Test paths from charts'],
   ['CHANGELOG.md', 'Changelog'],
 ];
