@@ -35,7 +35,7 @@ describe.each(RECORDED_CHARTS)('%s', (name) => {
       // It started with its first step, which shows its state.
       if (entry.kind === 'started' && actor?.kind !== 'task') continue;
       const states = active.get(shown) ?? [];
-      const picture = bestPicture(chart, name, entry, states);
+      const picture = bestPicture(chart, name, entry, states, actor);
       if (picture === undefined) throw new Error(`${name} has no picture`);
       const lights = lightsOf(entry, actor, states, chart, partsOf(picture));
       steps += 1;

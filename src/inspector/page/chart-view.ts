@@ -82,7 +82,8 @@ export class ChartView {
     }
     const { active } = actorState.last;
     const chosen = data.pictures.find(({ name }) => name === this.#chosen);
-    const picture = chosen ?? bestPicture(data, this.#picture, step, active);
+    const picture =
+      chosen ?? bestPicture(data, this.#picture, step, active, step && this.#model.actorOf(step.actor));
     if (picture !== undefined && picture.name !== this.#picture) this.#draw(data, picture);
     if (picture !== undefined) this.#highlight(data, picture, actorState, step);
   }

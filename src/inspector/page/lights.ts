@@ -100,8 +100,10 @@ export function bestPicture(
   shown: string,
   entry: Entry | undefined,
   active: readonly string[],
+  actor: Actor | undefined,
 ): PictureData | undefined {
   const edges = entry?.edges ?? [];
+  const working = actor?.kind === 'task' ? invoking(actor.name, chart) : [];
   const scoreOf = (picture: PictureData): number => {
     const parts = partsOf(picture);
     let score = 0;
@@ -109,6 +111,8 @@ export function bestPicture(
       if (parts.states.has(id)) score += 10;
       else if (boxOf(id, parts) === undefined) score -= 2_000;
     }
+    for (const id of working)
+      score += boxOf(id, parts) === undefined ? -1_000 : parts.states.has(id) ? 12 : 0;
     for (const edge of edges) {
       const source = chart.edges[edge]?.source ?? '';
       if (parts.edges.has(edge)) score += 100;
