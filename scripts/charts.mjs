@@ -1,10 +1,12 @@
-// Writes the generated documents into the current directory: visualizations/, docs/stories/, docs/errors.md, and the
-// hashes of the sources of the charts. With --check it writes nothing, and a document that differs is a failure.
+// Writes the generated documents into the current directory: visualizations/, docs/stories/, docs/errors.md, the
+// hashes of the sources of the charts, and the script of the page of all charts. With --check it writes nothing, and a document that differs is a failure.
 import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { authorityDocument } from './authority-document.mjs';
 import { writeOrCheck } from './generated.mjs';
-import { importSource } from './import-source.mjs';
+import { importSource, ROOT } from './import-source.mjs';
+import { PAGE_SCRIPT_FILE, updatePageScript } from './page-script.mjs';
 import { SOURCE_HASHES, updateSourceHashes } from './source-hashes.mjs';
 import { storyFiles } from './story-files.mjs';
 
@@ -32,6 +34,13 @@ if ((await updateSourceHashes(isCheck)) && isCheck) {
   process.exit(1);
 }
 
+if ((await updatePageScript(isCheck)) && isCheck) {
+  console.error(
+    `${PAGE_SCRIPT_FILE} does not match its sources. Run \`npm run charts\` and commit what it writes.`,
+  );
+  process.exit(1);
+}
+
 const scenarios = new Promise((resolve, reject) => {
   const worker = new Worker(new URL(import.meta.url));
   worker.once('message', resolve).once('error', reject);
@@ -43,8 +52,14 @@ const wanted = new Map(documents(CHARTS));
 wanted.set('docs/authority.md', authorityDocument({ AUTHORITIES, ENGINE_METHODS, APP_SERVER_METHODS }));
 const readme = await readmeWithOverview();
 if (readme !== undefined) wanted.set('README.md', readme);
-for (const { name, text } of await exportAll(CHARTS)) wanted.set(`visualizations/${name}`, text);
 for (const [name, text] of await scenarios) wanted.set(`visualizations/${name}.scenarios.md`, text);
+const specification = await Promise.all(
+  ['remote-control', 'websocket-auth', 'account'].map((name) =>
+    readFile(join(ROOT, `docs/spec/${name}.md`), 'utf8'),
+  ),
+);
+const extras = { scenarios: new Map(await scenarios), specification };
+for (const { name, text } of await exportAll(CHARTS, extras)) wanted.set(`visualizations/${name}`, text);
 const stories = await storyFiles(source);
 for (const [path, text] of stories.wanted) wanted.set(path, text);
 const stale = (await readdir('visualizations').catch(() => []))

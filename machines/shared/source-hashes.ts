@@ -5,6 +5,7 @@ export const SOURCE_HASHES: Readonly<Record<string, string>> = {
   appServer: 'aae48e9fdfc81491',
   appServerAccount: 'c4c61ef7236f931d',
   authRecovery: '405fd4eac9119aa1',
+  clientSession: '335263882ff2a06e',
   controllerLink: '2e412a1c4b6ad674',
   link: '951febeebd0bb146',
   listenerConnection: 'dea04b0f62cd565a',

@@ -6,6 +6,7 @@ import { toDot } from './dot.js';
 import { recordsJson } from './layout-records.js';
 import { toMermaid } from './mermaid.js';
 import { type ChartPictures, toPage } from './page.js';
+import type { PageExtras } from './page-data.js';
 import { toPlantUml } from './plantuml.js';
 import { toScxml } from './scxml.js';
 import { svgsOf } from './svg.js';
@@ -34,7 +35,7 @@ export async function exportCharts(charts: Charts, format: Format): Promise<Expo
 }
 
 /** Every file of `visualizations/` except the Mermaid pictures. */
-export async function exportAll(charts: Charts): Promise<ExportedFile[]> {
+export async function exportAll(charts: Charts, extras?: PageExtras): Promise<ExportedFile[]> {
   const pictures = await chartPictures(charts);
   const texts = await Promise.all(
     (['json', 'dot', 'scxml', 'plantuml'] as const).map((format) => exportCharts(charts, format)),
@@ -43,7 +44,7 @@ export async function exportAll(charts: Charts): Promise<ExportedFile[]> {
   return [
     ...pictures.flatMap(({ svgs }) => svgs.map(({ name, text }) => ({ name: `${name}.svg`, text }))),
     ...texts.flat(),
-    { name: 'index.html', text: toPage(pictures) },
+    { name: 'index.html', text: toPage(pictures, extras) },
     { name: 'layouts/records.json', text: recordsJson(records) },
   ];
 }
