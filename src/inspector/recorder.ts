@@ -24,56 +24,12 @@ import {
   truncated,
   UNKNOWN_EVENT,
 } from './projection.js';
-import {
-  type Actor,
-  type ActorKind,
-  ATTACHED_EVENT,
-  type EndStatus,
-  type Entry,
-  type EntryFailure,
-  Timeline,
-} from './timeline.js';
+import { type Draft, repeats, type Step, sameItems, type TrackedActor } from './recorded-step.js';
+import { type Actor, type ActorKind, ATTACHED_EVENT, type EntryFailure, Timeline } from './timeline.js';
 import { UpgradePaths } from './upgrade-paths.js';
 
 /** Running actors that are recorded; above it, actors are only counted. */
 const MAX_ACTORS = 20_000;
-/** Identical steps within this time become one entry with a count, ms. */
-const COALESCE_WINDOW = 100;
-
-/** The last recorded state of a running actor. */
-interface TrackedActor {
-  readonly id: number;
-  /** Who sent the events that it has not processed yet, oldest first. */
-  senders: (number | undefined)[];
-  /** Who sent the event of its current step. */
-  sender: number | undefined;
-  /** The last failure that was recorded. */
-  failure: unknown;
-  readonly names: ChartNames | undefined;
-  edges: readonly string[];
-  active: readonly string[];
-  since: number;
-  reason: string | null;
-  last: Entry | undefined;
-}
-
-interface Step {
-  readonly event: string;
-  readonly active: readonly string[];
-  readonly edges: readonly string[];
-  readonly reason: string | null;
-  readonly failure?: EntryFailure | undefined;
-  readonly status?: EndStatus | undefined;
-  /** The step is unrelated to the state before, so no duration is computed. */
-  readonly independent?: true;
-}
-
-/** An entry that has no place in the timeline yet. */
-interface Draft {
-  readonly tracked: TrackedActor;
-  readonly entry: Omit<Entry, 'seq'>;
-}
-
 /**
  * Records the steps of the charts of an engine in a timeline. It reads charts only through the projection and never
  * throws into the engine.
@@ -425,24 +381,4 @@ export class Recorder implements EngineWatcher {
       this.internalErrors += 1;
     }
   }
-}
-
-/** An identical step right after this one, which changed no state. */
-function repeats(last: Entry, next: Omit<Entry, 'seq'>): boolean {
-  return (
-    (next.kind === 'step' || next.kind === 'ignored') &&
-    sameItems(last.active, next.active) &&
-    next.time - last.time < COALESCE_WINDOW &&
-    last.event === next.event &&
-    last.kind === next.kind &&
-    last.reason === next.reason &&
-    last.from === next.from &&
-    next.failure === undefined &&
-    sameItems(last.edges, next.edges)
-  );
-}
-
-function sameItems(a: readonly string[], b: readonly string[]): boolean {
-  if (a === b) return true;
-  return a.length === b.length && a.every((item, index) => item === b[index]);
 }

@@ -54,12 +54,12 @@ const ofChart = (chart: string): Lane => `chart:${chart}`;
 
 export function rowsOf({ stage, acts, from }: Played): Row[] {
   const begun = stage.moments[from]?.at ?? 0;
-  const told = new Map(acts.map(({ act, from: index }) => [index, act]));
+  const actAt = new Map(acts.map(({ act, from: index }) => [index, act]));
   const last = new Map<string, Moved>();
   const moved = new Map<string, number>();
   const rows: Row[] = [];
   for (const [index, moment] of stage.moments.entries()) {
-    const act = told.get(index);
+    const act = actAt.get(index);
     // A chart that starts once more has no state before.
     const before = act?.kind === 'start' ? undefined : last.get(placeOf(moment));
     if (moment.kind === 'moved') {
@@ -68,7 +68,7 @@ export function rowsOf({ stage, acts, from }: Played): Row[] {
     }
     if (index < from) continue;
     const at = moment.at - begun;
-    // What a chart does in its first state, for example to close clients that there are not, is no news.
+    // What a chart does in its first state, for example to close clients when none are connected, is left out.
     if (moment.kind === 'acted' && moved.get(moment.chart) === 1) continue;
     for (const row of rowOf(moment, act, before)) rows.push({ ...row, at } as Row);
   }

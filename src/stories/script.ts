@@ -1,4 +1,4 @@
-/** Writes down what happens on the stage: what each chart asks, is told, does, and where it moves. */
+/** Writes down what happens on the stage: the requests, events, actions and states of each chart. */
 import type {
   AnyActorRef,
   AnyStateMachine,
