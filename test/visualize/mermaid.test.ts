@@ -41,7 +41,7 @@ describe('toMermaid', () => {
   end_ --> [*]
   any --> note_ : GO
   note_ --> both : (1) GO [ready] / note<br/>GO [otherwise]<br/>odd one  1<br/>load done [ready]<br/>after 500 ms / note
-  note_ --> end_ : (2) GO [calm]<br/>load failed<br/>after pause
+  note_ --> end_ : (2) GO [calm]<br/>load failed<br/>after pause (10 ms)
   note_ --> note_ : NOTE
   both_any --> both_left_a : STAY
   both --> end_ : done<br/>watch failed
