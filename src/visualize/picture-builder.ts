@@ -13,7 +13,7 @@ const LABEL_WIDTH = 150;
 const OVERVIEW_LABEL_WIDTH = 112;
 /** A label gets this part of its width when the picture is too wide otherwise. */
 const NARROW = 0.68;
-const MAX_LABEL_LINES = 24;
+const MAX_LABEL_LINES = 48;
 
 interface PictureOptions {
   /** Name of the picture. Default: the id of `top`. */
