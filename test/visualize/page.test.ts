@@ -188,9 +188,11 @@ describe.skipIf(noChromium)('the page in a browser', { timeout: 60_000 }, () => 
   it('can be used at a width of 400 px, without a request to another host', async () => {
     const narrow = await Chromium.open(['--window-size=400,700']);
     try {
-      const small = await narrow.page(address);
+      const small = await narrow.page(`${address}#account`);
       await small.size(400, 700);
       await small.until(`document.body.classList.contains('scripted') && innerWidth === 400`, 'narrow page');
+      // The address names the picture.
+      expect(await small.eval(shown)).toBe('account');
       expect(await small.eval('document.documentElement.scrollWidth')).toBeLessThanOrEqual(400);
       for (const id of ['search', 'fit', 'stage', 'details']) {
         const [left, right, height] = await small.eval<number[]>(

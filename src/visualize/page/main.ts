@@ -295,5 +295,7 @@ document.addEventListener('keydown', (event) => {
   act();
 });
 window.addEventListener('hashchange', () => open(decodeURIComponent(location.hash.slice(1))));
+// To open a picture changes the address.
+const wanted = decodeURIComponent(location.hash.slice(1));
 open(nameOf(figures[0]));
-open(decodeURIComponent(location.hash.slice(1)));
+open(wanted);
