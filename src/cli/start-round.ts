@@ -44,7 +44,7 @@ export async function prepareRound({ flags, command, env, home }: Given): Promis
   const stdio = settings.listen === 'stdio://';
   if (flags.pair === true) refusePairing(settings);
   const json = settings.json === true && !stdio;
-  const { logger, file } = await loggerFor({ ...settings, json }, !stdio && flags.verbose !== true);
+  const { logger, file } = await loggerFor(settings, !stdio && flags.verbose !== true);
   try {
     const { listenerOptions } = await import('./settings/listener-options.js');
     const listener = listenerOptions(settings);
