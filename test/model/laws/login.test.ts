@@ -41,8 +41,8 @@ lawsOf<Context>('login', [
     title:
       'ACC-80, ACC-110: no pause outlasts the device code, and none is shorter than the interval unless cut',
     when: ({ from, to }) => to.includes('device.pausing') && !from.includes('device.pausing'),
-    holds: ({ is }) => {
-      const left = is.codeEnds - is.env.monotonic();
+    holds: ({ is, now }) => {
+      const left = is.codeEnds - now;
       return is.pause <= left && (is.pause >= is.interval.now || is.pause === left);
     },
   },

@@ -19,6 +19,8 @@ export interface Moment<Context> {
   readonly words: string;
   /** Id of the actor that ended; null for events and delays. */
   readonly actor: string | null;
+  /** Simulated ms since the start, after the step. A clock in the context shows the end of the sequence instead. */
+  readonly now: number;
   readonly was: Context;
   readonly is: Context;
   /** Active states before and after, without the name of the chart. */
@@ -114,6 +116,7 @@ function* momentsOf<Context>(
       event: act.event as Moment<Context>['event'],
       words: act.words,
       actor: act.actor,
+      now: position.now,
       was: before.snapshot.context,
       is: position.snapshot.context,
       from: statesOf(machine, before.snapshot),
