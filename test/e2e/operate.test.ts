@@ -87,13 +87,10 @@ describe('RC-123: rc-engine logs', () => {
     );
     const few = await lab.cli(['logs', '--home', lab.home, '-n', '1', '--json']);
     expect(few.stdout.trim().split('\n')).toHaveLength(1);
-    const follow = lab.run(['logs', '--home', lab.home, '-f', '-n', '0']);
-    await expect
-      .poll(async () => {
-        await lab.cli(['disable', '--home', lab.home, '--ephemeral']);
-        return follow.stdout;
-      })
-      .toContain('reason=disabled');
+    const follow = lab.run(['logs', '--home', lab.home, '-f', '-n', '1']);
+    await follow.until(() => follow.stdout.includes('\n'), 'the last line');
+    await lab.cli(['disable', '--home', lab.home, '--ephemeral']);
+    await follow.until(() => follow.stdout.includes('reason=disabled'), 'a new line');
     await lab.cli(['stop', '--home', lab.home]);
     await follow.until(() => follow.stderr.includes('waiting for the next one'), 'end of the engine');
     await lab.start();
