@@ -2,9 +2,10 @@
 // of the program that embeds them. The command line is one script, which cli.js runs from V8's code cache, so that a
 // start compiles nothing.
 import { spawnSync } from 'node:child_process';
-import { chmod, copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { inspectorPages } from './inspector-page.mjs';
 import { bundledKeyvSqlite } from './keyv-sqlite.mjs';
@@ -22,7 +23,7 @@ const common = {
   legalComments: 'none',
 };
 
-/** The layout engine of the charts, one large file. It is copied into dist/ as it is, and loaded at first use. */
+/** The layout engine of the charts, one large file. dist/ holds it compressed, and it is loaded at first use. */
 const ELK = 'elkjs/lib/elk.bundled.js';
 const ELK_COPY = './elk.cjs';
 
@@ -128,9 +129,10 @@ async function buildCommandLine() {
 try {
   await mkdir(OUT, { recursive: true });
   const [pages, inCommandLine] = await Promise.all([inspectorPages(), buildCommandLine(), buildLibrary()]);
-  for (const { name, text } of pages) await writeFile(`${OUT}/${name}`, text);
+  for (const { name, text } of pages) await writeFile(`${OUT}/${name}.br`, brotliCompressSync(text));
   const elk = fileURLToPath(import.meta.resolve(ELK));
-  await copyFile(elk, `${OUT}/${ELK_COPY}`);
+  await copyFile('scripts/elk-boot.cjs', `${OUT}/${ELK_COPY}`);
+  await writeFile(`${OUT}/${ELK_COPY}.br`, brotliCompressSync(await readFile(elk)));
   const inputs = [elk, ...inCommandLine, ...pages.flatMap((page) => page.inputs)];
   await writeFile(`${OUT}/THIRD-PARTY-NOTICES.txt`, await noticesOf(inputs));
   const manual = spawnSync(process.execPath, [`${OUT}/cli.js`, 'completion', '--man'], { encoding: 'utf8' });

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -9,6 +8,7 @@ import type { LinkOptions } from '../observe/watcher.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Secret } from '../protocol/secret.js';
 import { PageAccess } from './page-access.js';
+import { readPageFile } from './page-file.js';
 import { Subscribers } from './subscribers.js';
 import { TIMELINE_VERSION, type Timeline } from './timeline.js';
 import type { Hello } from './wire.js';
@@ -207,7 +207,7 @@ class ServedPage {
 
   /** Undefined when it is missing. */
   read(): Promise<string | undefined> {
-    this.#text ??= readFile(this.#file, 'utf8').catch(() => undefined);
+    this.#text ??= readPageFile(this.#file).catch(() => undefined);
     return this.#text;
   }
 }

@@ -229,7 +229,7 @@ describe.skipIf(noChromium)(
     it('1,000 actors with 1,000 events per second are shown without delay', { timeout: SLOW }, async () => {
       const inspector = await openInspector({
         port: 0,
-        pageFile: pathToFileURL(join(dirname(CLI), 'inspector.html')),
+        pageFile: pathToFileURL(join(dirname(CLI), 'inspector.html.br')),
         engine: '0.0.0',
         charts: {},
       });

@@ -1,9 +1,10 @@
 /** Every recorded step of every chart lights something in the picture that the page shows. */
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bestPicture, lightsOf, partsOf } from '../../src/inspector/page/lights.js';
 import type { PageData } from '../../src/inspector/page/model.js';
+import { readPageFile } from '../../src/inspector/page-file.js';
 import type { Actor } from '../../src/inspector/timeline.js';
 import { CLI } from '../support/cli.js';
 import { RECORDED_CHARTS, recordedPaths } from './recorded-paths.js';
@@ -11,7 +12,7 @@ import { RECORDED_CHARTS, recordedPaths } from './recorded-paths.js';
 let data: PageData;
 
 beforeAll(async () => {
-  const page = await readFile(join(dirname(CLI), 'inspector.html'), 'utf8');
+  const page = await readPageFile(pathToFileURL(join(dirname(CLI), 'inspector.html.br')));
   const [, json = ''] = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(page) ?? [];
   data = JSON.parse(json) as PageData;
 });

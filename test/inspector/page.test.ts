@@ -29,7 +29,7 @@ async function saved(name: string, timeline: SavedTimeline): Promise<string> {
 async function replayOf(file: string): Promise<Page> {
   const replay = await openReplay(file, {
     port: 0,
-    pageFile: pathToFileURL(join(dirname(CLI), 'inspector.html')),
+    pageFile: pathToFileURL(join(dirname(CLI), 'inspector.html.br')),
     engine: '0.0.0',
     charts: chartHashes(),
   });

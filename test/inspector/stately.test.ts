@@ -1,7 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { StatelyInspectionEvent } from '@statelyai/inspect';
 import { afterEach, beforeEach, describe, expect } from 'vitest';
+import { readPageFile } from '../../src/inspector/page-file.js';
 import { CLI } from '../support/cli.js';
 import { it } from '../support/lab.js';
 import { findLeaks, place } from '../support/leaks.js';
@@ -164,11 +166,12 @@ describe('start --inspect=stately', () => {
     expect(local.stdout).not.toContain('stately');
     await local.stop();
     // The library is only in that page, so it runs only in the browser.
-    for (const file of ['cli-script.cjs', 'index.js', 'inspector.html']) {
-      const text = await readFile(join(dirname(CLI), file), 'utf8');
+    const builtFile = (name: string) => readPageFile(pathToFileURL(join(dirname(CLI), name)));
+    for (const file of ['cli-script.cjs', 'index.js', 'inspector.html.br']) {
+      const text = await builtFile(file);
       expect(text.includes('@statelyai'), file).toBe(false);
     }
-    expect(await readFile(join(dirname(CLI), 'stately.html'), 'utf8')).toContain('@statelyai');
+    expect(await builtFile('stately.html.br')).toContain('@statelyai');
   });
 
   it.for([

@@ -117,7 +117,7 @@ async function printComparison(left: string, right: string, json: boolean): Prom
 
 async function inspectorOptions(port: number): Promise<InspectorOptions> {
   const { chartHashes } = await import('../../engine/charts.js');
-  const pageFile = new URL('./inspector.html', import.meta.url);
+  const pageFile = new URL('./inspector.html.br', import.meta.url);
   return { port, pageFile, engine: VERSION, charts: chartHashes() };
 }
 
@@ -130,7 +130,7 @@ export async function startInspector(setting: string): Promise<Inspector> {
   const { openInspector } = await import('../../inspector/index.js');
   return openInspector({
     ...(await inspectorOptions(Number(port))),
-    ...(stately === undefined ? {} : { statelyFile: new URL('./stately.html', import.meta.url) }),
+    ...(stately === undefined ? {} : { statelyFile: new URL('./stately.html.br', import.meta.url) }),
   });
 }
 
