@@ -85,7 +85,6 @@ export const ALLOWED = {
   'src/protocol/outbound.ts': [['state'], 'Nothing is sent after the end of a stream.'],
   'src/remote-control/clients/mux.ts': [['timer'], 'One clock for the idle checks of all virtual clients.'],
   'src/remote-control/clients/virtual-client.ts': [['timer'], 'Ends the actor after its last message.'],
-  'src/remote-control/controllers.ts': [['loop'], 'Reads the pages of a list one after the other.'],
   'src/remote-control/link/dial.ts': [['timer'], 'The limit of one handshake.'],
   'src/remote-control/link/socket.ts': [
     ['state', 'timer'],
@@ -140,6 +139,10 @@ export const NOT_YET = {
   ],
   'src/engine/engine.ts': [['state', 'timer'], 'Start and stop of the engine.'],
   'src/home/home-lock.ts': [['loop', 'timer'], 'Whether another engine holds the home, or is just ending.'],
+  'src/remote-control/controllers.ts': [
+    ['loop'],
+    'A request about paired devices that got a 401 is repeated after the recovery steps.',
+  ],
   'src/remote-control/store/enrollment-store.ts': [
     ['loop', 'state'],
     'A database that fails is opened again, and its records are written again.',
