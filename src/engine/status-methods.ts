@@ -33,7 +33,10 @@ export function engineStatusOf(
     ready,
     now: env.now(),
     clockDifference: deps.dialer.clock?.difference ?? null,
-    charts: chartHashes(),
+    // Computed at its first use, because it takes time that a start does not have.
+    get charts() {
+      return chartHashes();
+    },
     remoteControl: {
       ...board.publicStatus,
       ...board.report,
