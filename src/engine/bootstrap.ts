@@ -8,7 +8,7 @@ import { SupervisedAppServer } from '../app-server/supervisor.js';
 import { checkHome, type Home, openHome, resolveHome } from '../home/home.js';
 import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';
 import { loadInstallationId } from '../home/installation.js';
-import type { ServedMetrics } from '../listener/upgrade-server.js';
+import type { ServedMetrics } from '../listener/handshake/metrics.js';
 import { readCaCert } from '../net/ca-certificates.js';
 import { ClockWatch, isClockWrong } from '../net/clock-watch.js';
 import { createDialer } from '../net/dialer.js';

@@ -1,9 +1,9 @@
 import { listenControlSocket, openSocketDirectory } from '../home/control-socket.js';
 import type { Home } from '../home/home.js';
 import type { HomeLock } from '../home/home-lock.js';
+import type { ServedMetrics } from '../listener/handshake/metrics.js';
 import type { ListenerService } from '../listener/service.js';
 import type { ListenerStatus, ListeningInfo } from '../listener/status.js';
-import type { ServedMetrics } from '../listener/upgrade-server.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';

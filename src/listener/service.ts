@@ -19,9 +19,10 @@ import { isDirectoryShared, type ServerAddress } from './bind.js';
 import { ListenerCertificate } from './certificate.js';
 import { ListenerConnection, type ListenerConnectionDeps } from './connection.js';
 import type { Health } from './handshake/health.js';
+import type { ServedMetrics } from './handshake/metrics.js';
 import type { ListenerStatus, ListeningInfo } from './status.js';
 import { UpgradeLog } from './upgrade-log.js';
-import { type AcceptedConnection, type ServedMetrics, UpgradeServer } from './upgrade-server.js';
+import { type AcceptedConnection, UpgradeServer } from './upgrade-server.js';
 
 interface ListenerOptions {
   readonly address: ServerAddress;

@@ -18,13 +18,7 @@ import { bind, type ServerAddress } from './bind.js';
 import { asPage, isPageRequest } from './handshake/browser-page.js';
 import { Handshakes } from './handshake/handshakes.js';
 import { type Health, healthResponse, isHealthPath } from './handshake/health.js';
-import {
-  isMetricsPath,
-  isOfBrowser,
-  kindOfRead,
-  metricsResponse,
-  NOT_FOR_PAGES,
-} from './handshake/metrics.js';
+import { isMetricsPath, MetricsPage, type ServedMetrics } from './handshake/metrics.js';
 import { type HttpResponse, rejectionResponse, responseBytes, sendResponse } from './handshake/responses.js';
 import {
   type AllowedHosts,
@@ -68,12 +62,6 @@ export interface AcceptedConnection {
   readonly protocol: AgentProtocol | undefined;
   /** The connection id that the client of `/acp` got. WSA-46 */
   readonly acpConnectionId: string | undefined;
-}
-
-/** What `/metrics` answers. */
-export interface ServedMetrics {
-  readonly contentType: string;
-  text(): Promise<string>;
 }
 
 /** What the server asks for and reports. */
@@ -127,6 +115,7 @@ export class UpgradeServer {
   readonly #hosts: AllowedHosts;
   readonly #deps: UpgradeServerDeps;
   readonly #secureContext: (() => SecureContext) | undefined;
+  readonly #metricsPage: MetricsPage | undefined;
   readonly #tcp: net.Server;
   /** Parses requests. It does not listen; connections are passed to it when their handshake begins. */
   readonly #http: http.Server;
@@ -148,6 +137,7 @@ export class UpgradeServer {
     this.#hosts = hosts;
     this.#deps = deps;
     this.#secureContext = secureContext;
+    this.#metricsPage = deps.metrics && new MetricsPage(deps.metrics, authority, deps);
     this.#wss = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -284,8 +274,9 @@ export class UpgradeServer {
       sendResponse(response, this.#health(request, read));
       return;
     }
-    if (this.#servesMetrics(read)) {
-      void this.#metrics(request, read).then((answer) => sendResponse(response, answer));
+    const metrics = this.#metrics(request, read);
+    if (metrics !== undefined) {
+      void metrics.then((answer) => sendResponse(response, answer));
       return;
     }
     const kind = requestKindOf(read) === 'headersTooLarge' ? 'headersTooLarge' : 'malformed';
@@ -310,8 +301,9 @@ export class UpgradeServer {
       this.#end(stream, this.#health(request, read));
       return;
     }
-    if (this.#servesMetrics(read)) {
-      void this.#metrics(request, read).then((answer) => this.#end(stream, answer));
+    const metrics = this.#metrics(request, read);
+    if (metrics !== undefined) {
+      void metrics.then((answer) => this.#end(stream, answer));
       return;
     }
     const connected = stream.readable && stream.writable;
@@ -401,23 +393,9 @@ export class UpgradeServer {
     });
   }
 
-  #servesMetrics({ path }: UpgradeRequest): boolean {
-    return this.#deps.metrics !== undefined && isMetricsPath(path);
-  }
-
-  /** Decided as an upgrade with the check on would be, but it takes no place of a connection. WSA-68 */
-  async #metrics(request: IncomingMessage, read: UpgradeRequest): Promise<HttpResponse> {
-    const { metrics } = this.#deps;
-    const kind = kindOfRead(read);
-    const hasOrigin = read.hasOrigin || isOfBrowser(request);
-    const ready = this.#admission === 'open';
-    const examine = kind === 'upgrade' && !hasOrigin && ready;
-    const { credential } = examine ? this.#authority.examine(read, this.#deps.now()) : NOT_EXAMINED;
-    const facts = { mode: this.#authority.mode, enforced: true, hasOrigin, request: kind, credential };
-    const verdict = this.#deps.decideRead({ ...facts, admission: this.#admission });
-    if (metrics !== undefined && verdict.outcome === 'established') return metricsResponse(metrics);
-    this.#deps.onRejected(verdict, peerOf(request.socket), read.error?.why ?? null);
-    return verdict.reason === 'originRefused' ? NOT_FOR_PAGES : rejectionResponse(verdict, read.error);
+  /** Undefined: the request is not for the metrics, or the listener serves none. */
+  #metrics(request: IncomingMessage, read: UpgradeRequest): Promise<HttpResponse> | undefined {
+    return isMetricsPath(read.path) ? this.#metricsPage?.answer(request, read, this.#admission) : undefined;
   }
 
   /** Sends a response on a stream that Node's HTTP server has handed over, and ends the connection. */
