@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GivenToken } from '../account/credentials.js';
 import { type Backend, createBackend } from '../backend/index.js';
+import { EngineError } from '../protocol/errors.js';
 import { Secret } from '../protocol/secret.js';
+import { errnoText } from '../system/errno.js';
 import { onSuddenEnd } from './signals.js';
 
 /** The backend of `start --base-url embedded`, in this process. Its only account belongs to this engine. */
@@ -20,8 +22,8 @@ interface EmbeddedBackend {
 
 export async function startEmbeddedBackend(givenHome: string | undefined): Promise<EmbeddedBackend> {
   const token = new Secret(randomBytes(32).toString('base64url'));
+  const home = givenHome ?? (await temporaryHome());
   const backend = await createBackend({ accounts: { kind: 'only', token } });
-  const home = givenHome ?? (await mkdtemp(join(tmpdir(), 'rc-engine-')));
   const removed =
     givenHome === undefined ? onSuddenEnd(() => rmSync(home, { recursive: true, force: true })) : () => {};
   return {
@@ -34,4 +36,20 @@ export async function startEmbeddedBackend(givenHome: string | undefined): Promi
       removed();
     },
   };
+}
+
+async function temporaryHome(): Promise<string> {
+  const parent = tmpdir();
+  try {
+    return await mkdtemp(join(parent, 'rc-engine-'));
+  } catch (error) {
+    throw new EngineError(
+      'homeUnusable',
+      `No temporary home directory can be made in ${parent}: ${errnoText(error)}.`,
+      {
+        cause: error,
+        remediation: 'Name a home directory with --home, or set TMPDIR to a directory that you can write to.',
+      },
+    );
+  }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { errnoText } from '../system/errno.js';
+import { systemFailure } from '../system/system-failure.js';
 import { EXIT, exitCodeOf, usageError } from './errors.js';
 import { outputIsOptional, watchOutput } from './output/lifeline.js';
 import { errorOutput, printError, printJson } from './output/print.js';
@@ -121,7 +122,8 @@ async function printVersion(): Promise<number> {
 
 try {
   exitCode = await run();
-} catch (error) {
+} catch (thrown) {
+  const error = systemFailure(thrown) ?? thrown;
   printError(error, commandName);
   exitCode = exitCodeOf(error);
 }

@@ -17,7 +17,9 @@ import type { PublicStatus, TimedReport } from '../remote-control/status.js';
 import { JsonRpcError, MethodTable } from '../session/methods.js';
 import { auditedPolicy, createPolicy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
+import { errnoText } from '../system/errno.js';
 import { IdleMemory } from '../system/idle-memory.js';
+import { systemFailure } from '../system/system-failure.js';
 import { bootstrap, type CheckedOptions, checkOptions, type EngineBase, type Running } from './bootstrap.js';
 import type { MetricsServer } from './metrics-server.js';
 import type { EngineMetricsView } from './operate-methods.js';
@@ -144,7 +146,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    * meanwhile. With `authStartup: 'ready'` it needs a sign-in; it does not wait for the connection to the backend.
    * A failed start releases everything.
    * @throws EngineError `alreadyRunning`, `homeUnusable`, `targetRefused`, `storeMissing`, `authRequired`,
-   * `listenerFailed`, `usage`
+   * `listenerFailed`, `systemRefused`, `usage`
    */
   async start(): Promise<void> {
     if (this.#started || this.#stopping !== undefined) {
@@ -167,7 +169,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       metrics: () => this.#metricsView,
       listenerMetrics: () => this.#metrics,
     });
-    const running = await this.#bootstrapping;
+    const running = await this.#bootstrapping.catch(rethrowExplained);
     this.#running = running;
     if (this.#stopping !== undefined) {
       await this.#stopping;
@@ -179,7 +181,7 @@ export class Engine extends EventEmitter<EngineEvents> {
       await this.#begin(running, mode);
     } catch (error) {
       await this.stop();
-      throw error;
+      rethrowExplained(error);
     }
   }
 
@@ -346,7 +348,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     await within(running.appServer.close(), this.#timing.shutdownTimeout / 2);
     // A store that another process has locked must not delay the end of the engine. RC-46
     await within(running.store.close(), this.#timing.shutdownTimeout / 4);
-    await running.lock.release();
+    await running.lock.release().catch((error: unknown) => {
+      // The lock is free all the same, and the next start replaces the file.
+      const file = running.home.engineFile;
+      this.#log.warn({}, `${file} could not be removed: ${errnoText(error)}`);
+    });
   }
 
   /** The chart waits for it in `stopping`: clients are closed, sockets are gone, the store is flushed. RC-46 */
@@ -378,6 +384,11 @@ export class Engine extends EventEmitter<EngineEvents> {
  */
 export function createEngine(options: EngineOptions = {}): Engine {
   return new Engine(options);
+}
+
+/** A system call that failed during the start is no mistake in this program. */
+function rethrowExplained(error: unknown): never {
+  throw systemFailure(error) ?? error;
 }
 
 /** Waits for `task`, but no longer than `limit` ms. */

@@ -1,6 +1,7 @@
 /** The configuration file of a home: JSON, checked against a schema. Every mistake in it is an error. */
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
 import { repeatedMember } from '../protocol/json-members.js';
@@ -53,8 +54,9 @@ export async function readConfigText(path: string): Promise<string | undefined> 
     }
   } catch (error) {
     const code = errnoOf(error);
-    // ENOTDIR: the home itself is not a directory; opening the home reports that.
+    // ENOTDIR: the home itself is not a directory; opening the home reports that, and a path that cannot be one.
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    if ((code === 'ENAMETOOLONG' || code === 'ELOOP') && !existsSync(dirname(path))) return undefined;
     if (error instanceof EngineError && code === 'configInvalid') throw error;
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw invalid(path, 'is not UTF-8', error);
     throw invalid(path, `cannot be read: ${errnoText(error)}`, error);

@@ -3,7 +3,7 @@
  * rc-engine can do, so both sides check the owner of the socket and of its directory. RC-8b
  */
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -88,7 +88,7 @@ export function openSocketDirectory(socket: string, homeDir: string): void {
 /**
  * Listens on the control socket, with mode 0600. The engine holds the lock of the home, so an existing socket file is
  * stale.
- * @throws EngineError `homeUnusable`
+ * @throws EngineError `homeUnusable`, also when somebody deletes its directory meanwhile
  */
 export async function listenControlSocket(
   server: net.Server,
@@ -99,14 +99,31 @@ export async function listenControlSocket(
   try {
     await listenPrivately(server, { path: socket });
   } catch (error) {
-    throw new EngineError('homeUnusable', `The control socket ${socket} cannot be opened.`, { cause: error });
+    throw notOpened(socket, error);
   }
   try {
     checkControlSocket(socket, homeDir);
   } catch (error) {
     server.close();
-    throw error;
+    throw error instanceof EngineError ? error : notOpened(socket, error);
   }
+}
+
+function notOpened(socket: string, error: unknown): EngineError {
+  const directory = dirname(socket);
+  // The system reports a missing directory as a missing permission here.
+  if (!isPipe(socket) && !existsSync(directory)) {
+    return homeUnusable(
+      `The control socket ${socket} cannot be opened: its directory was deleted during the start.`,
+      'Start the engine again: it makes the directory again. Do not delete it while an engine runs.',
+      error,
+    );
+  }
+  return new EngineError(
+    'homeUnusable',
+    `The control socket ${socket} cannot be opened: ${errnoText(error)}.`,
+    { cause: error },
+  );
 }
 
 /** Distinguishes the file of a socket from a later one at its path; null: it is gone. Pipes of Windows cannot go. */

@@ -196,6 +196,5 @@ function lockUnusable(path: string, error: unknown): EngineError {
   return new EngineError('homeUnusable', `The lock ${path} cannot be used: ${why}.`, {
     cause: error,
     ...(damaged ? { remediation: `Delete ${path} while no engine uses this home directory.` } : {}),
-    ...(code === 'ENOSPC' ? { remediation: 'Free some space on this disk, then try again.' } : {}),
   });
 }

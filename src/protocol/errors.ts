@@ -1,4 +1,5 @@
 import { REASONS, type Reason, type ReasonText, reasonText } from './reasons.js';
+import { systemRemedy } from './system-remedy.js';
 
 /** Error codes of the command line and the library; a failed operation may also carry a `Reason` as its code. */
 export const ERRORS = {
@@ -60,6 +61,10 @@ export const ERRORS = {
     'The service manager refused, or the definition of the service cannot be written.',
     'Read the message of the service manager; rc-engine service install --print shows the definition.',
   ),
+  systemRefused: reasonText(
+    'The operating system refused something that rc-engine needs.',
+    'Correct what the message names: a missing file or permission, or a limit of this machine; then try again.',
+  ),
   internal: reasonText(
     'The engine stopped because of an unexpected error.',
     'Start the engine again and report the error with the log.',
@@ -94,7 +99,7 @@ export class EngineError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'EngineError';
     this.code = code;
-    this.remediation = options.remediation ?? explain(code)?.todo ?? '';
+    this.remediation = options.remediation ?? systemRemedy(options.cause) ?? explain(code)?.todo ?? '';
     this.docs = `docs/errors.md#${code.toLowerCase()}`;
   }
 }

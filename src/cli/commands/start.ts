@@ -2,6 +2,7 @@ import type { EngineOptions } from '../../engine/options.js';
 import type { Inspector } from '../../inspector/index.js';
 import { AttachableWatcher } from '../../observe/attachable-watcher.js';
 import { EngineError } from '../../protocol/errors.js';
+import { checkOpenFileLimit } from '../../system/open-files.js';
 import { usageError } from '../errors.js';
 import { runWithoutOutput } from '../output/lifeline.js';
 import { errorOutput, printJson } from '../output/print.js';
@@ -63,6 +64,7 @@ async function runStart(flags: StartFlags, command: readonly string[] | undefine
   if (flags.home === '') {
     throw usageError('--home must not be empty.', 'Name a directory, or leave it out to use ~/.rc-engine.');
   }
+  checkOpenFileLimit();
   const { checkHome, locateHome, resolveHome } = await import('../../home/home.js');
   const home = locateHome(resolveHome(flags.home));
   // First: another user who can change it could have written its configuration file.

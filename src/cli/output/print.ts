@@ -15,6 +15,8 @@ export function printJson(value: object): void {
  */
 export const errorOutput: { json: boolean; home: string | undefined } = { json: false, home: undefined };
 
+const REPORT_IT = 'This is a mistake in rc-engine: report it with the lines above.';
+
 /**
  * Prints an error on stderr, and on stdout as JSON where that was requested: what was wrong and the next step. A stack
  * trace appears only for an error in this program.
@@ -23,7 +25,7 @@ export const errorOutput: { json: boolean; home: string | undefined } = { json: 
 export function printError(error: unknown, command?: string): void {
   const known = error instanceof EngineError ? error : undefined;
   const message = error instanceof Error ? error.message : String(error);
-  const hint = known === undefined ? '' : nextStepOf(known, command);
+  const hint = known === undefined ? REPORT_IT : nextStepOf(known, command);
   if (errorOutput.json) printJson({ type: 'error', code: known?.code ?? 'internal', message, hint });
   const lines = [`rc-engine: ${message}`];
   if (known === undefined && error instanceof Error && error.stack !== undefined)
