@@ -73,10 +73,7 @@ await writeOrCheck(wanted, stale, { check: isCheck, command: 'npm run charts' })
 async function readmeWithOverview() {
   const text = await readFile('README.md', 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const overview = toOverview(CHARTS.remoteControl, {
-    open: ['active'],
-    without: ['idle', 'stopping', 'active.backingOff'],
-  });
+  const overview = toOverview(CHARTS.remoteControl, { open: ['active'] });
   return text.replace(
     /(<!-- chart:remoteControl -->\n)[\s\S]*(<!-- \/chart -->)/,
     (_, start, end) => `${start}\n\`\`\`mermaid\n${overview}\`\`\`\n\n${end}`,

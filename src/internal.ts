@@ -18,6 +18,6 @@ export { toConfigJson } from './visualize/config-json.js';
 export { documents } from './visualize/documents.js';
 export { edgeText } from './visualize/edge-text.js';
 export { exportAll } from './visualize/exports.js';
-export { toOverview } from './visualize/overview.js';
+export { toOverview } from './visualize/mermaid-parts.js';
 export { picturesOf } from './visualize/pictures.js';
 export { svgOf } from './visualize/svg.js';

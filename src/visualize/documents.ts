@@ -4,16 +4,12 @@ import { ERRORS } from '../protocol/errors.js';
 import { REASONS, type ReasonText } from '../protocol/reasons.js';
 import { chartHash, toChart } from './chart.js';
 import { toMermaid } from './mermaid.js';
+import { MAX_PART_ARROWS, mermaidParts } from './mermaid-parts.js';
 import { picturesOf } from './pictures.js';
 
 /** Every generated document, by its path in the project. */
 export function documents(charts: Readonly<Record<string, AnyStateMachine>>): ReadonlyMap<string, string> {
-  const pictures = Object.entries(charts).map(([name, machine]): [string, string] => [
-    `visualizations/${name}.mmd`,
-    `%% chart ${chartHash(machine)}\n${toMermaid(machine)}`,
-  ]);
   return new Map([
-    ...pictures,
     ['visualizations/README.md', chartsDocument(charts)],
     ['docs/errors.md', errorsDocument()],
   ]);
@@ -38,6 +34,10 @@ tooltips. A number before an event is the place of its guard among those of the 
 after an equals sign is the HTTP status that it stands for: a 404 is clear when the backend itself says that it does not know
 the identity. A diamond only decides. A box with two small boxes in its corner has a picture of its own. All of them on one page: [index.html](index.html).
 
+How to read Mermaid: what leaves "in any state" is what leaves a star in the pictures. A thick frame has a diagram of its own, a
+dotted one lies outside this one. A line in a box says where the chart goes from there (\`→ name\`), or where it comes from
+(\`from name\`), without an arrow: that keeps each diagram below ${MAX_PART_ARROWS + 1} arrows.
+
 ${Object.entries(charts).map(chartSection).join('\n')}`;
 }
 
@@ -55,11 +55,11 @@ Hash \`${chartHash(machine)}\`, ${states.length - 1} states. [Scenarios](${name}
 ![${name}](${name}.svg)
 
 <details>
-<summary>The same as Mermaid; there arrows that leave "in any state" are those from a star.</summary>
+<summary>The same as Mermaid</summary>
 
 \`\`\`mermaid
-${toMermaid(machine)}\`\`\`
-
+${mermaidParts(machine)[0]?.text ?? toMermaid(machine)}\`\`\`
+${mermaidLinks(name, machine)}
 </details>
 ${detailLinks(name, machine)}
 
@@ -75,6 +75,14 @@ function detailLinks(name: string, machine: AnyStateMachine): string {
     picture.name === name ? [] : [`[${picture.name.slice(name.length + 1)}](${picture.name}.svg)`],
   );
   return links.length === 0 ? '' : `\nIn detail: ${links.join(', ')}.\n`;
+}
+
+/** Links to the diagrams of the parts, if there are any. */
+function mermaidLinks(name: string, machine: AnyStateMachine): string {
+  const [, ...parts] = mermaidParts(machine);
+  if (parts.length === 0) return '';
+  const links = parts.map((part) => `[${part.name.slice(name.length + 1)}](${part.name}.mmd)`);
+  return `\nThis is the outline. One diagram for each state with states in it: ${links.join(', ')}. Everything in one: [${name}](${name}.mmd).\n`;
 }
 
 function errorsDocument(): string {

@@ -5,6 +5,7 @@ import { toConfigJson } from './config-json.js';
 import { toDot } from './dot.js';
 import { recordsJson } from './layout-records.js';
 import { toMermaid } from './mermaid.js';
+import { mermaidParts } from './mermaid-parts.js';
 import { type ChartPictures, toPage } from './page.js';
 import type { PageExtras } from './page-data.js';
 import { toPlantUml } from './plantuml.js';
@@ -34,11 +35,11 @@ export async function exportCharts(charts: Charts, format: Format): Promise<Expo
   return files;
 }
 
-/** Every file of `visualizations/` except the Mermaid pictures. */
+/** Every file of `visualizations/` that is made from the charts alone. */
 export async function exportAll(charts: Charts, extras?: PageExtras): Promise<ExportedFile[]> {
   const pictures = await chartPictures(charts);
   const texts = await Promise.all(
-    (['json', 'dot', 'scxml', 'plantuml'] as const).map((format) => exportCharts(charts, format)),
+    (['mermaid', 'json', 'dot', 'scxml', 'plantuml'] as const).map((format) => exportCharts(charts, format)),
   );
   const records = new Map(pictures.flatMap(({ svgs }) => svgs.map(({ name, record }) => [name, record])));
   return [
@@ -62,7 +63,10 @@ async function filesOf(
         text: svg.text,
       }));
     case 'mermaid':
-      return [{ name: `${name}.mmd`, text: `%% chart ${hash}\n${toMermaid(machine)}` }];
+      return [{ name, text: toMermaid(machine) }, ...mermaidParts(machine)].map((diagram) => ({
+        name: `${diagram.name}.mmd`,
+        text: `%% chart ${hash}\n${diagram.text}`,
+      }));
     case 'json':
       return [{ name: `${name}.json`, text: toConfigJson(machine, hash) }];
     case 'dot':

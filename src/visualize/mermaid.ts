@@ -2,22 +2,7 @@ import type { AnyStateMachine } from 'xstate';
 import { type Chart, type ChartEdge, type ChartState, toChart } from './chart.js';
 import { type EdgeWords, edgeWords, withoutReasonActions } from './edge-text.js';
 import { DiagramIds } from './ids.js';
-
-/** Keywords of Mermaid that are not valid as ids. */
-const RESERVED = [
-  'class',
-  'classDef',
-  'click',
-  'default',
-  'direction',
-  'end',
-  'note',
-  'scale',
-  'state',
-  'style',
-];
-/** Mermaid ends a label at a colon or semicolon, and starts an entity at a number sign. */
-const UNSAFE = /[^\p{L}\p{N} .,'()[\]/_-]/gu;
+import { RESERVED, sanitized } from './mermaid-text.js';
 
 /**
  * A `stateDiagram-v2` that GitHub renders. An edge from a composite state to a state inside it starts at its node
@@ -159,8 +144,6 @@ function actionNames(actions: readonly string[]): string {
 }
 
 const isComposite = ({ kind }: ChartState): boolean => kind === 'compound' || kind === 'parallel';
-
-const sanitized = (text: string): string => text.replace(UNSAFE, ' ').trim();
 
 function appendTo(lists: Map<string, string[]>, key: string, item: string): void {
   const list = lists.get(key);

@@ -9,6 +9,7 @@ import { isReason, REASONS } from '../../src/protocol/reasons.js';
 import { chartHash } from '../../src/visualize/chart.js';
 import { documents } from '../../src/visualize/documents.js';
 import { toMermaid } from '../../src/visualize/mermaid.js';
+import { mermaidParts } from '../../src/visualize/mermaid-parts.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/charts.mjs', import.meta.url));
@@ -30,7 +31,9 @@ describe('the charts document', () => {
     const section = text.split(/^## /m).find((part) => part.startsWith(`${name}\n`)) ?? '';
     expect(section).toContain(machine.root.description);
     expect(section).toContain(`Hash \`${chartHash(machine)}\``);
-    expect(section).toContain(`\`\`\`mermaid\n${toMermaid(machine)}\`\`\``);
+    const [outline, ...parts] = mermaidParts(machine);
+    expect(section).toContain(`\`\`\`mermaid\n${outline?.text ?? toMermaid(machine)}\`\`\``);
+    for (const part of parts) expect(section).toContain(`(${part.name}.mmd)`);
   });
 
   it('has a row for each state', () => {

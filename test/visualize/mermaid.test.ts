@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CHARTS } from '../../src/engine/charts.js';
 import { toChart } from '../../src/visualize/chart.js';
 import { toMermaid } from '../../src/visualize/mermaid.js';
+import { expectGrammar } from './mermaid-grammar.js';
 import { specimen } from './specimen.js';
 
 const ALL = Object.entries(CHARTS);
@@ -53,31 +54,7 @@ describe('toMermaid', () => {
   it.each(ALL)(
     '%s: Mermaid accepts each line, and each id is declared once, before it is used',
     (_, machine) => {
-      const declared = new Set<string>();
-      let depth = 0;
-      const [first, ...lines] = toMermaid(machine).trimEnd().split('\n');
-      expect(first).toBe('stateDiagram-v2');
-      for (const line of lines) {
-        const text = line.trim();
-        const state = /^state "[\w ()]+" as (\w+)( \{)?$/.exec(text);
-        const arrow = /^(\w+|\[\*\]) --> (\w+|\[\*\])(?: : ([^:;#"{}]+))?$/.exec(text);
-        const row = /^(\w+) : [^:;#"{}]+$/.exec(text);
-        const style = /^class (\w+) any$/.exec(text);
-        if (state?.[1] !== undefined) {
-          expect(declared).not.toContain(state[1]);
-          declared.add(state[1]);
-          if (state[2] !== undefined) depth += 1;
-        } else if (text === '}') depth -= 1;
-        else if (arrow !== null) {
-          // An initial mark names a later state; every other arrow follows all states.
-          if (arrow[1] !== '[*]') {
-            for (const end of [arrow[1], arrow[2]]) if (end !== '[*]') expect(declared).toContain(end);
-          }
-        } else if (row !== null) expect(declared).toContain(row[1]);
-        else if (style !== null) expect(declared).toContain(style[1]);
-        else expect(text).toBe('classDef any stroke-dasharray: 4 4');
-      }
-      expect(depth).toBe(0);
+      expectGrammar(toMermaid(machine));
     },
   );
 

@@ -148,5 +148,5 @@ function printFirst([first, ...parts]: readonly ExportedFile[]): void {
   stdout.write(block(first.text));
   if (parts.length === 0) return;
   const names = parts.map(({ name }) => name).join(', ');
-  stderr.print(`This is the overview. With --out DIR you also get ${names}.`);
+  stderr.print(`This is the first of ${parts.length + 1} files. With --out DIR you also get ${names}.`);
 }
