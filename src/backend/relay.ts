@@ -31,7 +31,7 @@ interface RelayDeps {
   readonly events: EventLog;
   readonly recordFrames: boolean;
   readonly sockets: Sockets;
-  /** Marks the cursors of this backend process; cursors of another process are ignored. */
+  /** Marks the cursors of this relay; cursors of another relay are ignored. */
   readonly epoch: string;
   /** Called when no peer is connected and no message waits: the relay can be removed. */
   readonly onIdle: () => void;
@@ -197,7 +197,7 @@ export class Relay {
     return `${this.#deps.epoch}.${position}`;
   }
 
-  /** Undefined for no cursor (the server has received nothing yet) or a cursor of another backend process. */
+  /** Undefined for no cursor (the server has received nothing yet) or a cursor of another relay, such as one of a former backend process. */
   #positionOf(cursor: string | undefined): number | undefined {
     const [epoch, position] = cursor?.split('.') ?? [];
     if (epoch !== this.#deps.epoch || position === undefined || !/^\d{1,15}$/.test(position))

@@ -42,7 +42,6 @@ export class BackendService {
   readonly #relays = new Map<string, Relay>();
   readonly #controllerSockets = new Map<string, number>();
   readonly #sessions: ControllerSessions;
-  readonly #epoch = randomBytes(6).toString('hex');
   #ended = false;
 
   private constructor(options: BackendOptions, store: Store, events: EventLog, now: () => number) {
@@ -239,7 +238,8 @@ export class BackendService {
         events: this.events,
         recordFrames: this.#options.recordFrames === true,
         sockets: this.#sockets,
-        epoch: this.#epoch,
+        // Of this relay alone: it counts its positions from 1, and a cursor of a former relay says nothing about them.
+        epoch: randomBytes(6).toString('hex'),
         onIdle: () => {
           if (this.#ended || this.#relays.get(environmentId) !== created) return;
           created.end();

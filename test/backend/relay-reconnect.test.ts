@@ -37,6 +37,22 @@ describe('when the server disconnects and reconnects', () => {
     expect(second.frames.filter((frame) => frame.type === 'client_message')).toHaveLength(1);
   });
 
+  it('RC-37: a cursor from before everybody was gone hides no message of a later controller', async () => {
+    const first = await rig.openServer();
+    const controller = await rig.openController();
+    await initialize(first, controller);
+    for (const method of ['a', 'b', 'c']) controller.notify(method);
+    await controller.close();
+    const { cursor } = await first.frame(({ type }) => type === 'client_closed', 'client_closed');
+    // Its pong confirms all frames, so nothing waits any more.
+    await new Promise((resolve) => first.socket.once('ping', resolve));
+    await first.close();
+    const later = await rig.openController();
+    later.notify('early');
+    const second = await rig.openServer(cursor);
+    expect(await second.request('early')).toMatchObject({ seq_id: 1 });
+  });
+
   it('RC-37: sends messages again that were in flight when the link broke', async () => {
     const slow = await createBackend({ timing: { deliveryCheck: 60_000 } });
     try {

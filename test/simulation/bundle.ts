@@ -1,0 +1,115 @@
+/** Bundles the code under test into functions, whose parameters are the globals of a simulated process. */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import vm from 'node:vm';
+import { build, type Plugin } from 'esbuild';
+import type * as EngineCode from './guests/engine.js';
+import type * as PeerCode from './guests/peer.js';
+import type { Guest } from './modules/modules.js';
+
+/** A change of the code under test: the first text is replaced by the second one. */
+export interface Patch {
+  /** Below the root of the repository. */
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** The scripts of the two kinds of processes. */
+export interface Scripts {
+  readonly engine: string;
+  readonly peer: string;
+}
+
+/** Evaluates the code of one process. */
+export interface Code {
+  readonly engine: (guest: Guest) => typeof EngineCode;
+  readonly peer: (guest: Guest) => typeof PeerCode;
+}
+
+/** The parameters of a script, in this order. */
+const GLOBALS = [
+  ...['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate'],
+  ...['Date', 'Math', 'performance', 'process', 'AbortSignal', 'console', 'fetch'],
+] as const satisfies readonly (keyof Guest['globals'])[];
+
+/** @param root the repository, with a slash at the end */
+export async function bundle(root: string, patches: readonly Patch[] = []): Promise<Scripts> {
+  const used = new Set<Patch>();
+  const [engine, peer] = await Promise.all(
+    ['engine', 'peer'].map((name) => bundleOne(root, `test/simulation/guests/${name}.ts`, patches, used)),
+  );
+  const missed = patches.filter((patch) => !used.has(patch));
+  if (missed.length > 0)
+    throw new Error(`not part of the simulation: ${missed.map(({ file }) => file).join(', ')}`);
+  return { engine: engine ?? '', peer: peer ?? '' };
+}
+
+async function bundleOne(
+  root: string,
+  entry: string,
+  patches: readonly Patch[],
+  used: Set<Patch>,
+): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [`${root}${entry}`],
+    absWorkingDir: root,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    write: false,
+    logLevel: 'error',
+    define: { 'import.meta.url': '"file:///rc-engine.js"' },
+    external: ['bufferutil', 'utf-8-validate'],
+    plugins: [resolving(root), patching(root, patches, used)],
+  });
+  return `(function (require, module, exports, ${GLOBALS.join(', ')}) {${outputFiles[0]?.text ?? ''}\n})`;
+}
+
+/** As scripts/keyv-sqlite.mjs and scripts/build.mjs do in the build. */
+const resolving = (root: string): Plugin => ({
+  name: 'resolving',
+  setup({ onLoad, onResolve }) {
+    const keyv = fileURLToPath(import.meta.resolve('@keyv/sqlite'));
+    onResolve({ filter: /^@keyv\/sqlite$/ }, () => ({ path: keyv }));
+    onResolve({ filter: /^sqlite3$/ }, () => ({ path: `${root}src/system/sqlite/sqlite3.ts` }));
+    onLoad({ filter: /[\\/]fetch-blob[\\/]streams\.cjs$/ }, () => ({ contents: '' }));
+  },
+});
+
+const patching = (root: string, patches: readonly Patch[], used: Set<Patch>): Plugin => ({
+  name: 'patching',
+  setup({ onLoad }) {
+    if (patches.length === 0) return;
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      const mine = patches.filter(({ file }) => path === `${root}${file}`);
+      if (mine.length === 0) return undefined;
+      let contents = await readFile(path, 'utf8');
+      for (const patch of mine) {
+        if (!contents.includes(patch.find)) throw new Error(`${patch.file} does not contain: ${patch.find}`);
+        contents = contents.replace(patch.find, () => patch.replace);
+        used.add(patch);
+      }
+      return { contents, loader: 'ts' };
+    });
+  },
+});
+
+/** Compiles the scripts once, for any number of processes. */
+export function compile(scripts: Scripts): Code {
+  return {
+    engine: compileOne<typeof EngineCode>(scripts.engine, 'engine.js'),
+    peer: compileOne<typeof PeerCode>(scripts.peer, 'peer.js'),
+  };
+}
+
+function compileOne<T>(script: string, filename: string): (guest: Guest) => T {
+  const main: unknown = new vm.Script(script, { filename }).runInThisContext();
+  if (typeof main !== 'function') throw new Error('the bundle is not a function');
+  return ({ require, globals }) => {
+    const module = { exports: {} };
+    main(require, module, module.exports, ...GLOBALS.map((name) => globals[name]));
+    return module.exports as T;
+  };
+}

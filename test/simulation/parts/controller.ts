@@ -1,0 +1,60 @@
+/** A controller: a client that pairs with the engine first, and again when the backend no longer knows it. */
+import type { Machine } from '../world/machine.js';
+import type { World } from '../world/world.js';
+import { Client } from './client.js';
+import { inside } from './process-of.js';
+
+const AGAIN = 3_000;
+
+export interface ControllerDeps {
+  readonly baseUrl: string;
+  /** A pairing code of the engine; rejects when it has none. */
+  readonly pair: () => Promise<string>;
+  /** Ms while the engine can work: its machine is awake. */
+  readonly now: () => number;
+}
+
+export class ControllerPart {
+  readonly client: Client;
+  readonly #world: World;
+  readonly #deps: ControllerDeps;
+  #token: string | undefined;
+
+  constructor(world: World, machine: Machine, name: string, deps: ControllerDeps) {
+    this.#world = world;
+    this.#deps = deps;
+    const url = `${deps.baseUrl.replace(/^http/, 'ws')}/wham/remote/control/client`;
+    const place = () =>
+      this.#token === undefined ? undefined : { url, headers: { authorization: `Bearer ${this.#token}` } };
+    this.client = new Client(world, machine, name, place, deps.now);
+    this.client.onRefused = (status) => {
+      if ((status !== 401 && status !== 404) || this.#token === undefined) return;
+      this.#token = undefined;
+      this.#pair();
+    };
+    this.client.process.after(500, () => this.#pair());
+  }
+
+  get paired(): boolean {
+    return this.#token !== undefined;
+  }
+
+  #pair(): void {
+    const { process, code } = this.client;
+    const { baseUrl, pair } = this.#deps;
+    pair()
+      .then((text) =>
+        inside(process, () => code.claim({ baseUrl }, { kind: 'pairing', code: new code.Secret(text) })),
+      )
+      .then(
+        ({ token, environmentId }) => {
+          this.#token = token.reveal();
+          this.#world.trace.add(this.client.name, `paired with ${environmentId}`);
+        },
+        (error: unknown) => {
+          this.#world.trace.add(this.client.name, `not paired: ${String(error)}`);
+          process.after(AGAIN, () => this.#pair());
+        },
+      );
+  }
+}

@@ -1,0 +1,27 @@
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bundle, type Code, compile } from './bundle.js';
+import { runSeed } from './run.js';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+describe('the simulation', () => {
+  let code: Code;
+  beforeAll(async () => {
+    code = compile(await bundle(ROOT));
+  });
+
+  it('finds nothing in these seeds', async () => {
+    for (let seed = 1; seed <= 5; seed += 1) {
+      const { failure, trace } = await runSeed({ seed, code });
+      expect(failure, trace.slice(-2_000)).toBeNull();
+    }
+  });
+
+  it('a seed gives the same trace each time', async () => {
+    const first = await runSeed({ seed: 45, code });
+    const again = await runSeed({ seed: 45, code });
+    expect(again.trace).toBe(first.trace);
+    expect(first.trace).toContain('engine and backend: nothing passes');
+  });
+});
