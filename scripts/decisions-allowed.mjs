@@ -9,6 +9,8 @@ export const OTHER_PROGRAMS = {
   'src/hub/': 'A hub is the other side of the wire, a program of its own.',
   'src/controller/': 'A controller is the far side of the wire.',
   'src/inspector/': 'The inspector watches the charts and shows them.',
+  'src/recorder/':
+    'The recorder writes what the charts decided to a ring of files; what it loses changes nothing in the engine.',
   'src/visualize/': 'Pictures are drawn one after the other.',
   'src/stories/': 'Stories are made from the charts.',
   'src/testing/': 'Paths are played step after step.',

@@ -8,7 +8,7 @@ import type { EngineLogger } from '../observe/logger.js';
 import { usageError } from './errors.js';
 import type { LogFile } from './output/log-file.js';
 import { accountOptions } from './settings/account-settings.js';
-import { DEFAULT_LISTEN, type StartSettings } from './settings/start-settings.js';
+import { DEFAULT_HISTORY_SIZE, DEFAULT_LISTEN, type StartSettings } from './settings/start-settings.js';
 
 export interface StartFlags {
   readonly home?: string | undefined;
@@ -99,7 +99,7 @@ function refusePairing({ remoteControl, listen }: StartSettings): void {
 function engineOptions(settings: StartSettings): EngineOptions {
   const { baseUrl, allowHost, caCert, listen, remoteControl } = settings;
   const { clientName, authStartup, onConflict, store, appServerProtocol } = settings;
-  const { maxRemoteClients, maxChildren } = settings;
+  const { maxRemoteClients, maxChildren, historySize = DEFAULT_HISTORY_SIZE, historyDays } = settings;
   return {
     ...accountOptions(settings),
     ...(baseUrl === undefined ? {} : { baseUrl }),
@@ -114,6 +114,8 @@ function engineOptions(settings: StartSettings): EngineOptions {
     ...(maxRemoteClients === undefined ? {} : { maxRemoteClients }),
     ...(maxChildren === undefined ? {} : { maxChildren }),
     ...(appServerProtocol === undefined ? {} : { appServerProtocol }),
+    historySize,
+    ...(historyDays === undefined ? {} : { historyDays }),
   };
 }
 

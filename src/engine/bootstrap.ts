@@ -23,6 +23,8 @@ import { EngineError } from '../protocol/errors.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { type Env, type Timing, wallTimeOf } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
+import type { ChartSteps } from '../recorder/chart-steps.js';
+import { FlightRecorder, historyDirectory } from '../recorder/recorder.js';
 import { addRepairMethod } from '../remote-control/repair.js';
 import type { LinkCounters } from '../remote-control/status.js';
 import {
@@ -39,7 +41,7 @@ import { AccountAppServer, followsAccount } from './app-server-account.js';
 import { InspectorMethods } from './inspector-methods.js';
 import { LocalAccess } from './local-access.js';
 import { addOperateMethods, type EngineMetricsView } from './operate-methods.js';
-import { DEFAULT_BASE_URL, type EngineOptions } from './options.js';
+import { DEFAULT_BASE_URL, DEFAULT_HISTORY_DAYS, type EngineOptions } from './options.js';
 import { type EngineDeps, type RemoteControl, wireRemoteControl } from './remote-control.js';
 import type { EngineStatus } from './status.js';
 import { addEngineMethods, engineStatusOf } from './status-methods.js';
@@ -48,6 +50,8 @@ import { addEngineMethods, engineStatusOf } from './status-methods.js';
 export interface EngineBase {
   readonly options: EngineOptions;
   readonly env: Env;
+  /** Follows the charts. */
+  readonly steps: ChartSteps;
   readonly timing: Timing;
   readonly log: EngineLogger;
   readonly methods: MethodTable;
@@ -85,6 +89,8 @@ export interface Running extends EngineDeps, RemoteControl {
   readonly local: LocalAccess;
   readonly lock: HomeLock;
   readonly wake: SleepDetector;
+  /** Undefined: the history is switched off. */
+  readonly recorder: FlightRecorder | undefined;
   readonly status: () => EngineStatus;
 }
 
@@ -140,6 +146,7 @@ export async function bootstrap(
   });
   store.prepare();
   const { lock, installationId } = await takeHome(home, wallTimeOf(env, base.startedAt), store);
+  const recorder = startRecorder(base, home, installationId);
   const account: AccountSource =
     options.account ??
     wireAccount(options, {
@@ -188,10 +195,10 @@ export async function bootstrap(
   });
   const status = () =>
     engineStatusOf(
-      { ...deps, ...remoteControl, local },
+      { ...deps, ...remoteControl, local, recorder },
       { version: VERSION, startedAt: base.startedAt, ready: hooks.isReady() },
     );
-  const running = { ...deps, ...remoteControl, local, lock, wake, status };
+  const running = { ...deps, ...remoteControl, local, lock, wake, recorder, status };
   addEngineMethods(methods, { status, audit });
   addRepairMethod(methods, running);
   inspector.add(methods);
@@ -206,6 +213,23 @@ export async function bootstrap(
   });
   return running;
 }
+
+/** Records the charts, which have not started yet; only the holder of the lock writes in the home. */
+function startRecorder(
+  { options, steps, log }: EngineBase,
+  home: Home,
+  installation: string,
+): FlightRecorder | undefined {
+  const { historySize = 0, historyDays = DEFAULT_HISTORY_DAYS } = options;
+  if (historySize === 0) return undefined;
+  return new FlightRecorder({
+    ...{ steps, installation, log, directory: historyDirectory(home.dir) },
+    ...{ maxBytes: historySize * MIB, maxAge: historyDays * DAY },
+  });
+}
+
+const MIB = 1024 * 1024;
+const DAY = 86_400_000;
 
 function watchClock(env: Env, log: EngineLogger): ClockWatch {
   return new ClockWatch(env, (difference) => {

@@ -12,7 +12,7 @@ import { EngineError } from '../protocol/errors.js';
 import type { Failure, PairingResult } from '../protocol/outcomes.js';
 import { needsPerson, REASONS } from '../protocol/reasons.js';
 import { DEFAULT_TIMING, SYSTEM_ENV, type Timing } from '../protocol/timing.js';
-
+import { ChartSteps } from '../recorder/chart-steps.js';
 import type { PublicStatus, TimedReport } from '../remote-control/status.js';
 import { JsonRpcError, MethodTable } from '../session/methods.js';
 import { auditedPolicy, createPolicy } from '../session/policy.js';
@@ -77,12 +77,14 @@ export class Engine extends EventEmitter<EngineEvents> {
 
   constructor(options: EngineOptions = {}) {
     super();
-    const env = options.env ?? SYSTEM_ENV;
+    const steps = new ChartSteps(options.env ?? SYSTEM_ENV, options.watcher);
+    const { env } = steps;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     const logs = new LogRing(env.now);
-    this.#log = logs.tee(options.logger ?? silentLogger);
+    this.#log = logs.tee(options.logger ?? silentLogger, () => steps.currentId);
     this.#base = {
-      options,
+      options: { ...options, watcher: steps },
+      steps,
       env,
       timing: this.#timing,
       log: this.#log,
@@ -348,6 +350,7 @@ export class Engine extends EventEmitter<EngineEvents> {
     await within(running.appServer.close(), this.#timing.shutdownTimeout / 2);
     // A store that another process has locked must not delay the end of the engine. RC-46
     await within(running.store.close(), this.#timing.shutdownTimeout / 4);
+    await running.recorder?.close();
     await running.lock.release().catch((error: unknown) => {
       // The lock is free all the same, and the next start replaces the file.
       const file = running.home.engineFile;

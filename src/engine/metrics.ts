@@ -34,6 +34,8 @@ const TOTALS = {
   bytes_out: ['Bytes of frames to the backend', 'bytesOut'],
   remote_clients_opened: ['Streams of controllers that opened', 'clientsOpened'],
   app_server_exits: ['Exits of app-server processes that the engine did not stop', 'appServerExits'],
+  history_lines: ['Lines of the history that were recorded', 'historyLines'],
+  history_dropped: ['Lines of the history that could not be written', 'historyDropped'],
   app_server_failures: ['Failures of the app server, those exits included', 'appServerFailures'],
 } as const;
 

@@ -98,6 +98,13 @@ export interface EngineOptions extends AccountOptions {
    * blocks the process for about 50 ms, longer with a large heap: use it only in a process of its own.
    */
   readonly returnMemory?: boolean;
+  /**
+   * Most MiB of the history in the home: each input of the charts, so that `rc-engine history` and `rc-engine replay` can show
+   * what happened. 0: no history. Default 0; the command line has 8.
+   */
+  readonly historySize?: number;
+  /** Days after which the history is deleted. Default 30. */
+  readonly historyDays?: number;
   /** The app server behind the engine, see `createAppServer`. Default: a built-in one that answers `initialize`. */
   readonly appServer?: AppServer;
   /**
@@ -137,6 +144,7 @@ export interface EngineOptions extends AccountOptions {
 }
 
 export const DEFAULT_BASE_URL = 'https://chatgpt.com/backend-api';
+export const DEFAULT_HISTORY_DAYS = 30;
 export const DEFAULT_MAX_REMOTE_CLIENTS = 4_096;
 export const DEFAULT_MAX_CHILDREN = 16;
 export const DEFAULT_MAX_CONNECTIONS = 1_024;

@@ -5,6 +5,7 @@ import { BuiltinAppServer } from '../app-server/builtin.js';
 import type { AuditRing } from '../observe/audit.js';
 import { peerText } from '../observe/peer-text.js';
 import { wallTimeOf } from '../protocol/timing.js';
+import type { FlightRecorder } from '../recorder/recorder.js';
 import { type Authority, covers } from '../session/authority-table.js';
 import type { MethodTable } from '../session/methods.js';
 import { AccountAppServer, type AppServerAccountStatus, SEPARATE_ACCOUNT } from './app-server-account.js';
@@ -13,7 +14,8 @@ import type { LocalAccess } from './local-access.js';
 import type { EngineDeps, RemoteControl } from './remote-control.js';
 import type { EngineStatus } from './status.js';
 
-type StatusDeps = EngineDeps & RemoteControl & { readonly local: LocalAccess };
+type StatusDeps = EngineDeps &
+  RemoteControl & { readonly local: LocalAccess; readonly recorder: FlightRecorder | undefined };
 
 export function engineStatusOf(
   deps: StatusDeps,
@@ -63,12 +65,15 @@ export function engineStatusOf(
     appServerHealth: health ?? null,
     appServerAccount: appServerAccountOf(deps),
     caCert: deps.options.caCert === undefined ? null : resolve(deps.options.caCert),
+    historyFailing: deps.recorder?.totals.failing ?? null,
     store: deps.store.kind,
     counters: {
       ...counters,
       ...mux.counters,
       appServerExits: health?.exits ?? 0,
       appServerFailures: health?.failures ?? 0,
+      historyLines: deps.recorder?.totals.recorded ?? 0,
+      historyDropped: deps.recorder?.totals.dropped ?? 0,
     },
   };
 }

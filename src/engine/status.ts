@@ -69,11 +69,16 @@ export interface EngineStatus {
   readonly appServerAccount: AppServerAccountStatus | null;
   /** Path of the PEM file with one more certificate authority; null: none. */
   readonly caCert: string | null;
+  /** The history cannot be written at present. Null: it is switched off. */
+  readonly historyFailing: boolean | null;
   /** Kind of the enrollment store. */
   readonly store: string;
   /** Totals since the start. */
   readonly counters: LinkCounters &
     MuxCounters & {
+      /** Lines of the history that were recorded, and those that could not be written. */
+      readonly historyLines: number;
+      readonly historyDropped: number;
       /** Exits of app-server processes that the engine did not stop. */
       readonly appServerExits: number;
       /** Failures of the app server, those exits included. */

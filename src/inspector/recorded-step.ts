@@ -29,6 +29,8 @@ export interface Step {
   readonly reason: string | null;
   readonly failure?: EntryFailure | undefined;
   readonly status?: EndStatus | undefined;
+  /** The id of the decision. */
+  readonly decision?: string | undefined;
   /** The step is unrelated to the state before, so no duration is computed. */
   readonly independent?: true;
 }

@@ -5,6 +5,7 @@ import type {
   AnyStateMachine,
   InspectionEvent,
 } from 'xstate';
+import { decisionIdOf, runningDecisionId } from '../observe/decision-ids.js';
 import type { EngineWatcher, LinkOptions, TransitionWatch } from '../observe/watcher.js';
 import type { UpgradeFacts, Verdict } from '../protocol/authority.js';
 import type { Secret } from '../protocol/secret.js';
@@ -110,6 +111,7 @@ export class Recorder implements EngineWatcher {
           edges: this.#edgesOf(machine, names, before, eventType),
           reason: reasonOfEffects(effects) ?? tracked.reason,
           status,
+          decision: runningDecisionId(),
         });
         if (status !== undefined) tracked = undefined;
       });
@@ -126,7 +128,14 @@ export class Recorder implements EngineWatcher {
       if (this.#verdicts === undefined) return;
       const active = [`websocketAuth.${outcome}`];
       const edges = this.#upgradePaths.of(facts);
-      this.#recordStep(this.#verdicts, { event: 'upgrade', active, edges, reason, independent: true });
+      this.#recordStep(this.#verdicts, {
+        event: 'upgrade',
+        active,
+        edges,
+        reason,
+        independent: true,
+        decision: runningDecisionId(),
+      });
     });
   }
 
@@ -193,6 +202,7 @@ export class Recorder implements EngineWatcher {
               reason: reasonOf(snapshot) ?? null,
               failure: this.#newFailure(tracked, snapshot),
               status,
+              decision: names === undefined ? undefined : decisionIdOf(snapshot),
             },
             this.#order.timeOf(actorRef),
             sender,
@@ -289,7 +299,7 @@ export class Recorder implements EngineWatcher {
 
   #draftOf(
     tracked: TrackedActor,
-    { event, active, edges, reason, failure, status, independent }: Step,
+    { event, active, edges, reason, failure, status, independent, decision }: Step,
     time: number,
     from: number | undefined,
   ): Draft {
@@ -320,6 +330,8 @@ export class Recorder implements EngineWatcher {
         count: 1,
         ...(from === undefined || from === tracked.id ? {} : { from }),
         ...(failure === undefined ? {} : { failure }),
+        // An event that was ignored made nothing: its snapshot is that of an earlier step.
+        ...(decision === undefined || kind === 'ignored' ? {} : { decision }),
         ...(status === undefined ? {} : { status }),
       },
     };

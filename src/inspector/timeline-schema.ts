@@ -32,6 +32,7 @@ const EntrySchema = v.strictObject({
       requestId: v.exactOptional(Text),
     }),
   ),
+  decision: v.exactOptional(Text),
   born: v.exactOptional(ActorSchema),
   status: v.exactOptional(v.picklist(['done', 'error', 'stopped'])),
 });

@@ -58,6 +58,8 @@ export interface Entry {
   readonly from?: number;
   /** The failure that this step recorded. */
   readonly failure?: EntryFailure;
+  /** The id of the decision in history, log, audit and status. */
+  readonly decision?: string;
   /** The new actor; only with kind `started`. */
   readonly born?: Actor;
   /** Only with kind `ended`. */

@@ -1,5 +1,6 @@
 import type { Decision } from '../protocol/decision.js';
 import type { Reason } from '../protocol/reasons.js';
+import { decisionIdOf } from './decision-ids.js';
 
 /** One decision of the engine, as `engine/audit/read` returns it. It contains no secret. */
 export interface AuditRecord {
@@ -14,6 +15,8 @@ export interface AuditRecord {
   readonly reason: Reason | string;
   /** One more line for a person; null when there is none. */
   readonly detail: string | null;
+  /** The id of the decision in history, log and status. Absent where no chart took a step. */
+  readonly decisionId?: string;
 }
 
 export interface AuditSource {
@@ -47,12 +50,14 @@ export class AuditRing {
   }
 
   addDecision(subject: string, state: string, decision: Decision): void {
+    const decisionId = decisionIdOf(decision);
     this.add({
       time: new Date(decision.at).toISOString(),
       subject,
       decision: state,
       reason: decision.reason,
       detail: decision.detail,
+      ...(decisionId === undefined ? {} : { decisionId }),
     });
   }
 

@@ -42,10 +42,15 @@ export class LogRing {
     this.#now = now;
   }
 
-  /** A logger that writes to this ring and to `log`. Lines below `info` only where `log` takes them. */
-  tee(log: EngineLogger): EngineLogger {
+  /**
+   * A logger that writes to this ring and to `log`. Lines below `info` only where `log` takes them.
+   * @param decisionId the id of the step that a chart takes now: its lines carry it
+   */
+  tee(log: EngineLogger, decisionId: () => string | undefined = () => undefined): EngineLogger {
     const takes = (level: LogLevel): boolean => level !== 'debug' || (log.isLevelEnabled?.('debug') ?? true);
-    const write = (level: LogLevel) => (fields: object, message: string) => {
+    const write = (level: LogLevel) => (given: object, message: string) => {
+      const id = decisionId();
+      const fields = id === undefined ? given : { ...given, decisionId: id };
       if (takes(level)) this.#add(level, fields, message);
       log[level](fields, message);
     };

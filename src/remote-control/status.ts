@@ -1,6 +1,7 @@
 import type { ActorRefFrom } from 'xstate';
 import type { remoteControlMachine } from '../../machines/remote-control/machine.js';
 import { type RemoteControlStatus, type StatusReport, statusOf } from '../../machines/shared/status.js';
+import { decisionIdOf } from '../observe/decision-ids.js';
 import type { OutboundCounters } from '../protocol/outbound-streams.js';
 import { type Env, wallTimeOf } from '../protocol/timing.js';
 
@@ -41,6 +42,10 @@ export interface PublicStatus {
 export interface TimedReport extends StatusReport {
   /** Wall-clock ms at which the current state was entered. */
   readonly since: number;
+  /** The id of the decision in history, log and audit; null: its step was not followed. */
+  readonly decisionId: string | null;
+  /** The id of the decision that recorded the last failure. */
+  readonly lastFailureId: string | null;
 }
 
 /**
@@ -97,7 +102,13 @@ export class StatusBoard {
   }
 
   get report(): TimedReport {
-    return { ...statusOf(this.#snapshot), since: wallTimeOf(this.#env, this.#since) };
+    const { decision, lastFailure } = this.#snapshot.context;
+    return {
+      ...statusOf(this.#snapshot),
+      since: wallTimeOf(this.#env, this.#since),
+      decisionId: decisionIdOf(decision) ?? null,
+      lastFailureId: decisionIdOf(lastFailure) ?? null,
+    };
   }
 
   get publicStatus(): PublicStatus {

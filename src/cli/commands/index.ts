@@ -9,6 +9,7 @@ import { doctor } from './doctor.js';
 import { disable, enable } from './enable.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
+import { history } from './history.js';
 import { inspect } from './inspect.js';
 import { login } from './login.js';
 import { logout } from './logout.js';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   enable,
   disable,
   logs,
+  history,
   url,
   config,
   service,

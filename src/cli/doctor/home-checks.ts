@@ -4,11 +4,13 @@ import { access, constants, mkdtemp, rm, statfs, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { checkHome, type Home } from '../../home/home.js';
+import { listHistory } from '../../recorder/read-history.js';
+import { historyDirectory } from '../../recorder/recorder.js';
 import { databasePath, openEnrollmentStore } from '../../remote-control/store/enrollment-store.js';
 import { siblingName } from '../../system/atomic-file.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
 import { nextStepFor } from '../output/text.js';
-import type { StartSettings } from '../settings/start-settings.js';
+import { DEFAULT_HISTORY_SIZE, type StartSettings } from '../settings/start-settings.js';
 import { type Check, type Finding, failed, notNeeded, ok, warning } from './check.js';
 
 const GROUP = 'This machine';
@@ -32,6 +34,13 @@ export function homeChecks(home: Home, settings: SettingsSource): Check[] {
         const file = statSync(home.configFile, { throwIfNoEntry: false });
         return ok(file === undefined ? 'no config.json; flags, variables and defaults' : home.configFile);
       },
+    },
+    {
+      id: 'history',
+      group: GROUP,
+      title: 'history',
+      needs: ['disk', 'config'],
+      run: async () => historyFinding(home, (await settings()).historySize ?? DEFAULT_HISTORY_SIZE),
     },
     {
       id: 'store',
@@ -87,6 +96,28 @@ function nearestDirectory(dir: string): string {
   for (let at = dir; ; at = dirname(at)) {
     if (statSync(at, { throwIfNoEntry: false }) !== undefined || at === dirname(at)) return at;
   }
+}
+
+/** The engine runs without a history, so this is never more than a warning. @param limit MiB */
+async function historyFinding({ dir }: Home, limit: number): Promise<Finding> {
+  if (limit === 0) return notNeeded('switched off (--history-size 0)');
+  const directory = historyDirectory(dir);
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found === undefined) return ok(`${directory} does not exist yet; start makes it`);
+  const remedy = `Move ${directory} away, or correct its owner and permissions. The engine runs without it.`;
+  if (!found.isDirectory()) return warning(`${directory} is not a directory`, remedy);
+  const file = siblingName(join(directory, 'doctor'));
+  try {
+    await writeFile(file, 'written by rc-engine doctor\n', { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    return warning(`nothing can be written in ${directory}: ${errnoText(error)}`, remedy);
+  } finally {
+    await rm(file, { force: true });
+  }
+  const paths = await listHistory(directory);
+  const sizes = paths.map((path) => statSync(path, { throwIfNoEntry: false })?.size ?? 0);
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  return ok(`${(bytes / 1024 / 1024).toFixed(1)} of ${limit} MiB in ${directory}`);
 }
 
 /** No account has this key, so nothing is read but the database as a whole is verified. */

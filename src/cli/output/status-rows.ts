@@ -62,6 +62,7 @@ function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row
     ['status', text`${status}, for ${formatDuration(now - link.since)}`],
     ['state', link.state],
     ['reason', `${link.reason}: ${link.detail ?? meaningOf(link.reason)}`],
+    ...(link.decisionId == null ? [] : [['decision', link.decisionId] satisfies Row]),
   ];
   if (link.status !== 'connected') rows.push(['next step', nextStepOf(link)]);
   if (isContested(link)) {
@@ -75,7 +76,11 @@ function linkRows({ remoteControl: link, now }: EngineStatus, paint: Paint): Row
   }
   if (link.lastFailure !== null) {
     const { reason, at, message, httpStatus, requestId } = link.lastFailure;
-    const facts = [httpStatus === undefined ? '' : `HTTP ${httpStatus}`, requestId ?? ''].filter(Boolean);
+    const facts = [
+      httpStatus === undefined ? '' : `HTTP ${httpStatus}`,
+      requestId ?? '',
+      link.lastFailureId == null ? '' : `decision ${link.lastFailureId}`,
+    ].filter(Boolean);
     const evidence = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
     rows.push(['last failure', `${reason}, ${ago(at, now)}: ${message}${evidence}`]);
   }

@@ -8,6 +8,9 @@ import type { Setting } from './setting.js';
 /** Local clients are served by default; only a client that knows the printed URL can connect. */
 export const DEFAULT_LISTEN = 'ws://127.0.0.1:0';
 
+/** MiB. */
+export const DEFAULT_HISTORY_SIZE = 8;
+
 const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug', 'trace'] as const;
 
 const checkListen = (value: string): string | undefined => {
@@ -112,6 +115,22 @@ export const START_SETTINGS = [
     default: 'off',
     check: checkInspect,
   },
+  {
+    name: 'historySize',
+    type: 'integer',
+    min: 0,
+    max: 4_096,
+    description: 'Most MiB of the history in the home, which rc-engine history reads; 0: no history',
+    default: String(DEFAULT_HISTORY_SIZE),
+  },
+  {
+    name: 'historyDays',
+    type: 'integer',
+    min: 1,
+    max: 3_650,
+    description: 'Days after which the history is deleted',
+    default: '30',
+  },
   { name: 'json', type: 'boolean', description: 'Print JSON on stdout, one object per line' },
   {
     name: 'logLevel',
@@ -150,6 +169,8 @@ export interface StartSettings extends AccountSettings, ListenerSettings {
   readonly onConflict?: 'wait' | 'reenroll' | 'exit';
   readonly store?: string;
   readonly inspect?: string;
+  readonly historySize?: number;
+  readonly historyDays?: number;
   readonly json?: boolean;
   readonly logLevel?: (typeof LOG_LEVELS)[number];
   readonly logFormat?: 'pretty' | 'json';

@@ -42,7 +42,8 @@ export function searchedOf(
     from: before.join(' ').toLowerCase(),
     to: entry.active.join(' ').toLowerCase(),
     reason: (entry.reason ?? '').toLowerCase(),
-    other: `${entry.kind} ${entry.failure === undefined ? '' : failureText(entry.failure)}`.toLowerCase(),
+    other:
+      `${entry.kind} ${entry.decision ?? ''} ${entry.failure === undefined ? '' : failureText(entry.failure)}`.toLowerCase(),
   };
 }
 

@@ -189,7 +189,9 @@ export class ListView {
     if (moment !== null && entry.seq > moment) row.classList.add('future');
     if (entry.seq === moment) row.classList.add('moment');
     if (entry.actor === selected) row.classList.add('of-selected');
-    row.append(el('span', 'time', clock(entry.time)));
+    const time = el('span', 'time', clock(entry.time));
+    if (entry.decision !== undefined) time.title = entry.decision;
+    row.append(time);
     row.append(cell('actor', actor?.name ?? `#${entry.actor}`));
     const event = cell('event', eventText(entry, actor), entry.count > 1 ? ` ×${entry.count}` : '');
     const sender = entry.from === undefined ? undefined : this.#model.nameOf(entry.from);

@@ -28,6 +28,8 @@ const report = (state: string, more: Partial<TimedReport> = {}): TimedReport => 
   status: 'connecting',
   state: `active.${state}`,
   since: 0,
+  decisionId: null,
+  lastFailureId: null,
   reason: 'enabled',
   detail: null,
   serverName: 'host',
