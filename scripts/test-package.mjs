@@ -1,4 +1,4 @@
-// Runs test/e2e/package-install.test.ts: the packed package, installed with npm and with pnpm, on each version of Node and
+// Runs the command blocks of the documents that need a clone (test/docs), and test/e2e/package-install.test.ts: the packed package, installed with npm and with pnpm, on each version of Node and
 // with the oldest and the newest TypeScript that it supports. They are installed in a temporary directory (600 MB).
 import { spawnSync } from 'node:child_process';
 import { withPackages } from './temporary-packages.mjs';
@@ -17,6 +17,6 @@ await withPackages(PACKAGES, 'the tests of the installed package', (modules) => 
   const { status } = spawnSync('npm', ['run', '--silent', 'prepack'], { stdio: 'inherit', shell });
   if (status !== 0) return 1;
   const env = { ...process.env, RC_ENGINE_TEST_TOOLS: modules };
-  const args = ['vitest', 'run', 'test/e2e/package-install.test.ts'];
+  const args = ['vitest', 'run', 'test/e2e/package-install.test.ts', 'test/docs/clone-commands.test.ts'];
   return spawnSync('npx', args, { stdio: 'inherit', env, shell }).status ?? 1;
 });

@@ -23,7 +23,11 @@ const FILES = [
   'test/backend/codex-cli.test.ts',
   'test/e2e/connect-codex.test.ts',
 ];
-const OTHERS = ['test/listener/codex-socket.test.ts', 'test/model/conformance.test.ts'];
+const OTHERS = [
+  'test/docs/commands.test.ts',
+  'test/listener/codex-socket.test.ts',
+  'test/model/conformance.test.ts',
+];
 
 const given = { CODEX_BIN: process.env.CODEX_BIN, RC_ENGINE_TEST_AGENTS: process.env.RC_ENGINE_TEST_AGENTS };
 if (given.CODEX_BIN && given.RC_ENGINE_TEST_AGENTS) process.exitCode = test(given);

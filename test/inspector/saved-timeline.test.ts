@@ -1,40 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createActor, createMachine } from 'xstate';
-import { Recorder } from '../../src/inspector/recorder.js';
 import { readTimeline, restoreTimeline } from '../../src/inspector/saved-timeline.js';
-import { FILE_FORMAT, type SavedTimeline, Timeline } from '../../src/inspector/timeline.js';
 import { cli } from '../support/cli.js';
+import { recordedTimeline } from '../support/timeline.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const CHARTS = { toggle: 'aaaaaaaaaaaa' };
-
-function recorded(): SavedTimeline {
-  const recorder = new Recorder(new Timeline(20));
-  const actor = createActor(
-    createMachine({
-      id: 'toggle',
-      initial: 'off',
-      states: { off: { on: { T: 'on' } }, on: { on: { T: 'off' } } },
-    }),
-    { id: 'toggle' },
-  );
-  recorder.actor(actor);
-  actor.start();
-  for (let i = 0; i < 40; i += 1) actor.send({ type: 'T' });
-  actor.stop();
-  const { timeline } = recorder;
-  return {
-    format: FILE_FORMAT,
-    version: 1,
-    engine: '9.9.9',
-    savedAt: 1,
-    charts: CHARTS,
-    base: timeline.base,
-    entries: timeline.slice(timeline.first, timeline.next),
-  };
-}
 
 async function fileOf(content: string | object): Promise<string> {
   const path = join(await tmpFolder(), 'saved.json');
@@ -49,7 +21,7 @@ const reading = async (content: string | object) => {
 
 describe('a saved timeline', () => {
   it('is restored as it was saved, with the actor states before the first entry', async () => {
-    const saved = recorded();
+    const saved = recordedTimeline(CHARTS);
     const timeline = await reading(saved);
     expect(timeline.slice(timeline.first, timeline.next)).toEqual(saved.entries);
     expect(timeline.base).toEqual(saved.base);
@@ -57,7 +29,7 @@ describe('a saved timeline', () => {
   });
 
   it('truncated at any point it is refused as truncated', async () => {
-    const text = JSON.stringify(recorded());
+    const text = JSON.stringify(recordedTimeline(CHARTS));
     for (let at = 40; at < text.length; at += 97) {
       await expect(reading(text.slice(0, at)), `truncated at ${at}`).rejects.toMatchObject({
         code: 'timelineUnusable',
@@ -71,10 +43,14 @@ describe('a saved timeline', () => {
     ['of other charts', { charts: { toggle: 'bbbbbbbbbbbb' } }, 'whose chart toggle (bbbbbbbbbbbb)'],
     ['of a chart that no longer exists', { charts: { gone: 'aaaaaaaaaaaa' } }, 'whose chart gone'],
     ['with invalid entries', { entries: [{ seq: 'x' }] }, 'entries.0'],
-    ['with a missing entry', { entries: recorded().entries.filter((_, index) => index !== 5) }, 'is missing'],
+    [
+      'with a missing entry',
+      { entries: recordedTimeline(CHARTS).entries.filter((_, index) => index !== 5) },
+      'is missing',
+    ],
     ['with an unknown member', { more: 1 }, 'damaged'],
   ])('%s is refused, and the message names the problem', async (_, change, message) => {
-    await expect(reading({ ...recorded(), ...change })).rejects.toMatchObject({
+    await expect(reading({ ...recordedTimeline(CHARTS), ...change })).rejects.toMatchObject({
       code: 'timelineUnusable',
       message: expect.stringContaining(message),
     });
@@ -101,7 +77,7 @@ describe('rc-engine inspect', () => {
     for (const [args, code, message] of [
       [['inspect', join(directory, 'none')], 1, 'cannot be read (ENOENT)'],
       [['inspect', join(directory, 'dir')], 1, 'cannot be read (EISDIR)'],
-      [['inspect', await fileOf(recorded())], 1, 'whose chart toggle'],
+      [['inspect', await fileOf(recordedTimeline(CHARTS))], 1, 'whose chart toggle'],
       [['inspect', 'x', '--port', '99999'], 2, '--port must be'],
       [['inspect'], 2, ''],
       [['start', '--inspect=99999'], 2, '--inspect must be a port'],

@@ -1,40 +1,56 @@
 /** The command blocks of a document, and a machine that runs them: a home directory of its own, and loopback only. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { homedir, hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanEnv } from './cli.js';
 import { AGENT, openIssuer, writePrograms } from './document-programs.js';
 import type { LoopbackIssuer } from './issuer.js';
+import { recordedTimeline } from './timeline.js';
 
 export interface CommandBlock {
   readonly line: number;
   readonly commands: readonly string[];
   /** Why it is not run. */
   readonly notRun: string | undefined;
-  /** An engine must run before it; the text says how it was started. */
-  readonly besideEngine: boolean;
+  /**
+   * What it needs: `engine`: one must run before it, and the text says how it was started; `repository`: its files, as
+   * they are here; `clone`: a clone of its own, because it writes into it or installs packages; `codex`: the real Codex
+   * CLI; `check`: nothing, because `.ci/run` runs these very commands.
+   */
+  readonly needs: keyof typeof NEEDS | undefined;
 }
+
+const NEEDS = {
+  engine: 'run beside an engine',
+  repository: 'run in the repository',
+  clone: 'run in a clone',
+  codex: 'run with Codex CLI',
+  check: 'run by .ci/run',
+} as const;
 
 const BLOCK = /(?:^<!-- (.*) -->\n)?^```sh\n([\s\S]*?)^```$/gm;
 
-/** @throws where the comment above a block says something else than the two forms of CONTRIBUTING.md */
+/** @throws where the comment above a block says something else than the forms of CONTRIBUTING.md */
 export function commandBlocks(text: string): readonly CommandBlock[] {
   return [...text.matchAll(BLOCK)].map(({ 1: marker = '', 2: body = '', index }) => {
     const line = text.slice(0, index).split('\n').length;
     const reason = /^not run: (.{10,})$/.exec(marker)?.[1];
-    const besideEngine = marker === 'run beside an engine';
-    if (marker !== '' && reason === undefined && !besideEngine) {
+    const needs = (Object.keys(NEEDS) as (keyof typeof NEEDS)[]).find((one) => NEEDS[one] === marker);
+    if (marker !== '' && reason === undefined && needs === undefined) {
       throw new Error(`line ${line}: unknown marker: ${marker}`);
     }
     const commands = body.replaceAll('\\\n', ' ').trim().split('\n');
-    return { line, commands, notRun: reason, besideEngine };
+    return { line, commands, notRun: reason, needs };
   });
 }
 
 /** Ends only with a signal. */
-const LONG = /^(?:[A-Z_]+=\S* +)*rc-engine (start|backend|connect(?! --list\b))/;
+const LONG =
+  /^(?:[A-Z_]+=\S* +)*rc-engine (start|backend|inspect(?= --attach)|connect(?! --list\b))|^npm ci && npm (start)/;
 /** A sign-in, and a service: the engine that was started with a token must not run, and its token is not given to them. */
 const WITHOUT_TOKEN = /\brc-engine (?:login|logout|whoami|service)\b/;
 /** The connect URL of the reader's engine. */
@@ -42,6 +58,20 @@ const CONNECT_URL = /ws:\/\/127\.0\.0\.1:PORT(?:\/\?token=TOKEN)?/;
 /** Addresses in documents. Each run has free ports in their place. */
 const ADDRESS = /127\.0\.0\.1:(\d{4,5}|PORT)\b/g;
 const LIMIT = 30_000;
+/** The name of a paired machine in documents; each run has the name of this machine. */
+const MACHINE = /\bconnect build-server\b/;
+/** With packages that are installed, or tests that are repeated. */
+const LONG_LIMIT = 300_000;
+const REPOSITORY = path.resolve(import.meta.dirname, '../..');
+
+const NO_ENGINE_SETTINGS = {
+  RC_ENGINE_BASE_URL: undefined,
+  RC_ENGINE_ACCESS_TOKEN: undefined,
+  RC_ENGINE_ACCOUNT_ID: undefined,
+  RC_ENGINE_ISSUER: undefined,
+  HTTP_PROXY: undefined,
+  HTTPS_PROXY: undefined,
+};
 
 interface Running {
   readonly child: ChildProcess;
@@ -56,6 +86,7 @@ export class DocumentMachine {
   readonly #laptop: string;
   readonly #directory: string;
   #issuer: LoopbackIssuer | undefined;
+  #clone: string | undefined;
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -70,11 +101,20 @@ export class DocumentMachine {
     await writePrograms(path.join(directory, 'bin'));
     await writeFile(path.join(directory, 'home/my-agent'), AGENT);
     await chmod(path.join(directory, 'home/my-agent'), 0o755);
+    await mkdir(path.join(directory, 'home/my-project'));
+    await writeFile(path.join(directory, 'home/my-project/package.json'), '{ "private": true }');
+    for (const name of ['before', 'after'])
+      await writeFile(path.join(directory, `home/${name}.json`), JSON.stringify(recordedTimeline({})));
     return machine;
   }
 
-  async run({ commands, besideEngine }: CommandBlock): Promise<void> {
-    if (besideEngine && this.#alive('start') === undefined)
+  async run({ commands, needs }: CommandBlock): Promise<void> {
+    if (needs === 'repository' || needs === 'codex' || needs === 'clone') {
+      const place = needs === 'clone' ? await this.#cloned() : REPOSITORY;
+      for (const command of commands) await this.#inTree(command, place);
+      return;
+    }
+    if (needs === 'engine' && this.#alive('start') === undefined)
       await this.#command('rc-engine start', this.#home);
     const home = commands.some((command) => /\brc-engine connect\b/.test(command))
       ? this.#laptop
@@ -82,12 +122,58 @@ export class DocumentMachine {
     for (const command of commands) await this.#command(command, home);
   }
 
+  /** What the command that npm link installed prints. */
+  installedCommand(args: readonly string[]): Promise<string> {
+    const command = path.join(this.#directory, 'prefix/bin/rc-engine');
+    return this.#short([command, ...args].join(' '), this.#home);
+  }
+
   async close(): Promise<void> {
-    for (const kind of ['connect', 'start', 'backend']) await this.#end(kind);
+    for (const kind of ['inspect', 'connect', 'start', 'backend']) await this.#end(kind);
     await this.#issuer?.close();
   }
 
-  async #command(text: string, home: string): Promise<void> {
+  /** A command of the repository itself. It has none of the settings with which the engine of a reader runs. */
+  async #inTree(text: string, tree: string): Promise<void> {
+    const { CODEX_BIN = '' } = process.env;
+    const command = text.replace('=/path/to/codex', `=${CODEX_BIN}`).replace('/path/to/', `${tree}/`);
+    // Packages come from the registry that this machine is set up for.
+    const own = Object.entries(process.env).filter(([name]) => !/^(?:RC_|npm_|VITEST|NODE_ENV)/.test(name));
+    const env = {
+      ...NO_ENGINE_SETTINGS,
+      ...Object.fromEntries(own),
+      HOME: this.#home,
+      npm_config_userconfig: path.join(homedir(), '.npmrc'),
+      npm_config_cache: process.env.npm_config_cache ?? path.join(homedir(), '.npm'),
+      // npm link puts the command there, and not into the system.
+      npm_config_prefix: path.join(this.#directory, 'prefix'),
+    };
+    const kind = LONG.exec(command)?.[2];
+    if (kind === undefined) await this.#short(command, tree, env, '', LONG_LIMIT);
+    else {
+      await this.#long(kind, command, tree, env, LONG_LIMIT);
+      await this.#end(kind);
+    }
+  }
+
+  /** A clone of this repository, with what is not committed yet. */
+  async #cloned(): Promise<string> {
+    if (this.#clone !== undefined) return this.#clone;
+    const clone = path.join(this.#directory, 'clone');
+    const files = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+      cwd: REPOSITORY,
+      encoding: 'utf8',
+    });
+    for (const file of files.split('\0')) {
+      if (file === '' || !existsSync(path.join(REPOSITORY, file))) continue;
+      await cp(path.join(REPOSITORY, file), path.join(clone, file), { recursive: true });
+    }
+    this.#clone = clone;
+    return clone;
+  }
+
+  async #command(words: string, home: string): Promise<void> {
+    const text = words.replace(MACHINE, `connect ${hostname()}`);
     const command = CONNECT_URL.test(text) ? await this.#withConnectUrl(text) : await this.#withPorts(text);
     if (WITHOUT_TOKEN.test(command)) {
       await this.#end('start');
@@ -111,6 +197,18 @@ export class DocumentMachine {
     const env = asksForCode ? { RC_ENGINE_PAIRING_CODE: await this.#pairingCode() } : {};
     if (kind === undefined) await this.#short(command, home, env);
     else await this.#long(kind, command, home, env);
+    if (command.includes('--open')) await this.#pageOpened(home);
+  }
+
+  /** The browser has fetched the page to which the command led it. */
+  async #pageOpened(home: string): Promise<void> {
+    const deadline = Date.now() + LIMIT;
+    for (;;) {
+      const seen = await readFile(path.join(home, 'browser.log'), 'utf8').catch(() => '');
+      if (seen.includes('200')) return;
+      if (Date.now() > deadline) throw new Error(`the browser saw no page: ${seen}`);
+      await sleep(50);
+    }
   }
 
   async #withConnectUrl(text: string): Promise<string> {
@@ -124,7 +222,6 @@ export class DocumentMachine {
     return {
       ...token,
       RC_ENGINE_ISSUER: this.#issuer.origin,
-      BROWSER: path.join(this.#directory, 'bin/browser'),
     };
   }
 
@@ -135,10 +232,16 @@ export class DocumentMachine {
   }
 
   /** @returns what it printed */
-  async #short(command: string, home: string, env: NodeJS.ProcessEnv = {}, input = ''): Promise<string> {
+  async #short(
+    command: string,
+    home: string,
+    env: NodeJS.ProcessEnv = {},
+    input = '',
+    limit = LIMIT,
+  ): Promise<string> {
     const run = await this.#spawn(command, home, env);
     run.child.stdin?.end(input);
-    const code = await Promise.race([run.exited, sleep(LIMIT, 'no end', { ref: false })]);
+    const code = await Promise.race([run.exited, sleep(limit, 'no end', { ref: false })]);
     if (code !== 0) {
       await stop(run);
       throw new Error(`${command}\nexit code: ${code}\n${run.output}`);
@@ -146,19 +249,25 @@ export class DocumentMachine {
     return run.output;
   }
 
-  async #long(kind: string, command: string, home: string, env: NodeJS.ProcessEnv = {}): Promise<void> {
+  async #long(
+    kind: string,
+    command: string,
+    home: string,
+    env: NodeJS.ProcessEnv = {},
+    limit = LIMIT,
+  ): Promise<void> {
     // One engine runs on a home, and one link on a port: a document says so, and the reader stops the first.
     await this.#end(kind);
     const run = await this.#spawn(command, home, env);
     this.#running.set(kind, run);
     const ready = /local use|\b(?:unix|ws|http):\/\//;
-    const deadline = Date.now() + LIMIT;
+    const deadline = Date.now() + limit;
     while (!ready.test(run.output)) {
       if (this.#alive(kind) === undefined || Date.now() > deadline)
         throw new Error(`${command}\ndid not become ready:\n${run.output}`);
       await sleep(50);
     }
-    if (kind === 'start' && !command.includes('--no-remote-control'))
+    if (kind === 'start' && !/--no-remote-control|^npm/.test(command))
       await this.#short(`rc-engine wait --timeout 20 ${/--home \S+/.exec(command)?.[0] ?? ''}`, home);
   }
 
@@ -180,6 +289,7 @@ export class DocumentMachine {
       ...clean,
       PATH: `${path.join(this.#directory, 'bin')}${path.delimiter}${PATH}`,
       HOME: home,
+      BROWSER: path.join(this.#directory, 'bin/browser'),
       RC_ENGINE_BASE_URL: backend,
       RC_ENGINE_ISSUER: backend,
       RC_ENGINE_ACCESS_TOKEN: 'dev',

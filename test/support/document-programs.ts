@@ -42,9 +42,18 @@ const SYSTEMCTL = `#!/bin/sh
 case "$*" in *show*) printf 'ActiveState=active\\nSubState=running\\nMainPID=1\\nUnitFileState=enabled\\nResult=success\\n';; esac
 `;
 
-/** A browser that follows the sign-in to its end. */
+/** A browser that follows the sign-in to its end, or a file of ours to the page that it leads to; its log has each status. */
 const BROWSER = `#!/usr/bin/env node
-fetch(process.argv[2]).then((response) => response.text());
+const { appendFileSync, readFileSync } = require('node:fs');
+const [, , address] = process.argv;
+const url = address.startsWith('file:') ? /url=([^"]+)/.exec(readFileSync(new URL(address), 'utf8'))[1] : address;
+const open = (address) => require('node:http').get(address, (response) => {
+  response.resume();
+  appendFileSync('browser.log', response.statusCode + '\\n');
+  const { location } = response.headers;
+  if (location !== undefined) open(new URL(location, address));
+});
+open(url);
 `;
 
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -54,6 +63,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   systemctl: SYSTEMCTL,
   journalctl: '#!/bin/sh\n',
   loginctl: '#!/bin/sh\necho yes\n',
+  tmux: '#!/bin/sh\n',
   browser: BROWSER,
 };
 
