@@ -56,6 +56,8 @@ export const BUCKETS = {
   controllerTokens: undefined,
   /** Hash of an enrollment key: its account. */
   keys: undefined,
+  /** `clientId.SESSION`: the node that holds the socket of a session. The revision orders the sockets of a session. */
+  sessions: 24 * 3_600_000,
   /** `environmentId`: the node that holds the socket of the engine. The revision is the epoch of the owner. */
   owners: undefined,
 } as const satisfies Readonly<Record<string, number | undefined>>;
@@ -63,7 +65,7 @@ export const BUCKETS = {
 export type BucketName = keyof typeof BUCKETS;
 export const BUCKET_NAMES: readonly BucketName[] = [
   ...(['servers', 'environments', 'accounts', 'tokens', 'codes'] as const),
-  ...(['clients', 'controllerTokens', 'keys', 'owners'] as const),
+  ...(['clients', 'controllerTokens', 'keys', 'sessions', 'owners'] as const),
 ];
 
 export interface StateStore {
