@@ -41,8 +41,7 @@ const remoteControl = remoteControlMachine.provide({
 });
 
 const virtualClient = virtualClientMachine.provide({
-  actors: { openAppServer: fromPromise(async () => {}) },
-  actions: { closeAppServer: () => {} },
+  actions: { closeSession: () => {} },
 });
 
 function startRemoteControl(clientName) {

@@ -1,6 +1,19 @@
 import { setup } from 'xstate';
+import type { Reason } from '../src/protocol/reasons.js';
+import type { Timing } from '../src/protocol/timing.js';
 import { notProvided } from './shared/decision.js';
 import { spine } from './shared/spine.js';
+
+/** What the `clientSession` chart starts with. */
+export interface ClientSessionInput {
+  /**
+   * How the client is connected, because its limits depend on it. `socket`: a connection of the listener or the control
+   * socket. `relay`: one of `rc-engine connect`, whose conversation is with the environment. `stdio`: the parent process,
+   * which may take its time. `stream`: a stream of remote control; streams share one socket, so none may block it.
+   */
+  readonly transport: 'socket' | 'relay' | 'stdio' | 'stream';
+  readonly timing: Pick<Timing, 'appServerOpen' | 'initializeTimeout' | 'sendStall' | 'clientStall'>;
+}
 
 /** The events of the `clientSession` chart. */
 export type ClientSessionEvent =
@@ -8,7 +21,7 @@ export type ClientSessionEvent =
   | { readonly type: 'OPENED' }
   /** No app-server connection is opened before a valid `initialize` arrives. WSA-35 */
   | { readonly type: 'DEFERRED' }
-  /** A valid `initialize`, or a message that needs none, waits for the app-server connection. */
+  /** The app-server connection is being opened, at once or for a valid `initialize`. */
   | { readonly type: 'OPENING' }
   /** There is no place for an app-server connection; the client may try again. */
   | { readonly type: 'REFUSED' }
@@ -26,6 +39,8 @@ export type ClientSessionEvent =
   | { readonly type: 'UNBLOCKED' }
   /** The client reads slowly. WSA-18 */
   | { readonly type: 'CLIENT.SLOW' }
+  /** It has read a part of what waits. WSA-18 */
+  | { readonly type: 'CLIENT.PROGRESS' }
   /** It has read what waited. */
   | { readonly type: 'CLIENT.READS' }
   /** Too much waits for the app server. WSA-24 */
@@ -52,8 +67,9 @@ export type ClientSessionTag =
 
 const clientSession = setup({
   types: {
-    context: {} as Record<string, never>,
+    context: {} as ClientSessionInput,
     events: {} as ClientSessionEvent,
+    input: {} as ClientSessionInput,
     tags: {} as ClientSessionTag,
   },
   actions: {
@@ -62,13 +78,28 @@ const clientSession = setup({
     /** The app server of this client is not read for now. */
     pauseAppServer: notProvided('pauseAppServer'),
     resumeAppServer: notProvided('resumeAppServer'),
-    /** The client blocks its own traffic, or no more. RC-41 */
-    reportBlocked: notProvided('reportBlocked'),
-    reportUnblocked: notProvided('reportUnblocked'),
     /** Nothing more is read from the client for now. */
     pauseClient: notProvided('pauseClient'),
     resumeClient: notProvided('resumeClient'),
+    /** Each open request gets an error with this reason; then the session and its connection are closed. */
+    endClient: (_, _params: { readonly reason: Reason }) => notProvided('endClient')(),
   },
+  guards: {
+    mustInitialize: ({ context }) => context.transport === 'socket',
+    mustRead: ({ context }) => context.transport === 'socket' || context.transport === 'relay',
+    sharesSocket: ({ context }) => context.transport === 'stream',
+  },
+  delays: {
+    appServerOpenTimeout: ({ context }) => context.timing.appServerOpen,
+    initializeTimeout: ({ context }) => context.timing.initializeTimeout,
+    clientStallTimeout: ({ context }) => context.timing.sendStall,
+    appServerStallTimeout: ({ context }) => context.timing.clientStall,
+  },
+});
+
+const ending = (reason: Reason) => ({
+  target: '#clientSession.ending',
+  actions: { type: 'endClient', params: { reason } } as const,
 });
 
 const serve = {
@@ -78,14 +109,14 @@ const serve = {
 } as const;
 
 /**
- * The conversation of one client with its app server, over any transport. The chart has no data, so that thousands of
- * sessions share its states and each costs a pointer. Messages do not pass through the chart.
+ * The conversation of one client with its app server, over any transport. The chart has no data of the client, so that
+ * thousands of sessions share its states and each costs a pointer. Messages do not pass through the chart.
  */
 export const clientSessionMachine = clientSession.createMachine({
   id: 'clientSession',
   description: 'One client: initialize, which side is too slow, and the end.',
   options: { maxIterations: 1_000 },
-  context: {},
+  context: ({ input }) => ({ transport: input.transport, timing: input.timing }),
   initial: 'open',
   states: {
     open: {
@@ -95,20 +126,42 @@ export const clientSessionMachine = clientSession.createMachine({
       states: {
         conversation: {
           description: 'What the client may say. WSA-22',
-          initial: 'opening',
+          initial: 'arrived',
           states: {
-            opening: {
-              description: 'The app-server connection is being opened. Messages wait.',
+            arrived: {
+              description: 'It has connected. Its kind decides what opens the app-server connection.',
               tags: ['opening'],
               on: {
-                OPENED: { target: 'awaitingInitialize', ...spine },
+                OPENED: {
+                  target: 'awaitingInitialize',
+                  description: 'One that costs nothing is there at once.',
+                  ...spine,
+                },
                 DEFERRED: {
                   target: 'awaitingInitialize',
                   description: 'The first valid initialize opens the app-server connection. WSA-35',
                 },
+                OPENING: {
+                  target: 'opening',
+                  description: 'A stream begins with its initialize; some agents speak first. RC-30, WSA-44',
+                },
+              },
+            },
+            opening: {
+              description: 'The app-server connection is being opened. Messages wait.',
+              tags: ['opening'],
+              on: {
+                OPENED: 'awaitingInitialize',
                 REFUSED: {
                   target: 'awaitingInitialize',
-                  description: 'There is no place for an app-server connection; the client may try again.',
+                  description:
+                    'There is no place for an app-server connection; the client may try again. WSA-37',
+                },
+              },
+              after: {
+                appServerOpenTimeout: {
+                  ...ending('appServerFailed'),
+                  description: 'The app-server connection did not open in time.',
                 },
               },
             },
@@ -122,6 +175,13 @@ export const clientSessionMachine = clientSession.createMachine({
                 },
                 'INITIALIZE.SENT': { target: 'initializing', ...spine },
                 SERVED: serve,
+              },
+              after: {
+                initializeTimeout: {
+                  guard: 'mustInitialize',
+                  ...ending('initializeMissing'),
+                  description: 'The client sent no valid initialize in time. WSA-36',
+                },
               },
             },
             initializing: {
@@ -162,12 +222,19 @@ export const clientSessionMachine = clientSession.createMachine({
           states: {
             ready: {
               description: 'It accepts messages.',
-              on: { BLOCKED: { target: 'blocked', actions: 'reportBlocked' } },
+              on: { BLOCKED: 'blocked' },
             },
             blocked: {
               description: 'It accepts no messages for now; they wait. RC-41',
               tags: ['blocked'],
-              on: { UNBLOCKED: { target: 'ready', actions: 'reportUnblocked' } },
+              on: { UNBLOCKED: 'ready' },
+              after: {
+                appServerStallTimeout: {
+                  guard: 'sharesSocket',
+                  ...ending('clientStalled'),
+                  description: 'A stream may block its own traffic for a limited time only. RC-41',
+                },
+              },
             },
           },
         },
@@ -182,7 +249,27 @@ export const clientSessionMachine = clientSession.createMachine({
             slow: {
               description: 'It reads slowly: its app server is not read, and its requests wait. WSA-18',
               tags: ['slow'],
+              initial: 'waiting',
               on: { 'CLIENT.READS': { target: 'reading', actions: 'resumeAppServer' } },
+              states: {
+                waiting: {
+                  description: 'It has read nothing for a while.',
+                  on: {
+                    'CLIENT.PROGRESS': {
+                      target: 'waiting',
+                      reenter: true,
+                      description: 'The client reads, so the time starts again.',
+                    },
+                  },
+                  after: {
+                    clientStallTimeout: {
+                      guard: 'mustRead',
+                      ...ending('clientStalled'),
+                      description: 'The client read nothing for too long. WSA-18',
+                    },
+                  },
+                },
+              },
             },
           },
         },
@@ -210,6 +297,10 @@ export const clientSessionMachine = clientSession.createMachine({
           },
         },
       },
+    },
+    ending: {
+      description: 'The client is ended: its open requests get an error.',
+      on: { CLOSE: 'closed' },
     },
     closed: { type: 'final', description: 'The session has ended.' },
   },

@@ -6,7 +6,7 @@ import { notProvided } from './shared/decision.js';
 
 /** What the `listenerConnection` chart starts with. */
 export interface ListenerConnectionInput {
-  readonly timing: Pick<Timing, 'sendStall' | 'localClose' | 'localPong'>;
+  readonly timing: Pick<Timing, 'localClose' | 'localPong'>;
 }
 
 /** The events of the `listenerConnection` chart. */
@@ -15,20 +15,14 @@ export type ListenerConnectionEvent =
   | { readonly type: 'ADMITTED' }
   /** The upgrade ended as `rejected`. */
   | { readonly type: 'REFUSED' }
-  /** The app server has answered `initialize`. WSA-22 */
-  | { readonly type: 'INITIALIZED' }
-  /** No valid `initialize` arrived in time. WSA-36 */
+  /** No valid `initialize` arrived in time; the chart `clientSession` decided. WSA-36 */
   | { readonly type: 'INITIALIZE.OVERDUE' }
-  /** Unsent data exceeds the high-water mark, or has waited for a while. WSA-18 */
-  | { readonly type: 'SLOW' }
-  /** A slow client has read something since the last check. WSA-18 */
-  | { readonly type: 'PROGRESS' }
+  /** The client read nothing for too long; the chart `clientSession` decided. WSA-18 */
+  | { readonly type: 'STALLED' }
   /** Nothing was received for a while; a sweep found it. RC-86 */
   | { readonly type: 'SILENT' }
-  /** Something was received: a pong, or any other data. */
+  /** Something was received, a pong or any other data, or the client has read something. */
   | { readonly type: 'ALIVE' }
-  /** All data was sent. */
-  | { readonly type: 'DRAINED' }
   /** Unsent data exceeds the limit. WSA-18 */
   | { readonly type: 'OVERFLOW' }
   /** More messages of the client wait for its app server than the limit allows. WSA-24 */
@@ -53,11 +47,9 @@ const listenerConnection = setup({
     context: {} as ListenerConnectionInput,
     events: {} as ListenerConnectionEvent,
     input: {} as ListenerConnectionInput,
-    tags: {} as 'open' | 'slow',
+    tags: {} as 'open',
   },
   actions: {
-    pauseAppServer: notProvided('pauseAppServer'),
-    resumeAppServer: notProvided('resumeAppServer'),
     /** Sends the close frame. Nothing is sent after it. */
     sendClose: (_, _params: CloseParams) => notProvided('sendClose')(),
     /** Sends a WebSocket ping. */
@@ -68,7 +60,6 @@ const listenerConnection = setup({
     release: notProvided('release'),
   },
   delays: {
-    sendStallTimeout: ({ context }) => context.timing.sendStall,
     pongTimeout: ({ context }) => context.timing.localPong,
     closeTimeout: ({ context }) => context.timing.localClose,
   },
@@ -79,28 +70,27 @@ const closing = (code: number, reason: Reason) => ({
   actions: { type: 'sendClose', params: { code, reason } } as const,
 });
 
-const stalled = {
-  ...closing(CLOSE_CODES.tryAgainLater, 'clientStalled'),
-  description: 'The client read nothing for too long. WSA-18',
-};
-
-const overdue = {
-  ...closing(CLOSE_CODES.policyViolation, 'initializeMissing'),
-  description: 'The client sent no valid initialize in time. WSA-36',
-};
-
 /**
  * One connection of the local listener. The chart has no data per connection, so that all connections in a state share
  * one frozen snapshot. Messages do not pass through the chart.
  */
 export const listenerConnectionMachine = listenerConnection.createMachine({
   id: 'listenerConnection',
-  description: 'A connection of a local client: authorization, initialize, backpressure and close.',
+  description:
+    'The connection of a local client: authorization, whether its peer is still there, and close. Its conversation is in clientSession.',
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({ timing: input.timing }),
   initial: 'authorizing',
   on: {
     ENDED: { target: '.closed', description: 'The client closed the connection, or it broke.' },
+    'INITIALIZE.OVERDUE': {
+      ...closing(CLOSE_CODES.policyViolation, 'initializeMissing'),
+      description: 'The client sent no valid initialize in time. WSA-36',
+    },
+    STALLED: {
+      ...closing(CLOSE_CODES.tryAgainLater, 'clientStalled'),
+      description: 'The client read nothing for too long. WSA-18',
+    },
     OVERFLOW: {
       ...closing(CLOSE_CODES.tryAgainLater, 'clientOverloaded'),
       description: 'Unsent data for the client exceeds the limit. WSA-18',
@@ -126,34 +116,25 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
   states: {
     authorizing: {
       description: 'An upgrade request arrived; websocketAuth decides.',
-      on: { ADMITTED: 'awaitingInitialize', REFUSED: 'closed', STOP: 'closed' },
+      on: { ADMITTED: 'open', REFUSED: 'closed', STOP: 'closed' },
     },
-    awaitingInitialize: {
-      description: 'The connection is open; only initialize is accepted. WSA-22',
+    open: {
+      description: 'The connection is open. The chart clientSession has the conversation.',
       tags: ['open'],
-      on: {
-        INITIALIZED: 'initialized',
-        SLOW: 'paused.awaitingInitialize',
-        'INITIALIZE.OVERDUE': overdue,
-      },
-    },
-    initialized: {
-      description: 'Messages pass in both directions.',
-      tags: ['open'],
-      on: { SLOW: 'paused.initialized', SILENT: 'probing' },
+      on: { SILENT: 'probing' },
     },
     probing: {
       description: 'Nothing was received for a while: a ping was sent. RC-86',
       tags: ['open'],
       entry: 'sendPing',
-      on: { ALIVE: 'initialized', SLOW: 'paused.initialized' },
+      on: { ALIVE: 'open' },
       after: { pongTimeout: { target: 'silent', description: 'The pong did not arrive in time.' } },
     },
     silent: {
       description: 'A second ping was sent: the engine itself may have been stopped for a while. RC-86',
       tags: ['open'],
       entry: 'sendPing',
-      on: { ALIVE: 'initialized', SLOW: 'paused.initialized' },
+      on: { ALIVE: 'open' },
       after: {
         pongTimeout: {
           ...closing(CLOSE_CODES.policyViolation, 'clientVanished'),
@@ -161,45 +142,19 @@ export const listenerConnectionMachine = listenerConnection.createMachine({
         },
       },
     },
-    paused: {
-      description: 'The client reads too slowly: reading from its app server is paused. WSA-18',
-      tags: ['open', 'slow'],
-      entry: 'pauseAppServer',
-      exit: 'resumeAppServer',
-      initial: 'awaitingInitialize',
-      states: {
-        awaitingInitialize: {
-          description: 'Paused before the response to initialize.',
-          after: { sendStallTimeout: stalled },
-          on: {
-            PROGRESS: {
-              target: 'awaitingInitialize',
-              reenter: true,
-              description: 'The client reads, so the time starts again.',
-            },
-            INITIALIZED: 'initialized',
-            DRAINED: '#listenerConnection.awaitingInitialize',
-            'INITIALIZE.OVERDUE': overdue,
-          },
-        },
-        initialized: {
-          description: 'Paused after the response to initialize.',
-          after: { sendStallTimeout: stalled },
-          on: {
-            PROGRESS: {
-              target: 'initialized',
-              reenter: true,
-              description: 'The client reads, so the time starts again.',
-            },
-            DRAINED: '#listenerConnection.initialized',
-          },
-        },
-      },
-    },
     closing: {
       description: 'A close frame was sent; the socket is destroyed when the client does not answer in time.',
       entry: 'release',
-      on: { OVERFLOW: {}, FLOODED: {}, REPLACED: {}, 'APP_SERVER.CLOSED': {}, 'TOKEN.EXPIRED': {}, STOP: {} },
+      on: {
+        'INITIALIZE.OVERDUE': {},
+        STALLED: {},
+        OVERFLOW: {},
+        FLOODED: {},
+        REPLACED: {},
+        'APP_SERVER.CLOSED': {},
+        'TOKEN.EXPIRED': {},
+        STOP: {},
+      },
       after: { closeTimeout: { target: 'closed', actions: 'destroySocket' } },
     },
     closed: { type: 'final', description: 'The socket is gone.', entry: 'release' },

@@ -1,14 +1,13 @@
-import { assign, fromPromise, setup } from 'xstate';
+import { assign, setup } from 'xstate';
 import type { Decision } from '../src/protocol/decision.js';
 import type { Failure } from '../src/protocol/outcomes.js';
 import type { Reason } from '../src/protocol/reasons.js';
-import type { Env, Timing } from '../src/protocol/timing.js';
+import type { Env } from '../src/protocol/timing.js';
 import { decide, notProvided } from './shared/decision.js';
 
 /** What the `virtualClient` chart starts with. */
 export interface VirtualClientInput {
   readonly env: Env;
-  readonly timing: Timing;
   readonly clientId: string;
   readonly streamId: string;
 }
@@ -19,12 +18,11 @@ interface VirtualClientContext extends VirtualClientInput {
 
 /** The events of the `virtualClient` chart. */
 export type VirtualClientEvent =
-  | { readonly type: 'CLOSE'; readonly reason: Reason }
+  /** Its controller, the engine, or the chart `clientSession` ends it. */
+  | { readonly type: 'CLOSE'; readonly reason: Reason; readonly detail?: string }
   /** No message and no ping for the idle limit; the sweep found it. RC-34 */
   | { readonly type: 'IDLE' }
-  /** Its app server accepted no messages for too long. RC-41 */
-  | { readonly type: 'STALLED' }
-  /** Its app-server connection ended; `failure` is null when it ended cleanly. */
+  /** Its app-server connection ended or could not be opened; `failure` is null when it ended cleanly. */
   | { readonly type: 'APP_SERVER.CLOSED'; readonly failure: Failure | null };
 
 /** The result of the `virtualClient` chart when it ends. */
@@ -40,96 +38,56 @@ const virtualClient = setup({
     output: {} as VirtualClientOutput,
     tags: {} as 'alive',
   },
-  actors: {
-    /** Opens the app-server connection of this stream; rejects with an error whose message says why it failed. */
-    openAppServer: fromPromise<void, { clientId: string; streamId: string }>(notProvided('openAppServer')),
-  },
   actions: {
-    setReason: assign(({ context }, p: { reason: Reason; detail?: string | null }) =>
-      decide(context, p.reason, p.detail ?? null),
-    ),
+    setReason: assign(({ context }, p: { reason: Reason }) => decide(context, p.reason)),
     setCloseReason: assign(({ context, event }) =>
-      event.type === 'CLOSE' ? decide(context, event.reason) : {},
+      event.type === 'CLOSE' ? decide(context, event.reason, event.detail ?? null) : {},
     ),
     recordAppServerClosed: assign(({ context, event }) =>
       event.type === 'APP_SERVER.CLOSED'
         ? decide(context, event.failure?.reason ?? 'appServerClosed', event.failure?.message ?? null)
         : {},
     ),
-    recordOpenError: assign(({ context, event }) => {
-      const error = 'error' in event ? event.error : undefined;
-      return decide(context, 'appServerFailed', error instanceof Error ? error.message : null);
-    }),
-    /** Closes the app-server connection, if it was opened. */
-    closeAppServer: notProvided('closeAppServer'),
-  },
-  delays: {
-    appServerOpenTimeout: ({ context }) => context.timing.appServerOpen,
+    /** Ends the session and its app-server connection. */
+    closeSession: notProvided('closeSession'),
   },
 });
 
 /**
- * One virtual client, identified by (client_id, stream_id), with its own app-server connection. It outlives the backend
- * socket (RC-35, RC-36). There is one actor per stream, so it stays small; messages do not pass through the chart.
+ * One virtual client, identified by (client_id, stream_id). It outlives the backend socket (RC-35, RC-36). The chart
+ * knows until when it lives, and why it ended; its conversation is in `clientSession`. There is one actor per stream, so
+ * it stays small; messages do not pass through the chart.
  */
 export const virtualClientMachine = virtualClient.createMachine({
   id: 'virtualClient',
-  description: 'One virtual client: its app-server connection opens, serves and closes.',
+  description:
+    'One virtual client: it is open until it is closed or idle. Its conversation is in clientSession.',
   options: { maxIterations: 1_000 },
   context: ({ input }) => ({
     ...input,
     decision: { reason: 'initialized', detail: null, at: input.env.now() },
   }),
   output: ({ context }) => ({ reason: context.decision.reason }),
-  initial: 'opening',
-  on: {
-    CLOSE: {
-      target: '.closing',
-      description: 'The client, the backend or the engine closed it.',
-      actions: 'setCloseReason',
-    },
-    STALLED: {
-      target: '.closing',
-      description: 'Its app server accepted no messages for too long. RC-41',
-      actions: { type: 'setReason', params: { reason: 'clientStalled' } },
-    },
-    'APP_SERVER.CLOSED': {
-      target: '.closing',
-      description: 'The app server closed its connection.',
-      actions: 'recordAppServerClosed',
-    },
-  },
+  initial: 'open',
   states: {
-    opening: {
-      description: 'initialize arrived; the app-server connection is being opened. RC-30',
-      tags: ['alive'],
-      invoke: {
-        id: 'openAppServer',
-        src: 'openAppServer',
-        input: ({ context }) => ({ clientId: context.clientId, streamId: context.streamId }),
-        onDone: 'active',
-        onError: {
-          target: 'closing',
-          description: 'The app-server connection could not be opened.',
-          actions: 'recordOpenError',
-        },
-      },
-      after: {
-        appServerOpenTimeout: {
-          target: 'closing',
-          description: 'The app-server connection did not open in time.',
-          actions: { type: 'setReason', params: { reason: 'appServerFailed', detail: 'no answer in time' } },
-        },
-      },
-    },
-    active: {
-      description: 'Messages pass in both directions.',
+    open: {
+      description: 'Its initialize arrived. RC-30',
       tags: ['alive'],
       on: {
+        CLOSE: {
+          target: 'closing',
+          description: 'The client, the backend or the engine closed it, or one side took too long.',
+          actions: 'setCloseReason',
+        },
         IDLE: {
           target: 'idleExpired',
           description: 'No message and no ping for the idle limit. RC-34',
           actions: { type: 'setReason', params: { reason: 'clientIdle' } },
+        },
+        'APP_SERVER.CLOSED': {
+          target: 'closing',
+          description: 'The app server closed its connection, or could not be reached.',
+          actions: 'recordAppServerClosed',
         },
       },
     },
@@ -138,8 +96,8 @@ export const virtualClientMachine = virtualClient.createMachine({
       always: 'closing',
     },
     closing: {
-      description: 'The app-server connection is closed.',
-      entry: 'closeAppServer',
+      description: 'The session and its app-server connection are closed.',
+      entry: 'closeSession',
       always: 'closed',
     },
     closed: {

@@ -46,7 +46,7 @@ export const ALLOWED = {
     ['state'],
     'What a client has seen of its connection; the chart appServer gets it as facts.',
   ],
-  'src/connect/local-connection.ts': [['state'], 'Backpressure and protocol of one stream.'],
+  'src/connect/local-connection.ts': [['state'], 'Whether its client writes `jsonrpc`.'],
   'src/engine/control-watch.ts': [
     ['timer'],
     'Checks once in a while whether the socket file exists, and opens it again.',
@@ -87,7 +87,6 @@ export const ALLOWED = {
   'src/protocol/envelope-scan.ts': [['state'], 'A parser.'],
   'src/protocol/outbound.ts': [['state'], 'Nothing is sent after the end of a stream.'],
   'src/remote-control/clients/mux.ts': [['timer'], 'One clock for the idle checks of all virtual clients.'],
-  'src/remote-control/clients/virtual-client.ts': [['timer'], 'Ends the actor after its last message.'],
   'src/remote-control/link/dial.ts': [['timer'], 'The limit of one handshake.'],
   'src/remote-control/link/socket.ts': [
     ['state', 'timer'],
@@ -98,10 +97,14 @@ export const ALLOWED = {
     'SQLite reports that another process writes; the statement is repeated for up to its limit.',
   ],
   'src/session/client-protocol.ts': [['state'], 'Facts about the protocol of one client.'],
+  'src/session/control-server.ts': [
+    ['timer'],
+    'Reports whether a slow client reads something; the end of a close.',
+  ],
   'src/session/line-connection.ts': [['state'], 'The two ends of one stream.'],
   'src/session/server-requests.ts': [['timer'], 'The limit of one request to a client.'],
   'src/session/shared-chart.ts': [
-    ['state', 'timer'],
+    ['timer'],
     'Runs the delays of a chart that has no actor for each of its clients.',
   ],
   'src/session/stdio.ts': [['state', 'timer'], 'Reports the end of its input and of its parent process.'],
@@ -149,11 +152,5 @@ export const NOT_YET = {
   'src/remote-control/store/enrollment-store.ts': [
     ['loop', 'state'],
     'A database that fails is opened again, and its records are written again.',
-  ],
-  'src/session/control-server.ts': [['timer'], 'Whether the control socket of another engine answers.'],
-  'src/session/local-client.ts': [['state', 'timer'], 'How long a client may take to send `initialize`.'],
-  'src/session/session.ts': [
-    ['state'],
-    'What the initialize of a client said; the chart clientSession knows how far it is.',
   ],
 };

@@ -3,9 +3,11 @@ import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { type ErrorCode, explain } from '../protocol/errors.js';
 import { errorText, RPC, withJsonrpc } from '../protocol/jsonrpc.js';
 import { Message } from '../protocol/message.js';
-import { NOTHING } from '../protocol/reasons.js';
-import type { LocalTransport, ServedClient } from '../session/local-client.js';
+import { NOTHING, REASONS } from '../protocol/reasons.js';
+import { DEFAULT_TIMING } from '../protocol/timing.js';
+import type { LocalEnd, LocalTransport, ServedClient } from '../session/local-client.js';
 import { OpenRequests } from '../session/open-requests.js';
+import { type Overdue, SessionRun } from '../session/session-chart.js';
 import type { ControllerStreams, Stream, StreamClosed, StreamEnd } from './streams.js';
 
 interface LocalConnectionDeps {
@@ -29,49 +31,39 @@ const TOO_MANY_STREAMS: StreamClosed = {
   reason: 'tooManyConnections',
   text: 'too many connections at once',
 };
-const TOO_MANY_MESSAGES: StreamClosed = {
-  code: CLOSE_CODES.tryAgainLater,
-  reason: 'clientOverloaded',
-  text: 'too many messages wait',
-};
 const STOPS = 'rc-engine connect stops';
 
 /** One local connection: its messages are those of one stream, in both directions, unchanged. RC-90 */
-export class LocalConnection implements ServedClient, StreamEnd {
+export class LocalConnection extends SessionRun implements ServedClient, StreamEnd {
   readonly #transport: LocalTransport;
   readonly #deps: LocalConnectionDeps;
   #stream: Stream | undefined;
-  #closed = false;
-  /** Data waits for the local client. */
-  #slow = false;
   #clientName: string | undefined;
-  #answered = false;
   /** The client writes the `jsonrpc` member, and expects it. WSA-42 */
   #jsonrpc = false;
   /** Requests of the client without a response. */
   #open = new OpenRequests();
-  /** The listener pauses the messages to its client; the reads from the environment follow. */
-  readonly session: ServedClient['session'];
-
   constructor(transport: LocalTransport, deps: LocalConnectionDeps) {
+    super(DEFAULT_TIMING, 'relay');
     this.#transport = transport;
     this.#deps = deps;
-    const nameOf = (): string | undefined => this.#clientName;
-    this.session = {
-      pause: () => {
-        this.#slow = true;
-      },
-      get clientName() {
-        return nameOf();
-      },
-    };
+    this.take('DEFERRED');
+  }
+
+  /** The conversation is with the environment; this side knows how far it is. */
+  get session(): ServedClient['session'] {
+    return this;
+  }
+
+  get clientName(): string | undefined {
+    return this.#clientName;
   }
 
   // --- from the local client
 
   /** The first message opens the stream. */
   receive(text: string): void {
-    if (this.#closed) return;
+    if (this.isClosed) return;
     const message = Message.from(text);
     const { shape } = message;
     this.#jsonrpc ||= message.hasJsonrpc;
@@ -89,7 +81,7 @@ export class LocalConnection implements ServedClient, StreamEnd {
       const { streams, newStreamId, refusal } = this.#deps;
       const problem = streams.size >= MAX_STREAMS ? TOO_MANY_STREAMS : refusal();
       if (problem !== undefined) {
-        this.#end(problem.code, problem.reason, problem.text);
+        this.#end(endOf(problem.code), problem.reason, problem.text);
         return;
       }
       this.#stream = streams.open(newStreamId(), this);
@@ -99,7 +91,7 @@ export class LocalConnection implements ServedClient, StreamEnd {
       case 'sent':
         return;
       case 'full':
-        this.#transport.pauseReading(true);
+        this.take('QUEUE.LARGE');
         return;
       case 'tooLarge':
         if (shape.kind === 'request') {
@@ -109,8 +101,7 @@ export class LocalConnection implements ServedClient, StreamEnd {
         }
         return;
       case 'overflow': {
-        const { code, reason, text: why } = TOO_MANY_MESSAGES;
-        this.#end(code, reason, why);
+        this.#end('clientOverloaded', 'clientOverloaded', 'too many messages wait');
         return;
       }
     }
@@ -131,8 +122,7 @@ export class LocalConnection implements ServedClient, StreamEnd {
 
   /** The local client reads again. */
   drained(): void {
-    this.#slow = false;
-    this.#stream?.resume();
+    this.take('CLIENT.READS');
   }
 
   /**
@@ -141,7 +131,7 @@ export class LocalConnection implements ServedClient, StreamEnd {
    */
   endSession(reason: ErrorCode, cause: string | null, nextStep?: string): void {
     const { ids } = this.#open;
-    if (this.#closed || ids.length === 0) return;
+    if (this.isClosed || ids.length === 0) return;
     this.#open = new OpenRequests();
     const known = explain(reason);
     const text = cause ?? known?.means ?? reason;
@@ -153,8 +143,8 @@ export class LocalConnection implements ServedClient, StreamEnd {
 
   /** The local client has disconnected. */
   ended(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.isClosed) return;
+    this.take('CLOSE');
     this.#stream?.close();
     this.#deps.onClosed(this);
   }
@@ -162,41 +152,58 @@ export class LocalConnection implements ServedClient, StreamEnd {
   // --- from the environment
 
   onMessage(text: string): boolean {
-    if (this.#closed) return true;
+    if (this.isClosed) return true;
     const { shape } = Message.from(text);
     if (shape.kind === 'invalid') {
       this.#deps.onSkipped(text.length);
-      return !this.#slow;
+      return !this.is('slow');
     }
     if (shape.kind === 'response' && shape.id !== null) this.#open.delete(shape.id);
-    const passed = this.#transport.send(text);
-    if (!this.#answered) {
-      this.#answered = true;
-      this.#transport.onInitialized?.();
-    }
-    return passed && !this.#slow;
+    if (!this.#transport.send(text)) this.pause();
+    this.take('SERVED');
+    return !this.is('slow');
   }
 
   onWritable(): void {
-    if (!this.#closed) this.#transport.pauseReading(false);
+    this.take('QUEUE.EMPTY');
   }
 
   onClosed({ code, reason, text }: StreamClosed): void {
     this.#stream = undefined;
-    const later = code === CLOSE_CODES.environmentOffline || code === CLOSE_CODES.tryAgainLater;
-    const why = peerText(text, MAX_CAUSE_BYTES);
-    this.#end(later ? CLOSE_CODES.tryAgainLater : CLOSE_CODES.internalError, reason, why);
+    this.#end(endOf(code), reason, peerText(text, MAX_CAUSE_BYTES));
   }
 
   /** The command stops. */
   stop(): void {
-    this.#end(CLOSE_CODES.serviceRestart, 'stopped', STOPS, 'Start it again, then connect again.');
+    this.#end('stopped', 'stopped', STOPS, 'Start it again, then connect again.');
   }
 
-  #end(code: number, reason: ErrorCode, text: string, nextStep?: string): void {
-    if (this.#closed) return;
+  #end(end: LocalEnd, reason: ErrorCode, text: string, nextStep?: string): void {
+    if (this.isClosed) return;
     this.endSession(reason, text, nextStep);
-    this.#transport.close(code, text);
+    this.#transport.close(end, text);
     this.ended();
   }
+
+  // --- actions of the chart
+
+  protected override announce(): void {}
+
+  protected override readAppServer(reads: boolean): void {
+    if (reads) this.#stream?.resume();
+  }
+
+  protected override readClient(reads: boolean): void {
+    this.#transport.pauseReading(!reads);
+  }
+
+  protected override endClient(reason: Overdue): void {
+    this.#end(reason, reason, REASONS[reason].means);
+  }
 }
+
+/** How the end of a stream ends the local connection. */
+const endOf = (code: number): LocalEnd =>
+  code === CLOSE_CODES.environmentOffline || code === CLOSE_CODES.tryAgainLater
+    ? 'clientOverloaded'
+    : 'appServerFailed';

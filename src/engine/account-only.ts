@@ -75,7 +75,7 @@ export function serveAccountOnly(options: AccountOnlyOptions): AccountOnly {
           methods,
           policy: ALLOW_ALL,
           places: new AppServerPlaces(),
-          initializeTimeout: DEFAULT_TIMING.initializeTimeout,
+          timing: DEFAULT_TIMING,
           onInitialized: (session) => sessions.add(session),
           onEnded: (session) => sessions.delete(session),
           onClosed: () => {},

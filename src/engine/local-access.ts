@@ -9,7 +9,6 @@ import type { EngineLogger } from '../observe/logger.js';
 import { RateLimit } from '../observe/rate-limit.js';
 import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer, ClientContext } from '../protocol/app-server.js';
-import { CLOSE_CODES } from '../protocol/close-codes.js';
 import type { Failure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
 import type { Env, Timing } from '../protocol/timing.js';
@@ -71,7 +70,6 @@ export class LocalAccess {
       deps.log.warn({ count }, `${count} more messages of local clients were skipped`),
     );
     const { methods, policy, onInitialized, onEnded, appServer, protocol, controlAppServer } = deps;
-    const { initializeTimeout } = deps.timing;
     const places = new AppServerPlaces();
     const onClosed = (client: LocalClient) => this.#clients.delete(client);
     const onSkipped = (connection: string, why: string, bytes: number) => {
@@ -81,7 +79,7 @@ export class LocalAccess {
       methods,
       policy,
       places,
-      initializeTimeout,
+      timing: deps.timing,
       onInitialized,
       onEnded,
       onClosed,
@@ -146,7 +144,7 @@ export class LocalAccess {
 
   /** Ends every local client. RC-46 */
   closeClients(): void {
-    for (const client of this.#clients) client.close(CLOSE_CODES.serviceRestart, 'the engine stops');
+    for (const client of this.#clients) client.close('stopped', 'the engine stops');
   }
 
   async close(): Promise<void> {

@@ -3,10 +3,9 @@ import { cutBytes, oneLine } from '../observe/body-preview.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { AgentProtocol } from '../protocol/agent-protocol.js';
 import type { ClientContext } from '../protocol/app-server.js';
-import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import { type Env, wallTimeOf } from '../protocol/timing.js';
-import type { ConnectionStatus, LocalTransport, ServedClient } from '../session/local-client.js';
+import type { ConnectionStatus, LocalEnd, LocalTransport, ServedClient } from '../session/local-client.js';
 import { type SharedChart, SharedRun } from '../session/shared-chart.js';
 import { writeProgress } from '../system/write-progress.js';
 import { peerOf } from './address.js';
@@ -39,15 +38,19 @@ export interface ListenerConnectionDeps {
   onBinary(connection: ListenerConnection, bytes: number): void;
 }
 
-const EVENT_OF_CLOSE_CODE: Readonly<Record<number, ListenerConnectionEvent['type']>> = {
-  [CLOSE_CODES.policyViolation]: 'INITIALIZE.OVERDUE',
-  [CLOSE_CODES.internalError]: 'APP_SERVER.CLOSED',
-  [CLOSE_CODES.serviceRestart]: 'STOP',
-  [CLOSE_CODES.tryAgainLater]: 'FLOODED',
+type EventType = ListenerConnectionEvent['type'];
+
+/** The event with which the client of this connection ends it. */
+const EVENT_OF_END: Readonly<Record<LocalEnd, EventType>> = {
+  initializeMissing: 'INITIALIZE.OVERDUE',
+  clientStalled: 'STALLED',
+  clientOverloaded: 'FLOODED',
+  appServerFailed: 'APP_SERVER.CLOSED',
+  stopped: 'STOP',
 };
 
 /** One accepted connection of the listener: its chart, its WebSocket, and its client. */
-export class ListenerConnection implements LocalTransport, ClientContext {
+export class ListenerConnection extends SharedRun<EventType> implements LocalTransport, ClientContext {
   /** Unique in the process. */
   readonly number: number;
   readonly origin: ConnectionStatus['origin'];
@@ -55,7 +58,6 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   readonly #since: number;
   readonly #accepted: AcceptedConnection;
   readonly #deps: ListenerConnectionDeps;
-  readonly #run: SharedRun<ListenerConnectionEvent>;
   #client: ServedClient | undefined;
   /** Since when data waits, monotonic ms; 0: none waits. */
   #unsentSince = 0;
@@ -78,17 +80,14 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     accepted: AcceptedConnection,
     deps: ListenerConnectionDeps,
   ) {
+    const { chart, watcher } = deps;
+    super(chart, watcher?.run(connectionIdOf(origin, number), chart.machine, chart.initial.snapshot));
     this.number = number;
     this.origin = origin;
     this.#since = deps.env.monotonic();
     this.#accepted = accepted;
     this.#deps = deps;
-    this.#run = new SharedRun(
-      deps.chart,
-      (action, params) => this.#execute(action, params),
-      deps.watcher?.run(this.connectionId, deps.chart.machine, deps.chart.initial.snapshot),
-    );
-    this.#run.send({ type: 'ADMITTED' });
+    this.take('ADMITTED');
     const { ws } = accepted;
     ws.on('message', (data: Buffer, isBinary: boolean) => {
       // After our close frame, messages are ignored.
@@ -108,11 +107,6 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   serve(client: ServedClient, closeAt: number | null): void {
     this.#client = client;
     if (closeAt !== null) this.#scheduleExpiry(closeAt);
-  }
-
-  /** The app server has answered `initialize`. */
-  onInitialized(): void {
-    this.#run.send({ type: 'INITIALIZED' });
   }
 
   get connectionId(): string {
@@ -140,7 +134,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       mode: verdict.mode,
       outcome: verdict.outcome,
       reason: verdict.reason,
-      state: this.#run.state,
+      state: this.#state,
       held: this.#readPaused,
       since: this.since,
       bytesIn: stream.bytesRead,
@@ -149,6 +143,12 @@ export class ListenerConnection implements LocalTransport, ClientContext {
       client: this.#client?.session.clientName ?? null,
       expiresAt,
     };
+  }
+
+  /** Of the client while it is served, else of the connection. */
+  get #state(): string {
+    const { name } = this.at;
+    return name === 'open' ? (this.#client?.session.state ?? name) : name;
   }
 
   // --- called by the client
@@ -168,10 +168,8 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     }
     const unsent = ws.bufferedAmount;
     this.#longestUnsent = Math.max(this.#longestUnsent, unsent - before);
-    if (unsent - this.#longestUnsent > MAX_UNSENT) this.#run.send({ type: 'OVERFLOW' });
-    else if (unsent > HIGH_WATER) this.#run.send({ type: 'SLOW' });
-    else return true;
-    return false;
+    if (unsent - this.#longestUnsent > MAX_UNSENT) this.take('OVERFLOW');
+    return unsent <= HIGH_WATER;
   }
 
   pauseReading(paused: boolean): void {
@@ -186,25 +184,25 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     this.#deps.startChecks(this);
   }
 
-  close(code: number, text: string): void {
+  close(reason: LocalEnd, text: string): void {
     this.#closeText = text;
-    this.#run.send({ type: EVENT_OF_CLOSE_CODE[code] ?? 'STOP' });
+    this.take(EVENT_OF_END[reason]);
   }
 
-  /** Waits for a valid `initialize`. */
-  get isSilent(): boolean {
-    return this.#run.state.endsWith('awaitingInitialize');
+  /** It has not been initialized. */
+  get isUnused(): boolean {
+    return this.#client?.session.initialized !== true;
   }
 
   /** Closes this degraded connection, because a client with the credential needs its place. WSA-61 */
   replace(): AcceptedConnection['ws'] {
-    this.#run.send({ type: 'REPLACED' });
+    this.take('REPLACED');
     return this.#accepted.ws;
   }
 
   /** The engine stops. WSA-20 */
   stop(): void {
-    this.#run.send({ type: 'STOP' });
+    this.take('STOP');
   }
 
   /** Checks for a slow or lost client. False: no further check is needed for now. */
@@ -219,13 +217,16 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     if (this.#unsentSince === 0) return false;
     if (this.#accepted.ws.bufferedAmount === 0) {
       this.#unsentSince = 0;
-      this.#run.send({ type: 'DRAINED' });
+      this.#client?.drained();
       return false;
     }
     const progress = writeProgress(this.#accepted.stream);
-    if (progress !== this.#progress) this.#run.send({ type: 'PROGRESS' });
-    this.#progress = progress;
-    if (performance.now() - this.#unsentSince >= SLOW_AFTER) this.#run.send({ type: 'SLOW' });
+    if (progress !== this.#progress) {
+      this.#progress = progress;
+      this.#client?.session.progress();
+      this.#notePeer();
+    }
+    if (performance.now() - this.#unsentSince >= SLOW_AFTER) this.#client?.session.pause();
     return true;
   }
 
@@ -235,24 +236,23 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     const now = performance.now();
     if (bytesRead !== this.#heardBytes) {
       this.#heardBytes = bytesRead;
-      this.#heardAt = now;
-      if (this.#run.state === 'probing' || this.#run.state === 'silent') this.#run.send({ type: 'ALIVE' });
+      this.#notePeer();
     } else if (!this.#readPaused && now - this.#heardAt >= this.#deps.silence) {
-      this.#run.send({ type: 'SILENT' });
+      this.take('SILENT');
     }
+  }
+
+  /** The peer is there: it has sent or read something. */
+  #notePeer(): void {
+    this.#heardAt = performance.now();
+    this.take('ALIVE');
   }
 
   // --- actions of the chart
 
-  #execute(action: string, params: unknown): void {
+  protected override perform(action: string, params: unknown): void {
     const { ws } = this.#accepted;
     switch (action) {
-      case 'pauseAppServer':
-        this.#client?.session.pause();
-        return;
-      case 'resumeAppServer':
-        this.#client?.drained();
-        return;
       case 'sendClose': {
         const { code, reason } = params as { readonly code: number; readonly reason: Reason };
         const text = this.#closeText ?? REASONS[reason].means;
@@ -276,7 +276,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
   }
 
   #onSocketClosed(): void {
-    this.#run.send({ type: 'ENDED' });
+    this.take('ENDED');
     this.#unsentSince = 0;
     this.#deps.onClosed(this, this.#closeReason ?? 'clientClosed');
   }
@@ -288,7 +288,7 @@ export class ListenerConnection implements LocalTransport, ClientContext {
     this.#expiry = setTimeout(
       () => {
         if (at > now()) this.#scheduleExpiry(at);
-        else this.#run.send({ type: 'TOKEN.EXPIRED' });
+        else this.take('TOKEN.EXPIRED');
       },
       Math.min(Math.max(left, 0), MAX_TIMER),
     );

@@ -314,7 +314,7 @@ export class ListenerService {
     let chosen: ListenerConnection | undefined;
     for (const one of this.#degraded) {
       chosen ??= one;
-      if (!one.isSilent) continue;
+      if (!one.isUnused) continue;
       chosen = one;
       break;
     }

@@ -8,16 +8,14 @@ const MAX_DEGRADED = 32;
 export class AppServerPlaces {
   #taken = 0;
 
-  /** Takes a place. A text for people says why there is none; null: taken. */
-  take(): string | null {
+  /** Takes a place: the result gives it back. A text for people says why there is none. */
+  take(): (() => void) | string {
     if (this.#taken >= MAX_DEGRADED) {
       return `Server overloaded: connections without a valid token may use ${MAX_DEGRADED} app servers together, and all are in use. Connect with the token, or send initialize again later.`;
     }
     this.#taken += 1;
-    return null;
-  }
-
-  leave(): void {
-    this.#taken -= 1;
+    return () => {
+      this.#taken -= 1;
+    };
   }
 }

@@ -2,10 +2,12 @@ import type { EngineWatcher } from '../observe/watcher.js';
 import type { AgentProtocolSetting } from '../protocol/agent-protocol.js';
 import type { AppServer } from '../protocol/app-server.js';
 import type { Failure } from '../protocol/outcomes.js';
+import type { Timing } from '../protocol/timing.js';
 import type { EndCause } from './end-cause.js';
 import type { MethodTable } from './methods.js';
 import type { Policy } from './policy.js';
 import type { ClientSession } from './session.js';
+import type { Overdue } from './session-chart.js';
 
 /** The client of a session: how to reach it, and what the session reports. */
 export interface ClientTransport {
@@ -20,18 +22,23 @@ export interface ClientTransport {
   onInitialized(session: ClientSession): void;
   /** The session ends on our side: what it sends from now on, such as errors for open requests, is its last. */
   onEnding?(cause: EndCause): void;
-  /** The session has ended, for whatever reason. Called once. */
-  onEnded(session: ClientSession): void;
+  /**
+   * The session has ended, for whatever reason. Called once.
+   * @param appServerEnded When what runs behind the client has ended, too; undefined: nothing runs on.
+   */
+  onEnded(session: ClientSession, appServerEnded: Promise<unknown> | undefined): void;
   /** The app server has ended the session. */
   onAppServerClosed(failure: Failure | null): void;
-  /** The app server stopped accepting messages, or accepts them again. */
-  onBlocked(blocked: boolean): void;
+  /** The client, or its app server, took too long: the transport must end the session with this reason. */
+  onOverdue(reason: Overdue): void;
   /** Too much waits for the app server: stop reading from the client, or resume. */
   onReadPaused(paused: boolean): void;
 }
 
 /** Shared by many sessions. */
 export interface SessionDeps {
+  /** Limits of a session. Default: `DEFAULT_TIMING`. One object for all sessions with these limits. */
+  readonly timing?: Timing;
   readonly appServer: AppServer;
   /** What the app server speaks. Default: `codex`. */
   readonly protocol?: AgentProtocolSetting;

@@ -49,35 +49,33 @@ export async function listenControl(
   };
 }
 
-/** Unsent data of a control client beside its longest message, and how long it may read nothing of it, ms. */
+/** Unsent data of a control client beside its longest message, bytes. WSA-18 */
 const MAX_UNSENT_BYTES = 32 * 1024 * 1024;
-const UNREAD_LIMIT = 30_000;
+/** Time between two checks whether a client reads what waits for it, ms. */
+const PROGRESS_CHECK = 1_000;
 /** How long a client may keep its end open after the engine has closed the connection, ms. */
 const CLOSE_LIMIT = 1_000;
 
 function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => LocalClient): void {
-  /** Runs while data waits for the client: what it does not read must not stay for ever. */
-  let stalled: NodeJS.Timeout | undefined;
+  /** Runs while data waits for the client. */
+  let checks: NodeJS.Timeout | undefined;
   let progress = '';
   let longest = 0;
-  const giveUp = () => {
-    client.skipped('the rest for a client that does not read', lines.unsentBytes);
-    socket.destroy();
-  };
-  const watch = () => {
-    progress = writeProgress(socket);
-    stalled = setTimeout(() => {
-      if (writeProgress(socket) === progress) giveUp();
-      else watch();
-    }, UNREAD_LIMIT).unref();
+  const check = () => {
+    const now = writeProgress(socket);
+    if (now !== progress) client.session.progress();
+    progress = now;
   };
   const client = accept({
     send: (text) => {
       const before = lines.unsentBytes;
       if (lines.write(text)) return true;
       longest = Math.max(longest, lines.unsentBytes - before);
-      if (stalled === undefined) watch();
-      if (lines.unsentBytes - longest > MAX_UNSENT_BYTES && !socket.destroyed) giveUp();
+      progress = writeProgress(socket);
+      checks ??= setInterval(check, PROGRESS_CHECK).unref();
+      if (lines.unsentBytes - longest > MAX_UNSENT_BYTES) {
+        client.close('clientOverloaded', 'the client does not read what is sent');
+      }
       return false;
     },
     pauseReading: (paused) => {
@@ -85,6 +83,10 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
       else lines.resume();
     },
     close: () => {
+      clearInterval(checks);
+      // What it does not read would wait for ever.
+      if (lines.unsentBytes > 0)
+        client.skipped('the rest for a client that does not read', lines.unsentBytes);
       socket.end();
       // A client that keeps its end open must not keep this one.
       setTimeout(() => socket.destroy(), CLOSE_LIMIT).unref();
@@ -94,13 +96,13 @@ function serveLines(socket: net.Socket, accept: (transport: LocalTransport) => L
     onLine: (line) => client.receive(line),
     onTooLong: (bytes, envelope) => client.receiveTooLarge(bytes, MAX_LINE_BYTES, envelope),
     onDrain: () => {
-      clearTimeout(stalled);
-      stalled = undefined;
+      clearInterval(checks);
+      checks = undefined;
       longest = 0;
       client.drained();
     },
     onEnd: () => {
-      clearTimeout(stalled);
+      clearInterval(checks);
       client.ended();
       socket.destroy();
     },

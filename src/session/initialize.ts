@@ -25,6 +25,16 @@ export interface InitializeParams {
   readonly optOutNotificationMethods: ReadonlySet<string>;
 }
 
+/** One for all: most of thousands of clients opt out of nothing. */
+const NO_METHODS: ReadonlySet<string> = new Set();
+
+/** Of a client that is served without `initialize`. */
+export const NOTHING_STATED: InitializeParams = {
+  clientName: undefined,
+  experimentalApi: false,
+  optOutNotificationMethods: NO_METHODS,
+};
+
 /** There are fewer notifications than that. */
 const MAX_OPT_OUTS = 1_000;
 
@@ -36,11 +46,12 @@ export function parseInitialize(params: unknown): InitializeParams | { readonly 
   return {
     clientName: peerText(clientInfo.name),
     experimentalApi: capabilities?.experimentalApi ?? false,
-    optOutNotificationMethods: new Set(
-      (capabilities?.optOutNotificationMethods ?? []).slice(0, MAX_OPT_OUTS),
-    ),
+    optOutNotificationMethods: optOuts(capabilities?.optOutNotificationMethods ?? []),
   };
 }
+
+const optOuts = (methods: readonly string[]): ReadonlySet<string> =>
+  methods.length === 0 ? NO_METHODS : new Set(methods.slice(0, MAX_OPT_OUTS));
 
 /** Member of `_meta` with which a client of another protocol asks for the engine's notifications. WSA-43 */
 const WANTS_NOTIFICATIONS = 'rc-engine/notifications';
@@ -55,7 +66,7 @@ export function readForeignInitialize(
     clientName: typeof name === 'string' ? peerText(name) : undefined,
     // Other protocols have no such capability to declare.
     experimentalApi: true,
-    optOutNotificationMethods: new Set(),
+    optOutNotificationMethods: NO_METHODS,
     wantsNotifications: isRecord(meta) && meta[WANTS_NOTIFICATIONS] === true,
   };
 }

@@ -1,14 +1,15 @@
 import type { ClientContext, Origin } from '../protocol/app-server.js';
 import type { AuthorityMode, UpgradeOutcome } from '../protocol/authority.js';
-import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { type Envelope, tooLargeResponse } from '../protocol/envelope-scan.js';
 import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
-import type { Reason } from '../protocol/reasons.js';
+import { REASONS, type Reason } from '../protocol/reasons.js';
+import type { Timing } from '../protocol/timing.js';
 import type { AppServerPlaces } from './app-server-places.js';
 import type { ClientTransport, SessionDeps } from './client-transport.js';
 import { endCause } from './end-cause.js';
 import { ClientSession } from './session.js';
+import type { Overdue } from './session-chart.js';
 
 /** One connection of a client on this machine, as status lists it. Holds no secret. Times are wall-clock ms. */
 export interface ConnectionStatus {
@@ -22,7 +23,7 @@ export interface ConnectionStatus {
   readonly outcome: UpgradeOutcome;
   /** Why it was accepted. */
   readonly reason: Reason;
-  /** State of the connection, such as `initialized` or `paused.initialized`. */
+  /** State of the client, such as `initialized` or `paused.initialized`; else of its connection, such as `probing`. */
   readonly state: string;
   /** Reading from the client is paused because its app server does not read. */
   readonly held: boolean;
@@ -46,24 +47,18 @@ export interface LocalTransport {
   send(text: string): boolean;
   /** Pauses or resumes reading from the client, because its app server does not read. */
   pauseReading(paused: boolean): void;
-  /** Ends the connection. The code is a WebSocket close code; a transport without close codes may ignore it. */
-  close(code: number, reason: string): void;
-  /** Called when the app server has answered `initialize`. */
-  onInitialized?(): void;
+  /** Ends the connection. @param text For people. */
+  close(reason: LocalEnd, text: string): void;
 }
 
-const REASON_OF_CLOSE_CODE: Readonly<Record<number, Reason>> = {
-  [CLOSE_CODES.policyViolation]: 'initializeMissing',
-  [CLOSE_CODES.internalError]: 'appServerFailed',
-  [CLOSE_CODES.tryAgainLater]: 'clientOverloaded',
-};
+/** Why the engine ends a local client. */
+export type LocalEnd = Overdue | 'clientOverloaded' | 'stopped';
 
 /** Shared by all local clients of one app server. */
 export interface LocalClientDeps extends SessionDeps {
   /** Limits the app-server connections of degraded clients. */
   readonly places: AppServerPlaces;
-  /** How long a client may be without a valid `initialize`, ms. Not over stdio, whose client is the parent process. */
-  readonly initializeTimeout: number;
+  readonly timing: Timing;
   onInitialized(session: ClientSession): void;
   onEnded(session: ClientSession): void;
   onClosed(client: LocalClient): void;
@@ -73,7 +68,7 @@ export interface LocalClientDeps extends SessionDeps {
 
 /** What the transport of a client needs of it. */
 export type ServedClient = Pick<LocalClient, 'receive' | 'drained' | 'endSession' | 'ended'> & {
-  readonly session: Pick<ClientSession, 'pause' | 'clientName'>;
+  readonly session: Pick<ClientSession, 'pause' | 'progress' | 'clientName' | 'initialized' | 'state'>;
 };
 
 /** One local client: its transport, its session, and its own app-server connection. */
@@ -81,14 +76,8 @@ export class LocalClient implements ClientTransport {
   readonly session: ClientSession;
   readonly #transport: LocalTransport;
   readonly #deps: LocalClientDeps;
-  /** When the app server of an ended session has ended, too. */
-  #running: Promise<unknown> | undefined;
-  /** Set while the app-server connection is being opened. */
-  #opening: AbortController | undefined;
-  /** Holds one of the `places` for the app-server connections of degraded clients. */
-  #hasPlace = false;
-  #deadline: NodeJS.Timeout | undefined;
-  #closed = false;
+  /** Gives back the place for the app-server connection of a degraded client; undefined: it has none. */
+  #leavePlace: (() => void) | undefined;
 
   constructor(client: ClientContext, transport: LocalTransport, deps: LocalClientDeps) {
     this.#transport = transport;
@@ -102,45 +91,15 @@ export class LocalClient implements ClientTransport {
    */
   open(): void {
     const { client, protocol } = this.session;
-    const opened = this.session.openNow();
+    if (this.session.openNow()) return;
     // An agent without `initialize` may speak first, so it does not wait for a message. WSA-44
-    const opensAtOnce = protocol === 'raw' && client.degraded !== true;
-    if (!opened && opensAtOnce) void this.#openAsync();
-    else if (!opened) this.session.deferOpening();
-    if (client.origin === 'stdio' || opensAtOnce) return;
-    const { initializeTimeout } = this.#deps;
-    this.#deadline = setTimeout(() => {
-      const text = `no valid initialize within ${initializeTimeout / 1_000} s of connecting`;
-      this.close(CLOSE_CODES.policyViolation, text);
-    }, initializeTimeout);
-    this.#deadline.unref();
-  }
-
-  async #openAsync(): Promise<void> {
-    this.#opening = new AbortController();
-    const { signal } = this.#opening;
-    try {
-      await this.session.open(signal);
-    } catch (error) {
-      this.close(CLOSE_CODES.internalError, error instanceof Error ? error.message : 'no app server');
-    }
-    this.#opening = undefined;
-    // The client left while its app server started.
-    if (this.#closed) this.#leavePlace();
-  }
-
-  /** The next degraded client may have an app server when that of this client has ended. */
-  #leavePlace(ended?: Promise<unknown>): void {
-    if (!this.#hasPlace || this.#opening !== undefined) return;
-    this.#hasPlace = false;
-    const { places } = this.#deps;
-    if (ended === undefined) places.leave();
-    else void ended.then(() => places.leave());
+    if (protocol === 'raw' && client.degraded !== true) void this.session.open();
+    else this.session.deferOpening();
   }
 
   /** Handles one message of the client; a text that is not a JSON-RPC message is skipped. ACC-6 */
   receive(text: string): void {
-    if (this.#closed) return;
+    if (this.session.isClosed) return;
     const message = Message.from(text);
     if (message.shape.kind === 'invalid') {
       this.skipped('a text that is not a JSON-RPC message', Buffer.byteLength(text));
@@ -150,7 +109,7 @@ export class LocalClient implements ClientTransport {
 
   /** A message over the limit, which was not kept: who waits for its answer, or for it as an answer, gets an error. RC-72 */
   receiveTooLarge(bytes: number, limitBytes: number, envelope: Envelope | undefined): void {
-    if (this.#closed) return;
+    if (this.session.isClosed) return;
     const limit = `${Math.floor(limitBytes / 1024 / 1024)} MiB`;
     this.skipped(`a message over ${limit}`, bytes);
     if (envelope === undefined) return;
@@ -161,7 +120,7 @@ export class LocalClient implements ClientTransport {
   }
 
   #take(message: Message): void {
-    if (!this.session.receive(message)) this.close(CLOSE_CODES.tryAgainLater, 'too many messages wait');
+    if (!this.session.receive(message)) this.close('clientOverloaded', 'too many messages wait');
   }
 
   skipped(what: string, bytes: number): void {
@@ -180,32 +139,41 @@ export class LocalClient implements ClientTransport {
   }
 
   onInitialize(needsConnection: boolean): string | null {
-    if (needsConnection) {
-      if (this.session.client.degraded === true && !this.#hasPlace) {
-        const refusal = this.#deps.places.take();
-        if (refusal !== null) return refusal;
-        this.#hasPlace = true;
-      }
-      void this.#openAsync();
+    if (!needsConnection) return null;
+    if (this.session.client.degraded === true && this.#leavePlace === undefined) {
+      const place = this.#deps.places.take();
+      if (typeof place === 'string') return place;
+      this.#leavePlace = place;
     }
-    clearTimeout(this.#deadline);
+    void this.session.open();
     return null;
   }
 
   onInitialized(session: ClientSession): void {
-    this.#transport.onInitialized?.();
     this.#deps.onInitialized(session);
   }
 
-  onEnded(session: ClientSession): void {
+  onEnded(session: ClientSession, appServerEnded: Promise<unknown> | undefined): void {
+    // The next degraded client may have an app server when that of this client has ended.
+    const leave = this.#leavePlace;
+    if (leave !== undefined) void Promise.resolve(appServerEnded).then(leave);
     this.#deps.onEnded(session);
+    this.#deps.onClosed(this);
   }
 
   onAppServerClosed(failure: Failure | null): void {
-    this.close(CLOSE_CODES.internalError, failure?.message ?? 'the app server ended this connection');
+    this.close('appServerFailed', failure?.message ?? 'the app server ended this connection');
   }
 
-  onBlocked(): void {}
+  onOverdue(reason: Overdue): void {
+    this.close(reason, this.#overdueText(reason));
+  }
+
+  #overdueText(reason: Overdue): string {
+    const { initializeTimeout } = this.#deps.timing;
+    if (reason === 'initializeMissing') return `no valid initialize within ${initializeTimeout / 1_000} s`;
+    return reason === 'appServerFailed' ? 'the app server did not answer in time' : REASONS[reason].means;
+  }
 
   onReadPaused(paused: boolean): void {
     this.#transport.pauseReading(paused);
@@ -218,27 +186,17 @@ export class LocalClient implements ClientTransport {
    * @param cause For people; null: the meaning of the reason. RC-80
    */
   endSession(reason: Reason, cause: string | null): void {
-    this.#running ??= this.session.appServerEnded;
     this.session.end(endCause(this.session.client.origin, reason, cause));
   }
 
   /** The client has disconnected. */
   ended(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    clearTimeout(this.#deadline);
-    this.#opening?.abort();
-    this.#running ??= this.session.appServerEnded;
     this.session.close();
-    this.#leavePlace(this.#running);
-    this.#deps.onClosed(this);
   }
 
   /** Ends the connection on our side, after an error for each open request. */
-  close(code: number, reason: string): void {
-    if (this.#closed) return;
-    this.endSession(REASON_OF_CLOSE_CODE[code] ?? 'stopped', reason);
-    this.#transport.close(code, reason);
-    this.ended();
+  close(reason: LocalEnd, text: string): void {
+    this.endSession(reason, text);
+    this.#transport.close(reason, text);
   }
 }

@@ -1,41 +1,34 @@
-import {
-  type ClientSessionEvent,
-  type ClientSessionTag,
-  clientSessionMachine,
-} from '../../machines/client-session.js';
-import type { TransitionWatch } from '../observe/watcher.js';
 import type { AppServerConnection, AppServerEvents, ClientContext } from '../protocol/app-server.js';
 import { errorText, RPC, type RpcId } from '../protocol/jsonrpc.js';
 import type { Message } from '../protocol/message.js';
-import type { Failure } from '../protocol/outcomes.js';
+import { type Failure, failure } from '../protocol/outcomes.js';
+import { DEFAULT_TIMING } from '../protocol/timing.js';
 import { ClientProtocol } from './client-protocol.js';
 import type { ClientTransport, SessionDeps } from './client-transport.js';
 import type { EndCause } from './end-cause.js';
 import { MessageQueue } from './message-queue.js';
 import { OpenRequests } from './open-requests.js';
 import type { ServerRequests } from './server-requests.js';
-import { SharedChart, type SharedState } from './shared-chart.js';
+import { type Overdue, SessionRun } from './session-chart.js';
 
-/** Shared by all sessions: each one only knows which of its states it is in. */
-let sharedChart: SharedChart | undefined;
-
-/** What a session shows of its state. */
-const PHASES = ['opening', 'awaitingInitialize', 'initializing', 'initialized'] as const;
+/** An app-server connection that is being opened. */
+interface Opening {
+  readonly abort: AbortController;
+  /** It is open, has failed, or what was opened too late has ended. */
+  readonly settled: Promise<void>;
+}
 
 /**
  * The flow of messages between one client and its app server: the connection that opens and ends, the queue while it is
  * not ready, the pauses while one side reads slowly, and the requests without a response. A base class, not a part:
  * there are thousands of clients, and one object each costs less than two.
  */
-export abstract class MessageFlow implements AppServerEvents {
+export abstract class MessageFlow extends SessionRun implements AppServerEvents {
   readonly client: ClientContext;
   protected readonly transport: ClientTransport;
   protected readonly deps: SessionDeps;
   protected connection: AppServerConnection | undefined;
-  readonly #chart: SharedChart;
-  /** The state of this session in the chart `clientSession`. */
-  #at: SharedState;
-  readonly #watch: TransitionWatch | undefined;
+  #opening: Opening | undefined;
   /** Undefined while nothing waits: most of thousands of clients never need it. */
   protected queue: MessageQueue | undefined;
   /** Waits for the app-server connection that it opened. */
@@ -46,76 +39,36 @@ export abstract class MessageFlow implements AppServerEvents {
   protected serverRequests: ServerRequests | undefined;
 
   constructor(client: ClientContext, transport: ClientTransport, deps: SessionDeps) {
+    const { timing = DEFAULT_TIMING, watcher } = deps;
+    const { origin, connectionId } = client;
+    const kind = origin === 'remote' ? 'stream' : origin === 'stdio' ? 'stdio' : 'socket';
+    super(timing, kind, { watcher, id: connectionId });
     this.client = client;
     this.transport = transport;
     this.deps = deps;
     this.clientProtocol = new ClientProtocol(deps.protocol ?? 'codex', client.protocol);
-    sharedChart ??= new SharedChart(clientSessionMachine, undefined);
-    this.#chart = sharedChart;
-    this.#at = sharedChart.initial;
-    this.#watch = deps.watcher?.run(
-      `session:${client.connectionId}`,
-      clientSessionMachine,
-      sharedChart.initial.snapshot,
-    );
   }
 
-  /** Sends an event to the chart of this session. */
-  protected take(type: ClientSessionEvent['type']): void {
-    if (this.#at.done) return;
-    const { next, actions } = this.#chart.step(this.#at, type);
-    this.#watch?.(type, this.#at.snapshot, next.snapshot, actions);
-    // The state changes before the actions run, because an action may send the next event.
-    this.#at = next;
-    for (const action of actions) this.#perform(action.type);
+  protected override readAppServer(reads: boolean): void {
+    if (reads) this.connection?.resume();
+    else this.connection?.pause();
   }
 
-  protected is(tag: ClientSessionTag): boolean {
-    return this.#at.tags.has(tag);
+  protected override readClient(reads: boolean): void {
+    this.transport.onReadPaused(!reads);
   }
 
-  protected get isClosed(): boolean {
-    return this.#at.done;
-  }
-
-  #perform(action: string): void {
-    switch (action) {
-      case 'announce':
-        this.announce();
-        return;
-      case 'pauseAppServer':
-        this.connection?.pause();
-        return;
-      case 'resumeAppServer':
-        this.connection?.resume();
-        return;
-      case 'reportBlocked':
-        this.transport.onBlocked(true);
-        return;
-      case 'reportUnblocked':
-        this.transport.onBlocked(false);
-        return;
-      case 'pauseClient':
-        this.transport.onReadPaused(true);
-        return;
-      case 'resumeClient':
-        this.transport.onReadPaused(false);
-        return;
-    }
+  protected override endClient(reason: Overdue): void {
+    this.transport.onOverdue(reason);
   }
 
   abstract onMessage(message: Message): void;
   abstract onClose(failure: Failure | null): void;
   /** Handles a message of the client whose turn has come. */
   protected abstract route(message: Message): void;
-  /** The client is served from now on. */
-  protected abstract announce(): void;
-  protected abstract reportEnd(): void;
+  /** @param appServerEnded When what runs behind this client has ended, too; undefined: nothing runs on. */
+  protected abstract reportEnd(appServerEnded: Promise<unknown> | undefined): void;
 
-  get state(): string {
-    const phase = PHASES.find((one) => this.is(one)) ?? 'closed';
-    return this.is('slow') ? `paused.${phase}` : phase;
-  }
   /** The client waits for a response, or a message of it waits to be handled. */
   get isWaiting(): boolean {
     if (this.waitingInitialize !== undefined || this.queue !== undefined) return true;
@@ -140,19 +93,31 @@ export abstract class MessageFlow implements AppServerEvents {
     this.take('DEFERRED');
   }
 
-  /** When what runs behind this client has ended; undefined: nothing runs on after `close`. */
-  get appServerEnded(): Promise<unknown> | undefined {
-    return this.connection?.ended;
+  /** Opens the app-server connection, then handles what has arrived meanwhile. When that fails, the transport ends it. */
+  open(): Promise<void> {
+    const abort = new AbortController();
+    this.take('OPENING');
+    const settled = this.#connect(abort.signal);
+    this.#opening = { abort, settled };
+    return settled;
   }
 
-  /** Opens the app-server connection, then handles what has arrived meanwhile. Rejects when it cannot be opened. */
-  async open(signal: AbortSignal): Promise<void> {
-    const connection = await this.deps.appServer.open(this, this.client, signal);
-    if (this.isClosed || signal.aborted) {
-      connection.close();
-      return;
+  async #connect(signal: AbortSignal): Promise<void> {
+    try {
+      const connection = await this.deps.appServer.open(this, this.client, signal);
+      if (signal.aborted) {
+        connection.close();
+        await connection.ended;
+        return;
+      }
+      this.#opening = undefined;
+      this.#opened(connection);
+    } catch (error) {
+      this.#opening = undefined;
+      if (signal.aborted) return;
+      const message = error instanceof Error ? error.message : 'no app server';
+      this.transport.onAppServerClosed(failure('appServerFailed', message, Date.now()));
     }
-    this.#opened(connection);
   }
 
   #opened(connection: AppServerConnection): void {
@@ -161,11 +126,6 @@ export abstract class MessageFlow implements AppServerEvents {
     this.take('OPENED');
     if (this.clientProtocol.isRaw) this.take('SERVED');
     this.drainQueue();
-  }
-
-  /** The client reads slowly: pauses its own app-server connection and no other. */
-  pause(): void {
-    this.take('CLIENT.SLOW');
   }
 
   resume(): void {
@@ -195,13 +155,17 @@ export abstract class MessageFlow implements AppServerEvents {
   close(): void {
     if (this.isClosed) return;
     this.take('CLOSE');
+    const opening = this.#opening;
+    this.#opening = undefined;
+    opening?.abort.abort();
+    const appServerEnded = opening?.settled ?? this.connection?.ended;
     this.openRequests = undefined;
     this.queue = undefined;
     this.waitingInitialize = undefined;
     this.serverRequests?.close();
     this.connection?.close();
     this.connection = undefined;
-    this.reportEnd();
+    this.reportEnd(appServerEnded);
   }
 
   onDrain(): void {

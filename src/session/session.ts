@@ -4,6 +4,7 @@ import { Message } from '../protocol/message.js';
 import type { Failure } from '../protocol/outcomes.js';
 import { type Authority, mayReceive } from './authority-table.js';
 import { endCause } from './end-cause.js';
+import { type InitializeParams, NOTHING_STATED } from './initialize.js';
 import { MessageFlow } from './message-flow.js';
 import { MAX_QUEUED_REQUESTS } from './message-queue.js';
 import { callMethod, tooLargeToCall } from './methods.js';
@@ -16,15 +17,11 @@ import { FIRST_SHARED_ID, type ServerRequestOutcome, ServerRequests } from './se
  */
 export class ClientSession extends MessageFlow {
   #initializeId: RpcId | undefined;
-  #optOut: ReadonlySet<string> | undefined;
-  #experimental = false;
-  #clientName: string | undefined;
+  /** What the client stated in `initialize`. */
+  #stated: InitializeParams | undefined;
   /** Calls of engine methods that have not been answered yet. */
   #pendingCalls = 0;
 
-  get initialized(): boolean {
-    return this.is('initialized');
-  }
   /** An `initialize` has arrived and has no response yet. */
   get initializing(): boolean {
     if (this.clientProtocol.isRaw) return false;
@@ -35,7 +32,7 @@ export class ClientSession extends MessageFlow {
     return isInitialize || this.queue?.hasInitialize === true;
   }
   get clientName(): string | undefined {
-    return this.#clientName;
+    return this.#stated?.clientName;
   }
   /** What this client may do; methods show less to those who may do less. */
   get authority(): Authority {
@@ -51,7 +48,7 @@ export class ClientSession extends MessageFlow {
   }
   /** The client has enabled experimental methods. ACC-9 */
   get experimental(): boolean {
-    return this.#experimental;
+    return this.#stated?.experimentalApi === true;
   }
 
   /** Handles one message of the client. False: too much waits, and the client must be closed. */
@@ -66,7 +63,7 @@ export class ClientSession extends MessageFlow {
 
   /** Sends a notification of the engine, unless the client opted out of it. WSA-23 */
   notify(method: string, params: unknown): void {
-    if (!this.initialized || this.#optOut?.has(method) === true) return;
+    if (!this.initialized || this.#stated?.optOutNotificationMethods.has(method) === true) return;
     if (!this.clientProtocol.knowsEngine || !mayReceive(this.authority, method)) return;
     this.respond(JSON.stringify({ method, params, emittedAtMs: Date.now() }));
   }
@@ -210,7 +207,7 @@ export class ClientSession extends MessageFlow {
       this.forwardRequest(id, message);
       return;
     }
-    if (engineMethod.experimental && !this.#experimental && this.client.origin !== 'control') {
+    if (engineMethod.experimental && !this.experimental && this.client.origin !== 'control') {
       this.respond(errorText(id, RPC.invalidRequest, `${method} requires experimentalApi capability`));
       return;
     }
@@ -259,9 +256,7 @@ export class ClientSession extends MessageFlow {
       return;
     }
     if (!this.#mayInitialize(id, message)) return;
-    this.#optOut = parsed.optOutNotificationMethods;
-    this.#experimental = parsed.experimentalApi;
-    this.#clientName = parsed.clientName;
+    this.#stated = parsed;
     this.#initializeId = id;
     this.take('INITIALIZE.SENT');
     this.forwardRequest(id, message);
@@ -310,11 +305,12 @@ export class ClientSession extends MessageFlow {
   #readName(message: Message): void {
     if (tooLargeToCall(message) !== null) return;
     const read = this.clientProtocol.initialize(message.params);
-    if (!('invalid' in read)) this.#clientName ??= read.clientName;
+    if ('invalid' in read || this.clientName !== undefined) return;
+    this.#stated = { ...(this.#stated ?? NOTHING_STATED), clientName: read.clientName };
   }
 
-  protected override reportEnd(): void {
-    this.transport.onEnded(this);
+  protected override reportEnd(appServerEnded: Promise<unknown> | undefined): void {
+    this.transport.onEnded(this, appServerEnded);
   }
 }
 

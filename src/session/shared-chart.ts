@@ -1,4 +1,10 @@
-import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate';
+import {
+  type AnyMachineSnapshot,
+  type AnyStateMachine,
+  type ExecutableActionsFrom,
+  initialTransition,
+  transition,
+} from 'xstate';
 import type { TransitionWatch } from '../observe/watcher.js';
 
 /** An action of a transition. */
@@ -25,7 +31,7 @@ export interface SharedState {
 /**
  * A chart that thousands of connections run at once. XState computes each state and each step the first time it is
  * needed; then all runs share it. An actor per connection would cost 4 KB and 20 µs, a shared state costs a pointer.
- * Only for machines whose context never changes and whose guards do not read the event.
+ * Only for machines whose context never changes, whose guards do not read the event, and whose first state does nothing.
  */
 export class SharedChart {
   readonly machine: AnyStateMachine;
@@ -42,8 +48,7 @@ export class SharedChart {
     const known = from.steps.get(eventType);
     if (known !== undefined) return known;
     const [snapshot, executable] = transition(this.machine, from.snapshot, { type: eventType });
-    const actions = executable.map((action) => ({ type: action.type, params: action.params }));
-    const step = { next: this.#shared(snapshot), actions };
+    const step = { next: this.#shared(snapshot), actions: executable.map(actionOf) };
     from.steps.set(eventType, step);
     return step;
   }
@@ -66,6 +71,8 @@ function nameOf(value: unknown): string {
     .join(',');
 }
 
+const actionOf = ({ type, params }: ExecutableActionsFrom<AnyStateMachine>): Action => ({ type, params });
+
 /** XState compiles `after` to this action: an event that the machine sends to itself later. */
 interface Raise {
   readonly event: { readonly type: string };
@@ -73,65 +80,75 @@ interface Raise {
   readonly delay: number;
 }
 
-/** One run of a shared chart. Its timers do not keep the process alive. */
-export class SharedRun<Event extends { readonly type: string }> {
+interface RunningTimer {
+  readonly id: string;
+  readonly timer: NodeJS.Timeout;
+  next: RunningTimer | undefined;
+}
+
+/**
+ * One run of a shared chart. Its timers do not keep the process alive. A base class, not a part: there are thousands of
+ * runs, and one object each costs less than two.
+ */
+export abstract class SharedRun<EventType extends string> {
   readonly #chart: SharedChart;
-  readonly #execute: (action: string, params: unknown) => void;
   readonly #watch: TransitionWatch | undefined;
-  #state: SharedState;
-  #timers: Map<string, NodeJS.Timeout> | undefined;
+  #at: SharedState;
+  /** The delays that run: a list, because there are few, and a map costs five times as much. */
+  #timers: RunningTimer | undefined;
 
-  /** @param execute Performs an action of the chart, by name. @param watch Observes each step. */
-  constructor(
-    chart: SharedChart,
-    execute: (action: string, params: unknown) => void,
-    watch?: TransitionWatch,
-  ) {
+  /** @param watch Observes each step. */
+  constructor(chart: SharedChart, watch: TransitionWatch | undefined) {
     this.#chart = chart;
-    this.#execute = execute;
     this.#watch = watch;
-    this.#state = chart.initial;
+    this.#at = chart.initial;
   }
 
-  get state(): string {
-    return this.#state.name;
+  /** Performs an action of the chart, by name. */
+  protected abstract perform(action: string, params: unknown): void;
+
+  /** The state in the chart. */
+  protected get at(): SharedState {
+    return this.#at;
   }
 
-  get done(): boolean {
-    return this.#state.done;
+  /** Sends an event to the chart. */
+  protected take(type: EventType): void {
+    this.#take(type);
   }
 
-  send(event: Event): void {
-    this.#take(event.type);
-  }
-
-  #take(eventType: string): void {
-    if (this.#state.done) return;
-    const { next, actions } = this.#chart.step(this.#state, eventType);
-    this.#watch?.(eventType, this.#state.snapshot, next.snapshot, actions);
+  #take(type: string): void {
+    if (this.#at.done) return;
+    const { next, actions } = this.#chart.step(this.#at, type);
+    this.#watch?.(type, this.#at.snapshot, next.snapshot, actions);
     // The state changes before the actions run, because an action may send the next event.
-    this.#state = next;
-    for (const action of actions) this.#perform(action);
+    this.#at = next;
+    for (const action of actions) this.#do(action);
   }
 
-  #perform({ type, params }: Action): void {
+  #do({ type, params }: Action): void {
     if (type === 'xstate.raise') this.#startTimer(params as Raise);
     else if (type === 'xstate.cancel') this.#stopTimer((params as { readonly sendId: string }).sendId);
-    else this.#execute(type, params);
+    else this.perform(type, params);
   }
 
   #startTimer({ id, delay, event }: Raise): void {
-    this.#timers ??= new Map();
     const timer = setTimeout(() => {
-      this.#timers?.delete(id);
+      this.#stopTimer(id);
       this.#take(event.type);
     }, delay);
     timer.unref();
-    this.#timers.set(id, timer);
+    this.#timers = { id, timer, next: this.#timers };
   }
 
   #stopTimer(id: string): void {
-    clearTimeout(this.#timers?.get(id));
-    this.#timers?.delete(id);
+    let before: RunningTimer | undefined;
+    for (let one = this.#timers; one !== undefined; before = one, one = one.next) {
+      if (one.id !== id) continue;
+      clearTimeout(one.timer);
+      if (before === undefined) this.#timers = one.next;
+      else before.next = one.next;
+      return;
+    }
   }
 }

@@ -2,12 +2,10 @@ import type { Readable, Writable } from 'node:stream';
 import { type ActorRefFrom, createActor } from 'xstate';
 import { stdioConnectionMachine } from '../../machines/stdio-connection.js';
 import type { EngineWatcher } from '../observe/watcher.js';
-import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { type Failure, failure } from '../protocol/outcomes.js';
-import type { Reason } from '../protocol/reasons.js';
 import { type Env, type Timing, wallTimeOf } from '../protocol/timing.js';
 import { LineConnection, MAX_LINE_BYTES } from './line-connection.js';
-import type { ConnectionStatus, LocalClient, LocalTransport } from './local-client.js';
+import type { ConnectionStatus, LocalClient, LocalEnd, LocalTransport } from './local-client.js';
 
 /** The streams of `stdio://`: one JSON-RPC message per line in both directions. */
 export interface StdioStreams {
@@ -122,14 +120,14 @@ export class StdioConnection implements LocalTransport {
   }
 
   /** Ends the engine, because the client cannot reconnect over these streams; not when the engine stops anyway. */
-  close(code: number, message: string): void {
-    if (code === CLOSE_CODES.serviceRestart) {
+  close(reason: LocalEnd, message: string): void {
+    if (reason === 'stopped') {
       this.#actor.stop();
       return;
     }
-    const reason: Reason = code === CLOSE_CODES.tryAgainLater ? 'clientOverloaded' : 'appServerClosed';
+    const shown = reason === 'appServerFailed' ? 'appServerClosed' : reason;
     if (!this.#actor.getSnapshot().hasTag('appServerMayEnd'))
-      this.#failure = failure(reason, message, this.#env.now());
+      this.#failure = failure(shown, message, this.#env.now());
     this.#actor.send({ type: 'APP_SERVER.CLOSED' });
   }
 

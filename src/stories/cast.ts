@@ -69,6 +69,6 @@ export const ACTIONS: Readonly<Record<string, Task>> = {
   'appServer.admitWaiting': task('client', 'may connect'),
   'appServer.refuseWaiting': task('client', 'gets the cause as an error'),
   'listenerConnection.sendClose': task('client', 'close frame'),
-  'listenerConnection.pauseAppServer': task('appServer', 'reading is paused'),
-  'listenerConnection.resumeAppServer': task('appServer', 'reading continues'),
+  'clientSession.pauseAppServer': task('appServer', 'reading is paused'),
+  'clientSession.resumeAppServer': task('appServer', 'reading continues'),
 };

@@ -26,20 +26,20 @@ describe('RC-98: a local client whose connection ends on our side', () => {
         data: { reason: 'environmentOffline' },
       },
     });
-    expect(peer.closed).toEqual([{ code: 1013, reason: 'environment offline' }]);
+    expect(peer.closed).toEqual([{ end: 'clientOverloaded', text: 'environment offline' }]);
   });
 
   it.each([
-    [CLOSE_CODES.controllerRevoked, 'controllerRevoked', 1011],
-    [CLOSE_CODES.serverRestarted, 'appServerClosed', 1011],
-    [CLOSE_CODES.tryAgainLater, 'clientOverloaded', 1013],
-    [4999, 'appServerClosed', 1011],
-  ])('names the cause of close code %i as %s', (code, reason, localCode) => {
+    [CLOSE_CODES.controllerRevoked, 'controllerRevoked', 'appServerFailed'],
+    [CLOSE_CODES.serverRestarted, 'appServerClosed', 'appServerFailed'],
+    [CLOSE_CODES.tryAgainLater, 'clientOverloaded', 'clientOverloaded'],
+    [4999, 'appServerClosed', 'appServerFailed'],
+  ])('names the cause of close code %i as %s', (code, reason, localEnd) => {
     const rig = new StreamsRig();
     const peer = rig.client();
     rig.closeStream('stream-1', code, 'why');
     expect(peer.messages).toMatchObject([{ id: 1, error: { code: -32002, data: { reason } } }]);
-    expect(peer.closed).toEqual([{ code: localCode, reason: 'why' }]);
+    expect(peer.closed).toEqual([{ end: localEnd, text: 'why' }]);
   });
 
   it('is refused with the cause when no stream can be opened, and its jsonrpc member is mirrored', () => {
@@ -48,7 +48,7 @@ describe('RC-98: a local client whose connection ends on our side', () => {
     rig.refusal = { code: CLOSE_CODES.tryAgainLater, reason: 'tlsFailed', text };
     const peer = rig.client();
     expect(peer.messages).toMatchObject([{ id: 1, error: { code: -32002, data: { reason: 'tlsFailed' } } }]);
-    expect(peer.closed).toEqual([{ code: 1013, reason: text }]);
+    expect(peer.closed).toEqual([{ end: 'clientOverloaded', text }]);
     expect(rig.sent).toEqual([]);
     const other = rig.client();
     expect(other.messages[0]).not.toHaveProperty('jsonrpc');
@@ -61,7 +61,7 @@ describe('RC-98: a local client whose connection ends on our side', () => {
       { jsonrpc: '2.0', id: 1, error: { code: -32002, data: { reason: 'stopped' } } },
       { jsonrpc: '2.0', id: 2 },
     ]);
-    expect(acp.closed).toEqual([{ code: 1012, reason: 'rc-engine connect stops' }]);
+    expect(acp.closed).toEqual([{ end: 'stopped', text: 'rc-engine connect stops' }]);
     expect(rig.framesOf('client_closed')).toHaveLength(1);
   });
 

@@ -1,6 +1,7 @@
 /** Local connections and their streams without sockets: the test plays the local client and the backend. */
 import { LocalConnection } from '../../src/connect/local-connection.js';
 import { ControllerStreams, type StreamClosed } from '../../src/connect/streams.js';
+import type { LocalEnd } from '../../src/session/local-client.js';
 
 export const CLIENT = 'cli_1';
 
@@ -9,7 +10,7 @@ type Frame = Record<string, unknown>;
 /** One local client, as its transport sees it. */
 export class LocalPeer {
   readonly received: string[] = [];
-  readonly closed: { code: number; reason: string }[] = [];
+  readonly closed: { end: LocalEnd; text: string }[] = [];
   /** False: the client reads slowly. */
   reads = true;
   readPaused = false;
@@ -26,7 +27,7 @@ export class LocalPeer {
         pauseReading: (paused) => {
           this.readPaused = paused;
         },
-        close: (code, reason) => void this.closed.push({ code, reason }),
+        close: (end, text) => void this.closed.push({ end, text }),
       },
       {
         streams: rig.streams,

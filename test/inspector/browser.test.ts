@@ -3,12 +3,11 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
-import { createActor, fromPromise } from 'xstate';
+import { createActor } from 'xstate';
 import { virtualClientMachine } from '../../machines/virtual-client.js';
 import { openInspector } from '../../src/inspector/index.js';
 import type { Recorder } from '../../src/inspector/recorder.js';
 import type { SavedTimeline } from '../../src/inspector/timeline.js';
-import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
 import { CLI, type CliProcess } from '../support/cli.js';
 import { type Lab, it as labIt } from '../support/lab.js';
 import { findLeaks, place } from '../support/leaks.js';
@@ -234,8 +233,7 @@ describe.skipIf(noChromium)(
         charts: {},
       });
       const machine = virtualClientMachine.provide({
-        actors: { openAppServer: fromPromise(async () => {}) },
-        actions: { closeAppServer: () => {} },
+        actions: { closeSession: () => {} },
       });
       const env = { now: () => Date.now(), monotonic: () => performance.now(), random: () => 0.5 };
       let events = 0;
@@ -243,7 +241,7 @@ describe.skipIf(noChromium)(
         const ids = { clientId: `client-${i}`, streamId: 's' };
         const actor = createActor(machine, {
           id: `virtualClient:client-${i}/s`,
-          input: { env, timing: DEFAULT_TIMING, ...ids },
+          input: { env, ...ids },
           inspect: ({ type }) => {
             if (type === '@xstate.event') events += 1;
           },
@@ -292,7 +290,7 @@ describe.skipIf(noChromium)(
       await page.click('.row.group');
       await page.until(`document.querySelectorAll('.row.machine').length > 30`, 'some of the actors');
       await page.click('.row.machine');
-      await page.until(`${ACTIVE}.includes('virtualClient.active')`, 'chart of one of them');
+      await page.until(`${ACTIVE}.includes('virtualClient.open')`, 'chart of one of them');
       await page.screenshot('thousand');
       await page.dark(true);
       await page.screenshot('thousand-dark');

@@ -8,7 +8,8 @@ import { type Entry, Timeline } from '../../src/inspector/timeline.js';
 import { decideWithChart } from '../../src/listener/auth/upgrade-decision.js';
 import { NOTHING_PRESENTED, type UpgradeFacts } from '../../src/protocol/authority.js';
 import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
-import { SharedChart, SharedRun } from '../../src/session/shared-chart.js';
+import { SharedChart } from '../../src/session/shared-chart.js';
+import { TestRun } from '../support/shared-run.js';
 
 const MARK = 'MARKED-sEcReT-81726354';
 
@@ -189,14 +190,8 @@ describe('the recorder', () => {
   it('records connections that share a chart, with their edges and the reason of their end', () => {
     const recorder = new Recorder();
     const chart = new SharedChart(listenerConnectionMachine, { timing: DEFAULT_TIMING });
-    const run = new SharedRun<{ type: string }>(
-      chart,
-      () => {},
-      recorder.run('listener-1', chart.machine, chart.initial.snapshot),
-    );
-    run.send({ type: 'ADMITTED' });
-    run.send({ type: 'STOP' });
-    run.send({ type: 'ENDED' });
+    const run = new TestRun(chart, recorder.run('listener-1', chart.machine, chart.initial.snapshot));
+    for (const type of ['ADMITTED', 'STOP', 'ENDED']) run.send(type);
     const recorded = all(recorder).map(({ kind, event, edges, reason }) => ({
       kind,
       event,

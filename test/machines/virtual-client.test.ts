@@ -2,33 +2,27 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createActor } from 'xstate';
 import { type VirtualClientEvent, virtualClientMachine } from '../../machines/virtual-client.js';
-import { DEFAULT_TIMING } from '../../src/protocol/timing.js';
-import { Desk, EdgeCover, settle, TestClock, unusedNames } from '../support/charts.js';
+import { EdgeCover, unusedNames } from '../support/charts.js';
 
 const cover = new EdgeCover(virtualClientMachine);
 
 class Rig {
-  readonly clock = new TestClock();
-  readonly desk = new Desk<{ openAppServer: ReturnType<() => void> }>();
-  /** How often the app-server connection was closed. */
+  /** How often the session was closed. */
   closed = 0;
   readonly actor;
 
   constructor() {
     const machine = virtualClientMachine.provide({
-      actors: { openAppServer: this.desk.actor('openAppServer') },
       actions: {
-        closeAppServer: () => {
+        closeSession: () => {
           this.closed += 1;
         },
       },
     });
     this.actor = createActor(machine, {
-      clock: this.clock,
       inspect: cover.watch(machine),
       input: {
-        env: { now: () => this.clock.now(), monotonic: () => this.clock.now(), random: () => 0.5 },
-        timing: DEFAULT_TIMING,
+        env: { now: () => 5, monotonic: () => 5, random: () => 0.5 },
         clientId: 'client',
         streamId: 'stream',
       },
@@ -40,19 +34,14 @@ class Rig {
     return this.actor.getSnapshot().value;
   }
 
-  /** Reason and detail of the end, and how often the connection was closed. */
+  /** Reason and detail of the end, and how often the session was closed. */
   get end() {
     const { output, context } = this.actor.getSnapshot();
     return [output?.reason, context.decision.detail, this.closed];
   }
 
-  async send(event: VirtualClientEvent): Promise<void> {
+  send(event: VirtualClientEvent): this {
     this.actor.send(event);
-    await settle();
-  }
-
-  async opened(): Promise<this> {
-    await this.desk.answer('openAppServer', undefined);
     return this;
   }
 }
@@ -60,7 +49,14 @@ class Rig {
 const ENDS: [string, VirtualClientEvent, string, string | null][] = [
   ['RC-34: client_closed', { type: 'CLOSE', reason: 'clientClosed' }, 'clientClosed', null],
   ['RC-30: a second initialize', { type: 'CLOSE', reason: 'reinitialized' }, 'reinitialized', null],
-  ['RC-41: a stalled app server', { type: 'STALLED' }, 'clientStalled', null],
+  ['RC-41: a stalled app server', { type: 'CLOSE', reason: 'clientStalled' }, 'clientStalled', null],
+  [
+    'an app server that does not open in time',
+    { type: 'CLOSE', reason: 'appServerFailed', detail: 'no answer in time' },
+    'appServerFailed',
+    'no answer in time',
+  ],
+  ['RC-34: silence for too long', { type: 'IDLE' }, 'clientIdle', null],
   [
     'an app server that closes cleanly',
     { type: 'APP_SERVER.CLOSED', failure: null },
@@ -76,66 +72,27 @@ const ENDS: [string, VirtualClientEvent, string, string | null][] = [
 ];
 
 describe('virtualClient', () => {
-  it('RC-30: initialize opens its own app-server connection', async () => {
+  it('RC-30: it is open from its initialize on', () => {
     const rig = new Rig();
-    expect(rig.state).toBe('opening');
-    expect(rig.desk.lastInput('openAppServer')).toEqual({ clientId: 'client', streamId: 'stream' });
-    await rig.opened();
-    expect(rig.state).toBe('active');
-    expect(rig.clock.timers).toBe(0);
+    expect([rig.state, rig.closed]).toEqual(['open', 0]);
+    expect(rig.actor.getSnapshot().hasTag('alive')).toBe(true);
   });
 
-  it('it ends with the reason when the app server cannot be reached', async () => {
-    const rig = new Rig();
-    await rig.desk.fail('openAppServer', new Error('connection refused'));
-    expect([rig.state, ...rig.end]).toEqual(['closed', 'appServerFailed', 'connection refused', 1]);
+  it.each(ENDS)('%s ends it', (_, event, reason, detail) => {
+    const rig = new Rig().send(event);
+    expect([rig.state, ...rig.end]).toEqual(['closed', reason, detail, 1]);
   });
 
-  it('it ends, too, when the app server rejects with something else than an Error', async () => {
-    const rig = new Rig();
-    await rig.desk.fail('openAppServer', 'text');
-    expect(rig.end).toEqual(['appServerFailed', null, 1]);
-  });
-
-  it('it ends after 45 s when the app server does not answer, and ignores a late answer', async () => {
-    const rig = new Rig();
-    await rig.clock.advance(44_999);
-    expect(rig.state).toBe('opening');
-    await rig.clock.advance(1);
-    expect([rig.state, ...rig.end]).toEqual(['closed', 'appServerFailed', 'no answer in time', 1]);
-    expect(rig.desk.aborted).toEqual(['openAppServer']);
-  });
-
-  it('RC-34: it expires when it is idle, but not while it is opening', async () => {
-    const rig = new Rig();
-    await rig.send({ type: 'IDLE' });
-    expect(rig.state).toBe('opening');
-    await rig.opened();
-    await rig.send({ type: 'IDLE' });
-    expect([rig.state, ...rig.end]).toEqual(['closed', 'clientIdle', null, 1]);
-  });
-
-  it.each(ENDS)('%s ends it, while it is opening and when it is active', async (_, event, reason, detail) => {
-    const opening = new Rig();
-    await opening.send(event);
-    expect([opening.state, ...opening.end]).toEqual(['closed', reason, detail, 1]);
-    expect(opening.desk.aborted).toEqual(['openAppServer']);
-    const active = await new Rig().opened();
-    await active.send(event);
-    expect([active.state, ...active.end]).toEqual(['closed', reason, detail, 1]);
-  });
-
-  it('RC-35: the connection is closed exactly once, in any order of events', async () => {
+  it('RC-35: its session is closed exactly once, in any order of events', () => {
     const events = fc.array(fc.constantFrom(...ENDS.map(([, event]) => event)), {
       minLength: 1,
       maxLength: 6,
     });
-    await fc.assert(
-      fc.asyncProperty(events, fc.boolean(), async (ends, open) => {
+    fc.assert(
+      fc.property(events, (ends) => {
         const rig = new Rig();
-        if (open) await rig.opened();
-        for (const event of ends) if (rig.state !== 'closed') await rig.send(event);
-        expect([rig.state, rig.closed, rig.clock.timers]).toEqual(['closed', 1, 0]);
+        for (const event of ends) if (rig.state !== 'closed') rig.send(event);
+        expect([rig.state, rig.closed]).toEqual(['closed', 1]);
       }),
       { numRuns: 50 },
     );

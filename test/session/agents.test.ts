@@ -43,7 +43,7 @@ class Rig {
       },
       onEnded: () => {},
       onAppServerClosed: () => {},
-      onBlocked: () => {},
+      onOverdue: () => {},
       onReadPaused: () => {},
     };
     this.session = new ClientSession({ origin, connectionId: 'one', protocol: hint }, transport, {
@@ -54,7 +54,7 @@ class Rig {
 
   static async open(protocol: AgentProtocolSetting, options: RigOptions = {}): Promise<Rig> {
     const rig = new Rig(protocol, options);
-    await rig.session.open(new AbortController().signal);
+    await rig.session.open();
     return rig;
   }
 
@@ -235,7 +235,7 @@ describe('WSA-44: without initialize', () => {
     rig.session.deferOpening();
     rig.say(stateless(1, 'server/discover'));
     rig.say({ jsonrpc: '2.0', id: 2, method: 'initialize', params: MCP });
-    await rig.session.open(new AbortController().signal);
+    await rig.session.open();
     expect(rig.received.map(({ method }) => method)).toEqual(['server/discover', 'initialize']);
     expect(rig.sent).toEqual([]);
   });

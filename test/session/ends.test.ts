@@ -40,7 +40,7 @@ class Rig {
       onInitialized: () => {},
       onEnded: () => this.events.push(`ended after ${this.sent.length}`),
       onAppServerClosed: () => this.events.push('app server closed'),
-      onBlocked: () => {},
+      onOverdue: () => {},
       onReadPaused: () => {},
     };
     this.session = new ClientSession({ origin, connectionId: 'one' }, transport, {
@@ -55,7 +55,7 @@ class Rig {
   }
 
   async open(): Promise<void> {
-    await this.session.open(new AbortController().signal);
+    await this.session.open();
   }
 
   async ready(): Promise<void> {

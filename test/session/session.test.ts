@@ -22,7 +22,7 @@ class SessionRig {
   readonly appServer = new FakeAppServer();
   readonly methods = new MethodTable<string>();
   readonly sent: string[] = [];
-  readonly blocked: boolean[] = [];
+  readonly overdue: string[] = [];
   readonly readPaused: boolean[] = [];
   readonly closed: (Failure | null)[] = [];
   readonly initialized: ClientSession[] = [];
@@ -47,7 +47,7 @@ class SessionRig {
       onInitialized: (session: ClientSession) => this.initialized.push(session),
       onEnded: (session: ClientSession) => this.ended.push(session),
       onAppServerClosed: (failure: Failure | null) => this.closed.push(failure),
-      onBlocked: (blocked: boolean) => this.blocked.push(blocked),
+      onOverdue: (reason: string) => this.overdue.push(reason),
       onReadPaused: (paused: boolean) => this.readPaused.push(paused),
     };
     this.session = new ClientSession({ origin, connectionId: 'one', degraded }, transport, {
@@ -69,7 +69,7 @@ class SessionRig {
   }
 
   async open(): Promise<this> {
-    await this.session.open(new AbortController().signal);
+    await this.session.open();
     return this;
   }
 
@@ -483,7 +483,6 @@ describe('the queue', () => {
     await rig.ready();
     rig.appServer.last.full = true;
     rig.say({ id: 'taken', method: 'thread/list' });
-    expect(rig.blocked).toEqual([true]);
     for (let id = 0; id < MAX_QUEUED_REQUESTS; id += 1) rig.say({ id, method: 'thread/list' });
     expect(rig.sent).toEqual([]);
     rig.say({ id: 'over', method: 'thread/list' });
@@ -498,7 +497,6 @@ describe('the queue', () => {
       })),
     );
     rig.appServer.last.drain();
-    expect(rig.blocked).toEqual([true, false]);
     expect(rig.appServer.last.received.slice(2).map((text) => (JSON.parse(text) as Json).id)).toEqual([
       ...Array.from({ length: MAX_QUEUED_REQUESTS }, (_, id) => id),
       undefined,
@@ -603,8 +601,11 @@ describe('the end', () => {
     expect(rig.appServer.last.closed).toBe(true);
   });
 
-  it('opening rejects when the app server cannot be reached', async () => {
+  it('an app server that cannot be reached is reported as closed, with the cause', async () => {
     rig.appServer.failure = new Error('not there');
-    await expect(rig.open()).rejects.toThrow('not there');
+    await rig.open();
+    expect(rig.closed).toEqual([
+      expect.objectContaining({ reason: 'appServerFailed', message: 'not there' }),
+    ]);
   });
 });

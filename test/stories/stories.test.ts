@@ -249,7 +249,7 @@ const WAYS: readonly (readonly [story: string, chart: string, region: string, wa
     'app-server-dead',
     'listenerConnection',
     '',
-    ['authorizing: null', 'awaitingInitialize: null', 'initialized: null', 'closing: null', 'closed: null'],
+    ['authorizing: null', 'open: null', 'closing: null', 'closed: null'],
   ],
   [
     'upgrade-query-token',

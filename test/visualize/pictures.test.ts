@@ -91,8 +91,8 @@ describe('svg', () => {
   it('names its states and edges in attributes, so that a page can highlight them', async () => {
     const [picture] = picturesOf(toChart(CHARTS.virtualClient));
     const { text } = await svgOf(picture!, '');
-    expect(text).toContain('data-state="virtualClient.active"');
-    expect(text).toContain('data-edges="virtualClient.active IDLE 0"');
+    expect(text).toContain('data-state="virtualClient.open"');
+    expect(text).toContain('data-edges="virtualClient.open IDLE 0"');
   });
 });
 

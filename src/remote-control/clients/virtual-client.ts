@@ -1,4 +1,4 @@
-import { type ActorRefFrom, createActor, fromPromise } from 'xstate';
+import { type ActorRefFrom, createActor } from 'xstate';
 import { virtualClientMachine } from '../../../machines/virtual-client.js';
 import type { AuditRing } from '../../observe/audit.js';
 import { auditDecisions } from '../../observe/decisions.js';
@@ -12,6 +12,7 @@ import type { Env, Timing } from '../../protocol/timing.js';
 import type { ClientTransport, SessionDeps } from '../../session/client-transport.js';
 import { type EndCause, endCause } from '../../session/end-cause.js';
 import { ClientSession } from '../../session/session.js';
+import type { Overdue } from '../../session/session-chart.js';
 
 type VirtualClientActor = ActorRefFrom<typeof virtualClientMachine>;
 
@@ -47,12 +48,10 @@ export class VirtualClient implements ClientTransport {
   readonly #deps: VirtualClientDeps;
   readonly #outbound: ClientOutbound;
   #ending: EndCause | undefined;
-  #stall: NodeJS.Timeout | undefined;
 
   constructor(
     ids: { readonly clientId: string; readonly streamId: string },
     deps: VirtualClientDeps,
-    machine: typeof virtualClientMachine,
     outbound: ClientOutbound,
     onClosed: (client: VirtualClient) => void,
   ) {
@@ -64,25 +63,23 @@ export class VirtualClient implements ClientTransport {
     this.#outbound = outbound;
     const client: ClientContext = { origin: 'remote', connectionId: `${ids.clientId}/${ids.streamId}` };
     this.session = new ClientSession(client, this, deps);
-    this.#actor = createActor(machine, {
+    this.#actor = createActor(providedVirtualClient, {
       id: `virtualClient:${ids.clientId}/${ids.streamId}`,
-      input: { env: deps.env, timing: deps.timing, clientId: ids.clientId, streamId: ids.streamId },
+      input: { env: deps.env, clientId: ids.clientId, streamId: ids.streamId },
     });
     virtualClients.set(this.#actor, this);
     this.#actor.subscribe({
       next: auditDecisions(deps.audit, `client ${ids.clientId}/${ids.streamId}`),
-      complete: () => {
-        this.onBlocked(false);
-        onClosed(this);
-      },
+      complete: () => onClosed(this),
       error: () => onClosed(this),
     });
     deps.watcher?.actor(this.#actor);
   }
 
-  /** Call it once the client can be found by its ids: the chart looks its session up. */
+  /** Call it once the client can be found by its ids. */
   start(): void {
     this.#actor.start();
+    void this.session.open();
   }
 
   touch(): void {
@@ -108,8 +105,9 @@ export class VirtualClient implements ClientTransport {
     else this.session.end(endCause('remote', reason, detail));
   }
 
+  /** Of its conversation while it is open. */
   get state(): string {
-    return String(this.#actor.getSnapshot().value);
+    return this.#actor.getSnapshot().hasTag('alive') ? this.session.state : 'closed';
   }
 
   // --- ClientTransport: called by the session
@@ -135,13 +133,9 @@ export class VirtualClient implements ClientTransport {
     this.#actor.send({ type: 'APP_SERVER.CLOSED', failure });
   }
 
-  /** A client may block its own traffic for a limited time only. RC-41 */
-  onBlocked(blocked: boolean): void {
-    clearTimeout(this.#stall);
-    const { clientStall } = this.#deps.timing;
-    this.#stall = blocked
-      ? setTimeout(() => this.#actor.send({ type: 'STALLED' }), clientStall).unref()
-      : undefined;
+  onOverdue(reason: Overdue): void {
+    const detail = reason === 'appServerFailed' ? { detail: 'no answer in time' } : {};
+    this.#actor.send({ type: 'CLOSE', reason, ...detail });
   }
 
   /** Nothing: all virtual clients share one socket, so one that blocks too much is closed instead. RC-41 */
@@ -155,20 +149,11 @@ const BY_CONTROLLER: ReadonlySet<Reason> = new Set(['clientClosed', 'reinitializ
 const virtualClients = new WeakMap<object, VirtualClient>();
 
 /** One provided machine for all virtual clients: one for each would cost more than the client itself. */
-export function provideVirtualClient(
-  sessionOf: (clientId: string, streamId: string) => ClientSession | undefined,
-): typeof virtualClientMachine {
-  return virtualClientMachine.provide({
-    actors: {
-      openAppServer: fromPromise(async ({ input, signal }) => {
-        await sessionOf(input.clientId, input.streamId)?.open(signal);
-      }),
-    },
-    actions: {
-      closeAppServer: ({ self, context }) => virtualClients.get(self)?.endSession(context.decision),
-    },
-  });
-}
+const providedVirtualClient: typeof virtualClientMachine = virtualClientMachine.provide({
+  actions: {
+    closeSession: ({ self, context }) => virtualClients.get(self)?.endSession(context.decision),
+  },
+});
 
 /** The error for a message that is too large: the side that waits must not wait forever. RC-38 */
 export function tooLargeError(id: RpcId, chars: number): string {

@@ -1,4 +1,3 @@
-import type { virtualClientMachine } from '../../../machines/virtual-client.js';
 import { streamKey } from '../../protocol/frames.js';
 import { errorText, RPC, type RpcId, withJsonrpc } from '../../protocol/jsonrpc.js';
 import { Message } from '../../protocol/message.js';
@@ -8,12 +7,7 @@ import { REASONS, type Reason } from '../../protocol/reasons.js';
 import { uuidV7 } from '../../system/formats.js';
 import { EndedStreams, endedError, lostResponseError } from './ended-streams.js';
 import { HeldMemory } from './held-memory.js';
-import {
-  provideVirtualClient,
-  tooLargeError,
-  VirtualClient,
-  type VirtualClientDeps,
-} from './virtual-client.js';
+import { tooLargeError, VirtualClient, type VirtualClientDeps } from './virtual-client.js';
 
 export interface VirtualClientsDeps extends VirtualClientDeps {
   /** Limit of open virtual clients; another one is answered with an overload error. */
@@ -40,9 +34,6 @@ export class VirtualClients {
   readonly #ended = new EndedStreams();
   readonly #outbound: OutboundStreams;
   readonly #onClosed: (key: string) => void;
-  readonly #machine: typeof virtualClientMachine = provideVirtualClient(
-    (clientId, streamId) => this.#clients.get(streamKey(clientId, streamId))?.session,
-  );
   readonly #clients = new Map<string, VirtualClient>();
   readonly #held: HeldMemory;
   /** Monotonic ms of the last sweep. */
@@ -119,7 +110,6 @@ export class VirtualClients {
     const client = new VirtualClient(
       { clientId, streamId },
       this.#deps,
-      this.#machine,
       {
         send: (text) => this.#send(key, stream, text),
         end: (cause) => stream.end((text) => lostResponseError(text, cause)),

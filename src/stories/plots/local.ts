@@ -1,5 +1,6 @@
 /** Stories about clients on this machine and the app server behind the engine. */
 import type { AppServerEvent } from '../../../machines/app-server/types.js';
+import type { ClientSessionEvent } from '../../../machines/client-session.js';
 import type { ListenerConnectionEvent } from '../../../machines/listener-connection.js';
 import { type CredentialFacts, NOTHING_PRESENTED, type UpgradeFacts } from '../../protocol/authority.js';
 import { DEFAULT_TIMING } from '../../protocol/timing.js';
@@ -13,6 +14,23 @@ const toAppServer = (event: AppServerEvent, from: Party, words: string): Act =>
 const toConnection = (event: ListenerConnectionEvent, from: Party, words: string): Act =>
   send('listenerConnection', event, from, words);
 const startConnection = start('listenerConnection', () => ({ timing: DEFAULT_TIMING }));
+
+const toSession = (event: ClientSessionEvent, from: Party, words: string): Act =>
+  send('clientSession', event, from, words);
+
+/** The client sends `initialize`, and the app server answers it. */
+const initialize: readonly Act[] = [
+  start('clientSession', () => ({ transport: 'socket', timing: DEFAULT_TIMING })),
+  toSession({ type: 'DEFERRED' }, 'listener', 'initialize opens the app server'),
+  toSession({ type: 'OPENING' }, 'client', 'initialize'),
+  toSession({ type: 'OPENED' }, 'appServer', 'its connection is open'),
+  toSession({ type: 'INITIALIZE.SENT' }, 'client', 'initialize is passed on'),
+  toSession({ type: 'INITIALIZE.ACCEPTED' }, 'appServer', 'initialize was answered'),
+];
+const leaves: readonly Act[] = [
+  toConnection({ type: 'ENDED' }, 'client', 'closes the connection'),
+  toSession({ type: 'CLOSE' }, 'listener', 'the connection is gone'),
+];
 
 const listens = (id: string): Act =>
   answer(`appServer.${id}`, 'it listens on its socket', () => ({ kind: 'listening' }));
@@ -42,7 +60,7 @@ const appServerDead: Story = {
     toAppServer({ type: 'CLIENT.WAITS' }, 'client', 'wants a connection'),
     toAppServer({ type: 'INITIALIZE.SENT', client: 'c1' }, 'client', 'initialize'),
     toAppServer({ type: 'ANSWERED', client: 'c1' }, 'appServer', 'answers initialize'),
-    toConnection({ type: 'INITIALIZED' }, 'appServer', 'initialize was answered'),
+    ...initialize,
     toAppServer(
       {
         type: 'CHILD.EXITED',
@@ -51,6 +69,7 @@ const appServerDead: Story = {
       'appServer',
       'exits with code 1',
     ),
+    toSession({ type: 'CLOSE' }, 'appServer', 'its connection is gone'),
     toConnection({ type: 'APP_SERVER.CLOSED' }, 'appServer', 'its connection is gone'),
     toConnection({ type: 'ENDED' }, 'client', 'answers the close frame'),
     toAppServer({ type: 'CLIENT.WAITS' }, 'client', 'connects again'),
@@ -77,10 +96,7 @@ const upgrade = (words: string, facts: Partial<UpgradeFacts>): readonly Act[] =>
   { kind: 'verdict' },
 ];
 
-const used: readonly Act[] = [
-  toConnection({ type: 'INITIALIZED' }, 'appServer', 'initialize was answered'),
-  toConnection({ type: 'ENDED' }, 'client', 'closes the connection'),
-];
+const used: readonly Act[] = [...initialize, ...leaves];
 
 const queryToken: Story = {
   name: 'upgrade-query-token',

@@ -40,13 +40,13 @@ export function virtualClientModel(): Variant<typeof virtualClientMachine>[] {
     {
       name: 'initialize arrived',
       options: {
-        input: { env, timing: DEFAULT_TIMING, clientId: 'c', streamId: 's' },
+        input: { env, clientId: 'c', streamId: 's' },
         setTime: env.setTime,
         key: ({ context }) => context.decision.reason,
         events: [
           { type: 'CLOSE', reason: 'clientClosed' },
           { type: 'IDLE' },
-          { type: 'STALLED' },
+          { type: 'CLOSE', reason: 'appServerFailed', detail: 'no answer in time' },
           { type: 'APP_SERVER.CLOSED', failure: null },
           { type: 'APP_SERVER.CLOSED', failure: failure('appServerFailed') },
         ],
@@ -56,8 +56,18 @@ export function virtualClientModel(): Variant<typeof virtualClientMachine>[] {
 }
 
 export function clientSessionModel(): Variant<typeof clientSessionMachine>[] {
-  // There is no context, and no event has a payload.
-  return [{ name: 'a client connects', options: { key: () => '' } }];
+  // The context never changes and no event has a payload.
+  const limits = ['socket', 'relay', 'stdio', 'stream'] as const;
+  const names = {
+    socket: 'a client connects to the listener',
+    relay: 'a client connects to rc-engine connect',
+    stdio: 'a client over stdio',
+    stream: 'a controller opens a stream',
+  };
+  return limits.map((transport) => ({
+    name: names[transport],
+    options: { input: { transport, timing: DEFAULT_TIMING }, key: () => '' },
+  }));
 }
 
 export function listenerConnectionModel(): Variant<typeof listenerConnectionMachine>[] {

@@ -2,6 +2,8 @@ import { lawsOf, type Moment, tagLaws } from './walks.js';
 
 /** The close code and reason of each event that ends an open connection. */
 const CLOSES: Readonly<Record<string, readonly [number, string]>> = {
+  'INITIALIZE.OVERDUE': [1008, 'initializeMissing'],
+  STALLED: [1013, 'clientStalled'],
   OVERFLOW: [1013, 'clientOverloaded'],
   FLOODED: [1013, 'clientOverloaded'],
   REPLACED: [1013, 'connectionReplaced'],
@@ -9,16 +11,16 @@ const CLOSES: Readonly<Record<string, readonly [number, string]>> = {
   'TOKEN.EXPIRED': [1008, 'jwtRanOut'],
   STOP: [1012, 'stopped'],
 };
-const OPEN = ['awaitingInitialize', 'initialized', 'probing', 'silent', 'paused'];
+const OPEN = ['open', 'probing', 'silent'];
 const isOpen = (states: readonly string[]): boolean => OPEN.some((state) => states.includes(state));
 const closesOf = ({ effects }: Moment<unknown>): unknown[] =>
   effects.flatMap(({ name, value }) => (name === 'sendClose' ? [value] : []));
 
 lawsOf('listenerConnection', [
-  ...tagLaws({ open: OPEN, slow: ['paused'] }),
+  ...tagLaws({ open: OPEN }),
   {
     title:
-      'WSA-18, WSA-20, WSA-24, WSA-61: whatever ends an open connection closes it at once, with its own code and reason',
+      'WSA-18, WSA-20, WSA-24, WSA-36, WSA-61: whatever ends an open connection closes it at once, with its own code and reason',
     when: ({ event, from }) => CLOSES[event.type] !== undefined && isOpen(from),
     holds: (moment) => {
       const [code, reason] = CLOSES[moment.event.type] ?? [];
@@ -32,30 +34,6 @@ lawsOf('listenerConnection', [
     title: 'one close frame is sent, and nothing after it',
     when: (moment) => closesOf(moment).length > 0,
     holds: ({ history }) => history.every((before) => closesOf(before).length === 0),
-  },
-  {
-    title: 'WSA-18: the app server is paused exactly while the client reads too slowly',
-    holds: ({ from, to, did }) => {
-      const [was, is] = [from.includes('paused'), to.includes('paused')];
-      return (
-        did.includes('pauseAppServer') === (!was && is) && did.includes('resumeAppServer') === (was && !is)
-      );
-    },
-  },
-  {
-    title: 'WSA-18: a client that reads again has the whole time again, and stays where it was',
-    when: ({ event, from }) => event.type === 'PROGRESS' && from.includes('paused'),
-    holds: ({ from, to, effects }) =>
-      from.join() === to.join() &&
-      effects.some(({ kind }) => kind === 'cancel') &&
-      effects.some(({ delay }) => delay !== undefined && delay > 0),
-  },
-  {
-    title: 'WSA-18: a client that reads nothing for too long is closed as stalled',
-    when: ({ event }) => event.type.startsWith('xstate.after.sendStallTimeout'),
-    holds: (moment) =>
-      moment.to.includes('closing') &&
-      JSON.stringify(closesOf(moment)) === JSON.stringify([{ code: 1013, reason: 'clientStalled' }]),
   },
   {
     title: 'RC-86: each probe sends a ping',

@@ -7,19 +7,18 @@ interface Context extends VirtualClientInput {
 }
 
 lawsOf<Context>('virtualClient', [
-  ...tagLaws({ alive: ['opening', 'active'] }),
+  ...tagLaws({ alive: ['open'] }),
   {
-    title: 'RC-30: whatever ends it, its app-server connection is closed once',
+    title: 'RC-30: whatever ends it, its session is closed once',
     when: ({ from, to }) => to.includes('closed') && !from.includes('closed'),
-    holds: ({ did }) => did.join() === 'closeAppServer',
+    holds: ({ did }) => did.join() === 'closeSession',
   },
   {
     title: 'RC-34, RC-41: its end has the reason of the event that ended it',
-    when: ({ event }) => ['CLOSE', 'STALLED', 'IDLE'].includes(event.type),
+    when: ({ event }) => ['CLOSE', 'IDLE'].includes(event.type),
     holds: ({ event, to, was, is }) => {
       const reasons: Record<string, unknown> = {
         CLOSE: event.reason,
-        STALLED: 'clientStalled',
         IDLE: 'clientIdle',
       };
       return is.decision.reason === (to.includes('closed') ? reasons[event.type] : was.decision.reason);

@@ -19,8 +19,8 @@ describe('virtual clients', () => {
     await rig.open('s2');
     expect(rig.appServer.connections).toHaveLength(2);
     expect(rig.mux.clients.map(({ streamId, state }) => [streamId, state])).toEqual([
-      ['s1', 'active'],
-      ['s2', 'active'],
+      ['s1', 'initialized'],
+      ['s2', 'initialized'],
     ]);
     expect(rig.socket.messages('s1')).toEqual([{ id: 0, result: { userAgent: 'fake' } }]);
   });
