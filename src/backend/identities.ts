@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Secret } from '../protocol/secret.js';
+import type { EnrollRequest } from './directory.js';
 import type { ServerRecord, Store } from './store.js';
 
 /** Stored identities. Above it one that is not connected is removed, with its controllers. */
@@ -7,14 +8,6 @@ const MAX_SERVERS = 1_000;
 /** Valid tokens of one server at a time. */
 const MAX_TOKENS = 4;
 
-interface EnrollRequest {
-  readonly accountId: string;
-  readonly installationId: string;
-  readonly name: string;
-  readonly os: string;
-  readonly arch: string;
-  readonly appServerVersion: string;
-}
 export interface Grant {
   readonly server: ServerRecord;
   readonly token: Secret;

@@ -4,11 +4,11 @@
  */
 import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
+import type { PairingStarted } from './directory.js';
 import type { BackendEvent } from './events.js';
 import { type FaultInput, FaultSchema } from './faults.js';
 import { BackendListener } from './listener.js';
 import { BASE_PATH, type BackendOptions, parseListen } from './options.js';
-import type { PairingStarted } from './pairing.js';
 import { BackendService, type ServerStatus } from './service.js';
 
 export type { BackendEvent } from './events.js';

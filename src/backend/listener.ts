@@ -133,16 +133,16 @@ export class BackendListener {
     }
     let response = faultResponse(fault);
     if (response === undefined) {
-      response = this.#handle(match, body);
+      response = await this.#handle(match, body);
       if (fault !== undefined) response = alterResponse(response, fault);
     }
     this.#deps.events.add('request', { route: match.route, status: response.status, ...response.detail });
     sendResponse(target, response);
   }
 
-  #handle(match: RouteMatch, body: string): RouteResponse {
+  async #handle(match: RouteMatch, body: string): Promise<RouteResponse> {
     try {
-      return this.#deps.routes.handle(match, body);
+      return await this.#deps.routes.handle(match, body);
     } catch (error) {
       if (!(error instanceof HttpError)) throw error;
       return { ...error.response, detail: { refused: error.message } };

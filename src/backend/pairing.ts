@@ -1,6 +1,13 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { environmentsNamed } from '../protocol/environment-name.js';
 import { Secret } from '../protocol/secret.js';
+import type {
+  ClaimResult,
+  PairingStarted,
+  PresentedCode,
+  ServerIdentity,
+  StatusResult,
+} from './directory.js';
 import { FailedAttempts } from './failed-attempts.js';
 import { hashToken, mintToken } from './identities.js';
 import type { ControllerRecord, ServerRecord, Store } from './store.js';
@@ -23,35 +30,6 @@ const MAX_WRONG = 100;
 const ALL = 'all';
 /** Controllers of one environment. */
 const MAX_CONTROLLERS = 1_000;
-
-export interface PairingStarted {
-  readonly pairingCode: Secret;
-  readonly manualPairingCode: Secret | null;
-  /** Wall-clock milliseconds. */
-  readonly expiresAt: number;
-}
-/** One of the two codes, as the peer sent it. */
-export type PresentedCode = { readonly kind: 'pairing' | 'manual'; readonly text: string };
-
-interface TooManyAttempts {
-  readonly kind: 'tooManyAttempts';
-  readonly retryAfterSeconds: number;
-}
-type StatusResult =
-  | { readonly kind: 'known'; readonly claimed: boolean }
-  | { readonly kind: 'unknownCode' }
-  | TooManyAttempts;
-type ClaimResult =
-  | {
-      readonly kind: 'claimed';
-      readonly controller: ControllerRecord;
-      readonly token: Secret;
-      readonly server: ServerRecord;
-    }
-  | { readonly kind: 'unknownCode' }
-  | TooManyAttempts
-  | { readonly kind: 'otherEnvironment' }
-  | { readonly kind: 'tooManyControllers' };
 
 interface Code {
   readonly serverId: string;
@@ -80,7 +58,7 @@ export class Pairing {
     this.#failedChecks = new FailedAttempts(now, MAX_WRONG_OF_PEER);
   }
 
-  start(server: ServerRecord, withManualCode: boolean): PairingStarted {
+  start(server: ServerIdentity, withManualCode: boolean): PairingStarted {
     this.#removeExpired();
     const pairingCode = mintToken('rcp');
     const manual = withManualCode ? createManualCode() : null;
@@ -98,7 +76,7 @@ export class Pairing {
   }
 
   /** A code that is unknown, expired, or of another server is an unknown code. */
-  status(server: ServerRecord, presented: PresentedCode): StatusResult {
+  status(server: ServerIdentity, presented: PresentedCode): StatusResult {
     const retryAfterSeconds = this.#failedChecks.retryAfterSeconds(server.serverId);
     if (retryAfterSeconds > 0) return { kind: 'tooManyAttempts', retryAfterSeconds };
     const code = this.#find(presented);
@@ -167,7 +145,7 @@ export class Pairing {
   }
 }
 
-function createManualCode(): string {
+export function createManualCode(): string {
   let text = '';
   for (let n = 0; n < MANUAL_LENGTH; n += 1) {
     if (n > 0 && n % MANUAL_GROUP === 0) text += '-';
@@ -177,6 +155,6 @@ function createManualCode(): string {
 }
 
 /** The form in which manual codes are compared: people type them in lower case, with or without the dashes. */
-function normalizeManualCode(text: string): string {
+export function normalizeManualCode(text: string): string {
   return text.toUpperCase().replace(/[\s-]/g, '');
 }

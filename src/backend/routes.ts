@@ -1,13 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import * as v from 'valibot';
+import type {
+  ControllerIdentity,
+  Directory,
+  PresentedCode,
+  ServerGrant,
+  ServerIdentity,
+} from './directory.js';
 import type { EventDetail } from './events.js';
 import type { FaultRoute } from './faults.js';
 import { HttpError, type HttpResponse, parseBody, requireBearer, requireHeader } from './http.js';
-import type { Grant, Identities } from './identities.js';
-import { type AccountPolicy, BASE_PATH, isAccountToken } from './options.js';
-import type { Pairing, PresentedCode } from './pairing.js';
-import type { ControllerRecord, ServerRecord, Store } from './store.js';
-import type { WrongTokens } from './wrong-tokens.js';
+import { BASE_PATH } from './options.js';
 
 /** The detail from which Codex CLI concludes that its identity no longer exists and that it must enroll again. RC-20 */
 export const SERVER_NOT_FOUND = 'Remote app server not found';
@@ -86,26 +89,16 @@ function decodeSegment(segment: string): string {
   }
 }
 
-interface RouteDeps {
-  readonly accounts: AccountPolicy;
-  readonly store: Store;
-  readonly identities: Identities;
-  readonly pairing: Pairing;
-  readonly wrongTokens: WrongTokens;
-  /** A controller was revoked: close its sockets. */
-  readonly onRevoke: (controller: ControllerRecord) => void;
-}
-
 /** The HTTP requests of the protocol. The claim of a pairing code is an addition of the embedded backend. RC-9, RC-10, RC-47 to RC-49 */
 export class Routes {
-  readonly #deps: RouteDeps;
+  readonly #directory: Directory;
 
-  constructor(deps: RouteDeps) {
-    this.#deps = deps;
+  constructor(directory: Directory) {
+    this.#directory = directory;
   }
 
-  /** Throws HttpError. */
-  handle(match: RouteMatch, body: string): RouteResponse {
+  /** Throws HttpError, and what the directory throws. */
+  handle(match: RouteMatch, body: string): Promise<RouteResponse> {
     switch (match.route) {
       case 'enroll':
         return this.#enroll(match, body);
@@ -127,12 +120,12 @@ export class Routes {
     }
   }
 
-  #enroll({ request }: RouteMatch, body: string): RouteResponse {
-    const accountId = this.#authenticateAccount(request);
+  async #enroll({ request }: RouteMatch, body: string): Promise<RouteResponse> {
+    const accountId = await this.#directory.authenticateAccount(request);
     const installationId = requireHeader(request, 'x-codex-installation-id');
     const params = parseBody(EnrollBody, body);
     requireSameInstallation(installationId, params.installation_id);
-    const grant = this.#deps.identities.enroll({
+    const grant = await this.#directory.enroll({
       accountId,
       installationId,
       name: params.name,
@@ -145,21 +138,21 @@ export class Routes {
     return grantResponse(grant);
   }
 
-  #refresh({ request }: RouteMatch, body: string): RouteResponse {
-    const accountId = this.#authenticateAccount(request);
+  async #refresh({ request }: RouteMatch, body: string): Promise<RouteResponse> {
+    const accountId = await this.#directory.authenticateAccount(request);
     const installationId = requireHeader(request, 'x-codex-installation-id');
     const params = parseBody(RefreshBody, body);
     requireSameInstallation(installationId, params.installation_id);
-    const server = this.#deps.identities.find(params.server_id, accountId);
+    const server = await this.#directory.findServer(params.server_id, accountId);
     if (server === undefined) throw new HttpError(404, SERVER_NOT_FOUND);
     requireSameInstallation(installationId, server.installationId);
-    return grantResponse(this.#deps.identities.grant(server));
+    return grantResponse(await this.#directory.grant(server));
   }
 
-  #pair({ request }: RouteMatch, body: string): RouteResponse {
-    const server = this.#authenticateServer(request);
+  async #pair({ request }: RouteMatch, body: string): Promise<RouteResponse> {
+    const server = await this.#authenticateServer(request);
     const { manual_code: withManualCode } = parseBody(PairBody, body);
-    const started = this.#deps.pairing.start(server, withManualCode);
+    const started = await this.#directory.startPairing(server, withManualCode);
     return {
       status: 200,
       body: {
@@ -173,9 +166,9 @@ export class Routes {
     };
   }
 
-  #pairStatus({ request }: RouteMatch, body: string): RouteResponse {
-    const server = this.#authenticateServer(request);
-    const result = this.#deps.pairing.status(server, readCode(parseBody(PairStatusBody, body)));
+  async #pairStatus({ request }: RouteMatch, body: string): Promise<RouteResponse> {
+    const server = await this.#authenticateServer(request);
+    const result = await this.#directory.pairingStatus(server, readCode(parseBody(PairStatusBody, body)));
     switch (result.kind) {
       case 'unknownCode':
         throw new HttpError(404, 'Pairing code not found');
@@ -188,11 +181,11 @@ export class Routes {
     }
   }
 
-  #claim({ request }: RouteMatch, body: string): RouteResponse {
+  async #claim({ request }: RouteMatch, body: string): Promise<RouteResponse> {
     const params = parseBody(ClaimBody, body);
     const peer = request.socket.remoteAddress ?? '';
     const { display_name: name, expected_environment: expected } = params;
-    const result = this.#deps.pairing.claim(readCode(params), name ?? null, peer, expected ?? undefined);
+    const result = await this.#directory.claim(readCode(params), name ?? null, peer, expected ?? undefined);
     switch (result.kind) {
       case 'unknownCode':
         throw new HttpError(404, 'Pairing code not found');
@@ -216,14 +209,15 @@ export class Routes {
     }
   }
 
-  #clients(match: RouteMatch): RouteResponse {
-    this.#requireEnvironment(match);
+  async #clients(match: RouteMatch): Promise<RouteResponse> {
+    await this.#requireEnvironment(match);
     const limit = readLimit(match.query.get('limit'));
     const order = match.query.get('order') ?? 'desc';
     if (order !== 'asc' && order !== 'desc') throw new HttpError(400, 'order must be asc or desc');
-    const sorted = this.#deps.store
-      .controllersOf(match.environmentId)
-      .sort((a, b) => a.createdAt - b.createdAt || (a.clientId < b.clientId ? -1 : 1));
+    const controllers = await this.#directory.controllersOf(match.environmentId);
+    const sorted = [...controllers].sort(
+      (a, b) => a.createdAt - b.createdAt || (a.clientId < b.clientId ? -1 : 1),
+    );
     if (order === 'desc') sorted.reverse();
     const after = readCursor(match.query.get('cursor'));
     const start = after === undefined ? 0 : sorted.findIndex(({ clientId }) => clientId === after) + 1;
@@ -238,33 +232,25 @@ export class Routes {
     };
   }
 
-  #revoke(match: RouteMatch): RouteResponse {
-    this.#requireEnvironment(match);
-    const controller = this.#deps.store.controllers.get(match.clientId);
-    if (controller?.environmentId !== match.environmentId) throw new HttpError(404, 'Client not found');
-    this.#deps.store.controllers.delete(controller.clientId);
-    this.#deps.store.scheduleSave();
-    this.#deps.onRevoke(controller);
-    return { status: 204, detail: { environmentId: match.environmentId, clientId: controller.clientId } };
+  async #revoke(match: RouteMatch): Promise<RouteResponse> {
+    await this.#requireEnvironment(match);
+    const { environmentId, clientId } = match;
+    if (!(await this.#directory.revoke(environmentId, clientId)))
+      throw new HttpError(404, 'Client not found');
+    return { status: 204, detail: { environmentId, clientId } };
   }
 
-  #authenticateAccount(request: IncomingMessage): string {
+  async #authenticateServer(request: IncomingMessage): Promise<ServerIdentity> {
     const token = requireBearer(request);
-    if (!isAccountToken(this.#deps.accounts, token)) throw this.#deps.wrongTokens.refusal(request, token);
-    return requireHeader(request, 'chatgpt-account-id');
-  }
-
-  #authenticateServer(request: IncomingMessage): ServerRecord {
-    const token = requireBearer(request);
-    const server = this.#deps.identities.serverOf(token);
-    if (server === undefined) throw this.#deps.wrongTokens.refusal(request, token);
+    const server = await this.#directory.serverOfToken(token);
+    if (server === undefined) throw this.#directory.wrongToken(request, token);
     return server;
   }
 
-  #requireEnvironment({ request, environmentId }: RouteMatch): void {
-    const accountId = this.#authenticateAccount(request);
-    const server = this.#deps.store.serverOfEnvironment(environmentId);
-    if (server?.accountId !== accountId) throw new HttpError(404, 'Environment not found');
+  async #requireEnvironment({ request, environmentId }: RouteMatch): Promise<void> {
+    const accountId = await this.#directory.authenticateAccount(request);
+    const owner = await this.#directory.accountOf(environmentId);
+    if (owner !== accountId) throw new HttpError(404, 'Environment not found');
   }
 }
 
@@ -276,7 +262,7 @@ function tooManyWrongCodes(retryAfterSeconds: number): HttpError {
   return new HttpError(429, 'Too many wrong pairing codes', { 'retry-after': String(retryAfterSeconds) });
 }
 
-function grantResponse({ server, token, expiresAt }: Grant): RouteResponse {
+function grantResponse({ server, token, expiresAt }: ServerGrant): RouteResponse {
   return {
     status: 200,
     body: {
@@ -304,7 +290,7 @@ function readCode(body: {
   throw new HttpError(400, 'Give either pairing_code or manual_pairing_code');
 }
 
-function describeController(controller: ControllerRecord): Record<string, string | null> {
+function describeController(controller: ControllerIdentity): Record<string, string | null> {
   return {
     client_id: controller.clientId,
     display_name: controller.displayName,

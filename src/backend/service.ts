@@ -3,16 +3,22 @@ import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { EngineError } from '../protocol/errors.js';
 import { ControllerSessions, sessionIdOf } from './controller-sessions.js';
+import type { Directory, PairingStarted } from './directory.js';
 import { EventLog } from './events.js';
 import { type FaultAction, FaultQueue, FaultSchema } from './faults.js';
 import { authenticateController, authenticateServer } from './handshake.js';
-import { HttpError, type HttpResponse, parseBody } from './http.js';
+import { HttpError, type HttpResponse, parseBody, requireBearer, requireHeader } from './http.js';
 import { Identities } from './identities.js';
 import type { ListenerDeps } from './listener.js';
-import { type BackendOptions, type BackendTiming, DEFAULT_BACKEND_TIMING } from './options.js';
-import { Pairing, type PairingStarted } from './pairing.js';
+import {
+  type BackendOptions,
+  type BackendTiming,
+  DEFAULT_BACKEND_TIMING,
+  isAccountToken,
+} from './options.js';
+import { Pairing } from './pairing.js';
 import { Relay } from './relay.js';
-import { Routes } from './routes.js';
+import { Routes, SERVER_NOT_FOUND } from './routes.js';
 import { type Side, Sockets } from './sockets.js';
 import { type ServerRecord, Store } from './store.js';
 import { WrongTokens } from './wrong-tokens.js';
@@ -78,24 +84,51 @@ export class BackendService {
 
   listenerDeps(withFaults: boolean): ListenerDeps {
     return {
-      routes: new Routes({
-        accounts: this.#options.accounts ?? { kind: 'any' },
-        store: this.#store,
-        identities: this.#identities,
-        pairing: this.#pairing,
-        wrongTokens: this.#wrongTokens,
-        onRevoke: ({ environmentId, clientId }) => {
-          this.events.add('revoked', { environmentId, clientId });
-          this.#relays.get(environmentId)?.revoke(clientId);
-          this.#sessions.revoke(clientId);
-        },
-      }),
+      routes: new Routes(this.#directory()),
       faults: this.#faults,
       events: this.events,
       applyFault: withFaults ? (body: string): HttpResponse => this.#applyFaultRequest(body) : undefined,
       acceptServer: (request: IncomingMessage) => this.#acceptServer(request),
       acceptController: (request: IncomingMessage) => this.#acceptController(request),
     };
+  }
+
+  #directory(): Directory {
+    const accounts = this.#options.accounts ?? { kind: 'any' };
+    return {
+      authenticateAccount: (request) => {
+        const token = requireBearer(request);
+        if (!isAccountToken(accounts, token)) throw this.#wrongTokens.refusal(request, token);
+        return requireHeader(request, 'chatgpt-account-id');
+      },
+      enroll: (request) => this.#identities.enroll(request),
+      findServer: (serverId, accountId) => this.#identities.find(serverId, accountId),
+      grant: ({ serverId }) => this.#identities.grant(this.#requireServer(serverId)),
+      serverOfToken: (token) => this.#identities.serverOf(token),
+      wrongToken: (request, token) => this.#wrongTokens.refusal(request, token),
+      startPairing: (server, withManualCode) => this.#pairing.start(server, withManualCode),
+      pairingStatus: (server, code) => this.#pairing.status(server, code),
+      claim: (code, displayName, peer, expected) => this.#pairing.claim(code, displayName, peer, expected),
+      accountOf: (environmentId) => this.#store.serverOfEnvironment(environmentId)?.accountId,
+      controllersOf: (environmentId) => this.#store.controllersOf(environmentId),
+      revoke: (environmentId, clientId) => this.#revoke(environmentId, clientId),
+    };
+  }
+
+  #requireServer(serverId: string): ServerRecord {
+    const server = this.#store.servers.get(serverId);
+    if (server === undefined) throw new HttpError(404, SERVER_NOT_FOUND);
+    return server;
+  }
+
+  #revoke(environmentId: string, clientId: string): boolean {
+    if (this.#store.controllers.get(clientId)?.environmentId !== environmentId) return false;
+    this.#store.controllers.delete(clientId);
+    this.#store.scheduleSave();
+    this.events.add('revoked', { environmentId, clientId });
+    this.#relays.get(environmentId)?.revoke(clientId);
+    this.#sessions.revoke(clientId);
+    return true;
   }
 
   servers(): ServerStatus[] {
