@@ -19,7 +19,8 @@
 export type { ReplacedIdentity } from '../machines/remote-control/types.js';
 export type { RemoteControlStatus, StatusReport } from '../machines/shared/status.js';
 export type { GivenToken } from './account/credentials.js';
-export type { AccountOptions, AccountTiming } from './account/options.js';
+export type { AccountOptions } from './account/options.js';
+export type { AccountTiming } from './account/timing.js';
 export type { AccountSummary } from './account/view.js';
 export { type AppServerSpec, createAppServer } from './app-server/create.js';
 export type { AppServerAccountStatus } from './engine/app-server-account.js';

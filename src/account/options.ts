@@ -9,7 +9,7 @@ import type { Env } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import type { GivenToken } from './credentials.js';
 import { type IssuerAddress, parseIssuer } from './issuer/address.js';
-import { PARENT_APP_TIMEOUT } from './parent-app.js';
+import { type AccountTiming, DEFAULT_ACCOUNT_TIMING } from './timing.js';
 
 /** The options of an engine that concern the account. */
 export interface AccountOptions {
@@ -41,27 +41,8 @@ export interface AccountOptions {
   readonly accountTiming?: Partial<AccountTiming>;
 }
 
-/** Timeouts of the account, ms. */
-export interface AccountTiming {
-  /** How long the parent app may take to respond. Default 10,000. ACC-45 */
-  readonly parentTimeout: number;
-  /** How long a browser sign-in may take. Default 600,000. ACC-77 */
-  readonly loginTimeout: number;
-  /** How long to wait for another process that holds a lock of the account file. Default 45,000. ACC-59 */
-  readonly lockTimeout: number;
-  /** Limit of one request to the issuer. Default 30,000. ACC-92 */
-  readonly issuerTimeout: number;
-}
-
 /** Codex CLI uses the same ports. ACC-70 */
 export const LOGIN_PORTS: readonly number[] = [1455, 1457];
-
-const DEFAULT_ACCOUNT_TIMING: AccountTiming = {
-  parentTimeout: PARENT_APP_TIMEOUT,
-  loginTimeout: 600_000,
-  lockTimeout: 45_000,
-  issuerTimeout: 30_000,
-};
 
 /** What the account needs from the engine. */
 export interface AccountDeps {

@@ -5,8 +5,6 @@ import { failure } from '../protocol/outcomes.js';
 import type { Reason } from '../protocol/reasons.js';
 import type { Credentials } from './credentials.js';
 
-/** How long the parent app may take to respond, ms. ACC-45 */
-export const PARENT_APP_TIMEOUT = 10_000;
 const MESSAGE_CHARS = 500;
 
 const replySchema = v.object({

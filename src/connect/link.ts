@@ -9,16 +9,12 @@ import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
 import type { DialOutcome, Failure, SocketHandle } from '../protocol/outcomes.js';
 import { REASONS, type Reason } from '../protocol/reasons.js';
 import type { Secret } from '../protocol/secret.js';
-import { type Env, type Timing, wallTimeOf } from '../protocol/timing.js';
+import { CONTROLLER_TIMING, type Env, type Timing, wallTimeOf } from '../protocol/timing.js';
 import { dialSocket } from '../remote-control/link/dial.js';
 import type { BackendSocket } from '../remote-control/link/socket.js';
 import { createSleepDetector } from '../system/sleep-detector.js';
 import type { ControllerStreams, StreamClosed } from './streams.js';
 
-/** A new local connection waits this long for a link, ms. */
-const NEW_STREAM_WAIT = 30_000;
-/** As long as the embedded backend keeps the streams without a link, and an engine an idle one (RC-34), ms. */
-const STREAM_HOLD = 600_000;
 const FRAMES_VERSION = '3';
 /** Why a new local connection ends while the link is down. */
 const UNREACHABLE = 'the backend cannot be reached';
@@ -81,7 +77,7 @@ export class ControllerLink {
       },
     });
     this.#actor = createActor(machine, {
-      input: { env, timing, newStreamWait: NEW_STREAM_WAIT, streamHold: STREAM_HOLD },
+      input: { env, timing, ...CONTROLLER_TIMING },
     });
     this.ended = new Promise((resolve, reject) => {
       let last: unknown;

@@ -174,3 +174,11 @@ export function wallTimeOf(env: Pick<Env, 'now' | 'monotonic'>, at: number): num
 const SAME_OFFSET = 5;
 /** The difference between both clocks of an environment when it was last measured. */
 const offsets = new WeakMap<object, number>();
+
+/** Delays of `rc-engine connect`, ms. */
+export const CONTROLLER_TIMING = {
+  /** A new local connection waits this long for a link. */
+  newStreamWait: 30_000,
+  /** As long as the embedded backend keeps the streams without a link, and an engine an idle one. RC-34 */
+  streamHold: 600_000,
+} as const;

@@ -199,7 +199,7 @@ function factsOf(
   { eventType, guard }: AnyTransitionDefinition,
 ): Pick<ChartEdge, 'guardNote' | 'wait'> {
   const trigger = triggerOf(eventType, node.id);
-  const wait = trigger.kind === 'after' ? delayValue(machine, trigger.delay) : undefined;
+  const wait = trigger.kind === 'after' ? delayValue(machine, node.path, trigger.delay) : undefined;
   const note = guard === undefined ? undefined : guardNote(machine, referenceOf(guard).type);
   return {
     ...(note === undefined ? {} : { guardNote: note }),

@@ -14,7 +14,7 @@ export const RESERVED = [
   'style',
 ];
 /** Mermaid ends a label at a colon or semicolon, and starts an entity at a number sign. */
-const UNSAFE = /[^\p{L}\p{N} .,'()[\]/_·→=-]/gu;
+const UNSAFE = /[^\p{L}\p{N} .,'()[\]/_·–→=-]/gu;
 
 /** The text without what would end it. */
 export const sanitized = (text: string): string => text.replace(UNSAFE, ' ').trim();
