@@ -1,6 +1,6 @@
 // The documentation as web pages: those of the menu, and every document of the repository that they lead to.
 import { existsSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import MarkdownIt from 'markdown-it';
 import { ROOT } from './import-source.mjs';
@@ -13,6 +13,7 @@ const MENU = [
   ['docs/connect.md', 'Codex from elsewhere'],
   ['docs/headless.md', 'A server without a screen'],
   ['docs/team.md', 'A team'],
+  ['docs/hub.md', 'The hub of a team'],
   ['docs/agents.md', 'Which agents work'],
   ['docs/account.md', 'Sign in'],
   ['docs/listener.md', 'Clients on this machine'],
@@ -31,6 +32,7 @@ const MENU = [
   ['docs/api/rc-engine.api.md', 'API: rc-engine'],
   ['docs/api/rc-engine-machines.api.md', 'API: rc-engine/machines'],
   ['docs/api/rc-engine-testing.api.md', 'API: rc-engine/testing'],
+  ['docs/api/rc-engine-visualize.api.md', 'API: rc-engine/visualize'],
   ['docs/platforms.md', 'Windows and macOS'],
   'How it works',
   ['visualizations/README.md', 'Charts'],
@@ -63,6 +65,11 @@ export async function sitePages() {
       if (found !== undefined && anchor !== undefined && !found.anchors.has(anchor))
         broken.push(`${source} leads to ${target}#${anchor}, which has no such section.`);
     }
+  }
+  for (const name of await readdir(join(ROOT, 'docs'), { recursive: true })) {
+    const source = `docs/${name.replaceAll('\\', '/')}`;
+    if (source.endsWith('.md') && !rendered.has(source))
+      broken.push(`${source} is on no page of the site: name it in MENU, or in a document that is there.`);
   }
   const pages = new Map();
   for (const [source, page] of rendered) pages.set(pathOf(source), frame(source, page));

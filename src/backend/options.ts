@@ -77,7 +77,8 @@ export function parseListen(text: string): ListenAddress {
       remediation: 'Use a loopback address, for example http://127.0.0.1:8787.',
     });
   };
-  if (url === undefined || url.protocol !== 'http:') return refuse('it is not an http URL');
+  if (url === undefined || url.protocol !== 'http:')
+    return refuse('it is not an http URL with a port of at most 65535');
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     return refuse('only host and port are allowed');
   }

@@ -5,10 +5,10 @@ import { expandTilde, resolveHome } from '../home/home.js';
 import { shellQuote } from './output/shell.js';
 
 /** Commands with --home; the others do not use a home directory. */
-const WITH_HOME =
-  'start|status|wait|pair|devices|repair|login|logout|whoami|connect|doctor|enable|disable|stop|restart|logs|config|service|metrics|url|inspect|open';
+export const WITH_HOME =
+  'start|status|wait|pair|devices|repair|login|logout|whoami|connect|doctor|enable|disable|stop|restart|logs|history|config|service|metrics|url|inspect|open';
 const USES_HOME = new RegExp(`^(?:${WITH_HOME})$`);
-const WITHOUT_HOME = 'explain|graph|paths|token|completion|call|backend|help';
+export const WITHOUT_HOME = 'explain|graph|paths|token|completion|call|backend|help';
 /** What may follow a command in a sentence: its action, the name of an argument, and options. */
 const WITHOUT_VALUE =
   'device|yes|all|wait|attach|open|inspector|json|verbose|watch|pair|code-stdin|api-key-stdin|no-[a-z-]+|help';

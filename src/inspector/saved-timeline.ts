@@ -20,7 +20,10 @@ export async function readTimeline(
     new EngineError('timelineUnusable', message, { cause });
   let text: string;
   try {
-    const { size } = await stat(path);
+    const found = await stat(path);
+    // Reading a pipe without a writer would never end.
+    if (!found.isFile() && !found.isDirectory()) throw failure(`${path} is not a file.`);
+    const { size } = found;
     if (size > MAX_BYTES)
       throw failure(`${path} is too large for a saved timeline: the limit is ${MAX_BYTES} bytes.`);
     text = withoutByteOrderMark(await readFile(path, 'utf8'));

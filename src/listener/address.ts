@@ -58,6 +58,8 @@ export const isUnixUrl = (url: string): boolean => url === 'codex' || url.starts
 
 function parseUnixPath(given: string): ListenAddress | { readonly invalid: string } {
   if (given === '' || given.includes('\0')) return { invalid: 'must name a path after unix://' };
+  if (given.endsWith('/'))
+    return { invalid: 'must name a socket in that directory, such as unix:///run/me/x.sock' };
   const path = resolve(given);
   const bytes = Buffer.byteLength(path);
   if (bytes > MAX_SOCKET_PATH) {

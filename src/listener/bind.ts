@@ -1,7 +1,7 @@
 import { type Stats, statSync, unlinkSync } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import type { Server } from 'node:net';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EngineError } from '../protocol/errors.js';
 import { errnoOf, errnoText } from '../system/errno.js';
 import { entriesReplaceable } from '../system/permissions.js';
@@ -60,11 +60,11 @@ async function clearSocketPath(path: string): Promise<void> {
     });
   });
   if (found === undefined) return;
+  if (found.isDirectory()) throw directoryError(path);
   if (!isSocket(path, found)) {
-    throw new EngineError(
-      'listenerFailed',
-      `The file ${path} is not a socket, so it is not replaced. Remove it or choose another path.`,
-    );
+    throw new EngineError('listenerFailed', `The file ${path} is not a socket, so it is not replaced.`, {
+      remediation: 'Choose another path, or remove the file if nobody needs it.',
+    });
   }
   const error = await connectError(path);
   // After any other error a process may still listen and only be busy.
@@ -77,6 +77,12 @@ async function clearSocketPath(path: string): Promise<void> {
   }
   unlinkSync(path);
 }
+
+/** For a path that names a directory where a socket belongs. */
+export const directoryError = (path: string): EngineError =>
+  new EngineError('listenerFailed', `${path} is a directory, and a socket needs a path of its own.`, {
+    remediation: `Name a file in it, such as ${join(path, 'rc-engine.sock')}.`,
+  });
 
 /** Codex CLI puts a link to its socket there. A link that leads nowhere is stale, as a socket without a process is. */
 function isSocket(path: string, found: Stats): boolean {

@@ -9,33 +9,51 @@ import { errnoText } from '../system/errno.js';
 
 /**
  * Reads a PEM file with certificate authorities.
- * @throws EngineError `usage`
+ * @throws EngineError `usage` when it cannot be read, or contains no certificate
  */
 export function readCaCert(path: string): string {
+  let pem: string;
   try {
-    return withoutByteOrderMark(readFileSync(path, 'utf8'));
+    pem = withoutByteOrderMark(readFileSync(path, 'utf8'));
   } catch (error) {
     throw new EngineError('usage', `The certificate file ${path} cannot be read: ${errnoText(error)}.`, {
       cause: error,
       remediation: 'Check the path and the permissions of the file.',
     });
   }
+  if (!isCertificate(pem)) {
+    throw new EngineError('usage', `The file ${path} of --ca-cert contains no PEM certificate.`, {
+      remediation:
+        'Name a file with the lines from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.',
+    });
+  }
+  return pem;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    new X509Certificate(pem);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
  * Answers the default authorities and those of `pem`. The context is made once and only when TLS is needed: that takes
  * milliseconds. Undefined without `pem`: Node's own default holds then, which includes NODE_EXTRA_CA_CERTS.
- * @throws EngineError `configInvalid` when `pem` contains no certificate
+ * @throws EngineError `usage` when `pem` contains no certificate
  */
 export function trustedAuthorities(
   pem: string | undefined,
   extraFile: string | undefined,
 ): () => tls.SecureContext | undefined {
   if (pem === undefined) return () => undefined;
-  try {
-    new X509Certificate(pem);
-  } catch (cause) {
-    throw new EngineError('configInvalid', '--ca-cert: the file contains no PEM certificate', { cause });
+  if (!isCertificate(pem)) {
+    throw new EngineError(
+      'usage',
+      'The additional certificate authority of --ca-cert is no PEM certificate.',
+    );
   }
   let context: tls.SecureContext | undefined;
   return () => {

@@ -1,18 +1,28 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { describe, expect } from 'vitest';
+import { COMMANDS } from '../../src/cli/commands/index.js';
 import {
   commandsIn,
   homeFlag,
   program,
   programOf,
   suggested,
+  WITH_HOME,
+  WITHOUT_HOME,
   withoutCommands,
 } from '../../src/cli/suggested.js';
 import { resolveHome } from '../../src/home/home.js';
 import { it } from '../support/lab.js';
 
 const NODE_ONLY = dirname(process.execPath);
+
+describe('the commands of a next step', () => {
+  it('are all known, so that each runs as printed', () => {
+    const known = `${WITH_HOME}|${WITHOUT_HOME}`.split('|');
+    expect(COMMANDS.map(({ name }) => name).filter((name) => !known.includes(name))).toEqual([]);
+  });
+});
 
 describe('RC-130: a proposed command', () => {
   it('is rc-engine where the PATH of another terminal leads here', ({ lab }) => {

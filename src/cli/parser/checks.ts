@@ -61,9 +61,12 @@ export function checkHyphens(
  */
 export function checkFlags(argv: readonly string[], command: Command): void {
   const options = optionsOf(command);
+  const short = new Map<string, string>();
+  for (const [name, spec] of options) if (spec.short !== undefined) short.set(spec.short, name);
   const counts = new Map<string, number>();
   for (let at = 0; at < argv.length; at += 1) {
-    const [, flag = '', value] = /^--([a-z][a-z0-9-]*)(?:=([\s\S]*))?$/.exec(argv[at] ?? '') ?? [];
+    const [, typed = '', value] = /^(--[a-z][a-z0-9-]*|-[a-z])(?:=([\s\S]*))?$/.exec(argv[at] ?? '') ?? [];
+    const flag = typed.startsWith('--') ? typed.slice(2) : (short.get(typed.slice(1)) ?? '');
     const option = options.get(flag);
     if (option === undefined) continue;
     if (option.type === 'boolean' && value !== undefined) {

@@ -40,12 +40,13 @@ export function commandLineError(
   ) {
     return usageError(
       `Unknown ${command === '' ? 'command' : `subcommand of ${command}`}: ${unknownCommand}.`,
-      proposed === undefined ? nextStep : `Did you mean ${proposed}?`,
+      proposal(unknownCommand, proposed, command, commands) ?? nextStep,
     );
   }
   if (unknown !== undefined) return unknownArgument(unknown.split(', '), argv, context);
   const [, option] = /^Not enough arguments following: (.*)$/.exec(message) ?? [];
-  if (option !== undefined) return usageError(`--${option} needs a value.`, nextStep);
+  if (option !== undefined)
+    return usageError(`${option.length === 1 ? '-' : '--'}${option} needs a value.`, nextStep);
   const [, missing] = /^Missing required arguments?: (.*)$/.exec(message) ?? [];
   if (missing !== undefined) {
     const flags = missing.split(', ').map((name) => `--${name}`);
@@ -55,6 +56,25 @@ export function commandLineError(
     return usageError(`${command} needs ${context.positionals.join(' ')}.`, nextStep);
   }
   return usageError(message, nextStep);
+}
+
+/** The question for a word that is no command; undefined when nothing is like it. */
+function proposal(
+  word: string,
+  proposed: string | undefined,
+  group: string,
+  commands: readonly (Command | CommandGroup)[],
+): string | undefined {
+  if (group === '' && word.toLowerCase() === 'version') return 'Run: rc-engine --version';
+  const near =
+    proposed ??
+    (group === ''
+      ? closestMatch(
+          word,
+          commands.map(({ name }) => name),
+        )
+      : undefined);
+  return near === undefined ? undefined : `Did you mean ${near}?`;
 }
 
 function contextOf(argv: readonly string[], commands: readonly (Command | CommandGroup)[]): Context {
@@ -87,7 +107,8 @@ function unknownArgument(
   }
   const isFlag = argv.some((arg) => arg === `--${name}` || arg.startsWith(`--${name}=`));
   if (!isFlag) return usageError(`Unknown argument${of}: ${names[0]}.`, nextStep);
-  const near = closestMatch(name, flags);
+  const longer = flags.filter((flag) => flag.startsWith(`${name}-`));
+  const near = closestMatch(name, flags) ?? (longer.length === 1 ? longer[0] : undefined);
   return usageError(
     `Unknown option${of}: --${name}.`,
     near === undefined ? nextStep : `Did you mean --${near}?`,

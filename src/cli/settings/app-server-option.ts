@@ -29,9 +29,9 @@ export async function appServerOption({ settings, flags, command, logger }: Give
   const { appServer = 'builtin', appServerTokenFile, appServerMode } = settings;
   if (command !== undefined) {
     const [program, ...args] = command;
-    if (program === undefined) {
+    if (program === undefined || program.trim() === '') {
       throw usageError(
-        'The command after -- is missing.',
+        `The command after -- is ${program === undefined ? 'missing' : 'empty'}.`,
         'Add the command of the app server: rc-engine start -- codex app-server',
       );
     }

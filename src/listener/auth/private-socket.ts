@@ -1,9 +1,10 @@
 /** The authority `filesystem`: a unix socket that only the user of the engine can reach. WSA-50, WSA-51 */
 import { lstatSync, type Stats, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EngineError } from '../../protocol/errors.js';
 import { errnoText } from '../../system/errno.js';
 import { makeDirectory } from '../../system/make-directory.js';
+import { directoryError } from '../bind.js';
 
 const PRIVATE_DIRECTORY = 0o700;
 /** Mode bits of group and others. An access control list cannot grant more than the bits of the group. */
@@ -31,6 +32,8 @@ export function exposure(socketPath: string): string | undefined {
  */
 export function openPrivateDirectory(socketPath: string): void {
   const directory = dirname(socketPath);
+  if (statSync(socketPath, { throwIfNoEntry: false })?.isDirectory() === true)
+    throw directoryError(socketPath);
   try {
     makeDirectory(directory, PRIVATE_DIRECTORY);
   } catch (error) {
@@ -49,9 +52,17 @@ export function openPrivateDirectory(socketPath: string): void {
     'listenerFailed',
     `The directory ${directory} of the socket ${problem}, so --ws-auth filesystem cannot be used there.`,
     {
-      remediation: `Run chmod 700 ${directory} if it is yours, name a directory that does not exist yet, or add --ws-auth capability-token.`,
+      remediation: isOfSystem(directory)
+        ? `Name a directory that does not exist yet, such as ${join(directory, 'rc-engine')}, or add --ws-auth capability-token.`
+        : `Run chmod 700 ${directory} if it is yours, name a directory that does not exist yet, or add --ws-auth capability-token.`,
     },
   );
+}
+
+/** A directory that all users need, such as /tmp or the root: nobody should take their access away. */
+function isOfSystem(directory: string): boolean {
+  const found = statSync(directory, { throwIfNoEntry: false });
+  return found !== undefined && (found.uid === 0 ? (found.mode & 0o005) !== 0 : (found.mode & 0o1000) !== 0);
 }
 
 /**
