@@ -216,14 +216,14 @@ export async function bootstrap(
 
 /** Records the charts, which have not started yet; only the holder of the lock writes in the home. */
 function startRecorder(
-  { options, steps, log }: EngineBase,
+  { options, steps, timing, log }: EngineBase,
   home: Home,
   installation: string,
 ): FlightRecorder | undefined {
   const { historySize = 0, historyDays = DEFAULT_HISTORY_DAYS } = options;
   if (historySize === 0) return undefined;
   return new FlightRecorder({
-    ...{ steps, installation, log, directory: historyDirectory(home.dir) },
+    ...{ steps, installation, timing, log, directory: historyDirectory(home.dir) },
     ...{ maxBytes: historySize * MIB, maxAge: historyDays * DAY },
   });
 }

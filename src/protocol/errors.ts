@@ -53,6 +53,10 @@ export const ERRORS = {
     'The file is not a timeline that this version can replay.',
     'Save it again from the inspector page, or replay it with the rc-engine version that it names.',
   ),
+  historyUnusable: reasonText(
+    'There is no history at this path, or it cannot be read.',
+    'Give a home, its directory history, or one file of it; rc-engine history shows the one of the home.',
+  ),
   notManaged: reasonText(
     'Another program runs this engine, and only that program can start it again.',
     'Restart it with that program: a service manager, or the application that the engine is a part of.',

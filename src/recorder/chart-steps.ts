@@ -144,7 +144,8 @@ export class ChartSteps implements EngineWatcher {
     this.#actors += 1;
     const chart: FollowedChart = {
       ...{ number: this.#actors, chart: machine.id, name: id, parent: undefined },
-      ...{ input: undefined, snapshot: undefined },
+      // Its context never changes, and is what it began with.
+      ...{ input: initial.context, snapshot: undefined },
     };
     this.#guarded(() => this.#report(this.#nextId(), chart, { type: 'xstate.init' }, undefined, initial, []));
     return (eventType, before, after, effects) => {
@@ -243,8 +244,9 @@ export class ChartSteps implements EngineWatcher {
       this.#live.delete(chart);
       this.#charts.delete(actor);
     }
-    if (frame === undefined) this.internalErrors += 1;
-    else this.#frames.splice(index);
+    if (frame !== undefined) this.#frames.splice(index);
+    // XState announces no event for the end of an actor that its parent stops.
+    else if (event.type !== 'xstate.stop') this.internalErrors += 1;
     const { id, at, random, effects } = frame ?? {
       ...{ id: this.#nextId(), at: this.now(), random: [], effects: [] },
     };

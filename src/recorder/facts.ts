@@ -20,10 +20,12 @@ export class FactWriter {
   /** The newest secrets that facts contained. */
   readonly #known: Secret[] = [];
   readonly #env: object;
+  readonly #timing: object;
 
-  /** @param env the clock of the charts, which they have in their context */
-  constructor(env: object) {
+  /** @param env @param timing the clock and the delays of the engine, which the charts have in their context */
+  constructor(env: object, timing: object) {
     this.#env = env;
+    this.#timing = timing;
   }
 
   /** The facts as a value for `JSON.stringify`. */
@@ -62,6 +64,7 @@ export class FactWriter {
 
   #encodeObject(value: object, depth: number): unknown {
     if (value === this.#env) return { $: 'env' };
+    if (value === this.#timing && depth > 0) return { $: 'timing' };
     if (value instanceof Secret) return { $: 'secret', is: this.#numberOf(value) };
     if (value instanceof Error) return { $: 'error', name: value.name, message: textOf(value.message) };
     if (depth >= MAX_DEPTH) return { $: 'object' };
@@ -99,8 +102,14 @@ function textOf(text: string): string {
   return short.length < MIN_TOKEN ? short : maskNamed(short);
 }
 
+/** What charts have in their context and each record only names. */
+export interface RecordedParts {
+  readonly env: object;
+  readonly timing: unknown;
+}
+
 /** The facts of a record as charts had them; secrets have another value, each its own. */
-export function factsOf(value: unknown, env: object): unknown {
+export function factsOf(value: unknown, { env, timing }: RecordedParts): unknown {
   const secrets = new Map<unknown, Secret>();
   const decode = (one: unknown): unknown => {
     if (typeof one !== 'object' || one === null) return one;
@@ -114,6 +123,8 @@ export function factsOf(value: unknown, env: object): unknown {
     switch (one.$) {
       case 'env':
         return env;
+      case 'timing':
+        return timing;
       case 'secret': {
         const secret = secrets.get(is) ?? new Secret(`recorded secret ${String(is)}`);
         secrets.set(is, secret);

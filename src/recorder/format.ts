@@ -22,6 +22,8 @@ export interface SegmentRecord {
   /** Hash of the sources of each chart, by its name. */
   readonly charts: Readonly<Record<string, string>>;
   readonly installation: string;
+  /** The delays of the engine, ms. */
+  readonly timing: unknown;
   /** Identifies this start of the engine. */
   readonly boot: string;
   readonly lane: Lane;
@@ -108,6 +110,7 @@ export interface GapRecord {
   readonly at: RecordedTime;
 }
 
+/** One line of a history. */
 export type HistoryRecord =
   | SegmentRecord
   | StateRecord

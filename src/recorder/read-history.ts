@@ -30,6 +30,7 @@ const RecordSchema = v.variant('record', [
     engine: Text,
     charts: v.record(Text, Text),
     installation: Text,
+    timing: v.unknown(),
     boot: Text,
     lane: v.picklist(['engine', 'clients']),
     segment: Count,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { SOURCE_HASHES } from '../../machines/shared/source-hashes.js';
 import type { EngineLogger } from '../observe/logger.js';
+import type { Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import type { ChartStep, ChartSteps, FollowedChart, StepSink, UpgradeStep } from './chart-steps.js';
 import { isOneOfMany } from './chart-steps.js';
@@ -26,6 +27,8 @@ export interface RecorderOptions {
   /** Directory of the files. */
   readonly directory: string;
   readonly installation: string;
+  /** The delays of the engine. */
+  readonly timing: Timing;
   /** Most bytes of all files together. */
   readonly maxBytes: number;
   /** Older files are deleted, ms. */
@@ -65,7 +68,7 @@ export class FlightRecorder implements StepSink {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
-    this.#facts = new FactWriter(options.steps.env);
+    this.#facts = new FactWriter(options.steps.env, options.timing);
     const { maxBytes } = options;
     this.#engine = this.#writer('engine', maxBytes * (1 - CLIENTS_PART));
     this.#clients = this.#writer('clients', maxBytes * CLIENTS_PART);
@@ -183,6 +186,7 @@ export class FlightRecorder implements StepSink {
     return {
       ...{ record: 'segment', format: HISTORY_FORMAT, version: HISTORY_VERSION, engine: VERSION },
       ...{ charts: SOURCE_HASHES, installation, boot: steps.boot, lane, segment, at: steps.now() },
+      timing: this.#facts.facts(this.#options.timing),
     };
   }
 

@@ -9,11 +9,19 @@
  * ```
  */
 
+export type { HistoryRecord } from '../recorder/format.js';
 export { ChartError } from '../visualize/chart-error.js';
 export { actorDriver } from './actor-driver.js';
 export type { ChartTypes, OutcomesOf, TypesOf } from './chart-types.js';
 export { type Effect, effectWords } from './effects.js';
 export { generatePaths, mergeCoverage } from './generate.js';
+export {
+  type Replay,
+  type ReplayDifference,
+  type ReplayedStep,
+  type ReplayOptions,
+  replayHistory,
+} from './replay.js';
 export { type Driver, failureWords, type PathFailure, type RunReport, runPaths } from './run.js';
 export {
   type Coverage,

@@ -82,6 +82,25 @@ export class PureMachine {
     );
   }
 
+  /** The start as an actor takes it: events to itself follow as steps of their own. */
+  begin(): Move {
+    return this.#step({ now: 0, timers: [] }, (machine, scope) =>
+      machine.getInitialSnapshot(scope, this.#input),
+    );
+  }
+
+  /** One step as an actor takes it, without the events to itself. */
+  react({ snapshot, now, timers }: Position, event: EventObject): Move {
+    return this.#step({ now, timers }, (machine, scope) => machine.transition(snapshot, event, scope));
+  }
+
+  /** A situation that is known from outside. @param children ids of the actors that it has started */
+  restore(value: unknown, context: unknown, children: readonly string[]): Position {
+    const snapshot = this.#machine.resolveState({ value, context } as never);
+    const refs = children.map((id) => [id, createActor(IDLE, { id })]);
+    return { snapshot: Object.assign(snapshot, { children: Object.fromEntries(refs) }), now: 0, timers: [] };
+  }
+
   take(from: Position, event: EventObject): Move {
     this.#setTime(from.now);
     const rivals = this.#rivals(from.snapshot, event);

@@ -64,7 +64,7 @@ describe('RC-195: rc-engine history', () => {
   });
 });
 
-describe('RC-194: the history in a home', () => {
+describe('RC-199: the history in a home', () => {
   it('is written by default for its owner alone, and not at all with --history-size 0', async ({ lab }) => {
     const off = await lab.connected(['--history-size', '0']);
     expect(await readdir(lab.home)).not.toContain('history');

@@ -5,11 +5,12 @@ import { assign, createActor, setup } from 'xstate';
 import { decisionIdOf } from '../../src/observe/decision-ids.js';
 import type { EngineLogger } from '../../src/observe/logger.js';
 import { Secret } from '../../src/protocol/secret.js';
-import type { Env } from '../../src/protocol/timing.js';
+import { DEFAULT_TIMING, type Env } from '../../src/protocol/timing.js';
 import { ChartSteps } from '../../src/recorder/chart-steps.js';
 import type { HistoryRecord, StepRecord } from '../../src/recorder/format.js';
 import { listHistory, parseHistory, readHistory } from '../../src/recorder/read-history.js';
 import { FlightRecorder } from '../../src/recorder/recorder.js';
+import { replayHistory } from '../../src/testing/replay.js';
 import { tmpFolder } from '../support/tmp.js';
 
 const KIB = 1024;
@@ -58,6 +59,7 @@ async function rig(maxBytes = 512 * KIB) {
   } as unknown as EngineLogger;
   const recorder = new FlightRecorder({
     ...{ steps, directory, installation: 'installation', maxBytes, maxAge: 30 * DAY, log },
+    timing: DEFAULT_TIMING,
   });
   const actor = createActor(counter, { id: 'counter', input: { env: steps.env } });
   steps.actor(actor);
@@ -76,7 +78,7 @@ async function rig(maxBytes = 512 * KIB) {
 /** Facts that differ, so that no step repeats another one. */
 const count = (number: number) => ({ type: 'COUNT', fact: `fact ${number} ${'x'.repeat(200)}` }) as const;
 
-describe('RC-194: the flight recorder', () => {
+describe('RC-199: the flight recorder', () => {
   it('records each input with its time and its random numbers, and a step sees one time', async () => {
     const { actor, recorder, counts, records } = await rig();
     actor.start();
@@ -145,6 +147,13 @@ describe('RC-194: the flight recorder', () => {
     expect((await counts()).at(-1)?.event).toMatchObject(count(2_000));
     const files = await readHistory(paths);
     expect(files.length).toBeGreaterThan(1);
+    // RC-197: it begins in the middle, and replays from the recorded state.
+    const replayed = replayHistory(
+      { counter },
+      files.flatMap((file) => file.records),
+    );
+    expect([replayed.difference, replayed.skipped]).toEqual([null, 0]);
+    expect(replayed.steps.length).toBeGreaterThan(100);
     for (const { records } of files) {
       expect(records.slice(0, 2)).toMatchObject([
         { record: 'segment' },
@@ -186,8 +195,10 @@ describe('RC-194: the flight recorder', () => {
     skip(60_000);
     actor.send(count(3));
     await expect.poll(() => recorder.totals.failing).toBe(false);
+    actor.send(count(4));
     await recorder.close();
-    expect(await records()).toMatchObject([
+    expect(replayHistory({ counter }, await records())).toMatchObject({ difference: null, skipped: 1 });
+    expect((await records()).slice(0, 4)).toMatchObject([
       ...[{ record: 'segment' }, { record: 'gap', lost: 4 }, { record: 'step', event: count(3) }],
       { record: 'state', chart: 'counter' },
     ]);
@@ -225,7 +236,7 @@ describe('RC-194: the flight recorder', () => {
   });
 });
 
-describe('RC-194: reading a history', () => {
+describe('RC-199: reading a history', () => {
   it('leaves out a last line that was not written completely', async () => {
     const { actor, recorder, directory } = await rig();
     actor.start();

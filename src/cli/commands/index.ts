@@ -18,6 +18,7 @@ import { metrics } from './metrics.js';
 import { pair } from './pair.js';
 import { paths } from './paths.js';
 import { repair } from './repair.js';
+import { replay } from './replay.js';
 import { restart } from './restart.js';
 import { service } from './service.js';
 import { start } from './start.js';
@@ -39,6 +40,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   disable,
   logs,
   history,
+  replay,
   url,
   config,
   service,
