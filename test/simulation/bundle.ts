@@ -1,11 +1,8 @@
 /** Bundles the code under test into functions, whose parameters are the globals of a simulated process. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import vm from 'node:vm';
 import { build, type Plugin } from 'esbuild';
-import type * as EngineCode from './guests/engine.js';
-import type * as PeerCode from './guests/peer.js';
-import type { Guest } from './modules/modules.js';
+import { GLOBALS, type Scripts } from './compile.js';
 
 /** A change of the code under test: the first text is replaced by the second one. */
 export interface Patch {
@@ -14,24 +11,6 @@ export interface Patch {
   readonly find: string;
   readonly replace: string;
 }
-
-/** The scripts of the two kinds of processes. */
-export interface Scripts {
-  readonly engine: string;
-  readonly peer: string;
-}
-
-/** Evaluates the code of one process. */
-export interface Code {
-  readonly engine: (guest: Guest) => typeof EngineCode;
-  readonly peer: (guest: Guest) => typeof PeerCode;
-}
-
-/** The parameters of a script, in this order. */
-const GLOBALS = [
-  ...['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate'],
-  ...['Date', 'Math', 'performance', 'process', 'AbortSignal', 'console', 'fetch'],
-] as const satisfies readonly (keyof Guest['globals'])[];
 
 /** @param root the repository, with a slash at the end */
 export async function bundle(root: string, patches: readonly Patch[] = []): Promise<Scripts> {
@@ -95,21 +74,3 @@ const patching = (root: string, patches: readonly Patch[], used: Set<Patch>): Pl
     });
   },
 });
-
-/** Compiles the scripts once, for any number of processes. */
-export function compile(scripts: Scripts): Code {
-  return {
-    engine: compileOne<typeof EngineCode>(scripts.engine, 'engine.js'),
-    peer: compileOne<typeof PeerCode>(scripts.peer, 'peer.js'),
-  };
-}
-
-function compileOne<T>(script: string, filename: string): (guest: Guest) => T {
-  const main: unknown = new vm.Script(script, { filename }).runInThisContext();
-  if (typeof main !== 'function') throw new Error('the bundle is not a function');
-  return ({ require, globals }) => {
-    const module = { exports: {} };
-    main(require, module, module.exports, ...GLOBALS.map((name) => globals[name]));
-    return module.exports as T;
-  };
-}

@@ -1,5 +1,5 @@
 /** Runs the world of one seed: work and faults, then a healthy world in which everything must work again. */
-import type { Code } from './bundle.js';
+import type { Code } from './compile.js';
 import { invariantsOf } from './invariants/index.js';
 import { Site } from './site.js';
 import { type Step, stepsOf } from './steps.js';
@@ -8,8 +8,8 @@ import { Violation } from './world/violation.js';
 
 /** From any state, a healthy world leads to a connection within this time, ms. */
 const RECOVERY = 60_000;
-/** Then clients connect again and get their answers, ms. */
-const CLIENT_RECOVERY = 60_000;
+/** Then clients connect again and get their answers, ms: a link that fell silent is noticed after its pong timeout. */
+const CLIENT_RECOVERY = 180_000;
 const STOP_LIMIT = 15_000;
 
 export interface RunOptions {

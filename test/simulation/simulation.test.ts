@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bundle, type Code, compile } from './bundle.js';
+import { bundle } from './bundle.js';
+import { type Code, compile } from './compile.js';
 import { runSeed } from './run.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));

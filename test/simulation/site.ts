@@ -1,5 +1,5 @@
 /** The whole system of one seed: machines, processes and who talks to whom. Steps act on it. */
-import type { Code } from './bundle.js';
+import type { Code } from './compile.js';
 import { AppServerPart } from './parts/app-server.js';
 import { BackendPart } from './parts/backend.js';
 import { Client } from './parts/client.js';

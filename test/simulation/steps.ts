@@ -33,7 +33,7 @@ const WORK_GAP = 4_000;
 
 export function stepsOf(random: Random): { readonly steps: readonly Step[]; readonly end: number } {
   const faults = random.int(1, 10);
-  const end = FIRST + random.int(20_000, 90_000);
+  const end = FIRST + random.int(15_000, 70_000);
   const steps: Omit<Step, 'index'>[] = [];
   const draw = (kind: Step['kind'], kinds: readonly StepKind[], at: number): void => {
     const chosen = random.weighted(kinds.map((one) => [one.weight, one] as const));

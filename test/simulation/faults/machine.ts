@@ -67,7 +67,7 @@ export const MACHINE_FAULTS: readonly StepKind[] = [
     name: 'sleep',
     weight: 5,
     plan: (random) => {
-      const ms = random.chance(0.5) ? random.int(3_000, 60_000) : random.int(60_000, 4_000_000);
+      const ms = random.chance(0.8) ? random.int(3_000, 90_000) : random.int(90_000, 1_500_000);
       return {
         text: `host: sleeps for ${ms} ms`,
         act: ({ host, world }) => {

@@ -1,7 +1,14 @@
 import type { Site } from '../site.js';
 import { Answers } from './answers.js';
+import { Bounds } from './bounds.js';
+import { Identity } from './identity.js';
 import type { Invariant } from './invariant.js';
 import { Secrets } from './secrets.js';
+import { watchWire } from './wire.js';
 
 /** Every invariant, for one world. They observe it from its start. */
-export const invariantsOf = (site: Site): readonly Invariant[] => [new Secrets(site), new Answers(site)];
+export function invariantsOf(site: Site): readonly Invariant[] {
+  const identity = new Identity(site);
+  watchWire(site.world.network, identity);
+  return [identity, new Secrets(site), new Answers(site), new Bounds(site)];
+}

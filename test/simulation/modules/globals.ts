@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { SystemError } from '../world/disk.js';
 import type { SimProcess } from '../world/process.js';
-import type { Processes } from '../world/processes.js';
+import type { World } from '../world/world.js';
 import { createSqlite } from './sqlite.js';
 import { UID } from './stats.js';
 import type { createTimers } from './timers.js';
@@ -10,11 +10,7 @@ import type { createTimers } from './timers.js';
 /** The version that the code under test sees: it has SQLite built in, so the driver of Node is used. */
 const NODE_VERSION = '24.15.0';
 
-export function createGlobals(
-  process: SimProcess,
-  timers: ReturnType<typeof createTimers>,
-  processes: Processes,
-) {
+export function createGlobals(process: SimProcess, timers: ReturnType<typeof createTimers>, world: World) {
   const { machine } = process;
   const random = process.random.fork('math');
 
@@ -75,9 +71,9 @@ export function createGlobals(
       { bigint: () => BigInt(Math.round(machine.monotonic() * 1e6)) },
     ),
     emitWarning: () => {},
-    getBuiltinModule: (name: string) => (name === 'node:sqlite' ? createSqlite(process) : undefined),
+    getBuiltinModule: (name: string) => (name === 'node:sqlite' ? createSqlite(process, world) : undefined),
     kill(pid: number, signal: string | number = 'SIGTERM'): true {
-      if (!processes.signal(pid, signal)) throw new SystemError('ESRCH', 'kill');
+      if (!world.processes.signal(pid, signal)) throw new SystemError('ESRCH', 'kill');
       return true;
     },
     exit: (code = 0) => process.end({ code, signal: null }),

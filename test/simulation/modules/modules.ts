@@ -43,7 +43,7 @@ export interface Guest {
 
 export function createModules(process: SimProcess, world: World): Guest {
   const timers = createTimers(process);
-  const globals = createGlobals(process, timers, world.processes);
+  const globals = createGlobals(process, timers, world);
   const descriptors = new Descriptors();
   const fs = createFs(process, descriptors);
   const net = createNet(process, world.network, world.ports);

@@ -5,14 +5,12 @@
  */
 import type { Disk, Node } from '../world/disk.js';
 import type { SimProcess } from '../world/process.js';
+import type { World } from '../world/world.js';
 
 const MAGIC = 'SQLite format 3\0';
 
 type Row = Record<string, unknown>;
 type Value = string | number | bigint | null;
-
-/** The connection that holds the exclusive lock of a file. */
-const locks = new WeakMap<Disk, Map<number, object>>();
 
 class SqliteFault extends Error {
   readonly errcode: number;
@@ -34,10 +32,15 @@ class Database {
   readonly #path: string;
   readonly #forget: () => void;
 
-  constructor(process: SimProcess, path: string) {
+  readonly #process: SimProcess;
+  readonly #locks: World['databaseLocks'];
+
+  constructor(process: SimProcess, locks: World['databaseLocks'], path: string) {
     const { disk } = process.machine;
     const node = disk.find(path);
     if (node === undefined || node.kind !== 'file') throw new SqliteFault(14, 'unable to open database file');
+    this.#process = process;
+    this.#locks = locks;
     this.#disk = disk;
     this.#node = node;
     this.#path = path;
@@ -85,7 +88,7 @@ class Database {
 
   lock(): void {
     this.#checkLock();
-    this.#held.set(this.#node.ino, this);
+    this.#locks.set(this.#node, { process: this.#process, holder: this });
   }
 
   close(): void {
@@ -94,17 +97,11 @@ class Database {
   }
 
   #unlock(): void {
-    if (this.#held.get(this.#node.ino) === this) this.#held.delete(this.#node.ino);
-  }
-
-  get #held(): Map<number, object> {
-    const held = locks.get(this.#disk) ?? new Map<number, object>();
-    locks.set(this.#disk, held);
-    return held;
+    if (this.#locks.get(this.#node)?.holder === this) this.#locks.delete(this.#node);
   }
 
   #checkLock(): void {
-    const holder = this.#held.get(this.#node.ino);
+    const holder = this.#locks.get(this.#node)?.holder;
     if (holder !== undefined && holder !== this) throw new SqliteFault(5, 'database is locked');
   }
 
@@ -202,11 +199,11 @@ function execute(database: Database, sql: string, values: readonly Value[]): Row
   return statement.run(database, values);
 }
 
-export function createSqlite(process: SimProcess) {
+export function createSqlite(process: SimProcess, { databaseLocks }: Pick<World, 'databaseLocks'>) {
   class DatabaseSync {
     readonly #database: Database;
     constructor(location: URL) {
-      this.#database = new Database(process, decodeURIComponent(location.pathname));
+      this.#database = new Database(process, databaseLocks, decodeURIComponent(location.pathname));
     }
     exec(sql: string): void {
       for (const one of sql.split(';')) if (one.trim() !== '') execute(this.#database, one, []);

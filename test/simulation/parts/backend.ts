@@ -36,7 +36,6 @@ export class BackendPart {
       code.createBackend({
         listen: `http://127.0.0.1:${PORT}`,
         stateFile: '/tmp/backend.json',
-        recordFrames: true,
       }),
     )
       .then((backend) => {

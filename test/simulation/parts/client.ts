@@ -11,7 +11,8 @@ export interface Place {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-const AGAIN = 1_500;
+/** Pauses between attempts, ms; the last one is repeated. */
+const PAUSES = [1_500, 2_000, 4_000, 8_000, 15_000] as const;
 const HANDSHAKE_LIMIT = 20_000;
 /** Between two pings, ms. A connection without an answer until the next one is dead. */
 const PING = 20_000;
@@ -28,6 +29,8 @@ export class Client {
   #conversation: Conversation | undefined;
   #serial = 0;
   #connections = 0;
+  /** Attempts since the last open connection. */
+  #failures = 0;
   answered = 0;
 
   constructor(
@@ -73,7 +76,9 @@ export class Client {
   }
 
   #again(): void {
-    this.#running.process.after(AGAIN, () => this.#connect());
+    const pause = PAUSES[Math.min(this.#failures, PAUSES.length - 1)] ?? 0;
+    this.#failures += 1;
+    this.#running.process.after(pause, () => this.#connect());
   }
 
   #connect(): void {
@@ -111,6 +116,7 @@ export class Client {
     };
     socket.on('open', () => {
       this.#conversation = conversation;
+      this.#failures = 0;
       this.#world.trace.add(this.name, 'connected');
       conversation.initialize();
       ping();

@@ -4,7 +4,7 @@ import type { World } from '../world/world.js';
 import { Client } from './client.js';
 import { inside } from './process-of.js';
 
-const AGAIN = 3_000;
+const PAUSES = [2_000, 4_000, 8_000, 15_000] as const;
 
 export interface ControllerDeps {
   readonly baseUrl: string;
@@ -19,6 +19,7 @@ export class ControllerPart {
   readonly #world: World;
   readonly #deps: ControllerDeps;
   #token: string | undefined;
+  #failures = 0;
 
   constructor(world: World, machine: Machine, name: string, deps: ControllerDeps) {
     this.#world = world;
@@ -49,11 +50,13 @@ export class ControllerPart {
       .then(
         ({ token, environmentId }) => {
           this.#token = token.reveal();
+          this.#failures = 0;
           this.#world.trace.add(this.client.name, `paired with ${environmentId}`);
         },
         (error: unknown) => {
           this.#world.trace.add(this.client.name, `not paired: ${String(error)}`);
-          process.after(AGAIN, () => this.#pair());
+          process.after(PAUSES[Math.min(this.#failures, PAUSES.length - 1)] ?? 0, () => this.#pair());
+          this.#failures += 1;
         },
       );
   }

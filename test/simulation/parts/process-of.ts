@@ -1,5 +1,5 @@
 /** Processes that run the code under test. */
-import type { Code } from '../bundle.js';
+import type { Code } from '../compile.js';
 import { createModules } from '../modules/modules.js';
 import type { Machine } from '../world/machine.js';
 import type { SimProcess } from '../world/process.js';

@@ -67,6 +67,8 @@ export class Disk {
   /** The next operations of this kind fail with EIO. */
   readonly broken = { read: 0, write: 0, sync: 0 };
   readonly root: Node;
+  /** Changes with each write and each new name. */
+  version = 0;
   readonly #random: Random;
   readonly #now: () => number;
   #ino = 100;
@@ -278,6 +280,7 @@ export class Disk {
   }
 
   #report(path: string, event: string): void {
+    this.version += 1;
     const at = path.lastIndexOf('/');
     for (const listener of this.#watches.get(path.slice(0, at) || '/') ?? [])
       listener(event, path.slice(at + 1));

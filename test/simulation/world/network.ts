@@ -41,7 +41,7 @@ export class Network {
   readonly #random: Random;
   readonly #open = new Set<Connection>();
   /** Called for each piece that arrives. */
-  onTraffic: (from: SimProcess, to: SimProcess, bytes: Buffer) => void = () => {};
+  onTraffic: (from: End, to: End, bytes: Buffer) => void = () => {};
 
   constructor(random: Random) {
     this.#random = random;
@@ -136,7 +136,7 @@ export class Network {
 interface ConnectionDeps {
   readonly random: Random;
   readonly route: RouteState;
-  readonly onTraffic: (from: SimProcess, to: SimProcess, bytes: Buffer) => void;
+  readonly onTraffic: (from: End, to: End, bytes: Buffer) => void;
   readonly onClosed: () => void;
 }
 
@@ -265,7 +265,7 @@ export class End {
   }
 
   #deliver(bytes: Buffer, peer: End): void {
-    this.#deps.onTraffic(this.process, peer.process, bytes);
+    this.#deps.onTraffic(this, peer, bytes);
     peer.receiver?.onData(bytes);
   }
 

@@ -1,5 +1,5 @@
 /** The simulated world: machines, their processes, and the network between them. */
-import type { Code } from '../bundle.js';
+import type { Code } from '../compile.js';
 import { Ports } from '../modules/net.js';
 import { Disk, type Node } from './disk.js';
 import { Machine } from './machine.js';
@@ -30,7 +30,9 @@ export class World {
   readonly trace: Trace;
   /** Programs that a process can start. */
   readonly programs = new Map<string, (process: SimProcess, command: Command) => void>();
+  /** Locks on files, by file: those of flock and those of SQLite. */
   readonly #flocks = new Map<Node, SimProcess>();
+  readonly databaseLocks = new Map<Node, { readonly process: SimProcess; readonly holder: object }>();
 
   constructor(seed: number, code: Code) {
     this.code = code;
@@ -52,6 +54,14 @@ export class World {
     const process = new SimProcess({ scheduler: this.scheduler, machine }, name, pid, random, env);
     this.processes.add(process);
     return process;
+  }
+
+  /** How many locks a process holds. */
+  locksOf(process: SimProcess): number {
+    let count = 0;
+    for (const holder of this.#flocks.values()) if (holder === process) count += 1;
+    for (const lock of this.databaseLocks.values()) if (lock.process === process) count += 1;
+    return count;
   }
 
   takeFlock(process: SimProcess, node: Node): boolean {

@@ -1,0 +1,3 @@
+import type { Planted } from './planted.js';
+
+export const PLANTED: readonly Planted[] = [];
