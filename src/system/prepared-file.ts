@@ -42,7 +42,7 @@ export async function prepareFile(path: string, bytes: number): Promise<Prepared
   }
 }
 
-/** Removes the content of the file `path`, and the file itself if that is possible. */
+/** Removes the content of the file `path`, and the file itself if that is possible. Survives a power cut. */
 export async function removeFile(path: string): Promise<void> {
   try {
     await rm(path, { force: true });
@@ -52,7 +52,12 @@ export async function removeFile(path: string): Promise<void> {
       throw error;
     });
     await file.write('');
+    return;
   }
+  // Without this, a power cut could bring back what was signed out.
+  await syncDirectory(dirname(path)).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  });
 }
 
 async function openSibling(path: string, bytes: number): Promise<PreparedFile> {

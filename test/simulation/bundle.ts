@@ -41,7 +41,7 @@ async function bundleOne(
     logLevel: 'error',
     define: { 'import.meta.url': '"file:///rc-engine.js"' },
     external: ['bufferutil', 'utf-8-validate'],
-    plugins: [resolving(root), patching(root, patches, used)],
+    plugins: [resolving(root), patching(patches, used)],
   });
   return `(function (require, module, exports, ${GLOBALS.join(', ')}) {${outputFiles[0]?.text ?? ''}\n})`;
 }
@@ -57,12 +57,13 @@ const resolving = (root: string): Plugin => ({
   },
 });
 
-const patching = (root: string, patches: readonly Patch[], used: Set<Patch>): Plugin => ({
+const patching = (patches: readonly Patch[], used: Set<Patch>): Plugin => ({
   name: 'patching',
   setup({ onLoad }) {
     if (patches.length === 0) return;
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-      const mine = patches.filter(({ file }) => path === `${root}${file}`);
+      const place = path.replaceAll('\\', '/');
+      const mine = patches.filter(({ file }) => place.endsWith(`/${file}`));
       if (mine.length === 0) return undefined;
       let contents = await readFile(path, 'utf8');
       for (const patch of mine) {

@@ -109,8 +109,11 @@ async function stopCleanly({ world, engine }: Site, check: () => void): Promise<
   void engine.stop().then(() => {
     stopped = true;
   });
-  await scheduler.run(scheduler.now + STOP_LIMIT, check, () => stopped || process?.alive !== true);
-  if (!stopped && process?.alive === true) {
-    throw new Violation('a stop ends the engine', `it still runs after ${STOP_LIMIT / 1_000} s`);
+  await scheduler.run(scheduler.now + STOP_LIMIT, check, () => process?.alive !== true);
+  if (process?.alive === true) {
+    throw new Violation(
+      'a stop ends the engine',
+      `${stopped ? 'its process' : 'it'} still runs after ${STOP_LIMIT / 1_000} s`,
+    );
   }
 }

@@ -24,6 +24,9 @@ export class Site {
   readonly local: Client;
   /** The account that the person has signed in with last. */
   account = 'acct-1';
+  /** Whose identity the engine may use: those who have signed in since the last sign-out. */
+  readonly accounts = new Set<string>();
+  #signIns = 0;
   /** A person has to sign in again. */
   signInBroken = false;
 
@@ -73,21 +76,37 @@ export class Site {
     const { access, refresh } = this.issuer.issue(account);
     const text = authFile(account, access, refresh, this.host.wall());
     const temporary = `${AUTH_FILE}.new`;
-    disk.full = false;
-    const node = disk.create(temporary, 0o600);
-    disk.write(node, Buffer.from(text), 0, temporary);
-    disk.sync(node, temporary);
-    disk.rename(temporary, AUTH_FILE);
-    disk.sync(disk.root, '/');
+    disk.untroubled(() => {
+      if (disk.find(temporary) !== undefined) disk.unlink(temporary);
+      const node = disk.create(temporary, 0o600);
+      disk.write(node, Buffer.from(text), 0, temporary);
+      disk.sync(node, temporary);
+      disk.rename(temporary, AUTH_FILE);
+      disk.sync(disk.root, '/');
+    });
     this.account = account;
+    this.accounts.add(account);
+    this.#signIns += 1;
     this.signInBroken = false;
     this.world.trace.add('person', `signs in as ${account}`);
   }
 
+  /** By the engine, which forgets the account. Without a client, only the file is removed. */
   signOut(): void {
     const { disk } = this.host;
-    if (disk.find(AUTH_FILE) !== undefined) disk.unlink(AUTH_FILE);
+    const { conversation, process } = this.local;
     this.signInBroken = true;
+    if (conversation === undefined) {
+      if (disk.find(AUTH_FILE) !== undefined) disk.unlink(AUTH_FILE);
+      this.world.trace.add('person', 'deletes the account file');
+      return;
+    }
+    const signIns = this.#signIns;
+    process.after(0, () =>
+      conversation.logout(() => {
+        if (signIns === this.#signIns) this.accounts.clear();
+      }),
+    );
     this.world.trace.add('person', 'signs out');
   }
 

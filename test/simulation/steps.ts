@@ -29,11 +29,11 @@ export interface Step extends PlannedAct {
 const FIRST = 400;
 /** Longest time between two faults, ms. */
 const FAULT_GAP = 30_000;
-const WORK_GAP = 4_000;
+const WORK_GAP = 6_000;
 
 export function stepsOf(random: Random): { readonly steps: readonly Step[]; readonly end: number } {
   const faults = random.int(1, 10);
-  const end = FIRST + random.int(15_000, 70_000);
+  const end = FIRST + random.int(12_000, 60_000);
   const steps: Omit<Step, 'index'>[] = [];
   const draw = (kind: Step['kind'], kinds: readonly StepKind[], at: number): void => {
     const chosen = random.weighted(kinds.map((one) => [one.weight, one] as const));

@@ -34,7 +34,7 @@ export const WORK: readonly StepKind[] = [
     };
   }),
   talk('count', 3, (random) => {
-    const count = random.int(1, 40);
+    const count = random.int(1, 30);
     return (client, conversation) => conversation.count(client.nextValue(), count);
   }),
   talk('notes', 3, (random) => {
@@ -44,8 +44,16 @@ export const WORK: readonly StepKind[] = [
     };
   }),
   talk('large', 1, (random) => {
-    const bytes = random.int(10_000, 400_000);
+    const bytes = random.int(10_000, 250_000);
     return (client, conversation) => conversation.large(client.nextValue(), bytes);
+  }),
+  talk('upload', 1, (random) => {
+    const bytes = random.int(10_000, 220_000);
+    return (client, conversation) => conversation.upload(client.nextValue(), bytes);
+  }),
+  talk('burst', 0.6, (random) => {
+    const count = random.int(20, 170);
+    return (client, conversation) => conversation.burst(() => client.nextValue(), count);
   }),
   talk('disconnect', 1, (random) => {
     const how = random.pick(['close', 'terminate'] as const);

@@ -10,7 +10,18 @@ export const ACCOUNT_FAULTS: readonly StepKind[] = [
     weight: 4,
     plan: (random) => {
       const account = random.pick(['acct-1', 'acct-2']);
-      return { text: `person: signs in as ${account}`, act: (site) => site.signIn(account) };
+      const ms = random.chance(0.7) ? random.int(0, 6_000) : null;
+      return {
+        text: `person: ${ms === null ? '' : `signs out, and after ${ms} ms `}signs in as ${account}`,
+        act: (site) => {
+          if (ms === null) {
+            site.signIn(account);
+            return;
+          }
+          site.signOut();
+          site.world.scheduler.after(ms, () => site.signIn(account));
+        },
+      };
     },
   },
   {

@@ -3,7 +3,7 @@ import { Violation } from '../world/violation.js';
 import type { Invariant } from './invariant.js';
 
 /** More than any engine of this world needs at once. */
-const MOST = { timers: 120, resources: 80 } as const;
+const MOST = { timers: 120, resources: 80, waiting: 140 } as const;
 /** A lock of the account is held for one operation. Longest time of all its requests and writes, ms. */
 const LOCK_LIMIT = 120_000;
 
@@ -15,6 +15,13 @@ export class Bounds implements Invariant {
 
   constructor(site: Site) {
     this.#site = site;
+    site.engine.onStopped = (process) => {
+      const locks = site.world.locksOf(process);
+      if (process.timers + process.owned + locks > 0) {
+        const left = `${process.timers} timers, ${process.owned} sockets and watchers, ${locks} locks`;
+        site.world.scheduler.fail(new Violation(this.name, `after its stop the engine still has ${left}`));
+      }
+    };
   }
 
   check(): void {
@@ -23,6 +30,10 @@ export class Bounds implements Invariant {
     if (process === undefined) {
       this.#lockedSince = undefined;
       return;
+    }
+    for (const { name, conversation } of this.#site.clients) {
+      const waiting = conversation?.waitingForInitialize ?? 0;
+      if (waiting > MOST.waiting) this.#fail(`${waiting} requests of ${name} wait behind initialize`);
     }
     if (process.timers > MOST.timers) this.#fail(`${process.timers} timers are pending`);
     if (process.owned > MOST.resources) this.#fail(`${process.owned} sockets, watchers and locks are open`);

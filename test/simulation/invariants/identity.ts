@@ -2,6 +2,7 @@ import { isRecord } from '../../../src/protocol/jsonrpc.js';
 import { STORE_FILE } from '../parts/engine.js';
 import { accountOf } from '../parts/tokens.js';
 import type { Site } from '../site.js';
+import { EPOCH } from '../world/machine.js';
 import { Violation } from '../world/violation.js';
 import type { Invariant } from './invariant.js';
 import type { WireListener, WireRequest } from './wire.js';
@@ -9,6 +10,8 @@ import type { WireListener, WireRequest } from './wire.js';
 const GONE = 'Remote app server not found';
 /** A change of the account reaches the engine within this time, ms. */
 const ACCOUNT_GRACE = 8_000;
+/** A request that was sent in time arrives within this time, ms. */
+const EXPIRY_GRACE = 45_000;
 
 /** An identity that the engine got from the backend. */
 interface Issued {
@@ -34,17 +37,20 @@ export class Identity implements Invariant, WireListener {
   /** The owner of each server token. */
   readonly #owners = new Map<string, string>();
   readonly #accounts = new Map<string, string>();
+  /** When each server token ends, as the backend has announced it, in ms of the world. */
+  readonly #ends = new Map<string, number>();
   #issued: Issued | undefined;
   #accountChangedAt = 0;
   #account: string;
 
   constructor(site: Site) {
     this.#site = site;
-    this.#account = site.account;
+    this.#account = [...site.accounts].join();
   }
 
   check(): void {
-    const { host, account, world } = this.#site;
+    const { host, accounts, world } = this.#site;
+    const account = [...accounts].join();
     if (account !== this.#account) {
       this.#account = account;
       this.#accountChangedAt = world.scheduler.now;
@@ -57,14 +63,14 @@ export class Identity implements Invariant, WireListener {
     this.#compare(storedIn(data));
   }
 
-  /** A stored identity may only disappear when the backend has said that it is gone. */
+  /** A stored identity is never removed. It may be replaced when the backend has said that it is gone. */
   #compare(now: Map<string, string>): void {
     for (const [account, serverId] of this.#stored) {
       const next = now.get(account);
-      if (next === serverId || this.#gone.has(serverId)) continue;
-      this.#fail(
-        `${serverId} of ${account} was ${next === undefined ? 'removed' : `replaced by ${next}`} without proof`,
-      );
+      if (next === undefined) this.#fail(`${serverId} of ${account} was removed`);
+      else if (next !== serverId && !this.#gone.has(serverId)) {
+        this.#fail(`${serverId} of ${account} was replaced by ${next} without proof`);
+      }
     }
     this.#stored = now;
   }
@@ -99,19 +105,31 @@ export class Identity implements Invariant, WireListener {
   }
 
   #onDial(token: string, serverId: string): void {
+    this.check();
+    if (![...this.#stored.values()].includes(serverId)) this.#fail(`${serverId} is used and not stored`);
     const owner = this.#owners.get(token);
     if (owner !== undefined && owner !== serverId)
       this.#fail(`${serverId} is used with the token of ${owner}`);
     const account = this.#accounts.get(serverId);
-    if (account !== undefined && account !== this.#account && !this.#accountChanged) {
-      this.#fail(`${serverId} of ${account} is used while ${this.#account} is signed in`);
+    if (account !== undefined && !this.#site.accounts.has(account) && !this.#accountChanged) {
+      this.#fail(`${serverId} of ${account} is used while ${this.#account || 'nobody'} is signed in`);
     }
-    if (this.#gone.has(serverId) && ![...this.#stored.values()].includes(serverId) && this.#stored.size > 0) {
-      this.#fail(`${serverId} is used after it was replaced`);
+    const end = this.#ends.get(token);
+    const { host, world } = this.#site;
+    // A token that the backend has ended early is refused; one that ends as announced must not be used.
+    if (end !== undefined && host.clockOffset === 0 && world.scheduler.now - end > EXPIRY_GRACE) {
+      this.#fail(
+        `${serverId} is used with a token that ended ${Math.round(world.scheduler.now - end)} ms ago`,
+      );
     }
   }
 
-  onResponse({ path, headers }: WireRequest, status: number, body: string): void {
+  onResponse(
+    { path, headers }: WireRequest,
+    status: number,
+    _headers: WireRequest['headers'],
+    body: string,
+  ): void {
     if (status === 404 && body.includes(GONE)) {
       for (const serverId of this.#stored.values()) this.#gone.add(serverId);
       if (this.#issued !== undefined) this.#gone.add(this.#issued.serverId);
@@ -121,6 +139,8 @@ export class Identity implements Invariant, WireListener {
     const token = memberOf(body, 'remote_control_token');
     if (serverId === '' || token === '') return;
     this.#owners.set(token, serverId);
+    const end = Date.parse(memberOf(body, 'expires_at'));
+    if (!Number.isNaN(end)) this.#ends.set(token, end - EPOCH);
     if (!path.endsWith('/server/enroll')) return;
     const account = accountOf((headers.authorization ?? '').replace(/^Bearer /, ''))?.account ?? '';
     this.#accounts.set(serverId, account);

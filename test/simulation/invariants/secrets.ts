@@ -14,17 +14,23 @@ export class Secrets implements Invariant {
 
   constructor(site: Site) {
     this.#site = site;
-    site.engine.onOutput = (text) => {
-      if (text.includes(MARK) || BACKEND_TOKEN.test(text))
-        this.#fail(`the engine has logged: ${text.slice(0, 300)}`);
-    };
-    site.engine.onStarted = (process) => process.events.once('end', () => this.#checkDisk());
+    site.engine.onOutput = (text) => this.#checkOutput(text);
+    site.engine.onStarted = (process) =>
+      process.events.once('end', () => {
+        this.#checkDisk();
+        for (const text of process.output) this.#checkOutput(text);
+      });
   }
 
   check(): void {}
 
   atEnd(): void {
     this.#checkDisk();
+  }
+
+  #checkOutput(text: string): void {
+    if (text.includes(MARK) || BACKEND_TOKEN.test(text))
+      this.#fail(`the engine has printed: ${text.slice(0, 300)}`);
   }
 
   #checkDisk(): void {

@@ -11,7 +11,7 @@ export interface WireRequest {
 export interface WireListener {
   onRequest(request: WireRequest): void;
   /** A complete response, with the request before it. */
-  onResponse(request: WireRequest, status: number, body: string): void;
+  onResponse(request: WireRequest, status: number, headers: WireRequest['headers'], body: string): void;
 }
 
 /** Longest head with body that is of interest. */
@@ -24,7 +24,7 @@ interface Exchange {
   done: boolean;
 }
 
-export function watchWire(network: Network, listener: WireListener): void {
+export function watchWire(network: Network, listeners: readonly WireListener[]): void {
   const exchanges = new WeakMap<object, Exchange>();
   network.onTraffic = (from: End, to: End, bytes) => {
     const outward = from.process.name === 'engine' && to.process.name === 'backend';
@@ -39,7 +39,8 @@ export function watchWire(network: Network, listener: WireListener): void {
       exchange.out += bytes.toString('latin1');
       if (exchange.request !== undefined) return;
       exchange.request = requestOf(exchange.out);
-      if (exchange.request !== undefined) listener.onRequest(exchange.request);
+      if (exchange.request === undefined) return;
+      for (const listener of listeners) listener.onRequest(exchange.request);
     } else {
       exchange.in += bytes.toString('latin1');
       const { request } = exchange;
@@ -47,7 +48,8 @@ export function watchWire(network: Network, listener: WireListener): void {
       if (exchange.in.length > LIMIT) exchange.done = true;
       if (request === undefined || response === undefined) return;
       exchange.done = true;
-      listener.onResponse(request, response.status, response.body);
+      const { status, headers, body } = response;
+      for (const listener of listeners) listener.onResponse(request, status, headers, body);
     }
   };
 }
@@ -59,11 +61,11 @@ function requestOf(text: string): WireRequest | undefined {
   return { path, headers: message.headers, body: message.body };
 }
 
-function responseOf(text: string): { readonly status: number; readonly body: string } | undefined {
+function responseOf(text: string) {
   const message = messageOf(text);
   return message === undefined
     ? undefined
-    : { status: Number(message.first.split(' ')[1]), body: message.body };
+    : { status: Number(message.first.split(' ')[1]), headers: message.headers, body: message.body };
 }
 
 /** Undefined: it is not complete yet. */

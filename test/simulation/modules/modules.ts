@@ -27,7 +27,14 @@ import { createTimers } from './timers.js';
 
 /** They compute from what they are given, and nothing else. */
 const PURE: Readonly<Record<string, unknown>> = {
-  ...{ assert, buffer, events, path, querystring, stream, url, util },
+  ...{ assert, buffer, events, querystring, stream, util },
+  // Every machine of the world has the paths of Unix.
+  path: path.posix,
+  url: {
+    ...url,
+    pathToFileURL: (place: string) => url.pathToFileURL(place, { windows: false }),
+    fileURLToPath: (place: string | URL) => url.fileURLToPath(place, { windows: false }),
+  },
   'stream/promises': streamPromises,
   'stream/web': streamWeb,
   string_decoder: stringDecoder,

@@ -111,8 +111,9 @@ export function createNet(process: SimProcess, network: Network, ports: Ports) {
       this.#active();
       this.emit('connect');
       this.emit('ready');
-      this.#pendingWrite?.();
+      const pending = this.#pendingWrite;
       this.#pendingWrite = undefined;
+      pending?.();
     }
 
     onData(bytes: Buffer): void {
@@ -132,8 +133,9 @@ export function createNet(process: SimProcess, network: Network, ports: Ports) {
     }
 
     onRoom(): void {
-      this.#roomWanted?.();
+      const wanted = this.#roomWanted;
       this.#roomWanted = undefined;
+      wanted?.();
     }
 
     #pass(): void {

@@ -25,6 +25,7 @@ export class Client {
   readonly #now: () => number;
   /** The place has refused this client for good. */
   onRefused: (status: number) => void = () => {};
+  onClosed: (code: number) => void = () => {};
   #socket: WebSocket | undefined;
   #conversation: Conversation | undefined;
   #serial = 0;
@@ -134,6 +135,7 @@ export class Client {
     socket.on('error', (error) => this.#world.trace.add(this.name, `error: ${error.message}`));
     socket.on('close', (code) => {
       conversation.close(String(code));
+      this.onClosed(code);
       if (this.#conversation === conversation) this.#conversation = undefined;
       this.#again();
     });

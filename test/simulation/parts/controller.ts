@@ -6,6 +6,9 @@ import { inside } from './process-of.js';
 
 const PAUSES = [2_000, 4_000, 8_000, 15_000] as const;
 
+/** The close code of the backend for a machine that is not connected. */
+const OFFLINE = 4404;
+
 export interface ControllerDeps {
   readonly baseUrl: string;
   /** A pairing code of the engine; rejects when it has none. */
@@ -30,6 +33,15 @@ export class ControllerPart {
     this.client = new Client(world, machine, name, place, deps.now);
     this.client.onRefused = (status) => {
       if ((status !== 401 && status !== 404) || this.#token === undefined) return;
+      this.#token = undefined;
+      this.#pair();
+    };
+    let offline = 0;
+    this.client.onClosed = (code) => {
+      offline = code === OFFLINE ? offline + 1 : 0;
+      // The machine may have another identity: a person pairs again.
+      if (offline < 3 || this.#token === undefined) return;
+      offline = 0;
       this.#token = undefined;
       this.#pair();
     };

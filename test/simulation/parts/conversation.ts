@@ -12,6 +12,10 @@ interface Pending {
   /** Notifications that must come before the response. */
   readonly count: number;
   counted: number;
+  /** The answer must repeat the value. */
+  readonly expects: boolean;
+  /** Called when there is a result. */
+  readonly onDone: () => void;
 }
 
 export interface ConversationDeps {
@@ -21,6 +25,8 @@ export interface ConversationDeps {
   readonly say: (event: string) => void;
   readonly fail: (violation: Violation) => void;
 }
+
+const REFUSAL_TIME = 10_000;
 
 const INVARIANT = 'no message is lost, doubled or reordered';
 
@@ -51,8 +57,32 @@ export class Conversation {
     });
   }
 
+  /** A method of the engine itself. */
+  logout(onDone: () => void): void {
+    this.#request('account/logout', 'logout', {}, 0, onDone);
+  }
+
   echo(value: string): void {
     this.#request('echo', value, { value });
+  }
+
+  /** Many requests at once: what does not fit gets an error. */
+  burst(next: () => string, count: number): void {
+    for (let index = 0; index < count; index += 1) this.echo(next());
+  }
+
+  /** A large request is sent in chunks, too. */
+  upload(value: string, bytes: number): void {
+    this.#request('echo', value, { value, filler: 'z'.repeat(bytes) });
+  }
+
+  /** Requests that wait behind `initialize`, for longer than the engine needs to refuse them. */
+  get waitingForInitialize(): number {
+    const first = this.#pending.get(1);
+    if (first === undefined) return 0;
+    let count = 0;
+    for (const { sentAt } of this.#pending.values()) if (this.#deps.now() - sentAt > REFUSAL_TIME) count += 1;
+    return count;
   }
 
   /** A large answer is sent in chunks. */
@@ -72,10 +102,18 @@ export class Conversation {
     this.#deps.send(JSON.stringify({ method: 'note', params }));
   }
 
-  #request(method: string, value: string, params: object, count = 0): void {
+  #request(method: string, value: string, params: object, count = 0, onDone = (): void => {}): void {
     const id = this.#next;
     this.#next += 1;
-    this.#pending.set(id, { method, value, count, counted: 0, sentAt: this.#deps.now() });
+    this.#pending.set(id, {
+      method,
+      value,
+      count,
+      counted: 0,
+      expects: 'value' in params,
+      onDone,
+      sentAt: this.#deps.now(),
+    });
     this.#deps.send(JSON.stringify({ id, method, params }));
   }
 
@@ -126,12 +164,13 @@ export class Conversation {
       this.#deps.say(`${pending.value}: ${JSON.stringify(message.error)}`);
       return;
     }
-    // An error may overtake; a result may not: the app server answers in order.
-    if (id < this.#lastAnswered)
+    // An error may overtake, and so may an answer of the engine itself. The app server answers in order.
+    if (pending.expects && id < this.#lastAnswered) {
       this.#fail(`${this.#deps.name} got the answer to ${id} after ${this.#lastAnswered}`);
-    this.#lastAnswered = id;
+    }
+    if (pending.expects) this.#lastAnswered = id;
     const { result } = message;
-    if (pending.method !== 'initialize' && !(isRecord(result) && result.value === pending.value)) {
+    if (pending.expects && !(isRecord(result) && result.value === pending.value)) {
       this.#fail(`${this.#deps.name} got the answer of another request for ${pending.value}`);
     }
     if (pending.counted !== pending.count) {
@@ -140,6 +179,7 @@ export class Conversation {
       );
     }
     this.#deps.say(`${pending.value}: answered`);
+    pending.onDone();
   }
 
   #fail(message: string): void {

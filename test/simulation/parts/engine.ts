@@ -31,6 +31,8 @@ export class EnginePart {
   /** Everything that it has logged. */
   onOutput: (text: string) => void = () => {};
   onStarted: (process: SimProcess) => void = () => {};
+  /** It has stopped by itself, and its process is about to end. */
+  onStopped: (process: SimProcess) => void = () => {};
   readonly #world: World;
   readonly #place: EnginePlace;
   #process: SimProcess | undefined;
@@ -103,7 +105,10 @@ export class EnginePart {
     engine.on('fault', (error) => this.#world.scheduler.fail(error));
     engine.on('stopped', (failure) => {
       this.#say(`stopped: ${failure?.reason ?? 'no failure'}`);
-      process.after(0, () => process.end({ code: 0, signal: null }));
+      process.after(1_000, () => {
+        this.onStopped(process);
+        process.end({ code: 0, signal: null });
+      });
     });
     await engine.start();
     this.#ready = true;

@@ -59,7 +59,11 @@ const ERRNO: Readonly<Record<string, readonly [number, string]>> = {
   ENETUNREACH: [-101, 'network is unreachable'],
 };
 
-type Change = { readonly undo: () => void };
+type Change = { readonly undo: () => void; readonly at: number };
+
+/** The system writes the names at this interval without a request, and contents after a longer one, ms. */
+const COMMIT_INTERVAL = 5_000;
+const WRITEBACK = 30_000;
 
 export class Disk {
   /** No write that needs space succeeds. */
@@ -242,12 +246,26 @@ export class Disk {
     this.#journal = [];
   }
 
+  /** Does something that must not fail: no fault of the disk applies to it. */
+  untroubled(work: () => void): void {
+    const { full } = this;
+    const broken = { ...this.broken };
+    this.full = false;
+    Object.assign(this.broken, { read: 0, write: 0, sync: 0 });
+    work();
+    this.full = full;
+    Object.assign(this.broken, broken);
+  }
+
   /** Loses what was not synced: some of the last names, and contents that are old, new or torn. */
   powerCut(): void {
-    const kept = this.#random.int(0, this.#journal.length);
+    const now = this.#now();
+    const written = this.#journal.findLastIndex(({ at }) => now - at >= COMMIT_INTERVAL) + 1;
+    const kept = this.#random.int(written, this.#journal.length);
     for (const { undo } of this.#journal.splice(kept).reverse()) undo();
     this.#journal = [];
     for (const node of this.#dirty) {
+      if (now - node.mtime >= WRITEBACK) continue;
       const fate = this.#random.int(0, 2);
       if (fate === 0) node.data = node.synced ?? Buffer.alloc(0);
       if (fate === 1) node.data = node.data.subarray(0, this.#random.int(0, node.data.length));
@@ -274,9 +292,7 @@ export class Disk {
   }
 
   #changed(undo: () => void): void {
-    this.#journal.push({ undo });
-    // The system writes the journal every few seconds, too.
-    if (this.#journal.length > 64) this.#journal.shift();
+    this.#journal.push({ undo, at: this.#now() });
   }
 
   #report(path: string, event: string): void {

@@ -114,7 +114,10 @@ export class Network {
     near.receiver = receiver;
     const attempt = (waited: number): void => {
       const route = this.route(client.name, server?.process.name ?? client.name);
-      if (near.closed) return;
+      if (near.closed) {
+        connection.forget();
+        return;
+      }
       if (route.blocked && waited < CONNECT_TIMEOUT) {
         client.after(1_000, () => attempt(waited + 1_000));
       } else if (route.blocked || server === undefined || route.refused || !server.process.alive) {
@@ -144,6 +147,8 @@ export class Connection {
   readonly ends: readonly [End, End];
   /** The network has forgotten it: bytes disappear. */
   silent = false;
+  /** Both sides got an end: what they still send is refused. */
+  over = false;
   readonly #deps: ConnectionDeps;
 
   constructor(client: SimProcess, server: SimProcess, deps: ConnectionDeps) {
@@ -170,7 +175,9 @@ export class Connection {
     for (const end of this.ends) end.flush();
   }
 
+  /** Neither side has it any more. */
   forget(): void {
+    for (const end of this.ends) end.abandon();
     this.#deps.onClosed();
   }
 }
@@ -247,7 +254,7 @@ export class End {
 
   #arrive(piece: Piece, peer: End): void {
     if (this.connection.silent) return;
-    if (peer.closed) {
+    if (peer.closed || this.connection.over) {
       if (piece !== 'end') this.fail('ECONNRESET');
       return;
     }
@@ -275,7 +282,7 @@ export class End {
     if (how === 'reset') this.connection.reset();
     else if (how === 'silence') this.connection.goSilent();
     else {
-      this.connection.goSilent();
+      this.connection.over = true;
       for (const end of this.connection.ends) if (!end.closed) end.receiver?.onEnd();
     }
   }
@@ -286,6 +293,12 @@ export class End {
     this.closed = true;
     this.#release();
     this.process.after(0, () => this.receiver?.onError(code));
+  }
+
+  /** Nothing happens on this side any more. */
+  abandon(): void {
+    this.closed = true;
+    this.#release();
   }
 
   /** This side is gone: it reads nothing more. */
