@@ -7,6 +7,7 @@ import { errnoText } from '../system/errno.js';
 import type { HistoryRecord } from './format.js';
 import { HistoryError, type HistoryFile, listHistory, parseHistory, readHistory } from './read-history.js';
 import { historyDirectory } from './recorder.js';
+import { historyOfReport, isPacked } from './report-file.js';
 
 /** Largest file that is read, bytes. */
 const MAX_BYTES = 1024 * 1024 * 1024;
@@ -44,7 +45,8 @@ async function readDirectory(path: string): Promise<readonly HistoryFile[]> {
 
 async function readOne(path: string, size: number): Promise<readonly HistoryFile[]> {
   if (size > MAX_BYTES) throw unusable(`${path} is too large for a history.`);
-  return [parseHistory(basename(path), await readFile(path, 'utf8'))];
+  const bytes = await readFile(path);
+  return isPacked(bytes) ? historyOfReport(bytes) : [parseHistory(basename(path), bytes.toString('utf8'))];
 }
 
 /** Charts that this version has with other sources than the recording. */

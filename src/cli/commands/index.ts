@@ -19,6 +19,7 @@ import { pair } from './pair.js';
 import { paths } from './paths.js';
 import { repair } from './repair.js';
 import { replay } from './replay.js';
+import { report } from './report.js';
 import { restart } from './restart.js';
 import { service } from './service.js';
 import { start } from './start.js';
@@ -50,6 +51,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   devices,
   doctor,
   repair,
+  report,
   explain,
   login,
   logout,
