@@ -29,13 +29,14 @@ interface PairRequest {
   readonly displayName: string | undefined;
   /** ENVIRONMENT of the command line. */
   readonly environment: string | undefined;
+  readonly signal: AbortSignal;
 }
 
 /** Claims a pairing code and stores the environment, so that the next `connect` needs no code. RC-95 */
 export async function pairEnvironment(
   home: Home,
   dialer: Dialer,
-  { baseUrl, code, displayName, environment }: PairRequest,
+  { baseUrl, code, displayName, environment, signal }: PairRequest,
 ): Promise<PairedEnvironment> {
   const file = pairedFile(home.dir);
   // A code can be claimed only once, so the file is read and written before that.
@@ -44,6 +45,7 @@ export async function pairEnvironment(
     displayName: displayName ?? serverName(),
     environment,
     dialer,
+    signal,
   });
   const paired = { ...claimed, serverName: peerText(claimed.serverName), baseUrl, pairedAt: Date.now() };
   await store(

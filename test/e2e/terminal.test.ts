@@ -1,5 +1,9 @@
 /** What a person sees on a terminal: lines that are replaced, and lines while a command waits. */
-import { afterEach, describe, expect } from 'vitest';
+import { mkdir, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, onTestFinished } from 'vitest';
+import { LoopbackIssuer } from '../support/issuer.js';
 import { it, type Lab } from '../support/lab.js';
 import { decoded, modules } from '../support/qr.js';
 import { closeTerminals, hasTerminal, onTerminal, type Terminal } from '../support/terminal.js';
@@ -60,6 +64,68 @@ describe.runIf(hasTerminal)('RC-134: while a command takes longer than a second'
     await terminal.exited;
     const last = terminal.shown.split('\u001b[2K').at(-1) ?? '';
     expect(last).not.toMatch(WAITING);
+  });
+
+  it('login --device waits for the issuer, and then for the person', async ({ lab }) => {
+    const issuer = await LoopbackIssuer.start();
+    let answer = (): void => {};
+    const after = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    onTestFinished(() => issuer.close());
+    issuer.always('usercode', {
+      json: { device_auth_id: 'device-1', user_code: 'ABCD-1234', interval: '1' },
+      after,
+    });
+    issuer.always('devicePoll', { status: 403, json: { error: 'authorization_pending' } });
+    const terminal = onTerminal(['login', '--device', '--no-qr', '--home', lab.home], {
+      env: { HOME: lab.folder, RC_ENGINE_ISSUER: issuer.origin },
+    });
+    await terminal.until((shown) => shown.includes('Starting the sign-in …'), 'first line');
+    answer();
+    await terminal.until((shown) => shown.includes('ABCD-1234'), 'code');
+    await terminal.until((shown) => shown.includes('Waiting for the sign-in …'), 'second line');
+    // The code stays readable above the line.
+    expect(terminal.shown.lastIndexOf('ABCD-1234')).toBeLessThan(terminal.shown.lastIndexOf('Waiting for'));
+    terminal.type('\u0003');
+    expect(await terminal.exited).toBe(130);
+    expect(terminal.plain).toContain('Cancelled. Nothing was changed.');
+    expect(terminal.shown.split('\u001b[2K').at(-1)).not.toMatch(WAITING);
+  });
+
+  it('connect waits for a backend that does not answer, until Ctrl-C', async ({ lab }) => {
+    const silent = net.createServer();
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void silent.close());
+    const { port } = silent.address() as net.AddressInfo;
+    const terminal = onTerminal(['connect', '--base-url', `http://127.0.0.1:${port}/backend-api`], {
+      env: { HOME: lab.folder, RC_ENGINE_PAIRING_CODE: 'ABCD-EFGH' },
+    });
+    await terminal.until((shown) => /Connecting … [1-9]\d* s/.test(shown), 'line');
+    terminal.type('\u0003');
+    expect(await terminal.exited).toBe(130);
+    expect(terminal.plain).toContain('Cancelled. The pairing code may be used up');
+    expect(terminal.shown.split('\u001b[2K').at(-1)).not.toMatch(WAITING);
+  });
+
+  it('service install waits for the service manager', async ({ lab }) => {
+    const bin = join(lab.folder, 'bin');
+    await mkdir(bin);
+    const script = `#!/bin/sh\ncase "$*" in *daemon-reload*) while [ ! -e '${lab.folder}/go' ]; do sleep 0.1; done;; *show*) echo ActiveState=active;; esac\n`;
+    for (const name of ['systemctl', 'loginctl', 'systemd-notify'])
+      await writeFile(join(bin, name), script, { mode: 0o755 });
+    const terminal = onTerminal(['service', 'install', '--home', lab.home, '--manager', 'systemd'], {
+      env: {
+        HOME: lab.folder,
+        PATH: `${bin}:${process.env.PATH}`,
+        XDG_CONFIG_HOME: join(lab.folder, 'config'),
+      },
+    });
+    await terminal.until((shown) => /Installing the service … [1-9]\d* s/.test(shown), 'line');
+    await writeFile(join(lab.folder, 'go'), '');
+    expect(await terminal.exited).toBe(0);
+    expect(terminal.plain).toContain('The service runs now');
+    expect(terminal.shown.split('\u001b[2K').at(-1)).not.toMatch(WAITING);
   });
 
   it('nothing is shown with --json, and without a terminal', async ({ lab }) => {

@@ -10,7 +10,7 @@ import { EngineError } from '../../protocol/errors.js';
 import { EXIT, usageError } from '../errors.js';
 import { runWithoutOutput } from '../output/lifeline.js';
 import { errorOutput, printJson } from '../output/print.js';
-import { stdout } from '../output/terminal.js';
+import { stderr, stdout } from '../output/terminal.js';
 import { endWaiting } from '../output/waiting.js';
 import { CODE_OPTIONS, readCode } from '../pairing-code.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
@@ -85,15 +85,29 @@ export const connect = defineCommand({
       if (!target.ok) throw new EngineError('targetRefused', target.message);
       return target.target.baseUrl;
     };
-    const environment = await environmentOf(args, home, async (code) => {
+    const cancellation = new AbortController();
+    signals.onFirst = () => cancellation.abort();
+    const pairing = environmentOf(args, home, async (code) => {
       const { pairEnvironment } = await import('../paired.js');
       return pairEnvironment(home, dialer, {
         baseUrl: checked(baseUrl ?? DEFAULT_BASE_URL),
         code,
         displayName: args.name,
         environment: args.environment,
+        signal: cancellation.signal,
       });
     });
+    const environment = await pairing.catch((error: unknown) => {
+      if (!signals.received) throw error;
+      return undefined;
+    });
+    if (environment === undefined) {
+      dialer.close();
+      stderr.print(
+        'Cancelled. The pairing code may be used up: rc-engine pair on the other machine makes another.',
+      );
+      return EXIT.cancelled;
+    }
     // The stored address gets the token, so it is checked like one of the command line.
     checked(environment.baseUrl);
     if (signals.received) return EXIT.ok;
