@@ -1,4 +1,4 @@
-import { assign, fromPromise, setup } from 'xstate';
+import { assign, emit, fromPromise, setup } from 'xstate';
 import type { Decision } from '../src/protocol/decision.js';
 import { failure, type RecoveryOutcome } from '../src/protocol/outcomes.js';
 import type { Env } from '../src/protocol/timing.js';
@@ -28,11 +28,21 @@ interface Context extends AuthRecoveryInput {
   readonly decision: Decision;
 }
 
-/** A call was refused with 401: take the next step. */
-export interface AuthRecoveryEvent {
-  readonly type: 'NEXT';
-  /** The refused tokens come from a refresh, and no call has succeeded with them. */
-  readonly renewedTokenRejected: boolean;
+/** The events of the `authRecovery` chart. */
+export type AuthRecoveryEvent =
+  /** A call was refused with 401: take the next step. */
+  | {
+      readonly type: 'NEXT';
+      /** The refused tokens come from a refresh, and no call has succeeded with them. */
+      readonly renewedTokenRejected: boolean;
+    }
+  /** Nobody needs another step. A step that is being taken is finished first. */
+  | { readonly type: 'STOP' };
+
+/** The response to a NEXT, emitted once for each. */
+export interface AuthRecoveryStep {
+  readonly type: 'STEP';
+  readonly outcome: RecoveryOutcome;
 }
 
 const outcomeOf = (event: { readonly type: string }): RecoveryOutcome | null => {
@@ -44,6 +54,11 @@ const outcomeOf = (event: { readonly type: string }): RecoveryOutcome | null => 
     : null;
 };
 
+const unknown = ({ env }: Context): RecoveryOutcome => ({
+  kind: 'transient',
+  failure: failure('engineFault', 'A recovery step ended without an outcome.', env.now()),
+});
+
 const NO_MORE = 'The backend refuses the account tokens, and there is no further way to renew them.';
 
 const authRecovery = setup({
@@ -51,6 +66,7 @@ const authRecovery = setup({
     context: {} as Context,
     events: {} as AuthRecoveryEvent,
     input: {} as AuthRecoveryInput,
+    emitted: {} as AuthRecoveryStep,
     tags: {} as 'busy',
   },
   actors: {
@@ -86,6 +102,8 @@ const authRecovery = setup({
       ...decide(context, 'authRejected', NO_MORE),
     })),
     clearOutcome: assign({ outcome: null }),
+    /** The caller of NEXT gets the outcome. */
+    respond: emit(({ context }) => ({ type: 'STEP' as const, outcome: context.outcome ?? unknown(context) })),
   },
   guards: {
     managed: ({ context }) => context.mode === 'managed',
@@ -101,8 +119,12 @@ const overdue = <T extends string>(target: T) =>
   ({
     target,
     description: 'There is no result within the limit of the chart. RC-112',
-    actions: recordOverdue('accountTimeout'),
+    actions: [recordOverdue('accountTimeout'), 'respond'],
   }) as const;
+
+/** A step has ended. */
+const stepped = ['recordOutcome', 'respond'] as const;
+const exhausted = ['recordExhausted', 'respond'] as const;
 
 /**
  * Recovery after a call was refused with 401. There is one instance for each failing call or connection loop. Each NEXT
@@ -118,6 +140,9 @@ export const authRecoveryMachine = authRecovery.createMachine({
     decision: { reason: 'backendUnauthorized', detail: null, at: input.env.now() },
   }),
   initial: 'start',
+  on: {
+    STOP: { target: '.stopped', description: 'The operation has ended, or starts from the first step.' },
+  },
   states: {
     start: {
       description: 'Selects the steps by the owner of the refused tokens.',
@@ -141,6 +166,7 @@ export const authRecoveryMachine = authRecovery.createMachine({
         reloading: {
           description: 'The account file is read again.',
           tags: ['busy'],
+          on: { STOP: { description: 'The step is finished first.' } },
           invoke: {
             id: 'reload',
             src: 'reload',
@@ -150,15 +176,15 @@ export const authRecoveryMachine = authRecovery.createMachine({
                 guard: 'recovered',
                 target: 'toRefresh',
                 description: 'The call is repeated even if the tokens are the same.',
-                actions: 'recordOutcome',
+                actions: stepped,
               },
               {
                 target: '#authRecovery.exhausted',
                 description: 'The file holds another account or none, which is not accepted here. ACC-50',
-                actions: 'recordOutcome',
+                actions: stepped,
               },
             ],
-            onError: { target: 'toRefresh', actions: 'recordOutcome' },
+            onError: { target: 'toRefresh', actions: stepped },
           },
           after: { stepLimit: overdue('toRefresh') },
         },
@@ -170,7 +196,7 @@ export const authRecoveryMachine = authRecovery.createMachine({
                 guard: 'renewedTokenRejected',
                 target: '#authRecovery.exhausted',
                 description: 'Refreshed tokens were refused, too: another refresh would not help. RC-28',
-                actions: 'recordExhausted',
+                actions: exhausted,
               },
               { target: 'refreshing', actions: 'clearOutcome' },
             ],
@@ -179,24 +205,25 @@ export const authRecoveryMachine = authRecovery.createMachine({
         refreshing: {
           description: 'The refresh token is being redeemed.',
           tags: ['busy'],
+          on: { STOP: { description: 'The step is finished first.' } },
           invoke: {
             id: 'refresh',
             src: 'refresh',
             onDone: [
-              { guard: 'recovered', target: '#authRecovery.exhausted', actions: 'recordOutcome' },
+              { guard: 'recovered', target: '#authRecovery.exhausted', actions: stepped },
               {
                 guard: 'transient',
                 target: 'toRefresh',
                 description: 'The failure is temporary, so the step may be repeated.',
-                actions: 'recordOutcome',
+                actions: stepped,
               },
               {
                 target: '#authRecovery.exhausted',
                 description: 'The issuer rejected the refresh token for good. ACC-54',
-                actions: 'recordOutcome',
+                actions: stepped,
               },
             ],
-            onError: { target: 'toRefresh', actions: 'recordOutcome' },
+            onError: { target: 'toRefresh', actions: stepped },
           },
           after: { stepLimit: overdue('toRefresh') },
         },
@@ -213,6 +240,7 @@ export const authRecoveryMachine = authRecovery.createMachine({
         requesting: {
           description: 'New tokens were requested from the parent app.',
           tags: ['busy'],
+          on: { STOP: { description: 'The step is finished first.' } },
           invoke: {
             id: 'requestExternalTokens',
             src: 'requestExternalTokens',
@@ -221,21 +249,21 @@ export const authRecoveryMachine = authRecovery.createMachine({
                 guard: 'recovered',
                 target: '#authRecovery.exhausted',
                 description: 'At most one successful request for each failing call. ACC-44',
-                actions: 'recordOutcome',
+                actions: stepped,
               },
               {
                 guard: 'transient',
                 target: 'ready',
                 description: 'The step is not used up: the next 401 requests again. ACC-45',
-                actions: 'recordOutcome',
+                actions: stepped,
               },
               {
                 target: '#authRecovery.exhausted',
                 description: 'The parent app cannot provide new tokens.',
-                actions: 'recordOutcome',
+                actions: stepped,
               },
             ],
-            onError: { target: 'ready', actions: 'recordOutcome' },
+            onError: { target: 'ready', actions: stepped },
           },
           after: { stepLimit: overdue('ready') },
         },
@@ -243,7 +271,8 @@ export const authRecoveryMachine = authRecovery.createMachine({
     },
     exhausted: {
       description: 'No step is left.',
-      on: { NEXT: { actions: 'recordExhausted' } },
+      on: { NEXT: { actions: exhausted } },
     },
+    stopped: { type: 'final', description: 'No step is needed.' },
   },
 });

@@ -22,10 +22,23 @@ export {
 export {
   type AuthRecoveryEvent,
   type AuthRecoveryInput,
+  type AuthRecoveryStep,
   authRecoveryMachine,
   type RecoveryMode,
 } from './auth-recovery.js';
-export { type ClientSessionEvent, type ClientSessionTag, clientSessionMachine } from './client-session.js';
+export {
+  type AuthorizedRequestInput,
+  type AuthorizedRequestOutput,
+  authorizedRequestMachine,
+  type RequestOutcome,
+  type StepOutcome,
+} from './authorized-request.js';
+export {
+  type ClientSessionEvent,
+  type ClientSessionInput,
+  type ClientSessionTag,
+  clientSessionMachine,
+} from './client-session.js';
 export {
   type ControllerLinkEvent,
   type ControllerLinkInput,

@@ -123,14 +123,6 @@ export const ALLOWED = {
 
 /** Decisions that no chart takes yet. */
 export const NOT_YET = {
-  'src/account/recovery.ts': [
-    ['state'],
-    'When the recovery of the connection loop starts from its first step.',
-  ],
-  'src/account/workspace.ts': [
-    ['loop'],
-    'A lookup of the workspace that got a 401 is repeated after each recovery step.',
-  ],
   'src/app-server/shared.ts': [
     ['loop', 'timer'],
     'Tries the socket of a child that starts, until the chart appServer leaves the state.',
@@ -145,10 +137,6 @@ export const NOT_YET = {
   ],
   'src/engine/engine.ts': [['state', 'timer'], 'Start and stop of the engine.'],
   'src/home/home-lock.ts': [['loop', 'timer'], 'Whether another engine holds the home, or is just ending.'],
-  'src/remote-control/controllers.ts': [
-    ['loop'],
-    'A request about paired devices that got a 401 is repeated after the recovery steps.',
-  ],
   'src/remote-control/store/enrollment-store.ts': [
     ['loop', 'state'],
     'A database that fails is opened again, and its records are written again.',

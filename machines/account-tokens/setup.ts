@@ -107,10 +107,10 @@ const OTHER_SAVES = 1_000;
 const SAVE_POLL = 25;
 /** Between two attempts to take the lock, ms. A random part keeps two processes from colliding again and again. */
 const LOCK_PAUSE = 25;
-/** How long the disk may take, ms. All limits of a refresh together are about the limit of a call of the account. RC-112 */
+/** How long the disk may take, ms. All limits of one change together fit into the limit of a call of the account. RC-112 */
 const DISK = 10_000;
 /** A write may take longer: what it writes exists nowhere else, ms. */
-const WRITE = 30_000;
+const WRITE = 15_000;
 /** The adapters give up first, with a better message, ms. */
 const MARGIN = 5_000;
 

@@ -1,10 +1,11 @@
 /** Written by `npm run charts`: the hash of the sources of each chart, by its id. */
 export const SOURCE_HASHES: Readonly<Record<string, string>> = {
   account: '29ae51640850c554',
-  accountTokens: '059bbf3c10adc55d',
+  accountTokens: 'f7cb14139d531a2e',
   appServer: 'aae48e9fdfc81491',
   appServerAccount: 'c4c61ef7236f931d',
-  authRecovery: '405fd4eac9119aa1',
+  authRecovery: 'f790d0f5ea852343',
+  authorizedRequest: 'd93690899553ce82',
   clientSession: '7b5e874fbc1378bc',
   controllerLink: '2e412a1c4b6ad674',
   link: '951febeebd0bb146',

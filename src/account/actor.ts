@@ -95,7 +95,7 @@ function authActors(deps: AccountActorDeps) {
     requester: deps.requester,
     current: deps.currentToken,
     recovery: deps.recovery,
-    now: env.now,
+    env,
   };
   return {
     storeApiKey: fromPromise<StoreAccountOutcome>(async () => {

@@ -1,4 +1,4 @@
-import { createActor, fromPromise, waitFor } from 'xstate';
+import { createActor, fromPromise } from 'xstate';
 import { authRecoveryMachine, type RecoveryMode } from '../../machines/auth-recovery.js';
 import type { EngineWatcher } from '../observe/watcher.js';
 import type { Recovery } from '../protocol/account-source.js';
@@ -33,8 +33,6 @@ export class AccountRecovery {
   readonly #deps: AccountRecoveryDeps;
   /** Of the connection loop of remote control. */
   #loop: Recovery | undefined;
-  /** A step of the connection loop is being taken. */
-  #stepping = false;
   /** Generation of tokens that a recovery got and that no call has succeeded with. */
   #unconfirmed: number | undefined;
 
@@ -62,15 +60,19 @@ export class AccountRecovery {
     actor.start();
     return {
       async next(signal, renewedTokenRejected = false) {
+        if (actor.getSnapshot().status !== 'active') throw new Error('the recovery has been stopped');
+        const ended = new Promise<RecoveryOutcome>((resolve) => {
+          const steps = actor.on('STEP', ({ outcome }) => {
+            steps.unsubscribe();
+            resolve(outcome);
+          });
+        });
         actor.send({ type: 'NEXT', renewedTokenRejected });
-        const { context } = await waitFor(actor, (snapshot) => !snapshot.hasTag('busy'));
+        const outcome = await ended;
         signal.throwIfAborted();
-        if (context.outcome === null) throw new Error('a recovery step ended without an outcome');
-        return context.outcome;
+        return outcome;
       },
-      stop: () => {
-        actor.stop();
-      },
+      stop: () => actor.send({ type: 'STOP' }),
     };
   }
 
@@ -83,7 +85,6 @@ export class AccountRecovery {
     const loop = this.#loop;
     const { credentials } = this.#deps;
     const before = credentials.account()?.accountId;
-    this.#stepping = true;
     try {
       const outcome = await loop.next(signal, !clientWaits && this.#refreshedTokenRejected());
       const isOther = outcome.kind === 'recovered' && outcome.account.accountId !== before;
@@ -91,15 +92,14 @@ export class AccountRecovery {
       if ((outcome.kind === 'exhausted' || isOther) && this.#loop === loop) this.#loop = undefined;
       return outcome;
     } finally {
-      this.#stepping = false;
       if (this.#loop !== loop) loop.stop();
     }
   }
 
   /** The next step for the connection loop is the first one. */
   resetLoop(): void {
-    // A step that is being taken is finished; its recovery ends after it.
-    if (!this.#stepping) this.#loop?.stop();
+    // A step that is being taken is finished; its recovery ends after it, in nextForLoop.
+    this.#loop?.stop();
     this.#loop = undefined;
   }
 

@@ -1,9 +1,12 @@
 import * as v from 'valibot';
 import type { Requester } from '../net/backend-request.js';
+import type { HttpAnswered } from '../net/http-request.js';
 import type { ChatgptAccount, Workspace, WorkspaceOutcome } from '../protocol/account.js';
 import type { Recovery } from '../protocol/account-source.js';
-import { type Failure, failure } from '../protocol/outcomes.js';
+import { type Failure, failure, type RequestFailure } from '../protocol/outcomes.js';
 import type { Secret } from '../protocol/secret.js';
+import type { Env } from '../protocol/timing.js';
+import { sendAuthorized } from '../session/authorized-request.js';
 
 /** Limit of one lookup, ms. ACC-60 */
 export const WORKSPACE_TIMEOUT = 15_000;
@@ -27,7 +30,7 @@ interface WorkspaceLookup {
   /** The account in use now, with its token. */
   readonly current: () => { readonly accountId: string; readonly accessToken: Secret } | null;
   readonly recovery: () => Recovery;
-  readonly now: () => number;
+  readonly env: Env;
 }
 
 /** Finds the backend of the account's workspace, with recovery after a 401. ACC-60, ACC-61, ACC-62 */
@@ -38,49 +41,58 @@ export async function lookUpWorkspace(
 ): Promise<WorkspaceOutcome> {
   const failed = (message: string, httpStatus?: number): WorkspaceOutcome => ({
     kind: 'failed',
-    failure: workspaceFailure(message, lookup.now(), httpStatus),
+    failure: workspaceFailure(message, lookup.env.now(), httpStatus),
   });
   const accountId = account?.accountId ?? '';
   if (accountId === '') return failed('workspace routing discovery failed: the account id is empty');
   if (lookup.baseUrl === null) return failed('workspace routing discovery failed: no backend');
+  const { baseUrl, env } = lookup;
   const requester = await lookup.requester();
-  const recovery = lookup.recovery();
-  try {
-    for (;;) {
-      const current = lookup.current();
-      if (current === null || current.accountId !== accountId) {
-        return failed('account changed during workspace routing discovery');
-      }
-      const done = await requester.ask(
-        {
-          what: 'workspace lookup',
-          method: 'GET',
-          url: `${lookup.baseUrl}wham/accounts/check`,
-          bearer: current.accessToken,
-          headers: { 'chatgpt-account-id': current.accountId },
-        },
-        schema,
-        signal,
-      );
-      if (done.kind === 'answered') return workspaceIn(done.value, accountId, lookup);
-      if (done.failure.httpStatus !== 401) {
-        if (done.failure.reason === 'backendTimeout') return failed('workspace routing discovery timed out');
-        return failed('workspace routing discovery failed', done.failure.httpStatus);
-      }
-      const step = await recovery.next(signal);
-      if (step.kind !== 'recovered') {
-        return failed('workspace routing discovery unauthorized (401)', 401);
-      }
-    }
-  } finally {
-    recovery.stop();
-  }
+  const done = await sendAuthorized<Answer>(
+    {
+      env,
+      timing: { requestTimeout: WORKSPACE_TIMEOUT },
+      repeats: 'eachStep',
+      recovery: lookup.recovery,
+      send: async (sending) => {
+        const current = lookup.current();
+        if (current === null || current.accountId !== accountId) return 'accountChanged';
+        return requester.ask(
+          {
+            what: 'workspace lookup',
+            method: 'GET',
+            url: `${baseUrl}wham/accounts/check`,
+            bearer: current.accessToken,
+            headers: { 'chatgpt-account-id': current.accountId },
+          },
+          schema,
+          sending,
+        );
+      },
+      isRefused,
+      hasNewToken: async () => true,
+    },
+    signal,
+  );
+  if (done === 'accountChanged') return failed('account changed during workspace routing discovery');
+  if (done.kind === 'answered') return workspaceIn(done.value, accountId, { baseUrl, now: env.now });
+  if (isRefused(done)) return failed('workspace routing discovery unauthorized (401)', 401);
+  if (done.failure.reason === 'backendTimeout') return failed('workspace routing discovery timed out');
+  return failed('workspace routing discovery failed', done.failure.httpStatus);
 }
+
+type Answer =
+  | 'accountChanged'
+  | RequestFailure
+  | (HttpAnswered & { readonly value: v.InferOutput<typeof schema> });
+
+const isRefused = (answer: Answer): boolean =>
+  answer !== 'accountChanged' && answer.kind !== 'answered' && answer.failure.httpStatus === 401;
 
 function workspaceIn(
   response: v.InferOutput<typeof schema>,
   accountId: string,
-  { baseUrl, now }: WorkspaceLookup,
+  { baseUrl, now }: Pick<WorkspaceLookup, 'baseUrl'> & Pick<Env, 'now'>,
 ): WorkspaceOutcome {
   const failed = (message: string): WorkspaceOutcome => ({
     kind: 'failed',

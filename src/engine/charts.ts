@@ -4,6 +4,7 @@ import { accountTokensMachine } from '../../machines/account-tokens/machine.js';
 import { appServerMachine } from '../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../machines/auth-recovery.js';
+import { authorizedRequestMachine } from '../../machines/authorized-request.js';
 import { clientSessionMachine } from '../../machines/client-session.js';
 import { controllerLinkMachine } from '../../machines/controller-link.js';
 import { linkMachine } from '../../machines/link.js';
@@ -34,6 +35,7 @@ type ChartName =
   | 'login'
   | 'accountTokens'
   | 'authRecovery'
+  | 'authorizedRequest'
   | 'tokenSaving'
   | 'controllerLink'
   | 'appServer'
@@ -54,6 +56,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   login: loginMachine,
   accountTokens: accountTokensMachine,
   authRecovery: authRecoveryMachine,
+  authorizedRequest: authorizedRequestMachine,
   tokenSaving: tokenSavingMachine,
   controllerLink: controllerLinkMachine,
   appServer: appServerMachine,

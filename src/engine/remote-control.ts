@@ -109,6 +109,8 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
     board,
     pairing,
     controllers: new Controllers({
+      env,
+      timing,
       http,
       account,
       token: () => actor.getSnapshot().context.token,

@@ -1,4 +1,4 @@
-import type { AccountSource } from '../protocol/account-source.js';
+import type { AccountSource, Recovery } from '../protocol/account-source.js';
 import { RPC } from '../protocol/jsonrpc.js';
 import type {
   ControllersPage,
@@ -8,12 +8,16 @@ import type {
   ServerToken,
 } from '../protocol/outcomes.js';
 import { Secret } from '../protocol/secret.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import { sendAuthorized } from '../session/authorized-request.js';
 import { JsonRpcError } from '../session/methods.js';
 import type { ControllerId, ListControllersQuery } from './link/controller-requests.js';
 import type { BackendHttp } from './link/http.js';
 import type { AccountCredentials } from './link/request-parts.js';
 
 interface ControllersDeps {
+  readonly env: Env;
+  readonly timing: Timing;
   readonly http: () => Promise<BackendHttp>;
   readonly account: AccountSource;
   /** The server token in use. */
@@ -54,7 +58,7 @@ export class Controllers {
   }
 
   async list(query: ListControllersQuery): Promise<ControllersPage> {
-    const outcome = await this.#withRecovery<ListControllersOutcome>((http, who) =>
+    const outcome = await this.#authorized<ListControllersOutcome>((http, who) =>
       http.listControllers({ ...who, ...query }, neverAborted),
     );
     if (outcome.kind !== 'listed') throw jsonRpcErrorOf(outcome);
@@ -62,37 +66,41 @@ export class Controllers {
   }
 
   async revoke(controller: ControllerId): Promise<object> {
-    const outcome = await this.#withRecovery<RevokeControllerOutcome>((http, who) =>
+    const outcome = await this.#authorized<RevokeControllerOutcome>((http, who) =>
       http.revokeController({ ...who, ...controller }, neverAborted),
     );
     if (outcome.kind !== 'revoked') throw jsonRpcErrorOf(outcome);
     return {};
   }
 
-  /** Repeats a refused request once, with another token, after as many recovery steps as that takes. RC-49 */
-  async #withRecovery<T extends { readonly kind: string }>(
+  /** A request with the token of the account. The chart `authorizedRequest` decides when it is repeated. RC-49 */
+  async #authorized<T extends { readonly kind: string }>(
     request: (http: BackendHttp, who: AccountCredentials) => Promise<T>,
   ): Promise<T> {
-    const { account } = this.#deps;
+    const { account, env, timing } = this.#deps;
     const http = await this.#deps.http();
-    const first = await this.#credentials();
-    const outcome = await request(http, first);
-    if (outcome.kind !== 'unauthorized') {
-      account.succeeded();
-      return outcome;
-    }
-    const recovery = account.recovery();
-    try {
-      for (;;) {
-        const step = await recovery.next(neverAborted);
-        if (step.kind !== 'recovered') return outcome;
-        const renewed = await this.#credentials();
-        // The same token would be refused again.
-        if (!renewed.accessToken.equals(first.accessToken)) return await request(http, renewed);
-      }
-    } finally {
-      recovery.stop();
-    }
+    let used: AccountCredentials | undefined;
+    let recovery: Recovery | undefined;
+    const outcome = await sendAuthorized<T>({
+      env,
+      timing,
+      repeats: 'newToken',
+      recovery: () => {
+        recovery = account.recovery();
+        return recovery;
+      },
+      send: async () => {
+        used = await this.#credentials();
+        return request(http, used);
+      },
+      isRefused: ({ kind }) => kind === 'unauthorized',
+      hasNewToken: async () => {
+        const { accessToken } = await this.#credentials();
+        return used === undefined || !accessToken.equals(used.accessToken);
+      },
+    });
+    if (recovery === undefined) account.succeeded();
+    return outcome;
   }
 
   async #credentials(): Promise<AccountCredentials> {

@@ -244,7 +244,7 @@ describe('accountTokens: refresh', () => {
     const slow = await new Rig(REFRESH).refresh('saving');
     await slow.close();
     expect([slow.state, slow.desk.aborted]).toEqual(['refreshing.saving', []]);
-    await slow.clock.advance(75_000);
+    await slow.clock.advance(60_000);
     expect(await slow.released()).toEqual({ kind: 'refreshed', stored: stored(2) });
   });
 
@@ -302,7 +302,7 @@ describe('accountTokens: write and sign-out', () => {
     await broken.desk.fail('write', bug);
     expect(broken.outcome).toBe('engineFault');
     const slow = await new Rig(KEY).lock();
-    await slow.clock.advance(75_000);
+    await slow.clock.advance(60_000);
     expect(slow.outcome).toBe('authFileNotWritable');
   });
 
@@ -364,7 +364,7 @@ describe('accountTokens: write and sign-out', () => {
     await broken.desk.fail('remove', bug);
     expect(broken.outcome).toBe('engineFault');
     const slow = await new Rig(SIGN_OUT).lock();
-    await slow.clock.advance(75_000);
+    await slow.clock.advance(60_000);
     expect(slow.outcome).toBe('authFileNotWritable');
   });
 });

@@ -33,9 +33,14 @@ function rig(mode: RecoveryMode) {
     input: { env: { now: () => 1, monotonic: () => 1, random: () => 0.5 }, mode, accountId: 'a' },
     inspect: cover.watch(machine),
   }).start();
+  const steps: RecoveryOutcome[] = [];
+  actor.on('STEP', ({ outcome }) => steps.push(outcome));
   return {
     clock,
     desk,
+    /** The responses to NEXT. */
+    steps,
+    stop: () => actor.send({ type: 'STOP' }),
     next: async (renewedTokenRejected = false) => {
       actor.send({ type: 'NEXT', renewedTokenRejected });
       await settle();
@@ -137,6 +142,47 @@ describe('authRecovery', () => {
     const at = rig('none');
     await at.next();
     expect(at.outcome).toMatchObject({ kind: 'exhausted', failure: { reason: 'authRejected' } });
+  });
+
+  it('ACC-64: each step is answered once, with its outcome', async () => {
+    const at = rig('managed');
+    await at.next();
+    expect(at.steps).toEqual([]);
+    await at.desk.answer('reload', recovered);
+    await at.next();
+    await at.desk.answer('refresh', failed('transient', 'issuerUnreachable'));
+    await at.next(true);
+    await at.next();
+    expect(at.steps.map(({ kind }) => kind)).toEqual(['recovered', 'transient', 'exhausted', 'exhausted']);
+    const external = rig('external');
+    await external.next();
+    await external.clock.advance(190_000);
+    await external.next();
+    await external.desk.fail('requestExternalTokens', new Error('bug'));
+    expect(external.steps.map((step) => 'failure' in step && step.failure.reason)).toEqual([
+      'accountTimeout',
+      'engineFault',
+    ]);
+  });
+
+  it.each([
+    ['managed', 'reload', 0],
+    ['managed', 'refresh', 1],
+    ['external', 'requestExternalTokens', 0],
+  ] as const)('RC-28: a stop ends %s; during %s only after the step', async (mode, call, before) => {
+    const at = rig(mode);
+    if (before > 0) {
+      await at.next();
+      await at.desk.answer('reload', recovered);
+    }
+    await at.next();
+    at.stop();
+    await at.desk.answer(call, recovered);
+    expect(at.steps.at(-1)).toEqual(recovered);
+    expect(at.desk.aborted).toEqual([]);
+    at.stop();
+    await at.next();
+    expect([at.state, at.steps.length]).toEqual(['stopped', before + 1]);
   });
 
   it('an error of an actor is a transient failure', async () => {

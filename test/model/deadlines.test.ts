@@ -4,7 +4,10 @@
  */
 import { describe, expect, it } from 'vitest';
 import { type AnyActorLogic, type AnyStateMachine, type AnyStateNode, StateMachine } from 'xstate';
+import { authorizedRequestTakes, CALL_LIMITS } from '../../machines/shared/deadlines.js';
+import { DEFAULT_ACCOUNT_TIMING } from '../../src/account/timing.js';
 import { CHARTS } from '../../src/engine/charts.js';
+import { DEFAULT_TIMING, SYSTEM_ENV } from '../../src/protocol/timing.js';
 import { toChart } from '../../src/visualize/chart.js';
 
 const USER = 'It waits for a person, who may come at any time.';
@@ -125,6 +128,80 @@ const resting: readonly Resting[] = Object.values(CHARTS).flatMap((machine) =>
 
 const hasDeadline = (node: AnyStateNode): boolean =>
   node.after.length > 0 || (node.parent !== undefined && hasDeadline(node.parent));
+
+/** The outermost state with a deadline around a state, whose time includes that of all states in it; else the state. */
+const limitedBy = (node: AnyStateNode): AnyStateNode => {
+  const around = node.parent === undefined ? node : limitedBy(node.parent);
+  return around.after.length > 0 ? around : node;
+};
+
+const firstOf = (node: AnyStateNode): AnyStateNode => {
+  const first = node.initial?.target[0];
+  return first === undefined ? node : firstOf(first);
+};
+
+/** Where a chart may go from a state, or from one in it or around it. */
+const nextOf = (node: AnyStateNode): AnyStateNode[] => {
+  const around: AnyStateNode[] = [];
+  for (let at = node.parent; at !== undefined; at = at.parent) around.push(at);
+  const edges = [...around, ...nodesOf(node)].flatMap((one) => [
+    ...[...one.transitions.values()].flat(),
+    ...(one.always ?? []),
+  ]);
+  return edges.flatMap(({ target }) => target ?? []).map((target) => limitedBy(firstOf(target)));
+};
+
+/**
+ * The longest time that a chart can take when each state takes as long as its deadline allows, each state once.
+ * @param without Top-level states that are not on the way.
+ */
+function longestTime(machine: AnyStateMachine, context: unknown, without: readonly string[]): number {
+  const timeOf = (node: AnyStateNode): number =>
+    Math.max(
+      0,
+      ...node.after.map(({ delay }) => {
+        const defined = machine.implementations.delays[delay as never] as unknown;
+        const time = typeof defined === 'function' ? (defined({ context }) as unknown) : (defined ?? delay);
+        return typeof time === 'number' ? time : Number.NaN;
+      }),
+    );
+  const from = (node: AnyStateNode, before: readonly AnyStateNode[]): number =>
+    timeOf(node) +
+    Math.max(
+      0,
+      ...nextOf(node)
+        .filter((next) => next !== node && !before.includes(next) && !without.includes(next.path[0] ?? ''))
+        .map((next) => from(next, [...before, node])),
+    );
+  return from(limitedBy(firstOf(machine.root)), []);
+}
+
+describe('limits that contain others', () => {
+  const { lockTimeout, issuerTimeout } = DEFAULT_ACCOUNT_TIMING;
+
+  it.each([
+    // Reload, lock, reload, prepare, redeem, save, release.
+    ['a refresh', ['signingOut', 'removing', 'writing'], [10, 45, 10, 10, 35, 60, 5]],
+    // Revoke, look up, lock, delete, release.
+    ['a sign-out', ['reloading', 'refreshing', 'writing'], [30, 10, 45, 60, 5]],
+    // Lock, write, release.
+    ['a write', ['reloading', 'refreshing', 'signingOut', 'removing'], [45, 60, 5]],
+  ])('RC-112: all steps of %s fit into the limit of a call of the account', (_, without, seconds) => {
+    const context = { env: SYSTEM_ENV, lockTimeout, issuerTimeout };
+    const time = longestTime(CHARTS.accountTokens, context, without);
+    expect(time / 1_000).toBe(seconds.reduce((sum, one) => sum + one, 0));
+    expect(time).toBeLessThan(CALL_LIMITS.account);
+  });
+
+  it('RC-112: a call that contains another one has the longer limit', () => {
+    const { account, recoveryStep, recovery } = CALL_LIMITS;
+    expect(account).toBeLessThan(recoveryStep);
+    expect(recoveryStep).toBeLessThan(recovery);
+    const { requestTimeout } = DEFAULT_TIMING;
+    // It may wait for another request, and both may refresh the tokens of the account.
+    expect(2 * requestTimeout + 2 * account).toBeLessThan(authorizedRequestTakes(DEFAULT_TIMING));
+  });
+});
 
 describe('deadlines', () => {
   it('each state that waits has one, or a reason why it has none', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AccountSource } from '../../src/protocol/account-source.js';
 import type { Failure, ListControllersOutcome } from '../../src/protocol/outcomes.js';
 import { Secret } from '../../src/protocol/secret.js';
+import { DEFAULT_TIMING, SYSTEM_ENV } from '../../src/protocol/timing.js';
 import { Controllers } from '../../src/remote-control/controllers.js';
 import type { BackendHttp } from '../../src/remote-control/link/http.js';
 
@@ -43,6 +44,8 @@ function setup(tokens: readonly string[], accepted: string) {
     return accessToken.reveal() === accepted ? listed : refused;
   };
   const api = new Controllers({
+    env: SYSTEM_ENV,
+    timing: DEFAULT_TIMING,
     http: async () => ({ listControllers }) as unknown as BackendHttp,
     account: source,
     token: () => null,

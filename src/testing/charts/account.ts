@@ -4,6 +4,11 @@ import type { accountMachine } from '../../../machines/account/machine.js';
 import type { AccountEvent, AccountInput } from '../../../machines/account/types.js';
 import type { authRecoveryMachine, RecoveryMode } from '../../../machines/auth-recovery.js';
 import type {
+  authorizedRequestMachine,
+  RequestOutcome,
+  StepOutcome,
+} from '../../../machines/authorized-request.js';
+import type {
   ChatgptAccount,
   ExternalTokensOutcome,
   LoginOutcome,
@@ -13,6 +18,7 @@ import type {
   WorkspaceOutcome,
 } from '../../protocol/account.js';
 import type { RecoveryOutcome } from '../../protocol/outcomes.js';
+import { DEFAULT_TIMING } from '../../protocol/timing.js';
 import { failure, isCalling, SimulatedEnv, type Variant } from './model.js';
 
 type Snapshot = SnapshotFrom<typeof accountMachine>;
@@ -163,11 +169,34 @@ export function authRecoveryModel(): Variant<typeof authRecoveryMachine>[] {
         input: { env, mode, accountId: mode === 'none' ? null : 'anna' },
         setTime: env.setTime,
         key: ({ context }) => `${context.outcome?.kind}`,
-        events: [false, true].map((renewedTokenRejected) => ({
-          type: 'NEXT' as const,
-          renewedTokenRejected,
-        })),
+        events: [
+          { type: 'NEXT', renewedTokenRejected: false },
+          { type: 'NEXT', renewedTokenRejected: true },
+          { type: 'STOP' },
+        ],
         outcomes: { reload: outcomes, refresh: outcomes, requestExternalTokens: outcomes },
+      },
+    };
+  });
+}
+
+/** A request that needs the account, by how it is repeated. RC-49, ACC-60 */
+export function authorizedRequestModel(): Variant<typeof authorizedRequestMachine>[] {
+  const requests: readonly RequestOutcome[] = [{ kind: 'answered' }, { kind: 'refused' }];
+  const steps: readonly StepOutcome[] = [
+    { kind: 'recovered', newToken: true },
+    { kind: 'recovered', newToken: false },
+    { kind: 'notRecovered', failure: failure('authRejected') },
+  ];
+  return (['newToken', 'eachStep'] as const).map((repeats) => {
+    const env = new SimulatedEnv();
+    return {
+      name: repeats === 'newToken' ? 'about paired devices' : 'the lookup of the workspace',
+      options: {
+        input: { env, timing: DEFAULT_TIMING, repeats },
+        setTime: env.setTime,
+        key: () => '',
+        outcomes: { request: requests, requestAgain: requests, recoverAuth: steps },
       },
     };
   });

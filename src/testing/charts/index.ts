@@ -5,6 +5,7 @@ import { accountTokensMachine } from '../../../machines/account-tokens/machine.j
 import { appServerMachine } from '../../../machines/app-server/machine.js';
 import { appServerAccountMachine } from '../../../machines/app-server-account.js';
 import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
+import { authorizedRequestMachine } from '../../../machines/authorized-request.js';
 import { clientSessionMachine } from '../../../machines/client-session.js';
 import { controllerLinkMachine } from '../../../machines/controller-link.js';
 import { linkMachine } from '../../../machines/link.js';
@@ -22,7 +23,7 @@ import { chartHash, toChart } from '../../visualize/chart.js';
 import { generatePaths, mergeCoverage } from '../generate.js';
 import type { Coverage, CoverageReport, Generated } from '../types.js';
 import { pathsMarkdown } from '../words.js';
-import { accountModel, authRecoveryModel } from './account.js';
+import { accountModel, authorizedRequestModel, authRecoveryModel } from './account.js';
 import { accountTokensModel } from './account-tokens.js';
 import { appServerModel } from './app-server.js';
 import { appServerAccountModel } from './app-server-account.js';
@@ -66,6 +67,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   login: model(loginMachine, loginModel),
   accountTokens: model(accountTokensMachine, accountTokensModel),
   authRecovery: model(authRecoveryMachine, authRecoveryModel),
+  authorizedRequest: model(authorizedRequestMachine, authorizedRequestModel),
   tokenSaving: model(tokenSavingMachine, tokenSavingModel),
   controllerLink: model(controllerLinkMachine, controllerLinkModel),
   appServer: model(appServerMachine, appServerModel),

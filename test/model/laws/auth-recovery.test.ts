@@ -33,6 +33,21 @@ lawsOf<Context>('authRecovery', [
         : is.outcome?.kind === 'transient' && is.decision.reason === 'engineFault',
   },
   {
+    title: 'ACC-64: the caller of a step gets its outcome once, when the step ends',
+    holds: ({ event, from, to, effects }) => {
+      const answered = effects.filter(({ kind, name }) => kind === 'emit' && name === 'STEP').length;
+      const ended =
+        BUSY.some((state) => from.includes(state) && !to.includes(state)) ||
+        (event.type === 'NEXT' && to.includes('exhausted'));
+      return answered === (ended ? 1 : 0);
+    },
+  },
+  {
+    title: 'a step that is being taken is finished, also when nobody needs another one',
+    when: ({ event, from }) => event.type === 'STOP' && BUSY.some((state) => from.includes(state)),
+    holds: ({ from, to, effects }) => from.join() === to.join() && effects.length === 0,
+  },
+  {
     title: 'ACC-64: once no step is left, another refusal is exhausted for good',
     when: ({ event, from }) => event.type === 'NEXT' && from.includes('exhausted'),
     holds: ({ is, to }) => to.includes('exhausted') && is.outcome?.kind === 'exhausted',
