@@ -30,10 +30,15 @@ const ELK_COPY = './elk.cjs';
 /** Loads the TypeScript of users, a dependency of the package. */
 const TYPESCRIPT_LOADER = 'jiti';
 
-/** Modules of Node, the layout engine and the loader stay out of the script. They are required at first use. */
+/** The client of NATS, which only a hub with a broker needs. dist/ holds it compressed. */
+const NATS = 'src/hub/nats-client.ts';
+const NATS_COPY = './nats.cjs';
+
+/** Modules of Node, the layout engine, the client of NATS and the loader stay out of the script. They are required at first use. */
 const outside = {
   name: 'outside',
   setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\/nats-client\.js$/ }, () => ({ path: NATS_COPY, namespace: 'outside' }));
     onResolve({ filter: /.*/ }, ({ path }) =>
       isBuiltin(path) || path === ELK || path === TYPESCRIPT_LOADER
         ? { path: path === ELK ? ELK_COPY : path, namespace: 'outside' }
@@ -126,14 +131,28 @@ async function buildCommandLine() {
   return Object.keys(metafile.inputs);
 }
 
+async function buildNatsClient() {
+  const { outputFiles, metafile } = await build({
+    ...common,
+    ...{ entryPoints: [NATS], format: 'cjs', minify: true, write: false, metafile: true },
+  });
+  return { text: outputFiles[0].text, inputs: Object.keys(metafile.inputs) };
+}
+
 try {
   await mkdir(OUT, { recursive: true });
-  const [pages, inCommandLine] = await Promise.all([inspectorPages(), buildCommandLine(), buildLibrary()]);
+  const [pages, inCommandLine, nats] = await Promise.all([
+    inspectorPages(),
+    buildCommandLine(),
+    buildNatsClient(),
+    buildLibrary(),
+  ]);
   for (const { name, text } of pages) await writeFile(`${OUT}/${name}.br`, brotliCompressSync(text));
   const elk = fileURLToPath(import.meta.resolve(ELK));
-  await copyFile('scripts/elk-boot.cjs', `${OUT}/${ELK_COPY}`);
+  for (const copy of [ELK_COPY, NATS_COPY]) await copyFile('scripts/compressed-boot.cjs', `${OUT}/${copy}`);
+  await writeFile(`${OUT}/${NATS_COPY}.br`, brotliCompressSync(nats.text));
   await writeFile(`${OUT}/${ELK_COPY}.br`, brotliCompressSync(await readFile(elk)));
-  const inputs = [elk, ...inCommandLine, ...pages.flatMap((page) => page.inputs)];
+  const inputs = [elk, ...nats.inputs, ...inCommandLine, ...pages.flatMap((page) => page.inputs)];
   await writeFile(`${OUT}/THIRD-PARTY-NOTICES.txt`, await noticesOf(inputs));
   const manual = spawnSync(process.execPath, [`${OUT}/cli.js`, 'completion', '--man'], { encoding: 'utf8' });
   if (manual.status !== 0) throw new Error(`The manual page was not made.\n${manual.stderr}`);

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ROOT } from './import-source.mjs';
 
-const DOCUMENTS = ['remote-control', 'websocket-auth', 'account'];
-const ITEM = /^- (?:\*\*)?((?:RC|WSA|ACC)-\d+[a-z]?)\b(?:\*\*)?\s*/;
-const NUMBER = /\b(?:RC|WSA|ACC)-\d+[a-z]?\b/g;
+const DOCUMENTS = ['remote-control', 'websocket-auth', 'account', 'hub'];
+const ITEM = /^- (?:\*\*)?((?:RC|WSA|ACC|HUB)-\d+[a-z]?)\b(?:\*\*)?\s*/;
+const NUMBER = /\b(?:RC|WSA|ACC|HUB)-\d+[a-z]?\b/g;
 
 /** @param texts the requirements that one of these texts cites are returned */
 export async function requirementTexts(texts) {

@@ -11,12 +11,17 @@ interface ServerUpgrade {
   readonly cursor: string | undefined;
 }
 
-/** Checks the upgrade request of a server. Throws HttpError. RC-17, RC-19, RC-20 */
-export function authenticateServer(
-  request: IncomingMessage,
-  store: Store,
-  identities: Identities,
-): ServerUpgrade {
+/** What the upgrade request of a server says. */
+export interface ServerUpgradeRequest {
+  readonly token: string;
+  readonly serverId: string;
+  readonly name: string;
+  readonly installationId: string;
+  readonly cursor: string | undefined;
+}
+
+/** Reads the headers of an upgrade request of a server. Throws HttpError 400 and 401. RC-17 */
+export function readServerUpgrade(request: IncomingMessage): ServerUpgradeRequest {
   const token = requireBearer(request);
   const serverId = requireHeader(request, 'x-codex-server-id');
   const name = decodeName(requireHeader(request, 'x-codex-name'));
@@ -24,7 +29,16 @@ export function authenticateServer(
     throw new HttpError(400, `The protocol version must be ${PROTOCOL_VERSION}`);
   }
   const installationId = requireHeader(request, 'x-codex-installation-id');
+  return { token, serverId, name, installationId, cursor: headerOf(request, 'x-codex-subscribe-cursor') };
+}
 
+/** Checks the upgrade request of a server. Throws HttpError. RC-17, RC-19, RC-20 */
+export function authenticateServer(
+  request: IncomingMessage,
+  store: Store,
+  identities: Identities,
+): ServerUpgrade {
+  const { token, serverId, name, installationId, cursor } = readServerUpgrade(request);
   const server = store.servers.get(serverId);
   if (server === undefined) throw new HttpError(404, SERVER_NOT_FOUND);
   const owner = identities.serverOf(token);
@@ -33,7 +47,7 @@ export function authenticateServer(
   if (server.installationId !== installationId)
     throw new HttpError(403, 'The installation id does not match');
   server.name = name;
-  return { server, cursor: headerOf(request, 'x-codex-subscribe-cursor') };
+  return { server, cursor };
 }
 
 /** Finds the controller that owns the bearer token of an upgrade request. Throws HttpError 401. */

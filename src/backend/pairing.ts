@@ -24,12 +24,12 @@ const MANUAL_GROUP = 4;
 /** Codes of one server at a time; the oldest is removed first. */
 const MAX_CODES = 16;
 /** Wrong codes of one peer within a minute. */
-const MAX_WRONG_OF_PEER = 10;
+export const MAX_WRONG_OF_PEER = 10;
 /** Wrong codes of all peers together within a minute. */
-const MAX_WRONG = 100;
+export const MAX_WRONG = 100;
 const ALL = 'all';
 /** Controllers of one environment. */
-const MAX_CONTROLLERS = 1_000;
+export const MAX_CONTROLLERS = 1_000;
 
 interface Code {
   readonly serverId: string;

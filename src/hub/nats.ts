@@ -64,11 +64,7 @@ const PING_INTERVAL = 5_000;
 /** Throws EngineError `usage` for URLs that cannot be right, and `networkUnreachable`. */
 export async function connectNats({ servers, name }: NatsOptions): Promise<NatsLink> {
   const options = connectionOptions(servers, name);
-  const [{ connect }, { Kvm }, { jetstream }] = await Promise.all([
-    import('@nats-io/transport-node'),
-    import('@nats-io/kv'),
-    import('@nats-io/jetstream'),
-  ]);
+  const { connect, Kvm, jetstream } = await import('./nats-client.js');
   try {
     const connection = await connect(options);
     return new NatsLink(connection, new Kvm(jetstream(connection, { timeout: CONNECT_TIMEOUT })));

@@ -74,7 +74,7 @@ export async function enroll(backend: BackendUrl, headers: Headers = ACCOUNT): P
 }
 
 export function refreshCall(
-  backend: Backend,
+  backend: BackendUrl,
   serverId: string,
   headers: Headers = ACCOUNT,
 ): Promise<ApiResponse> {
@@ -257,7 +257,10 @@ export async function pair(backend: Backend, identity: Identity): Promise<Claime
   return await claim({ baseUrl: backend.url }, { kind: 'pairing', code: pairingCode });
 }
 
-export async function connectController(backend: Backend, claimed: ClaimedController): Promise<Controller> {
+export async function connectController(
+  backend: BackendUrl,
+  claimed: ClaimedController,
+): Promise<Controller> {
   const controller = new Controller({ baseUrl: backend.url, token: claimed.token });
   await controller.connect();
   return controller;

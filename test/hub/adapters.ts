@@ -19,6 +19,8 @@ export interface BrokerNode {
 
 /** One broker, with connections and stores for several nodes. */
 export interface HubBroker {
+  /** The state can be reached while the broker is stopped. */
+  readonly keepsState: boolean;
   /** A new connection, as each node has one. */
   node(): Promise<BrokerNode>;
   /** kill -9 */
@@ -27,7 +29,8 @@ export interface HubBroker {
   end(): Promise<void>;
 }
 
-class InProcess implements HubBroker {
+export class InProcess implements HubBroker {
+  readonly keepsState = true;
   readonly #broker = new MemoryBroker();
   readonly #buses: MemoryBus[] = [];
   #store: Promise<MemoryStateStore> | undefined;
@@ -53,6 +56,7 @@ class InProcess implements HubBroker {
 }
 
 class WithNats implements HubBroker {
+  readonly keepsState = false;
   readonly #server: NatsServer;
   readonly #links: NatsLink[] = [];
 

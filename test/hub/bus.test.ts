@@ -25,7 +25,7 @@ describeAdapters('a bus', (open) => {
   });
   afterEach(() => broker.end());
 
-  it('brings messages to each subscriber of their subject, in order, and to no other', async () => {
+  it('HUB-1, HUB-2: brings messages to each subscriber of their subject, in order, and to no other', async () => {
     const got: string[] = [];
     const other: string[] = [];
     const all = new Promise<void>((resolve) => {
@@ -62,7 +62,7 @@ describeAdapters('a bus', (open) => {
     expect(got).toEqual([]);
   });
 
-  it('a request gets a response, or learns that nobody subscribes', async () => {
+  it('HUB-2: a request gets a response, or learns that nobody subscribes', async () => {
     there.subscribe('rc.env.e.in', (payload, respond) => respond(`${payload} and back`));
     await there.flush();
     expect(await here.request('rc.env.e.in', 'there', 2_000)).toBe('there and back');
@@ -84,7 +84,7 @@ describeAdapters('a bus', (open) => {
     await expect(here.request('rc.env.e.in', '', 2_000)).rejects.toThrow(NoRespondersError);
   });
 
-  it('reports a broker that was killed, drops messages meanwhile, and keeps its subscriptions', async () => {
+  it('HUB-3: reports a broker that was killed, drops messages meanwhile, and keeps its subscriptions', async () => {
     const got: string[] = [];
     const back = new Promise<void>((resolve) => {
       there.subscribe('rc.node.b', (payload) => {

@@ -38,7 +38,7 @@ describe('a record between nodes', () => {
     );
   });
 
-  it('of any other form is ignored', () => {
+  it('HUB-8: of any other form is ignored', () => {
     fc.assert(
       fc.property(fc.json(), (other) => {
         expect(decodeRecord(other)).toBeUndefined();

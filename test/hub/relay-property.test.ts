@@ -180,7 +180,9 @@ async function play(broker: HubBroker, steps: readonly Step[]): Promise<void> {
 }
 
 describeAdapters('the guarantee of the relay', (open) => {
-  it('nothing is lost, doubled or out of order, and no stream is closed', { timeout: 180_000 }, async () => {
+  it('HUB-10 to HUB-14, HUB-16: nothing is lost, doubled or out of order, and no stream is closed', {
+    timeout: 180_000,
+  }, async () => {
     let broker = await open();
     try {
       const isMemory = (await broker.node()).bus instanceof MemoryBus;

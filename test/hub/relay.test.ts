@@ -36,7 +36,7 @@ describeAdapters('the relay', (open) => {
     ['the same node', 0],
     ['another node', 1],
   ])(
-    'carries numbered frames both ways, large ones in chunks, with both ends at %s',
+    'HUB-12: carries numbered frames both ways, large ones in chunks, with both ends at %s',
     async (_where, index) => {
       engine.start();
       const controller = controllerAt(index);
@@ -51,7 +51,7 @@ describeAdapters('the relay', (open) => {
     },
   );
 
-  it('carries messages of a controller without numbers, and closes its stream with its socket', async () => {
+  it('HUB-16: carries messages of a controller without numbers, and closes its stream with its socket', async () => {
     engine.start();
     const controller = new TestPlainController(nodes[1] as TestNode, 'cli_2', 'stream_2');
     for (const k of upTo(50)) controller.send(k, k === 25 ? 400_000 : 10);
@@ -70,7 +70,7 @@ describeAdapters('the relay', (open) => {
     await expect.poll(() => engine.received.get(stream), soon).toEqual([1]);
   });
 
-  it('a stream survives the kill of both nodes, one after the other', async () => {
+  it('HUB-11: a stream survives the kill of both nodes, one after the other', async () => {
     engine.start();
     const controller = controllerAt(1);
     const stream = controller.open('stream_1');
@@ -97,7 +97,7 @@ describeAdapters('the relay', (open) => {
     expect(controller.closed.size).toBe(0);
   });
 
-  it('an engine that was restarted closes the streams that it had answered', async () => {
+  it('HUB-15: an engine that was restarted closes the streams that it had answered', async () => {
     engine.start();
     const controller = controllerAt(1);
     const stream = controller.open('stream_1');

@@ -1,5 +1,5 @@
 /** The port StateStore, once for each adapter, and what only the one with a file does. */
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MemoryStateStore } from '../../src/hub/state/memory-store.js';
@@ -32,13 +32,13 @@ describeAdapters('a state store', (open) => {
     expect(await there.get('env.none')).toBeUndefined();
   });
 
-  it('creates a key once', async () => {
+  it('HUB-1, HUB-4: creates a key once', async () => {
     expect(await here.create('env.cli', 'first')).toBeGreaterThan(0);
     expect(await there.create('env.cli', 'second')).toBeUndefined();
     expect((await there.get('env.cli'))?.value).toBe('first');
   });
 
-  it('of ten nodes that create or change one key at once, one succeeds', async () => {
+  it('HUB-4: of ten nodes that create or change one key at once, one succeeds', async () => {
     const created = await Promise.all(
       Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? here : there).create('env.cli', `${n}`)),
     );
@@ -52,7 +52,7 @@ describeAdapters('a state store', (open) => {
     expect(changed.filter((revision) => revision !== undefined)).toHaveLength(1);
   });
 
-  it('refuses a change of an entry that was changed or deleted meanwhile', async () => {
+  it('HUB-4: refuses a change of an entry that was changed or deleted meanwhile', async () => {
     const first = await here.put('env.cli', 'first');
     const second = await there.update('env.cli', 'second', first);
     expect(second).toBeGreaterThan(first);
@@ -64,7 +64,7 @@ describeAdapters('a state store', (open) => {
     expect(await there.get('env.cli')).toBeUndefined();
   });
 
-  it('a key that was deleted can be created again, with a higher revision', async () => {
+  it('HUB-5: a key that was deleted can be created again, with a higher revision', async () => {
     const first = await here.put('env.cli', 'first');
     await here.delete('env.cli');
     await here.delete('env.none');
@@ -86,7 +86,7 @@ describeAdapters('a state store', (open) => {
     expect(await there.list()).toHaveLength(3);
   });
 
-  it('reports each later change in its order', async () => {
+  it('HUB-5: reports each later change in its order', async () => {
     await here.put('env.before', 'x');
     const changes: StateChange[] = [];
     let stop = (): void => {};
@@ -122,7 +122,7 @@ describeAdapters('a state store', (open) => {
 });
 
 describeNats('the state', (open) => {
-  it('survives the kill of the broker, and says meanwhile that it is out of reach', {
+  it('HUB-3: survives the kill of the broker, and says meanwhile that it is out of reach', {
     timeout: 30_000,
   }, async () => {
     const broker = await open();
@@ -146,7 +146,7 @@ describeNats('the state', (open) => {
 });
 
 describe('the state in a file', () => {
-  it('has each change once it is confirmed, private to its owner, with revisions that only grow', async () => {
+  it('HUB-5, HUB-6: has each change once it is confirmed, private to its owner, with revisions that only grow', async () => {
     const file = join(await tmpFolder(), 'hub.json');
     const store = await MemoryStateStore.open({ file });
     const bucket = store.bucket('servers');
@@ -160,13 +160,25 @@ describe('the state in a file', () => {
     expect(await after.bucket('owners').put('env', '')).toBeGreaterThan(revision);
   });
 
-  it('a change that cannot be written is reported as failed', async () => {
-    const dir = await tmpFolder();
-    const store = await MemoryStateStore.open({ file: join(dir, 'gone', 'hub.json') });
+  it('HUB-6: a change that cannot be written is reported as failed', async () => {
+    const dir = join(await tmpFolder(), 'gone');
+    await mkdir(dir);
+    const store = await MemoryStateStore.open({ file: join(dir, 'hub.json') });
+    await rm(dir, { recursive: true });
     await expect(store.bucket('servers').put('srv', 'x')).rejects.toThrow(StateUnavailableError);
   });
 
-  it('a damaged file is an error, and stays as it is', async () => {
+  it('HUB-6: belongs to one running process', async () => {
+    const file = join(await tmpFolder(), 'hub.json');
+    await writeFile(`${file}.lock`, String(process.ppid));
+    await expect(MemoryStateStore.open({ file })).rejects.toMatchObject({ code: 'storeUnavailable' });
+    // The process of this one has ended: its number is above the largest one of the system.
+    await writeFile(`${file}.lock`, '99999999');
+    await (await MemoryStateStore.open({ file })).close();
+    await expect(stat(`${file}.lock`)).rejects.toThrow('ENOENT');
+  });
+
+  it('HUB-6: a damaged file is an error, and stays as it is', async () => {
     const file = join(await tmpFolder(), 'hub.json');
     await writeFile(file, '{"version":1');
     await chmod(file, 0o600);
@@ -174,7 +186,7 @@ describe('the state in a file', () => {
     expect(await readFile(file, 'utf8')).toBe('{"version":1');
   });
 
-  it('entries of a bucket with a lifetime end with it', async () => {
+  it('HUB-7: entries of a bucket with a lifetime end with it', async () => {
     let now = 1_000;
     const file = join(await tmpFolder(), 'hub.json');
     const store = await MemoryStateStore.open({ file, now: () => now });

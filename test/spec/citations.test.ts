@@ -17,7 +17,7 @@ import {
 const THIS_FILE = 'test/spec/citations.test.ts';
 
 /** Something in a file does: whatever consists of numbers begins with one, and few files need to be parsed. */
-const BEGINS_WITH_NUMBER = /(?:\/\/|\*|['"`])[\s*(]*(?:see\s+)?(?:RC|WSA|ACC)-\d/i;
+const BEGINS_WITH_NUMBER = /(?:\/\/|\*|['"`])[\s*(]*(?:see\s+)?(?:RC|WSA|ACC|HUB)-\d/i;
 
 const definitions = readFiles('docs/spec').flatMap(({ path, text }) => definitionsIn(path, text));
 const defined = new Set(definitions.map(({ id }) => id));

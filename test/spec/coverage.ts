@@ -9,6 +9,7 @@ const TITLES: Readonly<Record<Prefix, string>> = {
   RC: 'Remote control',
   WSA: 'The local listener',
   ACC: 'The account',
+  HUB: 'The hub',
 };
 
 /** Numbers of the paths in `visualizations/NAME.scenarios.md`, by requirement and chart. */

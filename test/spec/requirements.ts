@@ -5,6 +5,7 @@ export const DOCUMENTS = {
   RC: 'docs/spec/remote-control.md',
   WSA: 'docs/spec/websocket-auth.md',
   ACC: 'docs/spec/account.md',
+  HUB: 'docs/spec/hub.md',
 } as const;
 
 export type Prefix = keyof typeof DOCUMENTS;

@@ -10,6 +10,7 @@ import { disable, enable } from './enable.js';
 import { explain } from './explain.js';
 import { graph } from './graph.js';
 import { history } from './history.js';
+import { hub } from './hub.js';
 import { inspect } from './inspect.js';
 import { login } from './login.js';
 import { logout } from './logout.js';
@@ -59,6 +60,7 @@ export const COMMANDS: readonly (Command | CommandGroup)[] = [
   token,
   call,
   backend,
+  hub,
   graph,
   paths,
   inspect,

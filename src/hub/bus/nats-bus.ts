@@ -34,7 +34,7 @@ export class NatsBus implements Bus {
 
   async request(subject: string, payload: string, timeoutMs: number): Promise<string> {
     if (!this.connected) throw new BusUnavailableError('the broker cannot be reached');
-    const { RequestError } = await import('@nats-io/transport-node');
+    const { RequestError } = await import('../nats-client.js');
     try {
       return (await this.#link.connection.request(subject, payload, { timeout: timeoutMs })).string();
     } catch (cause) {

@@ -105,6 +105,11 @@ export class HubNode {
    */
   attachEngine(environmentId: string, epoch: number, socket: EngineSocket, resumed: boolean): AttachedEngine {
     const former = this.#owners.get(environmentId);
+    if (former !== undefined && former.owner.epoch > epoch) {
+      // A newer connection was accepted while this one was.
+      socket.close(CLOSE_CODES.normal, 'replaced by a newer connection');
+      return { onText: () => {}, onPong: () => {}, onClosed: () => {} };
+    }
     if (former !== undefined) this.#fence(environmentId, former);
     const owner = new Owner({
       ...{ environmentId, epoch, resumed, socket, timing: this.#timing },

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { EngineError } from '../../protocol/errors.js';
 import {
@@ -70,6 +70,7 @@ export class MemoryStateStore implements StateStore {
   /** Throws EngineError `storeUnavailable` when the file exists and cannot be read or is not valid. */
   static async open(options: MemoryStoreOptions = {}): Promise<MemoryStateStore> {
     const store = new MemoryStateStore(options);
+    if (options.file !== undefined) await lock(options.file);
     const content = options.file === undefined ? undefined : await readState(options.file);
     store.#revision = content?.revision ?? 0;
     for (const { bucket, ...entry } of content?.entries ?? []) store.bucket(bucket).restore(entry);
@@ -86,6 +87,7 @@ export class MemoryStateStore implements StateStore {
   async close(): Promise<void> {
     await this.#saving?.catch(() => {});
     await this.#next?.catch(() => {});
+    if (this.#file !== undefined) await rm(`${this.#file}.lock`, { force: true });
   }
 
   /** Changes that happen during a write share the next one. */
@@ -223,6 +225,37 @@ class MemoryBucket implements StateBucket {
 }
 
 const withoutTime = ({ key, value, revision }: Stored): StateEntry => ({ key, value, revision });
+
+/**
+ * Two processes on one file would overwrite each other's changes. The lock names its process, and counts while it runs.
+ * Throws EngineError `storeUnavailable`.
+ */
+async function lock(file: string): Promise<void> {
+  const path = `${file}.lock`;
+  const pid = Number(await readFile(path, 'utf8').catch(() => ''));
+  if (pid > 0 && pid !== process.pid && isRunning(pid)) {
+    throw new EngineError('storeUnavailable', `the state file ${file} is in use by the process ${pid}`, {
+      remediation: 'Stop that hub first, or use a broker, which several processes can share.',
+    });
+  }
+  try {
+    await writeFile(path, String(process.pid), { mode: PRIVATE_FILE });
+  } catch (cause) {
+    throw new EngineError('storeUnavailable', `the state file ${file} of the hub cannot be written`, {
+      cause,
+      remediation: 'Check that its directory exists and can be written.',
+    });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
 
 async function readState(file: string): Promise<FileContent | undefined> {
   let text: string;

@@ -1,4 +1,4 @@
-// ELK is one large file that only few commands need, so the package holds it compressed.
+// A large file that only few commands need: the package holds it compressed, beside a copy of this one.
 'use strict';
 const { readFileSync } = require('node:fs');
 const { compileFunction } = require('node:vm');

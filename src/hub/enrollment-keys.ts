@@ -1,0 +1,62 @@
+import * as v from 'valibot';
+import { hashToken, mintToken } from '../backend/identities.js';
+import type { Secret } from '../protocol/secret.js';
+import { Facts } from './state/facts.js';
+import type { StateStore } from './state/state-store.js';
+
+const Time = v.pipe(v.number(), v.integer(), v.minValue(0));
+const KeySchema = v.object({
+  id: v.string(),
+  account: v.string(),
+  createdAt: Time,
+  expiresAt: v.nullable(Time),
+});
+
+/** A key without its secret. Times are wall-clock milliseconds. */
+export type EnrollmentKey = v.InferOutput<typeof KeySchema>;
+
+const ID_CHARS = 10;
+
+/** The keys with which engines enroll at a hub. Only their hashes are stored. Throws StateUnavailableError. */
+export class EnrollmentKeys {
+  readonly #keys: Facts<typeof KeySchema>;
+  readonly #now: () => number;
+
+  constructor(store: StateStore, now: () => number) {
+    this.#keys = new Facts(store.bucket('keys'), KeySchema);
+    this.#now = now;
+  }
+
+  /** @param lifetime ms; undefined: for ever */
+  async create(
+    account: string,
+    lifetime?: number,
+  ): Promise<{ readonly key: EnrollmentKey; readonly secret: Secret }> {
+    const secret = mintToken('rck');
+    const hash = hashToken(secret.reveal());
+    const createdAt = this.#now();
+    const expiresAt = lifetime === undefined ? null : createdAt + lifetime;
+    const key = { id: hash.slice(0, ID_CHARS), account, createdAt, expiresAt };
+    await this.#keys.put(hash, key);
+    return { key, secret };
+  }
+
+  async list(): Promise<readonly EnrollmentKey[]> {
+    return [...(await this.#keys.list())].sort((a, b) => a.createdAt - b.createdAt);
+  }
+
+  /** Machines that enrolled with it keep their identity, and cannot renew their tokens with it. False: there is no such key. */
+  async revoke(id: string): Promise<boolean> {
+    const hash = await this.#keys.keyWhere((key) => key.id === id);
+    if (hash === undefined) return false;
+    await this.#keys.delete(hash);
+    return true;
+  }
+
+  /** Undefined: the key is unknown, revoked or expired. */
+  async accountOf(secret: string): Promise<string | undefined> {
+    const key = (await this.#keys.get(hashToken(secret)))?.value;
+    if (key === undefined || (key.expiresAt !== null && key.expiresAt <= this.#now())) return undefined;
+    return key.account;
+  }
+}

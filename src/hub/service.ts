@@ -1,0 +1,376 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { WebSocket } from 'ws';
+import { sessionIdOf } from '../backend/controller-sessions.js';
+import { readServerUpgrade } from '../backend/handshake.js';
+import { HttpError, type HttpResponse, requireBearer, unauthorized } from '../backend/http.js';
+import { Routes, SERVER_NOT_FOUND } from '../backend/routes.js';
+import { Sockets } from '../backend/sockets.js';
+import { CLOSE_CODES } from '../protocol/close-codes.js';
+import { Admission } from './admission.js';
+import type { Bus } from './bus/bus.js';
+import { PlainController } from './controllers/plain-controller.js';
+import { ControllerSocket } from './controllers/session.js';
+import { HubDirectory } from './directory.js';
+import { EnrollmentKeys } from './enrollment-keys.js';
+import { HubListener } from './listener.js';
+import { HubMetrics } from './metrics.js';
+import type { HubOptions } from './options.js';
+import { HubNode } from './relay/node.js';
+import type { EngineSocket } from './relay/owner.js';
+import type { RelaySocket } from './relay/timing.js';
+import type { StateStore } from './state/state-store.js';
+
+/** Between two pings of a socket. A socket that sends nothing until the next ping is destroyed, ms. */
+const HEARTBEAT = 30_000;
+const TOKEN_LIFETIME = 3_600_000;
+const MAX_SOCKETS_PER_CONTROLLER = 16;
+
+/** What happens at a node, for logs. No tokens, codes or messages are in it. */
+export type HubEvent =
+  | 'listening'
+  | 'brokerLost'
+  | 'brokerBack'
+  | 'engineConnected'
+  | 'engineClosed'
+  | 'controllerConnected'
+  | 'controllerClosed'
+  | 'refused'
+  | 'revoked'
+  | 'frameSkipped'
+  | 'draining'
+  | 'closed'
+  | 'error';
+type Detail = Readonly<Record<string, string | number | boolean>>;
+
+interface HubServiceDeps {
+  readonly options: HubOptions;
+  readonly bus: Bus;
+  readonly store: StateStore;
+  readonly onEvent: (event: HubEvent, detail: Detail) => void;
+}
+
+/** The socket of a controller at this node, for its revocation. */
+interface LocalController {
+  readonly environmentId: string;
+  readonly clientId: string;
+  close(code: number, reason: string): void;
+}
+
+/** One node of a hub behind its HTTP server. */
+export class HubService {
+  readonly #deps: HubServiceDeps;
+  readonly #node: HubNode;
+  readonly #directory: HubDirectory;
+  readonly #sockets = new Sockets(HEARTBEAT);
+  readonly #engines = new Map<WebSocket, string>();
+  readonly #controllers = new Set<LocalController>();
+  readonly #sessions = new Map<string, Set<ControllerSocket>>();
+  readonly #metrics: HubMetrics;
+  readonly #stopListening: () => void;
+  #listener: HubListener | undefined;
+  #draining = false;
+
+  private constructor(deps: HubServiceDeps, metrics: HubMetrics) {
+    this.#deps = deps;
+    this.#metrics = metrics;
+    const { bus, store, options } = deps;
+    this.#node = new HubNode({
+      ...{ bus, store },
+      onPresence: (environmentId, connected) => {
+        for (const session of this.#sessions.get(environmentId) ?? []) session.announce(connected);
+      },
+      onRevoked: (environmentId, clientId) => this.#closeRevoked(environmentId, clientId),
+      onSkipped: (environmentId, bytes) => this.#event('frameSkipped', { environmentId, bytes }),
+    });
+    this.#directory = new HubDirectory({
+      store,
+      accounts:
+        options.accounts === 'any'
+          ? { kind: 'any' }
+          : { kind: 'keys', keys: new EnrollmentKeys(store, Date.now) },
+      now: Date.now,
+      tokenLifetime: TOKEN_LIFETIME,
+      onRevoke: (environmentId, clientId) => {
+        this.#event('revoked', { environmentId, clientId });
+        this.#node.revoke(environmentId, clientId);
+      },
+    });
+    this.#stopListening = bus.onConnection((connected) => {
+      this.#event(connected ? 'brokerBack' : 'brokerLost', {});
+      if (connected) void this.#checkControllers();
+    });
+  }
+
+  /** Throws EngineError `listenerFailed`, BusUnavailableError. */
+  static async open(deps: HubServiceDeps): Promise<HubService> {
+    const service = new HubService(deps, await HubMetrics.create());
+    try {
+      await service.#node.ready();
+      service.#listener = await service.#listen();
+    } catch (error) {
+      await service.#end();
+      throw error;
+    }
+    service.#event('listening', { url: service.origin, node: service.#node.id });
+    return service;
+  }
+
+  get origin(): string {
+    return this.#listener?.origin ?? '';
+  }
+
+  /** Engines and controllers that are connected to this node. */
+  get counts(): { readonly engines: number; readonly controllers: number; readonly streams: number } {
+    return { engines: this.#engines.size, controllers: this.#controllers.size, streams: this.#node.streams };
+  }
+
+  /**
+   * Leaves the load balancer, and closes the sockets spread over `drain`, so that their peers connect to other nodes one
+   * after the other. A second call ends it at once.
+   */
+  async close(): Promise<void> {
+    const { drain } = this.#deps.options;
+    if (!this.#draining) {
+      this.#draining = true;
+      const sockets = [...this.#engines.keys()];
+      const controllers = [...this.#controllers];
+      const steps = sockets.length + controllers.length;
+      this.#event('draining', { engines: sockets.length, controllers: controllers.length, ms: drain });
+      const pause = steps === 0 ? 0 : drain / steps;
+      for (const socket of sockets) {
+        this.#sockets.close(socket, CLOSE_CODES.serviceRestart, 'this node of the hub is stopping');
+        await this.#pause(pause);
+      }
+      for (const controller of controllers) {
+        controller.close(CLOSE_CODES.serviceRestart, 'this node of the hub is stopping');
+        await this.#pause(pause);
+      }
+    }
+    this.#endPause();
+    await this.#end();
+    this.#event('closed', {});
+  }
+
+  #endPause: () => void = () => {};
+
+  #pause(ms: number): Promise<void> {
+    if (ms === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async #end(): Promise<void> {
+    this.#stopListening();
+    this.#node.end();
+    await Promise.all([this.#listener?.close(), this.#sockets.end()]);
+  }
+
+  #listen(): Promise<HubListener> {
+    const { options } = this.#deps;
+    const admission = new Admission(options.connectRate, () => performance.now());
+    return HubListener.open(options.listen, options.tls, {
+      routes: new Routes(this.#directory),
+      accept: {
+        server: (request) => this.#acceptEngine(request),
+        controller: (request) => this.#acceptController(request),
+      },
+      operate: (path) => this.#operate(path),
+      admit: () => admission.admit(),
+      onResponse: (route, status) => this.#metrics.requests.inc({ route, status }),
+      onRefused: (side, status, detail) => {
+        this.#metrics.refused.inc({ side, status });
+        this.#event('refused', { side, status, detail });
+      },
+      onError: (error) =>
+        this.#event('error', { message: error instanceof Error ? error.message : 'unknown' }),
+    });
+  }
+
+  async #operate(path: string): Promise<HttpResponse | undefined> {
+    switch (path) {
+      case '/healthz':
+        return { status: 200, body: { status: 'ok' } };
+      case '/readyz': {
+        const problem = this.#draining ? 'draining' : this.#deps.bus.connected ? undefined : 'noBroker';
+        return { status: problem === undefined ? 200 : 503, body: { status: problem ?? 'ready' } };
+      }
+      case '/metrics': {
+        if (!this.#deps.options.listen.loopback) return undefined;
+        const { engines, controllers, streams } = this.counts;
+        this.#metrics.engines.set(engines);
+        this.#metrics.controllers.set(controllers);
+        this.#metrics.streams.set(streams);
+        this.#metrics.broker.set(this.#deps.bus.connected ? 1 : 0);
+        const { text, contentType } = await this.#metrics.render();
+        return { status: 200, body: text, headers: { 'content-type': contentType } };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  // --- engines
+
+  async #acceptEngine(request: IncomingMessage): Promise<(socket: WebSocket) => void> {
+    const { token, serverId, name, installationId, cursor } = readServerUpgrade(request);
+    this.#refuseWhileDraining();
+    const owner = await this.#directory.serverOfToken(token);
+    if (owner === undefined) {
+      if ((await this.#directory.serverOf(serverId)) === undefined)
+        throw new HttpError(404, SERVER_NOT_FOUND);
+      throw unauthorized();
+    }
+    if (owner.serverId !== serverId) {
+      if ((await this.#directory.serverOf(serverId)) === undefined)
+        throw new HttpError(404, SERVER_NOT_FOUND);
+      throw new HttpError(403, 'The token belongs to another server');
+    }
+    if (owner.installationId !== installationId)
+      throw new HttpError(403, 'The installation id does not match');
+    const { environmentId } = owner;
+    const epoch = await this.#node.claim(environmentId);
+    await this.#directory.markSeen(serverId, name);
+    return (socket) => this.#takeEngine(socket, environmentId, epoch, cursor !== undefined);
+  }
+
+  #takeEngine(socket: WebSocket, environmentId: string, epoch: number, resumed: boolean): void {
+    this.#sockets.add('server', socket);
+    this.#engines.set(socket, environmentId);
+    const link: EngineSocket = {
+      ...this.#relaySocket(socket),
+      get bufferedAmount() {
+        return socket.bufferedAmount;
+      },
+      ping: (text) => {
+        if (socket.readyState === socket.OPEN) socket.ping(text);
+      },
+    };
+    const attached = this.#node.attachEngine(environmentId, epoch, link, resumed);
+    socket.on('message', (data, isBinary) => {
+      if (!isBinary) attached.onText(String(data));
+    });
+    socket.on('pong', (data) => attached.onPong(String(data)));
+    this.#event('engineConnected', { environmentId, epoch, resumed });
+    socket.once('close', (code) => {
+      this.#engines.delete(socket);
+      attached.onClosed();
+      this.#event('engineClosed', { environmentId, code });
+    });
+  }
+
+  // --- controllers
+
+  async #acceptController(request: IncomingMessage): Promise<(socket: WebSocket) => void> {
+    this.#refuseWhileDraining();
+    const controller = await this.#directory.controllerOfToken(requireBearer(request));
+    if (controller === undefined) throw unauthorized();
+    const { environmentId, clientId } = controller;
+    const sessionId = sessionIdOf(request);
+    const open = [...this.#controllers].filter((one) => one.clientId === clientId).length;
+    if (open >= MAX_SOCKETS_PER_CONTROLLER) throw new HttpError(429, 'Too many sockets of this controller');
+    const number = sessionId === undefined ? undefined : await this.#node.claimSession(clientId, sessionId);
+    await this.#directory.markControllerSeen(controller);
+    return (socket) => this.#takeController(socket, environmentId, clientId, number);
+  }
+
+  #takeController(
+    socket: WebSocket,
+    environmentId: string,
+    clientId: string,
+    number: number | undefined,
+  ): void {
+    this.#sockets.add('controller', socket);
+    const link: RelaySocket = {
+      ...this.#relaySocket(socket),
+      get bufferedAmount() {
+        return socket.bufferedAmount;
+      },
+    };
+    const edge = this.#node.edgeOf(environmentId);
+    const local: LocalController = {
+      ...{ environmentId, clientId },
+      close: (code, reason) => this.#sockets.close(socket, code, reason),
+    };
+    this.#controllers.add(local);
+    const end =
+      number === undefined
+        ? this.#plain(socket, new PlainController(link, edge, clientId, randomUUID()))
+        : this.#session(socket, environmentId, new ControllerSocket(link, edge, clientId, number));
+    this.#event('controllerConnected', { environmentId, clientId, session: number !== undefined });
+    socket.once('close', (code) => {
+      this.#controllers.delete(local);
+      end();
+      this.#event('controllerClosed', { environmentId, clientId, code });
+    });
+  }
+
+  #plain(socket: WebSocket, controller: PlainController): () => void {
+    socket.on('message', (data, isBinary) => {
+      if (isBinary) controller.receiveBinary();
+      else controller.receive(String(data));
+    });
+    return () => controller.onClosed();
+  }
+
+  #session(socket: WebSocket, environmentId: string, session: ControllerSocket): () => void {
+    const sessions = this.#sessions.get(environmentId) ?? new Set();
+    this.#sessions.set(environmentId, sessions);
+    sessions.add(session);
+    socket.on('message', (data, isBinary) => {
+      if (!isBinary) session.receive(String(data));
+    });
+    return () => {
+      sessions.delete(session);
+      if (sessions.size === 0) this.#sessions.delete(environmentId);
+      session.onClosed();
+    };
+  }
+
+  #closeRevoked(environmentId: string, clientId: string): void {
+    for (const one of [...this.#controllers]) {
+      if (one.environmentId === environmentId && one.clientId === clientId)
+        one.close(CLOSE_CODES.controllerRevoked, 'this controller was revoked');
+    }
+  }
+
+  /** While the broker was away, a revocation may not have been heard. */
+  async #checkControllers(): Promise<void> {
+    for (const { environmentId, clientId } of [...this.#controllers]) {
+      try {
+        const controller = await this.#directory.controller(environmentId, clientId);
+        if (controller === undefined) this.#node.revoke(environmentId, clientId);
+      } catch {
+        // The state is not back yet. The next return of the broker checks again.
+        return;
+      }
+    }
+  }
+
+  // ---
+
+  #relaySocket(socket: WebSocket): Omit<RelaySocket, 'bufferedAmount'> {
+    return {
+      send: (text, onWritten) => {
+        socket.send(text, (error) => {
+          // With an error the peer is gone, and the relay learns it from the end of the socket.
+          if (error == null) onWritten?.();
+        });
+      },
+      close: (code, reason) => this.#sockets.close(socket, code, reason),
+    };
+  }
+
+  #refuseWhileDraining(): void {
+    if (this.#draining) throw new HttpError(503, 'This node of the hub is stopping', { 'retry-after': '1' });
+  }
+
+  #event(event: HubEvent, detail: Detail): void {
+    this.#deps.onEvent(event, detail);
+  }
+}
