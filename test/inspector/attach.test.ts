@@ -3,7 +3,7 @@ import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { WebSocket } from 'ws';
 import type { CliProcess } from '../support/cli.js';
 import { type Lab, it as labIt } from '../support/lab.js';
@@ -73,6 +73,7 @@ describe.skipIf(noChromium)(
     beforeAll(async () => {
       chromium = await Chromium.open();
     }, SLOW);
+    afterEach(() => chromium.closePages());
     afterAll(() => chromium.close(), SLOW);
 
     it('RC-191: shows what runs already and what happens from then on, and ends with the command', {
