@@ -14,7 +14,7 @@ const HELP = `Usage: npm run simulate -- [options]
   --trace       print the trace of each seed
   --shrink      print the fewest steps with which a failing seed still fails
   --jobs N      seeds at a time (the processors of this machine)
-  --planted     check that each planted fault is found (--only NAME: one of them)`;
+  --planted     check that each planted fault is found (--only NAME,NAME: these)`;
 
 export async function main(root: string, workerSource: string, args: readonly string[]): Promise<number> {
   const { values } = parseArgs({

@@ -28,16 +28,36 @@ const fault = (name: string, weight: number, plan: (random: Random) => FaultInpu
   },
 });
 
-const answer = (name: string, weight: number, plan: (random: Random) => Partial<Answer>): StepKind =>
-  fault(name, weight, (random) => ({
-    action: 'answer',
-    fault: {
-      route: random.pick(ROUTES),
-      times: random.int(1, 3),
-      delayMs: random.chance(0.3) ? random.int(0, 5_000) : 0,
+/** What makes the engine send a request of this kind soon, so that the answer is used. */
+const PROVOKES: Readonly<Record<string, readonly FaultInput[]>> = {
+  socket: [{ action: 'dropSockets', side: 'server' }],
+  refresh: [
+    { action: 'expireTokens', inSeconds: 0 },
+    { action: 'dropSockets', side: 'server' },
+  ],
+  enroll: [{ action: 'forgetServers' }, { action: 'dropSockets', side: 'server' }],
+};
+
+/** An answer to one kind of request. Often something makes the engine send such a request at once. */
+const answer = (name: string, weight: number, plan: (random: Random) => Partial<Answer>): StepKind => ({
+  name,
+  weight,
+  plan(random) {
+    const route = random.pick(ROUTES);
+    const planned = {
+      ...{ route, times: random.int(1, 3), delayMs: random.chance(0.3) ? random.int(0, 5_000) : 0 },
       ...plan(random),
-    } as Answer,
-  }));
+    } as Answer;
+    const provoked = random.chance(0.5) ? (PROVOKES[route] ?? []) : [];
+    const inputs: readonly FaultInput[] = [{ action: 'answer', fault: planned }, ...provoked];
+    return {
+      text: `backend: ${inputs.map((input) => JSON.stringify(input)).join(', then ')}`,
+      act: ({ backend }) => {
+        for (const input of inputs) backend.fault(input);
+      },
+    };
+  },
+});
 
 const CLOSE_CODES = [1000, 1001, 1006, 1008, 1011, 1012, 1013, 4000, 4001].filter((code) => code !== 1006);
 

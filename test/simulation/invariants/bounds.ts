@@ -31,10 +31,9 @@ export class Bounds implements Invariant {
       this.#lockedSince = undefined;
       return;
     }
-    for (const { name, conversation } of this.#site.clients) {
-      const waiting = conversation?.waitingForInitialize ?? 0;
-      if (waiting > MOST.waiting) this.#fail(`${waiting} requests of ${name} wait behind initialize`);
-    }
+    // Those of a controller may wait at the backend.
+    const waiting = this.#site.local.conversation?.waitingForInitialize ?? 0;
+    if (waiting > MOST.waiting) this.#fail(`${waiting} requests wait behind initialize`);
     if (process.timers > MOST.timers) this.#fail(`${process.timers} timers are pending`);
     if (process.owned > MOST.resources) this.#fail(`${process.owned} sockets, watchers and locks are open`);
     // Its home lock is one; any other belongs to an operation.

@@ -6,6 +6,9 @@ import { inside } from './process-of.js';
 
 const PAUSES = [2_000, 4_000, 8_000, 15_000] as const;
 
+/** Longer than a pairing may take, ms. */
+const PAIRING_LIMIT = 40_000;
+
 /** The close code of the backend for a machine that is not connected. */
 const OFFLINE = 4404;
 
@@ -23,6 +26,7 @@ export class ControllerPart {
   readonly #deps: ControllerDeps;
   #token: string | undefined;
   #failures = 0;
+  #attempts = 0;
 
   constructor(world: World, machine: Machine, name: string, deps: ControllerDeps) {
     this.#world = world;
@@ -55,21 +59,30 @@ export class ControllerPart {
   #pair(): void {
     const { process, code } = this.client;
     const { baseUrl, pair } = this.#deps;
+    this.#attempts += 1;
+    const attempt = this.#attempts;
+    const again = (why: string): void => {
+      // Only once: a process that has ended answers no more, and a late answer is not waited for.
+      if (attempt !== this.#attempts) return;
+      this.#attempts += 1;
+      this.#world.trace.add(this.client.name, `not paired: ${why}`);
+      process.after(PAUSES[Math.min(this.#failures, PAUSES.length - 1)] ?? 0, () => this.#pair());
+      this.#failures += 1;
+    };
+    process.after(PAIRING_LIMIT, () => again('no answer'));
     pair()
       .then((text) =>
         inside(process, () => code.claim({ baseUrl }, { kind: 'pairing', code: new code.Secret(text) })),
       )
       .then(
         ({ token, environmentId }) => {
+          if (attempt !== this.#attempts) return;
+          this.#attempts += 1;
           this.#token = token.reveal();
           this.#failures = 0;
           this.#world.trace.add(this.client.name, `paired with ${environmentId}`);
         },
-        (error: unknown) => {
-          this.#world.trace.add(this.client.name, `not paired: ${String(error)}`);
-          process.after(PAUSES[Math.min(this.#failures, PAUSES.length - 1)] ?? 0, () => this.#pair());
-          this.#failures += 1;
-        },
+        (error: unknown) => again(String(error)),
       );
   }
 }

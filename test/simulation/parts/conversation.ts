@@ -26,7 +26,8 @@ export interface ConversationDeps {
   readonly fail: (violation: Violation) => void;
 }
 
-const REFUSAL_TIME = 10_000;
+/** Longer than the engine may be stopped, ms. */
+const REFUSAL_TIME = 25_000;
 
 const INVARIANT = 'no message is lost, doubled or reordered';
 

@@ -11,8 +11,11 @@ export async function runPlanted(
   first: number,
   seeds: number,
 ): Promise<number> {
+  const names = only === undefined ? undefined : new Set(only.split(','));
   let missed = 0;
-  for (const { name, patches } of PLANTED.filter((planted) => only === undefined || planted.name === only)) {
+  for (const { name, patches } of PLANTED.filter(
+    (planted) => names === undefined || names.has(planted.name),
+  )) {
     pool.load(await bundle(root, patches));
     const found: SeedReport[] = [];
     await pool.runAll(first, seeds, (report) => {
