@@ -111,6 +111,7 @@ class ActorDriver implements Driver {
     assertSame('status', snapshot.status, expected.status);
     assertSame('tags', [...snapshot.tags].sort(), expected.tags);
     assertSame('context', snapshot.context, expected.snapshot.context);
+    assertSame('output', snapshot.output, expected.snapshot.output);
     assertSame('effects', this.#effects, expected.effects.map(effectWords));
     if (step !== null && this.#checkEdges) assertSame('edges', this.#taken, step.edges);
   }

@@ -109,21 +109,27 @@ type Goals = (leg: Leg, last: string) => readonly string[];
 function goalsFor(explored: Explored, coverage: Coverage): Goals {
   switch (coverage) {
     case 'transitions':
-      return ({ edges, verdicts, restored }) => [...edges, ...verdicts.map(verdictName), ...restored];
-    case 'thorough':
-      return ({ edges, verdicts, restored, subtleties }) => [
+      return ({ edges, verdicts, restored, changes }) => [
         ...edges,
         ...verdicts.map(verdictName),
         ...restored,
+        ...changes,
+      ];
+    case 'thorough':
+      return ({ edges, verdicts, restored, changes, subtleties }) => [
+        ...edges,
+        ...verdicts.map(verdictName),
+        ...restored,
+        ...changes,
         ...subtleties,
       ];
     case 'states':
       return ({ to }) => explored.places[to]?.position.snapshot._nodes.map(({ id }) => id) ?? [];
     case 'pairs':
-      return ({ edges, restored, subtleties }, last) => {
+      return ({ edges, restored, changes, subtleties }, last) => {
         const [first] = edges;
         const pair = first === undefined || last === '' ? [] : [`${last}${PAIR}${first}`];
-        return [...edges, ...restored, ...subtleties, ...pair];
+        return [...edges, ...restored, ...changes, ...subtleties, ...pair];
       };
   }
 }

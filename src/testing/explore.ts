@@ -3,6 +3,7 @@ import type { AnyStateMachine } from 'xstate';
 import { ChartError } from '../visualize/chart-error.js';
 import { type Act, Acts } from './acts.js';
 import { type Move, type Position, PureMachine, type Verdict } from './pure-machine.js';
+import { ShallowHistory } from './shallow-history.js';
 import { isCrowded, Novelty } from './situations.js';
 import { Subtleties } from './subtleties.js';
 import { type GenerateOptions, PathLimitError } from './types.js';
@@ -15,6 +16,8 @@ export interface Leg {
   readonly verdicts: readonly Verdict[];
   /** States that a history led back to. */
   readonly restored: readonly string[];
+  /** It has no target, and its assignments change the context. */
+  readonly changes: readonly string[];
   /** What else a fault of the edges could look like: see `Subtleties`. */
   readonly subtleties: readonly string[];
 }
@@ -47,6 +50,7 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
   const places: Place[] = [];
   const novelty = new Novelty(options);
   const subtleties = new Subtleties(machine);
+  const shallow = new ShallowHistory(machine);
   const exhausted = new Set<number>();
 
   const placeFor = (position: Position): { readonly index: number; readonly isNew: boolean } => {
@@ -68,17 +72,19 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
     if (options.within?.(place.position.snapshot as never) === false) continue;
     for (const act of acts.at(place.position)) {
       const move = perform(pure, place.position, act);
-      const to = placeFor(move.position);
+      const position = { ...move.position, left: shallow.after(place.position, move.position) };
+      const to = placeFor(position);
       const leg: Leg = {
         from: at,
         to: to.index,
         act,
         edges: move.edges,
         verdicts: move.verdicts,
-        restored: subtleties.restored(move),
+        restored: subtleties.restored(place.position, move),
+        changes: subtleties.changes(place.position, move),
         subtleties: subtleties.of(place.position, move),
       };
-      if (to.isNew) places.push({ position: move.position, via: leg, legs: [] });
+      if (to.isNew) places.push({ position, via: leg, legs: [] });
       place.legs.push(leg);
     }
   }

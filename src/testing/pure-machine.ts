@@ -12,6 +12,7 @@ import {
 import { evaluateGuard } from 'xstate/guards';
 import { edgeIds, nameOf } from '../visualize/chart.js';
 import { type Effect, type ExecutedAction, effectOf } from './effects.js';
+import type { Left } from './shallow-history.js';
 import { type Timer, timersAfter } from './timers.js';
 
 /** The situation of a chart: its snapshot, the simulated time, and the running delays, the next one first. */
@@ -19,6 +20,8 @@ export interface Position {
   readonly snapshot: AnyMachineSnapshot;
   readonly now: number;
   readonly timers: readonly Timer[];
+  /** What states with a shallow history were left from; the search alone knows it. */
+  readonly left?: Left;
 }
 
 /** The result of a guard, by its name. */
@@ -223,9 +226,21 @@ export class PureMachine {
       check: (snapshot: unknown, args: unknown): boolean => {
         const held: unknown = check(snapshot, args, guard);
         this.#verdicts.push({ guard: name, held: held === true });
+        this.#watchParts(name, guard, held === true, snapshot, args);
         return held === true;
       },
     });
+  }
+
+  /** Where one part alone decides: the only one of `or` that holds, the only one of `and` that does not. */
+  #watchParts(name: string, guard: object, held: boolean, snapshot: unknown, args: unknown): void {
+    const parts: readonly unknown[] = 'guards' in guard && Array.isArray(guard.guards) ? guard.guards : [];
+    if (parts.length < 2) return;
+    const { context, event } = args as { context: unknown; event: EventObject };
+    const at = { ...(snapshot as AnyMachineSnapshot), context } as AnyMachineSnapshot;
+    const deciding = parts.filter((part) => holds(part, at, event) === held);
+    if (deciding.length === 1)
+      this.#verdicts.push({ guard: `${name} by ${nameOf(deciding[0])} alone`, held });
   }
 
   #watchedGuard(name: string, guard: unknown): unknown {

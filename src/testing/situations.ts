@@ -30,7 +30,7 @@ export class Novelty<M extends AnyStateMachine> {
     const aspects = [
       JSON.stringify(race(position)),
       position.snapshot.status,
-      JSON.stringify(remembered(position)),
+      JSON.stringify([remembered(position), position.left ?? {}]),
       ...this.#aspects(position),
     ];
     const leaves = position.snapshot._nodes.filter(({ type }) => type === 'atomic' || type === 'final');
@@ -48,7 +48,13 @@ export class Novelty<M extends AnyStateMachine> {
 }
 
 function placeOf(position: Position): unknown {
-  return [position.snapshot.status, position.snapshot.value, race(position), remembered(position)];
+  return [
+    position.snapshot.status,
+    position.snapshot.value,
+    race(position),
+    remembered(position),
+    position.left ?? {},
+  ];
 }
 
 /** The states that the history states of the chart lead back to. */

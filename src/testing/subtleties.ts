@@ -4,6 +4,7 @@
  */
 import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
 import { edgeIds } from '../visualize/chart.js';
+import { textOf } from './context-key.js';
 import type { Move, Position } from './pure-machine.js';
 
 export class Subtleties {
@@ -18,14 +19,27 @@ export class Subtleties {
     return [...this.#inherited(from, move), ...move.rivals];
   }
 
-  /** A history state leads back to each state that was active when it was left. */
-  restored({ edges, position: { snapshot } }: Move): string[] {
+  /** A history state leads back to each state that was active when it was left, and a shallow one forgets what was in it. */
+  restored({ left }: Position, { edges, position: { snapshot } }: Move): string[] {
     return edges.flatMap((edge) =>
       (this.#edges.get(edge)?.target ?? [])
         .filter(({ type }) => type === 'history')
-        .flatMap(({ parent }) => (parent === undefined ? [] : leavesIn(parent, snapshot._nodes)))
-        .map(({ id }) => `${edge} restores ${id}`),
+        .flatMap(({ id: history, parent }) => {
+          const forgotten = left?.[history] ?? [];
+          const leaves = parent === undefined ? [] : leavesIn(parent, snapshot._nodes);
+          return leaves.map(({ id }) => `${edge} restores ${id} after ${forgotten.join(', ')}`);
+        }),
     );
+  }
+
+  /** What an edge without a target assigns is seen only where it changes something. */
+  changes(from: Position, { edges: [edge, ...others], position }: Move): string[] {
+    if (edge === undefined || others.length > 0) return [];
+    const { target } = this.#edges.get(edge) ?? {};
+    if (target !== undefined && target.length > 0) return [];
+    return isSameContext(from.snapshot.context, position.snapshot.context)
+      ? []
+      : [`${edge} changes the context`];
   }
 
   /** An edge of a state around the active ones is taken from each of them. */
@@ -42,4 +56,14 @@ function leavesIn(node: AnyStateNode, active: readonly AnyStateNode[]): AnyState
     ({ id, type }) =>
       (type === 'atomic' || type === 'final') && (id === node.id || id.startsWith(`${node.id}.`)),
   );
+}
+
+function isSameContext(one: unknown, other: unknown): boolean {
+  if (one === other) return true;
+  try {
+    return textOf(one) === textOf(other);
+  } catch {
+    // It refers to itself: nothing is known about it.
+    return true;
+  }
 }

@@ -238,6 +238,108 @@ describe('chart appServer', () => {
     });
   });
 
+  describe('RC-63: the first failure begins the minute, in each state', () => {
+    const exited: LaunchOutcome = { kind: 'exited', failure: died() };
+    const replacing = async (): Promise<Rig> => {
+      const rig = await Rig.listening();
+      rig.send({ type: 'SOCKET.GONE' });
+      return rig;
+    };
+    const waiting = (): Rig => {
+      const rig = new Rig('perClient');
+      rig.send({ type: 'CLIENT.WAITS' });
+      return rig;
+    };
+    const WAYS: Readonly<Record<string, () => Promise<Rig>>> = {
+      'idle, a connection': async () => {
+        const rig = new Rig('perClient');
+        rig.fail('a');
+        return rig;
+      },
+      'starting.connecting, the first client': async () => {
+        const rig = waiting();
+        rig.fail('a');
+        return rig;
+      },
+      'serving.perClient, the only client': async () => {
+        const rig = waiting();
+        rig.serve('a');
+        rig.fail('a');
+        return rig;
+      },
+      'starting.relaunching, the new child exits': async () => {
+        const rig = await replacing();
+        await rig.desk.answer('launch', exited);
+        return rig;
+      },
+      'starting.relaunching, it does not listen in time': async () => {
+        const rig = await replacing();
+        await rig.clock.advance(10 * SECOND);
+        return rig;
+      },
+      'starting.confirming, the child exits': async () => {
+        const rig = await Rig.listening();
+        rig.send({ type: 'UNREACHABLE' });
+        await rig.exits();
+        return rig;
+      },
+      'listening, the child exits': async () => {
+        const rig = await Rig.listening();
+        await rig.exits();
+        return rig;
+      },
+      'listening, a connection': async () => {
+        const rig = await Rig.listening();
+        rig.fail('a');
+        return rig;
+      },
+      'serving.shared, the child exits': async () => {
+        const rig = await Rig.listening();
+        rig.serve('a');
+        await rig.exits();
+        return rig;
+      },
+    };
+
+    it.each(Object.entries(WAYS))('%s', async (_, fail) => {
+      const rig = await fail();
+      expect([rig.context.recent, rig.context.failures]).toEqual([1, 1]);
+      // A shared child is started again, and listens.
+      await rig.clock.advance(SECOND);
+      if (rig.desk.open.includes('launch')) await rig.desk.answer('launch', { kind: 'listening' });
+      await rig.clock.advance(MINUTE - SECOND - 1);
+      expect(rig.context.recent).toBe(1);
+      await rig.clock.advance(1);
+      expect(rig.context.recent).toBe(0);
+    });
+  });
+
+  it('RC-66: a restart replaces a child that is being started again', async () => {
+    const rig = await Rig.listening();
+    rig.send({ type: 'SOCKET.GONE' });
+    await settle();
+    rig.taken();
+    rig.send({ type: 'RESTART', cause: 'The account changed.' });
+    await settle();
+    expect([rig.state, rig.reason, rig.taken()]).toEqual([
+      'starting.relaunching',
+      'appServerRestarted',
+      ['endAll'],
+    ]);
+    expect(rig.desk.count('launch')).toBe(3);
+  });
+
+  it('RC-67: a second client that is served, and one of several that leaves, have no deadline any more', async () => {
+    const rig = new Rig('perClient');
+    rig.serve('a');
+    rig.serve('b');
+    rig.send({ type: 'INITIALIZE.SENT', client: 'c' });
+    rig.send({ type: 'CLIENT.LEFT', client: 'c', served: 2 });
+    rig.taken();
+    await rig.clock.advance(MINUTE);
+    expect([rig.state, rig.taken()]).toEqual(['serving.perClient', []]);
+  });
+
   describe('RC-64: the socket file of a shared child is gone', () => {
     it('new clients get a new child, and the old one ends with its last client', async () => {
       const rig = await Rig.listening();
