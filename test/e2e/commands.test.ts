@@ -206,6 +206,8 @@ describe('rc-engine pair and rc-engine call', () => {
       '{"payload":[1,"ü"]}',
     ]);
     expect(first.stdout).toBe('{"payload":[1,"ü"]}\n');
+    const byVariable = ['call', '--controller', stored, 'engine/echo', '{"payload":2}'];
+    expect((await lab.cli(byVariable, { RC_ENGINE_BASE_URL: url })).stdout).toContain('"payload"');
     expect((await stat(stored)).mode & 0o777).toBe(0o600);
     expect(await readFile(stored, 'utf8')).toContain('controller_token');
     const lines = 'engine/echo {"payload":1}\n\nno/such/method\nengine/echo nonsense\n';

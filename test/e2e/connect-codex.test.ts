@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { CODEX_BIN, codexSkipped, hasTmux } from '../support/codex.js';
+import { CODEX_BIN, codexEnvironment, codexSkipped, hasTmux, modelServer } from '../support/codex.js';
 import { connected, EndpointClient, pairingCode } from '../support/connect.js';
-import { it, type Lab } from '../support/lab.js';
+import { it, type Json, type Lab } from '../support/lab.js';
 
 const noTmux = hasTmux ? '' : ' (skipped: tmux is not installed)';
 
@@ -22,6 +22,35 @@ describe.skipIf(codexSkipped !== '')(
       const client = await EndpointClient.open(url);
       expect(await client.ask('thread/list', {})).toMatchObject({ data: [] });
       expect(await client.ask('config/read', {})).toHaveProperty('config');
+    });
+
+    it('a turn that is started from the other side streams its text there, and is complete there', async ({
+      lab,
+    }) => {
+      const model = await modelServer(lab);
+      await lab.connected(['--', CODEX_BIN, 'app-server'], codexEnvironment(lab));
+      const { url } = await connected(lab, [], await pairingCode(lab));
+      const client = await EndpointClient.open(url);
+      const { thread } = (await client.ask('thread/start', { cwd: lab.folder })) as {
+        thread: { id: string };
+      };
+      const input = [{ type: 'text', text: 'What is six times seven?' }];
+      await client.ask('turn/start', { threadId: thread.id, input });
+      const request = await model.asked();
+      expect(request.prompt).toBe('What is six times seven?');
+      request.answer('It is 42.');
+      const paramsOf = (method: string) =>
+        client.received.filter((message) => message.method === method).map(({ params }) => params as Json);
+      await expect.poll(() => paramsOf('turn/completed').length, { timeout: 20_000 }).toBe(1);
+      expect(paramsOf('turn/completed')[0]).toMatchObject({
+        threadId: thread.id,
+        turn: { status: 'completed' },
+      });
+      expect(
+        paramsOf('item/agentMessage/delta')
+          .map(({ delta }) => delta)
+          .join(''),
+      ).toBe('It is 42.');
     });
 
     it.skipIf(!hasTmux)(`codex --remote unix:// comes up${noTmux}`, async ({ lab }) => {

@@ -28,7 +28,7 @@ export const call = defineCommand({
     params: { type: 'string', description: 'Its parameters, as JSON [default: {}]' },
   },
   options: {
-    'base-url': { type: 'string', description: 'URL of the embedded backend' },
+    'base-url': { type: 'string', description: 'URL of the embedded backend [env: RC_ENGINE_BASE_URL]' },
     home: {
       type: 'string',
       description:
@@ -80,7 +80,7 @@ export const call = defineCommand({
     json,
   }) => {
     const local = await localTarget(home, givenUrl, file);
-    const baseUrl = local?.baseUrl ?? givenUrl;
+    const baseUrl = local?.baseUrl ?? givenUrl ?? (process.env.RC_ENGINE_BASE_URL || undefined);
     if (baseUrl === undefined) {
       throw usageError(
         'call needs --base-url.',
