@@ -45,6 +45,9 @@ export {
   type ControllerLinkOutput,
   controllerLinkMachine,
 } from './controller-link.js';
+export { engineMachine } from './engine/machine.js';
+export type { EngineContext, EngineEvent, EngineInput, EngineReport } from './engine/setup.js';
+export { type HomeLockInput, homeLockMachine } from './home-lock.js';
 export { type LinkEvent, type LinkInput, type LinkOutput, linkMachine, type SocketCommand } from './link.js';
 export {
   type ListenerConnectionEvent,

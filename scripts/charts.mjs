@@ -47,9 +47,11 @@ const scenarios = new Promise((resolve, reject) => {
 });
 scenarios.catch(() => undefined);
 const source = await importSource('src/internal.ts');
-const { APP_SERVER_METHODS, AUTHORITIES, CHARTS, documents, ENGINE_METHODS, exportAll, toOverview } = source;
+const { APP_SERVER_METHODS, AUTHORITIES, CHARTS, chartHashes, documents, ENGINE_METHODS, exportAll } = source;
+const { toOverview } = source;
 const wanted = new Map(documents(CHARTS));
 wanted.set('docs/authority.md', authorityDocument({ AUTHORITIES, ENGINE_METHODS, APP_SERVER_METHODS }));
+wanted.set('src/engine/chart-hashes.ts', hashTable(chartHashes()));
 const readme = await readmeWithOverview();
 if (readme !== undefined) wanted.set('README.md', readme);
 for (const [name, text] of await scenarios) wanted.set(`visualizations/${name}.scenarios.md`, text);
@@ -68,6 +70,15 @@ const stale = (await readdir('visualizations').catch(() => []))
   .concat(stories.stale);
 
 await writeOrCheck(wanted, stale, { check: isCheck, command: 'npm run charts' });
+
+/** The hashes as a table, so that the status of an engine needs no chart that the engine does not run. */
+function hashTable(hashes) {
+  const rows = Object.entries(hashes).map(([name, hash]) => `  ${name}: '${hash}',\n`);
+  return `/** Written by \`npm run charts\`: the content hash of each chart, by its name. */
+export const CHART_HASHES: Readonly<Record<string, string>> = {
+${rows.join('')}};
+`;
+}
 
 /** Draws the picture between the markers of README.md; the rest of the page does not change. */
 async function readmeWithOverview() {

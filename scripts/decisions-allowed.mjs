@@ -135,8 +135,6 @@ export const NOT_YET = {
     ['deadline', 'loop', 'state'],
     'How many recovery steps one request of the app server for tokens takes.',
   ],
-  'src/engine/engine.ts': [['state', 'timer'], 'Start and stop of the engine.'],
-  'src/home/home-lock.ts': [['loop', 'timer'], 'Whether another engine holds the home, or is just ending.'],
   'src/remote-control/store/enrollment-store.ts': [
     ['loop', 'state'],
     'A database that fails is opened again, and its records are written again.',

@@ -23,7 +23,7 @@ export type { AccountOptions } from './account/options.js';
 export type { AccountTiming } from './account/timing.js';
 export type { AccountSummary } from './account/view.js';
 export { type AppServerSpec, createAppServer } from './app-server/create.js';
-export type { AppServerAccountStatus } from './engine/app-server-account.js';
+export type { AppServerAccountStatus } from './engine/app-server-account-status.js';
 export { type ClientChange, createEngine, type Engine, type EngineEvents } from './engine/engine.js';
 export type { MetricsOptions } from './engine/metrics-server.js';
 export type { EngineOptions, ListenUrl } from './engine/options.js';

@@ -388,7 +388,8 @@ export const remoteControlMachine = remoteControlSetup.createMachine({
     },
 
     stopping: {
-      description: 'Local clients are notified, sockets close, the store is flushed. RC-46',
+      description:
+        'Local clients are notified, and sockets close. The chart engine then closes the rest. RC-46',
       tags: ['disabled', 'undecided'],
       entry: 'closeVirtualClients',
       on: { STOP: { description: 'It is already stopping.' } },

@@ -22,7 +22,7 @@ import type { PreparedFile } from '../system/prepared-file.js';
 import type { Credentials } from './credentials.js';
 import { type AuthFile, contentHash } from './file/auth-file.js';
 import type { SignIn, ValidSignIn } from './file/auth-json.js';
-import type { AuthStorage } from './file/auth-storage.js';
+import { type AuthStorage, roomFor } from './file/auth-storage.js';
 import type { Issuer } from './issuer/issuer.js';
 import type { Grant } from './issuer/refresh-token.js';
 import type { UnsavedTokens } from './unsaved-tokens.js';
@@ -265,9 +265,6 @@ function grantOf(signIn: Pick<SignIn, 'refreshToken' | 'accessToken'> | undefine
   if (signIn?.refreshToken !== undefined) return { kind: 'refresh_token', token: signIn.refreshToken };
   return signIn?.accessToken === undefined ? undefined : { kind: 'access_token', token: signIn.accessToken };
 }
-
-/** Enough for the content with new tokens, bytes. */
-export const roomFor = (content: string): number => Buffer.byteLength(content) * 2 + 8_192;
 
 function isSame(one: ValidSignIn, other: ValidSignIn): boolean {
   const refresh =

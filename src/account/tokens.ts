@@ -18,9 +18,9 @@ import type { PreparedFile } from '../system/prepared-file.js';
 import type { Credentials } from './credentials.js';
 import type { AuthFile } from './file/auth-file.js';
 import { afterApiKey, afterSignIn, type NewSignIn } from './file/auth-json-writer.js';
-import { type AuthStorage, LockError } from './file/auth-storage.js';
+import { type AuthStorage, LockError, roomFor } from './file/auth-storage.js';
 import type { Issuer } from './issuer/issuer.js';
-import { type NewContent, roomFor, TokenChange, type TokenChangeDeps } from './token-change.js';
+import type { NewContent, TokenChangeDeps } from './token-change.js';
 import { UnsavedTokens } from './unsaved-tokens.js';
 
 interface TokenStoreDeps {
@@ -157,7 +157,9 @@ export class TokenStore {
     return stored(await this.#change({ kind: 'store', irreplaceable }, closed, content));
   }
 
-  #change(task: TokenTask, closed: AbortSignal, content?: NewContent): Promise<TokenChangeOutcome> {
+  async #change(task: TokenTask, closed: AbortSignal, content?: NewContent): Promise<TokenChangeOutcome> {
+    // Most starts change no tokens.
+    const { TokenChange } = await import('./token-change.js');
     const deps: TokenChangeDeps = {
       ...this.#deps,
       unsaved: this.#unsaved,

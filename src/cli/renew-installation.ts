@@ -1,5 +1,5 @@
+import { acquireHomeLock } from '../engine/home-lock.js';
 import { openHome } from '../home/home.js';
-import { acquireHomeLock } from '../home/home-lock.js';
 import { loadInstallationId, renewInstallationId } from '../home/installation.js';
 import { EngineError } from '../protocol/errors.js';
 import { VERSION } from '../protocol/version.js';

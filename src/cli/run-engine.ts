@@ -1,7 +1,7 @@
 import { createEngine, type Engine, endError } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
+import { removeOwnFiles } from '../home/engine-info.js';
 import { locateHome } from '../home/home.js';
-import { removeOwnFiles } from '../home/home-lock.js';
 import type { Inspector } from '../inspector/index.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { EXIT, exitCodeOf } from './errors.js';
@@ -78,8 +78,11 @@ export async function runEngine(
     return exitCodeOf(error);
   }
   running = true;
-  notifier?.ready();
-  output.started();
+  // A signal may have stopped it before there was anything to show.
+  if (!signals.received) {
+    notifier?.ready();
+    output.started();
+  }
   const code = await exitCode;
   await notifier?.stopping();
   removed();

@@ -20,20 +20,9 @@ import type { ConnectAccountOutcome, HandOverOutcome } from '../protocol/app-ser
 import { statePath } from '../protocol/decision.js';
 import { isRecord, type RpcId } from '../protocol/jsonrpc.js';
 import { failure } from '../protocol/outcomes.js';
-import { REASONS, type Reason } from '../protocol/reasons.js';
+import { REASONS } from '../protocol/reasons.js';
 import type { Env } from '../protocol/timing.js';
-
-/** Whether the app server uses the account of the engine, for the status. */
-export interface AppServerAccountStatus {
-  /** State of the `appServerAccount` chart; `separate` where nothing can be handed over. */
-  readonly state: string;
-  readonly reason: Reason;
-  /** One sentence for people. */
-  readonly message: string;
-}
-
-/** An app server whose children the engine can count and restart. */
-type SupervisedServer = AppServer & Required<Pick<AppServer, 'health' | 'restart' | 'onHealth'>>;
+import { type AppServerAccountStatus, type SupervisedServer, statusOf } from './app-server-account-status.js';
 
 type Snapshot = SnapshotFrom<typeof appServerAccountMachine>;
 
@@ -53,20 +42,6 @@ const MAX_STEPS = 3;
 const MAX_SHOWN = 200;
 /** How long the app server may take to say whether it needs an account, ms. */
 const NEED_TIMEOUT = 5_000;
-
-/** True for commands: their children read the account, and can be restarted. */
-export function followsAccount(appServer: AppServer): appServer is SupervisedServer {
-  const { health, restart, onHealth } = appServer;
-  if (health === undefined || restart === undefined || onHealth === undefined) return false;
-  return health.mode === 'shared' || health.mode === 'perClient';
-}
-
-/** The status where the engine can neither hand the account over nor restart what uses it. ACC-101 */
-export const SEPARATE_ACCOUNT: AppServerAccountStatus = statusOf('separate', 'appServerAccountOwn', null);
-
-function statusOf(state: string, reason: Reason, detail: string | null): AppServerAccountStatus {
-  return { state, reason, message: detail ?? REASONS[reason].means };
-}
 
 /**
  * The app server behind the engine, with one account for both. It passes everything on, hands the account to a shared

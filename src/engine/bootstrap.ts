@@ -4,14 +4,13 @@ import { AccountService } from '../account/service.js';
 import { BuiltinAppServer } from '../app-server/builtin.js';
 import { probeAppServer } from '../app-server/probe.js';
 import { removeStaleDirectories } from '../app-server/socket-directory.js';
-import { SupervisedAppServer } from '../app-server/supervisor.js';
+import { isSupervised } from '../app-server/supervised.js';
 import { checkHome, type Home, openHome, resolveHome } from '../home/home.js';
-import { acquireHomeLock, type HomeLock } from '../home/home-lock.js';
 import { loadInstallationId } from '../home/installation.js';
 import type { ServedMetrics } from '../listener/handshake/metrics.js';
 import { readCaCert } from '../net/ca-certificates.js';
 import { ClockWatch, isClockWrong } from '../net/clock-watch.js';
-import { createDialer } from '../net/dialer.js';
+import { createDialer, type Dialer } from '../net/dialer.js';
 import { type ParsedTarget, parseTarget } from '../net/target.js';
 import type { AuditRing } from '../observe/audit.js';
 import type { LogRing } from '../observe/log-ring.js';
@@ -37,7 +36,8 @@ import type { Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
 import { createSleepDetector, type SleepDetector } from '../system/sleep-detector.js';
 import { wireAccount } from './account.js';
-import { AccountAppServer, followsAccount } from './app-server-account.js';
+import { followsAccount } from './app-server-account-status.js';
+import { acquireHomeLock, type HomeLock } from './home-lock.js';
 import { InspectorMethods } from './inspector-methods.js';
 import { LocalAccess } from './local-access.js';
 import { addOperateMethods, type EngineMetricsView } from './operate-methods.js';
@@ -65,7 +65,7 @@ export interface EngineBase {
 }
 
 /** What the wired parts call on the engine. */
-interface EngineHooks {
+export interface WiringHooks {
   readonly onInitialized: (session: ClientSession) => void;
   readonly onEnded: (session: ClientSession) => void;
   /** Ends clients and flushes the store before the chart stops. RC-46 */
@@ -122,17 +122,27 @@ export function checkOptions(options: EngineOptions): CheckedOptions {
 }
 
 /**
- * Takes the home and wires all parts together; no chart has started yet. Releases what it took when it fails.
- * @throws EngineError `homeUnusable`, `secretFileUnusable`, `alreadyRunning`, `storeUnavailable`, `usage`
+ * Opens the home directory and checks who can write to it.
+ * @throws EngineError `homeUnusable`, `secretFileUnusable`
  */
-export async function bootstrap(
-  base: EngineBase,
-  target: ParsedTarget,
-  hooks: EngineHooks,
-): Promise<Running> {
-  const { options, env, log, methods, audit } = base;
+export function openHomeOf({ options, log }: EngineBase): Home {
   const home = openHome(resolveHome(options.home));
   warnAboutPermissions(options, home, log);
+  return home;
+}
+
+/** What is opened before the home is taken. */
+export interface Foundation {
+  readonly store: EnrollmentStore;
+  readonly clock: ClockWatch;
+  readonly dialer: Dialer;
+}
+
+/**
+ * Opens the store, which reads its file meanwhile.
+ * @throws EngineError `usage` for a bad certificate or store, `storeUnavailable`
+ */
+export async function openFoundation({ options, env, log }: EngineBase, home: Home): Promise<Foundation> {
   const caCertPem = options.caCert === undefined ? undefined : readCaCert(options.caCert);
   // The default one is in the home, which has been checked. One that is off may be repaired before it is enabled.
   if (options.store !== undefined && options.remoteControl !== 'off') await checkStorePlace(options.store);
@@ -145,7 +155,38 @@ export async function bootstrap(
       log.warn({}, `${title} was removed or replaced; it has been opened and written again`),
   });
   store.prepare();
-  const { lock, installationId } = await takeHome(home, wallTimeOf(env, base.startedAt), store);
+  return { store, clock, dialer };
+}
+
+/** Takes the lock while it reads the installation id. Both must be over before the start ends. */
+export function takeHome({ options, env, startedAt }: EngineBase, home: Home): TakenHome {
+  const info = { version: VERSION, startedAt: wallTimeOf(env, startedAt), controlSocket: home.controlSocket };
+  return {
+    lock: acquireHomeLock(home, info, { env, onActor: (actor) => options.watcher?.actor(actor) }),
+    installationId: loadInstallationId(home),
+  };
+}
+
+interface TakenHome {
+  readonly lock: Promise<HomeLock>;
+  readonly installationId: Promise<string>;
+}
+
+/** What the parts are wired from. */
+interface Bases extends Foundation {
+  readonly home: Home;
+  readonly lock: HomeLock;
+  readonly installationId: string;
+  readonly target: ParsedTarget;
+}
+
+/** Wires all parts together; no chart of theirs has started yet. */
+export async function wire(
+  base: EngineBase,
+  { store, clock, dialer, home, lock, installationId, target }: Bases,
+  hooks: WiringHooks,
+): Promise<Running> {
+  const { options, env, log, methods, audit } = base;
   const recorder = startRecorder(base, home, installationId);
   const account: AccountSource =
     options.account ??
@@ -165,7 +206,7 @@ export async function bootstrap(
   const protocol = protocolOf(options, log);
   const behind = options.appServer ?? builtin;
   superviseAppServer(behind, base, home, hooks);
-  const appServer = withAccount(behind, account, base, hooks, protocol);
+  const appServer = await withAccount(behind, account, base, hooks, protocol);
   const inspector = new InspectorMethods(options.watcher, hooks.isStopping);
   const deps: EngineDeps = {
     ...{ options, env, timing: base.timing, log, methods, audit, policy: base.policy },
@@ -249,9 +290,9 @@ function superviseAppServer(
   appServer: AppServer,
   { options, env, timing, audit }: EngineBase,
   home: Home,
-  hooks: EngineHooks,
+  hooks: WiringHooks,
 ): void {
-  if (!(appServer instanceof SupervisedAppServer)) return;
+  if (!isSupervised(appServer)) return;
   removeStaleDirectories(home.dir);
   appServer.attach({
     ...{ env, timing, home: home.dir, watcher: options.watcher },
@@ -261,14 +302,15 @@ function superviseAppServer(
 }
 
 /** With a command behind the engine, both have one account. ACC-101 */
-function withAccount(
+async function withAccount(
   appServer: AppServer,
   account: AccountSource,
   { options, env, log, audit }: EngineBase,
-  { onFault }: EngineHooks,
+  { onFault }: WiringHooks,
   protocol: AgentProtocolSetting,
-): AppServer {
+): Promise<AppServer> {
   if (!(account instanceof AccountService) || !followsAccount(appServer)) return appServer;
+  const { AccountAppServer } = await import('./app-server-account.js');
   const following = new AccountAppServer(appServer, {
     ...{ account, env, log, audit, onFault, watcher: options.watcher },
     maySpeakAccount: protocol === 'auto' || protocol === 'codex',
@@ -304,28 +346,6 @@ function protocolOf(
       : `the app server speaks ${protocol}, as its command says; --app-server-protocol decides otherwise`,
   );
   return protocol ?? 'auto';
-}
-
-/** Takes the lock while it reads the installation id. Closes the store when one of the two fails. */
-async function takeHome(
-  home: Home,
-  startedAt: number,
-  store: EnrollmentStore,
-): Promise<{ readonly lock: HomeLock; readonly installationId: string }> {
-  const locking = acquireHomeLock(home, { version: VERSION, startedAt, controlSocket: home.controlSocket });
-  const identity = loadInstallationId(home);
-  try {
-    const [lock, installationId] = await Promise.all([locking, identity]);
-    return { lock, installationId };
-  } catch (error) {
-    // Both must be over: a lock that is taken later would never be released.
-    await Promise.allSettled([locking, identity]);
-    await store.close();
-    // Its error comes first: it names the engine that already runs.
-    const lock = await locking;
-    await lock.release();
-    throw error;
-  }
 }
 
 /** A shutdown waits for the call in progress: less than a shutdown may take, ms. RC-46 */

@@ -7,6 +7,8 @@ import { authRecoveryMachine } from '../../machines/auth-recovery.js';
 import { authorizedRequestMachine } from '../../machines/authorized-request.js';
 import { clientSessionMachine } from '../../machines/client-session.js';
 import { controllerLinkMachine } from '../../machines/controller-link.js';
+import { engineMachine } from '../../machines/engine/machine.js';
+import { homeLockMachine } from '../../machines/home-lock.js';
 import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { loginMachine } from '../../machines/login/machine.js';
@@ -39,7 +41,9 @@ type ChartName =
   | 'tokenSaving'
   | 'controllerLink'
   | 'appServer'
-  | 'appServerAccount';
+  | 'appServerAccount'
+  | 'engine'
+  | 'homeLock';
 
 /** Every chart by its name. */
 export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
@@ -61,6 +65,8 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   controllerLink: controllerLinkMachine,
   appServer: appServerMachine,
   appServerAccount: appServerAccountMachine,
+  engine: engineMachine,
+  homeLock: homeLockMachine,
 };
 
 registerSources(CHARTS);

@@ -1,9 +1,9 @@
 /** Puts the control socket and `engine.json` back when they were deleted under the running engine. RC-100 */
 import { socketIdentity } from '../home/control-socket.js';
-import type { HomeLock } from '../home/home-lock.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { ControlServer } from '../session/control-server.js';
 import { errnoText } from '../system/errno.js';
+import type { HomeLock } from './home-lock.js';
 
 /** Between two checks, ms. */
 const INTERVAL = 1_000;

@@ -1,8 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { waitFor } from 'xstate';
 import { AccountService } from '../account/service.js';
-import { SupervisedAppServer } from '../app-server/supervisor.js';
-import type { ServedMetrics } from '../listener/handshake/metrics.js';
 import type { ListeningInfo } from '../listener/status.js';
 import { AuditRing } from '../observe/audit.js';
 import { decisionText, onDecision } from '../observe/decisions.js';
@@ -11,21 +8,20 @@ import { type EngineLogger, silentLogger } from '../observe/logger.js';
 import { EngineError } from '../protocol/errors.js';
 import type { Failure, PairingResult } from '../protocol/outcomes.js';
 import { needsPerson, REASONS } from '../protocol/reasons.js';
-import { DEFAULT_TIMING, SYSTEM_ENV, type Timing } from '../protocol/timing.js';
+import { DEFAULT_TIMING, SYSTEM_ENV } from '../protocol/timing.js';
 import { ChartSteps } from '../recorder/chart-steps.js';
 import type { PublicStatus, TimedReport } from '../remote-control/status.js';
 import { JsonRpcError, MethodTable } from '../session/methods.js';
 import { auditedPolicy, createPolicy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
-import { errnoText } from '../system/errno.js';
 import { IdleMemory } from '../system/idle-memory.js';
-import { systemFailure } from '../system/system-failure.js';
-import { bootstrap, type CheckedOptions, checkOptions, type EngineBase, type Running } from './bootstrap.js';
-import type { MetricsServer } from './metrics-server.js';
-import type { EngineMetricsView } from './operate-methods.js';
+import type { EngineBase, Running } from './bootstrap.js';
+import { EngineLife } from './engine-life.js';
 import type { EngineOptions } from './options.js';
 import type { EngineStatus } from './status.js';
 import { routeOf } from './status-methods.js';
+
+export { endError } from './engine-life.js';
 
 /** A client that came or went. It holds no credential. */
 export interface ClientChange {
@@ -58,35 +54,24 @@ type RemoteControlSnapshot = ReturnType<Running['actor']['getSnapshot']>;
  * engine does not start again. Events: see `EngineEvents`.
  */
 export class Engine extends EventEmitter<EngineEvents> {
-  readonly #base: EngineBase;
-  readonly #timing: Timing;
   readonly #log: EngineLogger;
   readonly #audit = new AuditRing();
   readonly #sessions = new Set<ClientSession>();
   readonly #memory: IdleMemory | undefined;
-  #running: Running | undefined;
-  #metrics: ServedMetrics | undefined;
-  #metricsServer: MetricsServer | undefined;
-  #bootstrapping: Promise<Running> | undefined;
-  /** Why the engine stops, when neither the chart nor a caller of `stop` knows it. */
-  #failure: Failure | null = null;
-  #started = false;
-  #chartStarted = false;
-  #ready = false;
+  readonly #life: EngineLife;
   #stopping: Promise<void> | undefined;
 
   constructor(options: EngineOptions = {}) {
     super();
     const steps = new ChartSteps(options.env ?? SYSTEM_ENV, options.watcher);
     const { env } = steps;
-    this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     const logs = new LogRing(env.now);
     this.#log = logs.tee(options.logger ?? silentLogger, () => steps.currentId);
-    this.#base = {
+    const base: EngineBase = {
       options: { ...options, watcher: steps },
       steps,
       env,
-      timing: this.#timing,
+      timing: { ...DEFAULT_TIMING, ...options.timing },
       log: this.#log,
       methods: new MethodTable(),
       audit: this.#audit,
@@ -98,10 +83,23 @@ export class Engine extends EventEmitter<EngineEvents> {
     };
     if (options.returnMemory === true) {
       this.#memory = new IdleMemory({
-        live: () => (this.#running?.local.clients ?? 0) + (this.#running?.mux.size ?? 0),
+        live: () => (this.#life.running?.local.clients ?? 0) + (this.#life.running?.mux.size ?? 0),
         onFault: (error) => this.#log.warn({ error: String(error) }, 'idle memory could not be released'),
       });
     }
+    this.#life = new EngineLife(base, {
+      wiring: {
+        onInitialized: (session) => this.#addSession(session),
+        onEnded: (session) => this.#removeSession(session),
+        drain: () => this.#drain(),
+        onFault: (error) => this.emit('fault', error),
+      },
+      onWired: (running) => this.#observe(running),
+      onListening: (listening) => this.emit('listening', listening),
+      onEnded: (failure) => this.emit('stopped', failure),
+      onFault: (error) => this.emit('fault', error),
+      onClose: () => this.#memory?.close(),
+    });
   }
 
   /**
@@ -151,40 +149,7 @@ export class Engine extends EventEmitter<EngineEvents> {
    * `listenerFailed`, `systemRefused`, `usage`
    */
   async start(): Promise<void> {
-    if (this.#started || this.#stopping !== undefined) {
-      throw new EngineError('usage', 'An engine starts only once: create another one.');
-    }
-    this.#started = true;
-    const { mode, target } = checkOptions(this.#base.options);
-    this.#bootstrapping = bootstrap(this.#base, target, {
-      onInitialized: (session) => this.#addSession(session),
-      onEnded: (session) => this.#removeSession(session),
-      drain: () => this.#drain(),
-      onStdioEnd: (failure) => {
-        this.#failure ??= failure;
-        void this.stop();
-      },
-      onFault: (error) => this.emit('fault', error),
-      onStop: () => void this.stop(),
-      isReady: () => this.#ready,
-      isStopping: () => this.#stopping !== undefined,
-      metrics: () => this.#metricsView,
-      listenerMetrics: () => this.#metrics,
-    });
-    const running = await this.#bootstrapping.catch(rethrowExplained);
-    this.#running = running;
-    if (this.#stopping !== undefined) {
-      await this.#stopping;
-      this.emit('stopped', null);
-      return;
-    }
-    this.#observe(running);
-    try {
-      await this.#begin(running, mode);
-    } catch (error) {
-      await this.stop();
-      rethrowExplained(error);
-    }
+    await this.#life.start();
   }
 
   /**
@@ -192,13 +157,14 @@ export class Engine extends EventEmitter<EngineEvents> {
    * Every call returns the same promise. RC-46
    */
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+    this.#stopping ??= this.#life.stop();
     return this.#stopping;
   }
 
   get #up(): Running {
-    if (this.#running === undefined) throw new EngineError('usage', 'This engine has not been started.');
-    return this.#running;
+    const { running } = this.#life;
+    if (running === undefined) throw new EngineError('usage', 'This engine has not been started.');
+    return running;
   }
 
   /** Status, audit and log follow the chart. They decide nothing. */
@@ -242,63 +208,6 @@ export class Engine extends EventEmitter<EngineEvents> {
     account.watch((changed) => actor.send({ type: 'AUTH.CHANGED', account: changed }));
   }
 
-  async #begin(running: Running, mode: CheckedOptions['mode']): Promise<void> {
-    const { actor, local } = running;
-    this.#chartStarted = true;
-    actor.start();
-    const { appServer } = this.#base.options;
-    if (appServer instanceof SupervisedAppServer) appServer.start();
-    const ended = waitFor(actor, (snapshot) => snapshot.status !== 'active', NO_TIMEOUT);
-    void ended.then((snapshot) => this.#ended(snapshot.output?.failure ?? null)).catch(() => {});
-    if (mode === 'on') actor.send({ type: 'ENABLE', by: 'start', durable: false });
-    if (mode === 'preference') actor.send({ type: 'RESOLVE_PREFERENCE' });
-    // The status then gives `disabled` as the reason for no connection. RC-42a
-    if (mode === 'off') actor.send({ type: 'DISABLE', durable: false });
-    await local.openControl();
-    await this.#serveMetrics(running);
-    // Probes find the listener from here on; it accepts clients only after the start has succeeded.
-    const listening = this.#stopping === undefined ? await local.listen() : undefined;
-    const settled = await waitFor(
-      actor,
-      (snapshot) => snapshot.status !== 'active' || !snapshot.hasTag('undecided'),
-      NO_TIMEOUT,
-    );
-    if (settled.status === 'active') {
-      local.open();
-      this.#ready = true;
-      if (listening !== undefined) this.emit('listening', listening);
-      return;
-    }
-    await this.stop();
-    const failure = settled.output?.failure ?? this.#failure;
-    if (failure) throw endError(failure);
-  }
-
-  async #serveMetrics(running: Running): Promise<void> {
-    const { metrics: options, listenerMetrics } = this.#base.options;
-    if (options === undefined && listenerMetrics !== true) return;
-    const { createMetrics } = await import('./metrics.js');
-    const { env, methods } = this.#base;
-    const { board, mux, status } = running;
-    const metrics = await createMetrics({ status, depth: () => mux.depth, monotonic: env.monotonic });
-    metrics.onReport(board.report);
-    board.onReport((report) => metrics.onReport(report));
-    methods.observe((name, ms) => metrics.onMethod(name, ms));
-    this.#metrics = metrics;
-    if (options === undefined) return;
-    const { serveMetrics } = await import('./metrics-server.js');
-    this.#metricsServer = await serveMetrics(metrics, options);
-    const { url } = this.#metricsServer;
-    this.#log.info({ url }, `metrics at ${url}`);
-  }
-
-  get #metricsView(): EngineMetricsView | undefined {
-    const metrics = this.#metrics;
-    if (metrics === undefined) return undefined;
-    const listener = this.#running?.local.listener?.url.replace(/^ws/, 'http').replace(/\/?$/, '/metrics');
-    return { url: this.#metricsServer?.url ?? listener ?? '', text: () => metrics.text() };
-  }
-
   /** Every client gets the status right after `initialize`. RC-42 */
   #addSession(session: ClientSession): void {
     this.#sessions.add(session);
@@ -318,7 +227,7 @@ export class Engine extends EventEmitter<EngineEvents> {
   #removeSession(session: ClientSession): void {
     if (this.#sessions.delete(session)) this.#emitClient(session, 'left');
     this.#memory?.note();
-    const account = this.#running?.account;
+    const account = this.#life.running?.account;
     if (account instanceof AccountService) account.operations.clientEnded(session);
   }
 
@@ -328,50 +237,11 @@ export class Engine extends EventEmitter<EngineEvents> {
     this.emit('client', { change, origin, name: clientName ?? null });
   }
 
-  async #stop(): Promise<void> {
-    // A start in progress has taken the home already, or is about to.
-    const running = this.#running ?? (await this.#bootstrapping?.catch(() => undefined));
-    if (running === undefined) return;
-    const { actor, local } = running;
-    local.stopping();
-    if (this.#chartStarted && actor.getSnapshot().status === 'active') {
-      actor.send({ type: 'STOP' });
-      await waitFor(actor, (snapshot) => snapshot.status !== 'active', NO_TIMEOUT).catch(() => {});
-    }
-    actor.stop();
-    running.pairingIfMade()?.stop();
-    running.wake.close();
-    this.#memory?.close();
-    running.account.close();
-    running.dialer.close();
-    await this.#metricsServer?.close();
-    await local.close();
-    // Nothing may outlive the engine, also when its start failed.
-    await within(running.appServer.close(), this.#timing.shutdownTimeout / 2);
-    // A store that another process has locked must not delay the end of the engine. RC-46
-    await within(running.store.close(), this.#timing.shutdownTimeout / 4);
-    await running.recorder?.close();
-    await running.lock.release().catch((error: unknown) => {
-      // The lock is free all the same, and the next start replaces the file.
-      const file = running.home.engineFile;
-      this.#log.warn({}, `${file} could not be removed: ${errnoText(error)}`);
-    });
-  }
-
-  /** The chart waits for it in `stopping`: clients are closed, sockets are gone, the store is flushed. RC-46 */
+  /** The chart `remoteControl` waits for it in `stopping`: clients are closed, sockets and children are gone. RC-46 */
   async #drain(): Promise<void> {
     const running = this.#up;
     running.local.closeClients();
-    await Promise.all([
-      running.service.socketsClosed(),
-      // A locked store may not finish in time: the rest of the shutdown time is for closing it.
-      within(running.store.flush(), this.#timing.shutdownTimeout / 2),
-      running.appServer.close(),
-    ]);
-  }
-
-  #ended(failure: Failure | null): void {
-    void this.stop().then(() => this.emit('stopped', failure ?? this.#failure));
+    await Promise.all([running.service.socketsClosed(), running.appServer.close()]);
   }
 }
 
@@ -387,28 +257,4 @@ export class Engine extends EventEmitter<EngineEvents> {
  */
 export function createEngine(options: EngineOptions = {}): Engine {
   return new Engine(options);
-}
-
-/** A system call that failed during the start is no mistake in this program. */
-function rethrowExplained(error: unknown): never {
-  throw systemFailure(error) ?? error;
-}
-
-/** Waits for `task`, but no longer than `limit` ms. */
-async function within(task: Promise<void>, limit: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, limit);
-  });
-  await Promise.race([task, late]);
-  clearTimeout(timer);
-}
-
-const NO_TIMEOUT = { timeout: Number.POSITIVE_INFINITY };
-
-/** The error for a failure that stopped an engine without a call of `stop`. */
-export function endError(failure: Failure): EngineError {
-  // A start that needs a sign-in found none; over stdio this happens after the client has sent its name. RC-27
-  if (failure.reason.startsWith('auth')) return new EngineError('authRequired', failure.message);
-  return new EngineError(failure.reason, failure.message);
 }

@@ -1,6 +1,5 @@
 import { listenControlSocket, openSocketDirectory } from '../home/control-socket.js';
 import type { Home } from '../home/home.js';
-import type { HomeLock } from '../home/home-lock.js';
 import type { ServedMetrics } from '../listener/handshake/metrics.js';
 import type { ListenerService } from '../listener/service.js';
 import type { ListenerStatus, ListeningInfo } from '../listener/status.js';
@@ -19,8 +18,9 @@ import { LocalClient, type LocalClientDeps, type LocalTransport } from '../sessi
 import type { MethodTable } from '../session/methods.js';
 import type { Policy } from '../session/policy.js';
 import type { ClientSession } from '../session/session.js';
-import { STDIO_VERDICT, StdioConnection } from '../session/stdio.js';
+import type { StdioConnection } from '../session/stdio.js';
 import { type ControlWatch, watchControl } from './control-watch.js';
+import type { HomeLock } from './home-lock.js';
 import type { EngineOptions } from './options.js';
 
 interface LocalAccessDeps {
@@ -119,7 +119,7 @@ export class LocalAccess {
     if (listen === 'off') return undefined;
     if (listen === 'stdio://') {
       // Served at once: the start may wait for the name of its client. RC-45
-      this.#serveStdio();
+      await this.#serveStdio();
       return undefined;
     }
     const { createListener } = await import('./listener.js');
@@ -139,6 +139,7 @@ export class LocalAccess {
 
   /** The listener accepts no clients from now on. WSA-20 */
   stopping(): void {
+    this.#closed = true;
     this.#listener?.stopping();
   }
 
@@ -187,11 +188,13 @@ export class LocalAccess {
     return client;
   }
 
-  #serveStdio(): void {
+  async #serveStdio(): Promise<void> {
+    const { STDIO_VERDICT, StdioConnection: Stdio } = await import('../session/stdio.js');
+    if (this.#closed) return;
     const { options, env, log, audit, onStdioEnd } = this.#deps;
     const id = `stdio-${++connections}`;
     const streams = options.stdio ?? { input: process.stdin, output: process.stdout };
-    this.#stdio = new StdioConnection(id, streams, {
+    this.#stdio = new Stdio(id, streams, {
       env,
       timing: this.#deps.timing,
       watcher: options.watcher,

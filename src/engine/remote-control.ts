@@ -19,7 +19,7 @@ import { RemoteMux } from '../remote-control/clients/mux.js';
 import { Controllers } from '../remote-control/controllers.js';
 import type { BackendHttp } from '../remote-control/link/http.js';
 import { addRemoteControlMethods } from '../remote-control/methods.js';
-import { type PairingActor, startPairing } from '../remote-control/pairing.js';
+import type { PairingActor } from '../remote-control/pairing.js';
 import { type RemoteControlDeps, RemoteControlService } from '../remote-control/service.js';
 import type { LinkCounters, RemoteControlActor } from '../remote-control/status.js';
 import { StatusBoard } from '../remote-control/status.js';
@@ -96,7 +96,9 @@ export function wireRemoteControl(deps: EngineDeps): RemoteControl {
 
   let pairingActor: PairingActor | undefined;
   const { timing, audit } = deps;
-  const pairing = () => {
+  // Loaded when it is needed: most starts pair nobody.
+  const pairing = async () => {
+    const { startPairing } = await import('../remote-control/pairing.js');
     pairingActor ??= startPairing({
       ...{ env, timing, actor, service, http, account, audit },
       watcher: options.watcher,

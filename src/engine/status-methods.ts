@@ -8,8 +8,12 @@ import { wallTimeOf } from '../protocol/timing.js';
 import type { FlightRecorder } from '../recorder/recorder.js';
 import { type Authority, covers } from '../session/authority-table.js';
 import type { MethodTable } from '../session/methods.js';
-import { AccountAppServer, type AppServerAccountStatus, SEPARATE_ACCOUNT } from './app-server-account.js';
-import { chartHashes } from './charts.js';
+import {
+  type AppServerAccountStatus,
+  hasAccountStatus,
+  SEPARATE_ACCOUNT,
+} from './app-server-account-status.js';
+import { CHART_HASHES } from './chart-hashes.js';
 import type { LocalAccess } from './local-access.js';
 import type { EngineDeps, RemoteControl } from './remote-control.js';
 import type { EngineStatus } from './status.js';
@@ -35,10 +39,7 @@ export function engineStatusOf(
     ready,
     now: env.now(),
     clockDifference: deps.dialer.clock?.difference ?? null,
-    // Computed at its first use, because it takes time that a start does not have.
-    get charts() {
-      return chartHashes();
-    },
+    charts: CHART_HASHES,
     remoteControl: {
       ...board.publicStatus,
       ...board.report,
@@ -80,7 +81,7 @@ export function engineStatusOf(
 
 /** Whether the app server uses the account of the engine. ACC-101 */
 function appServerAccountOf({ appServer, account }: StatusDeps): AppServerAccountStatus | null {
-  if (appServer instanceof AccountAppServer) return appServer.accountStatus;
+  if (hasAccountStatus(appServer)) return appServer.accountStatus;
   return appServer instanceof BuiltinAppServer || !(account instanceof AccountService)
     ? null
     : SEPARATE_ACCOUNT;

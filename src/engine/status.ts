@@ -5,7 +5,7 @@ import type { AppServerHealth } from '../protocol/app-server.js';
 import type { LinkCounters, MuxCounters, PublicStatus, TimedReport } from '../remote-control/status.js';
 import type { ConnectionStatus } from '../session/local-client.js';
 import type { PolicyOptions } from '../session/policy.js';
-import type { AppServerAccountStatus } from './app-server-account.js';
+import type { AppServerAccountStatus } from './app-server-account-status.js';
 
 /** One remote client in `EngineStatus`. */
 export interface VirtualClientStatus {

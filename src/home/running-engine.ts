@@ -5,8 +5,8 @@ import { errnoOf, errnoText } from '../system/errno.js';
 import { acquireFileLock } from '../system/file-lock.js';
 import { userName } from '../system/permissions.js';
 import { processToken } from '../system/processes.js';
+import { type EngineInfo, readEngineFile } from './engine-info.js';
 import type { Home } from './home.js';
-import { type EngineInfo, readEngineFile } from './home-lock.js';
 
 export interface RunningEngine {
   /** Null: `engine.json` is gone, so only the lock shows that an engine runs. */

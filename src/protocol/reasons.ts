@@ -44,6 +44,33 @@ export const REASONS = {
   tokenRefreshed: reasonText('The backend issued a new server token.'),
   connected: reasonText('The link to the backend is open.'),
   stopped: reasonText('The engine was asked to stop.', 'Start it again with rc-engine start.'),
+  engineRuns: reasonText('The start has succeeded.'),
+  startFailed: reasonText(
+    'A step of the start failed, so the engine did not start.',
+    'Read the message: it says what was wrong and the next step.',
+  ),
+  startTimeout: reasonText(
+    'A step of the start did not end in time, so the engine did not start.',
+    'Check the disk and the file system of the home directory, then start again.',
+  ),
+  stopTimeout: reasonText(
+    'A part of the engine did not end in time, so the engine stopped without it.',
+    'Check for a locked database and for processes of the app server that are left.',
+  ),
+  homeBusy: reasonText('Another process holds the lock of the home directory.'),
+  homeLocked: reasonText('The home directory belongs to this engine.'),
+  homeInUse: reasonText(
+    'Another engine uses the home directory.',
+    'Use that engine, stop it, or choose another --home.',
+  ),
+  homeLockFailed: reasonText(
+    'The lock of the home directory cannot be used.',
+    'Read the message: it names the file and the error of the system.',
+  ),
+  homeLockTimeout: reasonText(
+    'The file system of the home directory did not respond in time.',
+    'Check the disk, or choose another --home.',
+  ),
   retrying: reasonText('The pause before the next attempt is over.'),
   repairRequested: reasonText('A new identity was requested with rc-engine repair.'),
   wokeUp: reasonText('The machine woke up or its network changed.'),

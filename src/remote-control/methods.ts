@@ -5,13 +5,14 @@ import { RPC } from '../protocol/jsonrpc.js';
 import type { Failure, PairingResult, Preference, StoreOutcome } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
 import type { Controllers } from './controllers.js';
-import { type PairingActor, pairOnce } from './pairing.js';
+import type { PairingActor } from './pairing.js';
 import type { RemoteControlActor, StatusBoard } from './status.js';
 
 interface RemoteControlMethodDeps {
   readonly actor: RemoteControlActor;
   readonly board: StatusBoard;
-  readonly pairing: () => PairingActor;
+  /** Loaded with the first pairing. */
+  readonly pairing: () => Promise<PairingActor>;
   readonly controllers: Controllers;
   readonly savePreference: (preference: Preference) => Promise<StoreOutcome | 'accountUnknown'>;
   /** A client asks for another attempt. ACC-68 */
@@ -97,7 +98,7 @@ function addPairingMethods(
 
   /** One at a time: each code replaces the one before. */
   function pair(manual: boolean): Promise<PairingResult> {
-    const next = lastPairing.then(() => requestCode(deps.pairing(), manual));
+    const next = lastPairing.then(async () => requestCode(await deps.pairing(), manual));
     lastPairing = next.catch(() => undefined);
     return next;
   }
@@ -130,6 +131,7 @@ function addPairingMethods(
 }
 
 async function requestCode(pairing: PairingActor, manual: boolean): Promise<PairingResult> {
+  const { pairOnce } = await import('./pairing.js');
   const response = await pairOnce(pairing, manual);
   if (response.type === 'PAIRING.REFUSED') throw refusal(response.failure);
   const { code } = response;

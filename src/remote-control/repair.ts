@@ -6,7 +6,7 @@ import { type Failure, failure } from '../protocol/outcomes.js';
 import { JsonRpcError, type MethodTable } from '../session/methods.js';
 import type { StatusBoard } from './status.js';
 import { isSettled } from './status.js';
-import { renewToken, type TokenRenewalDeps } from './token-renewal.js';
+import type { TokenRenewalDeps } from './token-renewal.js';
 
 interface RepairDeps extends TokenRenewalDeps {
   readonly board: StatusBoard;
@@ -48,6 +48,7 @@ const RUN: Readonly<Record<RepairStep, RunStep>> = {
   },
   /** Gets a new server token for the same identity, then starts the next attempt. */
   refresh: async (deps) => {
+    const { renewToken } = await import('./token-renewal.js');
     const renewed = await renewToken(deps);
     if (renewed.kind !== 'ready') return renewed.failure;
     deps.actor.send({ type: 'WAKE' });

@@ -17,6 +17,10 @@ const SERVES = 'The peer is served; it says something when it wants to.';
 
 /** States without a deadline, each with its reason. */
 const WITHOUT_DEADLINE: Readonly<Record<string, string>> = {
+  'engine.idle': USER,
+  'engine.opening.awaitingDecision':
+    'The chart remoteControl decides, with its deadlines; over stdio it waits for a client, which may never come. RC-45',
+  'engine.running': SERVES,
   'remoteControl.idle': USER,
   'remoteControl.awaitingClientName.toEnable': 'It waits for the first client, which may never come. RC-45',
   'remoteControl.awaitingClientName.toResolve': 'It waits for the first client, which may never come. RC-45',
@@ -81,6 +85,7 @@ const WITHOUT_DEADLINE: Readonly<Record<string, string>> = {
 
 /** Deadlines that record no reason, because another one has been recorded and stays. */
 const WITHOUT_REASON: Readonly<Record<string, string>> = {
+  'homeLock.releasing': 'The reason of the refusal stays.',
   'remoteControl.stopping': 'The reason of the stop stays.',
   'login.browser.opening.asking':
     'Whether the other program answers changes nothing: the port is tried again.',

@@ -1,8 +1,8 @@
 /** A process for the tests of the home directory and its files. It speaks JSON lines and ends with its stdin. */
 import { spawn } from 'node:child_process';
 import { appendFile } from 'node:fs/promises';
+import { acquireHomeLock } from '../../src/engine/home-lock.js';
 import { openHome } from '../../src/home/home.js';
-import { acquireHomeLock } from '../../src/home/home-lock.js';
 import { loadInstallationId } from '../../src/home/installation.js';
 import { EngineError } from '../../src/protocol/errors.js';
 import type { EnrollmentKey } from '../../src/protocol/outcomes.js';

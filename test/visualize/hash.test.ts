@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { assign, setup } from 'xstate';
 import { linkMachine } from '../../machines/link.js';
+import { CHART_HASHES } from '../../src/engine/chart-hashes.js';
 import { CHARTS, chartHashes } from '../../src/engine/charts.js';
 import { sourceHashOf } from '../../src/protocol/chart-source.js';
 import { chartHash } from '../../src/visualize/chart.js';
@@ -62,6 +63,10 @@ describe('chartHash', () => {
     const hashes = chartHashes();
     expect(Object.keys(hashes)).toEqual(Object.keys(CHARTS));
     expect(new Set(Object.values(hashes)).size).toBe(Object.keys(CHARTS).length);
+  });
+
+  it('is the same in the table that the status of an engine shows', () => {
+    expect(CHART_HASHES).toEqual(chartHashes());
   });
 
   it.each<[string, Variant]>([

@@ -206,3 +206,6 @@ async function readIfThere(path: string): Promise<string | undefined> {
     throw error;
   }
 }
+
+/** Enough for the content with new tokens, bytes. */
+export const roomFor = (content: string): number => Buffer.byteLength(content) * 2 + 8_192;

@@ -8,6 +8,8 @@ import { authRecoveryMachine } from '../../../machines/auth-recovery.js';
 import { authorizedRequestMachine } from '../../../machines/authorized-request.js';
 import { clientSessionMachine } from '../../../machines/client-session.js';
 import { controllerLinkMachine } from '../../../machines/controller-link.js';
+import { engineMachine } from '../../../machines/engine/machine.js';
+import { homeLockMachine } from '../../../machines/home-lock.js';
 import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
 import { loginMachine } from '../../../machines/login/machine.js';
@@ -35,6 +37,8 @@ import {
   virtualClientModel,
 } from './connections.js';
 import { controllerLinkModel } from './controller-link.js';
+import { engineModel } from './engine.js';
+import { homeLockModel } from './home-lock.js';
 import { loginModel } from './login.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
@@ -72,6 +76,8 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   controllerLink: model(controllerLinkMachine, controllerLinkModel),
   appServer: model(appServerMachine, appServerModel),
   appServerAccount: model(appServerAccountMachine, appServerAccountModel),
+  engine: model(engineMachine, engineModel),
+  homeLock: model(homeLockMachine, homeLockModel),
 };
 
 registerSources(Object.fromEntries(Object.entries(MODELS).map(([name, { machine }]) => [name, machine])));

@@ -1,7 +1,8 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { acquireHomeLock } from '../../src/engine/home-lock.js';
+import { readEngineInfo } from '../../src/home/engine-info.js';
 import { type Home, openHome } from '../../src/home/home.js';
-import { acquireHomeLock, readEngineInfo } from '../../src/home/home-lock.js';
 import { EngineError } from '../../src/protocol/errors.js';
 import { processToken } from '../../src/system/processes.js';
 import { type Child, start } from '../support/children.js';

@@ -1,0 +1,22 @@
+/** Written by `npm run charts`: the content hash of each chart, by its name. */
+export const CHART_HASHES: Readonly<Record<string, string>> = {
+  remoteControl: 'e9fcf1526c8a',
+  link: '7fb571655cfd',
+  virtualClient: '89e2d12eb0f0',
+  pairing: '938c698e0a2c',
+  tokenRenewal: '42e7d9e56cd2',
+  websocketAuth: 'b5eda213517c',
+  clientSession: 'abe10db8d417',
+  listenerConnection: '929a752a5ac7',
+  stdioConnection: 'da41aaf6d4c3',
+  account: '8fc5611e6287',
+  login: '76a1d63b2331',
+  accountTokens: 'a1d194ffa356',
+  authRecovery: '0bbdc156a5e9',
+  tokenSaving: 'fb77daaf3dea',
+  controllerLink: '0c2899cb5089',
+  appServer: '3988a7e98bed',
+  appServerAccount: '854a565c4cf4',
+  engine: '539d811195f6',
+  homeLock: 'b66e0957676c',
+};
