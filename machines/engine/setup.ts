@@ -117,11 +117,11 @@ export const engineSetup = setup({
   actions: {
     setReason: assign(({ context }, { reason }: { reason: Reason }) => decide(context, reason)),
     recordFailure: assign(({ context, event }) => ends(context, failureIn(context, event))),
-    /** A step of the start did not end within the deadline of its state. RC-194 */
+    /** A step of the start did not end within the deadline of its state. RC-218 */
     recordStartOverdue: assign(({ context }, { what }: { what: string }) =>
       ends(context, failure('startTimeout', `${what} did not end in time.`, context.env.now())),
     ),
-    /** A part did not end within the deadline of its state. The reason of the end stays. RC-195 */
+    /** A part did not end within the deadline of its state. The reason of the end stays. RC-219 */
     recordStopOverdue: assign(({ context }, { what }: { what: string }) =>
       decide(context, 'stopTimeout', `${what} did not end in time; the engine stops without it.`),
     ),

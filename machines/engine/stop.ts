@@ -1,13 +1,13 @@
-/** The order in which an engine ends, with a deadline for each part. RC-46, RC-195 */
+/** The order in which an engine ends, with a deadline for each part. RC-46, RC-219 */
 import { setReason } from '../shared/decision.js';
 import { spine } from '../shared/spine.js';
 import { engineSetup } from './setup.js';
 
-/** A step of the start that does not end. RC-194 */
+/** A step of the start that does not end. RC-218 */
 export const overdue = <Target extends string>(target: Target, what: string) =>
   ({
     target,
-    description: 'The step does not end: the start fails. RC-194',
+    description: 'The step does not end: the start fails. RC-218',
     actions: { type: 'recordStartOverdue', params: { what } },
   }) as const;
 
@@ -32,11 +32,11 @@ export const ended = [
   },
 ] as const;
 
-/** A part did not end in time: the next one is closed. RC-195 */
+/** A part did not end in time: the next one is closed. RC-219 */
 const late = <Target extends string>(target: Target, what: string) =>
   ({
     target,
-    description: 'It does not end: the engine stops without it. RC-195',
+    description: 'It does not end: the engine stops without it. RC-219',
     actions: { type: 'recordStopOverdue', params: { what } },
   }) as const;
 const broken = <Target extends string>(target: Target) =>

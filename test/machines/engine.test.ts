@@ -198,7 +198,7 @@ describe('the start of an engine', () => {
     }
   });
 
-  it('RC-194: a step before anything is open fails after 30 s', async () => {
+  it('RC-218: a step before anything is open fails after 30 s', async () => {
     for (const [step, state] of PREPARING.slice(0, 3)) {
       const at = await new Rig().until(step);
       await at.clock.advance(29_999);
@@ -213,7 +213,7 @@ describe('the start of an engine', () => {
     }
   });
 
-  it('RC-194: a step that does not end closes what was opened before it', async () => {
+  it('RC-218: a step that does not end closes what was opened before it', async () => {
     for (const [step, limit, what] of [
       ['takeHome', 60_000, 'Taking the home directory'],
       ['wire', 30_000, 'Creating the parts of the engine'],
@@ -228,7 +228,7 @@ describe('the start of an engine', () => {
     }
   });
 
-  it('RC-195: what does not close after a failed check does not keep the rest', async () => {
+  it('RC-219: what does not close after a failed check does not keep the rest', async () => {
     const at = await new Rig().until('takeHome');
     await at.desk.answer('takeHome', FAILED);
     await at.clock.advance(3_749);
@@ -270,7 +270,7 @@ describe('the start of an engine', () => {
     }
   });
 
-  it('RC-194: what does not open in 30 s stops everything that was started', async () => {
+  it('RC-218: what does not open in 30 s stops everything that was started', async () => {
     const names = ['Starting remote control', 'Opening the control socket', 'Opening the metrics'];
     for (const [index, name] of [...names, 'Opening the listener'].entries()) {
       const [step] = OPENING[index]!;
@@ -407,7 +407,7 @@ describe('the end of an engine', () => {
     expect(at.output).toEqual({ failure: noSignIn });
   });
 
-  it('RC-195: a part that does not end in its time does not keep the next one', async () => {
+  it('RC-219: a part that does not end in its time does not keep the next one', async () => {
     const at = await running();
     await at.send({ type: 'STOP' });
     await at.clock.advance(5_999);
@@ -428,7 +428,7 @@ describe('the end of an engine', () => {
     expect([at.state, at.output, at.log.at(-1)]).toEqual(['stopped', { failure: null }, 'ENDED null']);
   });
 
-  it('RC-195: a part that fails while it ends does not keep the next one, and the failure is reported', async () => {
+  it('RC-219: a part that fails while it ends does not keep the next one, and the failure is reported', async () => {
     const at = await running();
     await at.send({ type: 'STOP' });
     for (const name of ['endRemoteControl', ...CLOSING.map(([closing]) => closing)] as const) {

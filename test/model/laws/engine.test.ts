@@ -53,7 +53,7 @@ lawsOf<EngineContext>('engine', [
     holds: (moment) => all(moment).some(({ did }) => did.includes('refuseClients')),
   },
   {
-    title: 'RC-195: a late or broken part does not change why the engine ends',
+    title: 'RC-219: a late or broken part does not change why the engine ends',
     when: ({ is }) => is.decision.reason === 'stopTimeout',
     holds: ({ is, was }) => is.failure === was.failure,
   },
