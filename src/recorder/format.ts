@@ -91,6 +91,9 @@ export interface VerdictRecord {
   readonly facts: unknown;
   readonly outcome: string;
   readonly reason: string;
+  /** So many equal verdicts, from the one with the id `first` to this one. Absent: one. */
+  readonly first?: string;
+  readonly times?: number;
 }
 
 /** A chart repeated its last steps; they are not written. */

@@ -1,12 +1,14 @@
 /** The history as rows for a person: one for each decision. */
 import { statePath } from '../protocol/decision.js';
 import { isReason, REASONS } from '../protocol/reasons.js';
-import type { HistoryRecord } from './format.js';
+import type { HistoryRecord, VerdictRecord } from './format.js';
 import type { HistoryFile } from './read-history.js';
 
 export interface HistoryRow {
   /** Undefined for what is no step of a chart. */
   readonly id?: string;
+  /** The row is about several decisions: the id of the first one, and `id` is that of the last one. */
+  readonly first?: string;
   /** Wall-clock ms. */
   readonly at: number;
   readonly chart: string;
@@ -54,7 +56,7 @@ export class RowMaker {
         this.#set(record.actor, record.chart, record.value);
         return [];
       case 'gap':
-        return [noteRow(record.at[0], 'history', `${record.lost} lines could not be written`)];
+        return [noteRow(record.at[0], 'history', `${record.lost} lines were not written`)];
       case 'repeat': {
         const known = this.#get(record.actor);
         const text = `the last ${record.steps === 1 ? 'step' : `${record.steps} steps`} ${record.rounds} more times`;
@@ -64,7 +66,8 @@ export class RowMaker {
         return [
           {
             ...{ id: record.id, at: record.at[0], chart: record.chart, state: record.outcome },
-            ...{ event: 'upgrade', reason: record.reason, text: wordsOf(record.reason), effects: [] },
+            ...(record.first === undefined ? {} : { first: record.first }),
+            ...{ event: 'upgrade', reason: record.reason, text: verdictWords(record), effects: [] },
             decided: true,
           },
         ];
@@ -113,6 +116,9 @@ const noteRow = (at: number, chart: string, text: string): HistoryRow => ({
   ...{ at, chart, state: '', event: '', text, effects: [], decided: true },
 });
 
+const verdictWords = ({ reason, times = 1 }: VerdictRecord): string =>
+  times === 1 ? wordsOf(reason) : `${times} times: ${wordsOf(reason)}`;
+
 const wordsOf = (reason: string): string => (isReason(reason) ? REASONS[reason].means : '');
 
 /** `xstate.done.actor.dial` → `dial done` */
@@ -123,6 +129,10 @@ export function eventWords(type: string): string {
   if (after !== null) return `after ${after[1] ?? ''}`;
   return type.replace(/^xstate\./, '');
 }
+
+/** Whether the row shows the decision with this id. */
+export const showsDecision = ({ id, first }: Pick<HistoryRow, 'id' | 'first'>, wanted: string): boolean =>
+  id === wanted || (id !== undefined && first !== undefined && first <= wanted && wanted < id);
 
 /** Rows that repeat the one before them, as one row with a count. */
 export function withoutRepeats(rows: readonly HistoryRow[]): { row: HistoryRow; count: number }[] {

@@ -58,6 +58,7 @@ const RecordSchema = v.variant('record', [
   v.object({
     ...{ record: v.literal('verdict'), id: Text, at: At, chart: Text },
     ...{ facts: v.unknown(), outcome: Text, reason: Text },
+    ...{ first: v.exactOptional(Text), times: v.exactOptional(Count) },
   }),
   v.object({ record: v.literal('repeat'), actor: Count, rounds: Count, steps: Count, at: At }),
   v.object({ record: v.literal('gap'), lost: Count, at: At }),

@@ -5,6 +5,7 @@ import type { Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
 import type { ChartStep, ChartSteps, FollowedChart, StepSink, UpgradeStep } from './chart-steps.js';
 import { isOneOfMany } from './chart-steps.js';
+import { EqualVerdicts } from './equal-verdicts.js';
 import { FactWriter } from './facts.js';
 import {
   type GapRecord,
@@ -63,7 +64,8 @@ export class FlightRecorder implements StepSink {
   readonly #clients: SegmentWriter;
   #recorded = 0;
   #limited = 0;
-  #second = { from: 0, lines: 0 };
+  #second = { from: 0, lines: 0, lost: 0 };
+  readonly #verdicts = new EqualVerdicts((record) => this.#appendClient(record));
   readonly #repetitions = new WeakMap<FollowedChart, Repetitions>();
 
   constructor(options: RecorderOptions) {
@@ -78,7 +80,7 @@ export class FlightRecorder implements StepSink {
   get totals(): RecorderTotals {
     return {
       recorded: this.#recorded,
-      dropped: this.#engine.dropped + this.#clients.dropped + this.#limited,
+      dropped: this.#engine.dropped + this.#clients.dropped + this.#limited + this.#second.lost,
       failing: this.#engine.failing || this.#clients.failing,
     };
   }
@@ -105,7 +107,7 @@ export class FlightRecorder implements StepSink {
       ...{ record: 'verdict', id, at, chart: 'websocketAuth', facts: this.#facts.facts(facts) },
       ...{ outcome: verdict.outcome, reason: verdict.reason },
     };
-    this.#appendClient(record);
+    this.#verdicts.add(record);
   }
 
   async close(): Promise<void> {
@@ -115,6 +117,8 @@ export class FlightRecorder implements StepSink {
       if (repetitions !== undefined) this.#write(chart, repetitions.end());
     }
     steps.sink = undefined;
+    this.#verdicts.flush();
+    this.#reportLimited();
     await Promise.all([this.#engine.close(), this.#clients.close()]);
   }
 
@@ -137,10 +141,22 @@ export class FlightRecorder implements StepSink {
 
   #appendClient(record: object): void {
     const [, now] = this.#options.steps.now();
-    if (now - this.#second.from >= SECOND) this.#second = { from: now, lines: 0 };
+    if (now - this.#second.from >= SECOND) {
+      this.#reportLimited();
+      this.#second = { from: now, lines: 0, lost: 0 };
+    }
     this.#second.lines += 1;
-    if (this.#second.lines > CLIENT_LINES) this.#limited += 1;
-    else this.#append(this.#clients, record);
+    if (this.#second.lines <= CLIENT_LINES) this.#append(this.#clients, record);
+    else this.#second.lost += 1;
+  }
+
+  /** The history says how many lines it does not have. */
+  #reportLimited(): void {
+    const { lost } = this.#second;
+    this.#second.lost = 0;
+    if (lost === 0) return;
+    this.#limited += lost;
+    this.#append(this.#clients, { record: 'gap', lost, at: this.#options.steps.now() } satisfies GapRecord);
   }
 
   #recordOf({ id, chart, at, random, event, before, after, effects }: ChartStep): StartRecord | StepRecord {

@@ -2,12 +2,15 @@ import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { assign, createActor, setup } from 'xstate';
+import { decideWithChart } from '../../src/listener/auth/upgrade-decision.js';
 import { decisionIdOf } from '../../src/observe/decision-ids.js';
 import type { EngineLogger } from '../../src/observe/logger.js';
+import { NOTHING_PRESENTED, type UpgradeFacts } from '../../src/protocol/authority.js';
 import { Secret } from '../../src/protocol/secret.js';
 import { DEFAULT_TIMING, type Env } from '../../src/protocol/timing.js';
 import { ChartSteps } from '../../src/recorder/chart-steps.js';
 import type { HistoryRecord, StepRecord } from '../../src/recorder/format.js';
+import { RowMaker, showsDecision } from '../../src/recorder/history-rows.js';
 import { listHistory, parseHistory, readHistory } from '../../src/recorder/read-history.js';
 import { FlightRecorder } from '../../src/recorder/recorder.js';
 import { replayHistory } from '../../src/testing/replay.js';
@@ -74,6 +77,11 @@ async function rig(maxBytes = 512 * KIB) {
     },
   };
 }
+
+const WRONG_TOKEN: UpgradeFacts = {
+  ...{ mode: 'capability', enforced: true, hasOrigin: false, request: 'upgrade', admission: 'open' },
+  credential: { ...NOTHING_PRESENTED, presented: 'one' },
+};
 
 /** Facts that differ, so that no step repeats another one. */
 const count = (number: number) => ({ type: 'COUNT', fact: `fact ${number} ${'x'.repeat(200)}` }) as const;
@@ -179,6 +187,29 @@ describe('RC-199: the flight recorder', () => {
       ...['segment', 'start', 'CHECK', 'CHECKED', 'CHECK', 'CHECKED'],
       ...[[48, 2], 'CHECK', 'COUNT'],
     ]);
+  });
+
+  it('a burst of equal rejections is one line with its number and the ids of the first and the last one', async () => {
+    const { recorder, steps, records } = await rig();
+    for (let times = 0; times < 1_000; times += 1) steps.verdict(decideWithChart(WRONG_TOKEN), WRONG_TOKEN);
+    const fromBrowser = { ...WRONG_TOKEN, hasOrigin: true };
+    steps.verdict(decideWithChart(fromBrowser), fromBrowser);
+    await recorder.close();
+    const found = (await records()).filter((one) => one.record === 'verdict');
+    expect(found.map(({ reason, times }) => [reason, times])).toEqual([
+      ['invalidCapability', undefined],
+      ['originRefused', undefined],
+      ['invalidCapability', 999],
+    ]);
+    const rows = new RowMaker().rows({ records: found });
+    const [first, , rest] = rows;
+    // Each one of them is found by its id.
+    expect(showsDecision(first ?? {}, found[0]?.id ?? '')).toBe(true);
+    expect([rest?.text.startsWith('999 times: '), showsDecision(rest ?? {}, rest?.first ?? '')]).toEqual([
+      true,
+      true,
+    ]);
+    expect(showsDecision(rest ?? {}, found[0]?.id ?? '')).toBe(false);
   });
 
   it('a history that cannot be written is reported once and lost; the engine continues, and a gap says how much', async () => {

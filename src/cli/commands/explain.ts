@@ -58,7 +58,9 @@ async function explainDecision(id: string, homeDir: string | undefined, json: bo
   const { HistoryReader } = await import('../../recorder/history-reader.js');
   const { historyDirectory } = await import('../../recorder/recorder.js');
   const { dir } = locateHome(resolveHome(homeDir));
-  const row = (await new HistoryReader(historyDirectory(dir)).next()).find((one) => one.id === id);
+  const { showsDecision } = await import('../../recorder/history-rows.js');
+  const rows = await new HistoryReader(historyDirectory(dir)).next();
+  const row = rows.find((one) => one.id === id) ?? rows.find((one) => showsDecision(one, id));
   if (row === undefined) {
     throw usageError(
       `The history in ${dir} has no decision ${id}.`,

@@ -59,12 +59,12 @@ export const history = defineCommand({
     const home = locateHome(resolveHome(homeDir));
     const { HistoryReader } = await import('../../recorder/history-reader.js');
     const { historyDirectory } = await import('../../recorder/recorder.js');
-    const { withoutRepeats } = await import('../../recorder/history-rows.js');
+    const { showsDecision, withoutRepeats } = await import('../../recorder/history-rows.js');
     const reader = new HistoryReader(historyDirectory(home.dir));
     const wanted = (row: Row): boolean =>
       row.at >= since &&
       row.at <= until &&
-      (id === undefined || row.id === id) &&
+      (id === undefined || showsDecision(row, id)) &&
       (chart === undefined || row.chart === chart) &&
       (reason === undefined || row.reason === reason);
     let day = '';
