@@ -85,6 +85,8 @@ export const connect = defineCommand({
       if (!target.ok) throw new EngineError('targetRefused', target.message);
       return target.target.baseUrl;
     };
+    // Before anybody is asked for a code.
+    if (args.baseUrl !== undefined && baseUrl !== undefined) checked(baseUrl);
     const cancellation = new AbortController();
     signals.onFirst = () => cancellation.abort();
     const pairing = environmentOf(args, home, async (code) => {

@@ -1,5 +1,6 @@
 import type { ConnectReport } from '../../connect/service.js';
 import type { ListeningInfo } from '../../listener/status.js';
+import type { Reason } from '../../protocol/reasons.js';
 import { printJson } from './print.js';
 import { shellQuote } from './shell.js';
 import { type Output, type Text, text } from './terminal.js';
@@ -85,11 +86,17 @@ export function connectText(output: Output, { environmentId, serverName, tokenFi
   };
 }
 
+/** Reasons whose texts are about an engine; none runs here. */
+const LINK_WORDS: Partial<Record<Reason, string>> = {
+  starting: 'Opens the link.',
+  stopped: 'Closes the link.',
+};
+
 function lineFor({ paint }: Output, report: ConnectReport): Text {
   const { online, reason, failure, nextAttemptAt, environmentConnected, connections } = report;
   const clients = `${connections} ${connections === 1 ? 'connection' : 'connections'}`;
   if (!online) {
-    const why = failure?.message ?? meaningOf(reason);
+    const why = failure?.message ?? LINK_WORDS[reason] ?? meaningOf(reason);
     const next =
       nextAttemptAt === null ? '' : `  next attempt in ${formatDuration(nextAttemptAt - Date.now())}`;
     return text`${paint(COLOURS.yellow, 'connecting')}  ${why}${next}`;

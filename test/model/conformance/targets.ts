@@ -41,7 +41,7 @@ export function targetOf(
 
 function codex(file: string | undefined): Target {
   if (file === undefined || file === '') {
-    throw new Error('CODEX_BIN is not set. Set it to the path of Codex CLI 0.169.0, or use --command.');
+    throw new Error('CODEX_BIN is not set. Set it to the path of Codex CLI, or use --command.');
   }
   if (!existsSync(file))
     throw new Error(`Codex CLI does not exist at ${file}. Check CODEX_BIN or --command.`);
