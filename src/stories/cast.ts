@@ -58,6 +58,12 @@ export const TASKS: Readonly<Record<string, Task>> = {
   'account.pollDevice': task('issuer', 'has the code been entered?'),
   // Remote control gets AUTH.CHANGED.
   'account.completeSignIn': task({ chart: 'remoteControl' }, ''),
+  'accountTokens.reload': task('accountFile', 'read the account file'),
+  'accountTokens.tryLock': task('accountFile', 'take the lock'),
+  'accountTokens.prepare': task('accountFile', 'can new tokens be written?'),
+  'accountTokens.redeem': task('issuer', 'redeem the refresh token'),
+  'accountTokens.save': task('accountFile', 'write the new tokens'),
+  'accountTokens.release': task('accountFile', 'give the lock back'),
   'appServer.launch': task('appServer', 'start the shared child'),
 };
 

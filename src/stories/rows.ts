@@ -42,8 +42,15 @@ export type Row = ArrowRow | StateRow | PauseRow;
 /** From left to right. */
 const ORDER: readonly Lane[] = [
   ...(['engine', 'person', 'client', 'browser', 'listener'] as const),
-  ...(['chart:websocketAuth', 'chart:listenerConnection', 'accountFile', 'issuer'] as const),
-  ...(['chart:account', 'chart:authRecovery', 'chart:remoteControl', 'store'] as const),
+  ...(['chart:websocketAuth', 'chart:listenerConnection', 'accountFile'] as const),
+  ...([
+    'chart:accountTokens',
+    'issuer',
+    'chart:account',
+    'chart:authRecovery',
+    'chart:remoteControl',
+    'store',
+  ] as const),
   ...(['chart:appServer', 'appServer', 'backend', 'controllers'] as const),
 ];
 

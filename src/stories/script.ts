@@ -1,6 +1,7 @@
 /** Writes down what happens on the stage: the requests, events, actions and states of each chart. */
 import type {
   AnyActorRef,
+  AnyMachineSnapshot,
   AnyStateMachine,
   AnyTransitionDefinition,
   EventObject,
@@ -49,6 +50,9 @@ export class Script {
 
   cast(actor: AnyActorRef, chart: string): void {
     this.#know(actor, chart, '');
+    // What its first state asks for was started together with it.
+    const { children } = actor.getSnapshot() as AnyMachineSnapshot;
+    for (const child of Object.values(children as Record<string, AnyActorRef>)) this.#born(child);
   }
 
   acted(chart: string, action: string, params: unknown): void {
@@ -107,7 +111,8 @@ export class Script {
     const known = this.#known.get(ref);
     if (known === undefined) return;
     if (known.machine !== undefined) {
-      known.mark = this.moments.length;
+      // What the first state asks for was written down when the chart was cast.
+      if (known.id !== '' || type !== 'xstate.init') known.mark = this.moments.length;
       if (!type.startsWith(AFTER)) return;
       const [delay = ''] = type.slice(AFTER.length).split(`.${known.machine.id}.`);
       const ms = known.delays.get(type) ?? 0;

@@ -245,11 +245,11 @@ describe('the start of an engine', () => {
     await broken.desk.answer('takeHome', FAILED);
     await broken.desk.fail('closeStore', bug);
     expect([broken.state, broken.decision.reason]).toEqual(['undoing.releasingHome', 'engineFault']);
-    await broken.desk.fail('releaseHome', bug);
+    await broken.desk.fail('releaseHome', new Error('the home is broken, too'));
     expect([broken.state, broken.output, broken.decision.detail]).toEqual([
       'failed',
       { failure: wrong },
-      expect.stringContaining('bug'),
+      expect.stringContaining('the home is broken, too'),
     ]);
   });
 

@@ -9,6 +9,7 @@ import { CHARTS, chartHashes } from '../../src/engine/charts.js';
 import { readTimeline, restoreTimeline } from '../../src/inspector/saved-timeline.js';
 import { pathOf, timelineText } from '../../src/stories/documents.js';
 import { STORIES } from '../../src/stories/plots/index.js';
+import { rowsOf } from '../../src/stories/rows.js';
 import { play, type Story, StoryError } from '../../src/stories/story.js';
 import { tmpFolder } from '../support/tmp.js';
 
@@ -231,6 +232,38 @@ const WAYS: readonly (readonly [story: string, chart: string, region: string, wa
     ],
   ],
   [
+    'tokens-shared',
+    'accountTokens',
+    '',
+    [
+      'reloading: starting',
+      'locking.trying: starting',
+      'locking.pausing: starting',
+      'locking.trying: starting',
+      'refreshing.checking: starting',
+      'releasing: tokensReloaded',
+      'done: tokensReloaded',
+      'reloading: starting',
+      'locking.trying: starting',
+      'refreshing.checking: starting',
+      'refreshing.preparing: starting',
+      'refreshing.redeeming: starting',
+      'refreshing.otherProgram.looking: refreshTokenReused',
+      'refreshing.otherProgram.pausing: refreshTokenReused',
+      'refreshing.otherProgram.looking: refreshTokenReused',
+      'releasing: tokensReloaded',
+      'done: tokensReloaded',
+      'reloading: starting',
+      'locking.trying: starting',
+      'refreshing.checking: starting',
+      'refreshing.preparing: starting',
+      'refreshing.redeeming: starting',
+      'refreshing.saving: starting',
+      'releasing: tokensRefreshed',
+      'done: tokensRefreshed',
+    ],
+  ],
+  [
     'app-server-dead',
     'appServer',
     '',
@@ -317,6 +350,17 @@ describe('a story', () => {
     expect(() => play(enrolled, CHARTS)).toThrow(
       /Nobody waits for remoteControl\.enroll.*remoteControl\.refresh/,
     );
+  });
+
+  it('shows what the first state of a chart asks for', () => {
+    const rows = rowsOf(play(storyOf('tokens-shared'), CHARTS));
+    const words = rows.flatMap((row) => (row.kind === 'arrow' ? row.words : []));
+    expect(words.slice(0, 4)).toEqual([
+      'refresh the tokens: they end soon',
+      'read the account file',
+      'the tokens that are in use',
+      'take the lock',
+    ]);
   });
 
   it('cannot leave a question of the charts without an answer', () => {

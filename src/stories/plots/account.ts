@@ -1,8 +1,10 @@
-/** Stories about signing in and out. */
+/** Stories about signing in and out, and about the tokens of a sign-in. */
+import type { TokenRefreshReason } from '../../protocol/account.js';
 import type { Act, Story } from '../story.js';
 import {
   answer,
   ENGINE_STARTS,
+  failed,
   IS_CONNECTED,
   NOBODY,
   next,
@@ -132,4 +134,72 @@ const device: Story = {
   open: [SOCKET],
 };
 
-export const ACCOUNT_STORIES: readonly Story[] = [signedOut, browser, device];
+// --- two programs refresh the tokens of one account file
+
+const SAME = { kind: 'same', stored: signedIn(), refreshable: true, adopted: false } as const;
+
+/** A refresh begins: the file has nothing newer. */
+const refreshBegins = (reason: TokenRefreshReason, words: string): readonly Act[] => [
+  {
+    ...{ kind: 'start', chart: 'accountTokens', machine: 'accountTokens', from: 'engine', words },
+    input: (env) => ({
+      ...{ env, file: 'auth.json', lockTimeout: 45_000, issuerTimeout: 30_000 },
+      task: { kind: 'refresh', reason, expired: null },
+    }),
+  },
+  answer('accountTokens.reload', 'the tokens that are in use', () => SAME),
+];
+
+const lockTaken = answer('accountTokens.tryLock', 'taken', () => ({ kind: 'locked' }));
+const released = answer('accountTokens.release', 'given back', () => undefined);
+const adopted = (invoke: string, generation: number): Act =>
+  answer(`accountTokens.${invoke}`, 'newer tokens of the same account', () => ({
+    ...{ kind: 'reloaded', stored: signedIn(generation) },
+  }));
+
+const tokensShared: Story = {
+  name: 'tokens-shared',
+  title: 'Two programs refresh the same tokens',
+  summary:
+    'A refresh token can be used once: who comes second finds the new tokens in the file and uses those.',
+  text: [
+    'The tokens of Anna end soon, and two engines share one account file. This engine reads the file, finds nothing newer, and wants the lock. The other engine holds it, so this one waits and tries again. When it has the lock, it reads the file once more: the other engine has refreshed the tokens. They are used, and the issuer is not asked.',
+    'Codex CLI takes no lock while it asks the issuer. Next time it is a moment faster: this engine holds the lock, redeems the refresh token, and the issuer answers that it was used before. That is no sign-out. The engine reads the file until the new tokens of Codex CLI are there, for a second at most, and uses them.',
+    'At last nobody else is there: the engine proves that it can write, redeems the refresh token once, and saves the new tokens before it gives the lock back.',
+  ],
+  requirements: ['ACC-48', 'ACC-50', 'ACC-51', 'ACC-53', 'ACC-59', 'ACC-113'],
+  pictures: ['accountTokens'],
+  acts: [
+    ...refreshBegins('proactive_expiry', 'refresh the tokens: they end soon'),
+    answer('accountTokens.tryLock', 'another engine holds it', (env) => ({
+      kind: 'busy',
+      failure: failed(env, 'authFileNotWritable', 'Another engine holds the lock.'),
+    })),
+    next,
+    lockTaken,
+    adopted('reloadLocked', 2),
+    released,
+    ...refreshBegins('proactive_expiry', 'refresh the tokens: they end soon again'),
+    lockTaken,
+    answer('accountTokens.reloadLocked', 'the tokens that are in use', () => SAME),
+    answer('accountTokens.prepare', 'yes', () => ({ kind: 'prepared' })),
+    answer('accountTokens.redeem', 'it was used before', (env) => ({
+      kind: 'permanent',
+      failure: failed(env, 'refreshTokenReused', 'The refresh token was used before.'),
+    })),
+    answer('accountTokens.reloadAgain', 'the old tokens', () => SAME),
+    next,
+    adopted('reloadAgain', 3),
+    released,
+    ...refreshBegins('proactive_expiry', 'refresh the tokens: they end soon once more'),
+    lockTaken,
+    answer('accountTokens.reloadLocked', 'the tokens that are in use', () => SAME),
+    answer('accountTokens.prepare', 'yes', () => ({ kind: 'prepared' })),
+    answer('accountTokens.redeem', '200 and new tokens', () => ({ kind: 'granted', stored: signedIn(4) })),
+    answer('accountTokens.save', 'written', () => ({ kind: 'refreshed', stored: signedIn(4) })),
+    released,
+  ],
+  open: [],
+};
+
+export const ACCOUNT_STORIES: readonly Story[] = [signedOut, browser, device, tokensShared];
