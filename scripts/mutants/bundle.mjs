@@ -1,15 +1,18 @@
 // One script with a chart, its hand-written tests and its laws. It can be evaluated again for each mutant in milliseconds.
-import { existsSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { ROOT } from '../import-source.mjs';
 
-/** The files with the tests of a chart, by kind. */
+/** The files with the tests of a chart, by kind: `app-server.test.ts` and its parts, such as `app-server.clients.test.ts`. */
 export function testsOf(chart) {
-  const file = `${chart.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}.test.ts`;
-  const found = (path) => (existsSync(join(ROOT, path)) ? path : undefined);
-  return { hand: found(`test/machines/${file}`), laws: found(`test/model/laws/${file}`) };
+  const name = chart.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const found = (folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((file) => file.startsWith(`${name}.`) && file.endsWith('.test.ts'))
+      .map((file) => `${folder}/${file}`);
+  return { hand: found('test/machines'), laws: found('test/model/laws') };
 }
 
 /** A file of machines/ with a fault; undefined when the sources have changed too much. */
@@ -36,8 +39,8 @@ const replacing = (file, contents) => ({
  */
 export async function bundleOf(chart, fault) {
   const loaders = Object.entries(testsOf(chart)).map(
-    ([kind, file]) =>
-      `export const ${kind} = () => ${file === undefined ? 'undefined' : `require('./${file}')`};`,
+    ([kind, files]) =>
+      `export const ${kind} = () => { ${files.map((file) => `require('./${file}');`).join(' ')} };`,
   );
   const { outputFiles } = await build({
     stdin: {
