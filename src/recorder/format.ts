@@ -103,6 +103,9 @@ export interface RepeatRecord {
   readonly rounds: number;
   /** Steps in a round. */
   readonly steps: number;
+  /** Ids of the first and the last step that is not written; absent in histories of older versions. */
+  readonly first?: string;
+  readonly id?: string;
   readonly at: RecordedTime;
 }
 

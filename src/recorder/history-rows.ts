@@ -60,7 +60,14 @@ export class RowMaker {
       case 'repeat': {
         const known = this.#get(record.actor);
         const text = `the last ${record.steps === 1 ? 'step' : `${record.steps} steps`} ${record.rounds} more times`;
-        return [{ ...noteRow(record.at[0], known?.chart ?? '', text), decided: false }];
+        return [
+          {
+            ...noteRow(record.at[0], known?.chart ?? '', text),
+            ...(record.id === undefined ? {} : { id: record.id }),
+            ...(record.first === undefined ? {} : { first: record.first }),
+            decided: false,
+          },
+        ];
       }
       case 'verdict':
         return [
@@ -133,6 +140,15 @@ export function eventWords(type: string): string {
 /** Whether the row shows the decision with this id. */
 export const showsDecision = ({ id, first }: Pick<HistoryRow, 'id' | 'first'>, wanted: string): boolean =>
   id === wanted || (id !== undefined && first !== undefined && first <= wanted && wanted < id);
+
+/**
+ * The rows about the decision with this id: its own, or else those that count decisions from one before it to one after it.
+ * These may be several, because ids are shared by all charts.
+ */
+export function rowsAbout(rows: readonly HistoryRow[], wanted: string): readonly HistoryRow[] {
+  const own = rows.filter(({ id }) => id === wanted);
+  return own.length > 0 ? own : rows.filter((row) => showsDecision(row, wanted));
+}
 
 /** Rows that repeat the one before them, as one row with a count. */
 export function withoutRepeats(rows: readonly HistoryRow[]): { row: HistoryRow; count: number }[] {

@@ -60,7 +60,10 @@ const RecordSchema = v.variant('record', [
     ...{ facts: v.unknown(), outcome: Text, reason: Text },
     ...{ first: v.exactOptional(Text), times: v.exactOptional(Count) },
   }),
-  v.object({ record: v.literal('repeat'), actor: Count, rounds: Count, steps: Count, at: At }),
+  v.object({
+    ...{ record: v.literal('repeat'), actor: Count, rounds: Count, steps: Count, at: At },
+    ...{ first: v.exactOptional(Text), id: v.exactOptional(Text) },
+  }),
   v.object({ record: v.literal('gap'), lost: Count, at: At }),
 ]);
 

@@ -98,7 +98,7 @@ export class FlightRecorder implements StepSink {
       this.#repetitions.set(chart, repetitions);
     }
     const content = this.#facts.line({ ...record, id: '', at: 0 });
-    this.#write(chart, repetitions.add(content, this.#facts.line(record)));
+    this.#write(chart, repetitions.add(content, this.#facts.line(record), record.id));
     if (step.after.status !== 'active') this.#write(chart, repetitions.end());
   }
 

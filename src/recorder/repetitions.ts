@@ -10,6 +10,9 @@ const REPORT_AFTER = 600;
 
 /** Rounds that were left out. */
 export interface Repetition {
+  /** Ids of the first and the last step that was left out. */
+  readonly first: string;
+  readonly id: string;
   readonly rounds: number;
   /** Steps in a round. */
   readonly steps: number;
@@ -33,14 +36,17 @@ export class Repetitions {
   #round: readonly string[] = [];
   #place = 0;
   #rounds = 0;
-  /** Lines of the round that is not complete. */
-  #pending: string[] = [];
+  /** Ids of the first and the last step of the rounds that were counted. */
+  #first = '';
+  #last = '';
+  /** Steps of the round that is not complete. */
+  #pending: { readonly id: string; readonly line: string }[] = [];
 
   /** @param content what makes two steps the same, without id and time. @param line the line to write */
-  add(content: string, line: string): Written {
+  add(content: string, line: string, id: string): Written {
     const plain = content.replace(TIMES, '');
     if (this.#round.length > 0) {
-      if (plain === this.#round[this.#place]) return this.#repeated(line);
+      if (plain === this.#round[this.#place]) return this.#repeated(line, id);
       const { repetition, lines } = this.end();
       this.#remember(plain);
       return { repetition, lines: [...lines, line] };
@@ -52,7 +58,7 @@ export class Repetitions {
   /** Nothing more is repeated. */
   end(): Written {
     if (this.#round.length === 0) return NOTHING;
-    const written = { repetition: this.#repetition(), lines: this.#pending };
+    const written = { repetition: this.#repetition(), lines: this.#pending.map(({ line }) => line) };
     this.#round = [];
     this.#place = 0;
     this.#rounds = 0;
@@ -61,11 +67,13 @@ export class Repetitions {
     return written;
   }
 
-  #repeated(line: string): Written {
-    this.#pending.push(line);
+  #repeated(line: string, id: string): Written {
+    this.#pending.push({ id, line });
     this.#place += 1;
     if (this.#place < this.#round.length) return NOTHING;
     this.#place = 0;
+    if (this.#rounds === 0) this.#first = this.#pending[0]?.id ?? id;
+    this.#last = id;
     this.#rounds += 1;
     this.#pending = [];
     if (this.#rounds < REPORT_AFTER) return NOTHING;
@@ -75,7 +83,8 @@ export class Repetitions {
   }
 
   #repetition(): Repetition | undefined {
-    return this.#rounds === 0 ? undefined : { rounds: this.#rounds, steps: this.#round.length };
+    if (this.#rounds === 0) return undefined;
+    return { first: this.#first, id: this.#last, rounds: this.#rounds, steps: this.#round.length };
   }
 
   #remember(plain: string): void {

@@ -10,7 +10,7 @@ import { Secret } from '../../src/protocol/secret.js';
 import { DEFAULT_TIMING, type Env } from '../../src/protocol/timing.js';
 import { ChartSteps } from '../../src/recorder/chart-steps.js';
 import type { HistoryRecord, StepRecord } from '../../src/recorder/format.js';
-import { RowMaker, showsDecision } from '../../src/recorder/history-rows.js';
+import { RowMaker, rowsAbout, showsDecision } from '../../src/recorder/history-rows.js';
 import { listHistory, parseHistory, readHistory } from '../../src/recorder/read-history.js';
 import { FlightRecorder } from '../../src/recorder/recorder.js';
 import { replayHistory } from '../../src/testing/replay.js';
@@ -187,6 +187,46 @@ describe('RC-199: the flight recorder', () => {
       ...['segment', 'start', 'CHECK', 'CHECKED', 'CHECK', 'CHECKED'],
       ...[[48, 2], 'CHECK', 'COUNT'],
     ]);
+  });
+
+  it('RC-195: a step that was only counted is found by its id', async () => {
+    const { actor, recorder, records } = await rig();
+    actor.start();
+    const ids: string[] = [];
+    for (let round = 0; round < 700; round += 1) {
+      for (const type of ['CHECK', 'CHECKED'] as const) {
+        actor.send({ type });
+        ids.push(decisionIdOf(actor.getSnapshot()) ?? '');
+      }
+    }
+    actor.send({ type: 'COUNT' });
+    ids.push(decisionIdOf(actor.getSnapshot()) ?? '');
+    await recorder.close();
+    const found = await records();
+    expect(found.flatMap((one) => (one.record === 'repeat' ? [[one.first, one.id]] : []))).toEqual([
+      [ids[4], ids[1_203]],
+      [ids[1_204], ids[1_399]],
+    ]);
+    const rows = new RowMaker().rows({ records: found });
+    const texts = (index: number) =>
+      rowsAbout(rows, ids[index] ?? '').map(({ text, event }) => event || text);
+    expect([3, 4, 700, 1_203, 1_204, 1_399, 1_400].map(texts)).toEqual([
+      ['CHECKED'],
+      ...Array.from({ length: 3 }, () => ['the last 2 steps 600 more times']),
+      ...Array.from({ length: 2 }, () => ['the last 2 steps 98 more times']),
+      ['COUNT'],
+    ]);
+  });
+
+  it('a line of an older version, without the ids, is read', async () => {
+    const { directory, actor, recorder, records } = await rig();
+    actor.start();
+    await recorder.close();
+    const [name = ''] = await readdir(directory);
+    const line = { record: 'repeat', actor: 1, rounds: 3, steps: 2, at: [1, 1] };
+    await writeFile(join(directory, name), `${JSON.stringify(line)}\n`, { flag: 'a' });
+    const rows = new RowMaker().rows({ records: await records() });
+    expect(rows.at(-1)).toMatchObject({ text: 'the last 2 steps 3 more times', decided: false });
   });
 
   it('a burst of equal rejections is one line with its number and the ids of the first and the last one', async () => {

@@ -58,13 +58,13 @@ async function explainDecision(id: string, homeDir: string | undefined, json: bo
   const { HistoryReader } = await import('../../recorder/history-reader.js');
   const { historyDirectory } = await import('../../recorder/recorder.js');
   const { dir } = locateHome(resolveHome(homeDir));
-  const { showsDecision } = await import('../../recorder/history-rows.js');
+  const { rowsAbout } = await import('../../recorder/history-rows.js');
   const rows = await new HistoryReader(historyDirectory(dir)).next();
-  const row = rows.find((one) => one.id === id) ?? rows.find((one) => showsDecision(one, id));
+  const [row] = rowsAbout(rows, id);
   if (row === undefined) {
     throw usageError(
       `The history in ${dir} has no decision ${id}.`,
-      'Choose the --home of its engine. It may be too old, or one of the repetitions that are only counted.',
+      'Choose the --home of its engine. It may be too old.',
     );
   }
   const text = row.reason === undefined ? undefined : explainCode(row.reason);

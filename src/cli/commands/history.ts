@@ -59,7 +59,7 @@ export const history = defineCommand({
     const home = locateHome(resolveHome(homeDir));
     const { HistoryReader } = await import('../../recorder/history-reader.js');
     const { historyDirectory } = await import('../../recorder/recorder.js');
-    const { showsDecision, withoutRepeats } = await import('../../recorder/history-rows.js');
+    const { rowsAbout, showsDecision, withoutRepeats } = await import('../../recorder/history-rows.js');
     const reader = new HistoryReader(historyDirectory(home.dir));
     const wanted = (row: Row): boolean =>
       row.at >= since &&
@@ -79,10 +79,13 @@ export const history = defineCommand({
       day = line.day;
       stdout.write(line.text);
     };
-    const decided = (rows: readonly Row[]): Row[] => rows.filter((row) => verbose || row.decided);
-    const rows = decided(await reader.next());
+    // An id names one step, whether it decided something or not.
+    const decided = (rows: readonly Row[]): Row[] =>
+      rows.filter((row) => verbose || id !== undefined || row.decided);
+    const all = decided(await reader.next());
+    const rows = id === undefined ? all : rowsAbout(all, id);
     // Only for people: what repeats the row before it is one row with a count.
-    const counted = json ? rows.map((row) => ({ row, count: 1 })) : withoutRepeats(rows);
+    const counted = json || id !== undefined ? rows.map((row) => ({ row, count: 1 })) : withoutRepeats(rows);
     for (const { row, count } of counted) if (wanted(row)) show(row, count);
     if (reader.damaged > 0) stderr.print(`${reader.damaged} lines of the history are damaged and left out.`);
     if (shown === 0 && !json)
@@ -130,10 +133,7 @@ function printEmpty(
       'rc-engine start records it there; --history-size 0 switches it off.',
     );
   } else if (id !== undefined) {
-    stdout.print(
-      `The history has no decision ${id}.`,
-      'It may be too old, or part of a repetition that is only counted.',
-    );
+    stdout.print(`The history has no decision ${id}.`, 'It may be too old, or of another --home.');
   } else if (filtered) stdout.print('The history has no such decision.', 'Leave out an option to see more.');
   else stdout.print('The history has no decision yet.', 'rc-engine history --verbose shows each input.');
 }
