@@ -47,6 +47,10 @@ export const ALLOWED = {
     'What a client has seen of its connection; the chart appServer gets it as facts.',
   ],
   'src/connect/local-connection.ts': [['state'], 'Whether its client writes `jsonrpc`.'],
+  'src/engine/app-server-account.ts': [
+    ['deadline', 'state'],
+    'The limit of one question to the app server, whose answer is yes without one; nothing is sent after the end.',
+  ],
   'src/engine/control-watch.ts': [
     ['timer'],
     'Checks once in a while whether the socket file exists, and opens it again.',
@@ -130,10 +134,6 @@ export const NOT_YET = {
   'src/app-server/supervisor.ts': [
     ['loop', 'state'],
     'A client tries again when the chart appServer changed its mode.',
-  ],
-  'src/engine/app-server-account.ts': [
-    ['deadline', 'loop', 'state'],
-    'How many recovery steps one request of the app server for tokens takes.',
   ],
   'src/remote-control/store/enrollment-store.ts': [
     ['loop', 'state'],

@@ -21,9 +21,11 @@ import { statePath } from '../protocol/decision.js';
 import { isRecord, type RpcId } from '../protocol/jsonrpc.js';
 import { failure } from '../protocol/outcomes.js';
 import { REASONS } from '../protocol/reasons.js';
-import type { Env } from '../protocol/timing.js';
+import type { Env, Timing } from '../protocol/timing.js';
+import { sendAuthorized } from '../session/authorized-request.js';
 import { type AppServerAccountStatus, type SupervisedServer, statusOf } from './app-server-account-status.js';
 
+type GivenTokens = Extract<HandOver, { kind: 'chatgptAuthTokens' }>;
 type Snapshot = SnapshotFrom<typeof appServerAccountMachine>;
 
 interface AppServerAccountDeps {
@@ -31,14 +33,13 @@ interface AppServerAccountDeps {
   readonly maySpeakAccount: boolean;
   readonly account: AccountService;
   readonly env: Env;
+  readonly timing: Pick<Timing, 'requestTimeout'>;
   readonly log: EngineLogger;
   readonly audit: AuditRing;
   readonly watcher: EngineWatcher | undefined;
   readonly onFault: (error: unknown) => void;
 }
 
-/** Steps that a recovery may take for one request of the app server. ACC-65, ACC-66 */
-const MAX_STEPS = 3;
 const MAX_SHOWN = 200;
 /** How long the app server may take to say whether it needs an account, ms. */
 const NEED_TIMEOUT = 5_000;
@@ -318,26 +319,29 @@ export class AccountAppServer implements AppServer, AccountFollower {
 
   /** Answers with tokens that are newer than those that the app server has. ACC-104 */
   async #renew(signal: AbortSignal): Promise<void> {
-    const recovery = this.#deps.account.recovery();
-    try {
-      for (let step = 0; step <= MAX_STEPS; step += 1) {
-        const account = await this.#deps.account.handOver();
-        if (account?.kind !== 'chatgptAuthTokens') break;
-        const given = this.#given?.kind === 'chatgptAuthTokens' ? this.#given.accessToken : undefined;
-        if (!account.accessToken.equals(given)) {
-          this.#answerTokens(account);
-          return;
-        }
-        const outcome = await recovery.next(signal);
-        if (outcome.kind !== 'recovered') break;
-      }
-    } finally {
-      recovery.stop();
-    }
-    this.#refuseTokens();
+    const { account, env, timing } = this.#deps;
+    const newest = await sendAuthorized(
+      {
+        ...{ env, timing, repeats: 'eachStep' as const },
+        recovery: () => account.recovery(),
+        send: async () => this.#givenOrNewer(await account.handOver()),
+        isRefused: (found) => found === 'given',
+        hasNewToken: async () => true,
+      },
+      signal,
+    );
+    if (newest === 'given' || newest === undefined) this.#refuseTokens();
+    else this.#answerTokens(newest);
   }
 
-  #answerTokens(account: Extract<HandOver, { kind: 'chatgptAuthTokens' }>): void {
+  /** `given`: the app server has these tokens already, and they are refused. Undefined: there are no tokens. */
+  #givenOrNewer(account: HandOver | null): 'given' | GivenTokens | undefined {
+    if (account?.kind !== 'chatgptAuthTokens') return undefined;
+    const given = this.#given?.kind === 'chatgptAuthTokens' ? this.#given.accessToken : undefined;
+    return account.accessToken.equals(given) ? 'given' : account;
+  }
+
+  #answerTokens(account: GivenTokens): void {
     this.#known = account;
     this.#given = account;
     for (const id of this.#asked) {

@@ -305,14 +305,14 @@ function superviseAppServer(
 async function withAccount(
   appServer: AppServer,
   account: AccountSource,
-  { options, env, log, audit }: EngineBase,
+  { options, env, timing, log, audit }: EngineBase,
   { onFault }: WiringHooks,
   protocol: AgentProtocolSetting,
 ): Promise<AppServer> {
   if (!(account instanceof AccountService) || !followsAccount(appServer)) return appServer;
   const { AccountAppServer } = await import('./app-server-account.js');
   const following = new AccountAppServer(appServer, {
-    ...{ account, env, log, audit, onFault, watcher: options.watcher },
+    ...{ account, env, timing, log, audit, onFault, watcher: options.watcher },
     maySpeakAccount: protocol === 'auto' || protocol === 'codex',
   });
   account.follow(following);
