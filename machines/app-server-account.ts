@@ -14,8 +14,6 @@ export interface AppServerAccountInput {
 interface AppServerAccountContext extends AppServerAccountInput {
   /** Why the chart is in its state: one object for each decision. */
   readonly decision: Decision;
-  /** The app server still has another account of the engine, until it accepts this one. */
-  readonly replaces: boolean;
 }
 
 /** The events of the `appServerAccount` chart. */
@@ -91,8 +89,6 @@ const chart = setup({
       const { reason, message } = actorFailure(context, event);
       return decide(context, reason, message);
     }),
-    assignReplaces: assign({ replaces: true }),
-    clearReplaces: assign({ replaces: false }),
     /** Answers the request for new tokens with an error. */
     refuseTokens: notProvided('refuseTokens'),
     /** Ends the connection of the engine to the app server. */
@@ -106,7 +102,6 @@ const chart = setup({
     unclaimed: ({ event }) => outputOf(event)?.kind === 'unclaimed',
     keepsOwn: ({ event }) => outputOf(event)?.kind === 'keepsOwn',
     accepted: ({ event }) => outputOf(event)?.kind === 'accepted',
-    replaces: ({ context }) => context.replaces,
   },
   delays: {
     renewTimeout: CALL_LIMITS.recovery,
@@ -119,6 +114,13 @@ const chart = setup({
   },
 });
 
+const accepted = {
+  guard: 'accepted',
+  target: 'following',
+  actions: setReason('appServerAccountShared'),
+} as const;
+const silent = setReason('appServerAccountSilent');
+
 /** Whether the app server behind the engine uses the account of the engine. ACC-101 */
 export const appServerAccountMachine = chart.createMachine({
   id: 'appServerAccount',
@@ -128,7 +130,6 @@ export const appServerAccountMachine = chart.createMachine({
   context: ({ input }) => ({
     ...input,
     decision: { reason: 'starting', detail: null, at: input.env.now() },
-    replaces: false,
   }),
   initial: 'idle',
   on: {
@@ -143,7 +144,7 @@ export const appServerAccountMachine = chart.createMachine({
     idle: {
       description:
         'The app server has not been given the account: none runs, or each client has its own child.',
-      entry: ['disconnect', 'clearReplaces'],
+      entry: 'disconnect',
       on: {
         NEEDED: { target: 'connecting', actions: setReason('appServerAccountConnecting') },
         CHANGED: [
@@ -170,40 +171,37 @@ export const appServerAccountMachine = chart.createMachine({
       on: { CHANGED: { target: 'connecting', reenter: true } },
     },
     handingOver: {
-      description:
-        'Signs the app server in with the account of the engine. One that keeps another account of the engine is ended.',
+      description: 'Signs the app server in with the account of the engine.',
       tags: ['preparing'],
       invoke: {
         id: 'handOver',
         src: 'handOver',
-        onDone: [
-          {
-            guard: 'accepted',
-            target: 'following',
-            actions: ['clearReplaces', setReason('appServerAccountShared')],
-          },
-          { guard: 'replaces', target: 'restarting', actions: 'recordFailure' },
-          { target: 'separate', actions: 'recordFailure' },
-        ],
-        onError: [
-          { guard: 'replaces', target: 'restarting', actions: 'recordActorError' },
-          { target: 'separate', actions: 'recordActorError' },
-        ],
+        onDone: [accepted, { target: 'separate', actions: 'recordFailure' }],
+        onError: { target: 'separate', actions: 'recordActorError' },
       },
-      after: {
-        handOverTimeout: [
-          { guard: 'replaces', target: 'restarting', actions: setReason('appServerAccountSilent') },
-          { target: 'separate', actions: setReason('appServerAccountSilent') },
-        ],
-      },
+      after: { handOverTimeout: { target: 'separate', actions: silent } },
       on: {
         CHANGED: {
-          target: 'handingOver',
-          reenter: true,
+          target: 'replacing',
           description: 'The app server may have the earlier account already.',
-          actions: 'assignReplaces',
         },
         RENEWED: { target: 'handingOver', reenter: true },
+      },
+    },
+    replacing: {
+      description:
+        'Signs the app server in with another account of the engine. One that does not accept it keeps the earlier one, and is ended. ACC-103',
+      tags: ['preparing'],
+      invoke: {
+        id: 'replace',
+        src: 'handOver',
+        onDone: [accepted, { target: 'restarting', actions: 'recordFailure' }],
+        onError: { target: 'restarting', actions: 'recordActorError' },
+      },
+      after: { handOverTimeout: { target: 'restarting', actions: silent } },
+      on: {
+        CHANGED: { target: 'replacing', reenter: true },
+        RENEWED: { target: 'replacing', reenter: true },
       },
     },
     following: {
@@ -211,8 +209,8 @@ export const appServerAccountMachine = chart.createMachine({
       initial: 'settled',
       on: {
         CHANGED: {
-          target: 'handingOver',
-          actions: ['assignReplaces', setReason('appServerAccountConnecting')],
+          target: 'replacing',
+          actions: setReason('appServerAccountConnecting'),
         },
         RENEWED: { target: 'handingOver', description: 'The same account, with new tokens.' },
       },
@@ -261,7 +259,6 @@ export const appServerAccountMachine = chart.createMachine({
     restarting: {
       description: 'Ends the children; a child that is started later reads the account again.',
       tags: ['ending', 'holding'],
-      entry: 'clearReplaces',
       initial: 'signingOutAgent',
       on: {
         SIGNED_OUT: { description: 'The children are ending already.' },

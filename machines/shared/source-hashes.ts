@@ -3,7 +3,7 @@ export const SOURCE_HASHES: Readonly<Record<string, string>> = {
   account: '74599ad44219f336',
   accountTokens: 'f7cb14139d531a2e',
   appServer: 'aae48e9fdfc81491',
-  appServerAccount: 'a9d9c46a2a5e4ab5',
+  appServerAccount: 'b4faed5f1671197b',
   authRecovery: '4f573bcffb021ed1',
   authorizedRequest: 'b3372a8fd743a68e',
   clientSession: '7b5e874fbc1378bc',

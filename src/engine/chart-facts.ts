@@ -35,6 +35,7 @@ const DELAYS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   accountTokens: { lockPause: '25–50 ms' },
   appServer: { restartPause: BACKOFF },
   controllerLink: { pause: `${BACKOFF}, or Retry-After` },
+  homeLock: { lockPause: '25–50 ms' },
   login: { pollPause: 'as the issuer says' },
   pairing: { codeLifetime: 'until it expires' },
   remoteControl: {

@@ -17,7 +17,7 @@ export const CHART_HASHES: Readonly<Record<string, string>> = {
   tokenSaving: 'fb77daaf3dea',
   controllerLink: '0c2899cb5089',
   appServer: '3988a7e98bed',
-  appServerAccount: '854a565c4cf4',
+  appServerAccount: '7da754c89c41',
   engine: '539d811195f6',
   homeLock: 'b66e0957676c',
 };

@@ -93,6 +93,7 @@ const ROUTES: Readonly<Record<string, () => Promise<Rig>>> = {
     await rig.desk.answer('handOver', { kind: 'accepted' });
     return rig;
   },
+  replacing: async () => (await in_('following.settled')).send(SHARED),
   'following.renewing': async () => (await in_('following.settled')).send('ASKED'),
   'following.fresh': async () => {
     const rig = await in_('following.renewing');
@@ -159,7 +160,7 @@ describe('appServerAccount', () => {
   });
 
   it('ACC-103: one that keeps the account before a switch is ended, one that keeps older tokens is not', async () => {
-    const switched = async () => (await in_('following.settled')).send(SHARED);
+    const switched = () => in_('replacing');
     const refused = await switched();
     await refused.desk.answer('handOver', failed);
     expect(refused.shown).toBe('restarting.signingOutAgent appServerAccountRefused');
@@ -171,6 +172,7 @@ describe('appServerAccount', () => {
     expect(broken.shown).toBe('restarting.signingOutAgent engineFault');
     const accepted = await switched();
     await accepted.desk.answer('handOver', { kind: 'accepted' });
+    expect(accepted.shown).toBe('following.settled appServerAccountShared');
     await accepted.send('RENEWED');
     await accepted.desk.answer('handOver', failed);
     expect(accepted.state).toBe('separate');
@@ -179,15 +181,22 @@ describe('appServerAccount', () => {
     expect(twice.state).toBe('restarting.signingOutAgent');
   });
 
+  it('ACC-101: a change while clients are held ends the children again, and says why', async () => {
+    const rig = await (await in_('holding')).send(PER_CLIENT);
+    expect(rig.shown).toBe('restarting.signingOutAgent appServerAccountChanged');
+  });
+
   it.each([
     ['idle', SHARED, 'connecting'],
     ['idle', PER_CLIENT, 'restarting.signingOutAgent'],
     ['idle', changed(false, false, true), 'idle'],
     ['idle', changed(false, true, false), 'idle'],
     ['connecting', SHARED, 'connecting'],
-    ['handingOver', SHARED, 'handingOver'],
+    ['handingOver', SHARED, 'replacing'],
+    ['replacing', SHARED, 'replacing'],
+    ['replacing', { type: 'RENEWED' } as const, 'replacing'],
     ['handingOver', { type: 'RENEWED' } as const, 'handingOver'],
-    ['following.settled', SHARED, 'handingOver'],
+    ['following.settled', SHARED, 'replacing'],
     ['following.settled', { type: 'RENEWED' } as const, 'handingOver'],
     ['following.renewing', { type: 'RENEWED' } as const, 'following.renewing'],
     ['separate', SHARED, 'restarting.signingOutAgent'],

@@ -2,21 +2,19 @@ import type { Decision } from '../../../src/protocol/decision.js';
 import { lawsOf, tagLaws } from './walks.js';
 
 interface Context {
-  readonly replaces: boolean;
   readonly decision: Decision;
 }
 
 lawsOf<Context>('appServerAccount', [
   ...tagLaws({
-    preparing: ['connecting', 'handingOver'],
+    preparing: ['connecting', 'handingOver', 'replacing'],
     ending: ['restarting'],
     holding: ['restarting', 'holding'],
   }),
   {
-    title: 'ACC-103: an app server that has the account, or none, replaces no other account',
-    when: ({ from, to }) =>
-      ['idle', 'following'].some((state) => to.includes(state) && !from.includes(state)),
-    holds: ({ is }) => !is.replaces,
+    title: 'ACC-103: an app server that keeps an earlier account of the engine is ended',
+    when: ({ from, to }) => from.includes('replacing') && !to.includes('replacing'),
+    holds: ({ to }) => ['following', 'restarting', 'idle'].some((state) => to.includes(state)),
   },
   {
     title: 'ACC-102: a sign-out ends the children, whatever happens at the time',

@@ -363,7 +363,7 @@ export const FAULTS: readonly Fault[] = [
   fault(
     'appServerAccount',
     'app-server-account.ts',
-    "target: 'handingOver',\n          reenter",
+    "CHANGED: { target: 'replacing', reenter",
     'reenter: true',
     'reenter: false',
     'a change meanwhile does not hand over again',
