@@ -255,14 +255,17 @@ export async function wire(
   return running;
 }
 
-/** Records the charts, which have not started yet; only the holder of the lock writes in the home. */
+/** Records the charts from their first step on; only the holder of the lock writes in the home. */
 function startRecorder(
   { options, steps, timing, log }: EngineBase,
   home: Home,
   installation: string,
 ): FlightRecorder | undefined {
   const { historySize = 0, historyDays = DEFAULT_HISTORY_DAYS } = options;
-  if (historySize === 0) return undefined;
+  if (historySize === 0) {
+    steps.sink = undefined;
+    return undefined;
+  }
   return new FlightRecorder({
     ...{ steps, installation, timing, log, directory: historyDirectory(home.dir) },
     ...{ maxBytes: historySize * MIB, maxAge: historyDays * DAY },

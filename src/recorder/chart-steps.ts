@@ -63,6 +63,8 @@ interface Frame {
   readonly effects: string[];
 }
 
+/** Steps that are kept until somebody records them. A start takes about ten. */
+const MAX_EARLY = 200;
 /** Charts that run as actors and are kept for the state lines; more are not followed. */
 const MAX_LIVE = 2_000;
 const ONE_OF_MANY: ReadonlySet<string> = new Set(['virtualClient', 'clientSession', 'listenerConnection']);
@@ -76,7 +78,6 @@ export class ChartSteps implements EngineWatcher {
   /** The clock and the randomness of the engine. Within a step of a chart the time stands still. */
   readonly env: Env;
   readonly boot: string;
-  sink: StepSink | undefined;
   /** Errors in here. They are counted and never thrown into the engine. */
   internalErrors = 0;
   readonly #real: Env;
@@ -85,6 +86,9 @@ export class ChartSteps implements EngineWatcher {
   readonly #live = new Set<FollowedChart>();
   /** Events that wait in the mailbox of an actor that is in a step. */
   readonly #waiting = new Map<ActorParts, number>();
+  #sink: StepSink | undefined;
+  /** The first steps of the start: the home is not open yet, and nobody can record them. Undefined: somebody has them. */
+  #early: ChartStep[] | undefined = [];
   #frames: Frame[] = [];
   #scheduled = false;
   #steps = 0;
@@ -103,6 +107,18 @@ export class ChartSteps implements EngineWatcher {
         return value;
       },
     };
+  }
+
+  get sink(): StepSink | undefined {
+    return this.#sink;
+  }
+
+  /** Gets the steps from the first one on. With `undefined`, nobody gets them. */
+  set sink(sink: StepSink | undefined) {
+    this.#sink = sink;
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const step of early) sink?.step(step);
   }
 
   /** The id of the step that is taken now; undefined: none. */
@@ -250,7 +266,9 @@ export class ChartSteps implements EngineWatcher {
     const { id, at, random, effects } = frame ?? {
       ...{ id: this.#nextId(), at: this.now(), random: [], effects: [] },
     };
-    this.sink?.step({ ...{ id, chart, at, random, effects }, event, before, after });
+    const step = { ...{ id, chart, at, random, effects }, event, before, after };
+    if (this.#early !== undefined && this.#early.length < MAX_EARLY) this.#early.push(step);
+    this.#sink?.step(step);
     const waiting = this.#waiting.get(actor) ?? 0;
     if (waiting === 0 || after.status !== 'active') return;
     this.#waiting.set(actor, waiting - 1);
