@@ -6,9 +6,9 @@ import { shellQuote } from './output/shell.js';
 
 /** Commands with --home; the others do not use a home directory. */
 export const WITH_HOME =
-  'start|status|wait|pair|devices|repair|login|logout|whoami|connect|doctor|enable|disable|stop|restart|logs|history|config|service|metrics|url|inspect|open';
+  'start|status|wait|pair|devices|repair|login|logout|whoami|connect|doctor|enable|disable|stop|restart|logs|history|replay|report|config|service|metrics|url|inspect|open';
 const USES_HOME = new RegExp(`^(?:${WITH_HOME})$`);
-export const WITHOUT_HOME = 'explain|graph|paths|token|completion|call|backend|help';
+export const WITHOUT_HOME = 'explain|graph|paths|token|completion|call|backend|hub|help';
 /** What may follow a command in a sentence: its action, the name of an argument, and options. */
 const WITHOUT_VALUE =
   'device|yes|all|wait|attach|open|inspector|json|verbose|watch|pair|code-stdin|api-key-stdin|no-[a-z-]+|help';

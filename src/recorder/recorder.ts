@@ -3,6 +3,7 @@ import { SOURCE_HASHES } from '../../machines/shared/source-hashes.js';
 import type { EngineLogger } from '../observe/logger.js';
 import type { Timing } from '../protocol/timing.js';
 import { VERSION } from '../protocol/version.js';
+import { errnoText } from '../system/errno.js';
 import type { ChartStep, ChartSteps, FollowedChart, StepSink, UpgradeStep } from './chart-steps.js';
 import { isOneOfMany } from './chart-steps.js';
 import { EqualVerdicts } from './equal-verdicts.js';
@@ -189,7 +190,7 @@ export class FlightRecorder implements StepSink {
       gap: (lost) => this.#facts.line({ record: 'gap', lost, at: steps.now() } satisfies GapRecord),
       onFailure: (error) =>
         log.warn(
-          { directory, error: error instanceof Error ? error.message : 'unknown' },
+          { directory, error: errnoText(error) },
           'the history cannot be written; the engine runs without it: see rc-engine doctor',
         ),
       now: () => steps.now()[0],

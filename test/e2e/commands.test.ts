@@ -69,7 +69,7 @@ describe('rc-engine status', () => {
     const human = await lab.cli(['status', '--verbose', '--home', lab.home]);
     expect(human.code).toBe(1);
     expect(human.stdout).toMatch(/^next attempt +in \d+ s$/m);
-    expect(human.stdout).toMatch(/^last failure .*\(HTTP 429, request-7\)$/m);
+    expect(human.stdout).toMatch(/^last failure .*\(HTTP 429, request-7, decision [0-9a-z]+-[0-9a-z]+\)$/m);
   });
 
   it('without an engine the exit code is 5, also after an engine was killed', async ({ lab }) => {

@@ -71,7 +71,10 @@ async function useLocalClients(engine: CliProcess, timeline: ReceivedTimeline): 
       params: { clientInfo: { name: 'test', version: '1' }, capabilities: {} },
     }),
   );
-  await until(() => timeline.entries.some(({ event }) => event === 'INITIALIZED'), 'initialized client');
+  await until(
+    () => timeline.entries.some(({ event }) => event === 'INITIALIZE.ACCEPTED'),
+    'initialized client',
+  );
   const wrongClient = new WebSocket(`${connectUrl.origin}/?token=wrong-TOKEN-given`);
   wrongClient.on('error', () => {});
   await until(() => timeline.hasActive('websocketAuth.rejected'), 'refused upgrade');
@@ -147,6 +150,8 @@ describe('the inspector of a running engine', () => {
       'account',
       'authRecovery',
       'clientSession',
+      'engine',
+      'homeLock',
       'link',
       'listenerConnection',
       'pairing',

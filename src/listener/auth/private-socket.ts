@@ -1,6 +1,6 @@
 /** The authority `filesystem`: a unix socket that only the user of the engine can reach. WSA-50, WSA-51 */
 import { lstatSync, type Stats, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { EngineError } from '../../protocol/errors.js';
 import { errnoText } from '../../system/errno.js';
 import { makeDirectory } from '../../system/make-directory.js';
@@ -62,7 +62,11 @@ export function openPrivateDirectory(socketPath: string): void {
 /** A directory that all users need, such as /tmp or the root: nobody should take their access away. */
 function isOfSystem(directory: string): boolean {
   const found = statSync(directory, { throwIfNoEntry: false });
-  return found !== undefined && (found.uid === 0 ? (found.mode & 0o005) !== 0 : (found.mode & 0o1000) !== 0);
+  if (found === undefined) return false;
+  const isShared = (found.mode & 0o1000) !== 0 || found.uid !== process.getuid?.();
+  // Such as /var/run; a directory of root below that, such as one in /root/work, is like that of any user.
+  const isNearRoot = found.uid === 0 && resolve(directory).split(sep).filter(Boolean).length <= 2;
+  return isShared || isNearRoot;
 }
 
 /**
