@@ -1,4 +1,5 @@
-import { createEngine, type Engine, endError } from '../engine/engine.js';
+import { endError } from '../engine/end-error.js';
+import { createEngine, type Engine } from '../engine/engine.js';
 import type { EngineOptions } from '../engine/options.js';
 import { removeOwnFiles } from '../home/engine-info.js';
 import { locateHome } from '../home/home.js';

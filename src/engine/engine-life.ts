@@ -24,6 +24,7 @@ import {
   type WiringHooks,
   wire,
 } from './bootstrap.js';
+import { endError } from './end-error.js';
 import { EngineMetrics } from './engine-metrics.js';
 import type { HomeLock } from './home-lock.js';
 
@@ -303,10 +304,4 @@ export class EngineLife {
 function made<T>(part: T | undefined): T {
   if (part === undefined) throw new Error('a step of the start ran too early');
   return part;
-}
-
-/** The error for a failure that stopped an engine without a call of `stop`. */
-export function endError({ reason, message }: Failure): EngineError {
-  // A start that needs a sign-in found none; over stdio this happens after the client has sent its name. RC-27
-  return new EngineError(reason.startsWith('auth') ? 'authRequired' : reason, message);
 }

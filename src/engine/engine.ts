@@ -21,8 +21,6 @@ import type { EngineOptions } from './options.js';
 import type { EngineStatus } from './status.js';
 import { routeOf } from './status-methods.js';
 
-export { endError } from './engine-life.js';
-
 /** A client that came or went. It holds no credential. */
 export interface ClientChange {
   readonly change: 'connected' | 'left';

@@ -31,7 +31,7 @@ export const hub = defineCommand({
   options: {
     listen: {
       type: 'string',
-      description: 'https://HOST:PORT, or http:// on a loopback address',
+      description: 'Address: https://HOST:PORT, or http:// on a loopback address',
       variable: 'RC_ENGINE_HUB_LISTEN',
       default: DEFAULT_ADDRESS,
     },
@@ -47,7 +47,7 @@ export const hub = defineCommand({
     },
     bus: {
       type: 'string',
-      description: 'memory for one node, or nats://HOST:PORT (several with commas)',
+      description: 'Broker: memory for one node, or nats://HOST:PORT (several with commas)',
       variable: 'RC_ENGINE_HUB_BUS',
       default: 'memory',
     },
