@@ -52,8 +52,13 @@ async function saved(page: Page): Promise<{ text: string; timeline: SavedTimelin
     const names = await readdir(page.downloads).catch(() => []);
     return names.find((one) => one.endsWith('.json'));
   }, 'saved file');
-  const text = await readFile(join(page.downloads, name), 'utf8');
-  await rm(join(page.downloads, name));
+  const path = join(page.downloads, name);
+  // The browser may still be writing it.
+  const text = await until(async () => {
+    const found = await readFile(path, 'utf8');
+    return found.endsWith('}') ? found : undefined;
+  }, 'complete file');
+  await rm(path);
   return { text, timeline: JSON.parse(text) as SavedTimeline };
 }
 
@@ -270,7 +275,7 @@ describe.skipIf(noChromium)(
       expect(timeline.next - before).toBeGreaterThanOrEqual(2 * REPLACED);
       const { next } = timeline;
       await page.until(`Number(document.getElementById('scrub').max) === ${next - 1}`, 'last entry');
-      expect(await page.eval(`document.getElementById('tree-count').textContent`)).toBe('1000');
+      await page.until(`document.getElementById('tree-count').textContent === '1000'`, 'all actors');
       await page.click('.row.group');
       await page.until(`document.querySelectorAll('.row.machine').length > 30`, 'some of the actors');
       await page.click('.row.machine');
