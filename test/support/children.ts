@@ -102,7 +102,7 @@ export async function start(command: string[], options: StartOptions = {}): Prom
   built ??= bundle();
   const args = ['-c', `${options.before ?? ':'}; exec "$0" "$@"`, process.execPath, await built, ...command];
   const user = options.uid === undefined ? {} : { uid: options.uid, gid: options.uid };
-  return new Child(spawn('bash', args, { ...user, stdio: 'pipe' }));
+  return new Child(spawn('bash', ['--norc', ...args], { ...user, stdio: 'pipe' }));
 }
 
 async function bundle(): Promise<string> {
