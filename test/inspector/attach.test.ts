@@ -140,7 +140,7 @@ describe.skipIf(noChromium)(
       await engine.stop();
       await page.until(`${STATUS} === 'The engine has stopped.'`, 'end of the engine');
       await page.until(
-        `${ROWS}.some((row) => row.includes('remoteControl') && row.includes('stopped'))`,
+        `${ROWS}.some((row) => row.includes('engine') && row.includes('stopping'))`,
         'last step',
       );
       const { code, stderr } = await command.exited;
