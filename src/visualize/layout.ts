@@ -11,14 +11,16 @@ import {
   textSize,
   titleSize,
 } from './geometry.js';
-import { LAYOUT_RECORDS, type LayoutRecord } from './layout-records.js';
-import { FONT, LINE_HEIGHT, maxWidth } from './lines.js';
+import { LAYOUT_RECORDS, type LayoutRecord, type TextPlan } from './layout-records.js';
+import { FONT, LINE_HEIGHT, maxWidth, rewrap } from './lines.js';
 import { overlaps } from './overlaps.js';
 import type { Arrow, Box, Picture } from './picture.js';
 import { crossings, MAX_WIDTH, penalty } from './readability.js';
 
 const MARGIN = 10;
 const LABEL_PAD = 4;
+/** Width of a short line in a box with children, px. */
+const NARROW_ROW_WIDTH = 155;
 
 /** ELK options of each box with children. Children do not inherit them. */
 const COMPOUND_OPTIONS: LayoutOptions = {
@@ -106,9 +108,10 @@ async function placedAsRecorded(
   record: LayoutRecord,
   runElk: RunElk,
 ): Promise<Placed | undefined> {
-  const simplified = simplifications(picture)[record.level];
+  const simpler = simplifications(picture)[record.level];
   const variant = VARIANTS[record.variant];
-  if (simplified === undefined || variant === undefined) return undefined;
+  if (simpler === undefined || variant === undefined) return undefined;
+  const simplified = record.text === 'narrow' ? withShortLines(simpler) : simpler;
   const graph = graphOf(simplified, { ...record, variant });
   // ELK writes the positions into the graph, so the hash comes first.
   return inputHash(picture, graph) === record.input
@@ -121,9 +124,10 @@ async function search(picture: Picture, runElk: RunElk): Promise<Placed> {
   let best: Candidate | undefined;
   for (const [level, next] of simplifications(picture).entries()) {
     const place: Place = async (plan) => {
-      const graph = graphOf(next, { ...plan, variant: VARIANTS[plan.variant] ?? {} });
+      const drawn = plan.text === 'narrow' ? withShortLines(next) : next;
+      const graph = graphOf(drawn, { ...plan, variant: VARIANTS[plan.variant] ?? {} });
       const input = inputHash(picture, graph);
-      return placedFrom(next, await runElk(graph), { ...plan, level, input });
+      return placedFrom(drawn, await runElk(graph), { ...plan, level, input });
     };
     const found = await bestOf(next, place);
     if (isReadable(found.placed)) return found.placed;
@@ -148,7 +152,7 @@ function simplifications(picture: Picture): Picture[] {
 
 /** Changes with all that a search depends on: the most detailed picture, the graph of the result, and the layout options. */
 function inputHash(picture: Picture, graph: ElkNode): string {
-  const full = graphOf(picture, { variant: {}, stackRegions: false, separateText: false });
+  const full = graphOf(picture, { variant: {}, stackRegions: false, text: 'wide' });
   return createHash('sha256')
     .update(JSON.stringify([full, graph]))
     .digest('hex')
@@ -160,20 +164,20 @@ interface Candidate {
   readonly cost: number;
 }
 
-type Place = (plan: Pick<LayoutRecord, 'variant' | 'stackRegions' | 'separateText'>) => Promise<Placed>;
+type Place = (plan: Pick<LayoutRecord, 'variant' | 'stackRegions' | 'text'>) => Promise<Placed>;
 
 async function bestOf(picture: Picture, place: Place): Promise<Candidate> {
   let best: Candidate | undefined;
   let isHopeless = false;
   const isLarge = picture.boxes.length > LARGE_PICTURE;
-  const tryVariants = async (stackRegions: boolean, separateText: boolean): Promise<boolean> => {
+  const tryVariants = async (stackRegions: boolean, text: TextPlan): Promise<boolean> => {
     for (const variant of VARIANTS.keys()) {
       if (variant === TRIALS_BEFORE_GIVING_UP && best !== undefined && picture.simpler !== null) {
         isHopeless = isFarTooComplex(best.placed);
         if (isHopeless) break;
       }
       if (isLarge && variant >= VARIANTS_WHEN_LARGE && best !== undefined && isAcceptable(best.placed)) break;
-      const placed = await place({ variant, stackRegions, separateText });
+      const placed = await place({ variant, stackRegions, text });
       const found = { placed, cost: penalty(placed) };
       const readable = isReadable(placed);
       if (readable || best === undefined || found.cost < best.cost) best = found;
@@ -182,10 +186,12 @@ async function bestOf(picture: Picture, place: Place): Promise<Candidate> {
     return false;
   };
   const hasNoOverlaps = () => best !== undefined && overlaps(best.placed).length === 0;
+  const canBeRead = () => best !== undefined && isAcceptable(best.placed);
   const hasRegions = picture.boxes.some(({ region }) => region);
   const stackings = hasRegions ? [false, true] : [false];
-  for (const stackRegions of stackings) if (await tryVariants(stackRegions, false)) break;
-  if (!hasNoOverlaps() && !isHopeless) await tryVariants(hasRegions, true);
+  for (const stackRegions of stackings) if (await tryVariants(stackRegions, 'wide')) break;
+  if (!hasNoOverlaps() && !isHopeless) await tryVariants(hasRegions, 'separate');
+  if (!canBeRead() && !isHopeless && hasLongLines(picture)) await tryVariants(hasRegions, 'narrow');
   if (best === undefined) throw new Error('no layout variant was tried');
   return best;
 }
@@ -209,9 +215,26 @@ interface Plan {
   readonly variant: LayoutOptions;
   /** Regions of a parallel state are placed below each other instead of side by side. */
   readonly stackRegions: boolean;
-  /** The text of a box with children becomes a node inside it, so that arrows go around it. */
-  readonly separateText: boolean;
+  readonly text: TextPlan;
 }
+
+/** ELK does not always make a box with children as wide as its text. Short lines fit into it. */
+function withShortLines(picture: Picture): Picture {
+  const parents = parentsOf(picture);
+  return {
+    ...picture,
+    boxes: picture.boxes.map((box) =>
+      parents.has(box.id) ? { ...box, lines: rewrap(box.lines, NARROW_ROW_WIDTH) } : box,
+    ),
+  };
+}
+
+function hasLongLines(picture: Picture): boolean {
+  const parents = parentsOf(picture);
+  return picture.boxes.some(({ id, lines }) => parents.has(id) && maxWidth(lines) > NARROW_ROW_WIDTH);
+}
+
+const parentsOf = ({ boxes }: Picture): Set<string | null> => new Set(boxes.map(({ parent }) => parent));
 
 function graphOf(picture: Picture, plan: Plan): ElkNode {
   const order = readingOrder(picture);
@@ -271,7 +294,7 @@ function childrenOf(picture: Picture, parent: string | null, plan: Plan): ElkNod
       const children = childrenOf(picture, box.id, plan);
       const size = boxSize(box);
       if (children.length === 0) return { id: box.id, ...size };
-      const separateText = plan.separateText && box.lines.length > 0;
+      const separateText = plan.text === 'separate' && box.lines.length > 0;
       const notes: ElkNode = {
         id: notesId(box),
         ...textSize(box),

@@ -46,6 +46,18 @@ export function wrap(spans: readonly Span[], limit: number): Line[] {
   return lines;
 }
 
+/** The same text with other line breaks. */
+export function rewrap(lines: readonly Line[], limit: number): Line[] {
+  const texts: Span[][] = [];
+  for (const { spans, continued } of lines) {
+    const text = continued ? texts.at(-1) : undefined;
+    if (text === undefined) texts.push([...spans]);
+    // A line break took the place of a space.
+    else text.push(...spans.map((span, index) => (index === 0 ? { ...span, text: ` ${span.text}` } : span)));
+  }
+  return texts.flatMap((text) => wrap(text, limit));
+}
+
 function mergeSpans(spans: readonly Span[]): Span[] {
   const out: Span[] = [];
   for (const span of spans) {

@@ -43,6 +43,7 @@ export function appServerAccountModel(): Variant<typeof appServerAccountMachine>
         outcomes: {
           connect: connected,
           handOver: handedOver,
+          replace: handedOver,
           renew: [undefined],
           signOutAgent: [undefined],
           restart: [undefined],
