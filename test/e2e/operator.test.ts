@@ -60,7 +60,8 @@ describe('a month later', { timeout: 90_000 }, () => {
     at.always('refresh', oauthError(400, 'refresh_token_expired'));
     const where = ['--issuer', at.origin, '--base-url', `${at.origin}/backend-api`];
     await lab.start(['--auth-startup', 'recoverable', ...where]);
-    await untilStatus(lab, /not connected/);
+    // Until the issuer has answered, status says only that the backend refused the token.
+    await untilStatus(lab, /not connected.*The sign-in expired/);
     const { status, doctor } = await asked(lab, ['--issuer', at.origin]);
     expect(status.code).toBe(1);
     expect(status.stdout).toMatch(/^status +not connected.*The sign-in expired/m);

@@ -172,12 +172,14 @@ for (const pane of PANES) byId(`pane-${pane}`).addEventListener('click', () => s
 
 /** The panes of a narrow screen, which shows one of them. */
 function showPane(pane: (typeof PANES)[number]): void {
+  const changed = document.body.dataset.pane !== pane;
   document.body.dataset.pane = pane;
   for (const other of PANES) byId(`pane-${other}`).setAttribute('aria-pressed', String(other === pane));
   showAll();
   requestAnimationFrame(() => {
     list.reveal();
-    if (pane === 'chart') chart.resized();
+    // A chart that was visible already keeps its zoom and its position.
+    if (changed && pane === 'chart') chart.resized();
   });
 }
 
