@@ -10,14 +10,7 @@ import type { EventLog } from './events.js';
 import type { AnswerFault, FaultQueue } from './faults.js';
 import { HttpError, type HttpResponse, readJsonBody, refuseUpgrade, sendResponse } from './http.js';
 import type { ListenAddress } from './options.js';
-import {
-  CONTROLLER_SOCKET_PATH,
-  matchRoute,
-  type RouteMatch,
-  type RouteResponse,
-  type Routes,
-  SERVER_SOCKET_PATH,
-} from './routes.js';
+import { matchRoute, type RouteMatch, type RouteResponse, type Routes, socketSide } from './routes.js';
 import type { Side } from './sockets.js';
 
 /** Above the largest frame that a server may send, so that a slightly larger one is skipped and not fatal. */
@@ -155,7 +148,7 @@ export class BackendListener {
     const destroy = (): void => void socket.destroy();
     this.#stop.signal.addEventListener('abort', destroy);
     socket.once('close', () => this.#stop.signal.removeEventListener('abort', destroy));
-    const side = sideOf(request.url);
+    const side = socketSide(request.url);
     try {
       requireOwnHost(request);
       if (side === undefined) throw new HttpError(404, 'Not Found');
@@ -216,17 +209,6 @@ export class BackendListener {
 function requireOwnHost(request: IncomingMessage): void {
   const refusal = refusalOf(request, false);
   if (refusal !== undefined) throw new HttpError(refusal.status, refusal.message, { connection: 'close' });
-}
-
-function sideOf(path: string | undefined): Side | undefined {
-  switch (path?.replace(/\?.*$/, '')) {
-    case SERVER_SOCKET_PATH:
-      return 'server';
-    case CONTROLLER_SOCKET_PATH:
-      return 'controller';
-    default:
-      return undefined;
-  }
 }
 
 /** The response of a fault that replaces the handler; undefined for any other fault. */

@@ -11,13 +11,16 @@ import type { EventDetail } from './events.js';
 import type { FaultRoute } from './faults.js';
 import { HttpError, type HttpResponse, parseBody, requireBearer, requireHeader } from './http.js';
 import { BASE_PATH } from './options.js';
+import type { Side } from './sockets.js';
 
 /** The detail from which Codex CLI concludes that its identity no longer exists and that it must enroll again. RC-20 */
 export const SERVER_NOT_FOUND = 'Remote app server not found';
 
-const CONTROL_PATH = `${BASE_PATH}/wham/remote/control`;
-export const SERVER_SOCKET_PATH = `${CONTROL_PATH}/server`;
-export const CONTROLLER_SOCKET_PATH = `${CONTROL_PATH}/client`;
+const CONTROL_PATH = '/wham/remote/control';
+const SOCKET_SIDES: Readonly<Record<string, Side>> = {
+  [`${CONTROL_PATH}/server`]: 'server',
+  [`${CONTROL_PATH}/client`]: 'controller',
+};
 const CLIENTS_PATH = new RegExp(`^${CONTROL_PATH}/environments/([^/]+)/clients(?:/([^/]+))?$`);
 const POST_ROUTES: Readonly<Record<string, FaultRoute>> = {
   [`${CONTROL_PATH}/server/enroll`]: 'enroll',
@@ -61,16 +64,27 @@ export interface RouteResponse extends HttpResponse {
   readonly detail?: EventDetail;
 }
 
+/** A base URL works with and without `/backend-api` at its end. */
+function withoutBasePath(pathname: string): string {
+  return pathname.startsWith(`${BASE_PATH}/`) ? pathname.slice(BASE_PATH.length) : pathname;
+}
+
+/** Which side connects with an upgrade of this URL; undefined when the path is not one of a socket. */
+export function socketSide(url: string | undefined): Side | undefined {
+  return SOCKET_SIDES[withoutBasePath((url ?? '').replace(/\?.*$/, ''))];
+}
+
 /** Finds the route of a request. Throws HttpError 404 or 405. */
 export function matchRoute(request: IncomingMessage, url: URL): RouteMatch {
   const { method } = request;
-  const postRoute = POST_ROUTES[url.pathname];
+  const pathname = withoutBasePath(url.pathname);
+  const postRoute = POST_ROUTES[pathname];
   const match = { request, query: url.searchParams, environmentId: '', clientId: '' };
   if (postRoute !== undefined) {
     if (method !== 'POST') throw new HttpError(405, 'Method Not Allowed', { allow: 'POST' });
     return { ...match, route: postRoute };
   }
-  const clients = CLIENTS_PATH.exec(url.pathname);
+  const clients = CLIENTS_PATH.exec(pathname);
   if (clients === null) throw new HttpError(404, 'Not Found');
   const environmentId = decodeSegment(clients[1] ?? '');
   if (clients[2] === undefined) {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { HttpError, type HttpResponse, readJsonBody, refuseUpgrade, sendResponse } from '../backend/http.js';
-import { CONTROLLER_SOCKET_PATH, matchRoute, type Routes, SERVER_SOCKET_PATH } from '../backend/routes.js';
+import { matchRoute, type Routes, socketSide } from '../backend/routes.js';
 import type { Side } from '../backend/sockets.js';
 import { GATE_TIMEOUTS, limitConnections } from '../net/http-gate.js';
 import { EngineError } from '../protocol/errors.js';
@@ -129,7 +129,7 @@ export class HubListener {
     socket.on('error', () => socket.destroy());
     this.#upgrading.add(socket);
     socket.once('close', () => this.#upgrading.delete(socket));
-    const side = sideOf(request.url);
+    const side = socketSide(request.url);
     try {
       requireNoOrigin(request);
       if (side === undefined) throw new HttpError(404, 'Not Found');
@@ -160,15 +160,4 @@ export class HubListener {
 function requireNoOrigin(request: IncomingMessage): void {
   if (request.headers.origin !== undefined)
     throw new HttpError(403, 'Requests of other web pages are refused.', { connection: 'close' });
-}
-
-function sideOf(path: string | undefined): Side | undefined {
-  switch (path?.replace(/\?.*$/, '')) {
-    case SERVER_SOCKET_PATH:
-      return 'server';
-    case CONTROLLER_SOCKET_PATH:
-      return 'controller';
-    default:
-      return undefined;
-  }
 }

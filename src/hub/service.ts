@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
 import { sessionIdOf } from '../backend/controller-sessions.js';
 import { readServerUpgrade } from '../backend/handshake.js';
@@ -69,7 +70,9 @@ export class HubService {
   readonly #metrics: HubMetrics;
   readonly #stopListening: () => void;
   #listener: HubListener | undefined;
-  #draining = false;
+  /** Set when the node has begun to stop. */
+  #closing: Promise<void> | undefined;
+  #endPauses: () => void = () => {};
 
   private constructor(deps: HubServiceDeps, metrics: HubMetrics) {
     this.#deps = deps;
@@ -129,40 +132,30 @@ export class HubService {
    * Leaves the load balancer, and closes the sockets spread over `drain`, so that their peers connect to other nodes one
    * after the other. A second call ends it at once.
    */
-  async close(): Promise<void> {
-    const { drain } = this.#deps.options;
-    if (!this.#draining) {
-      this.#draining = true;
-      const sockets = [...this.#engines.keys()];
-      const controllers = [...this.#controllers];
-      const steps = sockets.length + controllers.length;
-      this.#event('draining', { engines: sockets.length, controllers: controllers.length, ms: drain });
-      const pause = steps === 0 ? 0 : drain / steps;
-      for (const socket of sockets) {
-        this.#sockets.close(socket, CLOSE_CODES.serviceRestart, 'this node of the hub is stopping');
-        await this.#pause(pause);
-      }
-      for (const controller of controllers) {
-        controller.close(CLOSE_CODES.serviceRestart, 'this node of the hub is stopping');
-        await this.#pause(pause);
-      }
-    }
-    this.#endPause();
-    await this.#end();
-    this.#event('closed', {});
+  close(): Promise<void> {
+    if (this.#closing !== undefined) this.#endPauses();
+    this.#closing ??= this.#drain();
+    return this.#closing;
   }
 
-  #endPause: () => void = () => {};
-
-  #pause(ms: number): Promise<void> {
-    if (ms === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#endPause = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+  async #drain(): Promise<void> {
+    const { drain } = this.#deps.options;
+    const sockets = [...this.#engines.keys()];
+    const controllers = [...this.#controllers];
+    this.#event('draining', { engines: sockets.length, controllers: controllers.length, ms: drain });
+    const why = 'this node of the hub is stopping';
+    const closings = [
+      ...sockets.map((socket) => () => this.#sockets.close(socket, CLOSE_CODES.serviceRestart, why)),
+      ...controllers.map((controller) => () => controller.close(CLOSE_CODES.serviceRestart, why)),
+    ];
+    const pauses = new AbortController();
+    this.#endPauses = () => pauses.abort();
+    for (const [index, close] of closings.entries()) {
+      if (index > 0) await pause(drain / (closings.length - 1), pauses.signal);
+      close();
+    }
+    await this.#end();
+    this.#event('closed', {});
   }
 
   async #end(): Promise<void> {
@@ -197,7 +190,8 @@ export class HubService {
       case '/healthz':
         return { status: 200, body: { status: 'ok' } };
       case '/readyz': {
-        const problem = this.#draining ? 'draining' : this.#deps.bus.connected ? undefined : 'noBroker';
+        const problem =
+          this.#closing !== undefined ? 'draining' : this.#deps.bus.connected ? undefined : 'noBroker';
         return { status: problem === undefined ? 200 : 503, body: { status: problem ?? 'ready' } };
       }
       case '/metrics': {
@@ -367,10 +361,16 @@ export class HubService {
   }
 
   #refuseWhileDraining(): void {
-    if (this.#draining) throw new HttpError(503, 'This node of the hub is stopping', { 'retry-after': '1' });
+    // Without `Retry-After`, with which engines would add up to 30 s: another node, or this one after a restart, takes them soon.
+    if (this.#closing !== undefined) throw new HttpError(503, 'This node of the hub is stopping');
   }
 
   #event(event: HubEvent, detail: Detail): void {
     this.#deps.onEvent(event, detail);
   }
+}
+
+/** Ends early, without an error, when the signal is aborted. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms > 0) await setTimeout(ms, undefined, { signal }).catch(() => {});
 }

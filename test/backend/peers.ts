@@ -139,7 +139,9 @@ export function dial(
       });
       response.on('end', () => {
         const body = JSON.parse(text === '' ? '{}' : text) as Record<string, unknown>;
-        resolve({ status: response.statusCode ?? 0, headers: new Headers(), body, text });
+        const headers = new globalThis.Headers();
+        for (const [name, value] of Object.entries(response.headers)) headers.set(name, String(value));
+        resolve({ status: response.statusCode ?? 0, headers, body, text });
       });
     });
   });

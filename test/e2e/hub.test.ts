@@ -25,13 +25,13 @@ async function baseUrlOf(
   args: readonly string[],
   listen = 'http://127.0.0.1:0',
 ): Promise<{ url: string; node: CliProcess }> {
-  const node = start(['hub', '--listen', listen, '--drain', '1', '--json', ...args]);
+  const node = start(['hub', '--listen', listen, '--json', ...args]);
   const line = await node.line(({ type }) => type === 'listening', 'address of the hub');
   return { url: String(line.baseUrl), node };
 }
 
 describe('rc-engine hub', { timeout: 90_000 }, () => {
-  it('HUB-20, HUB-24: enrolls an engine with a key, pairs a controller, and keeps both over a restart', async () => {
+  it('HUB-20, HUB-24, HUB-36: enrolls an engine with a key, pairs a controller, and keeps both over a restart', async () => {
     const dir = await tmpFolder();
     const state = join(dir, 'hub.json');
     const made = await cli(['hub', 'key', 'create', '--account', 'team', '--state', state, '--json']);
@@ -42,7 +42,10 @@ describe('rc-engine hub', { timeout: 90_000 }, () => {
     const home = join(dir, 'home');
     await mkdir(home, { mode: 0o700 });
     const env = { RC_ENGINE_ACCESS_TOKEN: key, RC_ENGINE_ACCOUNT_ID: 'team' };
-    const engine = start(['start', '--home', home, '--base-url', url, '--listen', 'off', '--json'], env);
+    const engine = start(
+      ['start', '--home', home, '--base-url', new URL(url).origin, '--listen', 'off', '--json'],
+      env,
+    );
     await engine.connected();
     const connected = (): ReturnType<typeof cli> => cli(['wait', '--home', home, '--timeout', '20']);
     const call = (): ReturnType<typeof cli> => cli(['call', '--home', home, 'engine/echo', '{"payload":1}']);

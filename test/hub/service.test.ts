@@ -271,6 +271,42 @@ describe('one node', () => {
     expect((await enroll(hub, other)).serverId).not.toBe(first.serverId);
   });
 
+  it('HUB-33: refuses new sockets while it stops, and does not wait after the last one was closed', async () => {
+    const hub = await openNode({ drain: 60_000 });
+    const machines = [
+      await enroll(hub),
+      await enroll(hub, { ...ACCOUNT, 'chatgpt-account-id': 'account-B' }),
+    ];
+    const peers = await Promise.all(machines.map((machine) => ServerPeer.open(hub, machine)));
+    const closing = hub.close();
+    expect(await Promise.race(peers.map((peer) => peer.closed))).toBe(1012);
+    const refused = await dial(controlUrl(hub, 'server'), serverHeaders(machines[0] as Identity));
+    if (refused instanceof WebSocket) throw new Error('the socket was accepted');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, null]);
+    // A second one ends the pause before the last socket.
+    await hub.close();
+    await closing;
+    expect(await Promise.all(peers.map((peer) => peer.closed))).toEqual([1012, 1012]);
+  });
+
+  it('HUB-33: closes a single connection at once', async () => {
+    const hub = await openNode({ drain: 60_000 });
+    const peer = await ServerPeer.open(hub, await enroll(hub));
+    await hub.close();
+    expect(await peer.closed).toBe(1012);
+  });
+
+  it('HUB-36: a base URL works without /backend-api, too', async () => {
+    const hub = await openNode({});
+    const { status } = await call(`${hub.origin}/wham/remote/control/server/enroll`, {
+      headers: { ...ACCOUNT, 'x-codex-installation-id': INSTALLATION },
+      body: ENROLL_BODY,
+    });
+    expect(status).toBe(200);
+    const answer = await dial(`${hub.origin.replace('http', 'ws')}/wham/remote/control/server`, {});
+    expect(answer).toMatchObject({ status: 401 });
+  });
+
   it('HUB-35: refuses requests of web pages', async () => {
     const hub = await openNode({});
     const answer = await call(controlUrl(hub, 'client/claim'), {

@@ -6,7 +6,6 @@ import { defineCommand, JSON_OPTION } from '../parser/command.js';
 import { untilStopSignal } from '../signals.js';
 
 const DEFAULT_ADDRESS = 'http://127.0.0.1:8787';
-const DEFAULT_DRAIN = 10;
 const DEFAULT_RATE = 500;
 
 export const hub = defineCommand({
@@ -81,7 +80,7 @@ export const hub = defineCommand({
       type: 'seconds',
       description: 'Over how many seconds a node that stops closes its connections',
       variable: 'RC_ENGINE_HUB_DRAIN',
-      default: String(DEFAULT_DRAIN),
+      default: '10 with a broker, else 0',
     },
     account: { type: 'string', description: 'With key create: the account that the key is for' },
     expires: { type: 'seconds', description: 'With key create: lifetime in seconds', default: 'for ever' },

@@ -3,6 +3,9 @@ import { type HubOptions, parseHubListen } from '../../hub/index.js';
 import { errnoText } from '../../system/errno.js';
 import { usageError } from '../errors.js';
 
+/** How long a node that stops spreads the end of its connections when other nodes take them, seconds. */
+const DEFAULT_DRAIN = 10;
+
 interface HubArguments {
   readonly listen?: string | undefined;
   readonly tlsCert?: string | undefined;
@@ -32,15 +35,20 @@ export async function readHubSettings(args: HubArguments, env = process.env): Pr
     cert === undefined || key === undefined
       ? undefined
       : { cert: await readPem('--tls-cert', cert), key: await readPem('--tls-key', key) };
+  const bus = text(args.bus, 'BUS') ?? 'memory';
+  const drain = args.drain ?? text(undefined, 'DRAIN');
+  // Nobody else takes the connections of a single node, so it does not spread their end.
+  const drainSeconds =
+    drain === undefined ? (bus === 'memory' ? 0 : DEFAULT_DRAIN) : count('--drain', String(drain), 3_600);
   return {
     listen: parseHubListen(text(args.listen, 'LISTEN') ?? 'http://127.0.0.1:8787'),
     tls,
-    bus: text(args.bus, 'BUS') ?? 'memory',
+    bus,
     stateFile: text(args.state, 'STATE'),
     replicas: count('--replicas', text(args.replicas, 'REPLICAS') ?? '1', 5),
     accounts,
     connectRate: count('--connect-rate', text(args.connectRate, 'CONNECT_RATE') ?? '500', 100_000),
-    drain: (args.drain ?? count('--drain', text(undefined, 'DRAIN') ?? '10', 3_600)) * 1_000,
+    drain: drainSeconds * 1_000,
   };
 }
 
