@@ -20,6 +20,8 @@ export interface GivenToken {
   readonly token: Secret;
   /** Default: the account id that the token names. */
   readonly accountId?: string | undefined;
+  /** Where it is from: a variable, or the sign-in at a hub (`rc-engine login --hub`). Default `environment`. HUB-42 */
+  readonly origin?: 'environment' | 'hub' | undefined;
 }
 
 /** Tokens that a parent app owns; in memory only. ACC-35 */
@@ -68,6 +70,11 @@ export class Credentials {
   /** A given token is in use. */
   get given(): boolean {
     return this.#deps.given !== undefined;
+  }
+
+  /** The given token is the key of a hub. */
+  get fromHub(): boolean {
+    return this.#deps.given?.origin === 'hub';
   }
 
   /** A sign-in that the engine stores and refreshes itself is in use, or nobody is signed in. */
@@ -172,7 +179,7 @@ export class Credentials {
     const accountId = given.accountId ?? claimedAccountId(claims) ?? null;
     return this.#allowed({
       kind: 'chatgpt',
-      source: 'environment',
+      source: given.origin ?? 'environment',
       account: { ...profileOf(claims), accountId, generation: this.#givenGeneration },
       ineligible:
         accountId === null

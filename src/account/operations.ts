@@ -258,7 +258,9 @@ export class AccountOperations {
     if (!this.#deps.credentials.given) return;
     throw this.#failed(
       'authMethodForbidden',
-      'This engine was started with an access token (RC_ENGINE_ACCESS_TOKEN). Start it without that token to sign in or out.',
+      this.#deps.credentials.fromHub
+        ? 'The sign-in of this backend is the key of its hub: rc-engine login --hub URL replaces it, rc-engine logout --hub URL removes it.'
+        : 'This engine was started with an access token (RC_ENGINE_ACCESS_TOKEN). Start it without that token to sign in or out.',
     );
   }
 

@@ -25,7 +25,7 @@ export interface AccountView {
 /** Who is signed in, for status and `engine/account/read`. Holds no secret. ACC-87 */
 export interface AccountSummary {
   readonly mode: AuthMode | null;
-  readonly source: 'file' | 'memory' | 'environment' | 'parent' | null;
+  readonly source: 'file' | 'memory' | 'environment' | 'hub' | 'parent' | null;
   /** Absolute path of the account file; null: this engine uses none. ACC-112 */
   readonly file: string | null;
   /** Path of the active state, as `chatgpt.ready`. */
@@ -127,7 +127,7 @@ export function summaryOf(
 }
 
 function sourceOf({ stored }: AccountContext, file: string | null): AccountSummary['source'] {
-  if (stored.kind === 'chatgpt' && stored.source === 'environment') return 'environment';
+  if (stored.kind === 'chatgpt' && stored.source !== 'file') return stored.source;
   if (stored.kind !== 'chatgpt' && stored.kind !== 'apiKey') return null;
   return file === null ? 'memory' : 'file';
 }

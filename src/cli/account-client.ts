@@ -58,13 +58,17 @@ export async function connectToAccount(
       'Run rc-engine start --auth-store ephemeral first, then sign in again.',
     );
   }
-  const { caCert, baseUrl, allowHost } = settings;
+  const { caCert, baseUrl } = settings;
+  const { hubAccessOf } = await import('./hub-sign-in.js');
+  const hub = hubAccessOf(home.dir, baseUrl);
+  const allowHosts = [...(settings.allowHost ?? []), ...(hub === undefined ? [] : [hub.allowHost])];
   const account = serveAccountOnly({
     home,
     ...accountOptions(settings),
+    ...(hub === undefined ? {} : { accessToken: hub.accessToken }),
     ...given,
     ...(baseUrl === undefined || baseUrl === 'embedded' ? {} : { baseUrl }),
-    ...(allowHost === undefined ? {} : { allowHosts: allowHost }),
+    allowHosts,
     caCertPem: caCert === undefined ? undefined : readCaCert(caCert),
     log: createLogger({ level: settings.logLevel ?? 'error', format: settings.logFormat ?? 'pretty' }),
     onFault: (error) => {

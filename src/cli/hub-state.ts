@@ -54,8 +54,8 @@ export async function createKey(
       `Key ${key.id} for the account ${account}. It is shown once:`,
       secret.reveal(),
       '',
-      'Start an engine with it:',
-      `  RC_ENGINE_ACCESS_TOKEN=KEY RC_ENGINE_ACCOUNT_ID=${account} rc-engine start --base-url URL --allow-host HOST`,
+      'On the machine of an engine:  rc-engine login --hub URL',
+      'It asks for the key. Then:    rc-engine start --base-url URL',
     );
   }
   return EXIT.ok;

@@ -2,8 +2,10 @@
  * One run of an engine in a process of `start`, from its settings to its end. `rc-engine restart` begins the next round in the
  * same process where no service manager runs it: the same command line, the same variables, the same terminal. RC-122
  */
+import { existsSync } from 'node:fs';
 import type { EngineOptions } from '../engine/options.js';
 import type { Home } from '../home/home.js';
+import { hubsFile } from '../home/hub-sign-ins.js';
 import type { EngineLogger } from '../observe/logger.js';
 import { usageError } from './errors.js';
 import type { LogFile } from './output/log-file.js';
@@ -41,6 +43,10 @@ export async function prepareRound({ flags, command, env, home }: Given): Promis
     listen: DEFAULT_LISTEN,
     ...(await resolveStartSettings(flags, env, home.configFile)),
   } as const;
+  // Only a home that is signed in at a hub has the file.
+  const hub = existsSync(hubsFile(home.dir))
+    ? (await import('./hub-sign-in.js')).hubAccessOf(home.dir, settings.baseUrl)
+    : undefined;
   const stdio = settings.listen === 'stdio://';
   if (flags.pair === true) refusePairing(settings);
   const json = settings.json === true && !stdio;
@@ -54,6 +60,9 @@ export async function prepareRound({ flags, command, env, home }: Given): Promis
       settings: { ...settings, json },
       options: {
         ...engineOptions(settings),
+        ...(hub === undefined
+          ? {}
+          : { accessToken: hub.accessToken, allowHosts: [...(settings.allowHost ?? []), hub.allowHost] }),
         ...listener.options,
         ...(appServer === undefined ? {} : { appServer }),
       },

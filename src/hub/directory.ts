@@ -12,7 +12,7 @@ import type {
   StatusResult,
 } from '../backend/directory.js';
 import { FailedAttempts } from '../backend/failed-attempts.js';
-import { HttpError, requireBearer, requireHeader } from '../backend/http.js';
+import { HttpError, headerOf, requireBearer, requireHeader } from '../backend/http.js';
 import { hashToken, mintToken } from '../backend/identities.js';
 import {
   createManualCode,
@@ -46,7 +46,7 @@ const ClientSchema = v.object({
 });
 const ControllerTokenSchema = v.object({ clientId: Id, environmentId: Id });
 
-type ServerFact = v.InferOutput<typeof ServerSchema>;
+export type ServerFact = v.InferOutput<typeof ServerSchema>;
 type ClientFact = v.InferOutput<typeof ClientSchema>;
 
 /** Machines of one account. One more is refused; none is removed for it. */
@@ -58,6 +58,13 @@ const MANUAL = 'manual';
 
 /** Which account tokens are accepted: any that is not empty (loopback only), or enrollment keys. */
 export type HubAccounts = { readonly kind: 'any' } | { readonly kind: 'keys'; readonly keys: EnrollmentKeys };
+
+/** Whom a key belongs to. */
+export interface KeyIdentity {
+  readonly account: string;
+  /** Wall-clock milliseconds; null: for ever. */
+  readonly expiresAt: number | null;
+}
 
 interface DirectoryDeps {
   readonly store: StateStore;
@@ -112,6 +119,27 @@ export class HubDirectory implements Directory {
     if (requireHeader(request, 'chatgpt-account-id') !== account)
       throw new HttpError(403, `The key is for another account than the one in chatgpt-account-id`);
     return account;
+  }
+
+  /** Whose key the bearer token is. Without keys any token counts, and the header names the account. Throws HttpError 401. */
+  async identify(request: IncomingMessage): Promise<KeyIdentity> {
+    const { accounts } = this.#deps;
+    const token = requireBearer(request);
+    if (accounts.kind === 'any')
+      return { account: headerOf(request, 'chatgpt-account-id') ?? 'default', expiresAt: null };
+    const key = await accounts.keys.find(token);
+    if (key === undefined) throw this.wrongToken(request, token);
+    return { account: key.account, expiresAt: key.expiresAt };
+  }
+
+  /** The machines of an account, in the order of their enrollment. */
+  async machinesOf(account: string): Promise<readonly ServerFact[]> {
+    const prefix = keyWord(account);
+    const listed = await this.#deps.store.bucket('accounts').list(prefix);
+    const found = await Promise.all(listed.map(({ key }) => this.#servers.get(key.slice(prefix.length + 1))));
+    return found
+      .flatMap((entry) => (entry?.value.accountId === account ? [entry.value] : []))
+      .sort((a, b) => a.createdAt - b.createdAt);
   }
 
   async enroll(request: EnrollRequest): Promise<ServerGrant> {

@@ -53,10 +53,14 @@ export class EnrollmentKeys {
     return true;
   }
 
-  /** Undefined: the key is unknown, revoked or expired. */
   async accountOf(secret: string): Promise<string | undefined> {
+    return (await this.find(secret))?.account;
+  }
+
+  /** Undefined: the key is unknown, revoked or expired. */
+  async find(secret: string): Promise<EnrollmentKey | undefined> {
     const key = (await this.#keys.get(hashToken(secret)))?.value;
     if (key === undefined || (key.expiresAt !== null && key.expiresAt <= this.#now())) return undefined;
-    return key.account;
+    return key;
   }
 }

@@ -27,6 +27,8 @@ export interface HubListenerDeps {
   readonly accept: Readonly<Record<Side, AcceptUpgrade>>;
   /** Answers `/healthz`, `/readyz` and `/metrics`; undefined for any other path. */
   readonly operate: (path: string) => Promise<HttpResponse | undefined>;
+  /** Answers the holder of a key; undefined for any other path. */
+  readonly account: (request: IncomingMessage, path: string) => Promise<HttpResponse | undefined>;
   /** Undefined: accepted. Else the seconds of `Retry-After`. */
   readonly admit: () => number | undefined;
   readonly onResponse: (route: string, status: number) => void;
@@ -111,7 +113,10 @@ export class HubListener {
     try {
       requireNoOrigin(request);
       const url = new URL(request.url ?? '/', 'http://hub');
-      const operated = request.method === 'GET' ? await this.#deps.operate(url.pathname) : undefined;
+      const { operate, account } = this.#deps;
+      const operated =
+        (request.method === 'GET' ? await operate(url.pathname) : undefined) ??
+        (await account(request, url.pathname));
       if (operated === undefined) {
         const match = matchRoute(request, url);
         route = match.route;

@@ -8,6 +8,7 @@ import { HttpError, type HttpResponse, requireBearer, unauthorized } from '../ba
 import { Routes, SERVER_NOT_FOUND } from '../backend/routes.js';
 import { Sockets } from '../backend/sockets.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
+import { AccountRoutes } from './account-routes.js';
 import { Admission } from './admission.js';
 import type { Bus } from './bus/bus.js';
 import { PlainController } from './controllers/plain-controller.js';
@@ -166,6 +167,10 @@ export class HubService {
 
   #listen(): Promise<HubListener> {
     const { options } = this.#deps;
+    const accounts = new AccountRoutes({
+      directory: this.#directory,
+      isConnected: (environmentId) => this.#node.isConnected(environmentId),
+    });
     const admission = new Admission(options.connectRate, () => performance.now());
     return HubListener.open(options.listen, options.tls, {
       routes: new Routes(this.#directory),
@@ -174,6 +179,7 @@ export class HubService {
         controller: (request) => this.#acceptController(request),
       },
       operate: (path) => this.#operate(path),
+      account: (request, path) => accounts.handle(request, path),
       admit: () => admission.admit(),
       onResponse: (route, status) => this.#metrics.requests.inc({ route, status }),
       onRefused: (side, status, detail) => {

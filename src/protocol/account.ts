@@ -61,7 +61,7 @@ export interface ChatgptAccount extends Profile {
   readonly generation: number;
 }
 
-/** The content of the account file or of the environment variable. */
+/** The content of the account file or of the environment variable, or the key of a hub. */
 export type StoredAccount =
   | { readonly kind: 'none'; readonly failure: Failure }
   | { readonly kind: 'apiKey' }
@@ -69,7 +69,7 @@ export type StoredAccount =
   | { readonly kind: 'incomplete'; readonly failure: Failure }
   | {
       readonly kind: 'chatgpt';
-      readonly source: 'file' | 'environment';
+      readonly source: 'file' | 'environment' | 'hub';
       readonly account: ChatgptAccount;
       /** Why remote control cannot use it: no account id, or a workspace that is not allowed. Null: it can. */
       readonly ineligible: Failure | null;

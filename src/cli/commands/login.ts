@@ -8,7 +8,7 @@ import { printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
 import { nowWaitingFor } from '../output/waiting.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
-import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
+import { ACCOUNT_SETTING_NAMES, refuseWithHub } from '../settings/account-settings.js';
 import { stopSignals } from '../signals.js';
 import { command } from '../suggested.js';
 
@@ -33,6 +33,10 @@ export const login = defineCommand({
       type: 'boolean',
       description: 'Read an API key from stdin; a terminal does not show what is typed',
     },
+    hub: {
+      type: 'string',
+      description: 'Sign in at this hub instead: its key comes from a prompt or stdin',
+    },
     'no-browser': { type: 'boolean', description: 'Print the address instead of opening a browser' },
     'no-qr': { type: 'boolean', description: 'With --device: show no QR code' },
     yes: {
@@ -44,9 +48,11 @@ export const login = defineCommand({
   examples: [
     ['login', 'Sign in with the browser of this machine'],
     ['login --device', 'Sign in on a machine without a browser'],
+    ['login --hub https://hub.example', 'Store the key of a hub, for start --base-url'],
     ['login --api-key-stdin', 'Store an API key, for the app server only'],
   ],
   run: async (args) => {
+    if (args.hub !== undefined) return await loginAtHub(args.hub, args);
     const { device = false, apiKeyStdin = false, json = false, noBrowser = false, noQr = false } = args;
     if (device && apiKeyStdin) {
       throw usageError('--device and --api-key-stdin cannot be used together.', 'Remove one of the two.');
@@ -77,6 +83,34 @@ export const login = defineCommand({
     }
   },
 });
+
+interface HubFlags {
+  readonly home?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly yes?: boolean | undefined;
+  readonly [flag: string]: unknown;
+}
+
+/** Stores the key of a hub beside the account file, which stays as it is. HUB-40 */
+async function loginAtHub(url: string, args: HubFlags): Promise<number> {
+  refuseWithHub(args, ['device', 'apiKeyStdin', 'noBrowser', 'noQr', 'yes', ...ACCOUNT_SETTING_NAMES]);
+  const { hubBaseUrl, readHubKey, signInAtHub } = await import('../hub-sign-in.js');
+  const baseUrl = await hubBaseUrl(url);
+  const { openHome } = await import('../../home/home.js');
+  const home = openHome(args.home);
+  const { resolveStartSettings } = await import('../settings/resolve-settings.js');
+  const { caCert } = await resolveStartSettings({ caCert: args.caCert }, process.env, home.configFile);
+  const { account } = await signInAtHub({ homeDir: home.dir, baseUrl, caCert }, await readHubKey());
+  if (args.json === true) printJson({ type: 'completed', success: true, hub: baseUrl, account });
+  else {
+    stdout.print(
+      `Signed in at the hub ${baseUrl} for the account ${account}.`,
+      `Start an engine with: ${command(`start --base-url ${baseUrl}`, home.dir)}`,
+      'An engine that runs already uses the key after rc-engine restart.',
+    );
+  }
+  return EXIT.ok;
+}
 
 /** Asks before a sign-in goes that this command could not bring back. ACC-120 */
 async function mayReplace(

@@ -6,7 +6,7 @@ import { widthOf, wrap } from '../output/layout.js';
 import { printJson } from '../output/print.js';
 import { stdout } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
-import { ACCOUNT_SETTING_NAMES } from '../settings/account-settings.js';
+import { ACCOUNT_SETTING_NAMES, refuseWithHub } from '../settings/account-settings.js';
 
 /** Longer than the revocation of the refresh token may take, in ms. */
 const LOGOUT_TIMEOUT = 40_000;
@@ -23,6 +23,7 @@ export const logout = defineCommand({
       type: 'boolean',
       description: 'Do not ask before a sign-in outside the home directory is deleted',
     },
+    hub: { type: 'string', description: 'Remove the key of this hub from the home instead' },
     all: {
       type: 'boolean',
       description: 'Where a parent app has signed in: also remove the stored sign-in below it',
@@ -30,9 +31,11 @@ export const logout = defineCommand({
   },
   examples: [
     ['logout', 'Sign out; a running engine signs out too'],
+    ['logout --hub https://hub.example', 'Remove the key of a hub'],
     ['logout --all', 'Also remove the stored sign-in below the tokens of a parent app'],
   ],
   run: async (args) => {
+    if (args.hub !== undefined) return await logoutOfHub(args.hub, args);
     const { canAsk, confirm } = await import('../confirm.js');
     const { connectToAccount, isOutside, readAccount } = await import('../account-client.js');
     const client = await connectToAccount(args);
@@ -70,6 +73,28 @@ export const logout = defineCommand({
     }
   },
 });
+
+interface HubFlags {
+  readonly home?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly [flag: string]: unknown;
+}
+
+async function logoutOfHub(url: string, args: HubFlags): Promise<number> {
+  refuseWithHub(args, ['all', 'yes', ...ACCOUNT_SETTING_NAMES]);
+  const { hubBaseUrl, signOutOfHub } = await import('../hub-sign-in.js');
+  const { locateHome } = await import('../../home/home.js');
+  const baseUrl = await hubBaseUrl(url);
+  await signOutOfHub(locateHome(args.home).dir, baseUrl);
+  if (args.json === true) printJson({ type: 'loggedOut', hub: baseUrl });
+  else {
+    stdout.print(
+      `The key of the hub ${baseUrl} is removed from this home. A running engine uses it until it stops.`,
+      'The key itself stays valid: rc-engine hub key revoke ID at the hub ends it.',
+    );
+  }
+  return EXIT.ok;
+}
 
 interface Result {
   /** How somebody was signed in. */

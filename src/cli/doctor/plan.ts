@@ -4,6 +4,7 @@ import type { Home } from '../../home/home.js';
 import { readCaCert } from '../../net/ca-certificates.js';
 import { parseTarget } from '../../net/target.js';
 import { EngineError } from '../../protocol/errors.js';
+import { hubAccessOf } from '../hub-sign-in.js';
 import { resolveStartSettings } from '../settings/resolve-settings.js';
 import type { Check } from './check.js';
 import { engineChecks, type GivenSignIn } from './engine-checks.js';
@@ -45,13 +46,18 @@ export function doctorChecks({
     const { caCert } = await settings();
     return { env, caCertPem: caCert === undefined ? undefined : readCaCert(caCert), timeout };
   };
+  const hub = once(async () => hubAccessOf(home.dir, (await settings()).baseUrl));
+  const allowedHosts = async () => {
+    const [{ allowHost = [] }, access] = [await settings(), await hub()];
+    return access === undefined ? allowHost : [...allowHost, access.allowHost];
+  };
   const backend: ServerSource = async () => {
-    const { baseUrl, allowHost } = await settings();
+    const { baseUrl } = await settings();
     const running = await status().catch(() => undefined);
     // The running engine has checked its own; flags of its start are not known here.
     const used = running?.remoteControl.baseUrl || (baseUrl ?? DEFAULT_BASE_URL);
     if (used === 'embedded') return 'the backend is in the process of the engine (--base-url embedded)';
-    const allowHosts = running === undefined ? (allowHost ?? []) : [new URL(used).host];
+    const allowHosts = running === undefined ? await allowedHosts() : [new URL(used).host];
     const target = parseTarget(used, { allowHosts });
     if (!target.ok) throw new EngineError('targetRefused', target.message);
     const { socketUrl } = target.target;
@@ -64,8 +70,10 @@ export function doctorChecks({
   const issuer: ServerSource = async () => {
     const running = await status().catch(() => undefined);
     const source = running?.account === null ? 'parent' : running?.account?.source;
-    const ownToken = running === undefined && ('error' in given || given.accessToken !== undefined);
-    if (source === 'environment' || source === 'parent' || ownToken)
+    const ownToken =
+      running === undefined &&
+      ('error' in given || given.accessToken !== undefined || (await hub()) !== undefined);
+    if (source === 'environment' || source === 'hub' || source === 'parent' || ownToken)
       return 'the tokens of this engine come from elsewhere';
     const { issuerOf } = await import('../../engine/diagnosis.js');
     // The running engine has its own, unless another one is asked about.

@@ -6,15 +6,17 @@ const TOKEN_SOURCES = {
   file: 'the account file',
   memory: 'memory only, until the engine stops',
   environment: 'RC_ENGINE_ACCESS_TOKEN',
+  hub: 'hubs.json (rc-engine login --hub)',
   parent: 'a parent app, in memory only',
 } as const;
 
 /** How somebody is signed in, as the end of "Signed in …". Null: the account belongs to an embedding program. */
 export function describeSignIn(summary: AccountSummary | null): string {
   if (summary === null) return 'by the program that embeds the engine';
-  const { mode, email, plan } = summary;
+  const { mode, email, plan, source, accountId } = summary;
   if (mode === null) return summary.login === null ? 'nobody' : 'nobody yet, a sign-in is in progress';
   if (mode === 'apikey') return 'with an API key';
+  if (source === 'hub') return `with the key of a hub${accountId === null ? '' : `, account ${accountId}`}`;
   const subscribed = plan === null || plan === 'unknown' ? '' : `, plan ${plan}`;
   return `with ChatGPT${email === null ? '' : ` as ${email}`}${subscribed}`;
 }

@@ -164,7 +164,7 @@ async function secretsOf(
   live: readonly string[],
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const found = new Map<string, readonly string[]>();
-  for (const name of ['auth.json', 'call.json', 'controllers.json']) {
+  for (const name of ['auth.json', 'call.json', 'controllers.json', 'hubs.json']) {
     const path = name === 'auth.json' ? authFile : join(home.dir, name);
     const text = await readFile(path, 'utf8').catch(() => undefined);
     if (text !== undefined) found.set(`secrets of ${name}`, secretStrings(text));

@@ -2,7 +2,7 @@ import type { AccountOptions } from '../../account/options.js';
 import { Secret } from '../../protocol/secret.js';
 import { isLoopbackHost } from '../../system/loopback-host.js';
 import { usageError } from '../errors.js';
-import type { Setting } from './setting.js';
+import { flagOf, type Setting } from './setting.js';
 
 function checkIssuer(value: string): string | undefined {
   const url = URL.canParse(value) ? new URL(value) : undefined;
@@ -65,6 +65,13 @@ export const ACCOUNT_SETTINGS = [
 ] as const satisfies readonly Setting[];
 
 export const ACCOUNT_SETTING_NAMES: readonly string[] = ACCOUNT_SETTINGS.map(({ name }) => name);
+
+/** @throws EngineError `usage` when a flag is given that a sign-in at a hub has no use for. */
+export function refuseWithHub(flags: Readonly<Record<string, unknown>>, names: readonly string[]): void {
+  const other = names.find((name) => flags[name] !== undefined);
+  if (other === undefined) return;
+  throw usageError(`--${flagOf(other)} cannot be used with --hub.`, 'Remove one of the two.');
+}
 
 /** The values of `ACCOUNT_SETTINGS`. */
 export interface AccountSettings {

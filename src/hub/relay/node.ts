@@ -85,6 +85,11 @@ export class HubNode {
     return count;
   }
 
+  /** The engine is connected to some node. @throws BusUnavailableError, and when its owner does not answer */
+  async isConnected(environmentId: string): Promise<boolean> {
+    return (await this.#findOwner(environmentId)) !== undefined;
+  }
+
   hasEngine(environmentId: string): boolean {
     return this.#owners.has(environmentId);
   }
