@@ -137,7 +137,7 @@ describe('rc-engine login --hub', { timeout: 90_000 }, () => {
     [['login', '--hub', 'https://hub.example', '--device'], '--device cannot be used with --hub'],
     [['login', '--hub', 'https://hub.example', '--issuer', 'https://x.example'], '--issuer cannot be used'],
     [['login', '--hub', 'http://127.0.0.1:9'], 'stdin does not hold a key'],
-    [['logout', '--hub', 'https://hub.example'], 'is not signed in at https://hub.example/backend-api/'],
+    [['logout', '--hub', 'https://hub.example'], 'is not signed in at https://hub.example/'],
     [['logout', '--hub', 'https://hub.example', '--all'], '--all cannot be used with --hub'],
   ])('HUB-40: refuses %j in one line with the next step', async (args, expected) => {
     const { code, stdout, stderr } = await cli([...args, '--home', home], {}, 'two words\n');
