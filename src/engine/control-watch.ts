@@ -24,6 +24,7 @@ export function watchControl({ server, lock, log }: ControlWatchDeps): ControlWa
   let running: Promise<void> | undefined;
   let problem = '';
   const check = async (): Promise<void> => {
+    let gone = false;
     try {
       if (!(await lock.restore())) {
         throw new Error(
@@ -32,6 +33,7 @@ export function watchControl({ server, lock, log }: ControlWatchDeps): ControlWa
       }
       if (identity === null || socketIdentity(server.path) !== identity) {
         identity = null;
+        gone = true;
         await server.reopen();
         identity = socketIdentity(server.path);
         log.warn({ controlSocket: server.path }, 'the control socket was gone and has been made again');
@@ -40,7 +42,8 @@ export function watchControl({ server, lock, log }: ControlWatchDeps): ControlWa
     } catch (error) {
       const why = errnoText(error);
       // It is tried again at each check, and logged once.
-      if (why !== problem) log.error({ controlSocket: server.path }, `the control socket is gone: ${why}`);
+      const what = gone ? 'the control socket is gone' : 'the lock of the home cannot be checked';
+      if (why !== problem) log.error({ controlSocket: server.path }, `${what}: ${why}`);
       problem = why;
     }
   };

@@ -1,12 +1,12 @@
 /** The configuration file of a home: JSON, checked against a schema. Every mistake in it is an error. */
-import { constants, existsSync } from 'node:fs';
+import { constants, existsSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { EngineError } from '../protocol/errors.js';
 import { repeatedMember } from '../protocol/json-members.js';
 import { errnoOf, errnoText } from '../system/errno.js';
-import { ownedByAnother, writableByOthers } from '../system/permissions.js';
+import { ownedByAnother, userName, writableByOthers } from '../system/permissions.js';
 import { closestMatch } from '../system/suggest.js';
 import { findJsonSyntaxError } from './json-syntax.js';
 
@@ -59,8 +59,30 @@ export async function readConfigText(path: string): Promise<string | undefined> 
     if ((code === 'ENAMETOOLONG' || code === 'ELOOP') && !existsSync(dirname(path))) return undefined;
     if (error instanceof EngineError && code === 'configInvalid') throw error;
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') throw invalid(path, 'is not UTF-8', error);
-    throw invalid(path, `cannot be read: ${errnoText(error)}`, error);
+    throw unreadable(path, error);
   }
+}
+
+/** A file in the home of another user, or one without the permission to read it. */
+function unreadable(path: string, error: unknown): EngineError {
+  const home = dirname(path);
+  const uid = statSync(home, { throwIfNoEntry: false })?.uid;
+  const denied = errnoOf(error) === 'EACCES' || errnoOf(error) === 'EPERM';
+  if (denied && uid !== undefined && uid !== process.getuid?.()) {
+    const owner = userName(uid);
+    return new EngineError('homeUnusable', `The home directory ${home} belongs to the user ${owner}.`, {
+      cause: error,
+      remediation: `Run this as that user (sudo -u ${owner} …), or choose another --home.`,
+    });
+  }
+  return new EngineError(
+    'configInvalid',
+    `The configuration file ${path} cannot be read: ${errnoText(error)}.`,
+    {
+      cause: error,
+      ...(denied ? { remediation: `Run: chmod u+r ${path}` } : {}),
+    },
+  );
 }
 
 function parseJson(path: string, text: string): unknown {

@@ -86,9 +86,12 @@ export const REASONS = {
   ),
   authUnreadable: reasonText(
     'The account file cannot be read or is not a valid auth.json.',
-    'Check its permissions and content, or sign in again to write a new one.',
+    'Check its permissions and content, or write a new one with rc-engine login.',
   ),
-  authNoAccountId: reasonText('The sign-in has no account id.', 'Sign in again and choose a workspace.'),
+  authNoAccountId: reasonText(
+    'The sign-in has no account id.',
+    'Sign in again with rc-engine login and choose a workspace.',
+  ),
   accountDiffersOnDisk: reasonText(
     'The account file now holds a different account; the engine still uses the previous one.',
     'To switch now, call account/login/start or restart the engine; otherwise it switches when the previous account stops working.',
@@ -100,7 +103,7 @@ export const REASONS = {
   authRecovered: reasonText('A recovery step produced working account tokens.'),
   authRecoveryFailed: reasonText(
     'A step to recover the account tokens failed; the engine will try it again.',
-    'If it keeps failing, check the network and sign in again.',
+    'If it keeps failing, check the network and sign in again with rc-engine login.',
   ),
   accountTimeout: reasonText(
     'Reading or renewing the account tokens did not end in time.',
@@ -132,7 +135,7 @@ export const REASONS = {
   ),
   issuerFailed: reasonText(
     'The issuer of the sign-in returned an error or an invalid response.',
-    'Wait: the engine tries again automatically. If it keeps failing, sign in again.',
+    'Wait: the engine tries again automatically. If it keeps failing, sign in again with rc-engine login.',
   ),
   authFileNotWritable: reasonText(
     'The account file cannot be written, so the engine redeems no refresh token and saves no sign-in; new tokens that it has are in memory only.',
@@ -141,7 +144,7 @@ export const REASONS = {
   tokensSaved: reasonText('The account tokens in use are saved in the account file.'),
   authWrongWorkspace: reasonText(
     'The sign-in belongs to a workspace that --forced-workspace does not allow.',
-    'Sign in again and choose an allowed workspace, or change --forced-workspace.',
+    'Sign in again with rc-engine login and choose an allowed workspace, or change --forced-workspace.',
   ),
   authMethodForbidden: reasonText(
     '--forced-login-method does not allow this way to sign in.',
@@ -324,7 +327,7 @@ export const REASONS = {
   ),
   storeUnavailable: reasonText(
     'The enrollment store cannot be read, and the engine does not enroll without it.',
-    'Check that the file exists, is readable and is not corrupt; move a corrupt one away to start with a new one.',
+    'Check that the file exists, is readable and is not corrupt; move a corrupt one away: this machine then gets a new identity, and its devices must be paired again.',
   ),
   storeTimeout: reasonText(
     'The enrollment store did not answer in time.',

@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineStatus } from '../../engine/status.js';
 import { EngineError } from '../../protocol/errors.js';
@@ -6,6 +5,7 @@ import { isRecord } from '../../protocol/jsonrpc.js';
 import type { Controller } from '../../protocol/outcomes.js';
 import type { ControlClient } from '../control-client.js';
 import { EXIT, exitCodeOf, usageError } from '../errors.js';
+import { type Disk, readDisk } from '../output/disk.js';
 import { appServerFails } from '../output/summary.js';
 import type { Text } from '../output/terminal.js';
 import { defineCommand, HOME_OPTION, JSON_OPTION } from '../parser/command.js';
@@ -15,8 +15,6 @@ const WATCH_INTERVAL = 1_000;
 /** How long `status` waits for the paired devices, which the backend knows, and how old they may get with --watch, ms. */
 const DEVICES_TIMEOUT = 1_500;
 const DEVICES_AGE = 30_000;
-/** How long it waits for the disk of the home, ms. */
-const DISK_TIMEOUT = 500;
 
 export const status = defineCommand({
   name: 'status',
@@ -52,7 +50,7 @@ export const status = defineCommand({
       const brief = !json && !verbose;
       show.status(answer, {
         devices: brief ? await pairedDevices(client, answer) : undefined,
-        freeBytes: brief ? await freeSpace(answer.home) : undefined,
+        disk: brief ? await readDisk(answer.home) : undefined,
       });
       return exitCodeFor(answer);
     } finally {
@@ -69,7 +67,7 @@ function exitCodeFor(answer: EngineStatus): number {
 /** What the engine does not know. Undefined: not known now. */
 interface More {
   readonly devices: readonly Controller[] | undefined;
-  readonly freeBytes: number | undefined;
+  readonly disk: Disk | undefined;
 }
 
 interface View {
@@ -106,13 +104,13 @@ async function textView(home: string | undefined, verbose: boolean, watch: boole
   const { suggested } = await import('../suggested.js');
   const { resolveHome } = await import('../../home/home.js');
   return {
-    status: (answer, { devices, freeBytes }) => {
+    status: (answer, { devices, disk }) => {
       const sections = verbose
         ? statusRows(answer, paint).map(([name, value]) => {
             const step = name.trim() === 'next step' && typeof value === 'string';
             return [name, [step ? suggested(value, answer.home) : value]] as const;
           })
-        : statusSections(answer, paint, devices, freeBytes);
+        : statusSections(answer, paint, devices, disk);
       print(layOut(sections, width(), paint));
     },
     problem: ({ message, remediation }) =>
@@ -148,15 +146,6 @@ async function pairedDevices(
     // They are a help, not the status.
     return undefined;
   }
-}
-
-/** A disk of the network that does not answer must not delay the status. */
-async function freeSpace(directory: string): Promise<number | undefined> {
-  const known = statfs(directory).then(
-    ({ bavail, bsize }) => bavail * bsize,
-    () => undefined,
-  );
-  return Promise.race([known, delay(DISK_TIMEOUT, undefined, { ref: false })]);
 }
 
 /** What two status differ in, without the times that pass. */
@@ -201,7 +190,7 @@ async function watchStatus(home: string | undefined, view: View): Promise<number
     // On a terminal the durations change; elsewhere each line is a change.
     if (key === last && !stdout.overwrites) return;
     last = key;
-    view.status(answer, { devices, freeBytes: await freeSpace(answer.home) });
+    view.status(answer, { devices, disk: await readDisk(answer.home) });
   };
   while (!stopped) {
     await Promise.race([

@@ -6,12 +6,14 @@ import { parseListenUrl } from '../../listener/address.js';
 import { EngineError } from '../../protocol/errors.js';
 import { needsPerson } from '../../protocol/reasons.js';
 import { describeSignIn } from '../output/account-rows.js';
+import { waitsFor } from '../output/attempt.js';
 import { shellQuote } from '../output/shell.js';
 import { isContested } from '../output/summary.js';
 import { formatDuration, meaningOf, nextStepFor } from '../output/text.js';
 import { DEFAULT_LISTEN } from '../settings/start-settings.js';
 import { type Check, type Finding, failed, notNeeded, ok, warning } from './check.js';
 import type { SettingsSource } from './home-checks.js';
+import { openFilesFinding } from './open-files.js';
 
 const GROUP = 'Engine';
 
@@ -49,6 +51,10 @@ export function engineChecks(deps: EngineCheckDeps): Check[] {
     {
       ...{ id: 'appServer', group: GROUP, title: 'app server', needs: ['engine', 'config'] },
       run: (signal) => appServerFinding(deps, signal),
+    },
+    {
+      ...{ id: 'openFiles', group: GROUP, title: 'open files', needs: ['engine'] },
+      run: async () => openFilesFinding((await deps.status())?.pid),
     },
     { id: 'ports', group: GROUP, title: 'ports', needs: ['engine', 'config'], run: () => portsFinding(deps) },
   ];
@@ -125,7 +131,8 @@ async function linkFinding({ status }: EngineCheckDeps): Promise<Finding> {
   }
   const failure = link.lastFailure;
   const reason = failure !== null && needsPerson(failure.reason) ? failure.reason : link.reason;
-  const message = failure?.message ?? link.detail ?? meaningOf(link.reason);
+  const waiting = failure === null ? waitsFor(running) : undefined;
+  const message = failure?.message ?? waiting ?? link.detail ?? meaningOf(link.reason);
   const shown = `not connected: ${message.replace(/\.$/, '')}`;
   // Where the sign-in is what fails, that is to be repaired first.
   const signIn = running.account?.problem ?? null;

@@ -1,5 +1,5 @@
 /** The checks of this machine: home directory, settings, store. */
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { access, constants, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -9,6 +9,7 @@ import { historyDirectory } from '../../recorder/recorder.js';
 import { databasePath, openEnrollmentStore } from '../../remote-control/store/enrollment-store.js';
 import { siblingName } from '../../system/atomic-file.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
+import { userName } from '../../system/permissions.js';
 import { nextStepFor } from '../output/text.js';
 import { DEFAULT_HISTORY_SIZE, type StartSettings } from '../settings/start-settings.js';
 import { type Check, type Finding, failed, notNeeded, ok, warning } from './check.js';
@@ -22,7 +23,7 @@ export type SettingsSource = () => Promise<StartSettings>;
 
 export function homeChecks(home: Home, settings: SettingsSource): Check[] {
   return [
-    { id: 'home', group: GROUP, title: 'home', run: async () => homeFinding(home) },
+    { id: 'home', group: GROUP, title: 'home', run: () => homeFinding(home) },
     { id: 'disk', group: GROUP, title: 'disk', needs: ['home'], run: () => diskFinding(home) },
     {
       id: 'config',
@@ -52,16 +53,35 @@ export function homeChecks(home: Home, settings: SettingsSource): Check[] {
   ];
 }
 
-function homeFinding({ dir }: Home): Finding {
+async function homeFinding({ dir }: Home): Promise<Finding> {
   const found = statSync(dir, { throwIfNoEntry: false });
   if (found === undefined) return ok(`${dir} does not exist yet; start makes it`);
   if (!found.isDirectory()) {
     return failed(`${dir} is not a directory`, 'Move it away, or choose another --home.');
   }
   const readable = checkHome(dir);
+  const closed = await whyClosed(dir, found);
+  if (closed !== undefined) return closed;
   if (readable !== null) return warning(readable.replace(/: run .*$/, ''), `Run: chmod 700 ${dir}`);
   const mode = (found.mode & 0o7777).toString(8).padStart(4, '0');
   return ok(process.platform === 'win32' ? dir : `${dir}, mode ${mode}`);
+}
+
+/** Whether this user may use the home. That its file system is read-only is found with the disk. */
+async function whyClosed(dir: string, { uid }: Stats): Promise<Finding | undefined> {
+  try {
+    await access(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    if (errnoOf(error) === 'EROFS') return undefined;
+    const owner = userName(uid);
+    return uid === process.getuid?.()
+      ? failed(`${dir} cannot be used: ${errnoText(error)}`, `Run: chmod 700 ${dir}`)
+      : failed(
+          `${dir} belongs to the user ${owner}: ${errnoText(error)}`,
+          `Run this as that user (sudo -u ${owner} …), or choose another --home.`,
+        );
+  }
 }
 
 /** Writes a file, because only that finds quotas, read-only file systems and full disks alike. */
@@ -73,15 +93,12 @@ async function diskFinding({ dir }: Home): Promise<Finding> {
       await writeFile(file, 'written by rc-engine doctor\n', { mode: 0o600, flag: 'wx', flush: true });
     else await access(place, constants.W_OK | constants.X_OK);
   } catch (error) {
-    const full = errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT';
     return failed(
       `nothing can be written in ${place}: ${errnoText(error)}`,
-      full
-        ? 'Free some space there. Until then, a renewed sign-in cannot be stored.'
-        : `Correct the owner and the permissions of ${place}, or choose another --home.`,
+      writeRemedy(place, errnoOf(error)),
     );
   } finally {
-    await rm(file, { force: true });
+    await rm(file, { force: true }).catch(() => {});
   }
   const { bavail, bsize } = await statfs(place);
   const free = bavail * bsize;
@@ -89,6 +106,18 @@ async function diskFinding({ dir }: Home): Promise<Finding> {
   return free < LITTLE_SPACE
     ? warning(`only ${shown} in ${place}`, 'Free some space there.')
     : ok(`writable, ${shown}`);
+}
+
+function writeRemedy(place: string, code: string | undefined): string {
+  switch (code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'Free some space there. Until then, a renewed sign-in cannot be stored.';
+    case 'EROFS':
+      return 'Mount its file system writable, or choose another --home. Until then, a renewed sign-in cannot be stored.';
+    default:
+      return `Correct the owner and the permissions of ${place}, or choose another --home.`;
+  }
 }
 
 /** The directory itself, or the closest one above it that exists. */

@@ -3,11 +3,14 @@ import type { EngineStatus } from '../../engine/status.js';
 import { peerText } from '../../observe/peer-text.js';
 import type { Controller } from '../../protocol/outcomes.js';
 import { command } from '../suggested.js';
+import { waitsFor } from './attempt.js';
+import { type Disk, diskProblem } from './disk.js';
 import { type Line, type Section, command as whole } from './layout.js';
 import { policyRows } from './status-rows.js';
 import {
   accountLines,
   adviceFor,
+  adviceOf,
   appServerFails,
   appServerLines,
   clockLines,
@@ -29,18 +32,15 @@ export const TONE_COLOURS = {
 /** Devices that are named; `rc-engine devices` has all. */
 const MAX_DEVICES = 6;
 
-/** With less than this, a new identity or refreshed tokens may not fit. In bytes. */
-const LOW_SPACE = 2 * 1024 * 1024;
-
 /**
  * @param devices The paired devices; undefined: they are not known now.
- * @param freeBytes Free space on the disk of the home; undefined: not known.
+ * @param disk The disk of the home; undefined: not known.
  */
 export function statusSections(
   status: EngineStatus,
   paint: Paint,
   devices: readonly Controller[] | undefined,
-  freeBytes?: number,
+  disk?: Disk,
 ): Section[] {
   const { remoteControl: link, version, pid, now, startedAt, home } = status;
   const { tone, word, why, reason } = connectionOf(status);
@@ -69,11 +69,8 @@ export function statusSections(
   );
   const failure = isWaiting(link.state) ? null : failureLine(status);
   if (failure !== null) sections.push(['last failure', [failure]]);
-  if (freeBytes !== undefined && freeBytes < LOW_SPACE) {
-    const left = freeBytes === 0 ? 'is full' : `has only ${Math.ceil(freeBytes / 1024)} KiB left`;
-    const full = `The disk of ${home} ${left}: an identity or refreshed tokens cannot be saved. Free some space.`;
-    sections.push(['disk', [text`${paint(COLOURS.yellow, 'Warning:')} ${full}`]]);
-  }
+  const problem = disk === undefined ? undefined : diskProblem(home, disk);
+  if (problem !== undefined) sections.push(['disk', [text`${paint(COLOURS.yellow, 'Warning:')} ${problem}`]]);
   const warning = status.listener?.certificate?.problem ?? status.listener?.certificate?.warning ?? null;
   if (warning !== null) sections.push(['certificate', [warning]]);
   for (const [name, value] of policyRows(status)) sections.push([name, [value]]);
@@ -91,7 +88,11 @@ function nextSteps(status: EngineStatus, reason: string): readonly Line[] {
   if (status.remoteControl.status !== 'connected') {
     const advice = adviceFor(reason, status.home);
     if (advice.length > 0) return advice;
-    return ['None is needed: the engine tries again.'];
+    if (waitsFor(status) === undefined) return ['None is needed: the engine tries again.'];
+    return adviceOf(
+      'None is needed: each attempt has a time limit. To see what does not answer: rc-engine doctor',
+      status.home,
+    );
   }
   if (appServerFails(status)) return [];
   if (isContested(status.remoteControl)) return adviceFor('duplicateInstallation', status.home);

@@ -5,6 +5,7 @@ import { peerText } from '../../observe/peer-text.js';
 import { isReason, needsPerson } from '../../protocol/reasons.js';
 import { commandsIn, suggested, withoutCommands } from '../suggested.js';
 import { sourceText } from './account-rows.js';
+import { waitsFor } from './attempt.js';
 import { CLOCK_HARM, clockText, setClockCommand } from './clock.js';
 import { command, type Line } from './layout.js';
 import { APP_SERVER_MODES, formatDuration, meaningOf, nextStepFor } from './text.js';
@@ -86,9 +87,14 @@ export function connectionOf(status: EngineStatus): Connection {
       const failed = link.lastFailure !== null || link.status === 'errored' || needsHelp(reason);
       return failed
         ? { tone: 'bad', word: 'not connected', why: meaningOf(reason), reason }
-        : { tone: 'waiting', word: 'connecting', why: '', reason };
+        : { tone: 'waiting', word: 'connecting', why: waitingText(status), reason };
     }
   }
+}
+
+function waitingText(status: EngineStatus): string {
+  const what = waitsFor(status);
+  return what === undefined ? '' : `it ${what}.`;
 }
 
 const needsHelp = (reason: string): boolean => isReason(reason) && needsPerson(reason);

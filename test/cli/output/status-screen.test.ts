@@ -157,11 +157,26 @@ describe('RC-131: status in one screen', () => {
   });
 
   it('warns of a full disk', () => {
-    const lines = (freeBytes: number) =>
-      layOut(statusSections(statusOf(), plain, [], freeBytes), 80, plain).map(String);
+    const lines = (freeBytes: number, readOnly = false) =>
+      layOut(statusSections(statusOf(), plain, [], { freeBytes, readOnly }), 80, plain).map(String);
     expect(words(lines(0))).toContain('disk Warning: The disk of /h is full');
     expect(words(lines(4096))).toContain('has only 4 KiB left');
     expect(words(lines(1e9))).not.toContain('disk');
+    expect(words(lines(1e9, true))).toContain('disk Warning: The file system of /h is read-only');
+  });
+
+  it('says what a long attempt waits for, and how to find out what does not answer', () => {
+    const link = {
+      status: 'connecting',
+      state: 'active.enrolling.requesting',
+      reason: 'enabled',
+      openedAt: null,
+    };
+    const soon = words(screen({ link: { ...link, since: NOW - 1_000 } }));
+    expect(soon).toContain('connecting, for 1 s next step None is needed: the engine tries again.');
+    const late = words(screen({ link: { ...link, since: NOW - 11_000 } }));
+    expect(late).toContain('for 11 s: it waits for the backend to answer the enrollment request.');
+    expect(late).toContain('doctor --home /h');
   });
 
   it('names an identity that was replaced, a sign-in that is about to fail, and remote control that is off', () => {
