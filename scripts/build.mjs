@@ -7,6 +7,7 @@ import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { hubPage } from './hub-page.mjs';
 import { inspectorPages } from './inspector-page.mjs';
 import { bundledKeyvSqlite } from './keyv-sqlite.mjs';
 import { noticesOf } from './notices.mjs';
@@ -142,7 +143,7 @@ async function buildNatsClient() {
 try {
   await mkdir(OUT, { recursive: true });
   const [pages, inCommandLine, nats] = await Promise.all([
-    inspectorPages(),
+    Promise.all([inspectorPages(), hubPage()]).then((all) => all.flat()),
     buildCommandLine(),
     buildNatsClient(),
     buildLibrary(),

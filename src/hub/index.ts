@@ -62,15 +62,20 @@ export interface Hub {
   close(): Promise<void>;
 }
 
-/** Starts a node. Throws EngineError. */
+/**
+ * Starts a node.
+ * @param page text of the page at its root. Default: none
+ * @throws EngineError
+ */
 export async function startHub(
   options: HubOptions,
   onEvent: (event: HubEvent, detail: Readonly<Record<string, string | number | boolean>>) => void,
+  page?: string,
 ): Promise<Hub> {
   checkHubOptions(options);
   const ports = await openPorts(options);
   try {
-    const service = await HubService.open({ options, bus: ports.bus, store: ports.store, onEvent });
+    const service = await HubService.open({ options, bus: ports.bus, store: ports.store, page, onEvent });
     return {
       url: `${service.origin}/backend-api`,
       close: async () => {

@@ -10,6 +10,7 @@ import { GATE_TIMEOUTS, limitConnections } from '../net/http-gate.js';
 import { EngineError } from '../protocol/errors.js';
 import { MAX_CHUNKED_MESSAGE_BYTES } from '../protocol/frames.js';
 import type { HubListen } from './options.js';
+import { CONTROLLER_PROTOCOL, pageResponse, requireOwnOrigin } from './page-response.js';
 import { StateUnavailableError } from './state/state-store.js';
 
 /** Above the largest frame that an engine may send, so that a slightly larger one is skipped and not fatal. */
@@ -29,6 +30,10 @@ export interface HubListenerDeps {
   readonly operate: (path: string) => Promise<HttpResponse | undefined>;
   /** Answers the holder of a key; undefined for any other path. */
   readonly account: (request: IncomingMessage, path: string) => Promise<HttpResponse | undefined>;
+  /** The page; undefined: there is none. */
+  readonly page: string | undefined;
+  /** Anybody may enroll: only names of this machine count. */
+  readonly open: boolean;
   /** Undefined: accepted. Else the seconds of `Retry-After`. */
   readonly admit: () => number | undefined;
   readonly onResponse: (route: string, status: number) => void;
@@ -64,7 +69,11 @@ export class HubListener {
     const common = { noServer: true, clientTracking: false, perMessageDeflate: false, autoPong: false };
     this.#webSockets = {
       server: new WebSocketServer({ ...common, maxPayload: MAX_SERVER_FRAME_BYTES }),
-      controller: new WebSocketServer({ ...common, maxPayload: MAX_CHUNKED_MESSAGE_BYTES }),
+      controller: new WebSocketServer({
+        ...{ ...common, maxPayload: MAX_CHUNKED_MESSAGE_BYTES },
+        // Never the one with the token.
+        handleProtocols: (offered) => (offered.has(CONTROLLER_PROTOCOL) ? CONTROLLER_PROTOCOL : false),
+      }),
     };
   }
 
@@ -111,9 +120,13 @@ export class HubListener {
     let route = 'none';
     let answer: HttpResponse;
     try {
-      requireNoOrigin(request);
+      requireOwnOrigin(request, this.#deps.open);
       const url = new URL(request.url ?? '/', 'http://hub');
-      const { operate, account } = this.#deps;
+      const { operate, account, page } = this.#deps;
+      if (page !== undefined && request.method === 'GET' && url.pathname === '/') {
+        sendResponse(response, pageResponse(page, request));
+        return;
+      }
       const operated =
         (request.method === 'GET' ? await operate(url.pathname) : undefined) ??
         (await account(request, url.pathname));
@@ -136,7 +149,7 @@ export class HubListener {
     socket.once('close', () => this.#upgrading.delete(socket));
     const side = socketSide(request.url);
     try {
-      requireNoOrigin(request);
+      requireOwnOrigin(request, this.#deps.open);
       if (side === undefined) throw new HttpError(404, 'Not Found');
       const wait = this.#deps.admit();
       if (wait !== undefined)
@@ -159,10 +172,4 @@ export class HubListener {
     this.#deps.onError(error);
     return new HttpError(500, 'Internal Server Error');
   }
-}
-
-/** A web page of another site must not reach the hub with what its visitor may reach. */
-function requireNoOrigin(request: IncomingMessage): void {
-  if (request.headers.origin !== undefined)
-    throw new HttpError(403, 'Requests of other web pages are refused.', { connection: 'close' });
 }

@@ -18,6 +18,7 @@ import { EnrollmentKeys } from './enrollment-keys.js';
 import { HubListener } from './listener.js';
 import { HubMetrics } from './metrics.js';
 import type { HubOptions } from './options.js';
+import { tokenOfProtocols } from './page-response.js';
 import { HubNode } from './relay/node.js';
 import type { EngineSocket } from './relay/owner.js';
 import type { RelaySocket } from './relay/timing.js';
@@ -49,6 +50,8 @@ interface HubServiceDeps {
   readonly options: HubOptions;
   readonly bus: Bus;
   readonly store: StateStore;
+  /** The page at the root; undefined: there is none. */
+  readonly page?: string | undefined;
   readonly onEvent: (event: HubEvent, detail: Detail) => void;
 }
 
@@ -179,6 +182,7 @@ export class HubService {
         controller: (request) => this.#acceptController(request),
       },
       operate: (path) => this.#operate(path),
+      ...{ page: this.#deps.page, open: options.accounts === 'any' },
       account: (request, path) => accounts.handle(request, path),
       admit: () => admission.admit(),
       onResponse: (route, status) => this.#metrics.requests.inc({ route, status }),
@@ -268,7 +272,9 @@ export class HubService {
 
   async #acceptController(request: IncomingMessage): Promise<(socket: WebSocket) => void> {
     this.#refuseWhileDraining();
-    const controller = await this.#directory.controllerOfToken(requireBearer(request));
+    const controller = await this.#directory.controllerOfToken(
+      tokenOfProtocols(request) ?? requireBearer(request),
+    );
     if (controller === undefined) throw unauthorized();
     const { environmentId, clientId } = controller;
     const sessionId = sessionIdOf(request);

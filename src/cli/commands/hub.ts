@@ -118,15 +118,22 @@ export const hub = defineCommand({
 
 async function runNode(settings: import('../../hub/index.js').HubOptions, json: boolean): Promise<number> {
   const { startHub } = await import('../../hub/index.js');
-  const running = await startHub(settings, (event, detail) => {
-    const at = Date.now();
-    if (json) printJson({ type: 'event', at, kind: event, ...detail });
-    else stdout.print(`${new Date(at).toISOString()} ${event} ${JSON.stringify(detail)}`);
-  });
+  const { readPageFile } = await import('../../inspector/page-file.js');
+  const page = await readPageFile(new URL('./hub.html.br', import.meta.url));
+  const running = await startHub(
+    settings,
+    (event, detail) => {
+      const at = Date.now();
+      if (json) printJson({ type: 'event', at, kind: event, ...detail });
+      else stdout.print(`${new Date(at).toISOString()} ${event} ${JSON.stringify(detail)}`);
+    },
+    page,
+  );
   if (json) printJson({ type: 'listening', baseUrl: running.url });
   else {
     stdout.print(
       `A node of the hub on ${running.url}`,
+      `Open in a browser:  ${new URL(running.url).origin}`,
       `Connect an engine:  rc-engine start --base-url ${running.url}`,
       'Press Ctrl-C to stop; a second time to stop at once.',
     );
