@@ -2,7 +2,7 @@
 import type { Planted } from './planted.js';
 
 const TOKENS = 'src/account/token-change.ts';
-const ENGINE = 'src/engine/engine.ts';
+const LIFE = 'src/engine/engine-life.ts';
 
 export const RESOURCE_FAULTS: readonly Planted[] = [
   {
@@ -49,22 +49,28 @@ export const RESOURCE_FAULTS: readonly Planted[] = [
   {
     name: 'home-lock-kept',
     what: 'a stop does not release the home',
-    patches: [{ file: ENGINE, find: '    await running.lock.release();', replace: '' }],
+    patches: [
+      {
+        file: LIFE,
+        find: '    await this.#lock?.release().catch(',
+        replace: '    await Promise.resolve().catch(',
+      },
+    ],
   },
   {
     name: 'timer-after-stop',
     what: 'the sleep detector runs after the stop',
-    patches: [{ file: ENGINE, find: '    running.wake.close();', replace: '' }],
+    patches: [{ file: LIFE, find: '    running.wake.close();', replace: '' }],
   },
   {
     name: 'listener-after-stop',
     what: 'local sockets stay open after the stop',
-    patches: [{ file: ENGINE, find: '    await local.close();', replace: '    void local;' }],
+    patches: [{ file: LIFE, find: '    await running.local.close();', replace: '' }],
   },
   {
     name: 'watch-after-stop',
     what: 'the account file is watched after the stop',
-    patches: [{ file: ENGINE, find: '    running.account.close();', replace: '' }],
+    patches: [{ file: LIFE, find: '    running.account.close();', replace: '' }],
   },
   {
     name: 'stop-waits-for-silent-peer',
