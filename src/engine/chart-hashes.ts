@@ -1,6 +1,6 @@
 /** Written by `npm run charts`: the content hash of each chart, by its name. */
 export const CHART_HASHES: Readonly<Record<string, string>> = {
-  remoteControl: '38e3bc712fd4',
+  remoteControl: '4835aff2c3e4',
   link: '7fb571655cfd',
   virtualClient: '89e2d12eb0f0',
   pairing: '57c6e6ed15b8',
@@ -15,7 +15,7 @@ export const CHART_HASHES: Readonly<Record<string, string>> = {
   authRecovery: '99f2a320d046',
   authorizedRequest: '2ddfb8d05305',
   tokenSaving: 'f4a3e05f7a11',
-  controllerLink: '50717319e248',
+  controllerLink: 'a8a3850c2578',
   appServer: '3988a7e98bed',
   appServerAccount: '879d74cfe7d1',
   engine: '539d811195f6',

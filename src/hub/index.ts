@@ -17,6 +17,8 @@ export type { HubEvent } from './service.js';
 export interface HubPorts {
   readonly bus: Bus;
   readonly store: StateStore;
+  /** What a person should know about the broker; undefined: nothing. Never rejects. */
+  warning(): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -30,22 +32,26 @@ export async function openPorts({
     const store = await MemoryStateStore.open(stateFile === undefined ? {} : { file: stateFile });
     const memory = new MemoryBroker().connect();
     return {
-      ...{ bus: memory, store },
+      ...{ bus: memory, store, warning: async () => undefined },
       close: async () => {
         await memory.close();
         await store.close();
       },
     };
   }
-  const [{ connectNats }, { NatsBus }, { NatsStateStore }] = await Promise.all([
+  const [{ connectNats }, { durabilityWarning }, { NatsBus }, { NatsStateStore }] = await Promise.all([
     import('./nats.js'),
+    import('./nats-durability.js'),
     import('./bus/nats-bus.js'),
     import('./state/nats-store.js'),
   ]);
   const link = await connectNats({ servers: bus, name: 'rc-engine hub' });
   try {
     const store = await NatsStateStore.open(link, { replicas });
-    return { bus: new NatsBus(link), store, close: () => link.close() };
+    return {
+      ...{ bus: new NatsBus(link), store, warning: () => durabilityWarning(link) },
+      close: () => link.close(),
+    };
   } catch (cause) {
     await link.close();
     throw new EngineError('storeUnavailable', 'the broker has no key-value store for the hub', {
@@ -76,6 +82,9 @@ export async function startHub(
   const ports = await openPorts(options);
   try {
     const service = await HubService.open({ options, bus: ports.bus, store: ports.store, page, onEvent });
+    void ports.warning().then((message) => {
+      if (message !== undefined) onEvent('warning', { message });
+    });
     return {
       url: `${service.origin}/backend-api`,
       close: async () => {

@@ -43,6 +43,7 @@ export type HubEvent =
   | 'frameSkipped'
   | 'draining'
   | 'closed'
+  | 'warning'
   | 'error';
 type Detail = Readonly<Record<string, string | number | boolean>>;
 

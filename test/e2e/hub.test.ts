@@ -57,9 +57,15 @@ describe('rc-engine hub', { timeout: 90_000 }, () => {
     const before = await devices();
     expect(before).toHaveLength(1);
 
-    node.child.kill('SIGTERM');
-    expect(await node.exited).toMatchObject({ code: 0, stderr: '' });
+    // The lock of the state ends with its process.
+    node.child.kill('SIGKILL');
+    await node.exited;
     const port = new URL(url).port;
+    const second = start(['hub', '--listen', `http://127.0.0.1:${port}`, '--state', state, '--json']);
+    await second.line(({ type }) => type === 'listening', 'address of the hub');
+    expect(await connected()).toMatchObject({ code: 0 });
+    second.child.kill('SIGTERM');
+    expect(await second.exited).toMatchObject({ code: 0, stderr: '' });
     const again = start(['hub', '--listen', `http://127.0.0.1:${port}`, '--state', state, '--json']);
     await again.line(({ type }) => type === 'listening', 'address of the hub');
     expect(await connected()).toMatchObject({ code: 0 });

@@ -1,7 +1,7 @@
 /** The relay over both adapters of its ports, with one engine and a few controllers. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { describeAdapters, type HubBroker } from './adapters.js';
-import { FAST, TestController, TestEngine, TestNode, TestPlainController } from './relay-rig.js';
+import { ENVIRONMENT, FAST, TestController, TestEngine, TestNode, TestPlainController } from './relay-rig.js';
 
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, k) => k + 1);
 const soon = { timeout: 10_000, interval: 5 };
@@ -95,6 +95,28 @@ describeAdapters('the relay', (open) => {
     await expect.poll(() => controller.received.get(stream), soon).toEqual(upTo(k));
     expect(engine.opened.get(stream)).toBe(1);
     expect(controller.closed.size).toBe(0);
+  });
+
+  it('HUB-17: a stream outlives any absence of the broker, in which its engine cannot connect', async () => {
+    const short = { ...FAST, reconnectHold: 100, offlineHold: 1_500 };
+    const node = new TestNode(broker, short);
+    await node.start();
+    nodes.push(node);
+    engine.start();
+    const controller = controllerAt(3);
+    const stream = controller.open('stream_1');
+    await expect.poll(() => engine.knows(stream), soon).toBe(true);
+    engine.send(stream, 1, 10);
+    await expect.poll(() => controller.received.get(stream), soon).toEqual([1]);
+    await broker.stop();
+    // A stream that the engine has not answered shows how much time has passed.
+    await expect.poll(() => node.node?.edgeOf(ENVIRONMENT).connected, soon).toBe(false);
+    const later = controller.open('stream_2');
+    await expect.poll(() => controller.closed.get(later), soon).toBe(4404);
+    expect(controller.closed.get(stream)).toBeUndefined();
+    await broker.start();
+    engine.send(stream, 2, 10);
+    await expect.poll(() => controller.received.get(stream), soon).toEqual([1, 2]);
   });
 
   it('HUB-15: an engine that was restarted closes the streams that it had answered', async () => {

@@ -153,29 +153,47 @@ describe('the state in a file', () => {
     await Promise.all(Array.from({ length: 50 }, (_, n) => bucket.put(`srv_${n}`, `${n}`)));
     const revision = await bucket.put('srv_0', 'again');
     expect((await stat(file)).mode & 0o777).toBe(0o600);
-    // Without close: as after a kill.
+    await store.close();
     const after = await MemoryStateStore.open({ file });
     expect(await after.bucket('servers').list()).toHaveLength(50);
     expect(await after.bucket('servers').get('srv_0')).toEqual({ key: 'srv_0', value: 'again', revision });
     expect(await after.bucket('owners').put('env', '')).toBeGreaterThan(revision);
   });
 
-  it('HUB-6: a change that cannot be written is reported as failed', async () => {
+  it('HUB-6: a change that cannot be written is reported as failed, and can be made again', async () => {
     const dir = join(await tmpFolder(), 'gone');
     await mkdir(dir);
     const store = await MemoryStateStore.open({ file: join(dir, 'hub.json') });
+    const bucket = store.bucket('servers');
+    const revision = await bucket.put('kept', 'before');
     await rm(dir, { recursive: true });
-    await expect(store.bucket('servers').put('srv', 'x')).rejects.toThrow(StateUnavailableError);
+    const changes = [
+      bucket.create('srv', 'x'),
+      bucket.update('kept', 'after', revision),
+      bucket.delete('kept'),
+    ];
+    const results = await Promise.allSettled(changes);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(results[0]).toMatchObject({ reason: expect.any(StateUnavailableError) });
+    // A claim that failed is not claimed.
+    expect(await bucket.get('srv')).toBeUndefined();
+    expect(await bucket.get('kept')).toEqual({ key: 'kept', value: 'before', revision });
+    await mkdir(dir);
+    expect(await bucket.create('srv', 'x')).toBeGreaterThan(revision);
+    expect(JSON.parse(await readFile(join(dir, 'hub.json'), 'utf8')).entries).toHaveLength(2);
   });
 
-  it('HUB-6: belongs to one running process', async () => {
+  it('HUB-6: belongs to one running process, also when a number of a process is used again', async () => {
     const file = join(await tmpFolder(), 'hub.json');
-    await writeFile(`${file}.lock`, String(process.ppid));
-    await expect(MemoryStateStore.open({ file })).rejects.toMatchObject({ code: 'storeUnavailable' });
-    // The process of this one has ended: its number is above the largest one of the system.
-    await writeFile(`${file}.lock`, '99999999');
+    const store = await MemoryStateStore.open({ file });
+    await expect(MemoryStateStore.open({ file })).rejects.toMatchObject({
+      code: 'storeUnavailable',
+      message: `the state file ${file} is in use by the process ${process.pid}`,
+    });
+    await store.close();
+    // What a hub leaves that was killed, and whose number another process has now.
+    await writeFile(`${file}.pid`, String(process.ppid));
     await (await MemoryStateStore.open({ file })).close();
-    await expect(stat(`${file}.lock`)).rejects.toThrow('ENOENT');
   });
 
   it('HUB-6: a damaged file is an error, and stays as it is', async () => {

@@ -11,6 +11,8 @@ interface EdgeDeps {
   readonly toOwner: (record: UpRecord) => void;
   /** Who the owner is; undefined: nobody. Rejects while the broker cannot be reached. */
   readonly findOwner: () => Promise<OwnerReport | undefined>;
+  /** False: the broker or the state is away, so no engine can connect to any node. */
+  readonly canConnect: () => Promise<boolean>;
   readonly creditOf: (node: string) => Credit;
   readonly newRoute: (stream: EdgeStream) => string;
   readonly endRoute: (route: string) => void;
@@ -179,16 +181,25 @@ export class Edge {
   #hold(stream: EdgeStream): void {
     const { offlineHold, reconnectHold } = this.#deps.timing;
     clearTimeout(stream.holdTimer);
-    stream.holdTimer = setTimeout(
-      () => {
-        stream.close(CLOSE_CODES.environmentOffline, 'environment offline');
-        stream.end();
-      },
-      stream.started ? reconnectHold : offlineHold,
-    );
+    const hold = stream.started ? reconnectHold : offlineHold;
+    stream.holdTimer = setTimeout(() => void this.#giveUp(stream), hold);
+  }
+
+  /** A stream that the engine has answered ends only if the engine could have come back: else its time starts again. */
+  async #giveUp(stream: EdgeStream): Promise<void> {
+    const mayClose = !stream.started || (await this.#deps.canConnect());
+    if (this.#ended || this.#owner !== undefined || this.#streams.get(streamKeyOf(stream)) !== stream) return;
+    if (!mayClose) {
+      this.#hold(stream);
+      return;
+    }
+    stream.close(CLOSE_CODES.environmentOffline, 'environment offline');
+    stream.end();
   }
 
   #reportIdle(): void {
     if (!this.#ended && this.#streams.size === 0 && this.#users === 0) this.#deps.onIdle();
   }
 }
+
+const streamKeyOf = ({ clientId, streamId }: EdgeStream): string => streamKey(clientId, streamId);

@@ -212,6 +212,7 @@ export class HubNode {
       ...{ environmentId, timing: this.#timing },
       toOwner: (record) => this.#toOwner(environmentId, record),
       findOwner: () => this.#findOwner(environmentId),
+      canConnect: () => this.#canConnect(environmentId),
       creditOf: (node) => this.#creditOf(node),
       newRoute: (stream) => {
         this.#routeCount += 1;
@@ -257,6 +258,16 @@ export class HubNode {
     } catch (error) {
       if (error instanceof NoRespondersError) return undefined;
       throw error;
+    }
+  }
+
+  async #canConnect(environmentId: string): Promise<boolean> {
+    if (!this.#bus.connected) return false;
+    try {
+      await this.#store.bucket('owners').get(environmentId);
+      return true;
+    } catch {
+      return false;
     }
   }
 

@@ -1,7 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import * as v from 'valibot';
-import { EngineError } from '../../protocol/errors.js';
+import { StateFile, type StateFileContent } from './state-file.js';
 import {
   BUCKET_NAMES,
   BUCKETS,
@@ -13,24 +10,6 @@ import {
   type StateStore,
   StateUnavailableError,
 } from './state-store.js';
-
-const PRIVATE_FILE = 0o600;
-
-const Count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const FileSchema = v.object({
-  version: v.literal(1),
-  revision: Count,
-  entries: v.array(
-    v.object({
-      bucket: v.picklist(BUCKET_NAMES),
-      key: v.string(),
-      value: v.string(),
-      revision: Count,
-      at: Count,
-    }),
-  ),
-});
-type FileContent = v.InferOutput<typeof FileSchema>;
 
 interface Stored extends StateEntry {
   /** Wall-clock time of the last change, ms. */
@@ -44,37 +23,45 @@ interface MemoryStoreOptions {
   readonly now?: () => number;
 }
 
+/** Changes that are written together, and how to take them back. */
+class Batch {
+  readonly undo: (() => void)[] = [];
+  readonly written: Promise<void>;
+  resolve: () => void = () => {};
+  reject: (error: Error) => void = () => {};
+
+  constructor() {
+    this.written = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Each change awaits it; a batch without a waiter is no error.
+    this.written.catch(() => {});
+  }
+}
+
 /** The state of a hub of one node: in memory, and in a file that is replaced at each change. */
 export class MemoryStateStore implements StateStore {
   readonly #buckets = new Map<BucketName, MemoryBucket>();
-  readonly #file: string | undefined;
+  readonly #file: StateFile | undefined;
   #revision = 0;
-  #saving: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  /** Changes that the next write has. */
+  #batch: Batch | undefined;
+  #writing: Promise<void> | undefined;
 
-  private constructor(options: MemoryStoreOptions) {
-    this.#file = options.file;
+  private constructor(file: StateFile | undefined, now: () => number) {
+    this.#file = file;
     for (const name of BUCKET_NAMES) {
-      this.#buckets.set(
-        name,
-        new MemoryBucket(
-          BUCKETS[name],
-          options.now ?? Date.now,
-          () => ++this.#revision,
-          () => this.#save(),
-        ),
-      );
+      const save = (undo: () => void): Promise<void> => this.#save(undo);
+      this.#buckets.set(name, new MemoryBucket(BUCKETS[name], now, () => ++this.#revision, save));
     }
+    this.#revision = file?.content?.revision ?? 0;
+    for (const { bucket, ...entry } of file?.content?.entries ?? []) this.bucket(bucket).restore(entry);
   }
 
-  /** Throws EngineError `storeUnavailable` when the file exists and cannot be read or is not valid. */
-  static async open(options: MemoryStoreOptions = {}): Promise<MemoryStateStore> {
-    const store = new MemoryStateStore(options);
-    if (options.file !== undefined) await lock(options.file);
-    const content = options.file === undefined ? undefined : await readState(options.file);
-    store.#revision = content?.revision ?? 0;
-    for (const { bucket, ...entry } of content?.entries ?? []) store.bucket(bucket).restore(entry);
-    return store;
+  /** Throws EngineError `storeUnavailable` when the file cannot be used, is not valid, or is in use. */
+  static async open({ file, now = Date.now }: MemoryStoreOptions = {}): Promise<MemoryStateStore> {
+    return new MemoryStateStore(file === undefined ? undefined : await StateFile.open(file), now);
   }
 
   bucket(name: BucketName): MemoryBucket {
@@ -85,47 +72,50 @@ export class MemoryStateStore implements StateStore {
 
   /** Resolves when every change is on disk, or has failed. */
   async close(): Promise<void> {
-    await this.#saving?.catch(() => {});
-    await this.#next?.catch(() => {});
-    if (this.#file !== undefined) await rm(`${this.#file}.lock`, { force: true });
+    await this.#writing;
+    await this.#file?.close();
   }
 
-  /** Changes that happen during a write share the next one. */
-  async #save(): Promise<void> {
+  /** Changes that happen during a write share the next one. A change that cannot be written is taken back. */
+  #save(undo: () => void): Promise<void> {
     const file = this.#file;
-    if (file === undefined) return;
-    const current = this.#saving;
-    if (current === undefined) {
-      this.#saving = this.#write(file).finally(() => {
-        this.#saving = undefined;
-      });
-      await this.#saving;
-      return;
-    }
-    this.#next ??= current
-      .catch(() => {})
-      .then(() => {
-        this.#next = undefined;
-        return this.#save();
-      });
-    await this.#next;
+    if (file === undefined) return Promise.resolve();
+    this.#batch ??= new Batch();
+    const { undo: undos, written } = this.#batch;
+    undos.push(undo);
+    this.#writing ??= this.#writeAll(file);
+    return written;
   }
 
-  async #write(file: string): Promise<void> {
+  async #writeAll(file: StateFile): Promise<void> {
     // The changes of this turn are in the same write.
     await Promise.resolve();
-    const content: FileContent = {
-      version: 1,
-      revision: this.#revision,
-      entries: BUCKET_NAMES.flatMap((bucket) =>
-        this.bucket(bucket).stored.map((entry) => ({ bucket, ...entry })),
-      ),
-    };
-    try {
-      await replaceFile(file, `${JSON.stringify(content)}\n`);
-    } catch (cause) {
-      throw new StateUnavailableError({ cause });
+    for (let batch = this.#takeBatch(); batch !== undefined; batch = this.#takeBatch()) {
+      try {
+        await file.replace(this.#content());
+        batch.resolve();
+      } catch (cause) {
+        const later = this.#takeBatch();
+        for (const failed of [later, batch]) {
+          for (const undo of failed?.undo.toReversed() ?? []) undo();
+          failed?.reject(new StateUnavailableError({ cause }));
+        }
+      }
     }
+    this.#writing = undefined;
+  }
+
+  #takeBatch(): Batch | undefined {
+    const batch = this.#batch;
+    this.#batch = undefined;
+    return batch;
+  }
+
+  #content(): StateFileContent {
+    const entries = BUCKET_NAMES.flatMap((bucket) =>
+      this.bucket(bucket).stored.map((entry) => ({ bucket, ...entry })),
+    );
+    return { version: 1, revision: this.#revision, entries };
   }
 }
 
@@ -135,13 +125,13 @@ class MemoryBucket implements StateBucket {
   readonly #ttl: number | undefined;
   readonly #now: () => number;
   readonly #nextRevision: () => number;
-  readonly #save: () => Promise<void>;
+  readonly #save: (undo: () => void) => Promise<void>;
 
   constructor(
     ttl: number | undefined,
     now: () => number,
     nextRevision: () => number,
-    save: () => Promise<void>,
+    save: (undo: () => void) => Promise<void>,
   ) {
     this.#ttl = ttl;
     this.#now = now;
@@ -180,7 +170,7 @@ class MemoryBucket implements StateBucket {
     if (revision !== undefined && entry?.revision !== revision) return false;
     if (entry === undefined) return true;
     this.#entries.delete(key);
-    await this.#changed({ key, value: undefined, revision: this.#nextRevision() });
+    await this.#changed({ key, value: undefined, revision: this.#nextRevision() }, entry);
     return true;
   }
 
@@ -197,13 +187,17 @@ class MemoryBucket implements StateBucket {
   async #write(key: string, value: string): Promise<number> {
     if (!isStateKey(key)) throw new TypeError(`not a key: ${key}`);
     const revision = this.#nextRevision();
+    const former = this.#entries.get(key);
     this.#entries.set(key, { key, value, revision, at: this.#now() });
-    await this.#changed({ key, value, revision });
+    await this.#changed({ key, value, revision }, former);
     return revision;
   }
 
-  async #changed(change: StateChange): Promise<void> {
-    await this.#save();
+  async #changed(change: StateChange, former: Stored | undefined): Promise<void> {
+    await this.#save(() => {
+      if (former === undefined) this.#entries.delete(change.key);
+      else this.#entries.set(change.key, former);
+    });
     for (const listener of this.#listeners) listener(change);
   }
 
@@ -225,73 +219,3 @@ class MemoryBucket implements StateBucket {
 }
 
 const withoutTime = ({ key, value, revision }: Stored): StateEntry => ({ key, value, revision });
-
-/**
- * Two processes on one file would overwrite each other's changes. The lock names its process, and counts while it runs.
- * Throws EngineError `storeUnavailable`.
- */
-async function lock(file: string): Promise<void> {
-  const path = `${file}.lock`;
-  const pid = Number(await readFile(path, 'utf8').catch(() => ''));
-  if (pid > 0 && pid !== process.pid && isRunning(pid)) {
-    throw new EngineError('storeUnavailable', `the state file ${file} is in use by the process ${pid}`, {
-      remediation: 'Stop that hub first, or use a broker, which several processes can share.',
-    });
-  }
-  try {
-    await writeFile(path, String(process.pid), { mode: PRIVATE_FILE });
-  } catch (cause) {
-    throw new EngineError('storeUnavailable', `the state file ${file} of the hub cannot be written`, {
-      cause,
-      remediation: 'Check that its directory exists and can be written.',
-    });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-async function readState(file: string): Promise<FileContent | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
-    throw new EngineError('storeUnavailable', `the state file ${file} of the hub cannot be read`, {
-      cause,
-      remediation: 'Check the owner and mode of the file, or choose another file.',
-    });
-  }
-  try {
-    return v.parse(FileSchema, JSON.parse(text));
-  } catch (cause) {
-    throw new EngineError('storeUnavailable', `the state file ${file} of the hub is not valid`, {
-      cause,
-      remediation: 'Restore it from a backup. Remove it only to start without identities.',
-    });
-  }
-}
-
-async function replaceFile(path: string, text: string): Promise<void> {
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
-  try {
-    const file = await open(temporary, 'wx', PRIVATE_FILE);
-    try {
-      await file.chmod(PRIVATE_FILE);
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
