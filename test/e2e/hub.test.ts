@@ -1,5 +1,5 @@
 /** `rc-engine hub` as a program: nodes, engines and controllers are processes of their own. */
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CliProcess, cli } from '../support/cli.js';
@@ -98,6 +98,39 @@ describe('rc-engine hub', { timeout: 90_000 }, () => {
     expect((await cli(['hub', 'import', file, '--state', to])).stdout).toContain('0 of 1 entries were added');
     expect((await cli(['hub', 'key', 'list', '--state', to])).stdout).toContain('team');
     expect(await cli(['hub', 'import', from, '--state', to])).toMatchObject({ code: 2 });
+  });
+
+  it('HUB-46: takes a flag before a variable before the file, whose paths are beside it', async () => {
+    const dir = await tmpFolder();
+    const config = join(dir, 'hub.config.json');
+    const settings = { listen: 'http://127.0.0.1:0', state: 'hub.json', connectRate: 7, drain: 1 };
+    await writeFile(config, JSON.stringify(settings), { mode: 0o600 });
+    const env = { RC_ENGINE_HUB_CONFIG: config, RC_ENGINE_HUB_CONNECT_RATE: '8' };
+    const shown = await cli(['hub', 'config', '--drain', '2'], env);
+    expect(shown).toMatchObject({ code: 0, stderr: '' });
+    expect(shown.stdout).toContain(`state: ${join(dir, 'hub.json')}  (file)`);
+    expect(shown.stdout).toContain('connectRate: 8  (variable)');
+    expect(shown.stdout).toContain('drain: 2  (flag)');
+    expect(shown.stdout).toContain('accounts: keys  (default)');
+    const bus = 'nats://hub:top-secret@10.0.0.1:4222,nats://hub:top-secret@10.0.0.2:4222';
+    const secret = await cli(['hub', 'config', '--json'], { RC_ENGINE_HUB_BUS: bus });
+    expect(secret.stdout).toContain('nats://10.0.0.1:4222,nats://10.0.0.2:4222');
+    expect(secret.stdout).not.toContain('top-secret');
+    const node = start(['hub', '--config', config, '--json']);
+    await node.line(({ type }) => type === 'listening', 'address of the hub');
+    const used = await cli(['hub', 'key', 'list', '--state', join(dir, 'hub.json')]);
+    expect(used.stderr).toContain('is in use by the process');
+    for (const [text, expected] of [
+      ['{"port": 1}', 'port'],
+      ['{"drain": "10"}', 'must be a number'],
+      ['{"accounts": "all"}', 'must be keys or any'],
+    ] as const) {
+      await writeFile(config, text);
+      const { code, stderr } = await cli(['hub', '--config', config]);
+      expect(code).toBe(2);
+      expect(stderr).toContain(expected);
+    }
+    expect((await cli(['hub', '--config', join(dir, 'none.json')])).stderr).toContain('does not exist');
   });
 
   it.each([

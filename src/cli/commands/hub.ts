@@ -13,12 +13,12 @@ export const hub = defineCommand({
   description: 'Run a node of a self-hosted backend for several machines, or manage its enrollment keys',
   notes:
     'Without words it runs a node until it is stopped. key create, key list and key revoke ID manage the keys with which\n' +
-    'engines enroll; export FILE and import FILE save and restore the state. Exit codes: 0 done, 1 failed, 2 wrong usage.',
+    'engines enroll; config shows the settings and where each is from; export FILE and import FILE save and restore the state. Exit codes: 0 done, 1 failed, 2 wrong usage.',
   positionals: {
     action: {
       type: 'string',
-      description: 'key, export or import; nothing: run a node',
-      completes: ['key', 'export', 'import'],
+      description: 'key, config, export or import; nothing: run a node',
+      completes: ['key', 'config', 'export', 'import'],
     },
     what: {
       type: 'string',
@@ -28,6 +28,13 @@ export const hub = defineCommand({
     id: { type: 'string', description: 'With key revoke: the id of the key, as key list shows it' },
   },
   options: {
+    config: {
+      type: 'string',
+      description:
+        'JSON file with these settings, such as {"listen": "https://0.0.0.0:443", "tlsCert": "cert.pem"}',
+      variable: 'RC_ENGINE_HUB_CONFIG',
+      completes: 'files',
+    },
     listen: {
       type: 'string',
       description: 'Address: https://HOST:PORT, or http:// on a loopback address',
@@ -96,7 +103,19 @@ export const hub = defineCommand({
   ],
   run: async (args) => {
     errorOutput.json = args.json === true;
-    const { readHubSettings } = await import('../settings/hub-settings.js');
+    const { readHubSettings, resolveHubSettings, shownHubSetting } = await import(
+      '../settings/hub-settings.js'
+    );
+    if (args.action === 'config' && args.what === undefined) {
+      const found = await resolveHubSettings(args);
+      for (const one of found) {
+        const shown = { name: one.name, value: shownHubSetting(one), origin: one.origin };
+        if (args.json === true) printJson({ type: 'setting', ...shown });
+        else stdout.print(`${shown.name}: ${shown.value}  (${shown.origin})`);
+      }
+      await readHubSettings(args);
+      return EXIT.ok;
+    }
     const settings = await readHubSettings(args);
     const { action, what, id, json = false } = args;
     if (action === undefined) return await runNode(settings, json);
@@ -111,7 +130,7 @@ export const hub = defineCommand({
       return await importState(settings, what, json);
     throw usageError(
       'The words after hub are not valid.',
-      'Use: hub, hub key create --account NAME, hub key list, hub key revoke ID, hub export FILE or hub import FILE.',
+      'Use: hub, hub config, hub key create --account NAME, hub key list, hub key revoke ID, hub export FILE or hub import FILE.',
     );
   },
 });
