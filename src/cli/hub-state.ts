@@ -1,7 +1,7 @@
 /** What `rc-engine hub` does with the state of a hub without running a node. */
 import { open, readFile } from 'node:fs/promises';
 import * as v from 'valibot';
-import { EnrollmentKeys } from '../hub/enrollment-keys.js';
+import { EnrollmentKeys, type KeyRole } from '../hub/enrollment-keys.js';
 import { type HubOptions, openPorts } from '../hub/index.js';
 import { BUCKET_NAMES, type StateStore, StateUnavailableError } from '../hub/state/state-store.js';
 import { EngineError } from '../protocol/errors.js';
@@ -33,10 +33,16 @@ async function withState<T>(settings: HubOptions, use: (store: StateStore) => Pr
   }
 }
 
+interface NewKey {
+  readonly account?: string | undefined;
+  /** Seconds. */
+  readonly expires?: number | undefined;
+  readonly role?: KeyRole | undefined;
+}
+
 export async function createKey(
   settings: HubOptions,
-  account: string | undefined,
-  expires: number | undefined,
+  { account, expires, role = 'owner' }: NewKey,
   json: boolean,
 ): Promise<number> {
   if (account === undefined || !/^[\x21-\x7e]{1,128}$/.test(account))
@@ -45,7 +51,11 @@ export async function createKey(
       'Add --account NAME, without spaces.',
     );
   const { key, secret } = await withState(settings, (store) =>
-    new EnrollmentKeys(store, Date.now).create(account, expires === undefined ? undefined : expires * 1_000),
+    new EnrollmentKeys(store, Date.now).create(
+      account,
+      expires === undefined ? undefined : expires * 1_000,
+      role,
+    ),
   );
   // The only place that shows it: nothing but its hash is stored.
   if (json) printJson({ type: 'key', ...key, key: secret.reveal() });
@@ -66,9 +76,9 @@ export async function listKeys(settings: HubOptions, json: boolean): Promise<num
   if (json) printJson({ type: 'keys', keys });
   else if (keys.length === 0) stdout.print('There are no keys.');
   else {
-    for (const { id, account, createdAt, expiresAt } of keys) {
+    for (const { id, account, role, createdAt, expiresAt } of keys) {
       const end = expiresAt === null ? 'for ever' : `until ${new Date(expiresAt).toISOString()}`;
-      stdout.print(`${id}  ${account}  created ${new Date(createdAt).toISOString()}, valid ${end}`);
+      stdout.print(`${id}  ${account}  ${role}  created ${new Date(createdAt).toISOString()}, valid ${end}`);
     }
   }
   return EXIT.ok;

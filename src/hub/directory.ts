@@ -24,7 +24,7 @@ import {
 import { WrongTokens } from '../backend/wrong-tokens.js';
 import { environmentsNamed } from '../protocol/environment-name.js';
 import { Secret } from '../protocol/secret.js';
-import type { EnrollmentKeys } from './enrollment-keys.js';
+import type { EnrollmentKeys, KeyRole } from './enrollment-keys.js';
 import { Facts } from './state/facts.js';
 import { BUCKETS, keyWord, type StateStore } from './state/state-store.js';
 
@@ -40,14 +40,19 @@ const TokenSchema = v.object({ serverId: Id, expiresAt: Time });
 const CodeSchema = v.object({ serverId: Id, expiresAt: Time, claimed: v.boolean() });
 /** A manual code names the key of the pairing code that was issued with it. */
 const ManualCodeSchema = v.object({ code: Id });
+/** A `read-only` device may send requests of an allow-list only. HUB-51 */
+export const DEVICE_ROLES = ['controller', 'read-only'] as const;
+export type DeviceRole = (typeof DEVICE_ROLES)[number];
 const ClientSchema = v.object({
   ...{ clientId: Id, environmentId: Id, displayName: v.nullable(v.string()), tokenHash: Id },
   ...{ createdAt: Time, lastSeenAt: v.nullable(Time) },
+  /** Devices of before have none. */
+  role: v.optional(v.picklist(DEVICE_ROLES), 'controller'),
 });
 const ControllerTokenSchema = v.object({ clientId: Id, environmentId: Id });
 
 export type ServerFact = v.InferOutput<typeof ServerSchema>;
-type ClientFact = v.InferOutput<typeof ClientSchema>;
+export type ClientFact = v.InferOutput<typeof ClientSchema>;
 
 /** Machines of one account. One more is refused; none is removed for it. */
 const MAX_SERVERS_OF_ACCOUNT = 1_000;
@@ -64,6 +69,7 @@ export interface KeyIdentity {
   readonly account: string;
   /** Wall-clock milliseconds; null: for ever. */
   readonly expiresAt: number | null;
+  readonly role: KeyRole;
 }
 
 interface DirectoryDeps {
@@ -114,8 +120,11 @@ export class HubDirectory implements Directory {
     const { accounts } = this.#deps;
     const token = requireBearer(request);
     if (accounts.kind === 'any') return requireHeader(request, 'chatgpt-account-id');
-    const account = await accounts.keys.accountOf(token);
-    if (account === undefined) throw this.wrongToken(request, token);
+    const key = await accounts.keys.find(token);
+    if (key === undefined) throw this.wrongToken(request, token);
+    const { account, role } = key;
+    if (role !== 'owner' && request.method !== 'GET')
+      throw new HttpError(403, 'This key is for viewing only');
     if (requireHeader(request, 'chatgpt-account-id') !== account)
       throw new HttpError(403, `The key is for another account than the one in chatgpt-account-id`);
     return account;
@@ -126,10 +135,14 @@ export class HubDirectory implements Directory {
     const { accounts } = this.#deps;
     const token = requireBearer(request);
     if (accounts.kind === 'any')
-      return { account: headerOf(request, 'chatgpt-account-id') ?? 'default', expiresAt: null };
+      return {
+        account: headerOf(request, 'chatgpt-account-id') ?? 'default',
+        expiresAt: null,
+        role: 'owner',
+      };
     const key = await accounts.keys.find(token);
     if (key === undefined) throw this.wrongToken(request, token);
-    return { account: key.account, expiresAt: key.expiresAt };
+    return { account: key.account, expiresAt: key.expiresAt, role: key.role };
   }
 
   /** The machines of an account, in the order of their enrollment. */
@@ -245,6 +258,7 @@ export class HubDirectory implements Directory {
     const controller: ClientFact = {
       ...{ clientId: `cli_${randomUUID()}`, environmentId, displayName },
       ...{ tokenHash: hashToken(token.reveal()), createdAt: this.#deps.now(), lastSeenAt: null },
+      role: 'controller',
     };
     const { clientId, tokenHash } = controller;
     await this.#clients.put(`${environmentId}.${clientId}`, controller);
@@ -293,6 +307,14 @@ export class HubDirectory implements Directory {
     const entry = await this.#clients.get(key);
     if (entry !== undefined)
       await this.#clients.update(key, { ...entry.value, lastSeenAt: now }, entry.revision);
+  }
+
+  /** Undefined: there is no such device; false: another node has changed it at the same time. */
+  async setRole(environmentId: string, clientId: string, role: DeviceRole): Promise<boolean | undefined> {
+    const key = `${environmentId}.${clientId}`;
+    const entry = await this.#clients.get(key);
+    if (entry === undefined) return undefined;
+    return (await this.#clients.update(key, { ...entry.value, role }, entry.revision)) !== undefined;
   }
 
   async revoke(environmentId: string, clientId: string): Promise<boolean> {

@@ -5,11 +5,17 @@ import { Facts } from './state/facts.js';
 import type { StateStore } from './state/state-store.js';
 
 const Time = v.pipe(v.number(), v.integer(), v.minValue(0));
+/** `owner` enrolls machines and manages their devices; `viewer` only sees them. HUB-50 */
+export const KEY_ROLES = ['owner', 'viewer'] as const;
+export type KeyRole = (typeof KEY_ROLES)[number];
+
 const KeySchema = v.object({
   id: v.string(),
   account: v.string(),
   createdAt: Time,
   expiresAt: v.nullable(Time),
+  /** Keys of before have none. */
+  role: v.optional(v.picklist(KEY_ROLES), 'owner'),
 });
 
 /** A key without its secret. Times are wall-clock milliseconds. */
@@ -31,12 +37,13 @@ export class EnrollmentKeys {
   async create(
     account: string,
     lifetime?: number,
+    role: KeyRole = 'owner',
   ): Promise<{ readonly key: EnrollmentKey; readonly secret: Secret }> {
     const secret = mintToken('rck');
     const hash = hashToken(secret.reveal());
     const createdAt = this.#now();
     const expiresAt = lifetime === undefined ? null : createdAt + lifetime;
-    const key = { id: hash.slice(0, ID_CHARS), account, createdAt, expiresAt };
+    const key = { id: hash.slice(0, ID_CHARS), account, createdAt, expiresAt, role };
     await this.#keys.put(hash, key);
     return { key, secret };
   }
@@ -51,10 +58,6 @@ export class EnrollmentKeys {
     if (hash === undefined) return false;
     await this.#keys.delete(hash);
     return true;
-  }
-
-  async accountOf(secret: string): Promise<string | undefined> {
-    return (await this.find(secret))?.account;
   }
 
   /** Undefined: the key is unknown, revoked or expired. */

@@ -45,6 +45,8 @@ export interface HubOptions {
   readonly accounts: 'any' | 'keys';
   /** Connections that are accepted in a second; above it 503 with `Retry-After`. */
   readonly connectRate: number;
+  /** Methods that a read-only device may send. Default: `READ_ONLY_METHODS` */
+  readonly readOnlyMethods?: readonly string[] | undefined;
   /** Over how long the sockets are closed at the end, ms. */
   readonly drain: number;
 }

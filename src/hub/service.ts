@@ -10,10 +10,11 @@ import { Sockets } from '../backend/sockets.js';
 import { CLOSE_CODES } from '../protocol/close-codes.js';
 import { AccountRoutes } from './account-routes.js';
 import { Admission } from './admission.js';
-import type { Bus } from './bus/bus.js';
+import type { Bus, BusSubscription } from './bus/bus.js';
 import { PlainController } from './controllers/plain-controller.js';
+import { READ_ONLY_METHODS } from './controllers/read-only.js';
 import { ControllerSocket } from './controllers/session.js';
-import { HubDirectory } from './directory.js';
+import { type ClientFact, type DeviceRole, HubDirectory } from './directory.js';
 import { EnrollmentKeys } from './enrollment-keys.js';
 import { HubListener } from './listener.js';
 import { HubMetrics } from './metrics.js';
@@ -28,6 +29,9 @@ import type { StateStore } from './state/state-store.js';
 const HEARTBEAT = 30_000;
 const TOKEN_LIFETIME = 3_600_000;
 const MAX_SOCKETS_PER_CONTROLLER = 16;
+/** `ENVIRONMENT CLIENT ROLE`: the role of a device has changed. */
+const ROLES_SUBJECT = 'rc.roles';
+const ROLE_CHANGED = 'the role of this device has changed';
 
 /** What happens at a node, for logs. No tokens, codes or messages are in it. */
 export type HubEvent =
@@ -60,6 +64,7 @@ interface HubServiceDeps {
 interface LocalController {
   readonly environmentId: string;
   readonly clientId: string;
+  readonly role: DeviceRole;
   close(code: number, reason: string): void;
 }
 
@@ -73,6 +78,8 @@ export class HubService {
   readonly #controllers = new Set<LocalController>();
   readonly #sessions = new Map<string, Set<ControllerSocket>>();
   readonly #metrics: HubMetrics;
+  readonly #readOnly: ReadonlySet<string>;
+  readonly #roles: BusSubscription;
   readonly #stopListening: () => void;
   #listener: HubListener | undefined;
   /** Set when the node has begun to stop. */
@@ -104,6 +111,8 @@ export class HubService {
         this.#node.revoke(environmentId, clientId);
       },
     });
+    this.#readOnly = new Set(options.readOnlyMethods ?? READ_ONLY_METHODS);
+    this.#roles = bus.subscribe(ROLES_SUBJECT, (payload) => this.#onRoleChanged(payload));
     this.#stopListening = bus.onConnection((connected) => {
       this.#event(connected ? 'brokerBack' : 'brokerLost', {});
       if (connected) void this.#checkControllers();
@@ -165,6 +174,7 @@ export class HubService {
 
   async #end(): Promise<void> {
     this.#stopListening();
+    this.#roles.end();
     this.#node.end();
     await Promise.all([this.#listener?.close(), this.#sockets.end()]);
   }
@@ -174,6 +184,11 @@ export class HubService {
     const accounts = new AccountRoutes({
       directory: this.#directory,
       isConnected: (environmentId) => this.#node.isConnected(environmentId),
+      onRoleChanged: (environmentId, clientId, role) => {
+        const payload = `${environmentId} ${clientId} ${role}`;
+        this.#onRoleChanged(payload);
+        this.#deps.bus.publish(ROLES_SUBJECT, payload);
+      },
     });
     const admission = new Admission(options.connectRate, () => performance.now());
     return HubListener.open(options.listen, options.tls, {
@@ -277,19 +292,20 @@ export class HubService {
       tokenOfProtocols(request) ?? requireBearer(request),
     );
     if (controller === undefined) throw unauthorized();
-    const { environmentId, clientId } = controller;
+    const { clientId, role } = controller;
     const sessionId = sessionIdOf(request);
     const open = [...this.#controllers].filter((one) => one.clientId === clientId).length;
+    if (sessionId !== undefined && role === 'read-only')
+      throw new HttpError(403, 'A read-only device must send one message in each frame');
     if (open >= MAX_SOCKETS_PER_CONTROLLER) throw new HttpError(429, 'Too many sockets of this controller');
     const number = sessionId === undefined ? undefined : await this.#node.claimSession(clientId, sessionId);
     await this.#directory.markControllerSeen(controller);
-    return (socket) => this.#takeController(socket, environmentId, clientId, number);
+    return (socket) => this.#takeController(socket, controller, number);
   }
 
   #takeController(
     socket: WebSocket,
-    environmentId: string,
-    clientId: string,
+    { environmentId, clientId, role }: ClientFact,
     number: number | undefined,
   ): void {
     this.#sockets.add('controller', socket);
@@ -301,14 +317,22 @@ export class HubService {
     };
     const edge = this.#node.edgeOf(environmentId);
     const local: LocalController = {
-      ...{ environmentId, clientId },
+      ...{ environmentId, clientId, role },
       close: (code, reason) => this.#sockets.close(socket, code, reason),
     };
     this.#controllers.add(local);
     const end =
       number === undefined
-        ? this.#plain(socket, new PlainController(link, edge, clientId, randomUUID()))
+        ? this.#plain(
+            socket,
+            new PlainController(
+              ...([link, edge, clientId, randomUUID()] as const),
+              role === 'read-only' ? this.#readOnly : undefined,
+            ),
+          )
         : this.#session(socket, environmentId, new ControllerSocket(link, edge, clientId, number));
+    // Its role may have changed, and it may have been revoked, while it was accepted.
+    void this.#check(local);
     this.#event('controllerConnected', { environmentId, clientId, session: number !== undefined });
     socket.once('close', (code) => {
       this.#controllers.delete(local);
@@ -346,12 +370,36 @@ export class HubService {
     }
   }
 
+  /** The device has another role at every node. Its open sockets have the old one. */
+  #onRoleChanged(payload: string): void {
+    const [environmentId, clientId, role] = payload.split(' ');
+    for (const one of [...this.#controllers]) {
+      if (one.environmentId === environmentId && one.clientId === clientId && one.role !== role)
+        one.close(CLOSE_CODES.serviceRestart, ROLE_CHANGED);
+    }
+  }
+
+  /** Closes a socket whose device was revoked, or has another role. Throws StateUnavailableError. */
+  async #compare(local: LocalController): Promise<void> {
+    const { environmentId, clientId, role } = local;
+    const controller = await this.#directory.controller(environmentId, clientId);
+    if (controller === undefined) this.#node.revoke(environmentId, clientId);
+    else if (controller.role !== role) local.close(CLOSE_CODES.serviceRestart, ROLE_CHANGED);
+  }
+
+  async #check(local: LocalController): Promise<void> {
+    try {
+      await this.#compare(local);
+    } catch {
+      // The state cannot be reached: the return of the broker checks again.
+    }
+  }
+
   /** While the broker was away, a revocation may not have been heard. */
   async #checkControllers(): Promise<void> {
-    for (const { environmentId, clientId } of [...this.#controllers]) {
+    for (const local of [...this.#controllers]) {
       try {
-        const controller = await this.#directory.controller(environmentId, clientId);
-        if (controller === undefined) this.#node.revoke(environmentId, clientId);
+        await this.#compare(local);
       } catch {
         // The state is not back yet. The next return of the broker checks again.
         return;

@@ -78,7 +78,7 @@ describe('rc-engine hub', { timeout: 90_000 }, () => {
     expect(used.stderr).toContain('is in use by the process');
     again.child.kill('SIGTERM');
     await again.exited;
-    expect((await cli(['hub', 'key', 'list', '--state', state])).stdout).toContain(`${id}  team`);
+    expect((await cli(['hub', 'key', 'list', '--state', state])).stdout).toContain(`${id}  team  owner`);
     expect(await cli(['hub', 'key', 'revoke', id, '--state', state])).toMatchObject({ code: 0 });
     expect((await cli(['hub', 'key', 'list', '--state', state])).stdout).toBe('There are no keys.\n');
   });

@@ -106,9 +106,11 @@ describe.skipIf(noChromium !== false)('the page of a hub', { timeout: 90_000 }, 
     await page.until(`${text('machines')}.includes('my phone')`, 'paired device');
     expect(await page.eval('document.documentElement.scrollWidth')).toBeLessThanOrEqual(390);
     await page.screenshot('hub-machines');
-    await page.click('.device button');
-    await page.until(`document.querySelector('.device button').innerText === 'Really revoke?'`, 'question');
-    await page.click('.device button');
+    await page.click('.change-role');
+    await page.until(`document.querySelector('.role').innerText === 'read-only'`, 'role of the device');
+    await page.click('.device button:last-child');
+    await page.until(`${text('machines')}.includes('Really revoke?')`, 'question');
+    await page.click('.device button:last-child');
     await page.until(`${text('machines')}.includes('No device is paired.')`, 'revocation');
     await engine.stop();
     await page.eval(`document.activeElement.blur()`);

@@ -243,9 +243,9 @@ describe('one node', () => {
     let now = 1_000;
     const keys = new EnrollmentKeys(hub.store, () => now);
     const { secret } = await keys.create('team', 500);
-    expect(await keys.accountOf(secret.reveal())).toBe('team');
+    expect((await keys.find(secret.reveal()))?.account).toBe('team');
     now += 500;
-    expect(await keys.accountOf(secret.reveal())).toBeUndefined();
+    expect(await keys.find(secret.reveal())).toBeUndefined();
   });
 
   it('HUB-31: accepts a bounded number of connections at once, and tells the others when to come back', async () => {

@@ -83,6 +83,12 @@ export const hub = defineCommand({
       variable: 'RC_ENGINE_HUB_CONNECT_RATE',
       default: String(DEFAULT_RATE),
     },
+    'read-only-methods': {
+      type: 'string',
+      description: 'Methods that a read-only device may send, METHOD[,METHOD]',
+      variable: 'RC_ENGINE_HUB_READ_ONLY_METHODS',
+      default: 'methods that only read',
+    },
     drain: {
       type: 'seconds',
       description: 'Over how many seconds a node that stops closes its connections',
@@ -90,6 +96,12 @@ export const hub = defineCommand({
       default: '10 with a broker, else 0',
     },
     account: { type: 'string', description: 'With key create: the account that the key is for' },
+    role: {
+      type: 'string',
+      description: 'With key create: owner, or viewer, which only sees machines and devices',
+      values: ['owner', 'viewer'],
+      default: 'owner',
+    },
     expires: { type: 'seconds', description: 'With key create: lifetime in seconds', default: 'for ever' },
     ...JSON_OPTION,
   },
@@ -121,7 +133,7 @@ export const hub = defineCommand({
     if (action === undefined) return await runNode(settings, json);
     const { createKey, exportState, importState, listKeys, revokeKey } = await import('../hub-state.js');
     if (action === 'key' && what === 'create' && id === undefined)
-      return await createKey(settings, args.account, args.expires, json);
+      return await createKey(settings, args, json);
     if (action === 'key' && what === 'list' && id === undefined) return await listKeys(settings, json);
     if (action === 'key' && what === 'revoke' && id !== undefined) return await revokeKey(settings, id, json);
     if (action === 'export' && what !== undefined && id === undefined)

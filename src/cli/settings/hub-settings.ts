@@ -22,6 +22,7 @@ const DEFAULTS = {
   state: undefined,
   accounts: 'keys',
   connectRate: '500',
+  readOnlyMethods: undefined,
   drain: undefined,
 } as const satisfies Readonly<Record<string, string | undefined>>;
 type HubSettingName = keyof typeof DEFAULTS;
@@ -38,7 +39,7 @@ const configSchema = v.strictObject({
   ...{ listen: v.optional(Text), tlsCert: v.optional(Text), tlsKey: v.optional(Text) },
   ...{ bus: v.optional(Text), replicas: v.optional(Count), state: v.optional(Text) },
   accounts: v.optional(v.picklist(['keys', 'any'], 'must be keys or any')),
-  ...{ connectRate: v.optional(Count), drain: v.optional(Count) },
+  ...{ connectRate: v.optional(Count), readOnlyMethods: v.optional(v.array(Text)), drain: v.optional(Count) },
 });
 
 /** One setting of a node, and where its value is from. */
@@ -111,6 +112,9 @@ export async function readHubSettings(args: HubArguments, env = process.env): Pr
     replicas: count('--replicas', text('replicas') ?? DEFAULTS.replicas, 5),
     accounts,
     connectRate: count('--connect-rate', text('connectRate') ?? DEFAULTS.connectRate, 100_000),
+    readOnlyMethods: text('readOnlyMethods')
+      ?.split(',')
+      .map((one) => one.trim()),
     drain: drainSeconds * 1_000,
   };
 }

@@ -10,6 +10,7 @@ import type { Edge } from '../relay/edge.js';
 import type { EdgeStream } from '../relay/edge-stream.js';
 import type { HopFrame } from '../relay/records.js';
 import { type RelaySocket, SOCKET_HIGH_WATER } from '../relay/timing.js';
+import { readOnlyDecision } from './read-only.js';
 
 /** Digits of a seq id. */
 const SEQ_DIGITS = 16;
@@ -21,11 +22,20 @@ export class PlainController {
   readonly #tail: ReturnType<typeof frameTail>;
   readonly #envelopeBytes: number;
   readonly #assembler = new ChunkAssembler({ assemblies: 1 });
+  readonly #readOnly: ReadonlySet<string> | undefined;
   #lastSeqId = 0;
   #closed = false;
 
-  constructor(socket: RelaySocket, edge: Edge, clientId: string, streamId: string) {
+  /** @param readOnly the only methods that it may send. Default: all */
+  constructor(
+    socket: RelaySocket,
+    edge: Edge,
+    clientId: string,
+    streamId: string,
+    readOnly?: ReadonlySet<string>,
+  ) {
     this.#socket = socket;
+    this.#readOnly = readOnly;
     this.#tail = frameTail(clientId, streamId);
     this.#envelopeBytes = Buffer.byteLength(CLIENT_FRAMES.message(this.#tail, 0, '')) + SEQ_DIGITS;
     const peer = {
@@ -53,7 +63,9 @@ export class PlainController {
       this.#refuse(errorText(null, RPC.invalidRequest, 'The message is not a JSON object'));
       return;
     }
-    const frames = this.#framesOf(text);
+    const sent = this.#readOnly === undefined ? text : this.#checked(message, this.#readOnly);
+    if (sent === undefined) return;
+    const frames = this.#framesOf(sent);
     if (frames === undefined) {
       const { shape } = Message.from(text);
       const id = shape.kind === 'request' ? shape.id : null;
@@ -61,6 +73,14 @@ export class PlainController {
       return;
     }
     for (const frame of frames) if (!this.#stream.send(frame)) return;
+  }
+
+  /** Undefined: it was refused or dropped. */
+  #checked(message: Readonly<Record<string, unknown>>, allowed: ReadonlySet<string>): string | undefined {
+    const decision = readOnlyDecision(message, allowed);
+    if (decision.kind === 'allowed') return decision.text;
+    if (decision.kind === 'refused') this.#refuse(decision.error);
+    return undefined;
   }
 
   receiveBinary(): void {

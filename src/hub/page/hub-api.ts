@@ -31,7 +31,7 @@ async function send(path: string, init: RequestInit): Promise<Json> {
   throw new HubRequestError(response.status, wait === null ? detail : `${detail} (again in ${wait} s)`);
 }
 
-const withKey = (key: string, account: string): HeadersInit => ({
+const withKey = (key: string, account: string): Record<string, string> => ({
   authorization: `Bearer ${key}`,
   ...(account === '' ? {} : { 'chatgpt-account-id': account }),
 });
@@ -42,8 +42,23 @@ const devicesPath = (environmentId: string): string =>
 export const readMachines = (key: string): Promise<Json> =>
   send('/hub/machines', { headers: withKey(key, '') });
 
-export const readDevices = (key: string, account: string, environmentId: string): Promise<Json> =>
-  send(`${devicesPath(environmentId)}?limit=100&order=asc`, { headers: withKey(key, account) });
+const machinePath = (environmentId: string): string =>
+  `/hub/machines/${encodeURIComponent(environmentId)}/devices`;
+
+export const readDevices = (key: string, environmentId: string): Promise<Json> =>
+  send(machinePath(environmentId), { headers: withKey(key, '') });
+
+export const changeRole = (
+  key: string,
+  environmentId: string,
+  clientId: string,
+  role: 'controller' | 'read-only',
+): Promise<Json> =>
+  send(`${machinePath(environmentId)}/${encodeURIComponent(clientId)}`, {
+    method: 'PUT',
+    headers: { ...withKey(key, ''), 'content-type': 'application/json' },
+    body: JSON.stringify({ role }),
+  });
 
 export const revokeDevice = (
   key: string,

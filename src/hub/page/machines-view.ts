@@ -1,6 +1,6 @@
 /** The machines of an account, and the devices of each. */
 import { button, byId, carefulButton, el, note } from './dom.js';
-import { HubRequestError, readDevices, readMachines, revokeDevice } from './hub-api.js';
+import { changeRole, HubRequestError, readDevices, readMachines, revokeDevice } from './hub-api.js';
 import { storedKey, storeKey } from './storage.js';
 import { agoOf, type Json, listOf, textOf } from './values.js';
 
@@ -116,7 +116,7 @@ export class MachinesView {
   async #showDevices(row: HTMLElement, environmentId: string): Promise<void> {
     const list = el('ul', 'list devices');
     try {
-      const { items } = await readDevices(storedKey(), this.#account, environmentId);
+      const { items } = await readDevices(storedKey(), environmentId);
       const devices = listOf(items).map((device) => this.#device(row, environmentId, device));
       list.append(...(devices.length === 0 ? [el('li', 'muted', 'No device is paired.')] : devices));
     } catch (error) {
@@ -131,16 +131,26 @@ export class MachinesView {
     const clientId = textOf(device.client_id);
     const seen = device.last_seen_at === null ? 'never connected' : `seen ${agoOf(device.last_seen_at)}`;
     item.append(el('span', '', textOf(device.display_name) || clientId), el('span', 'muted', seen));
+    const readOnly = device.role === 'read-only';
+    item.append(el('span', 'muted role', readOnly ? 'read-only' : ''));
+    const act = async (work: () => Promise<unknown>): Promise<void> => {
+      note('');
+      await work().catch((error: unknown) => note(error instanceof Error ? error.message : 'It failed.'));
+      await this.#showDevices(row, environmentId);
+    };
+    const role = readOnly ? 'controller' : 'read-only';
     item.append(
       el('span', 'spacer'),
-      carefulButton('Revoke', 'Really revoke?', async () => {
-        try {
-          await revokeDevice(storedKey(), this.#account, environmentId, clientId);
-        } catch (error) {
-          note(error instanceof Error ? error.message : 'The device cannot be revoked.');
-        }
-        await this.#showDevices(row, environmentId);
-      }),
+      button(
+        readOnly ? 'Allow everything' : 'Make read-only',
+        () => void act(() => changeRole(storedKey(), environmentId, clientId, role)),
+        'change-role',
+      ),
+      carefulButton(
+        'Revoke',
+        'Really revoke?',
+        () => void act(() => revokeDevice(storedKey(), this.#account, environmentId, clientId)),
+      ),
     );
     return item;
   }
