@@ -90,7 +90,10 @@ export const ALLOWED = {
   'src/observe/rate-limit.ts': [['timer'], 'How many lines were left out is logged once in a while.'],
   'src/protocol/envelope-scan.ts': [['state'], 'A parser.'],
   'src/protocol/outbound.ts': [['state'], 'Nothing is sent after the end of a stream.'],
-  'src/remote-control/clients/mux.ts': [['timer'], 'One clock for the idle checks of all virtual clients.'],
+  'src/remote-control/clients/mux.ts': [
+    ['timer', 'state'],
+    'One clock for the idle checks of all virtual clients; between the end of all of them and the next link no frame is taken.',
+  ],
   'src/remote-control/link/dial.ts': [['timer'], 'The limit of one handshake.'],
   'src/remote-control/link/socket.ts': [
     ['state', 'timer'],

@@ -73,6 +73,9 @@ function nameOf(value: unknown): string {
 
 const actionOf = ({ type, params }: ExecutableActionsFrom<AnyStateMachine>): Action => ({ type, params });
 
+const RAISE = 'xstate.raise';
+const CANCEL = 'xstate.cancel';
+
 /** XState compiles `after` to this action: an event that the machine sends to itself later. */
 interface Raise {
   readonly event: { readonly type: string };
@@ -121,15 +124,14 @@ export abstract class SharedRun<EventType extends string> {
     if (this.#at.done) return;
     const { next, actions } = this.#chart.step(this.#at, type);
     this.#watch?.(type, this.#at.snapshot, next.snapshot, actions);
-    // The state changes before the actions run, because an action may send the next event.
+    // The state and its delays change before the other actions run, because an action may send the next event, and that may
+    // leave the state: its delay must run by then to be stopped.
     this.#at = next;
-    for (const action of actions) this.#do(action);
-  }
-
-  #do({ type, params }: Action): void {
-    if (type === 'xstate.raise') this.#startTimer(params as Raise);
-    else if (type === 'xstate.cancel') this.#stopTimer((params as { readonly sendId: string }).sendId);
-    else this.perform(type, params);
+    for (const { type, params } of actions) {
+      if (type === RAISE) this.#startTimer(params as Raise);
+      else if (type === CANCEL) this.#stopTimer((params as { readonly sendId: string }).sendId);
+    }
+    for (const { type, params } of actions) if (type !== RAISE && type !== CANCEL) this.perform(type, params);
   }
 
   #startTimer({ id, delay, event }: Raise): void {

@@ -43,6 +43,8 @@ export class RemoteMux {
   };
   #cursor: string | undefined;
   #sweep: NodeJS.Timeout | undefined;
+  /** False from the end of all virtual clients until the next link is open. */
+  #takesFrames = true;
 
   constructor(deps: VirtualClientsDeps) {
     this.#deps = deps;
@@ -75,6 +77,7 @@ export class RemoteMux {
 
   /** A new link is open: frames that were not acknowledged are sent again first. RC-36 */
   attach(socket: MuxSocket): void {
+    this.#takesFrames = true;
     this.#outbound.attach(socket);
     if (this.#sweep !== undefined) return;
     this.#clients.startSweep();
@@ -85,8 +88,12 @@ export class RemoteMux {
     this.#outbound.detach(socket);
   }
 
-  /** Closes each virtual client and forgets the cursor, which the next identity must not use. */
+  /**
+   * Closes each virtual client and forgets the cursor, which the next identity must not use. What still arrives on the link that is
+   * being closed opens no virtual client: the account, the preference or the engine that allowed it has ended. RC-43
+   */
   dropAll(reason: Reason): void {
+    this.#takesFrames = false;
     this.#clients.closeAll(reason);
     this.#outbound.dropEnded();
     this.#assembler.clear();
@@ -107,6 +114,7 @@ export class RemoteMux {
 
   /** One text frame of the backend, as bytes. */
   receive(bytes: Buffer): void {
+    if (!this.#takesFrames) return;
     this.counters.framesIn += 1;
     this.counters.bytesIn += bytes.length;
     let text = '';

@@ -256,6 +256,20 @@ describe('virtual clients', () => {
     expect(rig.appServer.connections.every(({ closed }) => closed)).toBe(true);
     expect(rig.reconnect().texts).toEqual([]);
   });
+
+  it('RC-43: what still arrives on the closing link opens none and moves no cursor; the next link does', async () => {
+    await rig.open('s1');
+    rig.mux.dropAll('stopped');
+    rig.message('s1', 1, INITIALIZE);
+    rig.message('s2', 1, INITIALIZE);
+    await settle();
+    expect(rig.mux.clients).toEqual([]);
+    expect(rig.mux.cursor).toBeUndefined();
+    expect(rig.appServer.connections).toHaveLength(1);
+    rig.reconnect();
+    await rig.open('s2');
+    expect(rig.mux.clients).toHaveLength(1);
+  });
 });
 
 describe('messages in', () => {
