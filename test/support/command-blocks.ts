@@ -50,7 +50,7 @@ export function commandBlocks(text: string): readonly CommandBlock[] {
 
 /** Ends only with a signal. */
 const LONG =
-  /^(?:[A-Z_]+=\S* +)*rc-engine (start|backend|inspect(?= --attach)|connect(?! --list\b))|^npm ci && npm (start)/;
+  /^(?:[A-Z_]+=\S* +)*rc-engine (start|backend|hub(?! (?:key|config|export|import)\b)|inspect(?= --attach)|connect(?! --list\b))|^npm ci && npm (start)/;
 /** A sign-in, and a service: the engine that was started with a token must not run, and its token is not given to them. */
 const WITHOUT_TOKEN = /\brc-engine (?:login|logout|whoami|service)\b/;
 /** The connect URL of the reader's engine. */
@@ -86,6 +86,8 @@ export class DocumentMachine {
   readonly #laptop: string;
   readonly #directory: string;
   #issuer: LoopbackIssuer | undefined;
+  /** The key of the last `hub key create`. */
+  #hubKey = '';
   #clone: string | undefined;
 
   private constructor(directory: string) {
@@ -129,7 +131,7 @@ export class DocumentMachine {
   }
 
   async close(): Promise<void> {
-    for (const kind of ['inspect', 'connect', 'start', 'backend']) await this.#end(kind);
+    for (const kind of ['inspect', 'connect', 'start', 'backend', 'hub']) await this.#end(kind);
     await this.#issuer?.close();
   }
 
@@ -181,12 +183,13 @@ export class DocumentMachine {
         command,
         home,
         await this.#signInEnv(),
-        command.includes('--api-key-stdin') ? 'sk-key' : '',
+        command.includes('--api-key-stdin') ? 'sk-key' : command.includes('--hub') ? this.#hubKey : '',
       );
       return;
     }
     const kind = LONG.exec(command)?.[1];
-    if (kind !== 'backend' && this.#alive('backend') === undefined && !command.includes('embedded')) {
+    const ownBackend = kind === 'backend' || kind === 'hub' || /\bembedded\b|\brc-engine hub\b/.test(command);
+    if (!ownBackend && this.#alive('backend') === undefined && this.#alive('hub') === undefined) {
       await this.#long(
         'backend',
         await this.#withPorts('rc-engine backend --listen http://127.0.0.1:8787'),
@@ -194,9 +197,15 @@ export class DocumentMachine {
       );
     }
     const asksForCode = /\brc-engine (?:call|connect(?! --list\b))\b/.test(command);
-    const env = asksForCode ? { RC_ENGINE_PAIRING_CODE: await this.#pairingCode() } : {};
-    if (kind === undefined) await this.#short(command, home, env);
-    else await this.#long(kind, command, home, env);
+    const env = {
+      ...(asksForCode ? { RC_ENGINE_PAIRING_CODE: await this.#pairingCode() } : {}),
+      // The sign-in at the hub is what the reader uses.
+      ...(this.#alive('hub') === undefined ? {} : NO_ENGINE_SETTINGS),
+    };
+    if (kind === undefined) {
+      const output = await this.#short(command, home, env);
+      this.#hubKey = /\brck_[\w-]+/.exec(output)?.[0] ?? this.#hubKey;
+    } else await this.#long(kind, command, home, env);
     if (command.includes('--open')) await this.#pageOpened(home);
   }
 
