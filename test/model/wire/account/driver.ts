@@ -38,6 +38,8 @@ export class AccountDriver implements Driver {
   /** Number of steps performed. */
   #at = 0;
   #before: Expected | undefined;
+  /** The first step is a file that the engine reads at its start. */
+  #startsWithFile = false;
   /** Id of the sign-in in progress before the last step. */
   #loginId = '';
 
@@ -52,18 +54,21 @@ export class AccountDriver implements Driver {
     const at = await LoopbackIssuer.start();
     const questions = new Questions(at);
     const port = await freePort();
-    const [first] = played.steps;
+    const [first, second] = played.steps;
     const { settings } = this.#start;
+    // With a file at the start, the engine looks up the workspace for the first client that initializes. ACC-12
+    const looksUp = settings.workspaceRouting === true && second?.event.type !== 'WORKSPACE.REQUESTED';
+    this.#startsWithFile = first?.event.type === 'STORED.CHANGED' && !looksUp;
     const rig = await Rig.start({
       ...settings,
       at,
       loginPorts: [port],
-      ...(first?.event.type === 'STORED.CHANGED' ? { auth: contentOf(first.expected) } : {}),
+      ...(this.#startsWithFile && first !== undefined ? { auth: contentOf(first.expected) } : {}),
     });
     rig.onAsk = () => questions.requestExternalTokens();
     this.#world = new World(rig, at, questions, port);
     // A start with a file has already performed the first step.
-    if (first?.event.type !== 'STORED.CHANGED') await checkStatus(this.#running, played.start);
+    if (!this.#startsWithFile) await checkStatus(this.#running, played.start);
   }
 
   async act(step: Step): Promise<void> {
@@ -114,7 +119,7 @@ export class AccountDriver implements Driver {
     switch (event.type) {
       case 'STORED.CHANGED':
         // A start with a file has read it already.
-        if (this.#at > 1) await rig.replaceAuth(contentOf(expected));
+        if (this.#at > 1 || !this.#startsWithFile) await rig.replaceAuth(contentOf(expected));
         return;
       case 'LOGIN.API_KEY':
         if (whereIs(snapshotOf(expected)).auth === 'storingApiKey') await world.holdFile();
@@ -262,8 +267,9 @@ export class AccountDriver implements Driver {
         return questions.answer('revoke', { status: 200 });
       case 'refreshTokens': {
         const fresh = granted(token({ account: OURS, plan: PLANS.refreshed }));
-        const answer = kindOf(value) === 'permanent' ? REFUSED_FOR_GOOD : isGood ? fresh : BROKEN;
-        return questions.answer('refresh', answer);
+        // Another program has redeemed the refresh token: its tokens are in the file already.
+        const isUsed = kindOf(value) === 'reloaded' || kindOf(value) === 'permanent';
+        return questions.answer('refresh', isUsed ? REFUSED_FOR_GOOD : isGood ? fresh : BROKEN);
       }
       case 'requestExternalTokens':
         return questions.answer(

@@ -308,6 +308,8 @@ function stored(snapshot: Snapshot): readonly AccountEvent[] {
   const { context } = snapshot;
   const { auth } = whereIs(snapshot);
   const change = (stored: StoredAccount): AccountEvent => ({ type: 'STORED.CHANGED', stored });
+  // The file of an account that the policy forbids counts as a missing one.
+  if (context.policy.forcedMethod === 'api') return auth === 'signedOut' ? [change({ kind: 'apiKey' })] : [];
   switch (auth) {
     case 'signedOut':
       return [change(ours(context, PLANS.file)), change({ kind: 'apiKey' })];
