@@ -119,6 +119,12 @@ const callsAdapter = ({ machine, node }: Resting): boolean =>
 const callsChart = ({ machine, node }: Resting): boolean =>
   node.invoke.some(({ src }) => logicOf(machine, src) instanceof StateMachine);
 
+/** What runs while a chart is in a state: its own actors, and those of the states around it. */
+const invokesAround = (node: AnyStateNode): AnyStateNode['invoke'] => [
+  ...node.invoke,
+  ...(node.parent === undefined ? [] : invokesAround(node.parent)),
+];
+
 /** The chart leaves the state at once. */
 const isPassed = ({ always }: AnyStateNode): boolean =>
   always?.some(({ guard, target }) => guard === undefined && target !== undefined) ?? false;
@@ -217,6 +223,31 @@ describe('deadlines', () => {
   it('each exception is a state that waits without a deadline', () => {
     const without = new Set(resting.filter(({ node }) => !hasDeadline(node)).map(({ node }) => node.id));
     expect(Object.keys(WITHOUT_DEADLINE).filter((id) => !without.has(id))).toEqual([]);
+  });
+
+  it('a state excused because nothing is requested, or a person is awaited, calls nobody', () => {
+    const excused = resting.filter(({ node }) => [USER, REST].includes(WITHOUT_DEADLINE[node.id] ?? ''));
+    expect(excused.length).toBeGreaterThan(10);
+    const calling = excused.filter(({ node }) => invokesAround(node).length > 0);
+    expect(calling.map(({ node }) => node.id)).toEqual([]);
+  });
+
+  it('a state excused because another chart has the deadlines names a chart, and runs it where it says so', () => {
+    const reasons = Object.entries(WITHOUT_DEADLINE);
+    const named = reasons.flatMap(([id, why]) =>
+      [...why.matchAll(/\bchart (\w+)/g)].map(([, chart]) => ({ id, chart })),
+    );
+    expect(named.length).toBeGreaterThan(5);
+    expect(named.filter(({ chart }) => chart === undefined || !(chart in CHARTS))).toEqual([]);
+    const inLogin = resting.filter(({ node }) => WITHOUT_DEADLINE[node.id] === IN_LOGIN);
+    expect(inLogin.length).toBeGreaterThan(0);
+    const alone = inLogin.filter(
+      ({ machine, node }) =>
+        !invokesAround(node).some(
+          ({ src }) => logicOf(machine, src) instanceof StateMachine && String(src) === 'login',
+        ),
+    );
+    expect(alone.map(({ node }) => node.id)).toEqual([]);
   });
 
   it('RC-112: a state that calls an adapter says why its deadline ends it', () => {
