@@ -11,6 +11,9 @@ import type { Machine } from './world/machine.js';
 import { World } from './world/world.js';
 
 const CONTROLLERS = 2;
+/** How long a person waits for the answer to a sign-out, and how often they look, ms. */
+const PATIENCE = 20_000;
+const LOOK = 500;
 
 export class Site {
   readonly world: World;
@@ -27,6 +30,8 @@ export class Site {
   /** Whose identity the engine may use: those who have signed in since the last sign-out. */
   readonly accounts = new Set<string>();
   #signIns = 0;
+  /** Until then the person waits for the answer to a sign-out. */
+  #signingOutUntil = 0;
   /** A person has to sign in again. */
   signInBroken = false;
 
@@ -70,7 +75,15 @@ export class Site {
     this.engine.start();
   }
 
-  /** A person signs in with Codex CLI, which replaces the account file. */
+  /** A person signs in at this machine: when it is awake, and not before a sign-out of theirs was answered. */
+  signInSoon(account: string): void {
+    const { scheduler } = this.world;
+    const wait = Math.max(this.host.asleepFor, this.#signingOutUntil - scheduler.now);
+    if (wait <= 0) this.signIn(account);
+    else scheduler.after(Math.min(wait, LOOK), () => this.signInSoon(account));
+  }
+
+  /** Signs in with Codex CLI, which replaces the account file. */
   signIn(account: string): void {
     const { disk } = this.host;
     const { access, refresh } = this.issuer.issue(account);
@@ -102,8 +115,10 @@ export class Site {
       return;
     }
     const signIns = this.#signIns;
+    this.#signingOutUntil = this.world.scheduler.now + this.host.asleepFor + PATIENCE;
     process.after(0, () =>
       conversation.logout(() => {
+        this.#signingOutUntil = 0;
         if (signIns === this.#signIns) this.accounts.clear();
       }),
     );
@@ -127,7 +142,7 @@ export class Site {
     appServer.start();
     backend.start();
     backend.fault({ action: 'clear' });
-    if (this.signInBroken) this.signIn(this.account);
+    if (this.signInBroken) this.signInSoon(this.account);
     engine.start();
   }
 }

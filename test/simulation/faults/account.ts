@@ -15,11 +15,11 @@ export const ACCOUNT_FAULTS: readonly StepKind[] = [
         text: `person: ${ms === null ? '' : `signs out, and after ${ms} ms `}signs in as ${account}`,
         act: (site) => {
           if (ms === null) {
-            site.signIn(account);
+            site.signInSoon(account);
             return;
           }
           site.signOut();
-          site.world.scheduler.after(ms, () => site.signIn(account));
+          site.world.scheduler.after(ms, () => site.signInSoon(account));
         },
       };
     },
@@ -57,7 +57,7 @@ export const ACCOUNT_FAULTS: readonly StepKind[] = [
         text: `issuer: access tokens live ${seconds} s`,
         act: (site) => {
           site.issuer.life = seconds;
-          site.signIn(site.account);
+          site.signInSoon(site.account);
         },
       };
     },
