@@ -32,14 +32,14 @@ export class Acts<M extends AnyStateMachine> {
     );
   }
 
-  at({ snapshot, timers }: Position): Act[] {
+  at({ snapshot, timers, ended = [] }: Position): Act[] {
     const waits = this.#options.waits?.(snapshot as never) !== false;
     const due = waits ? timers.filter((timer) => timer.due === timers[0]?.due) : [];
     const words = due.map(({ event }) => this.#named(event.type)).join(' and ');
     const delay = due.slice(0, 1).map(({ event }): Unnamed => {
       return { kind: 'delay', event, words, actor: null, value: undefined };
     });
-    const actorEnds = this.#actors(snapshot);
+    const actorEnds = this.#actors(snapshot).filter(({ actor }) => actor === null || !ended.includes(actor));
     const times = new Map<string, number>();
     const possible = [...actorEnds, ...this.#snapshots(snapshot), ...this.#events(snapshot), ...delay];
     return possible.map((act): Act => {

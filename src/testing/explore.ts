@@ -16,8 +16,8 @@ export interface Leg {
   readonly verdicts: readonly Verdict[];
   /** States that a history led back to. */
   readonly restored: readonly string[];
-  /** It has no target, and its assignments change the context. */
-  readonly changes: readonly string[];
+  /** What else the step shows of its first edge: assignments that change the context, states that stay, events of wildcards. */
+  readonly shows: readonly string[];
   /** What else a fault of the edges could look like: see `Subtleties`. */
   readonly subtleties: readonly string[];
 }
@@ -81,7 +81,7 @@ export function explore<M extends AnyStateMachine>(machine: M, options: Generate
         edges: move.edges,
         verdicts: move.verdicts,
         restored: subtleties.restored(place.position, move),
-        changes: subtleties.changes(place.position, move),
+        shows: subtleties.shows(place.position, move, act.event),
         subtleties: subtleties.of(place.position, move),
       };
       if (to.isNew) places.push({ position, via: leg, legs: [] });
@@ -142,7 +142,15 @@ export function perform(pure: PureMachine, at: Position, act: Act): Move {
     throw failed(error);
   }
   if (move.position.snapshot.status === 'error') throw failed(move.position.snapshot.error);
-  return move;
+  return { ...move, position: { ...move.position, ended: endedAfter(at, act, move) } };
+}
+
+/** An actor ends once. It can end again after it was started again. */
+function endedAfter({ ended = [] }: Position, { actor }: Act, { effects }: Move): readonly string[] {
+  const renewed = effects.filter(({ kind }) => kind === 'start' || kind === 'stop').map(({ name }) => name);
+  return [...new Set([...ended, ...(actor === null ? [] : [actor])])]
+    .filter((id) => !renewed.includes(id))
+    .sort();
 }
 
 function limitMessage(machine: AnyStateMachine, places: readonly Place[], limit: number): string {

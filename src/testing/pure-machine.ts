@@ -22,6 +22,8 @@ export interface Position {
   readonly timers: readonly Timer[];
   /** What states with a shallow history were left from; the search alone knows it. */
   readonly left?: Left;
+  /** Ids of actors that have ended while the state that invokes them is active; the search alone knows them. */
+  readonly ended?: readonly string[];
 }
 
 /** The result of a guard, by its name. */

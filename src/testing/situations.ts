@@ -31,6 +31,7 @@ export class Novelty<M extends AnyStateMachine> {
       JSON.stringify(race(position)),
       position.snapshot.status,
       JSON.stringify([remembered(position), position.left ?? {}]),
+      JSON.stringify(position.ended ?? []),
       ...this.#aspects(position),
     ];
     const leaves = position.snapshot._nodes.filter(({ type }) => type === 'atomic' || type === 'final');
@@ -54,6 +55,7 @@ function placeOf(position: Position): unknown {
     race(position),
     remembered(position),
     position.left ?? {},
+    position.ended ?? [],
   ];
 }
 

@@ -2,15 +2,20 @@
  * What the paths show of an edge beyond taking it once. Each is a place where a wrong implementation differs from the chart
  * although it takes the edge: a state that does not inherit an edge, a history that is not restored, guards in another order.
  */
-import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition } from 'xstate';
+import type { AnyStateMachine, AnyStateNode, AnyTransitionDefinition, EventObject } from 'xstate';
 import { edgeIds } from '../visualize/chart.js';
 import { textOf } from './context-key.js';
 import type { Move, Position } from './pure-machine.js';
 
+/** Actions of XState that can change the context. */
+const ASSIGNING = ['xstate.assign', 'xstate.enqueueActions'];
+
 export class Subtleties {
   readonly #edges: ReadonlyMap<string, AnyTransitionDefinition>;
+  readonly #actions: Readonly<Record<string, unknown>>;
 
   constructor(machine: AnyStateMachine) {
+    this.#actions = machine.implementations.actions;
     this.#edges = new Map([...edgeIds(machine)].map(([edge, id]) => [id, edge]));
   }
 
@@ -32,14 +37,44 @@ export class Subtleties {
     );
   }
 
-  /** What an edge without a target assigns is seen only where it changes something. */
-  changes(from: Position, { edges: [edge, ...others], position }: Move): string[] {
-    if (edge === undefined || others.length > 0) return [];
-    const { target } = this.#edges.get(edge) ?? {};
-    if (target !== undefined && target.length > 0) return [];
-    return isSameContext(from.snapshot.context, position.snapshot.context)
-      ? []
-      : [`${edge} changes the context`];
+  /** What a step shows of its first edge, beyond that it is taken. */
+  shows(from: Position, move: Move, event: EventObject): string[] {
+    const [edge] = move.edges;
+    const definition = edge === undefined ? undefined : this.#edges.get(edge);
+    if (edge === undefined || definition === undefined) return [];
+    return [
+      ...this.#changes(definition, from, move),
+      ...this.#queues(definition, move),
+      ...keeps(definition, from, move),
+      // Another wildcard may match only some of the events.
+      ...(definition.eventType.endsWith('*') ? [`by ${event.type}`] : []),
+    ].map((what) => `${edge} ${what}`);
+  }
+
+  /** What an edge assigns is seen only where it changes something. */
+  #changes(
+    { target, actions }: AnyTransitionDefinition,
+    from: Position,
+    { edges, position }: Move,
+  ): string[] {
+    const isInternal = target === undefined || target.length === 0;
+    const assigns = isInternal ? edges.length === 1 : this.#uses(actions, ASSIGNING);
+    return assigns && !isSameContext(from.snapshot.context, position.snapshot.context)
+      ? ['changes the context']
+      : [];
+  }
+
+  /** An edge with `enqueueActions` can do something else each time. */
+  #queues({ actions }: AnyTransitionDefinition, { effects }: Move): string[] {
+    if (!this.#uses(actions, ['xstate.enqueueActions'])) return [];
+    return [`does ${effects.map(({ kind, name }) => `${kind} ${name}`).join(', ') || 'nothing'}`];
+  }
+
+  #uses(actions: readonly unknown[], types: readonly string[]): boolean {
+    return actions.some((action) => {
+      const name = typeof action === 'string' ? action : typeOf(action);
+      return types.includes(name) || types.includes(typeOf(this.#actions[name]));
+    });
   }
 
   /** An edge of a state around the active ones is taken from each of them. */
@@ -50,6 +85,26 @@ export class Subtleties {
     return leaves.map(({ id }) => `${edge} from ${id}`);
   }
 }
+
+/** A state inside the source that stays as it is. An edge that enters its region again would lose it. */
+function keeps({ source }: AnyTransitionDefinition, from: Position, { position }: Move): string[] {
+  const after = new Set(position.snapshot._nodes);
+  return leavesIn(source, from.snapshot._nodes)
+    .filter((leaf) => leaf !== source && after.has(leaf) && !isFirst(leaf))
+    .map(({ id }) => `keeps ${id}`);
+}
+
+/** A state that is active after its parent was entered. */
+const isFirst = ({ parent, key }: AnyStateNode): boolean =>
+  parent === undefined || parent.type === 'parallel' || parent.config.initial === key;
+
+const typeOf = (action: unknown): string =>
+  (typeof action === 'object' || typeof action === 'function') &&
+  action !== null &&
+  'type' in action &&
+  typeof action.type === 'string'
+    ? action.type
+    : '';
 
 function leavesIn(node: AnyStateNode, active: readonly AnyStateNode[]): AnyStateNode[] {
   return active.filter(

@@ -306,6 +306,32 @@ export const retry = ({ base = 100, factor = 2, most = 3, reset = true } = {}) =
     },
   });
 
+/** Outcomes that a guard ignores: the actor has ended all the same, and the state waits for another. */
+export const quorum = ({ need = 2, count = 1, late = 'failed' } = {}) =>
+  setup({
+    types: { context: {} as { votes: number } },
+    actors: { a: fromPromise(async () => 1), b: fromPromise(async () => 1) },
+    guards: { isLast: ({ context }) => context.votes + 1 >= need },
+    actions: { add: assign({ votes: ({ context }) => context.votes + count }) },
+  }).createMachine({
+    id: 'quorum',
+    context: { votes: 0 },
+    initial: 'asking',
+    states: {
+      asking: {
+        invoke: ['a', 'b'].map((id) => ({
+          id,
+          src: id as 'a',
+          onDone: [{ guard: 'isLast' as const, target: 'agreed' }, { actions: 'add' as const }],
+          onError: late,
+        })),
+        after: { 5000: 'failed' },
+      },
+      agreed: {},
+      failed: {},
+    },
+  });
+
 /** Final children at two levels, with `onDone` of each and the output of the last. */
 export const level = ({ inner = 'b', outer = 'end', output = 5 } = {}) =>
   setup({ actions: { cheer: () => {} } }).createMachine({

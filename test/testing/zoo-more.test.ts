@@ -15,6 +15,7 @@ import {
   nested,
   pointer,
   pool,
+  quorum,
   retry,
   search,
   timer,
@@ -80,6 +81,7 @@ const CHARTS = {
   enqueueActions: {
     machine: bank(),
     faults: {
+      'another limit': bank({ limit: 1 }),
       'one action twice': bank({ twice: true }),
       'another order': bank({ order: ['tell', 'take'] }),
     },
@@ -128,6 +130,7 @@ const CHARTS = {
       'the partial one is elsewhere': pointer({ some: 'typed' }),
       'the full one is elsewhere': pointer({ any: 'moved' }),
       'the exact one is elsewhere': pointer({ exact: 'moved' }),
+      'a narrower prefix': pointer({ prefix: 'mouse.move.*' }),
     },
   },
   'a chain of choices': {
@@ -144,6 +147,15 @@ const CHARTS = {
     faults: {
       'grows by another factor': retry({ factor: 3 }),
       'one attempt more': retry({ most: 4 }),
+      'never reset': retry({ reset: false }),
+    },
+  },
+  'outcomes that a guard ignores': {
+    machine: quorum(),
+    faults: {
+      'one is enough': quorum({ need: 1 }),
+      'counts double': quorum({ count: 2 }),
+      'another state after a failure': quorum({ late: 'agreed' }),
     },
   },
   'final states at two levels': {

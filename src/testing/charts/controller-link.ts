@@ -16,6 +16,15 @@ const ENDED: readonly LinkOutput[] = [
   { kind: 'closedByUs', reason: 'disabled', code: null, stable: true },
 ];
 
+/** Attempts, and whether the pause of this one was cut already. */
+const attemptKey = ({
+  attempt,
+  networkCut,
+}: {
+  readonly attempt: number;
+  readonly networkCut: number;
+}): string => `${Math.min(attempt, 2)} ${networkCut === attempt + 1}`;
+
 export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
   const env = new SimulatedEnv();
   const dialed = (): readonly DialOutcome[] => [
@@ -37,7 +46,7 @@ export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
       options: {
         input: { env, timing: TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
         setTime: env.setTime,
-        key: ({ context }) => `${context.wasOpen} ${Math.min(context.attempt, 2)}`,
+        key: ({ context }) => `${context.wasOpen} ${attemptKey(context)}`,
         events: [{ type: 'STOP' }, { type: 'WAKE' }, { type: 'NETWORK.CHANGED' }, { type: 'LINK.STABLE' }],
         outcomes: { dial: dialed, link: ENDED },
       },
@@ -47,7 +56,7 @@ export function controllerLinkModel(): Variant<typeof controllerLinkMachine>[] {
       options: {
         input: { env, timing: TIMING, newStreamWait: MINUTE / 2, streamHold: 10 * MINUTE },
         setTime: env.setTime,
-        key: ({ context }) => `${Math.min(context.attempt, 2)}`,
+        key: ({ context }) => attemptKey(context),
         events: [{ type: 'NETWORK.CHANGED' }],
         outcomes: { dial: unavailable, link: ENDED },
       },

@@ -48,7 +48,14 @@ export function generateRuns<M extends AnyStateMachine, S>(
   starts: readonly S[],
   optionsOf: (start: S) => GenerateOptions<M>,
 ): { readonly runs: readonly WireRun<S>[]; readonly coverage: CoverageReport } {
-  const all = toChart(machine).edges.flatMap(({ id, guard }) => [id, `${guard} holds`, `${guard} fails`]);
+  const { edges, states } = toChart(machine);
+  const all = edges.flatMap(({ id, guard }) => [
+    id,
+    `${guard} holds`,
+    `${guard} fails`,
+    `${id} changes the context`,
+    ...states.map((state) => `${id} keeps ${state.id}`),
+  ]);
   const runs: WireRun<S>[] = [];
   for (const start of starts) {
     const before = mergeCoverage(runs.map(({ generated }) => generated.coverage));

@@ -307,12 +307,16 @@ function possibleEvents(snapshot: Snapshot): readonly AccountEvent[] {
 function stored(snapshot: Snapshot): readonly AccountEvent[] {
   const { context } = snapshot;
   const { auth } = whereIs(snapshot);
+  const { forcedMethod } = context.policy;
   const change = (stored: StoredAccount): AccountEvent => ({ type: 'STORED.CHANGED', stored });
   // The file of an account that the policy forbids counts as a missing one.
-  if (context.policy.forcedMethod === 'api') return auth === 'signedOut' ? [change({ kind: 'apiKey' })] : [];
+  if (forcedMethod === 'api') return auth === 'signedOut' ? [change({ kind: 'apiKey' })] : [];
   switch (auth) {
     case 'signedOut':
-      return [change(ours(context, PLANS.file)), change({ kind: 'apiKey' })];
+      return [
+        change(ours(context, PLANS.file)),
+        ...(forcedMethod === 'chatgpt' ? [] : [change({ kind: 'apiKey' })]),
+      ];
     case 'apiKey':
       return [change(ours(context, PLANS.file))];
     case 'chatgpt.ready':
