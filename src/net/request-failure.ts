@@ -96,14 +96,18 @@ export function causeText(error: unknown, code = errnoOf(error)): string {
   return message.replace(/^request to .* failed, reason: */s, '') || code || 'no reason given';
 }
 
-// Codes of OpenSSL's certificate checks, and of Node's and OpenSSL's own errors.
+// Codes of OpenSSL's certificate checks.
 const TLS_CODE =
-  /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERROR_IN_C|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_|HOSTNAME_|ERR_TLS_|ERR_SSL_|EPROTO$)/;
+  /^(?:CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|ERROR_IN_C|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_)/;
+/** OpenSSL could not agree with the other side, which often speaks no TLS at all. */
+const HANDSHAKE_CODE = /^(?:ERR_SSL_|ERR_TLS_|EPROTO$)/;
 const NETWORK_CODE = /^(?:E[A-Z0-9_]+|ERR_STREAM_PREMATURE_CLOSE|ERR_SOCKET_\w+)$/;
 
 function reasonOf(code: string): Reason | undefined {
   if (code === PROXY_ERROR_CODE) return 'proxyFailed';
   if (/^CERT_(?:NOT_YET_VALID|HAS_EXPIRED)$/.test(code)) return 'certificateTimeInvalid';
+  if (/^(?:ERR_TLS_CERT_ALTNAME_|HOSTNAME_)/.test(code)) return 'certificateNameInvalid';
+  if (HANDSHAKE_CODE.test(code)) return 'tlsHandshakeFailed';
   if (TLS_CODE.test(code)) return 'tlsFailed';
   // HTTP or compression that cannot be parsed.
   if (/^(?:HPE_|Z_)/.test(code)) return 'backendBadAnswer';
@@ -128,3 +132,11 @@ function via(route: Route): string {
 function line(attempt: RequestContext, text: string): string {
   return cutBytes(oneLine(hideKnown(text, attempt.secrets)), MESSAGE_BYTES);
 }
+
+/** What the TLS step of a connection can end with. */
+export const TLS_REASONS: ReadonlySet<Reason> = new Set<Reason>([
+  'tlsFailed',
+  'tlsHandshakeFailed',
+  'certificateNameInvalid',
+  'certificateTimeInvalid',
+]);

@@ -260,6 +260,14 @@ export const REASONS = {
     'The TLS certificate of the backend is not trusted.',
     'If a company proxy signs it, pass --ca-cert or set NODE_EXTRA_CA_CERTS.',
   ),
+  certificateNameInvalid: reasonText(
+    'The TLS certificate that answers is for another host name.',
+    'Check the host of --base-url. If the sign-in page or the proxy of a network answers in its place, sign in there or set HTTPS_PROXY.',
+  ),
+  tlsHandshakeFailed: reasonText(
+    'The TLS handshake with the backend failed.',
+    'Check the port of --base-url, and that it is https there. Where a proxy is used, HTTPS_PROXY starts with http:// unless the proxy itself uses TLS.',
+  ),
   certificateTimeInvalid: reasonText(
     'The TLS certificate of the backend is not valid at the time that the clock of this machine shows.',
     'Check the clock of this machine with the command date. If it is right, the operator of the backend must renew the certificate.',

@@ -2,11 +2,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, rename, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished } from 'vitest';
 import { openFilesFinding } from '../../src/cli/doctor/open-files.js';
 import { signIn } from '../support/auth.js';
+import { certificate } from '../support/certificate.js';
 import { CliProcess } from '../support/cli.js';
 import { it, type Lab } from '../support/lab.js';
 
@@ -74,6 +77,32 @@ describe('a month later, on the machine', { timeout: 90_000 }, () => {
     expect(words(await doctor(lab))).toMatch(/FAIL HTTP .* no complete answer within 2 s/);
   });
 
+  it('the certificate is for another host, or the port speaks no TLS: both name the host or the port, not an authority', async ({
+    lab,
+  }) => {
+    const { cert, key } = certificate({ name: 'other.example' });
+    const ca = join(lab.folder, 'ca.pem');
+    await writeFile(ca, cert);
+    await lab.signIn();
+    const named = https.createServer({ cert, key });
+    const plain = http.createServer((_, response) => response.end('{}'));
+    for (const [server, said, cure] of [
+      [named, 'certificateNameInvalid', 'Check the host of --base-url'],
+      [plain, 'tlsHandshakeFailed', 'Check the port of --base-url'],
+    ] as const) {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      onTestFinished(() => void server.close());
+      const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/backend-api`;
+      const engine = await lab.start(['--base-url', url, '--ca-cert', ca]);
+      await expect.poll(async () => words(await status(lab)), poll).toContain(`(${said})`);
+      expect(words(await status(lab))).toContain(cure);
+      const found = words(await doctor(lab, ['--ca-cert', ca]));
+      expect(found).toMatch(new RegExp(`FAIL TLS .*> ${cure}`));
+      expect(found).not.toContain('NODE_EXTRA_CA_CERTS');
+      await engine.stop();
+    }
+  });
+
   it.runIf(isRoot && process.platform === 'linux')(
     'the home belongs to another user: start, status and doctor name that user',
     async ({ lab }) => {
@@ -95,18 +124,19 @@ describe('a month later, on the machine', { timeout: 90_000 }, () => {
     'the file system of the home has become read-only: both say so, and that it must be writable',
     async ({ lab, skip }) => {
       const engine = await lab.connected();
-      const mount = (...args: string[]): number | null => spawnSync('mount', args).status;
+      // A mount on top of the home: what the engine holds open below it stays as it is.
+      const mount = (): number | null => spawnSync('mount', ['-o', 'bind,ro', lab.home, lab.home]).status;
+      const unmount = (): void => void spawnSync('umount', ['-l', lab.home]);
       // A container may not allow it.
-      if (mount('--bind', lab.home, lab.home) !== 0) skip('this machine does not allow a mount');
+      if (mount() !== 0) skip('this machine does not allow a mount');
       try {
-        expect(mount('-o', 'remount,ro,bind', lab.home)).toBe(0);
         expect(words(await status(lab))).toMatch(/disk Warning: The file system of .* Mount it writable/);
         expect(words(await doctor(lab))).toMatch(/FAIL disk .*read-only.*> Mount its file system writable/);
-        expect(mount('-o', 'remount,rw,bind', lab.home)).toBe(0);
+        unmount();
         expect(await status(lab)).not.toMatch(/^disk/m);
         await engine.stop();
       } finally {
-        spawnSync('umount', ['-l', lab.home]);
+        unmount();
       }
     },
   );

@@ -213,7 +213,9 @@ describe.runIf(mayMount)('a month later, the disk of the home is full', { timeou
       expect(status.stdout).toMatch(/^disk +Warning: The disk of \S+ (?:is full|has only)/m);
       expect(status.stdout).toContain('Free some space');
       expect(doctor.code).toBe(1);
-      expect(doctor.stdout).toMatch(/FAIL disk +.*the disk is full[\s\S]*> Free some space there/);
+      expect(doctor.stdout).toMatch(
+        /FAIL disk +.*the disk is full[\s\S]*,\s+\d+\s+KiB\s+free[\s\S]*> Free some space there/,
+      );
       // More room than there was.
       await rm(filler);
       expect(spawnSync('mount', ['-o', 'remount,size=32m', lab.home]).status).toBe(0);

@@ -1,7 +1,7 @@
 /** Requests to the OAuth issuer, and the failures that its responses stand for. */
 import type { Dialer } from '../../net/dialer.js';
 import { type HttpRequest, jsonOf, sendRequest } from '../../net/http-request.js';
-import { plainFailure, type RequestContext } from '../../net/request-failure.js';
+import { plainFailure, type RequestContext, TLS_REASONS } from '../../net/request-failure.js';
 import { parseRetryAfter } from '../../net/retry-after.js';
 import { type Failure, failure } from '../../protocol/outcomes.js';
 import type { Reason } from '../../protocol/reasons.js';
@@ -74,7 +74,8 @@ export class IssuerClient {
       };
     }
     // A proxy or certificate failure keeps its own reason; in all other cases the issuer is unreachable. ACC-92
-    const keepsReason = done.failure.reason === 'proxyFailed' || done.failure.reason === 'tlsFailed';
+    const { reason } = done.failure;
+    const keepsReason = reason === 'proxyFailed' || TLS_REASONS.has(reason);
     return {
       kind: 'failed',
       failure: keepsReason ? done.failure : { ...done.failure, reason: 'issuerUnreachable' },

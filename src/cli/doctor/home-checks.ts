@@ -1,6 +1,6 @@
 /** The checks of this machine: home directory, settings, store. */
 import { type Stats, statSync } from 'node:fs';
-import { access, constants, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { checkHome, type Home } from '../../home/home.js';
@@ -10,13 +10,12 @@ import { databasePath, openEnrollmentStore } from '../../remote-control/store/en
 import { siblingName } from '../../system/atomic-file.js';
 import { errnoOf, errnoText } from '../../system/errno.js';
 import { userName } from '../../system/permissions.js';
+import { LOW_SPACE, readDisk, sizeText } from '../output/disk.js';
 import { nextStepFor } from '../output/text.js';
 import { DEFAULT_HISTORY_SIZE, type StartSettings } from '../settings/start-settings.js';
 import { type Check, type Finding, failed, notNeeded, ok, warning } from './check.js';
 
 const GROUP = 'This machine';
-/** Below this an engine cannot store a renewed sign-in for long. In bytes. */
-const LITTLE_SPACE = 20 * 1024 * 1024;
 
 /** The settings that a start from here would use; resolved once. */
 export type SettingsSource = () => Promise<StartSettings>;
@@ -93,17 +92,17 @@ async function diskFinding({ dir }: Home): Promise<Finding> {
       await writeFile(file, 'written by rc-engine doctor\n', { mode: 0o600, flag: 'wx', flush: true });
     else await access(place, constants.W_OK | constants.X_OK);
   } catch (error) {
-    return failed(
-      `nothing can be written in ${place}: ${errnoText(error)}`,
-      writeRemedy(place, errnoOf(error)),
-    );
+    const code = errnoOf(error);
+    const disk = code === 'ENOSPC' ? await readDisk(place) : undefined;
+    const free = disk === undefined ? '' : `, ${sizeText(disk.freeBytes)} free`;
+    return failed(`nothing can be written in ${place}: ${errnoText(error)}${free}`, writeRemedy(place, code));
   } finally {
     await rm(file, { force: true }).catch(() => {});
   }
-  const { bavail, bsize } = await statfs(place);
-  const free = bavail * bsize;
-  const shown = `${Math.floor(free / 1024 / 1024)} MiB free`;
-  return free < LITTLE_SPACE
+  const disk = await readDisk(place);
+  if (disk === undefined) return ok('writable');
+  const shown = `${sizeText(disk.freeBytes)} free`;
+  return disk.freeBytes < LOW_SPACE
     ? warning(`only ${shown} in ${place}`, 'Free some space there.')
     : ok(`writable, ${shown}`);
 }

@@ -9,7 +9,7 @@ import type { DialStage } from '../../net/dial-trace.js';
 import { createDialer } from '../../net/dialer.js';
 import { sendRequest } from '../../net/http-request.js';
 import { isSecure } from '../../net/proxy-rules.js';
-import { isRedirect } from '../../net/request-failure.js';
+import { isRedirect, TLS_REASONS } from '../../net/request-failure.js';
 import { shownUrl } from '../../net/target.js';
 import type { Failure } from '../../protocol/outcomes.js';
 import { SYSTEM_ENV } from '../../protocol/timing.js';
@@ -144,7 +144,7 @@ function failedStep({ stages, failure }: Probe, url: URL, proxied: boolean): Ste
   if (failure === undefined) return undefined;
   const { reason } = failure;
   if (reason === 'proxyFailed') return 'proxy';
-  if (reason === 'tlsFailed' || reason === 'certificateTimeInvalid') return 'tls';
+  if (TLS_REASONS.has(reason)) return 'tls';
   const passed = (kind: DialStage['kind']): boolean => stages.some((stage) => stage.kind === kind);
   if (proxied) {
     if (!passed('tunnelled')) return 'proxy';

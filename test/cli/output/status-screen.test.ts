@@ -158,7 +158,9 @@ describe('RC-131: status in one screen', () => {
 
   it('warns of a full disk', () => {
     const lines = (freeBytes: number, readOnly = false) =>
-      layOut(statusSections(statusOf(), plain, [], { freeBytes, readOnly }), 80, plain).map(String);
+      layOut(statusSections(statusOf(), plain, [], { freeBytes, noEntries: false, readOnly }), 80, plain).map(
+        String,
+      );
     expect(words(lines(0))).toContain('disk Warning: The disk of /h is full');
     expect(words(lines(4096))).toContain('has only 4 KiB left');
     expect(words(lines(1e9))).not.toContain('disk');
