@@ -48,6 +48,7 @@ export {
 export { engineMachine } from './engine/machine.js';
 export type { EngineContext, EngineEvent, EngineInput, EngineReport } from './engine/setup.js';
 export { type HomeLockInput, homeLockMachine } from './home-lock.js';
+export { type HubNodeEvent, type HubNodeInput, type HubNodeOpened, hubNodeMachine } from './hub-node.js';
 export { type LinkEvent, type LinkInput, type LinkOutput, linkMachine, type SocketCommand } from './link.js';
 export {
   type ListenerConnectionEvent,

@@ -6,7 +6,8 @@ export const OTHER_PROGRAMS = {
   'src/cli/':
     'A command prints, waits for a person or polls a running engine; the engine takes the decisions.',
   'src/backend/': 'The embedded backend is the other side of the wire, a small program of its own.',
-  'src/hub/': 'A hub is the other side of the wire, a program of its own.',
+  'src/hub/':
+    'A program of its own. The chart hubNode decides the life of a node; who owns an environment is not in a chart yet.',
   'src/controller/': 'A controller is the far side of the wire.',
   'src/inspector/': 'The inspector watches the charts and shows them.',
   'src/recorder/':

@@ -10,6 +10,7 @@ export const SOURCE_HASHES: Readonly<Record<string, string>> = {
   controllerLink: '1e756a4b57597482',
   engine: 'c78d9329a9b63f63',
   homeLock: 'a84b4df047cb6285',
+  hubNode: 'ab440d6783c33d8b',
   link: '951febeebd0bb146',
   listenerConnection: '9a1e8c92f5d36f13',
   login: 'd4bf394934647376',

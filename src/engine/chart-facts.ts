@@ -36,6 +36,7 @@ const DELAYS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   appServer: { restartPause: BACKOFF },
   controllerLink: { pause: `${BACKOFF}, or Retry-After` },
   homeLock: { lockPause: '25–50 ms' },
+  hubNode: { drainLimit: '--drain and 5 s' },
   login: { pollPause: 'as the issuer says' },
   pairing: { codeLifetime: 'until it expires' },
   remoteControl: {

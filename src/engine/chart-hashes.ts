@@ -20,4 +20,5 @@ export const CHART_HASHES: Readonly<Record<string, string>> = {
   appServerAccount: 'db810a2a2eb9',
   engine: '539d811195f6',
   homeLock: 'b66e0957676c',
+  hubNode: '6af92f28fb91',
 };

@@ -9,6 +9,7 @@ import { clientSessionMachine } from '../../machines/client-session.js';
 import { controllerLinkMachine } from '../../machines/controller-link.js';
 import { engineMachine } from '../../machines/engine/machine.js';
 import { homeLockMachine } from '../../machines/home-lock.js';
+import { hubNodeMachine } from '../../machines/hub-node.js';
 import { linkMachine } from '../../machines/link.js';
 import { listenerConnectionMachine } from '../../machines/listener-connection.js';
 import { loginMachine } from '../../machines/login/machine.js';
@@ -43,7 +44,8 @@ type ChartName =
   | 'appServer'
   | 'appServerAccount'
   | 'engine'
-  | 'homeLock';
+  | 'homeLock'
+  | 'hubNode';
 
 /** Every chart by its name. */
 export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
@@ -67,6 +69,7 @@ export const CHARTS: Readonly<Record<ChartName, AnyStateMachine>> = {
   appServerAccount: appServerAccountMachine,
   engine: engineMachine,
   homeLock: homeLockMachine,
+  hubNode: hubNodeMachine,
 };
 
 registerSources(CHARTS);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { setTimeout } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
+import type { HubNodeOpened } from '../../machines/hub-node.js';
 import { sessionIdOf } from '../backend/controller-sessions.js';
 import { readServerUpgrade } from '../backend/handshake.js';
 import { HttpError, type HttpResponse, requireBearer, unauthorized } from '../backend/http.js';
@@ -18,6 +19,7 @@ import { type ClientFact, type DeviceRole, HubDirectory } from './directory.js';
 import { EnrollmentKeys } from './enrollment-keys.js';
 import { HubListener } from './listener.js';
 import { HubMetrics } from './metrics.js';
+import { NodeLife } from './node-life.js';
 import type { HubOptions } from './options.js';
 import { tokenOfProtocols } from './page-response.js';
 import { HubNode } from './relay/node.js';
@@ -82,9 +84,7 @@ export class HubService {
   readonly #roles: BusSubscription;
   readonly #stopListening: () => void;
   #listener: HubListener | undefined;
-  /** Set when the node has begun to stop. */
-  #closing: Promise<void> | undefined;
-  #endPauses: () => void = () => {};
+  readonly #life: NodeLife;
 
   private constructor(deps: HubServiceDeps, metrics: HubMetrics) {
     this.#deps = deps;
@@ -113,22 +113,23 @@ export class HubService {
     });
     this.#readOnly = new Set(options.readOnlyMethods ?? READ_ONLY_METHODS);
     this.#roles = bus.subscribe(ROLES_SUBJECT, (payload) => this.#onRoleChanged(payload));
+    this.#life = new NodeLife({
+      drain: options.drain,
+      open: (signal) => this.#open(signal),
+      closeSockets: (signal) => this.#closeSockets(signal),
+      end: () => this.#end(),
+      checkControllers: () => void this.#checkControllers(),
+    });
     this.#stopListening = bus.onConnection((connected) => {
       this.#event(connected ? 'brokerBack' : 'brokerLost', {});
-      if (connected) void this.#checkControllers();
+      this.#life.onBroker(connected);
     });
   }
 
   /** Throws EngineError `listenerFailed`, BusUnavailableError. */
   static async open(deps: HubServiceDeps): Promise<HubService> {
     const service = new HubService(deps, await HubMetrics.create());
-    try {
-      await service.#node.ready();
-      service.#listener = await service.#listen();
-    } catch (error) {
-      await service.#end();
-      throw error;
-    }
+    await service.#life.start();
     service.#event('listening', { url: service.origin, node: service.#node.id });
     return service;
   }
@@ -146,13 +147,19 @@ export class HubService {
    * Leaves the load balancer, and closes the sockets spread over `drain`, so that their peers connect to other nodes one
    * after the other. A second call ends it at once.
    */
-  close(): Promise<void> {
-    if (this.#closing !== undefined) this.#endPauses();
-    this.#closing ??= this.#drain();
-    return this.#closing;
+  async close(): Promise<void> {
+    if (await this.#life.stop()) this.#event('closed', {});
   }
 
-  async #drain(): Promise<void> {
+  async #open(signal: AbortSignal): Promise<HubNodeOpened> {
+    await this.#node.ready();
+    const listener = await this.#listen();
+    if (signal.aborted) await listener.close();
+    else this.#listener = listener;
+    return { connected: this.#deps.bus.connected };
+  }
+
+  async #closeSockets(signal: AbortSignal): Promise<void> {
     const { drain } = this.#deps.options;
     const sockets = [...this.#engines.keys()];
     const controllers = [...this.#controllers];
@@ -162,14 +169,14 @@ export class HubService {
       ...sockets.map((socket) => () => this.#sockets.close(socket, CLOSE_CODES.serviceRestart, why)),
       ...controllers.map((controller) => () => controller.close(CLOSE_CODES.serviceRestart, why)),
     ];
-    const pauses = new AbortController();
-    this.#endPauses = () => pauses.abort();
-    for (const [index, close] of closings.entries()) {
-      if (index > 0) await pause(drain / (closings.length - 1), pauses.signal);
+    const between = drain / (closings.length - 1);
+    signal.addEventListener('abort', () => {
+      for (const close of closings.splice(0)) close();
+    });
+    for (let close = closings.shift(); close !== undefined; close = closings.shift()) {
       close();
+      if (closings.length > 0) await pause(between, signal);
     }
-    await this.#end();
-    this.#event('closed', {});
   }
 
   async #end(): Promise<void> {
@@ -216,8 +223,7 @@ export class HubService {
       case '/healthz':
         return { status: 200, body: { status: 'ok' } };
       case '/readyz': {
-        const problem =
-          this.#closing !== undefined ? 'draining' : this.#deps.bus.connected ? undefined : 'noBroker';
+        const { problem } = this.#life;
         return { status: problem === undefined ? 200 : 503, body: { status: problem ?? 'ready' } };
       }
       case '/metrics': {
@@ -423,7 +429,7 @@ export class HubService {
 
   #refuseWhileDraining(): void {
     // Without `Retry-After`, with which engines would add up to 30 s: another node, or this one after a restart, takes them soon.
-    if (this.#closing !== undefined) throw new HttpError(503, 'This node of the hub is stopping');
+    if (this.#life.stopping) throw new HttpError(503, 'This node of the hub is stopping');
   }
 
   #event(event: HubEvent, detail: Detail): void {

@@ -81,10 +81,16 @@ const WITHOUT_DEADLINE: Readonly<Record<string, string>> = {
   'appServerAccount.idle': REST,
   'appServerAccount.following.settled': SERVES,
   'appServerAccount.separate': REST,
+  'hubNode.serving': SERVES,
+  'hubNode.degraded': 'The client of the broker connects again, for ever.',
 };
 
 /** Deadlines that record no reason, because another one has been recorded and stays. */
 const WITHOUT_REASON: Readonly<Record<string, string>> = {
+  'hubNode.starting': 'The chart has no reasons: the host reports the error of the start.',
+  'hubNode.draining': 'The chart has no reasons; the node stops in any case.',
+  'hubNode.closing': 'The chart has no reasons; the node stops in any case.',
+  'hubNode.undoing': 'The chart has no reasons: the host reports the error of the start.',
   'homeLock.releasing': 'The reason of the refusal stays.',
   'remoteControl.stopping': 'The reason of the stop stays.',
   'login.browser.opening.asking':

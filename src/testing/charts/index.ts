@@ -10,6 +10,7 @@ import { clientSessionMachine } from '../../../machines/client-session.js';
 import { controllerLinkMachine } from '../../../machines/controller-link.js';
 import { engineMachine } from '../../../machines/engine/machine.js';
 import { homeLockMachine } from '../../../machines/home-lock.js';
+import { hubNodeMachine } from '../../../machines/hub-node.js';
 import { linkMachine } from '../../../machines/link.js';
 import { listenerConnectionMachine } from '../../../machines/listener-connection.js';
 import { loginMachine } from '../../../machines/login/machine.js';
@@ -39,6 +40,7 @@ import {
 import { controllerLinkModel } from './controller-link.js';
 import { engineModel } from './engine.js';
 import { homeLockModel } from './home-lock.js';
+import { hubNodeModel } from './hub-node.js';
 import { loginModel } from './login.js';
 import type { Variant } from './model.js';
 import { pairingModel } from './pairing.js';
@@ -78,6 +80,7 @@ export const MODELS: Readonly<Record<string, ChartModel>> = {
   appServerAccount: model(appServerAccountMachine, appServerAccountModel),
   engine: model(engineMachine, engineModel),
   homeLock: model(homeLockMachine, homeLockModel),
+  hubNode: model(hubNodeMachine, hubNodeModel),
 };
 
 registerSources(Object.fromEntries(Object.entries(MODELS).map(([name, { machine }]) => [name, machine])));
