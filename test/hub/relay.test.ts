@@ -98,7 +98,7 @@ describeAdapters('the relay', (open) => {
   });
 
   it('HUB-17: a stream outlives any absence of the broker, in which its engine cannot connect', async () => {
-    const short = { ...FAST, reconnectHold: 100, offlineHold: 1_500 };
+    const short = { ...FAST, reconnectHold: 2_000, offlineHold: 4_500 };
     const node = new TestNode(broker, short);
     await node.start();
     nodes.push(node);

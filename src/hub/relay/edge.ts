@@ -36,6 +36,8 @@ export class Edge {
   #presenceTimer: NodeJS.Timeout | undefined;
   #silence = 0;
   #asking = false;
+  /** When the broker or the state was away the last time, monotonic ms. */
+  #awayAt = Number.NEGATIVE_INFINITY;
   /** Sessions that want to know whether the environment is connected. */
   #users = 0;
   #ended = false;
@@ -148,6 +150,7 @@ export class Edge {
       // Without the broker nothing is known. An owner that does not answer may be stopped.
       this.#silence += 1;
       if (!this.#ended && this.#owner !== undefined && this.#silence >= MAX_SILENCE) this.#lose();
+      await this.#checkAway();
     } finally {
       this.#asking = false;
     }
@@ -185,9 +188,17 @@ export class Edge {
     stream.holdTimer = setTimeout(() => void this.#giveUp(stream), hold);
   }
 
-  /** A stream that the engine has answered ends only if the engine could have come back: else its time starts again. */
+  async #checkAway(): Promise<void> {
+    if (!(await this.#deps.canConnect())) this.#awayAt = performance.now();
+  }
+
+  /**
+   * A stream that the engine has answered ends only if the engine could have come back for the whole of its time: else that starts
+   * again. Just after the broker is back, the node of the engine may not be. HUB-17
+   */
   async #giveUp(stream: EdgeStream): Promise<void> {
-    const mayClose = !stream.started || (await this.#deps.canConnect());
+    if (stream.started) await this.#checkAway();
+    const mayClose = !stream.started || performance.now() - this.#awayAt >= this.#deps.timing.reconnectHold;
     if (this.#ended || this.#owner !== undefined || this.#streams.get(streamKeyOf(stream)) !== stream) return;
     if (!mayClose) {
       this.#hold(stream);
