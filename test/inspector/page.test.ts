@@ -429,7 +429,7 @@ describe.skipIf(noChromium)(
       expect(await page.eval('document.documentElement.scrollWidth')).toBe(400);
       // A row shows its event, state and reason.
       await page.eval(
-        `[...document.querySelectorAll('#list-rows .entry')].find((e) => e.querySelector('.transition').textContent.includes('→')).click()`,
+        `[...document.querySelectorAll('#list-rows .entry')].find((e) => /→.*active/.test(e.querySelector('.transition').textContent)).click()`,
       );
       await page.eval(FRAME);
       const cells = await page.eval<number[]>(
@@ -437,6 +437,7 @@ describe.skipIf(noChromium)(
       );
       expect(Math.min(...cells)).toBeGreaterThan(20);
       await page.click('#pane-chart');
+      await page.until(`${SHADOW}.querySelector('[data-state].active.leaf') !== null`, 'active state');
       await page.eval(
         `${SHADOW}.querySelector('[data-state].active.leaf').dispatchEvent(new MouseEvent('click', { bubbles: true }))`,
       );
