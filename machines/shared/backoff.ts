@@ -26,11 +26,7 @@ export function backoffPause(env: Env, timing: Timing, attempt: number): Pause {
   return pauseFor(env, between(env, all / 2, all));
 }
 
-/**
- * The Retry-After of the backend plus a random part, so that clients do not all return at the same time. The part is at most
- * as long as the Retry-After: a backend that asks for one second is back soon. RC-25
- */
+/** The Retry-After of the backend plus a random part, so that clients do not all return at the same time. RC-25 */
 export function retryAfterPause(env: Env, timing: Timing, retryAfterAt: number): Pause {
-  const wait = Math.max(retryAfterAt - env.now(), 0);
-  return pauseFor(env, wait + between(env, 0, Math.min(wait, timing.retryAfterSpread)));
+  return pauseFor(env, Math.max(retryAfterAt - env.now(), 0) + between(env, 0, timing.retryAfterSpread));
 }

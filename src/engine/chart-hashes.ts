@@ -1,6 +1,6 @@
 /** Written by `npm run charts`: the content hash of each chart, by its name. */
 export const CHART_HASHES: Readonly<Record<string, string>> = {
-  remoteControl: '6461434db564',
+  remoteControl: '5ed9c1c16096',
   link: '7fb571655cfd',
   virtualClient: '89e2d12eb0f0',
   pairing: '77a399a58485',
@@ -15,7 +15,7 @@ export const CHART_HASHES: Readonly<Record<string, string>> = {
   authRecovery: '06ab2590fae6',
   authorizedRequest: '5260301835a3',
   tokenSaving: 'd689cdfd7cca',
-  controllerLink: 'a0b386b60f9c',
+  controllerLink: '74868772dfa6',
   appServer: '3988a7e98bed',
   appServerAccount: 'db810a2a2eb9',
   engine: '539d811195f6',

@@ -18,7 +18,7 @@ export interface Timing {
   readonly refreshDeferralMin: number;
   /** See `refreshDeferralMin`. */
   readonly refreshDeferralMax: number;
-  /** Most that is added at random to a Retry-After, and never more than the Retry-After itself. RC-25 */
+  /** Most that is added at random to a Retry-After. RC-25 */
   readonly retryAfterSpread: number;
   /** A server token that expires within this time is refreshed before it is used. RC-13 */
   readonly refreshRequired: number;

@@ -428,9 +428,7 @@ describe.skipIf(noChromium)(
       }
       expect(await page.eval('document.documentElement.scrollWidth')).toBe(400);
       // A row shows its event, state and reason.
-      await page.eval(
-        `[...document.querySelectorAll('#list-rows .entry')].find((e) => /→.*active/.test(e.querySelector('.transition').textContent)).click()`,
-      );
+      await show(page, 'to:connected');
       await page.eval(FRAME);
       const cells = await page.eval<number[]>(
         `[...document.querySelector('.entry.moment').children].filter((e) => e.textContent !== '').map((e) => e.getBoundingClientRect().width)`,

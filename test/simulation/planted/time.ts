@@ -82,8 +82,8 @@ export const TIME_FAULTS: readonly Planted[] = [
     patches: [
       {
         file: 'machines/shared/backoff.ts',
-        find: 'Math.max(retryAfterAt - env.now(), 0)',
-        replace: 'Math.max(retryAfterAt - env.monotonic(), 0)',
+        find: 'Math.max(retryAfterAt - env.now(), 0) + between(env, 0, timing.retryAfterSpread)',
+        replace: 'Math.max(retryAfterAt - env.monotonic(), 0) + between(env, 0, timing.retryAfterSpread)',
       },
     ],
   },
@@ -93,8 +93,8 @@ export const TIME_FAULTS: readonly Planted[] = [
     patches: [
       {
         file: 'machines/shared/backoff.ts',
-        find: 'return pauseFor(env, wait + between(env, 0, Math.min(wait, timing.retryAfterSpread)));',
-        replace: 'return pauseFor(env, 500 + 0 * wait * timing.retryAfterSpread);',
+        find: 'return pauseFor(env, Math.max(retryAfterAt - env.now(), 0) + between(env, 0, timing.retryAfterSpread));',
+        replace: 'return pauseFor(env, 500 + 0 * retryAfterAt * timing.retryAfterSpread);',
       },
     ],
   },
