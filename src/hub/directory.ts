@@ -309,7 +309,7 @@ export class HubDirectory implements Directory {
       await this.#clients.update(key, { ...entry.value, lastSeenAt: now }, entry.revision);
   }
 
-  /** Undefined: there is no such device; false: another node has changed it at the same time. */
+  /** Undefined: the device does not exist; false: another node has changed it at the same time. */
   async setRole(environmentId: string, clientId: string, role: DeviceRole): Promise<boolean | undefined> {
     const key = `${environmentId}.${clientId}`;
     const entry = await this.#clients.get(key);

@@ -52,7 +52,7 @@ export class EnrollmentKeys {
     return [...(await this.#keys.list())].sort((a, b) => a.createdAt - b.createdAt);
   }
 
-  /** Machines that enrolled with it keep their identity, and cannot renew their tokens with it. False: there is no such key. */
+  /** Machines that enrolled with it keep their identity, and cannot renew their tokens with it. False: the key does not exist. */
   async revoke(id: string): Promise<boolean> {
     const hash = await this.#keys.keyWhere((key) => key.id === id);
     if (hash === undefined) return false;

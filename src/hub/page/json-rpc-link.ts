@@ -61,14 +61,14 @@ export class JsonRpcLink {
     const id = this.#lastId;
     return new Promise((resolve, reject) => {
       if (!this.#send({ jsonrpc: '2.0', id, method, params })) {
-        reject(new Error('There is no connection to the machine now.'));
+        reject(new Error('The machine is not connected now.'));
         return;
       }
       this.#pending.set(id, { resolve, reject });
     });
   }
 
-  /** False: there is no connection, and the machine asks again after the next one. */
+  /** False: not connected; the machine asks again after the next connection. */
   respond(id: unknown, answer: { readonly result: unknown } | { readonly error: Json }): boolean {
     return this.#send({ jsonrpc: '2.0', id, ...answer });
   }

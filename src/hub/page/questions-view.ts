@@ -66,7 +66,7 @@ export class QuestionsView {
 
   #answer(id: unknown, answer: { readonly result: unknown } | { readonly error: Json }): void {
     if (this.#link?.respond(id, answer) === true) this.resolved(id);
-    else note('There is no connection now. The machine asks again after the next one.');
+    else note('Not connected now. The machine asks again after the next connection.');
   }
 }
 

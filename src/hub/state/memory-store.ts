@@ -35,7 +35,7 @@ class Batch {
       this.resolve = resolve;
       this.reject = reject;
     });
-    // Each change awaits it; a batch without a waiter is no error.
+    // Each change awaits it; a batch that nobody awaits must not end the process.
     this.written.catch(() => {});
   }
 }

@@ -64,7 +64,7 @@ function isOfSystem(directory: string): boolean {
   const found = statSync(directory, { throwIfNoEntry: false });
   if (found === undefined) return false;
   const isShared = (found.mode & 0o1000) !== 0 || found.uid !== process.getuid?.();
-  // Such as /var/run; a directory of root below that, such as one in /root/work, is like that of any user.
+  // Such as /var/run; a directory of root further below is like that of any user.
   const isNearRoot = found.uid === 0 && resolve(directory).split(sep).filter(Boolean).length <= 2;
   return isShared || isNearRoot;
 }
